@@ -11,7 +11,7 @@ use crate::people::Role;
 /// Why a request is refused.
 #[derive(Debug)]
 pub enum Refusal {
-    /// Nobody is signed in.
+    /// A user must sign in first.
     SignInNeeded,
     /// The role is too low.
     Role(Role),

@@ -13,11 +13,11 @@ use landfall_media::durable;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{BlobFile, ContentStore};
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedImage};
+use crate::unpacked;
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
 
@@ -124,16 +124,7 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn P
         let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
         BuildError::new(codes::ARTIFACT_INVALID, what)
     })?;
-    let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
-    let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
-    let (mut unpacked_bytes, mut inodes) = (0, 0);
-    for entry in tar::Archive::new(&mut hashing).entries().map_err(unreadable)? {
-        unpacked_bytes += entry.map_err(unreadable)?.size();
-        inodes += 1;
-    }
-    // What follows the last entry belongs to the digest as well.
-    io::copy(&mut hashing, &mut io::sink()).map_err(unreadable)?;
-    Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
+    unpacked::count(compression.reader(Shown { blob: store.open(layer)?, progress })).map_err(unreadable)
 }
 
 /// A layer that shows how much of it was read.
@@ -150,19 +141,6 @@ impl Read for Shown<'_> {
     }
 }
 
-struct Hashing<'a> {
-    reader: Box<dyn Read + 'a>,
-    hasher: sha2::Sha256,
-}
-
-impl Read for Hashing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -170,6 +148,7 @@ mod tests {
 
     use landfall_error_codes::Coded as _;
     use landfall_media::progress::Silent;
+    use sha2::Digest as _;
 
     use super::*;
     use crate::fetch::ManifestDocument;

@@ -26,6 +26,7 @@ pub mod proofs;
 pub mod reference;
 mod render;
 pub mod signing;
+mod unpacked;
 mod workloads;
 
 pub use error::{BuildError, Place};

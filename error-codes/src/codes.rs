@@ -422,12 +422,12 @@ codes! {
     FOREIGN_REQUEST = "LF5022", Usage, "The request did not come from a page of the console", "Open the console's page again and repeat the action there.";
     REQUEST_INVALID = "LF5023", Usage, "The request cannot be understood", "Correct the field that the message names.";
     NOT_THERE = "LF5024", Usage, "The console knows nothing of this name", "Check the name; the list one level up shows what exists.";
-    TOO_MANY_ATTEMPTS = "LF5025", Usage, "Too many failed sign-ins", "Wait as long as the message says. `landfall console` on the host prints a token that always works.";
+    TOO_MANY_ATTEMPTS = "LF5025", Usage, "Too many failed sign-ins", "Wait as long as the message says. Or open `/first` with the token that `landfall console` on the host prints: failed sign-ins do not count against it. It works once, within an hour, and has a limit of its own.";
     NAME_TAKEN = "LF5026", Usage, "A user of this name exists", "Choose another name.";
     LAST_ADMINISTRATOR = "LF5027", Usage, "The last administrator cannot be removed or lose the role", "Make another user an administrator first.";
     PASSWORD_UNSUITABLE = "LF5028", Usage, "The password is too easy to guess", "Choose a longer one, for example four unrelated words.";
     TOKEN_REFUSED = "LF5029", Usage, "The host refused the one-use token", "Run `landfall console` on the host for a new token; each works once and for a short time.";
-    SIGN_IN_FAILED = "LF5030", Usage, "User name or password is wrong", "Try again. An administrator can set a new password; `landfall console` on the host prints a token that always works.";
+    SIGN_IN_FAILED = "LF5030", Usage, "User name or password is wrong", "Try again. An administrator can set a new password. Without one, open `/first` with the token that `landfall console` on the host prints, which works once, within an hour.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

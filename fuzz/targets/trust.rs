@@ -1,8 +1,7 @@
-//! Root documents, revocations, licenses and detached signatures. What is read must be written again as it was.
+//! Root documents, revocations and detached signatures. What is read must be written again as it was.
 #![no_main]
 
 use landfall_bundle_spec::trust::{Revocation, Root, SignatureFile};
-use landfall_license::SealedLicense;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,8 +10,4 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = Revocation::read("revocation.json", bytes);
     let _ = SignatureFile::read("a.sigstore.json", bytes);
-    if let Ok(license) = SealedLicense::read("a.license", bytes) {
-        assert_eq!(license.bytes(), bytes, "a license has two spellings");
-        let _ = license.untrusted();
-    }
 });

@@ -16,6 +16,7 @@ mod vendor {
     mod newer_bundle;
     mod outcome;
     mod reproducible;
+    mod rotations;
     mod signers;
     mod sparse;
     mod starter;

@@ -14,8 +14,8 @@ use crate::refusal::Refusal;
 /// What a caller has proven to be.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// Nothing.
-    Nobody,
+    /// Nothing: the caller may be anyone.
+    Anonymous,
     /// A user's browser.
     Browser(Session),
     /// A program with a key.
@@ -49,7 +49,7 @@ impl Caller {
     /// The name of the user that the caller acts for.
     pub fn user(&self) -> Option<&str> {
         match &self.identity {
-            Identity::Nobody => None,
+            Identity::Anonymous => None,
             Identity::Browser(session) => Some(&session.user),
             Identity::Program(key) => Some(&key.user),
         }
@@ -58,7 +58,7 @@ impl Caller {
     /// What the user may do.
     pub fn role(&self) -> Option<Role> {
         match &self.identity {
-            Identity::Nobody => None,
+            Identity::Anonymous => None,
             Identity::Browser(session) => Some(session.role),
             Identity::Program(key) => Some(key.role),
         }
@@ -67,7 +67,7 @@ impl Caller {
     /// As the audit log names the caller.
     pub fn author(&self) -> Author {
         let name = match &self.identity {
-            Identity::Nobody => "-".to_owned(),
+            Identity::Anonymous => "-".to_owned(),
             Identity::Browser(session) => session.user.clone(),
             Identity::Program(key) => format!("key:{} of {}", key.id, key.user),
         };

@@ -66,7 +66,7 @@ fn anonymous(parts: &Parts) -> Caller {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
     let id = parts.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     Caller {
-        identity: Identity::Nobody,
+        identity: Identity::Anonymous,
         form_secret: None,
         door_secret: None,
         address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
@@ -117,7 +117,7 @@ async fn identify(
     }
     let (session, form) = (cookie(&parts.headers, SESSION), cookie(&parts.headers, FORM));
     if !is_own(&parts.headers, changes) {
-        // Without its cookies the request is nobody's. One that would change something is told why.
+        // Without its cookies the request is anonymous. One that would change something is refused with the reason.
         return if changes && (session.is_some() || form.is_some()) { Err(Refusal::Foreign) } else { Ok(()) };
     }
     caller.form_secret.clone_from(&form);

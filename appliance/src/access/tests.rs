@@ -7,7 +7,7 @@ use crate::testing::{Reply, Site, Visitor};
 /// Who makes a request in the test of all routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
-    Nobody,
+    Anonymous,
     Signed(Role),
     Expired,
     Foreign,
@@ -17,7 +17,7 @@ enum Who {
 }
 
 const EVERYBODY: [Who; 8] = [
-    Who::Nobody,
+    Who::Anonymous,
     Who::Signed(Role::Viewer),
     Who::Signed(Role::Operator),
     Who::Signed(Role::Administrator),
@@ -35,7 +35,7 @@ async fn visitor(site: &Site, who: Who, need: Need) -> Visitor {
     };
     let needed = if let Need::Api(_, scope) = need { Some(scope) } else { None };
     match who {
-        Who::Nobody => site.visitor(),
+        Who::Anonymous => site.visitor(),
         Who::Signed(role) => site.sign_in(name(role)).await,
         Who::Foreign => Visitor { origin: Some("https://evil.example".to_owned()), ..site.sign_in("root").await },
         Who::KeyWith => site.program("root", &Scope::ALL).await,
@@ -88,7 +88,7 @@ fn expected(who: Who, rule: &Rule) -> Verdict {
         (Need::Form, _) if !changes => Verdict::Admitted,
         (Need::Form, _) => Verdict::Forbidden,
         (_, Who::Foreign) if changes => Verdict::Forbidden,
-        (_, Who::Nobody | Who::Expired | Who::Foreign) | (Need::Page(_), Who::KeyWith | Who::KeyWithout) => {
+        (_, Who::Anonymous | Who::Expired | Who::Foreign) | (Need::Page(_), Who::KeyWith | Who::KeyWithout) => {
             Verdict::SignIn
         }
         (Need::Page(least) | Need::Api(least, _) | Need::ApiSession(least), Who::Signed(own)) => by_role(own, least),

@@ -14,7 +14,7 @@ const LONGEST: usize = 200;
 /// Who acts, from where, and in which request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// The user's name, with the key if one was used; `-` where nobody is signed in.
+    /// The user's name, with the key if one was used; `-` for an anonymous request.
     pub name: String,
     /// The address that the request came from.
     pub from: String,

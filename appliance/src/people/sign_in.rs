@@ -56,7 +56,7 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
     Ok(Proven::new(name.to_owned(), hash))
 }
 
-/// Checks name and password. A failure is recorded; what the throttle refuses is not, so that nobody can fill the log.
+/// Checks name and password. A failure is recorded; what the throttle refuses is not, so that no attacker can fill the log.
 pub async fn sign_in(
     context: &Context,
     author: &Author,

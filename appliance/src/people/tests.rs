@@ -125,7 +125,7 @@ async fn pages_that_refresh_themselves_keep_no_session_alive() {
 }
 
 #[tokio::test]
-async fn guessing_slows_down_and_locks_nobody_out() {
+async fn guessing_slows_down_and_locks_no_one_out() {
     let site = Site::begin().await;
     let door = site.at_the_door("/sign-in").await;
     for _ in 0..6 {
@@ -141,7 +141,7 @@ async fn guessing_slows_down_and_locks_nobody_out() {
     assert_eq!(
         door.post("/first", &first(TOKEN, "root")).await.status,
         StatusCode::SEE_OTHER,
-        "the token always works"
+        "failed sign-ins do not count against the token"
     );
 }
 

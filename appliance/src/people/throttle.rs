@@ -1,5 +1,5 @@
 //! Failed sign-ins slow down further ones, of one name from one address, and of all names from one address. So an attacker elsewhere
-//! locks nobody out, and the host's one-use token is subject to a limit of its own alone.
+//! locks no user out, and the host's one-use token is subject to a limit of its own alone.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

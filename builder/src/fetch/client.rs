@@ -18,8 +18,7 @@ use super::manifest::{ACCEPTED, media_type_of};
 use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
-use super::retry::{Retry, Tries};
-
+use super::retry::{LONGEST_ASKED, Retry, Tries};
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
@@ -46,10 +45,19 @@ pub struct Client {
     noted: std::sync::Mutex<HashSet<String>>,
     /// The clients for registries with TLS, and without; made at the first request.
     pub(super) oci: [OnceLock<oci_client::Client>; 2],
-    /// The authorization that opened each repository so far.
-    pub(super) opened: Mutex<HashMap<Repository, RegistryAuth>>,
+    /// What opened each repository so far.
+    pub(super) opened: Mutex<HashMap<Repository, Opened>>,
     /// Made at the first request.
     web: OnceCell<reqwest::Client>,
+}
+
+/// What opened a repository.
+#[derive(Clone)]
+pub(super) struct Opened {
+    /// The authorization that `oci-client` asks for a token with.
+    pub auth: RegistryAuth,
+    /// The token that it got, if the registry asks for one.
+    pub token: Option<String>,
 }
 
 /// A failed request, by what can be done about it.
@@ -139,9 +147,17 @@ impl Client {
     ) -> Result<()> {
         let (code, cause, wait, note) = match failure {
             Failure::Final(code, cause) => (code, cause, None, String::new()),
-            Failure::Transient { code, cause, wait } => {
+            Failure::Transient { code, cause, wait: None } => {
                 let note = format!("{host}: {what} failed ({}); trying again", root_cause(&*cause));
-                (code, cause, tries.next(wait), note)
+                (code, cause, tries.next(None), note)
+            }
+            Failure::Transient { code, cause, wait: Some(asked) } => {
+                let (said, seconds) = (root_cause(&*cause), asked.as_secs());
+                let note =
+                    format!("{host}: {what} failed ({said}); trying again after the {seconds} s that it asks for");
+                let wait = tries.next(Some(asked));
+                let cause = if wait.is_some() { cause } else { too_long(&said, asked).into() };
+                (code, cause, wait, note)
             }
             Failure::Unreachable { who, cause } => {
                 let wait = if contains(&self.given_up, &who) { None } else { tries.next_unreachable() };
@@ -163,6 +179,12 @@ impl Client {
             None => Err(BuildError::new(code, sentence(code, host, what)).because(cause)),
         }
     }
+}
+
+/// Why a server that asks for a wait is given up.
+fn too_long(said: &str, asked: Duration) -> String {
+    let (asked, longest) = (asked.as_secs(), LONGEST_ASKED.as_secs());
+    format!("{said}, and it asks for a wait of {asked} s; Landfall waits at most {longest} s in all")
 }
 
 fn contains(set: &std::sync::Mutex<HashSet<String>>, text: &str) -> bool {

@@ -3,6 +3,8 @@
 //! Threats: a registry may redirect to a server without TLS. Bytes from there count only if they have the requested
 //! digest, and no credentials go to another host; ADR 14 names the risk that is left.
 
+use std::time::Duration;
+
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
@@ -10,7 +12,7 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference as OciReference, RegistryOperation};
 
-use super::client::{BlobBytes, Client, Failure};
+use super::client::{BlobBytes, Client, Failure, Opened};
 use super::manifest::ACCEPTED;
 use super::registries::Endpoint;
 use super::web::{self, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
@@ -56,7 +58,11 @@ impl Client {
             let answer = oci.pull_manifest_raw(&image, &auth, &ACCEPTED).await;
             match answer {
                 Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(&repository).await,
-                answer => return Ok(answer.map(|(bytes, _)| bytes.to_vec()).map_err(|error| self.failure(error))),
+                Ok((bytes, _)) => return Ok(Ok(bytes.to_vec())),
+                Err(error) => {
+                    let name = image.digest().or(image.tag()).unwrap_or_default();
+                    return self.failed(&repository, &image, &format!("manifests/{name}"), error).await.map(Err);
+                }
             }
         }
         Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
@@ -101,7 +107,8 @@ impl Client {
             }
             match oci.pull_blob_stream_partial(&image, name.as_str(), offset, None).await {
                 Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(repository).await,
-                answer => return Ok(answer.map_err(|error| self.failure(error))),
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(error) => return self.failed(repository, &image, &format!("blobs/{name}"), error).await.map(Err),
             }
         }
         Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
@@ -126,7 +133,7 @@ impl Client {
     ) -> Result<std::result::Result<RegistryAuth, Failure>> {
         // One at a time: several would all ask for the token of one repository.
         let mut opened = self.opened.lock().await;
-        if let Some(auth) = opened.get(repository) {
+        if let Some(Opened { auth, .. }) = opened.get(repository) {
             return Ok(Ok(auth.clone()));
         }
         let auth = match self.authorization(repository).await? {
@@ -134,11 +141,42 @@ impl Client {
             Err(failure) => return Ok(Err(failure)),
         };
         let oci = self.oci(&repository.endpoint)?;
-        if let Err(error) = oci.auth(image, &auth, RegistryOperation::Pull).await {
-            return Ok(Err(self.failure(error)));
-        }
-        opened.insert(repository.clone(), auth.clone());
+        let token = match oci.auth(image, &auth, RegistryOperation::Pull).await {
+            Ok(token) => token,
+            Err(error) => return Ok(Err(self.failure(error))),
+        };
+        opened.insert(repository.clone(), Opened { auth: auth.clone(), token });
         Ok(Ok(auth))
+    }
+
+    /// What an error of a registry means, with the wait that the registry asks for. `oci-client` keeps no headers, so a registry
+    /// that limits requests is asked once more, for the headers alone.
+    async fn failed(
+        &self,
+        repository: &Repository,
+        image: &OciReference,
+        path: &str,
+        error: OciDistributionError,
+    ) -> Result<Failure> {
+        let may_say = may_say_how_long(&error);
+        Ok(match self.failure(error) {
+            Failure::Transient { code, cause, wait: None } if may_say => {
+                Failure::Transient { code, cause, wait: self.wait(repository, image, path).await? }
+            }
+            failure => failure,
+        })
+    }
+
+    /// The wait that a registry asks for; none if it names none, or answers otherwise by now.
+    async fn wait(&self, repository: &Repository, image: &OciReference, path: &str) -> Result<Option<Duration>> {
+        let scheme = if repository.endpoint.plain_http { "http" } else { "https" };
+        let address = format!("{scheme}://{}/v2/{}/{path}", image.resolve_registry(), repository.name);
+        let mut request = self.web().await?.head(address);
+        let opened = self.opened.lock().await.get(repository).cloned();
+        if let Some(token) = opened.and_then(|opened| opened.token) {
+            request = request.bearer_auth(token);
+        }
+        Ok(web::send(request, self.registries.proxies()).await.ok().as_ref().and_then(web::wait_of))
     }
 
     /// The client for registries with TLS, or without.
@@ -201,6 +239,17 @@ impl Client {
             error @ OciDistributionError::DigestError(_) => Failure::Final(codes::FETCH_MISMATCH, error.into()),
             error => Failure::Final(codes::FETCH_FAILED, error.into()),
         }
+    }
+}
+
+/// Whether a registry refused for a time only, which it may name.
+fn may_say_how_long(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ServerError { code, .. } => [429, 503].contains(code),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.first().is_some_and(|first| registry_code(&first.code).is_none())
+        }
+        _ => false,
     }
 }
 

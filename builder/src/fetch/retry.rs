@@ -8,7 +8,8 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 /// there, and the person at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
-/// The longest wait that a server may ask for. A server that asks for more is given up, with what would help.
+/// How long servers may ask one transfer to wait, all waits since its last progress together. A server that asks for more is
+/// given up, with what would help.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 
 /// How often and after what waits a transfer is retried. Progress restarts the count.
@@ -39,7 +40,7 @@ impl Retry {
             .with_max_delay(self.longest_wait)
             .with_max_times(usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX))
             .with_jitter();
-        Tries { waits: waits.build(), failures: 0 }
+        Tries { waits: waits.build(), failures: 0, asked: Duration::ZERO }
     }
 }
 
@@ -48,13 +49,16 @@ impl Retry {
 pub struct Tries {
     waits: ExponentialBackoff,
     failures: u32,
+    /// What servers have asked for so far.
+    asked: Duration,
 }
 
 impl Tries {
     /// How long to wait after one more failure; none when the tries are used up. A server may ask for a longer wait.
     pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.failures += 1;
-        if asked.is_some_and(|asked| asked > LONGEST_ASKED) {
+        self.asked = self.asked.saturating_add(asked.unwrap_or_default());
+        if self.asked > LONGEST_ASKED {
             return None;
         }
         let wait = self.waits.next()?;
@@ -96,6 +100,8 @@ mod tests {
     fn what_a_server_asks_for_is_kept_and_who_cannot_be_reached_is_given_up_soon() {
         assert!(waits(|tries| tries.next(Some(Duration::from_secs(7))))[0] >= Duration::from_secs(7));
         assert!(waits(|tries| tries.next(Some(Duration::from_hours(6)))).is_empty());
+        let short = waits(|tries| tries.next(Some(Duration::from_secs(50))));
+        assert_eq!(short.len(), 2, "a third wait would exceed two minutes: {short:?}");
         let unreachable = waits(Tries::next_unreachable);
         assert_eq!(unreachable.len(), 2);
         assert!(unreachable.iter().sum::<Duration>() < Duration::from_secs(4));

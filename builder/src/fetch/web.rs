@@ -7,8 +7,10 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use landfall_error_codes::{Code, codes};
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
 use url::Url;
@@ -225,9 +227,23 @@ pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<D
     }
 }
 
-/// `Retry-After` in seconds; its other form, a time of day, is no better than Landfall's own wait.
+/// The wait that a server asks for with a status that says so.
+pub(super) fn wait_of(response: &Response) -> Option<Duration> {
+    let limits = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    limits.contains(&response.status()).then(|| retry_after(response.headers())).flatten()
+}
+
+/// `Retry-After`: seconds, or a time, which is compared with the server's own clock where the answer has that.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
+    let now = text(DATE).and_then(time).unwrap_or_else(Timestamp::now);
+    // A time that has passed asks for no wait.
+    Some(Duration::try_from(time(asked)?.duration_since(now)).unwrap_or_default())
 }
 
 #[derive(Deserialize)]
@@ -264,6 +280,23 @@ mod tests {
         assert!(!may("https://127.0.0.1/1", "http://127.0.0.1/1"));
         assert!(!may("http://mirror.example/1", "http://other.example/1"));
         assert!(!may("https://a.example/1", "ftp://a.example/1"));
+    }
+
+    #[test]
+    fn a_wait_is_read_in_both_forms() {
+        let asked = |retry_after: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry_after.parse().expect("header"));
+            headers.insert(DATE, "Sun, 06 Nov 1994 08:49:37 GMT".parse().expect("header"));
+            super::retry_after(&headers)
+        };
+        assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO), "it has passed");
+        assert_eq!(asked("Tue, 31 Dec 2999 23:59:59 GMT").map(|wait| wait > Duration::from_hours(1)), Some(true));
+        for none in ["", "soon", "-1", "99999999999999999999", "Sun, 06 Nov 1994"] {
+            assert_eq!(asked(none), None, "{none}");
+        }
     }
 
     #[test]

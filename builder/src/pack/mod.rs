@@ -3,6 +3,7 @@
 mod artifact;
 mod build;
 mod contents;
+mod elf;
 mod existing;
 mod inputs;
 mod models;

@@ -5,10 +5,10 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, ReleaseDocument};
-use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, FileHeader32, FileHeader64};
-use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
-use object::{Endianness, FileKind, ReadCache};
+use object::ReadCache;
+use object::elf::{EM_AARCH64, EM_X86_64};
 
+use super::elf::{self, Failed};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::ArtifactPin;
 
@@ -58,14 +58,7 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
 
 /// The processor of a program; nothing where a file is none.
 fn machine(path: &Path) -> Result<Option<u16>, Failed> {
-    let data = ReadCache::new(fs_err::File::open(path)?.into_file());
-    Ok(match FileKind::parse(&data) {
-        Ok(FileKind::Elf64) => {
-            let header = FileHeader64::<Endianness>::parse(&data)?;
-            Some(header.e_machine(header.endian()?))
-        }
-        _ => None,
-    })
+    elf::machine(&opened(path)?)
 }
 
 /// Where the lock says what the artifact's file is.
@@ -79,34 +72,14 @@ fn place(pin: &ArtifactPin, path: &str) -> Place {
     }
 }
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a file needs of its host before it runs, in words; nothing where it is static or no program. Only what is asked
-/// for is read of it.
+/// What a file needs of its host before it runs, in words; nothing where it is static or no program.
 fn needs(path: &Path) -> Result<Option<String>, Failed> {
-    let data = ReadCache::new(fs_err::File::open(path)?.into_file());
-    match FileKind::parse(&data) {
-        Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(&data),
-        Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(&data),
-        // A script, a configuration: nothing that is linked.
-        _ => Ok(None),
-    }
+    elf::needs(&opened(path)?)
 }
 
-fn needs_of<Header: FileHeader<Endian = Endianness>>(
-    data: &ReadCache<std::fs::File>,
-) -> Result<Option<String>, Failed> {
-    let header = Header::parse(data)?;
-    let endian = header.endian()?;
-    let mut libraries = 0;
-    for segment in header.program_headers(endian, data)? {
-        if let Some(linker) = segment.interpreter(endian, data)? {
-            return Ok(Some(format!("the dynamic linker {}", String::from_utf8_lossy(linker).escape_default())));
-        }
-        let dynamic = segment.dynamic(endian, data)?.unwrap_or_default();
-        libraries += dynamic.iter().filter(|entry| entry.tag(endian) == DT_NEEDED).count();
-    }
-    Ok((libraries > 0).then(|| format!("{libraries} shared libraries")))
+/// A file of which only what is asked for is read.
+fn opened(path: &Path) -> std::io::Result<ReadCache<std::fs::File>> {
+    Ok(ReadCache::new(fs_err::File::open(path)?.into_file()))
 }
 
 /// A program of these segments, of type and content, and nothing else.
@@ -141,7 +114,7 @@ pub fn program(segments: &[(u32, &[u8])]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use landfall_media::durable;
-    use object::elf::{DT_NULL, DT_SONAME, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+    use object::elf::{DT_NEEDED, DT_NULL, DT_SONAME, PT_DYNAMIC, PT_INTERP, PT_LOAD};
 
     use super::*;
 

@@ -15,6 +15,12 @@ use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, Unsigne
 /// A release document with the required fields alone.
 const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
 
+/// An index that names nothing.
+const INDEX: &[u8] = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
+
+/// What runs in the place of `landfall`.
+const PROGRAM: &[u8] = b"#!/bin/sh\nexit 0\n";
+
 /// A vendor with one key and root document 1.
 #[derive(Debug)]
 pub struct Vendor {
@@ -71,17 +77,23 @@ impl Sample {
 
     /// A bundle with these blobs, signed by these keys, with this chain of roots.
     pub fn signed_by(keys: &[&SigningKey], roots: &[Root], blobs: Vec<Vec<u8>>) -> Result<Self> {
-        Self::of(keys, roots, b"#!/bin/sh\nexit 0\n".to_vec(), blobs)
+        Self::of(keys, roots, [PROGRAM.to_vec(), INDEX.to_vec()], blobs)
+    }
+
+    /// A bundle with this index and these blobs, which may contradict one another.
+    pub fn with_index(vendor: &Vendor, index: Vec<u8>, blobs: Vec<Vec<u8>>) -> Result<Self> {
+        Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), [PROGRAM.to_vec(), index], blobs)
     }
 
     /// The smallest bundle with this program in the place of `landfall`.
     pub fn carrying(vendor: &Vendor, program: Vec<u8>) -> Result<Self> {
-        Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), program, vec![b"{}".to_vec(), vec![7; 600]])
+        let blobs = vec![b"{}".to_vec(), vec![7; 600]];
+        Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), [program, INDEX.to_vec()], blobs)
     }
 
-    fn of(keys: &[&SigningKey], roots: &[Root], program: Vec<u8>, blobs: Vec<Vec<u8>>) -> Result<Self> {
-        let index = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
-        let mut contents = vec![program, br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index.to_vec()];
+    fn of(keys: &[&SigningKey], roots: &[Root], placed: [Vec<u8>; 2], blobs: Vec<Vec<u8>>) -> Result<Self> {
+        let [program, index] = placed;
+        let mut contents = vec![program, br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), index];
         contents.extend(blobs);
         let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
         let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {

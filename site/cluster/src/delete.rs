@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::connection::Call;
-use super::labels::is_managed;
+use super::labels::{Owner, is_managed};
 use super::retry::Failure;
 use super::{Cluster, ClusterError, ObjectName};
 
@@ -14,8 +14,23 @@ impl Cluster {
     /// Deletes an object of Landfall's with everything that depends on it, and waits until it is gone. A missing object
     /// is no error; one that is not Landfall's is left alone, and the answer is false.
     pub fn delete(&self, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
+        self.delete_if(object, limit, is_managed)
+    }
+
+    /// The same for an object of this component alone: one that another component has since taken over is left alone, and
+    /// the answer is false.
+    pub fn delete_of(&self, owner: &Owner, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
+        self.delete_if(object, limit, |live| owner.owns(live))
+    }
+
+    fn delete_if(
+        &self,
+        object: &ObjectName,
+        limit: Duration,
+        may_go: impl FnOnce(&Value) -> bool,
+    ) -> Result<bool, ClusterError> {
         let Some(live) = self.get(object)? else { return Ok(true) };
-        if !is_managed(&live) {
+        if !may_go(&live) {
             return Ok(false);
         }
         let uid = self.request_deletion(object, &live, "Foreground")?;
@@ -69,5 +84,74 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(300));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::connection::tests::at;
+
+    /// An API server with one `ConfigMap` of the component `web`, until a request deletes it; and the methods of the requests about
+    /// it.
+    fn server() -> (tempfile::TempDir, Cluster, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (folder, cluster) = at(listener.local_addr().unwrap());
+        let methods = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&methods);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                answer(&mut connection.unwrap(), &mut seen.lock().unwrap());
+            }
+        });
+        (folder, cluster, methods)
+    }
+
+    fn answer(connection: &mut TcpStream, methods: &mut Vec<String>) {
+        let mut reader = BufReader::new(connection.try_clone().unwrap());
+        let mut lines = reader.by_ref().lines().map(Result::unwrap);
+        let first = lines.next().unwrap();
+        let (method, path) = first.split_once(' ').unwrap();
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        let length =
+            head.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        // A connection that is closed with unread bytes takes its answer along.
+        reader.read_exact(&mut vec![0; length.unwrap_or_default()]).unwrap();
+        let body = if path.starts_with("/api/v1 ") {
+            json!({"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": true}]})
+        } else {
+            let mut live = json!({"metadata": {"name": "moved", "namespace": "default", "uid": "1"}});
+            owner("web").mark(&mut live);
+            live
+        };
+        let is_gone = methods.iter().any(|method| method == "DELETE");
+        if path.contains("/moved ") {
+            methods.push(method.to_owned());
+        }
+        let missing =
+            json!({"kind": "Status", "status": "Failure", "code": 404, "message": "no", "reason": "NotFound"});
+        let (code, body) = if is_gone { (404, missing) } else { (200, body) };
+        let text = body.to_string();
+        write!(connection, "HTTP/1.1 {code} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len())
+            .unwrap();
+    }
+
+    fn owner(component: &str) -> Owner {
+        Owner { release: "sample".to_owned(), component: component.to_owned() }
+    }
+
+    #[test]
+    fn what_another_component_has_taken_over_is_left_alone() {
+        let (_folder, cluster, methods) = server();
+        let object = ObjectName::new("v1", "ConfigMap", "default", "moved");
+        let limit = Duration::from_secs(5);
+        assert!(!cluster.delete_of(&owner("db"), &object, limit).unwrap());
+        assert_eq!(*methods.lock().unwrap(), ["GET"], "nothing was deleted");
+        assert!(cluster.delete_of(&owner("web"), &object, limit).unwrap());
+        assert_eq!(*methods.lock().unwrap(), ["GET", "GET", "DELETE", "GET"]);
     }
 }

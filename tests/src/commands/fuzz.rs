@@ -13,7 +13,21 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 8] = ["head", "trust", "documents", "journal", "gpu", "models", "sums", "manifests"];
+const TARGETS: [&str; 13] = [
+    "head",
+    "trust",
+    "documents",
+    "journal",
+    "gpu",
+    "models",
+    "sums",
+    "manifests",
+    "layers",
+    "charts",
+    "archives",
+    "elf",
+    "licenses",
+];
 
 /// What shows libFuzzer which code an input reached.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

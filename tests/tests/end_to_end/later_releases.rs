@@ -2,11 +2,12 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{later_releases, printer, workspace};
 
 use super::fixture::{fixture, folder};
+use super::roots;
 
 /// Where the releases are on every stick.
 pub(crate) const NEXT: &str = "/media/stick/next";
@@ -28,20 +29,27 @@ pub(crate) fn ensure_node_release() -> Result<()> {
 
 /// Builds both releases beside the starter on the stick, with the first call.
 pub(crate) fn ensure_later_releases() -> Result<()> {
-    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    later_root().map(drop)
+}
+
+/// The same; returns the fingerprint of their newest root document, which the starter does not have.
+pub(crate) fn later_root() -> Result<String> {
+    static BUILT: OnceLock<Result<String, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     built.clone().map_err(|error| anyhow!("{error}"))
 }
 
-fn build() -> Result<()> {
+fn build() -> Result<String> {
     let stick = &fixture()?.stick;
-    let (vendor, second) = same_vendor("later-vendor")?;
+    let (vendor, _) = same_vendor("later-vendor")?;
+    let later = roots::rotate_further(&vendor)?;
+    let key = later.key.display().to_string();
     for (name, release) in later_releases::define(&folder().join("later-releases"))? {
         later_releases::lock(&vendor, &release)?;
-        vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &second])?;
+        vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &key])?;
         printer::note(format!("the release `{name}` is in {}", stick.join(name).display()));
     }
-    Ok(())
+    Ok(later.newest)
 }
 
 /// The people who sign the starter, at another desk; and the file of their second key.
@@ -49,9 +57,9 @@ fn same_vendor(name: &str) -> Result<(Vendor, String)> {
     fixture()?;
     let vendor = Vendor::open(&folder().join(name))?;
     let keys = folder().join("vendor/keys");
-    workspace::run(
-        std::process::Command::new("cp").args(["--recursive", "--no-target-directory"]).args([&keys, &vendor.keys()]),
-    )?;
+    // An earlier run may have left root documents that follow others.
+    std::fs::remove_dir_all(vendor.keys()).context("cannot remove the keys of an earlier run")?;
+    workspace::run(std::process::Command::new("cp").arg("--recursive").args([&keys, &vendor.keys()]))?;
     let second = vendor.keys().join("second.key").display().to_string();
     Ok((vendor, second))
 }

@@ -1,5 +1,5 @@
 //! The root of the tests' vendor: two of three keys sign, and it was rotated a hundred times before anything was built.
-//! A site that was given the fingerprint of document 1 walks all of them.
+//! A site that was given the fingerprint of document 1 walks all of them. Later releases bring newer ones.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -14,10 +14,40 @@ const ROTATIONS: u64 = 100;
 /// The number of the newest document.
 const NEWEST: u64 = ROTATIONS + 1;
 
+/// How often it is rotated once more before later releases are built.
+const LATER_ROTATIONS: u64 = 3;
+
 /// Fingerprint of the newest document.
 pub(crate) fn newest(vendor: &Vendor) -> Result<String> {
-    let name = root_file_name(NEWEST);
-    Ok(Root::read(&name, &read(&vendor.keys().join(&name))?)?.fingerprint().to_string())
+    Ok(root(vendor, NEWEST)?.fingerprint().to_string())
+}
+
+/// What later releases are signed with.
+pub(crate) struct Later {
+    /// The key that must sign with the vendor's own.
+    pub(crate) key: PathBuf,
+    /// Fingerprint of the newest document.
+    pub(crate) newest: String,
+}
+
+/// Rotates the root of a vendor further, who has the keys of the one above: each time a key is admitted, and none leaves.
+pub(crate) fn rotate_further(vendor: &Vendor) -> Result<Later> {
+    let folder = vendor.keys();
+    let [own, second] = ["cosign.key", "second.key"].map(|name| key(&folder.join(name)));
+    let (own, second) = (own?, second?);
+    let path = folder.join("later.key");
+    let mut root = root(vendor, NEWEST)?;
+    for number in NEWEST + 1..=NEWEST + LATER_ROTATIONS {
+        let new = SigningKey::generate(KeyKind::EcdsaP256)?;
+        write(&path, new.to_encrypted_pem(KEY_PASSWORD.as_bytes())?.as_bytes())?;
+        let mut change = RootChange::following(&root)?;
+        for role in Role::ALL {
+            change.admit(role, new.public());
+        }
+        root = signed(change.finish()?, [&own, &second], &root)?;
+        write(&folder.join(root_file_name(number)), root.bytes())?;
+    }
+    Ok(Later { key: path, newest: root.fingerprint().to_string() })
 }
 
 /// Rotates the vendor's root unless that was done. Returns the key that must sign bundles with the vendor's own.
@@ -28,8 +58,8 @@ pub(crate) fn rotate(vendor: &Vendor) -> Result<PathBuf> {
     if folder.join(root_file_name(NEWEST)).exists() {
         return Ok(second);
     }
-    let own = SigningKey::from_encrypted_pem(&read(&folder.join("cosign.key"))?, KEY_PASSWORD.as_bytes())?;
-    let mut root = Root::read("1.root.json", &read(&folder.join(root_file_name(1)))?)?;
+    let own = key(&folder.join("cosign.key"))?;
+    let mut root = root(vendor, 1)?;
     // The vendor's own key stays. Of the two others, the oldest goes with each rotation.
     let mut others: Vec<SigningKey> = Vec::new();
     for number in 2..=NEWEST {
@@ -62,6 +92,15 @@ fn signed(mut unsigned: UnsignedRoot, signers: [&SigningKey; 2], previous: &Root
         unsigned.sign(key)?;
     }
     Ok(unsigned.finish(Some(previous))?)
+}
+
+fn key(path: &Path) -> Result<SigningKey> {
+    Ok(SigningKey::from_encrypted_pem(&read(path)?, KEY_PASSWORD.as_bytes())?)
+}
+
+fn root(vendor: &Vendor, number: u64) -> Result<Root> {
+    let name = root_file_name(number);
+    Ok(Root::read(&name, &read(&vendor.keys().join(&name))?)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::backups;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
-use super::fixture::machine_with_stick;
-use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
+use super::fixture::{fixture, machine_with_stick};
+use super::later_releases::{BROKEN, NEXT, ensure_later_releases, later_root};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -50,6 +50,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     ensure!(schema(engineer)? == "schema_version", "the data was not kept");
     ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
     expect_release(engineer, "1.0.0", "4096kB")?;
+    expect_root(engineer, &fixture()?.newest_root)?;
     let begun = Timestamp::now();
     let report = engineer.landfall(&["upgrade", NEXT])?.report("upgrade again")?;
     printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
@@ -58,6 +59,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
     ensure!(report["version"] == "1.1.0" && report["previous"] == "1.0.0", "{report}");
     expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_root(engineer, &later_root()?)?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
     let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
@@ -100,6 +102,7 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     })?;
     engineer.wait_ready("an upgrade that continued by itself")?;
     expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_root(engineer, &later_root()?)?;
     expect_backup_before(engineer)?;
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
     printer::note("proved: an upgrade whose power was cut ended by itself, with every row");
@@ -190,6 +193,13 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(later == "none", "what was written after the backup is still there: {later}");
     engineer.landfall(&restore)?.refused("a second rollback of data", "LF4411", 2)?;
     printer::note("proved: a rollback brought the data of its release back");
+    Ok(())
+}
+
+/// Fails unless the installed release was verified by the root document with this fingerprint.
+fn expect_root(engineer: Engineer<'_>, fingerprint: &str) -> Result<()> {
+    let root = &engineer.status()?["release"]["root"];
+    ensure!(root == fingerprint, "the root is {root}, not {fingerprint}");
     Ok(())
 }
 

@@ -153,21 +153,76 @@ async fn a_name_that_is_not_known_is_given_up_soon() {
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
 
+/// A status, the wait that is asked for, and its seconds if they are waited.
+const WAITS: [(u16, &str, Option<u64>); 4] = [
+    (429, "1", Some(1)),
+    (503, "Sun, 06 Nov 1994 08:49:38 GMT", Some(1)),
+    (429, "21600", None),
+    (503, "Sun, 06 Nov 1994 14:49:37 GMT", None),
+];
+
+/// Fails unless a fetch that began then waited as long as it was asked to and said so, or gave up with what was asked for.
+fn expect_wait<T: std::fmt::Debug>(
+    (status, _, waited): (u16, &str, Option<u64>),
+    fetched: crate::error::Result<T>,
+    begun: Instant,
+    host: &str,
+    notes: &Notes,
+) {
+    if let Some(seconds) = waited {
+        fetched.expect("after a second");
+        assert!(begun.elapsed() >= Duration::from_secs(seconds), "{status}: {:?}", begun.elapsed());
+        let notes = notes.all();
+        let says_so =
+            |note: &&String| note.contains(host) && note.ends_with(&format!("after the {seconds} s that it asks for"));
+        assert_eq!(notes.iter().filter(says_so).count(), 1, "{notes:?}");
+        return;
+    }
+    let refused = fetched.expect_err("six hours");
+    let code = if status == 429 { codes::RATE_LIMITED } else { codes::FETCH_FAILED };
+    assert_eq!(refused.code(), code, "{}", said(&refused));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{status}: {:?}", begun.elapsed());
+    let said = said(&refused);
+    assert!(said.contains(host) && said.contains("asks for a wait of 21600 s"), "{said}");
+    assert!(said.contains("waits at most 120 s in all"), "{said}");
+}
+
 #[tokio::test]
 async fn a_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
     let bytes = bytes(1000);
-    for (seconds, waits) in [(1, true), (21_600, false)] {
-        let server = Registry::start(|faults| faults.on_files([Fault::Limited(seconds)])).await;
+    for wait in WAITS {
+        let server = Registry::start(|faults| faults.on_files([Fault::Wait(wait.0, wait.1)])).await;
         let url = server.add_file("kubelet", &bytes).parse().expect("address");
         let folder = tempfile::tempdir().expect("folder");
-        let begun = Instant::now();
-        let measured = client().measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await;
-        if waits {
-            measured.expect("after a second");
-            assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
-        } else {
-            assert_eq!(measured.expect_err("six hours").code(), codes::RATE_LIMITED);
-        }
+        let (notes, begun) = (Notes::default(), Instant::now());
+        let measured = client().measure(&url, &ContentStore::at(folder.path()), &notes).await;
+        expect_wait(wait, measured, begun, &server.address().to_string(), &notes);
     }
     assert!(codes::RATE_LIMITED.fix.contains("Log in"));
+}
+
+#[tokio::test]
+async fn a_registry_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
+    for wait in WAITS {
+        let fault = || [Fault::Wait(wait.0, wait.1)];
+        let registry = Registry::start(|faults| {
+            faults.on_manifests(fault());
+            // The wait is only told to those who have a token.
+            faults.ask_for_token("http://SELF/token");
+        })
+        .await;
+        let pin = image(&registry, "library/thing", &[&bytes(10)]);
+        let (notes, begun) = (Notes::default(), Instant::now());
+        let manifest = client().manifest(&pin.reference, &notes).await;
+        expect_wait(wait, manifest, begun, &registry.address().to_string(), &notes);
+
+        let registry = Registry::start(|faults| faults.on_blobs(fault())).await;
+        let blob = bytes(11);
+        registry.add_blob(&blob);
+        let folder = tempfile::tempdir().expect("folder");
+        let (notes, begun) = (Notes::default(), Instant::now());
+        let (origin, store) = (reference(&registry), ContentStore::at(folder.path()));
+        let fetched = fetch_blob(&client(), Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+        expect_wait(wait, fetched, begun, &registry.address().to_string(), &notes);
+    }
 }

@@ -17,13 +17,16 @@ pub enum Fault {
     DropAfter(usize),
     /// The registry answers with this status.
     Status(u16),
-    /// It received too many requests, and asks for a wait of so many seconds.
-    Limited(u32),
+    /// The registry answers with this status and this `Retry-After`; its clock says [`NOW`].
+    Wait(u16, &'static str),
     /// It is stored elsewhere.
     Redirect(String),
     /// These bytes replace the old ones, of which the connection drops after so many.
     ChangeAfter(usize, Vec<u8>),
 }
+
+/// What the clock of a registry says that asks for a wait.
+pub const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 /// How long a withheld answer waits for the request that it is withheld for. A client with one request at a time never
 /// sends that one, so only a failing test waits this long.
@@ -105,6 +108,8 @@ struct State {
     token_requests: Vec<(String, Option<String>)>,
     /// The authorization of every request for a file.
     file_authorizations: Vec<Option<String>>,
+    /// What went wrong with the last request of each path: a request for its headers alone gets the same answer.
+    last_faults: HashMap<String, Option<Fault>>,
 }
 
 /// The registry, for as long as the test runs.
@@ -227,6 +232,8 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let range = header("range: ");
     let (head, body) = if !wait_for_further_requests(&path, state).await {
         plain(404)
+    } else if request.starts_with("HEAD ") {
+        headers(&path, header("authorization: ").as_deref(), state)
     } else if path.starts_with("/files/") {
         lock(state).file_authorizations.push(header("authorization: "));
         file(&path, range.as_deref(), header("if-range: ").as_deref(), state)
@@ -265,6 +272,16 @@ fn plain(status: u16) -> (String, Vec<u8>) {
 /// The token that this registry issues, and accepts.
 const TOKEN: &str = "opened";
 
+/// The headers of the last answer for a path.
+fn headers(path: &str, authorization: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
+    let state = lock(state);
+    if state.faults.realm.is_some() && authorization != Some(&format!("Bearer {TOKEN}")) {
+        return plain(401);
+    }
+    let fault = state.last_faults.get(path).and_then(Option::as_ref);
+    (body(&[], None, "", fault).0, Vec::new())
+}
+
 fn response(path: &str, range: Option<&str>, authorization: Option<String>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let mut state = lock(state);
     if path.starts_with("/token") {
@@ -282,11 +299,13 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
     }
     if let Some((media_type, bytes)) = state.manifests.get(path).cloned() {
         let fault = state.faults.on_manifests.pop_front();
+        state.last_faults.insert(path.to_owned(), fault.clone());
         return body(&bytes, None, &format!("Content-Type: {media_type}\r\n"), fault.as_ref());
     }
     let Some(digest) = path.split("/blobs/").nth(1) else { return plain(404) };
     state.ranges.push(range.map(str::to_owned));
     let fault = state.faults.on_blobs.pop_front();
+    state.last_faults.insert(path.to_owned(), fault.clone());
     let Some(bytes) = state.blobs.get(digest) else { return plain(404) };
     let range = range.filter(|_| !state.faults.ignore_ranges);
     body(bytes, range, "", fault.as_ref())
@@ -311,10 +330,12 @@ fn file(path: &str, range: Option<&str>, version: Option<&str>, state: &Mutex<St
 fn body(bytes: &[u8], range: Option<&str>, header: &str, fault: Option<&Fault>) -> (String, Vec<u8>) {
     match fault {
         Some(Fault::Status(status)) => return plain(*status),
-        Some(Fault::Limited(seconds)) => {
-            let head =
-                format!("HTTP/1.1 429 X\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            return (head, Vec::new());
+        Some(Fault::Wait(status, asked)) => {
+            let wait = format!("Retry-After: {asked}\r\nDate: {NOW}\r\n");
+            return (
+                format!("HTTP/1.1 {status} X\r\n{wait}Content-Length: 0\r\nConnection: close\r\n\r\n"),
+                Vec::new(),
+            );
         }
         Some(Fault::Redirect(to)) => {
             let head = format!("HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

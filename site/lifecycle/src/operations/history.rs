@@ -9,7 +9,7 @@ use landfall_error_codes::{Coded, codes};
 use super::decision::Refusal;
 use super::error::{OperationError, Result};
 use super::{Operations, engine_file};
-use crate::pins::{KeptRelease, Pins, Replay};
+use crate::pins::{KeptRelease, PinnedTrust, Pins, Replay};
 use crate::plan::configure::Made;
 use crate::plan::upgrade::StepTimes;
 use crate::steps::action::Action;
@@ -97,6 +97,14 @@ impl History {
             }
         }
         kept
+    }
+
+    /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was
+    /// verified by an older one, whose keys must not count again for what comes.
+    pub(super) fn newest_trust(&self) -> Option<&PinnedTrust> {
+        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
+        let pinned = self.operations.iter().filter(counts).filter_map(Past::pins).map(|pins| &pins.trust);
+        pinned.max_by_key(|trust| trust.number)
     }
 
     /// Bundles whose heads the journals need: those of the kept releases, of the install, which an uninstall undoes, and of

@@ -31,6 +31,6 @@ impl Operations {
     }
 
     fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
-        Ok(self.deciding()?.and_then(|past| past.pins().map(|pins| pins.trust.clone())))
+        Ok(self.history()?.newest_trust().cloned())
     }
 }

@@ -137,6 +137,33 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
     objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
 }
 
+/// Deletes objects of an inventory that are no longer wanted. Returns those that are gone, and those that stay: what holds data,
+/// what the release gives to another component, and what another component or manager has taken over.
+pub(super) fn prune(
+    cluster: &Cluster,
+    inventory: &Inventory,
+    wanted: &[ObjectName],
+    site: &Site,
+) -> Result<(Vec<ObjectName>, Vec<ObjectName>), StepError> {
+    let (surplus, mut left) = inventory.surplus(wanted);
+    let others = objects_of_others(site, &inventory.owner.component)?;
+    let mut pruned = Vec::new();
+    for object in surplus {
+        let is_given = others.iter().any(|other| other.is_same_object(&object));
+        let limit = Duration::from_secs(DELETION_SECONDS);
+        let is_gone = !is_given && cluster.delete_of(&inventory.owner, &object, limit)?;
+        if is_gone { &mut pruned } else { &mut left }.push(object);
+    }
+    Ok((pruned, left))
+}
+
+/// The objects of all components of a site's release but this one.
+fn objects_of_others(site: &Site, component: &str) -> Result<Vec<ObjectName>, StepError> {
+    let others = site.release.components.iter().filter(|other| other.name != component);
+    let names = others.map(|other| names(&read_document(&site.documents, &other.objects)?));
+    Ok(names.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
 /// Marks the pods that read a `ConfigMap` of their component with a digest of its content: Kubernetes restarts pods whose
 /// template changes, and none whose `ConfigMap` alone does, be it by the site's settings or by another release.
 fn restart_on_change(objects: &mut [Value]) {
@@ -231,15 +258,12 @@ impl Step<Site> for Component {
             cluster.apply_edited(&Edited { object, editable: &editable, edits: self.edits })?;
             Self::wait_if_definition(&cluster, name, site)?;
         }
-        let (delete, keep) = all.surplus(&wanted);
-        for object in &delete {
-            cluster.delete(object, Duration::from_secs(DELETION_SECONDS))?;
-        }
+        let (pruned, left) = prune(&cluster, &all, &wanted, site)?;
         self.inventory(wanted.clone()).write(&cluster)?;
         if self.edits == Edits::Leave {
             Self::restore_edits(&cluster, before, site);
         }
-        Ok(json!({"applied": wanted.len(), "pruned": delete, "left": keep}))
+        Ok(json!({"applied": wanted.len(), "pruned": pruned, "left": left}))
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
@@ -249,12 +273,16 @@ impl Step<Site> for Component {
         let cluster = site.cluster()?;
         let Some(inventory) = self.existing(&cluster)? else { return Ok(()) };
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
-        let kept = before.clone().unwrap_or_default();
+        let mut kept = before.clone().unwrap_or_default();
+        // Without an earlier release there is nothing that it could have given to another component.
+        if !site.kept.is_empty() {
+            kept.extend(objects_of_others(&site.as_it_was()?, &self.owner.component)?);
+        }
         let limit = Duration::from_secs(DELETION_SECONDS);
         for object in
             inventory.objects.iter().rev().filter(|object| !kept.iter().any(|name| name.is_same_object(object)))
         {
-            cluster.delete(object, limit)?;
+            cluster.delete_of(&self.owner, object, limit)?;
         }
         match before {
             Some(objects) => self.inventory(objects).write(&cluster)?,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::action::Action;
-use super::component::Component;
+use super::component::{Component, prune};
 use super::mount::Mount;
 use super::objects::DELETION_SECONDS;
 use super::resolve;
@@ -34,18 +34,15 @@ impl Retire {
     }
 }
 
-/// Removes a component's objects, those that hold data excepted, and then the list of them.
+/// Removes a component's objects, and then the list of them. Those stay that hold data, and those that another component takes
+/// over or has taken over.
 fn remove_component(component: &Component, site: &Site) -> Result<Value, StepError> {
     let cluster = site.cluster()?;
     let (namespace, name) = (&component.namespace, &component.owner.component);
     let Some(inventory) = Inventory::read(&cluster, namespace, name)? else { return Ok(Value::Null) };
-    let limit = Duration::from_secs(DELETION_SECONDS);
-    let (delete, keep) = inventory.surplus(&[]);
-    for object in &delete {
-        cluster.delete(object, limit)?;
-    }
-    cluster.delete(&Inventory::name(namespace, name), limit)?;
-    Ok(json!({"removed": delete, "left": keep}))
+    let (removed, left) = prune(&cluster, &inventory, &[], site)?;
+    cluster.delete(&Inventory::name(namespace, name), Duration::from_secs(DELETION_SECONDS))?;
+    Ok(json!({"removed": removed, "left": left}))
 }
 
 fn other(action: &Action) -> StepError {

@@ -4,14 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use landfall_cluster::{Inventory, ObjectName, Owner};
+use landfall_engine::plan::StepId;
 use landfall_engine::step::{Observed, Step};
 use landfall_error_codes::Coded;
 use landfall_lifecycle::configuration::Patch;
-use landfall_lifecycle::site::Site;
+use landfall_lifecycle::site::{Site, SiteRelease};
+use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
 use landfall_lifecycle::steps::mount::Mount;
 use landfall_lifecycle::steps::namespace::Namespace;
+use landfall_lifecycle::steps::retire::Retire;
 use landfall_lifecycle::steps::secret::Secret;
 use landfall_media::durable;
 use serde_json::{Value, json};
@@ -61,6 +64,7 @@ fn steps_are_done_and_undone() {
     secrets(&plane, site);
     mounts(&plane, site);
     components(&plane);
+    objects_move(&plane);
 }
 
 fn namespaces(plane: &ControlPlane, site: &mut Site) {
@@ -203,6 +207,67 @@ fn thing(name: &str) -> Value {
 
 fn settings(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": {"a": "1"}})
+}
+
+/// An object moves from one component to another, whichever of them is changed first, and back.
+fn objects_move(plane: &ControlPlane) {
+    let documents = [
+        ("with", json!([settings("stays"), settings("moved")])),
+        ("without", json!([settings("stays")])),
+        ("taker", json!([settings("moved")])),
+    ];
+    let entry = |name: &str, objects: &str| {
+        json!({"name": name, "namespace": "default", "needs": [], "objects": objects, "pod_security": "restricted",
+            "ready_seconds": 60, "quota": {"pods": "4"}})
+    };
+    let site_with = |components: Value| plane.site(release(&components, &json!([]), &json!([])), &documents);
+    let mut earlier = site_with(json!([entry("giver", "with")]));
+    let site = &mut site_with(json!([entry("giver", "without"), entry("taker", "taker")]));
+    let of = |name: &str, objects: &str| Component {
+        owner: Owner { component: name.to_owned(), ..owner() },
+        patches: Vec::new(),
+        ..component(objects)
+    };
+    let (with, without, taker) = (of("giver", "with"), of("giver", "without"), of("taker", "taker"));
+    let uid = || plane.kubectl(&["get", "configmap", "moved", "-o", "jsonpath={.metadata.uid}"], None);
+    run(&with, &mut earlier);
+    let first = uid();
+    let given = |output: &Value| {
+        assert_eq!(output["pruned"], json!([]), "{output}");
+        assert_eq!(output["left"].as_array().map(Vec::len), Some(1), "{output}");
+        assert_eq!(uid(), first, "the object was made again");
+    };
+    site.kept = vec![SiteRelease {
+        bundle: earlier.bundle.clone(),
+        release: earlier.release.clone(),
+        documents: earlier.documents.clone(),
+        payload: earlier.payload.clone(),
+    }];
+
+    // The giver is changed first: it leaves what the release gives to another component.
+    given(&without.act(site, &Value::Null).unwrap());
+    let before = taker.prepare(site).unwrap();
+    taker.act(site, &before).unwrap();
+    assert_eq!(uid(), first, "the object was made again");
+    // The upgrade goes back, last step first: the taker leaves what the earlier release gives to the giver.
+    taker.undo(site, &before).unwrap();
+    with.act(&mut earlier, &Value::Null).unwrap();
+    assert_eq!(uid(), first, "the undo made the object again");
+    assert_eq!(with.observe(&mut earlier).unwrap(), Observed::Done);
+
+    // The taker is changed first: the giver prunes nothing that is no longer its own, in whatever release.
+    taker.act(site, &before).unwrap();
+    given(&without.act(&mut earlier, &Value::Null).unwrap());
+
+    // A component that is removed takes nothing along that was given away.
+    with.act(&mut earlier, &Value::Null).unwrap();
+    taker.act(site, &before).unwrap();
+    let retire = Retire { step: StepId("component/giver".to_owned()), before: Box::new(Action::Component(with)) };
+    retire.act(&mut earlier, &Value::Null).unwrap();
+    assert_eq!(uid(), first, "the object went with its former component");
+    assert_eq!(plane.kubectl(&["get", "configmap", "stays", "--ignore-not-found", "-o", "name"], None), "");
+    taker.undo(&mut earlier, &json!({"inventory": null})).unwrap();
+    assert_eq!(plane.kubectl(&["get", "configmap", "moved", "--ignore-not-found", "-o", "name"], None), "");
 }
 
 fn components(plane: &ControlPlane) {

@@ -240,4 +240,4 @@ impl PreparedInstall<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -163,6 +163,12 @@ impl Bare {
         std::fs::remove_file(self.places.first_crate()).context("cannot forget the first crate")
     }
 
+    /// Fails if the run compiled a crate of the project's dependencies.
+    pub fn expect_no_crate(&self, of: &str) -> Result<()> {
+        ensure!(!self.places.first_crate().exists(), "{of}: a crate was compiled for {TARGET}");
+        Ok(())
+    }
+
     /// This machine's toolchain is unchanged.
     pub fn expect_machine_unharmed(&self) -> Result<()> {
         let components = std::fs::read_to_string(self.places.sysroot.join("lib/rustlib/components")).ok();

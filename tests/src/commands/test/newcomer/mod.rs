@@ -99,16 +99,25 @@ fn everything_at_once(bare: &Bare) -> Result<()> {
     Ok(())
 }
 
-/// The one thing that is installed as soon as it is missing: rustup adds the target, and the first crate is compiled.
+/// The one thing that is installed as soon as it is missing. Rust that came without rustup cannot add it: then a command that builds
+/// names it and stops before anything is compiled, and builds with a toolchain that has it, as [`a_distributions_rust`] proved.
 fn the_target_is_brought(bare: &Bare) -> Result<()> {
-    if !bare.has_rustup() {
-        printer::note("this machine's Rust came without rustup: no target can be added here");
-        return Ok(());
-    }
     let output = bare.xtask(&["--help"], bare::Machine::stop_after_first_crate)?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    expect_words(&text, &format!("installing Rust's standard library for {TARGET}"), "the target")?;
-    bare.expect_first_crate(&output, "the target")
+    if bare.has_rustup() {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        expect_words(&text, &format!("installing Rust's standard library for {TARGET}"), "the target")?;
+        return bare.expect_first_crate(&output, "the target");
+    }
+    let of = "the target without rustup";
+    let text = refusal(&output, of)?;
+    expect_words(&text, &format!("Rust's standard library for {TARGET}"), of)?;
+    expect_words(&text, "install the distribution's package of it, or Rust with rustup", of)?;
+    ensure!(!text.contains("installing"), "{of}: the launcher tries to add it:\n{text}");
+    bare.expect_no_crate(of)?;
+    printer::note(
+        "this machine's Rust came without rustup: proved that the target is named, and that nothing is compiled",
+    );
+    Ok(())
 }
 
 /// Runs a tool, which must succeed.

@@ -18,7 +18,7 @@ use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, Place};
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
-use landfall_bundle_spec::trust::KeyKind;
+use landfall_bundle_spec::trust::{KeyKind, Root, SigningKey};
 use landfall_error_codes::{Coded, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, Silent};
@@ -49,9 +49,9 @@ impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
     }
 }
 
-struct Fixture {
+pub(in crate::operations) struct Fixture {
     folder: TempDir,
-    operations: Operations,
+    pub(in crate::operations) operations: Operations,
     /// The license that the install is given.
     license: Option<PathBuf>,
 }
@@ -63,7 +63,7 @@ fn sums(bytes: &[u8]) -> BlobSums {
 }
 
 /// A release document with the fields that these tests need.
-fn release(counter: u64) -> serde_json::Value {
+pub(in crate::operations) fn release(counter: u64) -> serde_json::Value {
     json!({
         "type": "landfall.dev/release/1", "name": "tiny", "version": "1.0.0", "counter": counter, "assembled": false,
         "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
@@ -72,7 +72,7 @@ fn release(counter: u64) -> serde_json::Value {
 }
 
 /// When the releases of these tests were built.
-const BUILT: &str = "2025-11-20T08:16:00Z";
+pub(in crate::operations) const BUILT: &str = "2025-11-20T08:16:00Z";
 
 fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
     bundle_of(vendor, release, BUILT, Vec::new())
@@ -80,6 +80,17 @@ fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
 
 /// A bundle that was built at this time, with more documents.
 fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more: Vec<NewDocument>) -> Vec<u8> {
+    signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), release, built_at, more)
+}
+
+/// The same, signed by this key, with this chain of roots.
+pub(in crate::operations) fn signed_bundle(
+    key: &SigningKey,
+    roots: &[Root],
+    release: &serde_json::Value,
+    built_at: &str,
+    more: Vec<NewDocument>,
+) -> Vec<u8> {
     let mut contents = vec![b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()];
     contents.extend([vec![1; 3 << 20], vec![2; 700]]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
@@ -100,8 +111,8 @@ fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more:
     let values: Vec<&[_]> = sums.iter().map(|sums| sums.chunks.as_slice()).collect();
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
     let mut head = UnsignedHead::new(&identity, documents, &blobs, &values).unwrap();
-    head.sign(&vendor.key).unwrap();
-    let head = head.signed(std::slice::from_ref(&vendor.root)).unwrap();
+    head.sign(key).unwrap();
+    let head = head.signed(roots).unwrap();
     Sample { head, contents }.stream()
 }
 
@@ -117,6 +128,11 @@ impl Fixture {
 
     /// A machine, and a stick of this vendor with this bundle.
     fn with_bundle(vendor: &Vendor, bundle: &[u8]) -> Self {
+        Self::with_root(&vendor.root, bundle)
+    }
+
+    /// A machine, the root document that it is given, and a stick with this bundle.
+    pub(in crate::operations) fn with_root(root: &Root, bundle: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
@@ -124,7 +140,7 @@ impl Fixture {
             durable::write_file(&path, bytes, 0o644).unwrap();
         };
         file("stick/tiny.landfall", bundle);
-        file("1.root.json", vendor.root.bytes());
+        file("1.root.json", root.bytes());
         file("host/etc/hosts", b"127.0.0.1 localhost\n");
         let operations = Operations {
             paths: SitePaths::below(folder.path().join("host")),
@@ -135,7 +151,7 @@ impl Fixture {
         Self { folder, operations, license: None }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::operations) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -145,7 +161,7 @@ impl Fixture {
     }
 
     /// An install whose plan is the steps that need no root.
-    fn prepared(&self) -> PreparedInstall<'_> {
+    pub(in crate::operations) fn prepared(&self) -> PreparedInstall<'_> {
         let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
         let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations).unwrap();
         let node = NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() };

@@ -149,8 +149,8 @@ impl Operations {
     pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>, policy: Edits) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        // The chain of roots begins at the one that the site trusts.
-        let trust = Trust::pinned(&pins.trust);
+        // The chain of roots begins at the newest one that the site trusts, also after a rollback.
+        let trust = Trust::pinned(history.newest_trust().unwrap_or(&pins.trust));
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
@@ -427,25 +427,4 @@ impl PreparedUpgrade<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::operations::status::sample;
-
-    #[test]
-    fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
-        assert_eq!(unready(&sample::installed()), None);
-        let mut report = sample::installed();
-        report.ready = false;
-        report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
-        report.nodes[0].reason = Some("the disk is full".to_owned());
-        let blocker = unready(&report).unwrap();
-        assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
-        let (node, component) = (&report.nodes[0].name, &report.components[0].component);
-        let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
-        assert_eq!(blocker.found, expected);
-        // A note may be all that is known.
-        let mut silent = sample::installed();
-        (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
-        assert_eq!(unready(&silent).unwrap().found, "the cluster does not answer");
-    }
-}
+mod tests;

@@ -1,0 +1,188 @@
+//! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
+//! whatever is installed.
+
+use std::ops::RangeInclusive;
+
+use landfall_bundle_spec::trust::{
+    KeyKind, REVOCATION_FILE_NAME, Revocation, RevokedRelease, Root, RootContents, SigningKey, UnsignedRoot,
+};
+use landfall_engine::engine::End;
+use landfall_engine::plan::{PlannedStep, StepId, Undo};
+use landfall_error_codes::{Code, Coded};
+use landfall_media::durable;
+
+use super::*;
+use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
+use crate::operations::status::sample;
+use crate::pins::PinnedTrust;
+use crate::site::UndoScope;
+use crate::steps::stage_release::StageRelease;
+
+/// A vendor's root documents. Each names another key for releases and revocations; the key of the other roles stays.
+struct Roots {
+    keys: Vec<SigningKey>,
+    chain: Vec<Root>,
+}
+
+impl Roots {
+    fn new(count: u64) -> Self {
+        let generate = || SigningKey::generate(KeyKind::Ed25519).unwrap();
+        let owner = generate();
+        let keys: Vec<_> = (0..count).map(|_| generate()).collect();
+        let mut chain: Vec<Root> = Vec::new();
+        for (number, key) in (1..).zip(&keys) {
+            let role = (vec![key.public().clone()], 1);
+            let single = RootContents::single(owner.public(), true);
+            let contents = RootContents { number, release: role.clone(), revocation: role, ..single };
+            let mut unsigned = UnsignedRoot::new(&contents).unwrap();
+            unsigned.sign(&owner).unwrap();
+            chain.push(unsigned.finish(chain.last()).unwrap());
+        }
+        Self { keys, chain }
+    }
+
+    /// The release of this counter with the root documents of these numbers, signed as the last one requires.
+    fn bundle(&self, counter: u64, numbers: RangeInclusive<usize>) -> Vec<u8> {
+        let (first, last) = numbers.into_inner();
+        signed_bundle(&self.keys[last - 1], &self.chain[first - 1..last], &release(counter), BUILT, Vec::new())
+    }
+
+    /// A revocation of another release, signed as the document of this number requires.
+    fn revocation(&self, number: usize) -> Revocation {
+        let revoked = RevokedRelease {
+            name: "other".to_owned(),
+            version: "1.0.0".to_owned(),
+            bundle: None,
+            reason: "it loses data".to_owned(),
+        };
+        let (key, revocation) = (&self.keys[number - 1], Revocation::new(1, vec![revoked]).unwrap());
+        let signature = key.sign(revocation.message()).unwrap();
+        revocation.with_signature(key.public().id(), &signature).unwrap()
+    }
+
+    /// A site that was given document 1, with the release of counter 1 under the document of this number.
+    fn installed_under(&self, number: usize) -> Fixture {
+        let fixture = Fixture::with_root(&self.chain[0], &self.bundle(1, 1..=number));
+        fixture.prepared().run().unwrap();
+        fixture
+    }
+}
+
+/// What a site's last committed operation was pinned to.
+fn pins(fixture: &Fixture) -> Pins {
+    fixture.operations.changeable(&fixture.operations.history().unwrap()).unwrap().clone()
+}
+
+fn newest(fixture: &Fixture) -> PinnedTrust {
+    fixture.operations.history().unwrap().newest_trust().unwrap().clone()
+}
+
+fn write(fixture: &Fixture, bundle: &[u8]) -> PathBuf {
+    let path = fixture.path("next/tiny.landfall");
+    durable::create_folder(path.parent().unwrap()).unwrap();
+    durable::write_file(&path, bundle, 0o644).unwrap();
+    path
+}
+
+/// Begins the change as the verb does and runs it, with the step that places content alone: others need a cluster.
+fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trust: Trust) {
+    let operations = &fixture.operations;
+    let stage = PlannedStep {
+        id: StepId("stage".to_owned()),
+        title: "stage".to_owned(),
+        action: Action::StageRelease(StageRelease {}),
+        bytes: 0,
+        seconds: 0,
+        undo: Undo::Reversible,
+    };
+    let plan = Plan::new(operation, "tiny", "1.0.0", vec![stage]);
+    let prepared = PreparedUpgrade {
+        operations,
+        pins: pins(fixture),
+        kept: operations.history().unwrap().kept(),
+        target: Target { release, trust, media_path: fixture.path("next"), missing_bytes: 0 },
+        planned: UpgradePlan { plan, node: None, components: Vec::new() },
+        backup: None,
+        licensing: None,
+    };
+    let file = prepared.begin().unwrap();
+    let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
+    assert_eq!(running.change().unwrap(), End::Committed);
+}
+
+fn upgrade(fixture: &Fixture, bundle: &[u8]) {
+    let trust = Trust::pinned(&newest(fixture));
+    let release = TrustedRelease::find(&write(fixture, bundle), &trust, &fixture.operations).unwrap();
+    change(fixture, Operation::Upgrade, release, trust);
+}
+
+/// Goes back to the release before the installed one, as its head was verified then.
+fn roll_back(fixture: &Fixture) {
+    let operations = &fixture.operations;
+    let kept = operations.history().unwrap().kept()[1].clone();
+    let trust = Trust::pinned(&kept.trust);
+    let release = TrustedRelease::read(&operations.head_file(kept.bundle), &trust).unwrap();
+    change(fixture, Operation::Rollback, release, trust);
+}
+
+fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
+    fixture.operations.prepare_upgrade(&write(fixture, bundle), None).err().unwrap().code()
+}
+
+#[test]
+fn every_upgrade_pins_the_newest_root_that_it_brings() {
+    let roots = Roots::new(8);
+    let fixture = roots.installed_under(2);
+    assert_eq!(pins(&fixture).trust.number, 2, "document 1 was given, and the bundle has the next one");
+    // A chain may begin at any number up to the pinned one.
+    for (counter, numbers) in [(2, 1..=3), (3, 2..=5), (4, 5..=8)] {
+        let (first, last) = (*numbers.start(), *numbers.end());
+        upgrade(&fixture, &roots.bundle(counter, numbers));
+        let pinned = pins(&fixture).trust;
+        assert_eq!(pinned.root.as_bytes(), roots.chain[last - 1].bytes(), "a chain from {first} to {last}");
+        assert_eq!((pinned.number, pinned.fingerprint), (last as u64, roots.chain[last - 1].fingerprint()));
+    }
+    // The installed release again, as its id says: what counts is who signed it.
+    assert_eq!(code_of_upgrade(&fixture, &roots.bundle(4, 8..=8)), codes::UPGRADE_SAME);
+    assert_eq!(code_of_upgrade(&fixture, &roots.bundle(4, 1..=7)), codes::UNKNOWN_KEY, "a key that was rotated away");
+    let fork = Roots::new(8);
+    assert_eq!(code_of_upgrade(&fixture, &fork.bundle(4, 1..=8)), codes::ROOT_DIFFERS);
+}
+
+#[test]
+fn a_rollback_brings_no_older_root_back() {
+    let roots = Roots::new(4);
+    let fixture = roots.installed_under(2);
+    upgrade(&fixture, &roots.bundle(2, 1..=4));
+    roll_back(&fixture);
+    assert_eq!((pins(&fixture).counter, pins(&fixture).trust.number), (1, 2), "its head is verified as it was then");
+    assert_eq!(newest(&fixture).number, 4);
+    // The same release, signed by a key that document 4 has, and by one that it no longer has.
+    assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=4)), codes::UPGRADE_SAME);
+    assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=3)), codes::UNKNOWN_KEY);
+    let import = |number: usize| {
+        let path = fixture.path(REVOCATION_FILE_NAME);
+        durable::write_file(&path, roots.revocation(number).bytes(), 0o644).unwrap();
+        fixture.operations.import_revocation(&path)
+    };
+    assert_eq!(import(3).unwrap_err().code(), codes::UNKNOWN_KEY);
+    assert_eq!(import(4).unwrap().number(), 1);
+}
+
+#[test]
+fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
+    assert_eq!(unready(&sample::installed()), None);
+    let mut report = sample::installed();
+    report.ready = false;
+    report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
+    report.nodes[0].reason = Some("the disk is full".to_owned());
+    let blocker = unready(&report).unwrap();
+    assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
+    let (node, component) = (&report.nodes[0].name, &report.components[0].component);
+    let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
+    assert_eq!(blocker.found, expected);
+    // A note may be all that is known.
+    let mut silent = sample::installed();
+    (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
+    assert_eq!(unready(&silent).unwrap().found, "the cluster does not answer");
+}
