@@ -93,7 +93,7 @@ impl Run {
     /// Writes the outcomes of parts over those of earlier runs. `order` names all parts that exist.
     pub fn keep_parts(&self, outcomes: &[Outcome], order: &[&str]) -> Result<()> {
         let rows = outcomes.iter().map(|outcome| self.row(outcome)).collect::<Result<Vec<_>>>()?;
-        change(|kept| kept.put_parts(rows, order))
+        change(|kept| kept.put_parts(&rows, order))
     }
 
     fn row(&self, outcome: &Outcome) -> Result<Row> {
@@ -150,7 +150,7 @@ impl Kept {
     }
 
     /// Parts that no longer exist lose their rows.
-    fn put_parts(&mut self, rows: Vec<Row>, order: &[&str]) {
+    fn put_parts(&mut self, rows: &[Row], order: &[&str]) {
         let earlier = std::mem::take(&mut self.parts);
         let latest = |name: &str| rows.iter().chain(&earlier).find(|row| row.name == name).cloned();
         self.parts = order.iter().filter_map(|name| latest(name)).collect();
@@ -210,10 +210,10 @@ mod tests {
         let warm = |name, passed, ran| row(name, Temperature::Warm, passed, ran);
         let mut kept = Kept::default();
         kept.put_parts(
-            vec![warm("unit", true, "one"), warm("gone", true, "one"), warm("lint", true, "one")],
+            &[warm("unit", true, "one"), warm("gone", true, "one"), warm("lint", true, "one")],
             &["lint", "gone", "unit"],
         );
-        kept.put_parts(vec![warm("unit", false, "two")], &["lint", "unit", "new"]);
+        kept.put_parts(&[warm("unit", false, "two")], &["lint", "unit", "new"]);
         assert_eq!(kept.parts, [warm("lint", true, "one"), warm("unit", false, "two")]);
         let text = kept.document();
         assert!(text.contains("| `lint` | warm | passed | 1.5 | one |"), "{text}");

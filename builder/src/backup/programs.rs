@@ -157,7 +157,7 @@ impl ImageFiles {
                 self.remove_below(&removed);
                 self.0.remove(&removed);
             } else {
-                let target = entry.link_name()?.map(|target| target.into_owned()).unwrap_or_default();
+                let target = entry.link_name()?.map(std::borrow::Cow::into_owned).unwrap_or_default();
                 brought.push((
                     path,
                     match entry.header().entry_type() {

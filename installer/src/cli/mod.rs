@@ -457,6 +457,11 @@ pub(crate) fn with_kubectl_apart(arguments: impl Iterator<Item = OsString>) -> V
     arguments
 }
 
+/// What a change does with edited fields, by the option of this name.
+pub(crate) fn edits(overwrite_edits: bool) -> Edits {
+    if overwrite_edits { Edits::Overwrite } else { Edits::Refuse }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
@@ -505,9 +510,4 @@ mod tests {
         let untouched = super::with_kubectl_apart(["landfall", "logs", "kubectl"].iter().map(Into::into));
         assert_eq!(untouched, ["landfall", "logs", "kubectl"]);
     }
-}
-
-/// What a change does with edited fields, by the option of this name.
-pub(crate) fn edits(overwrite_edits: bool) -> Edits {
-    if overwrite_edits { Edits::Overwrite } else { Edits::Refuse }
 }

@@ -84,14 +84,14 @@ impl Cluster {
     /// has written it to etcd by then.
     pub fn apply_edited(&self, edited: &Edited<'_>) -> Result<Value, ClusterError> {
         let left = |object: &Value| self.apply(object);
-        self.leaving(edited, left, |name, object| self.patch_over(name, object, false))
+        Self::leaving(edited, left, |name, object| self.patch_over(name, object, false))
     }
 
     /// How a live object compares to what [`Cluster::apply_edited`] would make of it. Changes nothing.
     pub fn compare_edited(&self, edited: &Edited<'_>) -> Result<Applied, ClusterError> {
         let overwritten =
             |name: &ObjectName, object: &Value| self.patch_over(name, object, true).map(|_| Applied::Different);
-        self.leaving(edited, |object| self.compare(object), overwritten)
+        Self::leaving(edited, |object| self.compare(object), overwritten)
     }
 
     /// Every field that another manager has set to another value than this object, and whether it stays. Changes nothing. An object
@@ -140,7 +140,6 @@ impl Cluster {
 
     /// Does something with an object, without the fields whose edits stay.
     fn leaving<T>(
-        &self,
         edited: &Edited<'_>,
         act: impl Fn(&Value) -> Result<T, ClusterError>,
         overwrite: impl Fn(&ObjectName, &Value) -> Result<T, ClusterError>,

@@ -42,7 +42,7 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     for verb in [&["backup", "run"][..], &["drill"]] {
         engineer.landfall(verb)?.refused(&verb.join(" "), "LF4615", 4)?;
     }
-    let [look, later] = split(handbook::commands(PAGE)?)?;
+    let [look, later] = split(&handbook::commands(PAGE)?)?;
     look.iter().try_for_each(|command| expect_to_work(&machine, command, &[0, 4]))?;
     ensure!(proven_backups(engineer)? == proven, "a proven backup is gone");
 
@@ -80,7 +80,7 @@ fn proven_backups(engineer: Engineer<'_>) -> Result<Vec<Value>> {
 }
 
 /// The commands before there is room, and those after it: the page begins both with the status.
-fn split(commands: Vec<String>) -> Result<[Vec<String>; 2]> {
+fn split(commands: &[String]) -> Result<[Vec<String>; 2]> {
     let Some(again) = commands.iter().rposition(|command| command == "landfall status").filter(|index| *index > 0)
     else {
         bail!("the page does not look at the status twice: {commands:?}");

@@ -40,7 +40,7 @@ impl List {
 }
 
 /// A log of who did what that was changed afterwards comes before everything else.
-pub fn of_broken_audit(why: String) -> Matter {
+pub fn of_broken_audit(why: &str) -> Matter {
     let text = format!("it was changed after it was written: {why}. Export it, and compare it with an earlier export");
     let mut list = List::default();
     list.add(State::Bad, "Audit", &text, "/audit");

@@ -51,7 +51,7 @@ async fn view(context: &Context) -> View {
     let facts = match status {
         Ok(Some(status)) => {
             let mut facts = facts(&status, releases.ok().flatten().as_ref());
-            facts.matters.splice(..0, context.audit.broken().map(attention::of_broken_audit));
+            facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
             Ok(facts)
         }
         Ok(None) => Err(no_status()),

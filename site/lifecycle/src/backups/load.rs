@@ -112,5 +112,5 @@ impl Loading<'_> {
 /// Whether a load was stopped because its filesystem would have been filled: that says nothing of the backup.
 fn is_out_of_room(error: &StreamError) -> bool {
     let StreamError::Reading(error) = error else { return false };
-    error.get_ref().is_some_and(|inner| inner.is::<OutOfRoom>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }

@@ -340,7 +340,7 @@ fn only_license(blockers: &[Blocker]) -> bool {
 
 /// What an undo kept, after what it brought back.
 fn kept(replaced: &[ReplacedData]) -> String {
-    replaced.iter().map(|replaced| format!("; {replaced}")).collect()
+    replaced.iter().fold(String::new(), |text, replaced| text + &format!("; {replaced}"))
 }
 
 fn instead(nearest: Option<&str>, known: &[String]) -> String {

@@ -162,7 +162,7 @@ fn fold(made: &mut Made, id: &StepId, action: &Action) {
     match action {
         Action::Replace(replace) => drop(made.insert(id.clone(), (*replace.after).clone().with_edits(Edits::Refuse))),
         Action::Supersede(supersede) => {
-            drop(made.insert(id.clone(), (*supersede.after).clone().with_edits(Edits::Refuse)))
+            drop(made.insert(id.clone(), (*supersede.after).clone().with_edits(Edits::Refuse)));
         }
         Action::Retire(retire) => {
             made.remove(&retire.step);

@@ -18,7 +18,7 @@ pub type StepTimes = BTreeMap<StepId, u64>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interruption {
-    /// They go on.
+    /// They continue to run.
     None,
     /// They are replaced by others, as the workload's strategy says: one that has a single pod is away meanwhile.
     Replaced,
