@@ -15,6 +15,7 @@ mod pods;
 pub mod preflight;
 mod proofs;
 mod registry;
+pub mod removable;
 mod settled;
 pub mod site;
 pub mod steps;

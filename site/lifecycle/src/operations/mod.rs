@@ -3,6 +3,7 @@
 
 mod administration;
 mod adopt_backups;
+mod approval;
 mod back_up_logs;
 mod backup;
 mod bundle;
@@ -20,7 +21,9 @@ mod error;
 mod history;
 mod install;
 mod kept;
+mod latest;
 mod license;
+mod medium;
 mod own_files;
 mod planned;
 mod prove;
@@ -60,6 +63,7 @@ pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use license::ConfirmedDate;
+pub use medium::FoundRelease;
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;
