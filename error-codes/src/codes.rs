@@ -408,6 +408,7 @@ codes! {
     CHANGE_QUESTION = "LF4808", Resumable, "A question about a change was not answered", "Ask again; `journalctl --unit landfall-host-api` on the host has more.";
     OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Look at the page again: it shows the operation that is open, if there is one.";
     REQUEST_RUNS = "LF4810", NotReady, "The host works on another request", "Wait until that one is done, then ask again.";
+    MEDIUM_EMPTY = "LF4811", Usage, "A medium has no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";

@@ -49,7 +49,7 @@ async fn every_page_answers_while_the_host_is_silent() {
     site.host.is_silent.store(true, Ordering::SeqCst);
     until(async || site.context.site.silent_since().is_some()).await;
     for page in
-        ["/", "/components", "/releases", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"]
+        ["/", "/components", "/releases", "/upgrade", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"]
     {
         let begun = Instant::now();
         let reply = root.get(page).await;
@@ -134,6 +134,7 @@ async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
         "/components",
         "/components/assistant",
         "/releases",
+        "/upgrade",
         "/backups",
         "/license",
         "/node",

@@ -44,10 +44,18 @@ fn work(
     wanted: Wanted,
     act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
 ) -> Result<Response> {
-    let request = match host.desk.take(asking, wanted, now())? {
-        Taken::Again(request) => return Ok(accepted(&request)),
-        Taken::New(request) => request,
-    };
+    match host.desk.take(asking, wanted, now())? {
+        Taken::Again(request) => Ok(accepted(&request)),
+        Taken::New(request) => Ok(spawn(host, asking, &request, act)),
+    }
+}
+
+fn spawn(
+    host: &Host,
+    asking: &Asking,
+    request: &Request,
+    act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
+) -> Response {
     tracing::info!(by = asking.by, correlation = asking.correlation, verb = request.verb, "the console asks");
     let (desk, site, id) = (host.desk.clone(), host.site.clone(), request.request.clone());
     tokio::spawn(async move {
@@ -55,13 +63,12 @@ fn work(
         let outcome = done.unwrap_or_else(|_| {
             Err(problem(StatusCode::INTERNAL_SERVER_ERROR, codes::BUG, "the request ended without an answer").into())
         });
-        if let Err(refusal) = &outcome {
-            let Refusal { problem, .. } = refusal;
+        if let Err(Refusal { problem, .. }) = &outcome {
             tracing::warn!(request = id, code = problem.code, title = problem.title, "a request of the console failed");
         }
         desk.end(&id, outcome, now());
     });
-    Ok(accepted(&request))
+    accepted(request)
 }
 
 fn sound(asking: &Asking) -> Result<()> {
@@ -100,6 +107,7 @@ async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> 
     begin(&host, wish, "rollback")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the wish ends here")]
 fn begin(host: &Host, wish: ApprovedWish, verb: &str) -> Result<Response> {
     sound(&wish.asking)?;
     if wish.change.verb() != verb {
@@ -107,12 +115,17 @@ fn begin(host: &Host, wish: ApprovedWish, verb: &str) -> Result<Response> {
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
     let wanted = Wanted::Begin(wish.change.clone(), wish.plan.clone());
-    let desk = host.desk.clone();
-    let asking = wish.asking.clone();
-    work(host, &asking, wanted, move |site| {
-        let plan = desk.approve(&wish)?;
-        site.begin(&plan).map(|()| Outcome::Begun)
-    })
+    let request = match host.desk.take(&wish.asking, wanted, now())? {
+        Taken::Again(request) => return Ok(accepted(&request)),
+        Taken::New(request) => request,
+    };
+    match host.desk.approve(&wish) {
+        Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(|()| Outcome::Begun))),
+        Err(problem) => {
+            host.desk.end(&request.request, Err(problem.clone().into()), now());
+            Err(problem.into())
+        }
+    }
 }
 
 async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {

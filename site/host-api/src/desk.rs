@@ -176,7 +176,11 @@ impl Desk {
         }
         if plan.site != wish.confirm {
             let title = format!("this site is named {}, and that was not typed; nothing was changed", plan.site);
-            return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::DELETION_UNCONFIRMED, title));
+            let refused = problem(StatusCode::UNPROCESSABLE_ENTITY, codes::DELETION_UNCONFIRMED, title);
+            return Err(Problem {
+                hint: Some("Type the name of the site exactly as it is shown.".to_owned()),
+                ..refused
+            });
         }
         self.state().plans.retain(|kept| kept.plan.digest != wish.plan);
         Ok(plan)

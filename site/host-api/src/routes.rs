@@ -52,11 +52,20 @@ pub(crate) struct Host {
 impl Host {
     fn new(site: Arc<dyn Site>) -> Self {
         let turns = |count| Arc::new(Semaphore::new(count));
-        Self { site, desk: Desk::default(), turns: turns(AT_ONCE), quick_turns: turns(QUICK_AT_ONCE), last_backup: Arc::default() }
+        Self {
+            site,
+            desk: Desk::default(),
+            turns: turns(AT_ONCE),
+            quick_turns: turns(QUICK_AT_ONCE),
+            last_backup: Arc::default(),
+        }
     }
 
     /// Asks what may take the host seconds.
-    pub(crate) async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&dyn Site) -> T + Send + 'static) -> Result<T> {
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Site) -> T + Send + 'static,
+    ) -> Result<T> {
         Self::in_turn(&self.turns, &self.site, question).await
     }
 

@@ -329,10 +329,12 @@ mod tests {
     fn ids_are_digits_and_nothing_else() {
         let sound = ["0123abcd", "sha256:00ff00ff00ff", "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"];
         assert!(sound.into_iter().all(is_id));
-        let unsound = ["", "../../etc", "0123abc", "0123ABCD", "0123abcd\n", "0123abcd;reboot", "sha256:", "sha1:0123abcd"];
+        let unsound =
+            ["", "../../etc", "0123abc", "0123ABCD", "0123abcd\n", "0123abcd;reboot", "sha256:", "sha1:0123abcd"];
         assert!(!unsound.into_iter().any(is_id));
         assert!(!is_id(&"a".repeat(97)));
-        let asking = |by: &str| Asking { request: "0123abcd".to_owned(), by: by.to_owned(), correlation: String::new() };
+        let asking =
+            |by: &str| Asking { request: "0123abcd".to_owned(), by: by.to_owned(), correlation: String::new() };
         assert!(asking("ada").is_sound() && !asking("ada\u{1b}[2J").is_sound() && !asking(&"a".repeat(97)).is_sound());
     }
 

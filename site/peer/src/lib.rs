@@ -12,8 +12,8 @@ pub mod routes;
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
 pub use changes::{
-    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, LookWish, MediaPage, Medium, MediumRelease, OperationFailure,
-    OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
+    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, LookWish, MediaPage, Medium, MediumRelease,
+    OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
 };
 pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
 pub use identity::{Certificate, Identity, IdentityError};

@@ -207,7 +207,9 @@ pub enum OperationError {
         release: String,
     },
     /// What would be done is not what was approved.
-    #[error("what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed")]
+    #[error(
+        "what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed"
+    )]
     PlanDiffers {
         /// Digest of the plan now.
         found: Sha256,

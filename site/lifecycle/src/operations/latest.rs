@@ -1,5 +1,7 @@
 //! The latest operation, for who did not begin it: what it does, how it stands, why it failed, and whether it may still be undone.
 
+use std::path::PathBuf;
+
 use landfall_engine::journal::{Phase, RecordedError, StepState, UndoCause};
 use landfall_engine::plan::Operation;
 use landfall_peer::{OperationFailure, OperationPage, OperationState};
@@ -18,20 +20,33 @@ impl Operations {
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
         past.pins().map(|pins| page(&past, pins, running)).transpose()
     }
+
+    /// Where the bundle of the open change is read from; none where no change is open. Changes nothing.
+    pub fn media_of_open_change(&self) -> Result<Option<PathBuf>> {
+        let Some(file) = self.journals().latest()? else { return Ok(None) };
+        let state = self.journals().read(&file)?.state;
+        Ok(state.pins.as_ref().filter(|_| !state.is_closed()).map(|pins| pins.media_path.clone()))
+    }
+
+    /// Lets the open change continue in its unit, if it waits. Where there is none, the unit ends at once.
+    pub fn continue_change(&self) {
+        self.start_unit();
+    }
 }
 
 fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
     let state = &past.replay.state;
     let changes_release = matches!(pins.operation, Operation::Upgrade | Operation::Rollback);
     let before = pins.kept.first().filter(|_| changes_release);
-    let titles: Vec<_> = past.plan()?.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default();
+    let titles: Vec<_> =
+        past.plan()?.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default();
     Ok(OperationPage {
         number: past.file.number,
         operation: pins.operation.name().to_owned(),
         from: before.map(|kept| format!("{} {}", kept.release, kept.version)),
         to: format!("{} {}", pins.release, pins.version),
         state: state_of(state.phase),
-        running: running && !state.is_closed(),
+        running,
         can_abort: pins.operation != Operation::Install && matches!(state.phase, Phase::Empty | Phase::Forward),
         at: past.replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
         undone_because: state.undo_cause.as_ref().map(cause_text),

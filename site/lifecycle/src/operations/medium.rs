@@ -46,9 +46,8 @@ impl Operations {
         }
         let (_, release) = head.understood()?;
         let identity = release.verified.identity();
-        let refusal = refuse_unrelated(pins, &release)
-            .and_then(|()| Ok(marks.check(&identity, release.verified.id())?))
-            .err();
+        let refusal =
+            refuse_unrelated(pins, &release).and_then(|()| Ok(marks.check(&identity, release.verified.id())?)).err();
         Ok(FoundRelease { name, version, built_at: Some(identity.built_at), development, newer: false, refusal })
     }
 }

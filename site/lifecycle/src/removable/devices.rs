@@ -49,7 +49,9 @@ fn device(paths: &SitePaths, folder: &Path, what: &'static str) -> Option<Device
 /// Whether a disk says so itself, or is connected by USB: a disk in a USB case says that it stays.
 fn is_removable(disk: &Path) -> bool {
     let says_so = fs_err::read_to_string(disk.join("removable")).is_ok_and(|text| text.trim() == "1");
-    says_so || fs_err::canonicalize(disk).is_ok_and(|path| path.iter().any(|part| part.to_string_lossy().starts_with("usb")))
+    says_so
+        || fs_err::canonicalize(disk)
+            .is_ok_and(|path| path.iter().any(|part| part.to_string_lossy().starts_with("usb")))
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {

@@ -50,6 +50,18 @@ impl Shelf {
         rest.iter().next().map(|id| id.to_string_lossy().into_owned())
     }
 
+    /// Whether something was mounted here since the machine started.
+    pub fn is_used(&self) -> bool {
+        fs_err::read_dir(self.folder()).is_ok_and(|mut places| places.next().is_some())
+    }
+
+    /// Whether a filesystem is mounted here, on a device that is still connected.
+    pub fn is_mounted(&self, id: &str) -> bool {
+        let place = self.place(id);
+        let mounted = mounts::own().unwrap_or_default();
+        mounted.iter().any(|mount| mount.point == place && self.is_there(mount))
+    }
+
     /// What is mounted where people mount media.
     pub fn conventional(&self) -> Result<Vec<MountedPlace>, StepError> {
         let is_one = |point: &Path| CONVENTIONAL.iter().any(|folder| point.starts_with(self.paths.host(folder)));
@@ -69,9 +81,8 @@ impl Shelf {
             !mounted.iter().any(|mount| is_elsewhere(&mount))
         };
         let all = devices(&self.paths);
-        let is_whole_of_parts = |device: &Device| {
-            all.iter().any(|part| part.name != device.name && part.name.starts_with(&device.name))
-        };
+        let is_whole_of_parts =
+            |device: &Device| all.iter().any(|part| part.name != device.name && part.name.starts_with(&device.name));
         let mut found: Vec<(Device, Option<Filesystem>)> = Vec::new();
         for device in all.iter().filter(|device| is_free(device)) {
             let filesystem = Filesystem::of(&device.path).unwrap_or_default();
@@ -99,7 +110,9 @@ impl Shelf {
         };
         let Some((device, kind)) = self.unmounted()?.into_iter().find_map(wanted) else {
             let what = "the medium is no longer connected";
-            return Err(StepError::new(codes::MEDIUM_UNREADABLE, what).hint("Connect it again, then look for media again."));
+            return Err(
+                StepError::new(codes::MEDIUM_UNREADABLE, what).hint("Connect it again, then look for media again.")
+            );
         };
         durable::create_folder_with_mode(&self.folder(), 0o700)?;
         durable::create_folder_with_mode(&place, 0o700)?;
