@@ -151,7 +151,7 @@ impl Changes {
                 Ok(folder) => roots.push(Root { source, folder, place }),
                 Err(error) => {
                     let mut medium = unusable(&source, &place, codes::MEDIUM_UNREADABLE, &error.to_string());
-                    medium.problem = Some(coded(&error).problem);
+                    medium.problem = Some(*coded(&error).problem);
                     media.push(medium);
                 }
             }
@@ -186,6 +186,7 @@ impl Changes {
 
     /// Makes the open change of this number go back.
     pub(super) fn abort(&self, operation: u64) -> Result<(), Refusal> {
+        let _working = self.working();
         ask::<Begun>(&["begin-abort".to_owned(), operation.to_string()], BEGIN).map(drop)
     }
 
@@ -270,7 +271,7 @@ fn coded<E: Coded + 'static>(error: &E) -> Refusal {
     let code = error.code();
     let source = error.source().map(ToString::to_string);
     let hint = error.hint().unwrap_or_else(|| code.fix.to_owned());
-    let refused = refusal(503, code, error.to_string()).problem;
+    let refused = *refusal(503, code, error.to_string()).problem;
     Problem { detail: source, hint: Some(hint), ..refused }.into()
 }
 
@@ -281,7 +282,7 @@ fn unusable(source: &Source, place: &str, code: landfall_error_codes::Code, what
         bundle: None,
         release: None,
         size_bytes: None,
-        problem: Some(refusal(422, code, what).problem),
+        problem: Some(*refusal(422, code, what).problem),
     }
 }
 
@@ -293,5 +294,54 @@ fn medium(bundle: &LookedBundle, id: String, place: &str) -> Medium {
         release: bundle.release.clone(),
         size_bytes: Some(bundle.size_bytes),
         problem: bundle.problem.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landfall_host::paths::SitePaths;
+    use landfall_media::progress::Silent;
+
+    use super::*;
+
+    fn changes(root: &Path) -> Changes {
+        Changes::new(Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) })
+    }
+
+    fn code(refusal: Refusal) -> String {
+        refusal.problem.code.unwrap()
+    }
+
+    #[test]
+    fn only_what_the_host_has_found_or_keeps_can_be_named() {
+        let root = tempfile::tempdir().unwrap();
+        let changes = changes(root.path());
+        for medium in ["3f0c9a1b", "../../etc/shadow", "/media/stick", "--license=/etc/shadow"] {
+            let change = Change::Upgrade { medium: medium.to_owned() };
+            assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4804", "{medium}");
+        }
+        let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
+        assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");
+        let plan = PlanPage {
+            digest: "sha256:odd".to_owned(),
+            change,
+            site: "node-1".to_owned(),
+            made: String::new(),
+            document: Value::Null,
+        };
+        assert_eq!(code(changes.begin(&plan).unwrap_err()), "LF4805");
+        assert!(changes.operations.media_of_open_change().unwrap().is_none() && !changes.clear());
+    }
+
+    #[test]
+    fn an_id_is_of_a_place_and_a_file() {
+        let (one, other) = (Source::Mounted("/media/a".into()), Source::Device("/media/a".to_owned()));
+        let file = Path::new("next/a.landfall");
+        assert_eq!(one.id(file), one.id(file));
+        assert_ne!(one.id(file), other.id(file));
+        assert_ne!(one.id(file), one.id(Path::new("a.landfall")));
+        assert!(landfall_peer::is_id(&one.id(file)));
     }
 }

@@ -43,13 +43,13 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::new(codes::HOST_API, format!("cannot listen at {address}")).because(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| unusable(&error))?;
-    let (changed, until) = tokio::sync::oneshot::channel();
+    let (changing, until) = tokio::sync::oneshot::channel();
     let looking = operations.clone();
     let tending = changes.clone();
     std::thread::spawn(move || tending.tend());
     std::thread::spawn(move || {
         keep_secrets(&looking, &keys);
-        let _ = changed.send(());
+        let _ = changing.send(());
     });
     let until = async move { drop(until.await) };
     let host = Arc::new(Host { operations, changes });

@@ -100,15 +100,14 @@ async fn one_plan(State(host): State<Host>, Path(digest): Path<String>) -> Resul
 }
 
 async fn upgrade(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, wish, "upgrade")
+    begin(&host, &wish, "upgrade")
 }
 
 async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, wish, "rollback")
+    begin(&host, &wish, "rollback")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the wish ends here")]
-fn begin(host: &Host, wish: ApprovedWish, verb: &str) -> Result<Response> {
+fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
     sound(&wish.asking)?;
     if wish.change.verb() != verb {
         let title = format!("a change of the kind {} was sent where the host begins a {verb}", wish.change.verb());
@@ -119,7 +118,7 @@ fn begin(host: &Host, wish: ApprovedWish, verb: &str) -> Result<Response> {
         Taken::Again(request) => return Ok(accepted(&request)),
         Taken::New(request) => request,
     };
-    match host.desk.approve(&wish) {
+    match host.desk.approve(wish) {
         Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(|()| Outcome::Begun))),
         Err(problem) => {
             host.desk.end(&request.request, Err(problem.clone().into()), now());
@@ -134,7 +133,7 @@ async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): 
 }
 
 async fn operation(State(host): State<Host>) -> Result<Response> {
-    let found = host.ask(|site| site.operation()).await??;
+    let found = host.ask(Site::operation).await??;
     found.map(|page| document(json(&page))).ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "there was none"))
 }
 

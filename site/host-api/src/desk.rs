@@ -143,7 +143,7 @@ impl Desk {
             }
         };
         let Some(known) = state.requests.iter_mut().find(|known| known.request.request == id) else { return };
-        let (problem, blockers) = refusal.map(|refusal| (refusal.problem, refusal.blockers)).unzip();
+        let (problem, blockers) = refusal.map(|refusal| (*refusal.problem, refusal.blockers)).unzip();
         known.request.state = if problem.is_some() { RequestState::Failed } else { RequestState::Done };
         (known.request.plan, known.request.problem) = (plan, problem);
         known.request.blockers = blockers.unwrap_or_default();

@@ -75,7 +75,7 @@ impl Site for Remembering {
                 next: "free some".to_owned(),
             };
             let problem = Problem { status: 503, title: "not ready".to_owned(), detail: None, code: None, hint: None };
-            return Err(Refusal { problem, blockers: vec![blocker] });
+            return Err(Refusal { problem: Box::new(problem), blockers: vec![blocker] });
         };
         Ok(PlanPage {
             digest: format!("sha256:{medium}"),
@@ -216,6 +216,7 @@ async fn a_stranger_gets_no_answer() {
 }
 
 /// A wish by ada with this id.
+#[expect(clippy::needless_pass_by_value, reason = "tests pass what `json!` makes")]
 fn wish(request: &str, more: Value) -> Value {
     let mut wish = json!({ "request": request, "by": "ada", "correlation": "c" });
     wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -179,14 +179,14 @@ pub struct Blocker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What failed.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// Every blocker, where there are several.
     pub blockers: Vec<Blocker>,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, blockers: Vec::new() }
+        Self { problem: Box::new(problem), blockers: Vec::new() }
     }
 }
 

@@ -40,7 +40,8 @@ struct Node {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Component {
-    pub(super) component: String,
+    #[serde(rename = "component")]
+    pub(super) name: String,
     fate: String,
     pub(super) stops: bool,
     pub(super) objects: Vec<Object>,
@@ -149,7 +150,7 @@ impl PlanView {
             loses_data: document.backup.is_some(),
             backup: document.backup.and_then(|backup| Moment::read(Some(&backup.time))),
             changed: changed.into_iter().map(component_row).collect(),
-            unchanged: unchanged.into_iter().map(|component| component.component).collect(),
+            unchanged: unchanged.into_iter().map(|component| component.name).collect(),
             steps: document.plan.steps,
             closing: document.plan.closing,
             further,
@@ -162,7 +163,7 @@ impl PlanView {
 
     pub(super) fn stopped(&self) -> Vec<&str> {
         let stops = self.changed.iter().filter(|row| row.component.stops);
-        stops.map(|row| row.component.component.as_str()).collect()
+        stops.map(|row| row.component.name.as_str()).collect()
     }
 }
 

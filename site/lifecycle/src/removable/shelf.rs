@@ -77,8 +77,8 @@ impl Shelf {
         let mounted = mounts::own()?;
         let own = self.folder();
         let is_free = |device: &Device| {
-            let is_elsewhere = |mount: &&Mount| mount.device() == device.number && !mount.point.starts_with(&own);
-            !mounted.iter().any(|mount| is_elsewhere(&mount))
+            let on_it = |mount: &Mount| mount.device() == device.number;
+            !mounted.iter().any(|mount| on_it(mount) && !mount.point.starts_with(&own))
         };
         let all = devices(&self.paths);
         let is_whole_of_parts =
