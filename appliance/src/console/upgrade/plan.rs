@@ -90,6 +90,19 @@ pub(super) struct ComponentRow {
     pub(super) component: Component,
 }
 
+impl ComponentRow {
+    /// What a person notices of it while the plan is carried out.
+    pub(super) fn meanwhile(&self) -> &'static str {
+        match (self.component.stops, self.component.fate.as_str()) {
+            (true, _) => "stops",
+            (false, "added") => "starts",
+            (false, "removed") => "ends",
+            (false, "changed") => "pods are replaced",
+            (false, _) => "runs",
+        }
+    }
+}
+
 /// Something further that the host says about the plan.
 pub(super) struct Further {
     pub(super) name: String,

@@ -223,6 +223,8 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
         ("Point of no return", "Step: mark · Step number: 9"),
     ];
     assert_eq!(told, expected.map(|(name, value)| (name, value.to_owned())));
+    let meanwhile: Vec<_> = view.changed.iter().map(super::plan::ComponentRow::meanwhile).collect();
+    assert_eq!(meanwhile, ["pods are replaced", "starts", "pods are replaced", "stops", "ends"]);
     for bare in [json!({}), json!(null), json!({ "to": "starter 2", "components": "none" })] {
         let view = planned(bare);
         assert!(view.changed.is_empty() && view.further.is_empty() && view.duration.is_none());
