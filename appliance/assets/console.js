@@ -2,8 +2,14 @@
 (function () {
   "use strict";
   var open = [];
+  // While a change runs, the console's own pod may be replaced: that is no fault.
   function silent(is) {
-    var banner = document.getElementById("console-silent");
+    var changes = document.querySelector("[data-change]") !== null;
+    show("console-replaced", is && changes);
+    show("console-silent", is && !changes);
+  }
+  function show(id, is) {
+    var banner = document.getElementById(id);
     if (banner) banner.hidden = !is;
   }
   function failed() { silent(true); }

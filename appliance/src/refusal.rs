@@ -5,7 +5,7 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::host::HostError;
+use crate::host::{HostError, Unavailable};
 use crate::people::Role;
 
 /// Why a request is refused.
@@ -25,6 +25,8 @@ pub enum Refusal {
     Invalid(String),
     /// Nothing has this name.
     NotThere(String),
+    /// The host keeps no plan of this digest.
+    PlanGone,
     /// Too many failed sign-ins; seconds until the next one is looked at.
     TooManyAttempts(u64),
     /// The user exists.
@@ -54,6 +56,12 @@ impl From<Error> for Refusal {
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self::Internal(error.into())
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Host(unavailable.error)
     }
 }
 
@@ -88,6 +96,7 @@ impl Refusal {
             Self::Foreign => (StatusCode::FORBIDDEN, codes::FOREIGN_REQUEST),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID),
             Self::NotThere(_) => (StatusCode::NOT_FOUND, codes::NOT_THERE),
+            Self::PlanGone => (StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN),
             Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
             Self::NameTaken(_) => (StatusCode::CONFLICT, codes::NAME_TAKEN),
             Self::LastAdministrator => (StatusCode::CONFLICT, codes::LAST_ADMINISTRATOR),
@@ -121,6 +130,7 @@ impl Refusal {
             | Self::LastAdministrator
             | Self::Token
             | Self::SignIn
+            | Self::PlanGone
             | Self::Internal(_) => None,
             Self::Late => Some("the request was not answered in 40 seconds".to_owned()),
         }

@@ -406,6 +406,14 @@ codes! {
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove the named file, then run `systemctl restart landfall-host-api`, which makes it again.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
     HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
+    MEDIUM_UNKNOWN = "LF4804", Usage, "The host knows no such medium", "Look for media again, then choose one of those that are listed.";
+    PLAN_UNKNOWN = "LF4805", Usage, "The host keeps no such plan", "Make the plan again, read it, and approve that one: a plan counts once, for an hour, and not after the host's API has started again.";
+    PLAN_DIFFERS = "LF4806", NotReady, "What would be done is no longer what was approved", "Nothing was changed. Make the plan again, read it, and approve that one.";
+    MEDIUM_UNREADABLE = "LF4807", NotReady, "A medium cannot be read", "Use a stick with exFAT, FAT32, ext4 or ISO 9660, or copy the bundle to another one.";
+    CHANGE_QUESTION = "LF4808", Resumable, "A question about a change was not answered", "Ask again; `journalctl --unit landfall-host-api` on the host has more.";
+    OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Look at the page again: it shows the operation that is open, if there is one.";
+    REQUEST_RUNS = "LF4810", NotReady, "The host works on another request", "Wait until that one is done, then ask again.";
+    MEDIUM_EMPTY = "LF4811", Usage, "A medium has no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";

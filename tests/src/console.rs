@@ -1,11 +1,17 @@
 //! The console of a machine's site, as a browser on another machine meets it.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::site::{Machine, tool};
+use crate::site::{Machine, tool, wait_until};
+
+/// How long the host may work on one request: a plan asks the API server about each object.
+const REQUEST_LIMIT: Duration = Duration::from_mins(6);
+/// Between two looks at a request.
+const POLL: Duration = Duration::from_secs(1);
 
 /// What `landfall console` says of it.
 pub struct Console {
@@ -62,6 +68,49 @@ impl Console {
         let output = in_network(machine, "sh")?.args(["-c", &line]).output().context("cannot run openssl")?;
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         Ok(said.rsplit('=').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// A program that uses the console's API with a key.
+pub struct Program<'a> {
+    /// The console.
+    pub console: Console,
+    /// Its machine.
+    pub machine: &'a Machine,
+    /// The key.
+    pub key: String,
+}
+
+impl Program<'_> {
+    /// Asks for a document; the answer's code and what it says.
+    pub fn get(&self, path: &str) -> Result<(u16, Value)> {
+        self.ask(path, &[])
+    }
+
+    /// Sends JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let body = body.to_string();
+        self.ask(path, &["--header", "Content-Type: application/json", "--data-binary", &body])
+    }
+
+    fn ask(&self, path: &str, arguments: &[&str]) -> Result<(u16, Value)> {
+        let bearer = format!("Authorization: Bearer {}", self.key);
+        let (code, body) = self.console.ask(self.machine, path, &[&["--header", &bearer], arguments].concat())?;
+        let said = serde_json::from_str(&body).with_context(|| format!("{path} is answered with {code}: {body}"))?;
+        Ok((code, said))
+    }
+
+    /// Sends a wish, and waits until the host is done with it; what became of it.
+    pub fn outcome(&self, path: &str, wish: &Value) -> Result<Value> {
+        let (code, request) = self.post(path, wish)?;
+        ensure!(code == 202, "{path} is answered with {code}: {request:#}");
+        let id = request["request"].as_str().context("a request has no id")?.to_owned();
+        wait_until(&format!("the answer to {path}"), REQUEST_LIMIT, || {
+            std::thread::sleep(POLL);
+            let (code, request) = self.get(&format!("/api/v1/requests/{id}"))?;
+            ensure!(code == 200, "request {id} is answered with {code}: {request:#}");
+            Ok((request["state"] != "running").then_some(request))
+        })
     }
 }
 

@@ -52,7 +52,10 @@ const fn post(path: &'static str, need: Need) -> Rule {
 
 const VIEWER: Need = Need::Page(Role::Viewer);
 const ADMINISTRATOR: Need = Need::Page(Role::Administrator);
+const OPERATOR: Need = Need::Page(Role::Operator);
 const READ: Need = Need::Api(Role::Viewer, Scope::Read);
+const PLAN: Need = Need::Api(Role::Operator, Scope::Upgrade);
+const APPROVE: Need = Need::Api(Role::Administrator, Scope::Upgrade);
 const PEOPLE: Need = Need::Api(Role::Administrator, Scope::People);
 
 /// Every route.
@@ -72,9 +75,17 @@ pub const RULES: &[Rule] = &[
     get("/components/{name}", VIEWER),
     get("/live/components/{name}", VIEWER),
     get("/releases", VIEWER),
+    post("/releases/plan", OPERATOR),
+    get("/upgrade", VIEWER),
+    get("/live/upgrade", VIEWER),
+    get("/upgrade/plans/{id}", VIEWER),
+    post("/upgrade/look", OPERATOR),
+    post("/upgrade/plan", OPERATOR),
+    post("/upgrade/approve", ADMINISTRATOR),
+    post("/upgrade/abort", ADMINISTRATOR),
     get("/backups", VIEWER),
     get("/live/backups", VIEWER),
-    post("/backups", Need::Page(Role::Operator)),
+    post("/backups", OPERATOR),
     get("/license", VIEWER),
     get("/node", VIEWER),
     get("/live/node", VIEWER),
@@ -97,6 +108,15 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/backups", READ),
     post("/api/v1/backups", Need::Api(Role::Operator, Scope::Backup)),
     get("/api/v1/license", READ),
+    get("/api/v1/operation", READ),
+    get("/api/v1/media", READ),
+    post("/api/v1/media", PLAN),
+    post("/api/v1/plans", PLAN),
+    get("/api/v1/plans/{id}", READ),
+    get("/api/v1/requests/{id}", READ),
+    post("/api/v1/upgrades", APPROVE),
+    post("/api/v1/rollbacks", APPROVE),
+    post("/api/v1/operations/abort", APPROVE),
     get("/api/v1/users", PEOPLE),
     post("/api/v1/users", PEOPLE),
     rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE),

@@ -59,7 +59,7 @@ async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal>
     Ok(begun?)
 }
 
-async fn note(context: &Context, author: &Author, event: Event<'_>) -> Result<(), Refusal> {
+pub(super) async fn note(context: &Context, author: &Author, event: Event<'_>) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     record(&mut write, author, event).await?;
     write.commit().await?;

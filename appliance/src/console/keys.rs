@@ -28,7 +28,7 @@ struct Row {
 struct Whole {
     frame: Frame,
     rows: Vec<Row>,
-    scopes: [Scope; 5],
+    scopes: [Scope; 6],
     /// The key that was just made, shown this once.
     made: Option<String>,
 }
@@ -49,6 +49,8 @@ pub struct Create {
     #[serde(default)]
     backup: String,
     #[serde(default)]
+    upgrade: String,
+    #[serde(default)]
     people: String,
     #[serde(default)]
     audit: String,
@@ -58,7 +60,7 @@ pub struct Create {
 
 impl Create {
     fn wish(&self) -> Result<NewKey, Refusal> {
-        let boxes = [&self.read, &self.backup, &self.people, &self.audit, &self.metrics];
+        let boxes = [&self.read, &self.backup, &self.upgrade, &self.people, &self.audit, &self.metrics];
         let chosen = Scope::ALL.into_iter().zip(boxes).filter(|(_, text)| !text.is_empty());
         let days = self.days.trim().parse().map_err(|_| Refusal::Invalid("days: give a whole number".to_owned()))?;
         Ok(NewKey { label: self.label.clone(), scopes: chosen.map(|(scope, _)| scope).collect(), days })
@@ -69,8 +71,11 @@ impl Create {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn meaning(scope: &Scope) -> &'static str {
     match scope {
-        Scope::Read => "status, releases, backups and license",
+        Scope::Read => "status, releases, backups, license, media and operations",
         Scope::Backup => "begin backups",
+        Scope::Upgrade => {
+            "look for media and plan; of an administrator's key, also approve and undo changes of the release"
+        }
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
         Scope::Audit => "export the audit log",
         Scope::Metrics => "read /metrics",

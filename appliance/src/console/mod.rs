@@ -17,6 +17,7 @@ mod sign_in;
 mod state;
 mod trouble;
 mod units;
+mod upgrade;
 mod users;
 
 use askama::Template;
@@ -49,6 +50,14 @@ pub fn routes() -> Router<Context> {
         .route("/components/{name}", get(components::one))
         .route("/live/components/{name}", get(components::live_one))
         .route("/releases", get(releases::show))
+        .route("/releases/plan", post(upgrade::plan_return))
+        .route("/upgrade", get(upgrade::show))
+        .route("/live/upgrade", get(upgrade::live))
+        .route("/upgrade/plans/{id}", get(upgrade::show_plan))
+        .route("/upgrade/look", post(upgrade::look))
+        .route("/upgrade/plan", post(upgrade::plan))
+        .route("/upgrade/approve", post(upgrade::approve))
+        .route("/upgrade/abort", post(upgrade::abort))
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
         .route("/license", get(license::show))

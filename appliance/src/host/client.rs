@@ -11,7 +11,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_peer::{BackupRequest, Claim, ComponentLogs, Problem, ProgressPage, routes};
+use landfall_peer::{
+    BackupRequest, Claim, ComponentLogs, MediaPage, OperationPage, PlanPage, Problem, ProgressPage,
+    Request as HostRequest, routes,
+};
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Host, HostError, Topic};
+use super::{Host, HostError, Topic, Wish};
 
 /// For a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -87,6 +90,16 @@ impl Client {
     async fn get<T: DeserializeOwned>(&self, path: String, patience: Duration) -> Result<T, HostError> {
         let (status, body) = self.ask(Method::GET, path, Vec::new(), patience).await?;
         if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+    }
+
+    /// The same, where there may be none.
+    async fn find<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, HostError> {
+        let (status, body) = self.ask(Method::GET, path, Vec::new(), DOCUMENT).await?;
+        match status {
+            StatusCode::OK => read(&body).map(Some),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refused(status, &body)),
+        }
     }
 
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes), HostError> {
@@ -158,6 +171,36 @@ impl Host for Client {
             let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
             let (status, body) = self.post(routes::BACKUPS, &request).await?;
             if status == StatusCode::ACCEPTED { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>> {
+        self.get(routes::MEDIA.to_owned(), DOCUMENT).boxed()
+    }
+
+    fn operation(&self) -> BoxFuture<'_, Result<Option<OperationPage>, HostError>> {
+        self.find(routes::OPERATION.to_owned()).boxed()
+    }
+
+    fn plan<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<PlanPage>, HostError>> {
+        self.find(format!("{}/{digest}", routes::PLANS)).boxed()
+    }
+
+    fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<HostRequest>, HostError>> {
+        self.find(format!("{}/{id}", routes::REQUESTS)).boxed()
+    }
+
+    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<HostRequest, HostError>> {
+        async move {
+            let (status, body) = match wish {
+                Wish::Look(wish) => self.post(routes::MEDIA, wish).await?,
+                Wish::Plan(wish) => self.post(routes::PLANS, wish).await?,
+                Wish::Upgrade(wish) => self.post(routes::UPGRADES, wish).await?,
+                Wish::RollBack(wish) => self.post(routes::ROLLBACKS, wish).await?,
+                Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
+            };
+            if status == StatusCode::ACCEPTED { read(&body) } else { Err(refused(status, &body)) }
         }
         .boxed()
     }

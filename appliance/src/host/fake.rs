@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use landfall_peer::{LogLine, Problem};
+use landfall_peer::{Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
-use super::{ComponentLogs, Host, HostError, ProgressPage, Topic};
+use super::{
+    ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState, Topic,
+    Wish,
+};
 
 /// What the sample of a name says.
 pub fn sample(name: &str) -> Value {
@@ -30,6 +33,45 @@ pub struct FakeHost {
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
+    /// What a look finds.
+    pub media: Mutex<MediaPage>,
+    pub operation: Mutex<Option<OperationPage>>,
+    pub plans: Mutex<Vec<PlanPage>>,
+    pub requests: Mutex<Vec<Request>>,
+    /// What was handed over, in this order.
+    pub wishes: Mutex<Vec<Wish>>,
+}
+
+/// A sample as a value of a type.
+pub fn sample_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    serde_json::from_value(sample(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Digest of the sample plan.
+pub const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
+
+/// The plan that is made for every wish.
+fn plan_of(wish: &PlanWish) -> PlanPage {
+    PlanPage {
+        digest: PLAN.to_owned(),
+        change: wish.change.clone(),
+        site: "node-1".to_owned(),
+        made: "2026-11-20T08:00:00Z".to_owned(),
+        document: sample("upgradeDryRun"),
+    }
+}
+
+fn done(asking: &Asking, verb: &str, plan: Option<String>) -> Request {
+    Request {
+        request: asking.request.clone(),
+        verb: verb.to_owned(),
+        by: asking.by.clone(),
+        begun: "2026-11-20T08:00:00Z".to_owned(),
+        state: RequestState::Done,
+        plan,
+        problem: None,
+        blockers: Vec::new(),
+    }
 }
 
 impl FakeHost {
@@ -44,6 +86,11 @@ impl FakeHost {
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
+            media: Mutex::new(sample_of("media")),
+            operation: Mutex::new(Some(sample_of("operation"))),
+            plans: Mutex::default(),
+            requests: Mutex::default(),
+            wishes: Mutex::default(),
         })
     }
 
@@ -127,6 +174,58 @@ impl Host for FakeHost {
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(self.media.lock().unwrap().clone())
+        }
+        .boxed()
+    }
+
+    fn operation(&self) -> BoxFuture<'_, Result<Option<OperationPage>, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(self.operation.lock().unwrap().clone())
+        }
+        .boxed()
+    }
+
+    fn plan<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<PlanPage>, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(self.plans.lock().unwrap().iter().find(|plan| plan.digest == digest).cloned())
+        }
+        .boxed()
+    }
+
+    fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Request>, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(self.requests.lock().unwrap().iter().find(|request| request.request == id).cloned())
+        }
+        .boxed()
+    }
+
+    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>> {
+        async move {
+            self.heard()?;
+            let request = match wish {
+                Wish::Look(wish) => done(&wish.asking, "look", None),
+                Wish::Plan(wish) => {
+                    self.plans.lock().unwrap().push(plan_of(wish));
+                    done(&wish.asking, "plan", Some(PLAN.to_owned()))
+                }
+                Wish::Upgrade(wish) => done(&wish.asking, "upgrade", None),
+                Wish::RollBack(wish) => done(&wish.asking, "rollback", None),
+                Wish::Abort(wish) => done(&wish.asking, "abort", None),
+            };
+            self.wishes.lock().unwrap().push(wish.clone());
+            self.requests.lock().unwrap().push(request.clone());
+            Ok(request)
         }
         .boxed()
     }

@@ -8,6 +8,7 @@ pub mod fake;
 mod follower;
 mod running;
 mod site;
+mod wish;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -19,9 +20,13 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
-pub use landfall_peer::{ComponentLogs, ProgressPage};
+pub use landfall_peer::{
+    Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage, ProgressPage, Request,
+    RequestState, is_id,
+};
 pub use running::Running;
 pub use site::{Site, Unavailable};
+pub use wish::Wish;
 
 /// A document that the host prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +72,21 @@ pub trait Host: Send + Sync + 'static {
 
     /// Begins a backup.
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// What the host's last look at its media found.
+    fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>>;
+
+    /// The latest operation, if there was one.
+    fn operation(&self) -> BoxFuture<'_, Result<Option<OperationPage>, HostError>>;
+
+    /// A plan that can be approved, if the host keeps it.
+    fn plan<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<PlanPage>, HostError>>;
+
+    /// What became of a request, if the host remembers it.
+    fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Request>, HostError>>;
+
+    /// Hands a wish over. The host works on it whether or not the answer arrives.
+    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Running {
         Self { operation: operation.unwrap_or_else(|| "operation".to_owned()), ..Self::default() }
     }
 
+    /// Whether the console's own pod may be replaced meanwhile.
+    pub fn replaces_console(&self) -> bool {
+        matches!(self.operation.as_str(), "upgrade" | "rollback" | "resume" | "abort")
+    }
+
     /// The step that runs.
     pub fn current(&self) -> Option<&Step> {
         self.steps.last()

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{ComponentLogs, Host, HostError, ProgressPage, Running, Topic};
+use super::{
+    ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, Running, Topic, Wish,
+};
 
 /// An answer this young is given again.
 const FRESH: Duration = Duration::from_millis(1500);
@@ -26,6 +29,8 @@ pub struct Unavailable {
     /// Since when nothing came back; none where something did.
     pub since: Option<Timestamp>,
 }
+
+type LatestOperation = Result<Option<OperationPage>, Unavailable>;
 
 #[derive(Default)]
 struct Slot {
@@ -49,6 +54,7 @@ impl Slot {
 pub struct Site {
     host: Arc<dyn Host>,
     slots: [Slot; Topic::ALL.len()],
+    operation: tokio::sync::Mutex<Option<(Instant, LatestOperation)>>,
     silent_since: Mutex<Option<Timestamp>>,
     running: watch::Sender<Option<Running>>,
 }
@@ -57,7 +63,13 @@ impl Site {
     /// The site of this host.
     pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
         let slots = std::array::from_fn(|_| Slot::default());
-        Arc::new(Self { host, slots, silent_since: Mutex::default(), running: watch::channel(None).0 })
+        Arc::new(Self {
+            host,
+            slots,
+            operation: tokio::sync::Mutex::default(),
+            silent_since: Mutex::default(),
+            running: watch::channel(None).0,
+        })
     }
 
     fn slot(&self, topic: Topic) -> &Slot {
@@ -192,6 +204,54 @@ impl Site {
         self.heard(&begun);
         self.forget();
         begun
+    }
+
+    /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.
+    pub async fn operation(&self) -> LatestOperation {
+        let mut held = self.operation.lock().await;
+        if let Some((at, page)) = &*held
+            && at.elapsed() < FRESH
+            && self.silent_since().is_none()
+        {
+            return page.clone();
+        }
+        let page = self.at_once(self.host.operation()).await;
+        *held = Some((Instant::now(), page.clone()));
+        page
+    }
+
+    /// What the host's last look at its media found.
+    pub async fn media(&self) -> Result<MediaPage, Unavailable> {
+        self.at_once(self.host.media()).await
+    }
+
+    /// A plan that can be approved, if the host keeps it.
+    pub async fn plan(&self, digest: &str) -> Result<Option<PlanPage>, Unavailable> {
+        self.at_once(self.host.plan(digest)).await
+    }
+
+    /// What became of a request, if the host remembers it.
+    pub async fn request(&self, id: &str) -> Result<Option<Request>, Unavailable> {
+        self.at_once(self.host.request(id)).await
+    }
+
+    /// An answer that the host gives at once; while it is silent, it is not asked.
+    async fn at_once<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, Unavailable> {
+        if let Some(since) = self.silent_since() {
+            return Err(Unavailable { error: HostError::unreachable(&"no answer since then"), since: Some(since) });
+        }
+        let answer = question.await;
+        self.heard(&answer);
+        answer.map_err(|error| Unavailable { error, since: self.silent_since() })
+    }
+
+    /// Hands a wish over.
+    pub async fn hand_over(&self, wish: &Wish) -> Result<Request, HostError> {
+        let asked = self.host.hand_over(wish).await;
+        self.heard(&asked);
+        self.operation.lock().await.take();
+        self.forget();
+        asked
     }
 
     /// The next page asks the host again.

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use landfall_host_api::{Question, serve};
-use landfall_peer::{ComponentLogs, Event, Identity, LogLine, NumberedEvent, Problem, ProgressPage};
+use landfall_peer::{
+    AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -91,6 +93,35 @@ impl landfall_host_api::Site for Answers {
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(true)
     }
+
+    fn look(&self) -> Result<Vec<Medium>, Refusal> {
+        Ok(super::fake::sample_of::<MediaPage>("media").media)
+    }
+
+    fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        match change {
+            Change::Upgrade { medium } if medium == "3f0c9a1b" => Ok(PlanPage {
+                digest: super::fake::PLAN.to_owned(),
+                change: change.clone(),
+                site: "node-1".to_owned(),
+                made: "2026-11-20T08:00:00Z".to_owned(),
+                document: sample("upgradeDryRun"),
+            }),
+            _ => Err(problem("LF4804").into()),
+        }
+    }
+
+    fn begin(&self, _plan: &PlanPage) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn abort(&self, operation: u64) -> Result<(), Refusal> {
+        if operation == 2 { Ok(()) } else { Err(problem("LF4035").into()) }
+    }
+
+    fn operation(&self) -> Result<Option<OperationPage>, Problem> {
+        Ok(Some(super::fake::sample_of("operation")))
+    }
 }
 
 fn problem(code: &str) -> Problem {
@@ -103,8 +134,8 @@ fn identity(name: &str) -> Identity {
     Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_client_speaks_with_the_hosts_own_side() {
+/// A client of the host's own side, with that side's address and identity.
+fn served() -> (Client, String, Identity) {
     let (host, console) = (identity("host"), identity("console"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -112,7 +143,64 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()]))));
     tokio::spawn(serve(site, listener, tls, std::future::pending()));
     let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
-    let client = Client::new(address.clone(), Arc::new(pinned));
+    (Client::new(address.clone(), Arc::new(pinned)), address, host)
+}
+
+fn asking(request: &str) -> Asking {
+    Asking { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned() }
+}
+
+/// What became of a wish, once the host is done with it.
+async fn outcome(client: &Client, wish: Wish) -> Request {
+    let mut request = client.hand_over(&wish).await.unwrap();
+    while request.state == RequestState::Running {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        request = client.request(&request.request).await.unwrap().unwrap();
+    }
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_asked_of_the_hosts_own_side() {
+    let (client, ..) = served();
+    assert_eq!(client.media().await.unwrap(), MediaPage::default());
+    let looked = outcome(&client, Wish::Look(LookWish { asking: asking("00000001") })).await;
+    assert_eq!((looked.state, looked.by.as_str()), (RequestState::Done, "ada"));
+    assert_eq!(client.media().await.unwrap().media.len(), 4);
+    let plan = |request: &str, medium: &str| {
+        let change = Change::Upgrade { medium: medium.to_owned() };
+        Wish::Plan(PlanWish { asking: asking(request), change })
+    };
+    let unknown = outcome(&client, plan("00000002", "ffffffff")).await;
+    assert_eq!(unknown.problem.unwrap().code.as_deref(), Some("LF4804"));
+    let digest = outcome(&client, plan("00000003", "3f0c9a1b")).await.plan.unwrap();
+    let page = client.plan(&digest).await.unwrap().unwrap();
+    assert_eq!((page.site.as_str(), &page.document), ("node-1", &sample("upgradeDryRun")));
+    assert!(client.plan("sha256:00000000").await.unwrap().is_none());
+    let approved = |request: &str, plan: &str, confirm: &str| {
+        let (plan, confirm) = (plan.to_owned(), confirm.to_owned());
+        Wish::Upgrade(ApprovedWish { asking: asking(request), change: page.change.clone(), plan, confirm })
+    };
+    let refused = async |wish: Wish| match client.hand_over(&wish).await.unwrap_err() {
+        HostError::Refused(problem) => problem.code.clone().unwrap(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(refused(approved("00000004", "sha256:00000000", "node-1")).await, "LF4805");
+    assert_eq!(refused(approved("00000005", &digest, "node-2")).await, "LF4025");
+    assert_eq!(outcome(&client, approved("00000006", &digest, "node-1")).await.state, RequestState::Done);
+    assert_eq!(refused(approved("00000007", &digest, "node-1")).await, "LF4805", "an approval counts once");
+    assert_eq!(outcome(&client, approved("00000006", &digest, "node-1")).await.state, RequestState::Done, "sent again");
+    let abort = |request: &str, operation| Wish::Abort(AbortWish { asking: asking(request), operation });
+    assert_eq!(outcome(&client, abort("00000008", 2)).await.state, RequestState::Done);
+    let late = outcome(&client, abort("00000009", 1)).await;
+    assert_eq!(late.problem.unwrap().code.as_deref(), Some("LF4035"));
+    assert_eq!(client.operation().await.unwrap().unwrap().number, 2);
+    assert!(client.request("0000000a").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_speaks_with_the_hosts_own_side() {
+    let (client, address, host) = served();
     assert_eq!(client.document(Topic::Status).await.unwrap().unwrap(), sample("status"));
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();

@@ -29,6 +29,8 @@ pub enum Scope {
     Read,
     /// Begin backups.
     Backup,
+    /// Look for media, plan upgrades and rollbacks, approve and undo them.
+    Upgrade,
     /// Read and change users, sessions and the list of keys.
     People,
     /// Read the audit log.
@@ -39,13 +41,14 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Backup, Self::People, Self::Audit, Self::Metrics];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Backup, Self::Upgrade, Self::People, Self::Audit, Self::Metrics];
 
     /// As it is stored and shown.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Backup => "backup",
+            Self::Upgrade => "upgrade",
             Self::People => "people",
             Self::Audit => "audit",
             Self::Metrics => "metrics",

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Look.
     Viewer,
-    /// Begin backups.
+    /// Begin backups, look for media, and plan changes of the release.
     Operator,
-    /// Change users and keys, and read the audit log.
+    /// Approve and undo changes of the release, change users and keys, and read the audit log.
     Administrator,
 }
 

@@ -48,9 +48,19 @@ async fn every_page_answers_while_the_host_is_silent() {
     assert!(root.get("/").await.body.contains("Is it healthy?"));
     site.host.is_silent.store(true, Ordering::SeqCst);
     until(async || site.context.site.silent_since().is_some()).await;
-    for page in
-        ["/", "/components", "/releases", "/backups", "/license", "/node", "/users", "/keys", "/audit", "/account"]
-    {
+    for page in [
+        "/",
+        "/components",
+        "/releases",
+        "/upgrade",
+        "/backups",
+        "/license",
+        "/node",
+        "/users",
+        "/keys",
+        "/audit",
+        "/account",
+    ] {
         let begun = Instant::now();
         let reply = root.get(page).await;
         assert!(reply.is_success(), "{page}: {}", reply.status);
@@ -134,6 +144,7 @@ async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
         "/components",
         "/components/assistant",
         "/releases",
+        "/upgrade",
         "/backups",
         "/license",
         "/node",

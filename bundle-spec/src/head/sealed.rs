@@ -131,6 +131,11 @@ impl<R: Read> Signed<R> {
         revocation.check(&self.announced.name, &self.announced.version, self.sealed.id())
     }
 
+    /// Name and version of the release, as they are signed.
+    pub fn announced(&self) -> (&str, &str) {
+        (&self.announced.name, &self.announced.version)
+    }
+
     /// The `landfall` that the bundle carries, its offset counted from the first byte of the stream.
     pub fn program(&self) -> Option<Program> {
         let program = self.announced.program?;

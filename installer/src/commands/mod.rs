@@ -2,6 +2,7 @@
 
 mod backup;
 mod build;
+mod change;
 mod completions;
 mod configure;
 mod confirmation;
@@ -36,6 +37,7 @@ mod verify_site;
 use std::process::ExitCode;
 
 pub(crate) use backup::BackupList;
+pub(crate) use change::{LookedBundle, shown_name};
 pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};
@@ -75,7 +77,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Console(arguments) => console::run(&arguments, printer),
-        Command::Node(command) => node::run(&command),
+        Command::Node(command) => node::run(&command, printer),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -7,19 +7,21 @@ use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::{EventFile, Operations};
 use landfall_media::progress::{Event, Progress};
 
+use super::change;
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
 use crate::host_api;
 use crate::logging;
-use crate::printer::failure_text;
+use crate::printer::{Printer, failure_text};
 
 /// Runs the agent until it is stopped, or a preparation to its end.
-pub(crate) fn run(command: &NodeCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure> {
     let paths = SitePaths::default();
     match command {
         NodeCommand::Run => landfall_agent::run(&paths)?,
         NodeCommand::Operate => operate(&paths)?,
         NodeCommand::Serve => host_api::run(&paths)?,
+        NodeCommand::Change(command) => change::run(command, printer)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,
     }

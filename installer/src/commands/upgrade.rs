@@ -135,19 +135,26 @@ fn abort_text(aborted: &Aborted) -> String {
     text
 }
 
+impl<'a> UpgradeDryRun<'a> {
+    /// What would change.
+    pub(super) fn of(prepared: &'a PreparedUpgrade<'_>) -> Self {
+        UpgradeDryRun {
+            from: prepared.from(),
+            to: prepared.to(),
+            missing_bytes: prepared.missing_bytes(),
+            node: prepared.node(),
+            components: prepared.components(),
+            backup: prepared.backup(),
+            edits: prepared.edits(),
+            outlook: prepared.outlook(),
+            space: prepared.peaks(),
+            plan: prepared.plan(),
+        }
+    }
+}
+
 fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
-    let dry_run = UpgradeDryRun {
-        from: prepared.from(),
-        to: prepared.to(),
-        missing_bytes: prepared.missing_bytes(),
-        node: prepared.node(),
-        components: prepared.components(),
-        backup: prepared.backup(),
-        edits: prepared.edits(),
-        outlook: prepared.outlook(),
-        space: prepared.peaks(),
-        plan: prepared.plan(),
-    };
+    let dry_run = UpgradeDryRun::of(prepared);
     printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)));
 }
 

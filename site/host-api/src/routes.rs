@@ -16,6 +16,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{Refused, document, json};
+use super::changes;
+use super::desk::Desk;
 use super::site::{Question, Site};
 
 /// Questions that the host answers at the same time; more wait.
@@ -33,12 +35,14 @@ const NEWS_POLL: Duration = Duration::from_millis(500);
 /// Most lines of a container's log.
 const MOST_LINES: usize = 2000;
 
-type Result<T> = std::result::Result<T, Refused>;
+pub(crate) type Result<T> = std::result::Result<T, Refused>;
 
 /// The host with bounds on how much it is asked at once.
 #[derive(Clone)]
-struct Host {
-    site: Arc<dyn Site>,
+pub(crate) struct Host {
+    pub(crate) site: Arc<dyn Site>,
+    /// What the console wants changed.
+    pub(crate) desk: Desk,
     turns: Arc<Semaphore>,
     quick_turns: Arc<Semaphore>,
     /// When the console last began a backup.
@@ -48,11 +52,20 @@ struct Host {
 impl Host {
     fn new(site: Arc<dyn Site>) -> Self {
         let turns = |count| Arc::new(Semaphore::new(count));
-        Self { site, turns: turns(AT_ONCE), quick_turns: turns(QUICK_AT_ONCE), last_backup: Arc::default() }
+        Self {
+            site,
+            desk: Desk::default(),
+            turns: turns(AT_ONCE),
+            quick_turns: turns(QUICK_AT_ONCE),
+            last_backup: Arc::default(),
+        }
     }
 
     /// Asks what may take the host seconds.
-    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&dyn Site) -> T + Send + 'static) -> Result<T> {
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Site) -> T + Send + 'static,
+    ) -> Result<T> {
         Self::in_turn(&self.turns, &self.site, question).await
     }
 
@@ -102,6 +115,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
         .route(routes::CLAIMS, post(claim))
+        .merge(changes::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(Host::new(site))
 }

@@ -1,6 +1,6 @@
 //! What the API asks the host. Each call may block.
 
-use landfall_peer::{ComponentLogs, Problem, ProgressPage};
+use landfall_peer::{Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal};
 
 /// A question whose answer is a document that a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,4 +31,19 @@ pub trait Site: Send + Sync + 'static {
 
     /// Begins a backup; false where one runs already.
     fn begin_backup(&self) -> Result<bool, Problem>;
+
+    /// Looks for bundles on media. May take a minute.
+    fn look(&self) -> Result<Vec<Medium>, Refusal>;
+
+    /// Plans a change; changes nothing. The medium is one of the last look. May take minutes.
+    fn plan(&self, change: &Change) -> Result<PlanPage, Refusal>;
+
+    /// Begins the change of a plan, if planning it once more gives the same. Returns when it has begun.
+    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal>;
+
+    /// Makes the operation of this number go back, if it is open. Returns when it does.
+    fn abort(&self, operation: u64) -> Result<(), Refusal>;
+
+    /// The latest operation, if there was one.
+    fn operation(&self) -> Result<Option<OperationPage>, Problem>;
 }

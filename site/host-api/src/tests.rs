@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use landfall_peer::{
-    Certificate, ComponentLogs, Identity, LogLine, NumberedEvent, Problem, ProgressPage, client, server,
+    Blocker, Certificate, Change, ComponentLogs, Identity, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
+    Problem, ProgressPage, Refusal, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ struct Remembering {
     token: Mutex<Option<String>>,
     is_backing_up: AtomicBool,
     asked: AtomicU64,
+    /// While this is set, a look does not end.
+    looks_on: Arc<AtomicBool>,
+    begun: Arc<Mutex<Vec<String>>>,
 }
 
 impl Site for Remembering {
@@ -53,6 +57,47 @@ impl Site for Remembering {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
+    }
+
+    fn look(&self) -> Result<Vec<Medium>, Refusal> {
+        while self.looks_on.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Ok(Vec::new())
+    }
+
+    fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        let Change::Upgrade { medium } = change else {
+            let blocker = Blocker {
+                code: "LF3008".to_owned(),
+                what: "too little space".to_owned(),
+                why: "1 GiB; needed: 2 GiB".to_owned(),
+                next: "free some".to_owned(),
+            };
+            let problem = Problem { status: 503, title: "not ready".to_owned(), detail: None, code: None, hint: None };
+            return Err(Refusal { problem: Box::new(problem), blockers: vec![blocker] });
+        };
+        Ok(PlanPage {
+            digest: format!("sha256:{medium}"),
+            change: change.clone(),
+            site: "node-1".to_owned(),
+            made: "2026-11-20T08:00:00Z".to_owned(),
+            document: json!({ "kind": "upgradeDryRun" }),
+        })
+    }
+
+    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+        self.begun.lock().unwrap().push(plan.digest.clone());
+        Ok(())
+    }
+
+    fn abort(&self, operation: u64) -> Result<(), Refusal> {
+        self.begun.lock().unwrap().push(format!("abort {operation}"));
+        Ok(())
+    }
+
+    fn operation(&self) -> Result<Option<OperationPage>, Problem> {
+        Ok(None)
     }
 }
 
@@ -92,9 +137,31 @@ impl Served {
     }
 
     async fn post(&self, path: &str, body: Value) -> StatusCode {
+        self.send(path, body).await.0
+    }
+
+    async fn send(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let url = format!("https://{}{path}", self.address);
         let request = self.client(&self.console).post(url).header("content-type", "application/json");
-        request.body(body.to_string()).send().await.unwrap().status()
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+
+    /// What became of a wish, once it is done.
+    async fn outcome(&self, path: &str, body: Value) -> Value {
+        let (status, request) = self.send(path, body).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{request}");
+        self.end_of(request["request"].as_str().unwrap()).await
+    }
+
+    async fn end_of(&self, request: &str) -> Value {
+        loop {
+            let (_, found) = self.get(&format!("/v1/requests/{request}")).await;
+            if found["state"] != "running" {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -146,4 +213,93 @@ async fn a_stranger_gets_no_answer() {
     let plain = Client::builder().no_proxy().build().unwrap();
     assert!(plain.get(url.replace("https", "http")).send().await.is_err());
     assert_eq!(served.get("/v1/status").await.0, StatusCode::OK, "the console is still answered");
+}
+
+/// A wish by ada with this id.
+#[expect(clippy::needless_pass_by_value, reason = "tests pass what `json!` makes")]
+fn wish(request: &str, more: Value) -> Value {
+    let mut wish = json!({ "request": request, "by": "ada", "correlation": "c" });
+    wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    wish
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_is_worked_on_and_the_second_is_told_whose_it_is() {
+    let looks_on = Arc::new(AtomicBool::new(true));
+    let served = Served::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
+    let look = wish("00000001", json!({}));
+    let (status, request) = served.send("/v1/media", look.clone()).await;
+    assert_eq!((status, &request["state"]), (StatusCode::ACCEPTED, &json!("running")));
+    assert_eq!(served.send("/v1/media", look.clone()).await.1["begun"], request["begun"], "sent twice, done once");
+    let other = wish("00000002", json!({ "change": "upgrade", "medium": "aaaaaaaa" }));
+    let (status, problem) = served.send("/v1/plans", other.clone()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")));
+    assert!(problem["title"].as_str().unwrap().contains("the look that ada asked for"), "{problem}");
+    looks_on.store(false, Ordering::Relaxed);
+    assert_eq!(served.end_of("00000001").await["state"], "done");
+    assert!(served.get("/v1/media").await.1["looked"].is_string());
+    assert_eq!(served.outcome("/v1/plans", other).await["plan"], "sha256:aaaaaaaa");
+    let (status, problem) =
+        served.send("/v1/plans", wish("00000001", json!({ "change": "upgrade", "medium": "bbbbbbbb" }))).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "the id is taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_of_one_plan_and_counts_once() {
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let served = Served::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
+    let change = json!({ "change": "upgrade", "medium": "aaaaaaaa" });
+    served.outcome("/v1/plans", wish("00000001", change)).await;
+    assert_eq!(served.get("/v1/plans/sha256:aaaaaaaa").await.1["site"], "node-1");
+    let approve = |request: &str, medium: &str, plan: &str, name: &str| {
+        wish(request, json!({ "change": "upgrade", "medium": medium, "plan": plan, "confirm": name }))
+    };
+    let refused = [
+        (approve("00000002", "aaaaaaaa", "sha256:bbbbbbbb", "node-1"), "LF4805"),
+        (approve("00000003", "cccccccc", "sha256:aaaaaaaa", "node-1"), "LF4806"),
+        (approve("00000004", "aaaaaaaa", "sha256:aaaaaaaa", "node-2"), "LF4025"),
+        (
+            wish(
+                "00000005",
+                json!({ "change": "rollback", "version": "1", "plan": "sha256:aaaaaaaa", "confirm": "node-1" }),
+            ),
+            "LF5023",
+        ),
+    ];
+    for (wish, code) in refused {
+        assert_eq!(served.send("/v1/upgrades", wish).await.1["code"], code);
+    }
+    assert!(begun.lock().unwrap().is_empty(), "nothing has begun");
+    let good = approve("00000006", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
+    assert_eq!(served.outcome("/v1/upgrades", good.clone()).await["state"], "done");
+    assert_eq!(served.outcome("/v1/upgrades", good).await["state"], "done", "sent again, it is the same request");
+    let again = approve("00000007", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
+    assert_eq!(served.send("/v1/upgrades", again).await.1["code"], "LF4805");
+    assert_eq!(*begun.lock().unwrap(), ["sha256:aaaaaaaa"]);
+    assert_eq!(
+        served.outcome("/v1/operations/abort", wish("00000008", json!({ "operation": 7 }))).await["state"],
+        "done"
+    );
+    assert_eq!(begun.lock().unwrap()[1], "abort 7");
+    assert_eq!(served.get("/v1/operation").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blockers_are_passed_on_and_odd_wishes_refused() {
+    let served = Served::begin(Remembering::default());
+    let rollback = wish("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
+    let failed = served.outcome("/v1/plans", rollback).await;
+    assert_eq!((&failed["state"], &failed["blockers"][0]["code"]), (&json!("failed"), &json!("LF3008")));
+    for request in ["../../x", "", "0000", "00000001\n", &"a".repeat(200)] {
+        let (status, problem) = served.send("/v1/media", wish(request, json!({}))).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{request}");
+    }
+    let unseen = json!({ "request": "00000002", "by": "ada\u{1b}[2J", "correlation": "c" });
+    assert_eq!(served.post("/v1/media", unseen).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(served.get("/v1/requests/..%2f..%2fstatus").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(served.get("/v1/plans/sha256:00000000").await.1["code"], "LF4805");
+    let kinds = wish("00000003", json!({ "change": "uninstall" }));
+    assert_eq!(served.post("/v1/plans", kinds).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let path = wish("00000004", json!({ "change": "upgrade", "medium": "x".repeat(20_000) }));
+    assert_eq!(served.post("/v1/plans", path).await, StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -26,6 +26,13 @@ pub struct Part {
     path: PathBuf,
 }
 
+impl Mount {
+    /// Major and minor number of its filesystem: `8:17`.
+    pub fn device(&self) -> &str {
+        &self.shown.device
+    }
+}
+
 impl Part {
     /// The part that is seen at an absolute path without links.
     pub fn at(path: &Path, mounts: &[Mount]) -> Option<Self> {

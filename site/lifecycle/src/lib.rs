@@ -15,6 +15,7 @@ mod pods;
 pub mod preflight;
 mod proofs;
 mod registry;
+pub mod removable;
 pub mod replaced_data;
 pub mod room;
 mod settled;

@@ -3,6 +3,7 @@
 
 mod authority;
 mod bounded;
+mod changes;
 mod documents;
 mod identity;
 mod pinned;
@@ -10,6 +11,10 @@ pub mod routes;
 
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
+pub use changes::{
+    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, LookWish, MediaPage, Medium, MediumRelease,
+    OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
+};
 pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

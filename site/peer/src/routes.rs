@@ -15,6 +15,20 @@ pub const PROGRESS: &str = "/v1/progress";
 pub const LOGS: &str = "/v1/logs";
 /// POST a [`crate::Claim`]: 204 if the token counted, which it does once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
+/// GET: a [`crate::MediaPage`], what the last look found. POST a [`crate::LookWish`]: look again.
+pub const MEDIA: &str = "/v1/media";
+/// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].
+pub const PLANS: &str = "/v1/plans";
+/// POST a [`crate::ApprovedWish`] for an upgrade.
+pub const UPGRADES: &str = "/v1/upgrades";
+/// POST a [`crate::ApprovedWish`] for a rollback.
+pub const ROLLBACKS: &str = "/v1/rollbacks";
+/// POST a [`crate::AbortWish`].
+pub const ABORT: &str = "/v1/operations/abort";
+/// GET: a [`crate::OperationPage`], the latest operation; 404 where there was none.
+pub const OPERATION: &str = "/v1/operation";
+/// GET with a request's id behind it: a [`crate::Request`]. The POSTs above answer 202 with one; 409 where another one is worked on.
+pub const REQUESTS: &str = "/v1/requests";
 
 /// Media type of a [`crate::Problem`] (RFC 9457).
 pub const PROBLEM: &str = "application/problem+json";

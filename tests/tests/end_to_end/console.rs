@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::Console;
+use landfall_tests::console::{Console, Program};
 use landfall_tests::printer;
 use landfall_tests::site::Machine;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The port of the host's API.
 const HOST_PORT: u16 = 10280;
@@ -39,6 +39,34 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// Makes an administrator with the token, and a key of that administrator for changes of the release.
+pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
+    let console = Console::with_token(machine)?;
+    let folder = tempfile::tempdir()?;
+    let browser = folder.path().join("browser");
+    let (code, body) = claim(machine, &console, &browser)?;
+    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    let cookie = text(&browser);
+    let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
+    let word = format!("x-csrf-token: {}", form_word(&page)?);
+    let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
+    let wish = json!({ "label": "test", "scopes": ["read", "upgrade"], "days": 1 }).to_string();
+    let arguments = ["--cookie", &cookie, "--header", &word, "--header", &origin, "--data-binary", &wish];
+    let json = ["--header", "Content-Type: application/json"];
+    let (code, body) = console.ask(machine, "/api/v1/keys", &[&arguments[..], &json].concat())?;
+    ensure!(code == 201, "a key is answered with {code}: {body}");
+    let made: Value = serde_json::from_str(&body)?;
+    let key = made["key"].as_str().context("a new key has no text")?.to_owned();
+    Ok(Program { console, machine, key })
+}
+
+/// The word that forms of a page carry.
+fn form_word(page: &str) -> Result<&str> {
+    let (_, rest) =
+        page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
+    Ok(rest.split('"').next().unwrap_or_default())
+}
+
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
@@ -47,9 +75,7 @@ fn text(path: &Path) -> String {
 fn claim(machine: &Machine, console: &Console, browser: &Path) -> Result<(u16, String)> {
     let memory = text(browser);
     let (_, page) = console.ask(machine, "/first", &["--cookie-jar", &memory])?;
-    let (_, rest) =
-        page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
-    let word = rest.split('"').next().unwrap_or_default();
+    let word = form_word(&page)?;
     let token = console.token.as_deref().context("there is no token")?;
     let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
     let fields = [("csrf", word), ("token", token), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];

@@ -11,11 +11,11 @@ use landfall_tests::site::wait_until;
 use landfall_tests::writer;
 use serde_json::{Value, json};
 
-use super::backups;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases, later_root};
+use super::{backups, console};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -52,12 +52,11 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     expect_release(engineer, "1.0.0", "4096kB")?;
     expect_root(engineer, &fixture()?.newest_root)?;
     let begun = Timestamp::now();
-    let report = engineer.landfall(&["upgrade", NEXT])?.report("upgrade again")?;
+    upgrades_from_the_browser(engineer)?;
     printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
     let acknowledged = writer::next_acknowledged(&machine)?;
     let pause = acknowledged.longest_pause(begun);
     printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
-    ensure!(report["version"] == "1.1.0" && report["previous"] == "1.0.0", "{report}");
     expect_release(engineer, "1.1.0", "8192kB")?;
     expect_root(engineer, &later_root()?)?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
@@ -161,6 +160,51 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     ensure!(aborted["replacedData"].as_array().is_some_and(|replaced| replaced.len() == 1), "{aborted}");
     engineer.wait_ready("an upgrade that was aborted")?;
     expect_release(engineer, "1.1.0", "8192kB")
+}
+
+/// A customer without a shell: the host finds the stick, plans, and begins what was approved, and nothing else. The console is replaced
+/// meanwhile, and answers again.
+fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
+    let program = console::program(engineer.machine())?;
+    let looked = program.outcome("/api/v1/media", &json!({}))?;
+    ensure!(looked["state"] == "done", "{looked:#}");
+    let (_, page) = program.get("/api/v1/media")?;
+    let media = page["media"].as_array().context("there is no list of media")?;
+    let of = |version: &str| media.iter().find(|medium| medium["release"]["version"] == version);
+    let installed = of("1.0.0").with_context(|| format!("the installed release is not listed: {page:#}"))?;
+    ensure!(installed["problem"]["code"] == "LF4402", "{installed:#}");
+    let next = of("1.1.0").with_context(|| format!("the next release is not listed: {page:#}"))?;
+    ensure!(next["problem"].is_null() && next["place"] == STICK, "{next:#}");
+    let medium = next["id"].clone();
+    let planned = program.outcome("/api/v1/plans", &json!({ "change": "upgrade", "medium": medium }))?;
+    let digest = planned["plan"].as_str().with_context(|| format!("there is no plan: {planned:#}"))?;
+    let (_, plan) = program.get(&format!("/api/v1/plans/{digest}"))?;
+    ensure!(plan["document"]["from"] == "starter 1.0.0" && plan["document"]["to"] == "starter 1.1.0", "{plan:#}");
+    let site = engineer.machine().run("hostname")?.stdout.trim().to_owned();
+    let approve = |plan: &str, confirm: &str| json!({ "medium": medium, "plan": plan, "confirm": confirm });
+    let other = format!("sha256:{}", "0".repeat(64));
+    let refused = [(approve(&other, &site), 404, "LF4805"), (approve(digest, "another"), 422, "LF4025")];
+    for (wish, expected, problem) in refused {
+        let (code, said) = program.post("/api/v1/upgrades", &wish)?;
+        ensure!(code == expected && said["code"] == problem, "{wish} is answered with {code}: {said:#}");
+    }
+    let (code, begun) = program.post("/api/v1/upgrades", &approve(digest, &site))?;
+    ensure!(code == 202, "the approval is answered with {code}: {begun:#}");
+    let id = begun["request"].as_str().context("a request has no id")?;
+    wait_until("the end of the upgrade in the console", SELF_LIMIT, || {
+        std::thread::sleep(Duration::from_secs(2));
+        // While it is replaced, the console does not answer.
+        let Ok((200, operation)) = program.get("/api/v1/operation") else { return Ok(None) };
+        if operation["operation"] == "upgrade" {
+            ensure!(operation["state"] != "undone", "{operation:#}");
+            return Ok((operation["state"] == "committed" && operation["running"] == false).then_some(()));
+        }
+        let request = program.get(&format!("/api/v1/requests/{id}"));
+        ensure!(!matches!(&request, Ok((200, request)) if request["state"] == "failed"), "{request:?}");
+        Ok(None)
+    })?;
+    printer::note("proved: an upgrade was found on the stick, approved by its plan and followed in the console");
+    Ok(())
 }
 
 /// The table that the job of 1.1.0 makes, or `none`.

@@ -94,13 +94,13 @@ fn operation(status: &Status, list: &mut List) {
     let Some(step) = operation.step.as_ref().filter(|_| operation.running.is_none()) else { return };
     let state = if step.stuck { State::Bad } else { State::Attention };
     let what = format!("interrupted at step {} of {}: {}", step.index, step.count, step.title);
-    list.add(state, format!("Operation {}", operation.name), &what, "/");
+    list.add(state, format!("Operation {}", operation.name), &what, "/upgrade");
     if let Some(failure) = &step.failure {
         let text = format!("{}: {}. {}", failure.code, failure.what, failure.hint);
-        list.add(state, "Last failure", &text, "/");
+        list.add(state, "Last failure", &text, "/upgrade");
     }
     if let Some(blocked) = &step.blocked {
-        list.add(State::Bad, "In the way", blocked, "/");
+        list.add(State::Bad, "In the way", blocked, "/upgrade");
     }
 }
 

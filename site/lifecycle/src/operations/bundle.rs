@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use landfall_bundle_spec::head::{Sealed, Signed};
+use landfall_bundle_spec::trust::Revocation;
 use landfall_bundle_spec::{Error as FormatError, Verified};
 use landfall_media::Payload;
 use landfall_media::bundle::{Located, locate_counted};
@@ -27,7 +28,7 @@ pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(
 }
 
 /// A head whose signatures were checked, and its path.
-struct SignedHead {
+pub(super) struct SignedHead {
     located: Found,
     signed: Signed<Box<dyn Read>>,
 }
@@ -44,7 +45,7 @@ impl Found {
 }
 
 impl SignedHead {
-    fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
+    pub(super) fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
         let located = Found { located: locate_counted(path, counters)? };
         let source: Box<dyn Read> = Box::new(located.located.head()?);
         let sealed = Sealed::read(source).and_then(|sealed| sealed.trust(&trust.anchor));
@@ -52,7 +53,33 @@ impl SignedHead {
         Ok(Self { located, signed })
     }
 
-    fn understood(self) -> Result<(Located, TrustedRelease)> {
+    /// Refuses one that a revocation names.
+    pub(super) fn check_revoked(&self, known: &Revocation) -> Result<()> {
+        self.signed.check_revoked(known).map_err(|source| self.located.refused(source))
+    }
+
+    /// Refuses one that needs a newer Landfall.
+    pub(super) fn check_requirements(&self) -> Result<()> {
+        self.signed.check_requirements().map_err(|source| self.located.refused(source))
+    }
+
+    /// Whether it carries a `landfall` for those who need a newer one.
+    pub(super) fn carries_program(&self) -> bool {
+        self.signed.program().is_some()
+    }
+
+    /// Name and version of the release, as they are signed.
+    pub(super) fn announced(&self) -> (String, String) {
+        let (name, version) = self.signed.announced();
+        (name.to_owned(), version.to_owned())
+    }
+
+    /// Whether its root is for development only.
+    pub(super) fn is_development(&self) -> bool {
+        self.signed.trusted().development()
+    }
+
+    pub(super) fn understood(self) -> Result<(Located, TrustedRelease)> {
         let verified = self.signed.understood().map_err(|source| self.located.refused(source))?;
         Ok((self.located.located, TrustedRelease::understand(verified)?))
     }

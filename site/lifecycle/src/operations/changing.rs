@@ -149,14 +149,39 @@ impl Operations {
     /// Makes the open change go back, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
     /// of that step removes.
     pub fn abort_change(&self) -> Result<Aborted> {
+        let past = self.request_undo(|_| true)?;
+        match self.end_change(&past.file) {
+            // Whether it failed before or not: a person wanted it undone, and it is.
+            Err(OperationError::ChangeUndone { release, replaced, .. }) => {
+                Ok(Aborted { release, replaced_data: replaced })
+            }
+            Err(error) => Err(error),
+            Ok(_) => Err(Refusal::NothingToAbort.of(past.release())),
+        }
+    }
+
+    /// Makes the open change of this number go back, and does not wait for it.
+    pub fn begin_abort(&self, number: u64) -> Result<()> {
+        self.request_undo(|file| file.number == number)?;
+        self.start_unit();
+        Ok(())
+    }
+
+    /// Stops the unit, and notes that the open change goes back.
+    fn request_undo(&self, is_meant: impl Fn(&JournalFile) -> bool) -> Result<Past> {
         let history = self.history_or_hand_over()?;
         let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
         let deciding = history.deciding();
-        let past = match (decide(Verb::Abort, deciding.map(Past::position)), deciding) {
-            (Decision::Change, Some(past)) => past,
+        match (decide(Verb::Abort, deciding.map(Past::position)), deciding) {
+            // What follows the commit is never undone, and it need not be stopped to say so.
+            (Decision::Change, Some(past)) if past.replay.state.phase != Phase::Committed => {}
             (Decision::Refuse(refusal), past) => return Err(refused(refusal, past)),
             (_, past) => return Err(refused(Refusal::NothingToAbort, past)),
-        };
+        }
+        let past = history.into_deciding().ok_or(OperationError::NothingToAbort)?;
+        if !is_meant(&past.file) {
+            return Err(OperationError::OtherOperation { release: past.release() });
+        }
         stop(&Subprocesses)?;
         let lock = self.journals().lock("abort")?;
         let mut journal = self.journals().open(&lock, &past.file)?;
@@ -166,17 +191,9 @@ impl Operations {
             }
             Phase::Undoing { .. } => {}
             // It ended before it was stopped.
-            Phase::Committed | Phase::Undone { .. } => return Err(refused(Refusal::NothingToAbort, Some(past))),
+            Phase::Committed | Phase::Undone { .. } => return Err(refused(Refusal::NothingToAbort, Some(&past))),
         }
-        drop((journal, lock));
-        match self.end_change(&past.file) {
-            // Whether it failed before or not: a person wanted it undone, and it is.
-            Err(OperationError::ChangeUndone { release, replaced, .. }) => {
-                Ok(Aborted { release, replaced_data: replaced })
-            }
-            Err(error) => Err(error),
-            Ok(_) => Err(refused(Refusal::NothingToAbort, Some(past))),
-        }
+        Ok(past)
     }
 }
 

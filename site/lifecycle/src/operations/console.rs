@@ -164,7 +164,7 @@ impl Operations {
 }
 
 /// Whether a verb holds the site's lock without being a change.
-fn is_outside(verb: &str) -> bool {
+pub(super) fn is_outside(verb: &str) -> bool {
     verb == "drill" || verb.starts_with("backup")
 }
 

@@ -210,6 +210,22 @@ pub enum OperationError {
     /// There is no open change.
     #[error("no change of this machine is open")]
     NothingToAbort,
+    /// Another operation is open than the one that was named.
+    #[error("the open change of release {release} is not the one that was to be undone; nothing was changed")]
+    OtherOperation {
+        /// The release of the open one.
+        release: String,
+    },
+    /// What would be done is not what was approved.
+    #[error(
+        "what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed"
+    )]
+    PlanDiffers {
+        /// Digest of the plan now.
+        found: Sha256,
+        /// The approved digest.
+        approved: Sha256,
+    },
     /// The bundle holds another release than the site.
     #[error("{bundle} is no release of {installed}, which is installed here")]
     OtherRelease {
@@ -398,6 +414,8 @@ impl Coded for OperationError {
             Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::NothingToAbort => codes::NOTHING_TO_ABORT,
+            Self::OtherOperation { .. } => codes::OTHER_OPERATION,
+            Self::PlanDiffers { .. } => codes::PLAN_DIFFERS,
             Self::OtherRelease { .. } => codes::UPGRADE_OTHER,
             Self::SameRelease { .. } => codes::UPGRADE_SAME,
             Self::OlderRelease { .. } => codes::UPGRADE_OLDER,

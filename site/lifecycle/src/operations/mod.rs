@@ -3,6 +3,7 @@
 
 mod administration;
 mod adopt_backups;
+mod approval;
 mod back_up_logs;
 mod backup;
 mod bundle;
@@ -20,7 +21,9 @@ mod error;
 mod history;
 mod install;
 mod kept;
+mod latest;
 mod license;
+mod medium;
 mod own_files;
 mod planned;
 mod prove;
@@ -64,6 +67,7 @@ pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Edits, FieldEdit};
 pub use landfall_cluster::{Listener, LogSource, Logged};
 pub use license::ConfirmedDate;
+pub use medium::FoundRelease;
 pub use planned::PlannedInstall;
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;

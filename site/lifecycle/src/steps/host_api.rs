@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
 use crate::console::{HOST_PORT, console_of};
+use crate::removable::Shelf;
 use crate::site::Site;
 use landfall_agent::units::{HOST_API, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
@@ -34,6 +35,8 @@ impl HostApi {
             site.run(&systemctl(&["disable", HOST_API]))?;
             site.run(&systemctl(&["stop", HOST_API]))?;
         }
+        // Sticks that its requests have mounted.
+        Shelf::of(&site.paths).clear(None)?;
         files::remove(&Self::file(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
         // Nothing to reset if it has not failed.

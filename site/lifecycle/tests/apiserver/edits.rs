@@ -121,8 +121,8 @@ fn an_undo_makes_overwritten_edits_again_and_leaves_those_that_came_meanwhile() 
     assert_eq!(found(&cluster), (json!("debug"), json!("3"), vec!["landfall".to_owned()]));
     assert_eq!(after.observe(site).unwrap(), Observed::Done);
     replace.undo(site, &noted).unwrap();
-    let (level, size, managers) = found(&cluster);
-    assert_eq!((level, size), (json!("debug"), json!("2")));
+    let (level, number, managers) = found(&cluster);
+    assert_eq!((level, number), (json!("debug"), json!("2")));
     assert!(managers.contains(&"kubectl-edit".to_owned()), "{managers:?}");
 
     // A person edits while the change is open: the way back is not stopped by it.

@@ -56,6 +56,17 @@ impl Operations {
         self.ended(file)
     }
 
+    /// Starts the unit that ends an open change, and does not wait for it. Where it does not start, the agent starts it within ten
+    /// minutes: the change has begun either way.
+    pub(super) fn start_unit(&self) {
+        if !UnitState::of(OPERATION, &Subprocesses).is_on() {
+            event_file::forget(&self.paths);
+        }
+        if let Err(error) = start(&Subprocesses) {
+            tracing::warn!(%error, "the unit of operations does not start; the agent will start it");
+        }
+    }
+
     /// Ends an open change in this process. `media_path` is where the bundle is now, if it moved.
     pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<Changed> {
         let verb = file.operation.map_or("resume", Operation::name);

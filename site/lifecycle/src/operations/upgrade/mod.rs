@@ -43,9 +43,9 @@ use landfall_error_codes::codes;
 
 /// An upgrade or a rollback that is possible; nothing is changed yet.
 pub struct PreparedUpgrade<'a> {
-    operations: &'a Operations,
+    pub(super) operations: &'a Operations,
     /// Of the last operation that was committed.
-    pins: Pins,
+    pub(super) pins: Pins,
     /// The releases that the site keeps, the installed one first.
     kept: Vec<KeptRelease>,
     target: Target,
@@ -57,6 +57,8 @@ pub struct PreparedUpgrade<'a> {
     /// Fields of what changes that other managers have edited, and what becomes of those that do not stay.
     edits: Vec<ObjectEdit>,
     policy: Edits,
+    /// What names the operation in the folder of volumes: another word each time that it is planned.
+    pub(super) token: String,
     /// The backup that data comes from, if any does.
     backup: Option<BackupSummary>,
     /// The license that counts for an upgrade; a rollback asks for none.
@@ -237,7 +239,7 @@ impl Operations {
         let edits = self.judged(&planned.plan, &release.documents)?;
         set_edits(&mut planned.plan, policy);
         let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing)?;
-        let (kept, backup) = (history.kept(), data.backup);
+        let (kept, backup, token) = (history.kept(), data.backup, data.token);
         Ok(PreparedUpgrade {
             operations: self,
             pins,
@@ -248,6 +250,7 @@ impl Operations {
             peaks,
             edits,
             policy,
+            token,
             backup,
             licensing: None,
         })
@@ -286,7 +289,7 @@ fn settings_of(pins: &Pins, release: &TrustedRelease) -> Result<SiteConfiguratio
 }
 
 /// Refuses a bundle whose release cannot follow the installed one.
-fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<()> {
+pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<()> {
     let identity = release.verified.identity();
     let installed = format!("{} {}", pins.release, pins.version);
     if identity.name != pins.release {
@@ -387,19 +390,29 @@ impl PreparedUpgrade<'_> {
         self.execute()
     }
 
+    /// Id of the bundle of the release that will be there.
+    pub(super) fn bundle(&self) -> Sha256 {
+        self.target.release.verified.id()
+    }
+
     fn execute(self) -> Result<Upgraded> {
-        refuse_edits(&self.edits, self.policy)?;
         let operations = self.operations;
-        if self.target.missing_bytes() > 0 {
-            // A missing part is reported before anything is written.
-            let payload = self.target.release.payload();
-            find_media(&self.target.media_path, &payload, operations.io.media.clone())?;
-        }
-        let file = self.begin()?;
+        let file = self.begin_with_media()?;
         match operations.end_change(&file)? {
             Changed::Upgrade(upgraded) | Changed::Rollback(upgraded) => Ok(upgraded),
             other => Err(other.unexpected()),
         }
+    }
+
+    /// Writes the journal, once the media are known to be whole. Refused where edits would be lost, unless they are to be overwritten.
+    pub(super) fn begin_with_media(self) -> Result<JournalFile> {
+        refuse_edits(&self.edits, self.policy)?;
+        if self.target.missing_bytes() > 0 {
+            // A missing part is reported before anything is written.
+            let payload = self.target.release.payload();
+            find_media(&self.target.media_path, &payload, self.operations.io.media.clone())?;
+        }
+        self.begin()
     }
 
     fn begin(self) -> Result<JournalFile> {

@@ -48,7 +48,8 @@ IOSchedulingClass=idle
 TimeoutStartSec=infinity
 ";
 
-/// Of the unit that answers the console. Its port is open to everything that reaches the node.
+/// Of the unit that answers the console. Its port is open to everything that reaches the node. A plan is made in a process of its own
+/// within these limits, which may be the program that a bundle carries, in memory.
 const ANSWERING: &str = "\
 Type=exec
 UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
@@ -58,7 +59,7 @@ RestartSec=5
 TimeoutStopSec=10
 NoNewPrivileges=yes
 LimitNOFILE=4096
-MemoryMax=512M
+MemoryMax=1G
 TasksMax=256
 ";
 

@@ -1,5 +1,8 @@
 //! `landfall node serve`: the host's API for the console, over this host's operations. Its answers are the documents that the
-//! commands print.
+//! commands print; changes of the release begin as on the command line.
+
+mod changes;
+mod child;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,8 +15,12 @@ use landfall_host_api::{Question, Site, serve};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{Operations, Reported};
 use landfall_media::progress::Silent;
-use landfall_peer::{ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage, server};
+use landfall_peer::{
+    Change, ComponentLogs, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+    server,
+};
 
+use self::changes::Changes;
 use crate::commands::{BackupList, ReleaseList};
 use crate::document::line;
 use crate::failure::Failure;
@@ -27,22 +34,26 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 /// Answers the console until the process is stopped, or its keys change.
 pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     logging::keep(&paths.logs(), "host-api");
-    let host = Host(Operations::new(Arc::new(Silent)));
-    let keys = host.0.console_keys()?;
+    let operations = Operations::new(Arc::new(Silent));
+    let changes = Arc::new(Changes::new(operations.clone()));
+    let keys = operations.console_keys()?;
     let (own, console) = keys.host_side().map_err(|error| unusable(&error))?;
     let tls = server(&own, console).map_err(|error| unusable(&error))?;
     let address = SocketAddr::new(AgentSettings::read(paths)?.node.address, HOST_PORT);
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::new(codes::HOST_API, format!("cannot listen at {address}")).because(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| unusable(&error))?;
-    let (changed, until) = tokio::sync::oneshot::channel();
-    let looking = host.0.clone();
+    let (changing, until) = tokio::sync::oneshot::channel();
+    let looking = operations.clone();
+    let tending = changes.clone();
+    std::thread::spawn(move || tending.tend());
     std::thread::spawn(move || {
         keep_secrets(&looking, &keys);
-        let _ = changed.send(());
+        let _ = changing.send(());
     });
     let until = async move { drop(until.await) };
-    let served = runtime.block_on(serve(Arc::new(host), listener, tls, until));
+    let host = Arc::new(Host { operations, changes });
+    let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
     // systemd starts it again, with the keys that are there now.
     Err(Failure::new(codes::HOST_API, "the console's keys have changed"))
@@ -69,11 +80,14 @@ fn unusable(error: &dyn std::error::Error) -> Failure {
 }
 
 /// This host.
-struct Host(Operations);
+struct Host {
+    operations: Operations,
+    changes: Arc<Changes>,
+}
 
 impl Host {
     fn documents(&self, question: Question) -> Result<Option<String>, Failure> {
-        let operations = &self.0;
+        let operations = &self.operations;
         Ok(Some(match question {
             Question::Status => line(&operations.status()?),
             Question::Releases => line(&ReleaseList::of(operations)?),
@@ -93,7 +107,7 @@ impl Site for Host {
 
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
         let wanted = u32::try_from(lines).unwrap_or(u32::MAX);
-        let logs = self.0.recent_logs(component, wanted).map_err(|error| problem(&error.into()))?;
+        let logs = self.operations.recent_logs(component, wanted).map_err(|error| problem(&error.into()))?;
         let lines = logs.into_iter().flat_map(|(source, text)| {
             let line = move |text: &str| LogLine {
                 pod: source.pod.clone(),
@@ -106,17 +120,37 @@ impl Site for Host {
     }
 
     fn progress(&self, run: u64, after: u64) -> ProgressPage {
-        let Reported { running, operation, run, events } = self.0.reported(run, after);
+        let Reported { running, operation, run, events } = self.operations.reported(run, after);
         let events = events.into_iter().map(|(number, event)| NumberedEvent { number, event });
         ProgressPage { running, operation, run, events: events.collect() }
     }
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
-        self.0.claim_console_token(token).map_err(|error| problem(&error.into()))
+        self.operations.claim_console_token(token).map_err(|error| problem(&error.into()))
     }
 
     fn begin_backup(&self) -> Result<bool, Problem> {
-        self.0.begin_backup().map_err(|error| problem(&error.into()))
+        self.operations.begin_backup().map_err(|error| problem(&error.into()))
+    }
+
+    fn look(&self) -> Result<Vec<Medium>, Refusal> {
+        self.changes.look()
+    }
+
+    fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        self.changes.plan(change)
+    }
+
+    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+        self.changes.begin(plan)
+    }
+
+    fn abort(&self, operation: u64) -> Result<(), Refusal> {
+        self.changes.abort(operation)
+    }
+
+    fn operation(&self) -> Result<Option<OperationPage>, Problem> {
+        self.operations.latest_operation().map_err(|error| problem(&error.into()))
     }
 }
 

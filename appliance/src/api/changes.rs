@@ -1,0 +1,253 @@
+//! Changes of the release: media, plans, approvals, undo. The host works on one request at a time, and each has an id by which it is
+//! recognized if it is sent again.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use landfall_error_codes::codes;
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+use serde::Deserialize;
+
+use super::Body;
+use super::site::note;
+use crate::access::Caller;
+use crate::audit::{Author, Event};
+use crate::context::Context;
+use crate::error::Context as _;
+use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request, RequestState, Wish, is_id};
+use crate::refusal::Refusal;
+
+/// Between two looks at a request that the host works on.
+const POLL: Duration = Duration::from_secs(1);
+/// How long its end is waited for; the host's own limits are shorter.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// Longest name of a person that the host takes, in bytes.
+const NAME_BYTES: usize = 96;
+
+/// What a person wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// The host looks at its media.
+    Look,
+    /// A change is planned.
+    Plan(Change),
+    /// A change begins.
+    Approve {
+        /// What changes.
+        change: Change,
+        /// Digest of the plan that the person saw.
+        plan: String,
+        /// Name of the site, as it was typed.
+        confirm: String,
+    },
+    /// The operation of this number goes back.
+    Abort(u64),
+}
+
+impl Intent {
+    /// What the audit log calls the wish, and what became of it.
+    const fn actions(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Look => ("media.ask", "media.look"),
+            Self::Plan(_) => ("plan.ask", "plan.make"),
+            Self::Approve { change: Change::Upgrade { .. }, .. } => ("upgrade.approve", "upgrade.begin"),
+            Self::Approve { change: Change::Rollback { .. }, .. } => ("rollback.approve", "rollback.begin"),
+            Self::Abort(_) => ("change.ask-undo", "change.undo"),
+        }
+    }
+
+    /// What it is about, for the audit log.
+    fn object(&self) -> String {
+        match self {
+            Self::Look => "media".to_owned(),
+            Self::Plan(change) => subject(change),
+            Self::Approve { change, plan, .. } => format!("{} by the plan {plan}", subject(change)),
+            Self::Abort(operation) => format!("operation {operation}"),
+        }
+    }
+
+    fn wish(self, asking: Asking) -> Wish {
+        match self {
+            Self::Look => Wish::Look(LookWish { asking }),
+            Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
+            Self::Approve { change, plan, confirm } => {
+                let is_upgrade = matches!(change, Change::Upgrade { .. });
+                let wish = ApprovedWish { asking, change, plan, confirm };
+                if is_upgrade { Wish::Upgrade(wish) } else { Wish::RollBack(wish) }
+            }
+            Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
+        }
+    }
+}
+
+fn subject(change: &Change) -> String {
+    match change {
+        Change::Upgrade { medium } => format!("upgrade from medium {medium}"),
+        Change::Rollback { version, data } => {
+            let data = data.map(|data| match data {
+                DataFate::Keep => ", its data kept",
+                DataFate::Restore => ", its data restored",
+            });
+            format!("rollback to {version}{}", data.unwrap_or_default())
+        }
+    }
+}
+
+/// An id for a request.
+pub fn new_request() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// Hands a wish over to the host. It is recorded before, and what came of it afterwards, for the host acts and not the database. Both happen
+/// whether or not the browser still waits.
+pub async fn ask(
+    context: &Context,
+    caller: &Caller,
+    request: Option<String>,
+    intent: Intent,
+) -> Result<Request, Refusal> {
+    let request = request.unwrap_or_else(new_request);
+    if !is_id(&request) {
+        return Err(Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned()));
+    }
+    let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
+    asking.await.context(codes::BUG, || "the wish for a change broke off".to_owned())?
+}
+
+async fn ask_host(context: Context, author: Author, request: String, intent: Intent) -> Result<Request, Refusal> {
+    let ((wanted, became), object) = (intent.actions(), intent.object());
+    note(&context, &author, Event::done(wanted, &object).with(&request)).await?;
+    let by = author.name.chars().filter(|letter| !letter.is_control()).collect::<String>();
+    let by = by.chars().scan(0, |bytes, letter| {
+        *bytes += letter.len_utf8();
+        (*bytes <= NAME_BYTES).then_some(letter)
+    });
+    let asking = Asking { request, by: by.collect(), correlation: author.correlation.clone() };
+    let asked = context.site.hand_over(&intent.wish(asking)).await;
+    match asked {
+        Ok(request) => {
+            tokio::spawn(record_end(context, author, became, object, request.request.clone()));
+            Ok(request)
+        }
+        Err(error) => {
+            note(&context, &author, Event::refused(became, &object, &error.to_string())).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Records what became of a request. One that the host forgets, because its API starts again, is recorded as begun alone.
+async fn record_end(context: Context, author: Author, became: &'static str, object: String, id: String) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < end {
+        let noted = match context.site.request(&id).await {
+            Ok(Some(Request { state: RequestState::Done, .. })) => {
+                note(&context, &author, Event::done(became, &object).with(&id)).await
+            }
+            Ok(Some(Request { state: RequestState::Failed, problem, .. })) => {
+                let why = problem.map(|problem| format!("{}: {}", problem.code.unwrap_or_default(), problem.title));
+                note(&context, &author, Event::refused(became, &object, &why.unwrap_or_default())).await
+            }
+            Ok(None) => return,
+            Ok(Some(_)) | Err(_) => {
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
+        };
+        if let Err(error) = noted {
+            tracing::warn!(?error, "what became of a request is not recorded");
+        }
+        return;
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Sent {
+    request: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct SentPlan {
+    request: Option<String>,
+    #[serde(flatten)]
+    change: Change,
+}
+
+#[derive(Deserialize)]
+pub struct SentUpgrade {
+    request: Option<String>,
+    medium: String,
+    plan: String,
+    confirm: String,
+}
+
+#[derive(Deserialize)]
+pub struct SentRollback {
+    request: Option<String>,
+    version: String,
+    data: Option<DataFate>,
+    plan: String,
+    confirm: String,
+}
+
+#[derive(Deserialize)]
+pub struct SentAbort {
+    request: Option<String>,
+    operation: u64,
+}
+
+type Accepted = Result<(StatusCode, Json<Request>), Refusal>;
+
+async fn accept(context: &Context, caller: &Caller, request: Option<String>, intent: Intent) -> Accepted {
+    Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request, intent).await?)))
+}
+
+pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<Sent>) -> Accepted {
+    accept(&context, &caller, sent.request, Intent::Look).await
+}
+
+pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> Accepted {
+    accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
+}
+
+pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
+    let SentUpgrade { request, medium, plan, confirm } = sent;
+    let change = Change::Upgrade { medium };
+    accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
+}
+
+pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
+    let SentRollback { request, version, data, plan, confirm } = sent;
+    let change = Change::Rollback { version, data };
+    accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
+}
+
+pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> Accepted {
+    accept(&context, &caller, sent.request, Intent::Abort(sent.operation)).await
+}
+
+pub async fn media(State(context): State<Context>) -> Result<Json<MediaPage>, Refusal> {
+    Ok(Json(context.site.media().await?))
+}
+
+pub async fn operation(State(context): State<Context>) -> Result<Json<OperationPage>, Refusal> {
+    let found = context.site.operation().await?;
+    found.map(Json).ok_or_else(|| Refusal::NotThere("operation of this site".to_owned()))
+}
+
+pub async fn one_plan(State(context): State<Context>, Path(digest): Path<String>) -> Result<Json<PlanPage>, Refusal> {
+    plan_of(&context, &digest).await.map(Json)
+}
+
+/// A plan that can be approved. The digest goes into a path of the host's API, so it must be one.
+pub async fn plan_of(context: &Context, digest: &str) -> Result<PlanPage, Refusal> {
+    let found = if is_id(digest) { context.site.plan(digest).await? } else { None };
+    found.ok_or(Refusal::PlanGone)
+}
+
+pub async fn one_request(State(context): State<Context>, Path(id): Path<String>) -> Result<Json<Request>, Refusal> {
+    let found = if is_id(&id) { context.site.request(&id).await? } else { None };
+    found.map(Json).ok_or_else(|| Refusal::NotThere(format!("request {id}")))
+}

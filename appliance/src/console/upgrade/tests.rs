@@ -1,0 +1,234 @@
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use super::plan::PlanView;
+use crate::host::fake::{PLAN, sample, sample_of};
+use crate::host::{Change, DataFate, OperationPage, PlanPage, Wish};
+use crate::people::Scope;
+use crate::testing::{Reply, Site, Visitor, until};
+
+async fn follow(visitor: &Visitor, reply: &Reply) -> Reply {
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
+    visitor.get(reply.header("location")).await
+}
+
+/// The page of a plan that an operator has made.
+async fn plan_page(site: &Site, visitor: &Visitor) -> Reply {
+    let medium = site.host.media.lock().unwrap().media[0].id.clone();
+    let asked = visitor.post("/upgrade/plan", &[("medium", &medium)]).await;
+    let led = follow(visitor, &asked).await;
+    follow(visitor, &led).await
+}
+
+fn hidden(page: &str, name: &str) -> String {
+    let begin = format!("name=\"{name}\" value=\"");
+    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn media_are_listed_with_what_is_wrong_and_hostile_names_are_text() {
+    let site = Site::begin().await;
+    let page = site.sign_in("olga").await.get("/upgrade").await;
+    assert!(page.is_success(), "{}", page.body);
+    for said in ["starter 1.2.0", "4.1 GiB", "LF4402", "LF1105", "not signed by a key", "USB stick sdc1", "LF4807"] {
+        assert!(page.body.contains(said), "no {said}");
+    }
+    assert!(!page.body.contains("<script>alert"), "{}", page.body);
+    assert!(page.body.contains("&#60;script&#62;alert(1)") || page.body.contains("&lt;script&gt;alert(1)"));
+    assert_eq!(page.body.matches("Make a plan").count(), 1, "only what can be used can be planned with");
+    let viewer = site.sign_in("vera").await.get("/upgrade").await.body;
+    assert!(viewer.contains("starter 1.2.0") && !viewer.contains("Make a plan") && !viewer.contains("Look for media"));
+}
+
+#[tokio::test]
+async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
+    let site = Site::begin().await;
+    let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
+    let read = plan_page(&site, &olga).await;
+    for said in
+        ["Upgrade to starter 1.2.0", "700 MiB", "v1.36.4", "postgres:17.7", "9 minutes", "cannot be undone", PLAN]
+    {
+        assert!(read.body.contains(said), "no {said}: {}", read.body);
+    }
+    assert!(!read.body.contains("Approve and upgrade"), "an operator does not approve");
+    let page = root.get(&format!("/upgrade/plans/{PLAN}")).await;
+    let request = hidden(&page.body, "request");
+    let approve = async |visitor: &Visitor, name: &str| {
+        let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
+        visitor.post("/upgrade/approve", &fields).await
+    };
+    assert_eq!(approve(&olga, "node-1").await.status, StatusCode::FORBIDDEN);
+    let refused = approve(&root, "node-2").await;
+    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("node-1"), "{}", refused.body);
+    let begun = approve(&root, " node-1 ").await;
+    assert_eq!(begun.header("location"), format!("/upgrade?request={request}"));
+    let again = approve(&root, "node-1").await;
+    assert_eq!(again.header("location"), begun.header("location"), "sent twice, begun once");
+    let wishes = site.host.wishes.lock().unwrap().clone();
+    let begun: Vec<_> = wishes.iter().filter(|wish| matches!(wish, Wish::Upgrade(_))).collect();
+    let [Wish::Upgrade(wish)] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!((wish.plan.as_str(), wish.confirm.as_str(), wish.asking.by.as_str()), (PLAN, "node-1", "root"));
+    assert!(matches!(&wish.change, Change::Upgrade { .. }), "the change is that of the plan");
+}
+
+#[tokio::test]
+async fn a_plan_that_is_gone_says_what_to_do() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    for path in [format!("/upgrade/plans/{PLAN}"), "/upgrade/plans/..%2f..%2fstatus".to_owned()] {
+        let page = root.get(&path).await;
+        assert!(page.status == StatusCode::NOT_FOUND && page.body.contains("LF4805"), "{path}: {}", page.body);
+    }
+    let fields = [("request", "0123abcd"), ("plan", PLAN), ("confirm", "node-1")];
+    assert_eq!(root.post("/upgrade/approve", &fields).await.status, StatusCode::NOT_FOUND);
+    assert!(site.host.wishes.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_return_is_planned_with_what_becomes_of_data() {
+    let site = Site::begin().await;
+    let olga = site.sign_in("olga").await;
+    let releases = olga.get("/releases").await.body;
+    assert_eq!(releases.matches("Return to this release").count(), 1, "not to the installed one");
+    assert!(!site.sign_in("vera").await.get("/releases").await.body.contains("Return to this release"));
+    let asked = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "keep")]).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER);
+    let wishes = site.host.wishes.lock().unwrap().clone();
+    let [Wish::Plan(wish)] = &wishes[..] else { panic!("{wishes:?}") };
+    assert_eq!(wish.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) });
+    let refused = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "delete")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn the_open_change_can_be_undone_and_hides_the_media() {
+    let site = Site::begin().await;
+    let mut open: OperationPage = sample_of("operation");
+    (open.state, open.can_abort, open.running) = (crate::host::OperationState::Forward, true, true);
+    *site.host.operation.lock().unwrap() = Some(open);
+    let root = site.sign_in("root").await;
+    let page = root.get("/upgrade").await.body;
+    assert!(page.contains("Undo the change now") && page.contains("The open change"), "{page}");
+    assert!(!page.contains("Make a plan") && !page.contains("Look for media"));
+    assert!(!site.sign_in("olga").await.get("/upgrade").await.body.contains("Undo the change now"));
+    let asked = root.post("/upgrade/abort", &[("operation", "2")]).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER);
+    assert!(matches!(&site.host.wishes.lock().unwrap()[..], [Wish::Abort(wish)] if wish.operation == 2));
+    // After the commit.
+    *site.host.operation.lock().unwrap() = Some(sample_of("operation"));
+    tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
+    assert!(!root.get("/upgrade").await.body.contains("Undo the change now"));
+}
+
+#[tokio::test]
+async fn an_undone_change_says_why_and_what_is_next() {
+    let site = Site::begin().await;
+    *site.host.operation.lock().unwrap() = Some(sample_of("operation-undone"));
+    let page = site.sign_in("vera").await.get("/upgrade").await.body;
+    for said in
+        ["was undone", "LF4208", "incompatible data directory", "wait until postgres is ready", "send it to the vendor"]
+    {
+        assert!(page.contains(said), "no {said}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn programs_plan_and_approve_with_the_scope_and_the_role() {
+    let site = Site::begin().await;
+    let program = site.program("root", &[Scope::Upgrade, Scope::Read]).await;
+    let plan = async |visitor: &Visitor| {
+        let body = json!({ "change": "upgrade", "medium": "3f0c9a1b2c3d4e5f60718293a4b5c6d7" });
+        visitor.call(Method::POST, "/api/v1/plans", &body.to_string()).await
+    };
+    let asked = plan(&program).await;
+    assert_eq!((asked.status, asked.json()["state"].as_str()), (StatusCode::ACCEPTED, Some("done")));
+    let id = asked.json()["request"].as_str().unwrap().to_owned();
+    assert_eq!(program.get(&format!("/api/v1/requests/{id}")).await.json()["plan"], PLAN);
+    assert_eq!(program.get(&format!("/api/v1/plans/{PLAN}")).await.json()["document"], sample("upgradeDryRun"));
+    let body = json!({ "medium": "3f0c9a1b2c3d4e5f60718293a4b5c6d7", "plan": PLAN, "confirm": "node-1" }).to_string();
+    assert_eq!(program.call(Method::POST, "/api/v1/upgrades", &body).await.status, StatusCode::ACCEPTED);
+    assert_eq!(
+        site.program("root", &[Scope::Read]).await.call(Method::POST, "/api/v1/upgrades", &body).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let operator = site.program("olga", &[Scope::Upgrade]).await;
+    assert_eq!(plan(&operator).await.status, StatusCode::ACCEPTED);
+    assert_eq!(operator.call(Method::POST, "/api/v1/upgrades", &body).await.status, StatusCode::FORBIDDEN);
+    let odd = json!({ "request": "../../x", "operation": 2 }).to_string();
+    assert_eq!(
+        program.call(Method::POST, "/api/v1/operations/abort", &odd).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(program.get("/api/v1/operation").await.json()["state"], "committed");
+    assert_eq!(program.get("/api/v1/media").await.json()["media"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn who_planned_approved_and_undid_is_recorded() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    plan_page(&site, &root).await;
+    let fields = [("request", "0123abcd0123"), ("plan", PLAN), ("confirm", "node-1")];
+    root.post("/upgrade/approve", &fields).await;
+    root.post("/upgrade/abort", &[("operation", "2")]).await;
+    let log = async || root.get("/api/v1/audit").await.body;
+    until(async || log().await.contains("\"change.undo\"")).await;
+    until(async || log().await.contains("\"upgrade.begin\"")).await;
+    let log = log().await;
+    let about = |action: &str| log.lines().find(|line| line.contains(&format!("\"{action}\""))).unwrap_or_default();
+    assert!(about("plan.ask").contains("upgrade from medium 3f0c9a1b"), "{log}");
+    assert!(
+        about("upgrade.approve").contains(PLAN) && about("upgrade.approve").contains("\"actor\":\"root\""),
+        "{log}"
+    );
+    assert!(about("change.ask-undo").contains("operation 2"), "{log}");
+}
+
+#[tokio::test]
+async fn the_live_part_leads_to_the_plan_and_keeps_the_request() {
+    let site = Site::begin().await;
+    let olga = site.sign_in("olga").await;
+    let asked = olga.post("/upgrade/plan", &[("medium", "3f0c9a1b")]).await;
+    let id = asked.header("location").rsplit('=').next().unwrap().to_owned();
+    let part = olga.get(&format!("/live/upgrade?request={id}")).await;
+    assert_eq!(part.header("hx-redirect"), format!("/upgrade/plans/{PLAN}"));
+    let foreign = olga.get("/live/upgrade?request=%22%3E%3Cscript%3E").await;
+    assert!(foreign.body.contains(r#"hx-get="/live/upgrade?request=""#), "{}", foreign.body);
+}
+
+fn planned(document: serde_json::Value) -> PlanView {
+    PlanView::new(PlanPage {
+        digest: PLAN.to_owned(),
+        change: Change::Upgrade { medium: "3f0c9a1b".to_owned() },
+        site: "node-1".to_owned(),
+        made: "2026-11-20T08:00:00Z".to_owned(),
+        document,
+    })
+}
+
+#[test]
+fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
+    let mut document = sample("upgradeDryRun");
+    document["downtimeSeconds"] = json!(90);
+    document["edits"] = json!([{ "fields": ["/data/a"], "kept": false, "object": "ConfigMap web/web" }]);
+    document["peakSpaceBytes"] = json!(3_221_225_472_u64);
+    document["pointOfNoReturn"] = json!({ "step": "mark", "stepNumber": 9 });
+    document["nothing"] = json!(null);
+    let view = planned(document);
+    let told: Vec<_> = view.further.iter().map(|one| (one.name.as_str(), one.values.join("|"))).collect();
+    let expected = [
+        ("Downtime", "1 minute"),
+        ("Edits", "Fields: /data/a · Kept: no · Object: ConfigMap web/web"),
+        ("Peak space", "3.0 GiB"),
+        ("Point of no return", "Step: mark · Step number: 9"),
+    ];
+    assert_eq!(told, expected.map(|(name, value)| (name, value.to_owned())));
+    let meanwhile: Vec<_> = view.changed.iter().map(super::plan::ComponentRow::meanwhile).collect();
+    assert_eq!(meanwhile, ["pods are replaced", "starts", "pods are replaced", "stops", "ends"]);
+    for bare in [json!({}), json!(null), json!({ "to": "starter 2", "components": "none" })] {
+        let view = planned(bare);
+        assert!(view.changed.is_empty() && view.further.is_empty() && view.duration.is_none());
+    }
+    let long = planned(json!({ "text": "x".repeat(10_000), "deep": [[[["y"]]]] }));
+    assert!(long.further.iter().all(|one| one.values.iter().all(|value| value.chars().count() <= 301)));
+}

@@ -1,0 +1,156 @@
+//! `landfall node change`: what the host's API lets a process of its own do. Each prints one JSON value for the API alone; an error is
+//! printed as by every command.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::{DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade};
+use landfall_lifecycle::removable::{FoundFile, bundles_below};
+use landfall_peer::{MediumRelease, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::install::refusal;
+use super::site::operations_of_root;
+use super::upgrade::UpgradeDryRun;
+use crate::cli::{ChangeCommand, RollbackData};
+use crate::document;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+use crate::shown;
+
+/// Longest name that is passed on, in characters.
+const NAME_CHARACTERS: usize = 120;
+
+/// A bundle that was found in one of the folders.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LookedBundle {
+    /// Index of the folder among the arguments.
+    pub(crate) folder: usize,
+    /// One of its files.
+    pub(crate) path: PathBuf,
+    /// The name that its files share, as the stick has it.
+    pub(crate) name: String,
+    /// Bytes of its files.
+    pub(crate) size_bytes: u64,
+    /// The release, once verified.
+    pub(crate) release: Option<MediumRelease>,
+    /// Why it cannot be used.
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Runs what was asked for.
+pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    match command {
+        ChangeCommand::Look { folders } => {
+            let found = folders.iter().enumerate().flat_map(|(index, folder)| look(&operations, index, folder));
+            print(printer, &found.collect::<Vec<_>>());
+        }
+        ChangeCommand::PlanUpgrade { bundle } => {
+            let prepared = operations.prepare_upgrade(bundle, None, Edits::Refuse).map_err(refusal)?;
+            print_plan(&prepared, &operations, printer)?;
+        }
+        ChangeCommand::PlanRollback { to, data } => {
+            let prepared = operations.prepare_rollback(Some(to), choice(*data), Edits::Refuse).map_err(refusal)?;
+            print_plan(&prepared, &operations, printer)?;
+        }
+        ChangeCommand::BeginUpgrade { bundle, approved } => {
+            let approved = digest(approved)?;
+            logging::keep(&operations.paths.logs(), "upgrade");
+            operations.prepare_upgrade(bundle, None, Edits::Refuse).map_err(refusal)?.begin_approved(approved)?;
+            print(printer, &json!({}));
+        }
+        ChangeCommand::BeginRollback { to, data, approved } => {
+            let approved = digest(approved)?;
+            logging::keep(&operations.paths.logs(), "rollback");
+            operations
+                .prepare_rollback(Some(to), choice(*data), Edits::Refuse)
+                .map_err(refusal)?
+                .begin_approved(approved)?;
+            print(printer, &json!({}));
+        }
+        ChangeCommand::BeginAbort { operation } => {
+            logging::keep(&operations.paths.logs(), "abort");
+            operations.begin_abort(*operation)?;
+            print(printer, &json!({}));
+        }
+    }
+    Ok(())
+}
+
+fn print(printer: Printer, value: &impl Serialize) {
+    // Trees of values without NaN have a JSON form.
+    printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()));
+}
+
+fn print_plan(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
+    let text = document::line(&UpgradeDryRun::of(prepared));
+    let document: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(codes::BUG, "the plan's document is no JSON").because(&error))?;
+    let (digest, site) = (prepared.approval()?.to_string(), operations.site_name()?);
+    print(printer, &json!({ "digest": digest, "site": site, "document": document }));
+    Ok(())
+}
+
+fn digest(text: &str) -> Result<Sha256, Failure> {
+    text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, format!("{text} is no digest of a plan")))
+}
+
+fn choice(data: Option<RollbackData>) -> Option<DataChoice> {
+    data.map(|data| match data {
+        RollbackData::Keep => DataChoice::Keep,
+        RollbackData::Restore => DataChoice::Restore,
+    })
+}
+
+fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle> {
+    let describe = |FoundFile { path, name, size_bytes }: FoundFile| {
+        let (release, problem) = match operations.look_at(&path) {
+            Ok(FoundRelease { name, version, built_at, development, newer, refusal }) => {
+                (Some(MediumRelease { name, version, built_at, development, newer }), refusal.map(refused))
+            }
+            Err(error) => (None, Some(refused(error))),
+        };
+        LookedBundle { folder, path, name, size_bytes, release, problem }
+    };
+    let found = bundles_below(root).into_iter().filter(|found| found.path.to_str().is_some());
+    found.map(describe).collect()
+}
+
+/// Why a bundle cannot be used. What quotes names of a stick is made harmless.
+fn refused(error: impl Into<Failure>) -> Problem {
+    let failure = error.into();
+    let detail = (!failure.causes().is_empty()).then(|| shown::line(&failure.causes().join(": ")));
+    Problem {
+        status: 422,
+        title: shown::line(failure.what()),
+        detail,
+        code: Some(failure.code().id.to_owned()),
+        hint: Some(shown::line(failure.next_step())),
+    }
+}
+
+/// A name that a stick's writer chose, as it may be shown: short, and without characters that are not seen.
+pub(crate) fn shown_name(name: &str) -> String {
+    let mut short: String = name.chars().take(NAME_CHARACTERS).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    shown::line(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_a_stick_moves_no_cursor_and_is_short() {
+        assert_eq!(shown_name("starter-1.1.0-ab12"), "starter-1.1.0-ab12");
+        assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c"), r"a\u{1b}[2Jb\u{202e}c");
+        assert_eq!(shown_name("<script>alert(1)</script>"), "<script>alert(1)</script>", "pages escape what is seen");
+        assert!(shown_name(&"x".repeat(5000)).chars().count() <= NAME_CHARACTERS + 1);
+    }
+}

@@ -1,0 +1,347 @@
+//! Changes of the release that the console asks for: media are found, plans made, approved ones begun.
+//!
+//! Whoever takes over the console chooses among what this host found, keeps and planned. Every path and every argument of a process is the
+//! host's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded, codes};
+use landfall_lifecycle::operations::Operations;
+use landfall_lifecycle::removable::{Shelf, medium_id};
+use landfall_peer::{Change, DataFate, Medium, PlanPage, Problem, Refusal};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::child::{ask, refusal};
+use crate::commands::{LookedBundle, shown_name};
+
+/// For a look at all media.
+const LOOK: Duration = Duration::from_secs(90);
+/// For a plan: the API server judges each object that changes.
+const PLAN: Duration = Duration::from_mins(5);
+/// For a change to begin, which plans once more, and for an undo: the unit is stopped first.
+const BEGIN: Duration = Duration::from_mins(6);
+/// Between two looks at the shelf.
+const TEND: Duration = Duration::from_secs(10);
+
+/// Where a medium is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// In a folder where a person mounted it.
+    Mounted(PathBuf),
+    /// On a device, by the digest of its filesystem.
+    Device(String),
+}
+
+impl Source {
+    fn id(&self, relative: &Path) -> String {
+        let (kind, name) = match self {
+            Self::Mounted(folder) => ("mounted", folder.as_os_str().as_encoded_bytes()),
+            Self::Device(id) => ("device", id.as_bytes()),
+        };
+        medium_id(&[kind.as_bytes(), name, relative.as_os_str().as_encoded_bytes()])
+    }
+}
+
+/// A medium that a console may name.
+struct Known {
+    id: String,
+    source: Source,
+    /// The bundle's file, from the medium's first folder on.
+    relative: PathBuf,
+}
+
+/// A folder that is looked into.
+struct Root {
+    source: Source,
+    folder: PathBuf,
+    /// For a person.
+    place: String,
+}
+
+/// A plan, as the process that made it prints it.
+#[derive(Deserialize)]
+struct Planned {
+    digest: String,
+    site: String,
+    document: Value,
+}
+
+/// What begins, as the process that began it prints it.
+#[derive(Deserialize)]
+struct Begun {}
+
+/// The changes of this host's release.
+pub(super) struct Changes {
+    operations: Operations,
+    shelf: Shelf,
+    known: Mutex<Vec<Known>>,
+    /// Held while media are used.
+    working: Mutex<()>,
+}
+
+impl Changes {
+    /// Of this host.
+    pub(super) fn new(operations: Operations) -> Self {
+        let shelf = Shelf::of(&operations.paths);
+        Self { operations, shelf, known: Mutex::default(), working: Mutex::default() }
+    }
+
+    fn working(&self) -> MutexGuard<'_, ()> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at everything that is mounted where people mount media, and at sticks that are connected and not mounted.
+    pub(super) fn look(&self) -> Result<Vec<Medium>, Refusal> {
+        let _working = self.working();
+        let found = self.look_at_roots();
+        self.clear();
+        found
+    }
+
+    fn look_at_roots(&self) -> Result<Vec<Medium>, Refusal> {
+        let (roots, mut media) = self.roots()?;
+        let mut arguments = vec!["look".to_owned()];
+        arguments.extend(roots.iter().map(|root| root.folder.display().to_string()));
+        let looked: Vec<LookedBundle> = if roots.is_empty() { Vec::new() } else { ask(&arguments, LOOK)? };
+        let mut known = Vec::new();
+        for (index, root) in roots.iter().enumerate() {
+            let of_root: Vec<_> = looked.iter().filter(|bundle| bundle.folder == index).collect();
+            if of_root.is_empty() && !root.folder.starts_with("/mnt") {
+                media.push(unusable(&root.source, &root.place, codes::MEDIUM_EMPTY, "no bundle is on it"));
+            }
+            for bundle in of_root {
+                let Ok(relative) = bundle.path.strip_prefix(&root.folder) else { continue };
+                let id = root.source.id(relative);
+                media.push(medium(bundle, id.clone(), &root.place));
+                known.push(Known { id, source: root.source.clone(), relative: relative.to_owned() });
+            }
+        }
+        *self.known() = known;
+        Ok(media)
+    }
+
+    /// The folders to look into, and the media that cannot be.
+    fn roots(&self) -> Result<(Vec<Root>, Vec<Medium>), Refusal> {
+        let (mut roots, mut media) = (Vec::new(), Vec::new());
+        for mounted in self.shelf.conventional().map_err(|error| coded(&error))? {
+            let place = shown_name(&mounted.folder.display().to_string());
+            // A path that is no text cannot be handed over.
+            if mounted.folder.to_str().is_some() {
+                roots.push(Root { source: Source::Mounted(mounted.folder.clone()), folder: mounted.folder, place });
+            }
+        }
+        for (device, filesystem) in self.shelf.unmounted().map_err(|error| coded(&error))? {
+            let place = format!("{} {}", device.what, device.name);
+            let Some(filesystem) = filesystem else {
+                let source = Source::Device(device.name);
+                let what = "it has no filesystem that is read here";
+                media.push(unusable(&source, &place, codes::MEDIUM_UNREADABLE, what));
+                continue;
+            };
+            let source = Source::Device(filesystem.id.clone());
+            match self.shelf.mount(&filesystem.id) {
+                Ok(folder) => roots.push(Root { source, folder, place }),
+                Err(error) => {
+                    let mut medium = unusable(&source, &place, codes::MEDIUM_UNREADABLE, &error.to_string());
+                    medium.problem = Some(*coded(&error).problem);
+                    media.push(medium);
+                }
+            }
+        }
+        Ok((roots, media))
+    }
+
+    /// Plans a change.
+    pub(super) fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        let _working = self.working();
+        let planned = self.arguments("plan", change).and_then(|arguments| ask::<Planned>(&arguments, PLAN));
+        self.clear();
+        let Planned { digest, site, document } = planned?;
+        let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Ok(PlanPage { digest, change: change.clone(), site, made, document })
+    }
+
+    /// Begins the change of a plan.
+    pub(super) fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+        let _working = self.working();
+        let approved: Sha256 =
+            plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
+        let begun = self.arguments("begin", &plan.change).and_then(|mut arguments| {
+            arguments.push(format!("--approved={approved}"));
+            ask::<Begun>(&arguments, BEGIN)
+        });
+        if begun.is_err() {
+            self.clear();
+        }
+        begun.map(drop)
+    }
+
+    /// Makes the open change of this number go back.
+    pub(super) fn abort(&self, operation: u64) -> Result<(), Refusal> {
+        let _working = self.working();
+        ask::<Begun>(&["begin-abort".to_owned(), operation.to_string()], BEGIN).map(drop)
+    }
+
+    /// The arguments of the process that plans or begins a change; the medium is there when this returns.
+    fn arguments(&self, verb: &str, change: &Change) -> Result<Vec<String>, Refusal> {
+        match change {
+            Change::Upgrade { medium } => {
+                let path = self.bundle(medium)?;
+                Ok(vec![format!("{verb}-upgrade"), path.display().to_string()])
+            }
+            Change::Rollback { version, data } => {
+                let kept = self.operations.releases().map_err(|error| coded(&error))?;
+                let kept = kept.into_iter().find(|kept| !kept.installed && kept.version == *version);
+                let unknown = || refusal(422, codes::ROLLBACK_NOWHERE, "this site keeps no release of that version");
+                let mut arguments =
+                    vec![format!("{verb}-rollback"), format!("--to={}", kept.ok_or_else(unknown)?.version)];
+                arguments.extend(data.map(|data| match data {
+                    DataFate::Keep => "--data=keep".to_owned(),
+                    DataFate::Restore => "--data=restore".to_owned(),
+                }));
+                Ok(arguments)
+            }
+        }
+    }
+
+    /// The file of a bundle that the last look found; its medium is mounted when this returns.
+    fn bundle(&self, id: &str) -> Result<PathBuf, Refusal> {
+        let known = self
+            .known()
+            .iter()
+            .find(|known| known.id == id)
+            .map(|known| (known.source.clone(), known.relative.clone()));
+        let unknown = || refusal(404, codes::MEDIUM_UNKNOWN, "the last look found no such medium");
+        let (source, relative) = known.ok_or_else(unknown)?;
+        let folder = match source {
+            Source::Mounted(folder) => folder,
+            Source::Device(filesystem) => self.shelf.mount(&filesystem).map_err(|error| coded(&error))?,
+        };
+        Ok(folder.join(relative))
+    }
+
+    /// Unmounts what Landfall mounted and no open change reads. Returns whether one does.
+    fn clear(&self) -> bool {
+        // Where the journal cannot be read, everything stays mounted.
+        let Ok(media) = self.operations.media_of_open_change() else { return true };
+        let needed = media.and_then(|path| self.shelf.filesystem_of(&path));
+        if let Err(error) = self.shelf.clear(needed.as_deref()) {
+            tracing::warn!(%error, "a medium stays mounted");
+        }
+        needed.is_some()
+    }
+
+    /// Keeps the medium of an open change mounted, also after a boot and when it was connected again, and unmounts what is no longer
+    /// needed; until the process ends.
+    pub(super) fn tend(&self) {
+        let mut is_needed = true;
+        loop {
+            if is_needed || self.shelf.is_used() {
+                let _working = self.working();
+                is_needed = self.clear();
+                if is_needed {
+                    self.mount_again();
+                }
+            }
+            std::thread::sleep(TEND);
+        }
+    }
+
+    /// Mounts the medium of the open change, if it is not, and lets the change continue.
+    fn mount_again(&self) {
+        let Ok(Some(path)) = self.operations.media_of_open_change() else { return };
+        let Some(filesystem) = self.shelf.filesystem_of(&path).filter(|id| !self.shelf.is_mounted(id)) else { return };
+        match self.shelf.mount(&filesystem) {
+            Ok(_) => self.operations.continue_change(),
+            Err(error) => tracing::debug!(%error, "the medium of the open change is not there"),
+        }
+    }
+}
+
+/// A failure as a refusal.
+fn coded<E: Coded + 'static>(error: &E) -> Refusal {
+    let code = error.code();
+    let source = error.source().map(ToString::to_string);
+    let hint = error.hint().unwrap_or_else(|| code.fix.to_owned());
+    let refused = *refusal(503, code, error.to_string()).problem;
+    Problem { detail: source, hint: Some(hint), ..refused }.into()
+}
+
+fn unusable(source: &Source, place: &str, code: landfall_error_codes::Code, what: &str) -> Medium {
+    Medium {
+        id: source.id(Path::new("")),
+        place: place.to_owned(),
+        bundle: None,
+        release: None,
+        size_bytes: None,
+        problem: Some(*refusal(422, code, what).problem),
+    }
+}
+
+fn medium(bundle: &LookedBundle, id: String, place: &str) -> Medium {
+    Medium {
+        id,
+        place: place.to_owned(),
+        bundle: Some(shown_name(&bundle.name)),
+        release: bundle.release.clone(),
+        size_bytes: Some(bundle.size_bytes),
+        problem: bundle.problem.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landfall_host::paths::SitePaths;
+    use landfall_media::progress::Silent;
+
+    use super::*;
+
+    fn changes(root: &Path) -> Changes {
+        Changes::new(Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) })
+    }
+
+    fn code(refusal: Refusal) -> String {
+        refusal.problem.code.unwrap()
+    }
+
+    #[test]
+    fn only_what_the_host_has_found_or_keeps_can_be_named() {
+        let root = tempfile::tempdir().unwrap();
+        let changes = changes(root.path());
+        for medium in ["3f0c9a1b", "../../etc/shadow", "/media/stick", "--license=/etc/shadow"] {
+            let change = Change::Upgrade { medium: medium.to_owned() };
+            assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4804", "{medium}");
+        }
+        let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
+        assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");
+        let plan = PlanPage {
+            digest: "sha256:odd".to_owned(),
+            change,
+            site: "node-1".to_owned(),
+            made: String::new(),
+            document: Value::Null,
+        };
+        assert_eq!(code(changes.begin(&plan).unwrap_err()), "LF4805");
+        assert!(changes.operations.media_of_open_change().unwrap().is_none() && !changes.clear());
+    }
+
+    #[test]
+    fn an_id_is_of_a_place_and_a_file() {
+        let (one, other) = (Source::Mounted("/media/a".into()), Source::Device("/media/a".to_owned()));
+        let file = Path::new("next/a.landfall");
+        assert_eq!(one.id(file), one.id(file));
+        assert_ne!(one.id(file), other.id(file));
+        assert_ne!(one.id(file), one.id(Path::new("a.landfall")));
+        assert!(landfall_peer::is_id(&one.id(file)));
+    }
+}

@@ -1,0 +1,164 @@
+//! Questions about changes that a process of its own answers: it may be replaced by the program that a bundle carries, it reads what a
+//! stick's writer made up, and it is ended when it takes too long.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use landfall_error_codes::{Code, codes};
+use landfall_peer::{Blocker, Problem, Refusal};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// This very program, also if its file was replaced.
+const PROGRAM: &str = "/proc/self/exe";
+/// Longest answer, in bytes.
+const ANSWER_BYTES: u64 = 16 << 20;
+/// Longest text on standard error, in bytes, of which the last line is the error.
+const SAID_BYTES: u64 = 4 << 20;
+/// Between two looks at whether it has ended.
+const POLL: Duration = Duration::from_millis(50);
+
+/// An error as a command prints it with `--json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PrintedError {
+    code: String,
+    exit_code: u8,
+    what: String,
+    #[serde(default)]
+    causes: Vec<String>,
+    #[serde(default)]
+    blockers: Vec<Blocker>,
+    #[serde(default)]
+    next: String,
+}
+
+/// A problem that the host's side of the API found.
+pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
+    let hint = Some(code.fix.to_owned());
+    Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
+}
+
+/// Runs `landfall --json node change` with these arguments, for at most this long, and reads its answer.
+pub(super) fn ask<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--json", "node", "change"]).args(arguments);
+    answer(command, limit)
+}
+
+fn answer<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<T, Refusal> {
+    let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
+    let mut child = command
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("the process that answers cannot be started: {error}")))?;
+    let (stdout, stderr) = (reader(child.stdout.take(), ANSWER_BYTES), reader(child.stderr.take(), SAID_BYTES));
+    let ended = wait(&mut child, limit);
+    if ended.is_none() {
+        let _gone = child.kill();
+        let _status = child.wait();
+    }
+    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    match ended {
+        None => Err(failed(format!("there was no answer in {} seconds", limit.as_secs()))),
+        Some(true) => serde_json::from_slice(&stdout).map_err(|error| failed(format!("its answer is none: {error}"))),
+        Some(false) => Err(printed_error(&stderr).map_or_else(|| failed("it failed without a word".to_owned()), into)),
+    }
+}
+
+fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _cut = pipe.by_ref().take(limit).read_to_end(&mut bytes);
+            // What is beyond the limit is read and forgotten, so that the process does not wait for a reader.
+            let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        bytes
+    })
+}
+
+/// Whether it succeeded; none if it still runs when the time is over.
+fn wait(child: &mut Child, limit: Duration) -> Option<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status.success()),
+            Ok(None) if Instant::now() < end => std::thread::sleep(POLL),
+            _ => return None,
+        }
+    }
+}
+
+/// The error in the last line.
+fn printed_error(stderr: &[u8]) -> Option<PrintedError> {
+    let text = String::from_utf8_lossy(stderr);
+    serde_json::from_str(text.trim_end().lines().last()?).ok()
+}
+
+fn into(error: PrintedError) -> Refusal {
+    let PrintedError { code, exit_code, what, causes, blockers, next } = error;
+    let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| busy.id == code);
+    let status = match exit_code {
+        _ if is_busy => 409,
+        2 | 3 => 422,
+        _ => 503,
+    };
+    let detail = (!causes.is_empty()).then(|| causes.join(": "));
+    let problem = Problem { status, title: what, detail, code: Some(code), hint: Some(next) };
+    Refusal { problem: Box::new(problem), blockers }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Asks a script in place of the program.
+    fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "program", "/media/a b; reboot"]);
+        answer(command, limit)
+    }
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn an_answer_is_read_and_an_argument_arrives_as_it_is() {
+        assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
+        let long = say("head -c 3000000 /dev/zero >&2; printf '[]'", LIMIT);
+        assert_eq!(long.unwrap(), json!([]), "what it says beside the answer does not hold it up");
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_its_causes_its_blockers_and_its_next_step() {
+        let error = json!({
+            "kind": "error", "schema": 1, "code": "LF3020", "class": "not-ready", "exitCode": 4, "what": "not ready",
+            "causes": ["one", "two"], "next": "do it",
+            "blockers": [{ "code": "LF3008", "what": "too little space", "why": "1 GiB", "next": "free some" }],
+        });
+        let refusal = say(&format!("echo 'noise' >&2; echo '{error}' >&2; exit 4"), LIMIT).unwrap_err();
+        let Problem { status, title, detail, code, hint } = *refusal.problem;
+        assert_eq!((status, title.as_str(), detail.as_deref()), (503, "not ready", Some("one: two")));
+        assert_eq!((code.as_deref(), hint.as_deref()), (Some("LF3020"), Some("do it")));
+        assert_eq!(refusal.blockers[0].code, "LF3008");
+    }
+
+    #[test]
+    fn silence_nonsense_and_waiting_are_errors_of_their_own() {
+        let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap();
+        assert_eq!(code("exit 1", LIMIT), "LF4808");
+        assert_eq!(code("echo nonsense", LIMIT), "LF4808");
+        let begun = Instant::now();
+        assert_eq!(code("exec sleep 60", Duration::from_millis(300)), "LF4808");
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,144 @@
+//! The routes of changes: media, plans, approved changes, and what became of each request. What takes time is answered with 202, and
+//! is worked on whether or not the console still waits.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use landfall_error_codes::codes;
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, Refusal, Request, is_id, routes};
+use tokio::task::spawn_blocking;
+
+use super::answer::{Refused, document, json};
+use super::desk::{Outcome, Taken, Wanted, problem};
+use super::routes::{Host, Result};
+use super::site::Site;
+
+/// The routes.
+pub(crate) fn routes() -> Router<Host> {
+    Router::new()
+        .route(routes::MEDIA, get(media).post(look))
+        .route(routes::PLANS, post(plan))
+        .route(&format!("{}/{{digest}}", routes::PLANS), get(one_plan))
+        .route(routes::UPGRADES, post(upgrade))
+        .route(routes::ROLLBACKS, post(roll_back))
+        .route(routes::ABORT, post(abort))
+        .route(routes::OPERATION, get(operation))
+        .route(&format!("{}/{{id}}", routes::REQUESTS), get(request))
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A request with the status 202.
+fn accepted(request: &Request) -> Response {
+    (StatusCode::ACCEPTED, document(json(request))).into_response()
+}
+
+/// Works on a request outside of the threads that serve, once.
+fn work(
+    host: &Host,
+    asking: &Asking,
+    wanted: Wanted,
+    act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
+) -> Result<Response> {
+    match host.desk.take(asking, wanted, now())? {
+        Taken::Again(request) => Ok(accepted(&request)),
+        Taken::New(request) => Ok(spawn(host, asking, &request, act)),
+    }
+}
+
+fn spawn(
+    host: &Host,
+    asking: &Asking,
+    request: &Request,
+    act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
+) -> Response {
+    tracing::info!(by = asking.by, correlation = asking.correlation, verb = request.verb, "the console asks");
+    let (desk, site, id) = (host.desk.clone(), host.site.clone(), request.request.clone());
+    tokio::spawn(async move {
+        let done = spawn_blocking(move || act(&*site)).await;
+        let outcome = done.unwrap_or_else(|_| {
+            Err(problem(StatusCode::INTERNAL_SERVER_ERROR, codes::BUG, "the request ended without an answer").into())
+        });
+        if let Err(Refusal { problem, .. }) = &outcome {
+            tracing::warn!(request = id, code = problem.code, title = problem.title, "a request of the console failed");
+        }
+        desk.end(&id, outcome, now());
+    });
+    accepted(request)
+}
+
+fn sound(asking: &Asking) -> Result<()> {
+    if asking.is_sound() {
+        return Ok(());
+    }
+    let title = "the id of the request, the user's name or the correlation cannot be used";
+    Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into())
+}
+
+async fn media(State(host): State<Host>) -> Response {
+    document(json(&host.desk.media()))
+}
+
+async fn look(State(host): State<Host>, Json(LookWish { asking }): Json<LookWish>) -> Result<Response> {
+    sound(&asking)?;
+    work(&host, &asking, Wanted::Look, |site| site.look().map(Outcome::Looked))
+}
+
+async fn plan(State(host): State<Host>, Json(PlanWish { asking, change }): Json<PlanWish>) -> Result<Response> {
+    sound(&asking)?;
+    let wanted = Wanted::Plan(change.clone());
+    work(&host, &asking, wanted, move |site| site.plan(&change).map(Outcome::Planned))
+}
+
+async fn one_plan(State(host): State<Host>, Path(digest): Path<String>) -> Result<Response> {
+    let unknown = || Refused(problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no such plan"));
+    Ok(document(json(&host.desk.plan(&digest).ok_or_else(unknown)?)))
+}
+
+async fn upgrade(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
+    begin(&host, &wish, "upgrade")
+}
+
+async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
+    begin(&host, &wish, "rollback")
+}
+
+fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
+    sound(&wish.asking)?;
+    if wish.change.verb() != verb {
+        let title = format!("a change of the kind {} was sent where the host begins a {verb}", wish.change.verb());
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
+    }
+    let wanted = Wanted::Begin(wish.change.clone(), wish.plan.clone());
+    let request = match host.desk.take(&wish.asking, wanted, now())? {
+        Taken::Again(request) => return Ok(accepted(&request)),
+        Taken::New(request) => request,
+    };
+    match host.desk.approve(wish) {
+        Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(|()| Outcome::Begun))),
+        Err(problem) => {
+            host.desk.end(&request.request, Err(problem.clone().into()), now());
+            Err(problem.into())
+        }
+    }
+}
+
+async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {
+    sound(&asking)?;
+    work(&host, &asking, Wanted::Abort(operation), move |site| site.abort(operation).map(|()| Outcome::Begun))
+}
+
+async fn operation(State(host): State<Host>) -> Result<Response> {
+    let found = host.ask(Site::operation).await??;
+    found.map(|page| document(json(&page))).ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "there was none"))
+}
+
+async fn request(State(host): State<Host>, Path(id): Path<String>) -> Result<Response> {
+    let unknown = || Refused::new(StatusCode::NOT_FOUND, "the host knows no such request");
+    let found = if is_id(&id) { host.desk.request(&id) } else { None };
+    Ok(document(json(&found.ok_or_else(unknown)?)))
+}

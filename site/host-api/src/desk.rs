@@ -1,0 +1,195 @@
+//! Where wishes for a change arrive: one is worked on at a time, each is known by its id, and a plan counts once.
+//!
+//! What is kept here is bounded and lasts as long as the process: an upgrade starts the API again, and then every plan has to be made
+//! and approved anew. The journal is the truth about changes.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::StatusCode;
+use landfall_error_codes::{Code, codes};
+use landfall_peer::{
+    ApprovedWish, Asking, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState,
+};
+use tokio::time::{Duration, Instant};
+
+/// Requests that are remembered.
+const REQUESTS: usize = 32;
+/// Plans that are kept.
+const PLANS: usize = 8;
+/// How long a plan can be approved.
+const PLAN_LIFE: Duration = Duration::from_hours(1);
+
+/// The desk; cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Desk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    requests: VecDeque<Known>,
+    plans: VecDeque<Kept>,
+    media: MediaPage,
+}
+
+/// A request with what was wanted, so that its id is not used for something else.
+struct Known {
+    request: Request,
+    wanted: Wanted,
+}
+
+struct Kept {
+    plan: PlanPage,
+    since: Instant,
+}
+
+/// What a request wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Look,
+    Plan(Change),
+    /// A change, by the digest of its plan.
+    Begin(Change, String),
+    Abort(u64),
+}
+
+impl Wanted {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Plan(_) => "plan",
+            Self::Begin(change, _) => change.verb(),
+            Self::Abort(_) => "abort",
+        }
+    }
+}
+
+/// What became of a request.
+pub(crate) enum Outcome {
+    Looked(Vec<Medium>),
+    Planned(PlanPage),
+    Begun,
+}
+
+/// Whether a request is to be worked on.
+pub(crate) enum Taken {
+    /// It is new.
+    New(Request),
+    /// It was sent before: this is how far it is.
+    Again(Request),
+}
+
+/// A problem with an entry of the registry.
+pub(crate) fn problem(status: StatusCode, code: Code, title: impl Into<String>) -> Problem {
+    Problem {
+        status: status.as_u16(),
+        title: title.into(),
+        detail: None,
+        code: Some(code.id.to_owned()),
+        hint: Some(code.fix.to_owned()),
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request, unless another one is worked on. One that was sent before is not worked on again.
+    pub(crate) fn take(&self, asking: &Asking, wanted: Wanted, now: String) -> Result<Taken, Problem> {
+        let mut state = self.state();
+        if let Some(known) = state.requests.iter().find(|known| known.request.request == asking.request) {
+            if known.wanted == wanted {
+                return Ok(Taken::Again(known.request.clone()));
+            }
+            let title = "the id of the request was used for another one";
+            return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title));
+        }
+        if let Some(known) = state.requests.iter().find(|known| known.request.state == RequestState::Running) {
+            let Request { verb, by, begun, .. } = &known.request;
+            let title = format!("the host works on the {verb} that {by} asked for at {begun}");
+            return Err(problem(StatusCode::CONFLICT, codes::REQUEST_RUNS, title));
+        }
+        let request = Request {
+            request: asking.request.clone(),
+            verb: wanted.verb().to_owned(),
+            by: asking.by.clone(),
+            begun: now,
+            state: RequestState::Running,
+            plan: None,
+            problem: None,
+            blockers: Vec::new(),
+        };
+        push(&mut state.requests, Known { request: request.clone(), wanted }, REQUESTS);
+        Ok(Taken::New(request))
+    }
+
+    /// Notes what became of a request.
+    pub(crate) fn end(&self, id: &str, outcome: Result<Outcome, Refusal>, now: String) {
+        let mut state = self.state();
+        let mut plan = None;
+        let refusal = match outcome {
+            Err(refusal) => Some(refusal),
+            Ok(outcome) => {
+                match outcome {
+                    Outcome::Looked(media) => state.media = MediaPage { looked: Some(now), media },
+                    Outcome::Planned(page) => {
+                        plan = Some(page.digest.clone());
+                        state.plans.retain(|kept| kept.plan.digest != page.digest);
+                        push(&mut state.plans, Kept { plan: page, since: Instant::now() }, PLANS);
+                    }
+                    Outcome::Begun => {}
+                }
+                None
+            }
+        };
+        let Some(known) = state.requests.iter_mut().find(|known| known.request.request == id) else { return };
+        let (problem, blockers) = refusal.map(|refusal| (*refusal.problem, refusal.blockers)).unzip();
+        known.request.state = if problem.is_some() { RequestState::Failed } else { RequestState::Done };
+        (known.request.plan, known.request.problem) = (plan, problem);
+        known.request.blockers = blockers.unwrap_or_default();
+    }
+
+    /// A request, if it is remembered.
+    pub(crate) fn request(&self, id: &str) -> Option<Request> {
+        self.state().requests.iter().find(|known| known.request.request == id).map(|known| known.request.clone())
+    }
+
+    /// What the last look found.
+    pub(crate) fn media(&self) -> MediaPage {
+        self.state().media.clone()
+    }
+
+    /// A plan that can be approved.
+    pub(crate) fn plan(&self, digest: &str) -> Option<PlanPage> {
+        let mut state = self.state();
+        state.plans.retain(|kept| kept.since.elapsed() < PLAN_LIFE);
+        state.plans.iter().find(|kept| kept.plan.digest == digest).map(|kept| kept.plan.clone())
+    }
+
+    /// The plan that a wish approves. From then on it is no longer kept: an approval counts once.
+    pub(crate) fn approve(&self, wish: &ApprovedWish) -> Result<PlanPage, Problem> {
+        let unknown = || problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no plan with this digest");
+        let plan = self.plan(&wish.plan).ok_or_else(unknown)?;
+        if plan.change != wish.change {
+            let title = "the plan with this digest is of another change";
+            return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::PLAN_DIFFERS, title));
+        }
+        if plan.site != wish.confirm {
+            let title = format!("this site is named {}, and that was not typed; nothing was changed", plan.site);
+            let refused = problem(StatusCode::UNPROCESSABLE_ENTITY, codes::DELETION_UNCONFIRMED, title);
+            return Err(Problem {
+                hint: Some("Type the name of the site exactly as it is shown.".to_owned()),
+                ..refused
+            });
+        }
+        self.state().plans.retain(|kept| kept.plan.digest != wish.plan);
+        Ok(plan)
+    }
+}
+
+fn push<T>(list: &mut VecDeque<T>, item: T, most: usize) {
+    if list.len() >= most {
+        list.pop_front();
+    }
+    list.push_back(item);
+}

@@ -1,0 +1,63 @@
+//! An upgrade or a rollback that a person approved before it begins: the approval names a digest, and what would be done now must
+//! have the same.
+
+use landfall_bundle_spec::Sha256;
+use sha2::Digest as _;
+
+use super::error::{OperationError, Result};
+use super::upgrade::PreparedUpgrade;
+
+/// What the digest is over, so that no other digest of Landfall's can be taken for one.
+const DOMAIN: &str = "landfall.dev/approval/1";
+
+/// What the word is replaced by that differs each time that the same change is planned.
+const WORD: &str = "token";
+
+impl PreparedUpgrade<'_> {
+    /// What an approval names: SHA-256 over the installed bundle, the one that takes its place, and every step with all of its
+    /// parameters. Planning the same change on the same site gives the same.
+    pub fn approval(&self) -> Result<Sha256> {
+        let text = serde_json::to_string(self.plan())
+            .map_err(|source| OperationError::Plan { path: self.operations.paths.journal(), source })?;
+        Ok(digest(self.pins.bundle, self.bundle(), &text, &self.token))
+    }
+
+    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
+    pub fn begin_approved(self, approved: Sha256) -> Result<()> {
+        let found = self.approval()?;
+        if found != approved {
+            return Err(OperationError::PlanDiffers { found, approved });
+        }
+        let operations = self.operations;
+        self.begin_with_media()?;
+        operations.start_unit();
+        Ok(())
+    }
+}
+
+fn digest(installed: Sha256, later: Sha256, plan: &str, token: &str) -> Sha256 {
+    let plan = if token.is_empty() { plan.to_owned() } else { plan.replace(token, WORD) };
+    let mut digest = sha2::Sha256::new();
+    for part in [DOMAIN, &installed.to_string(), &later.to_string(), &plan] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    Sha256(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_one_digest_whatever_its_token_and_another_with_any_change() {
+        let (one, other) = (Sha256([1; 32]), Sha256([2; 32]));
+        let plan = |token: &str, image: &str| format!(r#"[{{"copy":"data.before-{token}","image":"{image}"}}]"#);
+        let first = digest(one, other, &plan("0a1b2c3d", "db:1"), "0a1b2c3d");
+        assert_eq!(first, digest(one, other, &plan("ffeeddcc", "db:1"), "ffeeddcc"));
+        assert_ne!(first, digest(one, other, &plan("ffeeddcc", "db:2"), "ffeeddcc"));
+        assert_ne!(first, digest(other, other, &plan("ffeeddcc", "db:1"), "ffeeddcc"));
+        assert_ne!(first, digest(one, one, &plan("ffeeddcc", "db:1"), "ffeeddcc"));
+        assert_eq!(digest(one, other, "[]", ""), digest(one, other, "[]", "0a1b2c3d"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The latest operation, for who did not begin it: what it does, how it stands, why it failed, and whether it may still be undone.
+
+use std::path::PathBuf;
+
+use landfall_engine::journal::{Phase, RecordedError, StepState, UndoCause};
+use landfall_engine::plan::Operation;
+use landfall_peer::{OperationFailure, OperationPage, OperationState};
+
+use super::Operations;
+use super::console::is_outside;
+use super::error::Result;
+use super::history::Past;
+use crate::pins::Pins;
+
+impl Operations {
+    /// The latest operation, by its journal; none on a machine without one. Changes nothing.
+    pub fn latest_operation(&self) -> Result<Option<OperationPage>> {
+        let Some(file) = self.journals().latest()? else { return Ok(None) };
+        let past = Past { replay: self.journals().read(&file)?, file };
+        let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
+        past.pins().map(|pins| page(&past, pins, running)).transpose()
+    }
+
+    /// Where the bundle of the open change is read from; none where no change is open. Changes nothing.
+    pub fn media_of_open_change(&self) -> Result<Option<PathBuf>> {
+        let Some(file) = self.journals().latest()? else { return Ok(None) };
+        let state = self.journals().read(&file)?.state;
+        Ok(state.pins.as_ref().filter(|_| !state.is_closed()).map(|pins| pins.media_path.clone()))
+    }
+
+    /// Lets the open change continue in its unit, if it waits. Where there is none, the unit ends at once.
+    pub fn continue_change(&self) {
+        self.start_unit();
+    }
+}
+
+fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
+    let state = &past.replay.state;
+    let changes_release = matches!(pins.operation, Operation::Upgrade | Operation::Rollback);
+    let before = pins.kept.first().filter(|_| changes_release);
+    let titles: Vec<_> =
+        past.plan()?.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default();
+    Ok(OperationPage {
+        number: past.file.number,
+        operation: pins.operation.name().to_owned(),
+        from: before.map(|kept| format!("{} {}", kept.release, kept.version)),
+        to: format!("{} {}", pins.release, pins.version),
+        state: state_of(state.phase),
+        running,
+        can_abort: pins.operation != Operation::Install && matches!(state.phase, Phase::Empty | Phase::Forward),
+        at: past.replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
+        undone_because: state.undo_cause.as_ref().map(cause_text),
+        failure: failure_of(&state.steps, &titles),
+    })
+}
+
+const fn state_of(phase: Phase) -> OperationState {
+    match phase {
+        Phase::Empty | Phase::Forward => OperationState::Forward,
+        Phase::Committed => OperationState::Committed,
+        Phase::Undoing { .. } => OperationState::Back,
+        Phase::Undone { .. } => OperationState::Undone,
+    }
+}
+
+fn cause_text(cause: &UndoCause) -> String {
+    match cause {
+        UndoCause::Requested => "a person requested it".to_owned(),
+        UndoCause::Failed { .. } => "a step failed".to_owned(),
+        UndoCause::Died { .. } => "the machine or the process went down in a step, again and again".to_owned(),
+    }
+}
+
+/// The failure that counts: a step that could not be undone, or else the first that failed.
+fn failure_of(steps: &[StepState], titles: &[String]) -> Option<OperationFailure> {
+    let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
+        steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
+    };
+    let found = first(|step| step.undo_failure.as_ref()).or_else(|| first(|step| step.failure.as_ref()));
+    let (index, RecordedError { code, what, causes, hint }) = found.map(|(index, error)| (index, error.clone()))?;
+    Some(OperationFailure { step: titles.get(index).cloned().unwrap_or_default(), code, what, causes, hint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::operations;
+
+    #[test]
+    fn what_could_not_be_undone_counts_more_than_what_failed_first() {
+        let error = |what: &str| RecordedError {
+            code: "LF4015".to_owned(),
+            what: what.to_owned(),
+            causes: Vec::new(),
+            hint: "look".to_owned(),
+        };
+        let failed = StepState { failure: Some(error("one")), ..StepState::default() };
+        let not_undone = StepState { undo_failure: Some(error("two")), ..StepState::default() };
+        let titles = ["a".to_owned(), "b".to_owned()];
+        let found = |steps: &[StepState]| failure_of(steps, &titles).map(|failure| (failure.step, failure.what));
+        let told = |step: &str, what: &str| Some((step.to_owned(), what.to_owned()));
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[StepState::default(), failed.clone()]), told("b", "one"));
+        assert_eq!(found(&[failed, not_undone]), told("b", "two"));
+    }
+
+    #[test]
+    fn a_machine_without_a_site_has_no_operation_and_nothing_to_undo() {
+        let (_root, operations) = operations();
+        assert_eq!(operations.latest_operation().unwrap(), None);
+        assert!(operations.begin_abort(1).is_err());
+        assert_eq!(state_of(Phase::Undoing { keep_data: true }), OperationState::Back);
+    }
+}

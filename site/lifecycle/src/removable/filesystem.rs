@@ -1,0 +1,126 @@
+//! What filesystem is on a device, by the few bytes that say so. Nothing else of it is read here.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::medium_id;
+
+/// Bytes from the beginning of a device that say what is on it.
+const BYTES: usize = 36 << 10;
+
+/// The kinds of filesystem that are mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesystemKind {
+    /// FAT12, FAT16, FAT32.
+    Vfat,
+    /// exFAT.
+    Exfat,
+    /// ext2, ext3 and ext4.
+    Ext4,
+    /// ISO 9660.
+    Iso9660,
+}
+
+impl FilesystemKind {
+    /// As the kernel calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vfat => "vfat",
+            Self::Exfat => "exfat",
+            Self::Ext4 => "ext4",
+            Self::Iso9660 => "iso9660",
+        }
+    }
+}
+
+/// A filesystem, and what distinguishes it from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its kind.
+    pub kind: FilesystemKind,
+    /// A digest of its kind and its serial number: the same after the stick was connected again.
+    pub id: String,
+}
+
+impl Filesystem {
+    /// Looks at a device; none where its filesystem is of no kind that is mounted. An error is that of reading it.
+    pub fn of(device: &Path) -> io::Result<Option<Self>> {
+        // A pipe or a slow device must not be waited for.
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let file = File::options().read(true).custom_flags(flags).open(device)?;
+        let mut bytes = Vec::with_capacity(BYTES);
+        file.take(BYTES as u64).read_to_end(&mut bytes)?;
+        Ok(Self::parse(&bytes))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let is = |offset: usize, text: &[u8]| bytes.get(offset..offset + text.len()) == Some(text);
+        let known = |kind: FilesystemKind, serial: std::ops::Range<usize>| {
+            let id = medium_id(&[kind.name().as_bytes(), bytes.get(serial)?]);
+            Some(Self { kind, id })
+        };
+        if is(3, b"EXFAT   ") {
+            return known(FilesystemKind::Exfat, 100..104);
+        }
+        if is(32_769, b"CD001") {
+            // The name of the volume, and when it was made.
+            let id = medium_id(&[b"iso9660", bytes.get(32_808..32_840)?, bytes.get(33_581..33_598)?]);
+            return Some(Self { kind: FilesystemKind::Iso9660, id });
+        }
+        if is(1080, &[0x53, 0xef]) {
+            return known(FilesystemKind::Ext4, 1128..1144);
+        }
+        if is(510, &[0x55, 0xaa]) && is(82, b"FAT32   ") {
+            return known(FilesystemKind::Vfat, 67..82);
+        }
+        if is(510, &[0x55, 0xaa]) && (is(54, b"FAT16   ") || is(54, b"FAT12   ")) {
+            return known(FilesystemKind::Vfat, 39..54);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with(places: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; BYTES];
+        for (offset, text) in places {
+            bytes[*offset..*offset + text.len()].copy_from_slice(text);
+        }
+        bytes
+    }
+
+    #[test]
+    fn four_kinds_are_known_by_their_marks_and_their_serial() {
+        let kind = |places: &[(usize, &[u8])]| Filesystem::parse(&with(places)).map(|found| found.kind.name());
+        assert_eq!(kind(&[(3, b"EXFAT   ")]), Some("exfat"));
+        assert_eq!(kind(&[(510, &[0x55, 0xaa]), (82, b"FAT32   ")]), Some("vfat"));
+        assert_eq!(kind(&[(510, &[0x55, 0xaa]), (54, b"FAT16   ")]), Some("vfat"));
+        assert_eq!(kind(&[(1080, &[0x53, 0xef])]), Some("ext4"));
+        assert_eq!(kind(&[(32_769, b"CD001")]), Some("iso9660"));
+        // A table of partitions, NTFS, nothing.
+        assert_eq!(kind(&[(510, &[0x55, 0xaa])]), None);
+        assert_eq!(kind(&[(3, b"NTFS    "), (510, &[0x55, 0xaa])]), None);
+        assert_eq!(Filesystem::parse(&[]), None);
+        let id = |serial: &[u8]| Filesystem::parse(&with(&[(3, b"EXFAT   "), (100, serial)])).unwrap().id;
+        assert_eq!(id(b"\x01\x02\x03\x04"), id(b"\x01\x02\x03\x04"));
+        assert_ne!(id(b"\x01\x02\x03\x04"), id(b"\x01\x02\x03\x05"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_confuse_it(bytes in prop::collection::vec(any::<u8>(), 0..2000), cut in 0_usize..40_000) {
+            let mut all = with(&[(0, &bytes), (32_769, b"CD001"), (1080, &[0x53, 0xef])]);
+            all.truncate(cut);
+            let _ = Filesystem::parse(&all);
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Documents of the host's API about changes that a person approves: media, plans, wishes and what became of them.
+//!
+//! Nothing in a wish becomes a path, an argument or a word of a shell. A wish names what the host itself has found, kept or planned; the host
+//! looks that up, and uses its own values from then on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Problem;
+
+/// Longest name of a person, and longest id, in bytes.
+const TEXT_BYTES: usize = 96;
+
+/// Who wants something, and what the wish is recognized by if it is sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// Id of the request, made by the console: lower-case hexadecimal digits and `-`.
+    pub request: String,
+    /// The user's name.
+    pub by: String,
+    /// Id that leads to the request in the appliance's log.
+    pub correlation: String,
+}
+
+impl Asking {
+    /// Whether its parts are short and without characters that mean something elsewhere.
+    pub fn is_sound(&self) -> bool {
+        let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(char::is_control);
+        is_id(&self.request) && is_visible(&self.by) && is_visible(&self.correlation)
+    }
+}
+
+/// Whether a text can be an id or a digest: 8 to 96 lower-case hexadecimal digits, `-` and the prefix `sha256:`.
+pub fn is_id(text: &str) -> bool {
+    let rest = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    (8..=TEXT_BYTES).contains(&rest.len()) && rest.bytes().all(is_digit)
+}
+
+/// What becomes of data that the installed release has changed, in a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataFate {
+    /// It stays as it is.
+    Keep,
+    /// It is that of the newest proven backup of the earlier release.
+    Restore,
+}
+
+/// A change of the release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// The release on a medium takes the place of the installed one.
+    Upgrade {
+        /// Id of the medium, as the host issued it.
+        medium: String,
+    },
+    /// A release that the site keeps takes the place of the installed one.
+    Rollback {
+        /// Its version.
+        version: String,
+        /// What becomes of data that the installed release has changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<DataFate>,
+    },
+}
+
+impl Change {
+    /// The verb.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Upgrade { .. } => "upgrade",
+            Self::Rollback { .. } => "rollback",
+        }
+    }
+}
+
+/// A wish for a look at the media.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+}
+
+/// A wish for a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+    /// What is planned.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// An approved change. Its parts must be those of the plan that was approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovedWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+    /// What changes.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Digest of the plan that the person saw.
+    pub plan: String,
+    /// Name of the site, as the person typed it.
+    pub confirm: String,
+}
+
+/// A wish that the open change goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbortWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+    /// Number of the operation that the person saw: another one is not touched.
+    pub operation: u64,
+}
+
+/// How far a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestState {
+    /// The host works on it.
+    Running,
+    /// It is done: the plan is there, or the change has begun.
+    Done,
+    /// It was refused, or failed.
+    Failed,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A request, and what became of it. The host forgets it when its API starts again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Its id, as it was sent.
+    pub request: String,
+    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `abort`.
+    pub verb: String,
+    /// The user's name.
+    pub by: String,
+    /// When it began, RFC 3339 in UTC.
+    pub begun: String,
+    /// How far it is.
+    pub state: RequestState,
+    /// Digest of the plan, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub problem: Option<Problem>,
+    /// Every blocker, where several were found at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<Blocker>,
+}
+
+/// One of several reasons against a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Blocker {
+    /// Entry of the registry of codes.
+    pub code: String,
+    /// What it is, in a few words.
+    pub what: String,
+    /// What was found, and what is needed.
+    pub why: String,
+    /// What to do about it.
+    pub next: String,
+}
+
+/// Why a question about a change has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What failed.
+    pub problem: Box<Problem>,
+    /// Every blocker, where there are several.
+    pub blockers: Vec<Blocker>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), blockers: Vec::new() }
+    }
+}
+
+/// What the host found when it last looked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaPage {
+    /// When it looked, RFC 3339 in UTC; none where it has not since its API started.
+    pub looked: Option<String>,
+    /// The bundles, and media that cannot be read.
+    pub media: Vec<Medium>,
+}
+
+/// A bundle on a medium, or a medium that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Medium {
+    /// What the host knows it by.
+    pub id: String,
+    /// Where it is, for a person: `USB stick sdb1`, `/media/stick`. Not trusted: names on a stick are its writer's.
+    pub place: String,
+    /// Name of the bundle's files. Not trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
+    /// The release, once its signatures were verified by the root that the site trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<MediumRelease>,
+    /// Bytes of its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Why it cannot be used; none where it can be planned with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub problem: Option<Problem>,
+}
+
+/// A release whose signatures were verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MediumRelease {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// When it was built, RFC 3339 in UTC; none where only a newer Landfall can read that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_at: Option<String>,
+    /// Whether the root that signed it is for development only.
+    pub development: bool,
+    /// Whether it needs a newer Landfall than the site's. It carries that one, which then plans.
+    pub newer: bool,
+}
+
+/// A plan that the host keeps until it is approved, an hour has passed, or its API starts again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanPage {
+    /// What an approval names: SHA-256 over what would be done, with which bundle, from which release.
+    pub digest: String,
+    /// What is planned.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Name of the site, which a person types to approve.
+    pub site: String,
+    /// When it was made, RFC 3339 in UTC.
+    pub made: String,
+    /// What `landfall upgrade --dry-run --json` prints.
+    pub document: Value,
+}
+
+/// How an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationState {
+    /// It does its steps.
+    Forward,
+    /// It undoes its steps.
+    Back,
+    /// It is done.
+    Committed,
+    /// Everything is as it was before.
+    Undone,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The latest operation, by its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationPage {
+    /// Its number: what an abort names.
+    pub number: u64,
+    /// What it does: `upgrade`, `rollback`, `configure` …
+    pub operation: String,
+    /// Name and version of the release before, where it changes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Name and version of the release that is there once it is committed.
+    pub to: String,
+    /// How it stands.
+    pub state: OperationState,
+    /// Whether a process works on it now.
+    pub running: bool,
+    /// Whether it may still be undone on request.
+    pub can_abort: bool,
+    /// When its last record was written, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Who asked for the undo, or what else it followed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_because: Option<String>,
+    /// Why a step failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<OperationFailure>,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationFailure {
+    /// What the step does.
+    pub step: String,
+    /// Its code.
+    pub code: String,
+    /// What failed.
+    pub what: String,
+    /// Why, outermost cause first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_digits_and_nothing_else() {
+        let sound = ["0123abcd", "sha256:00ff00ff00ff", "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"];
+        assert!(sound.into_iter().all(is_id));
+        let unsound =
+            ["", "../../etc", "0123abc", "0123ABCD", "0123abcd\n", "0123abcd;reboot", "sha256:", "sha1:0123abcd"];
+        assert!(!unsound.into_iter().any(is_id));
+        assert!(!is_id(&"a".repeat(97)));
+        let asking =
+            |by: &str| Asking { request: "0123abcd".to_owned(), by: by.to_owned(), correlation: String::new() };
+        assert!(asking("ada").is_sound() && !asking("ada\u{1b}[2J").is_sound() && !asking(&"a".repeat(97)).is_sound());
+    }
+
+    #[test]
+    fn a_wish_is_flat() {
+        let wish = PlanWish {
+            asking: Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned() },
+            change: Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) },
+        };
+        let written = serde_json::to_value(&wish).unwrap();
+        let expected = json!({
+            "request": "0123abcd", "by": "ada", "correlation": "c",
+            "change": "rollback", "version": "1.0.0", "data": "keep",
+        });
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_value::<PlanWish>(written).unwrap(), wish);
+    }
+}
