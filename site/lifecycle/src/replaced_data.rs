@@ -86,7 +86,7 @@ mod tests {
         let folder = paths.storage().join("after-upgrade.0f.pvc-1_shop_data");
         durable::create_folder(&folder).unwrap();
         durable::create_folder(&paths.storage().join("pvc-1_shop_data")).unwrap();
-        durable::write_file(&folder.join("rows"), &[7; 100_000], 0o600).unwrap();
+        durable::write_file(&folder.join("rows"), &vec![7; 100_000], 0o600).unwrap();
         let found = ReplacedData::all(&paths).unwrap();
         assert_eq!((found.len(), found[0].claim.as_deref()), (1, Some("shop/data")));
         assert!(found[0].size_bytes >= 100_000 && found[0].path == folder);

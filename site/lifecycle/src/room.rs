@@ -210,6 +210,6 @@ mod tests {
         };
         assert_eq!(read(Space { bytes: 1, inodes: 0 }).unwrap(), b"rows");
         let error = read(Space { bytes: u64::MAX, inodes: 0 }).unwrap_err();
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<OutOfRoom>()), "{error}");
+        assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
 //! whatever is installed.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use landfall_bundle_spec::trust::{
@@ -96,12 +97,20 @@ fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trus
         undo: Undo::Reversible,
     };
     let plan = Plan::new(operation, "tiny", "1.0.0", vec![stage]);
+    let pins = pins(fixture);
+    let releases = (&*release.release, &*release.release);
+    let outlook = Outlook::of(&plan, &[], releases, &BTreeMap::new());
     let prepared = PreparedUpgrade {
         operations,
-        pins: pins(fixture),
+        pins,
         kept: operations.history().unwrap().kept(),
-        target: Target { release, trust, media_path: fixture.path("next"), missing_bytes: 0 },
+        target: Target { release, trust, media_path: fixture.path("next"), missing: Vec::new() },
         planned: UpgradePlan { plan, node: None, components: Vec::new() },
+        outlook,
+        peaks: Vec::new(),
+        edits: Vec::new(),
+        policy: Edits::Refuse,
+        token: String::new(),
         backup: None,
         licensing: None,
     };
@@ -126,7 +135,7 @@ fn roll_back(fixture: &Fixture) {
 }
 
 fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
-    fixture.operations.prepare_upgrade(&write(fixture, bundle), None).err().unwrap().code()
+    fixture.operations.prepare_upgrade(&write(fixture, bundle), None, Edits::Refuse).err().unwrap().code()
 }
 
 #[test]
