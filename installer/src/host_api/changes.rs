@@ -185,8 +185,8 @@ impl Changes {
     }
 
     /// Makes the open change of this number go back.
-    pub(super) fn abort(&self, operation: u64) -> Result<(), Refusal> {
-        let _working = self.working();
+    /// It uses no medium, and waits for no work on one.
+    pub(super) fn abort(operation: u64) -> Result<(), Refusal> {
         ask::<Begun>(&["begin-abort".to_owned(), operation.to_string()], BEGIN).map(drop)
     }
 

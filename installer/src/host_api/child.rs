@@ -17,6 +17,8 @@ const PROGRAM: &str = "/proc/self/exe";
 const ANSWER_BYTES: u64 = 16 << 20;
 /// Longest text on standard error, in bytes, of which the last line is the error.
 const SAID_BYTES: u64 = 4 << 20;
+/// How long a process may take to end once it was killed.
+const END: Duration = Duration::from_secs(5);
 /// Between two looks at whether it has ended.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -59,11 +61,14 @@ fn answer<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(format!("the process that answers cannot be started: {error}")))?;
-    let (stdout, stderr) = (reader(child.stdout.take(), ANSWER_BYTES), reader(child.stderr.take(), SAID_BYTES));
+    let (stdout, stderr) = (reader(child.stdout.take(), head), reader(child.stderr.take(), tail));
     let ended = wait(&mut child, limit);
     if ended.is_none() {
         let _gone = child.kill();
-        let _status = child.wait();
+        // A device that answers nothing may hold it in the kernel: then it is left behind, with those who read from it.
+        if wait(&mut child, END).is_none() {
+            return Err(failed(format!("there was no answer in {} seconds, and it does not end", limit.as_secs())));
+        }
     }
     let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
     match ended {
@@ -73,16 +78,26 @@ fn answer<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<
     }
 }
 
-fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _cut = pipe.by_ref().take(limit).read_to_end(&mut bytes);
-            // What is beyond the limit is read and forgotten, so that the process does not wait for a reader.
-            let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
-        }
-        bytes
-    })
+fn reader<P: Read + Send + 'static>(pipe: Option<P>, read: fn(P) -> Vec<u8>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || pipe.map(read).unwrap_or_default())
+}
+
+/// The first bytes. What is beyond the limit is read and forgotten, so that the process does not wait for a reader.
+fn head(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _cut = pipe.by_ref().take(ANSWER_BYTES).read_to_end(&mut bytes);
+    let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
+    bytes
+}
+
+/// The last bytes: the error is the last line, after whatever else was said.
+fn tail(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while pipe.by_ref().take(SAID_BYTES).read_to_end(&mut bytes).is_ok_and(|count| count > 0) {
+        let surplus = bytes.len().saturating_sub(usize::try_from(SAID_BYTES).unwrap_or(usize::MAX));
+        bytes.drain(..surplus);
+    }
+    bytes
 }
 
 /// Whether it succeeded; none if it still runs when the time is over.
@@ -145,7 +160,7 @@ mod tests {
             "causes": ["one", "two"], "next": "do it",
             "blockers": [{ "code": "LF3008", "what": "too little space", "why": "1 GiB", "next": "free some" }],
         });
-        let refusal = say(&format!("echo 'noise' >&2; echo '{error}' >&2; exit 4"), LIMIT).unwrap_err();
+        let refusal = say(&format!("yes noise | head -c 9000000 >&2; echo '{error}' >&2; exit 4"), LIMIT).unwrap_err();
         let Problem { status, title, detail, code, hint } = *refusal.problem;
         assert_eq!((status, title.as_str(), detail.as_deref()), (503, "not ready", Some("one: two")));
         assert_eq!((code.as_deref(), hint.as_deref()), (Some("LF3020"), Some("do it")));

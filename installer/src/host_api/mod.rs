@@ -146,7 +146,7 @@ impl Site for Host {
     }
 
     fn abort(&self, operation: u64) -> Result<(), Refusal> {
-        self.changes.abort(operation)
+        Changes::abort(operation)
     }
 
     fn operation(&self) -> Result<Option<OperationPage>, Problem> {

@@ -53,6 +53,11 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    /// Whether it need not wait for another one: an undo uses no medium, and must not wait for one that answers slowly or never.
+    fn goes_beside(&self, running: &Self) -> bool {
+        matches!(self, Self::Abort(_)) && matches!(running, Self::Look | Self::Plan(_))
+    }
+
     fn verb(&self) -> &'static str {
         match self {
             Self::Look => "look",
@@ -104,7 +109,9 @@ impl Desk {
             let title = "the id of the request was used for another one";
             return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title));
         }
-        if let Some(known) = state.requests.iter().find(|known| known.request.state == RequestState::Running) {
+        let is_in_the_way =
+            |known: &&Known| known.request.state == RequestState::Running && !wanted.goes_beside(&known.wanted);
+        if let Some(known) = state.requests.iter().find(is_in_the_way) {
             let Request { verb, by, begun, .. } = &known.request;
             let title = format!("the host works on the {verb} that {by} asked for at {begun}");
             return Err(problem(StatusCode::CONFLICT, codes::REQUEST_RUNS, title));

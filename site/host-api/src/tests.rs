@@ -235,6 +235,10 @@ async fn one_request_is_worked_on_and_the_second_is_told_whose_it_is() {
     let (status, problem) = served.send("/v1/plans", other.clone()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")));
     assert!(problem["title"].as_str().unwrap().contains("the look that ada asked for"), "{problem}");
+    // An undo waits for no stick.
+    let undo = wish("00000003", json!({ "operation": 3 }));
+    assert_eq!(served.send("/v1/operations/abort", undo).await.0, StatusCode::ACCEPTED);
+    assert_eq!(served.end_of("00000003").await["state"], "done");
     looks_on.store(false, Ordering::Relaxed);
     assert_eq!(served.end_of("00000001").await["state"], "done");
     assert!(served.get("/v1/media").await.1["looked"].is_string());

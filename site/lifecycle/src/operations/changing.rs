@@ -183,6 +183,16 @@ impl Operations {
             return Err(OperationError::OtherOperation { release: past.release() });
         }
         stop(&Subprocesses)?;
+        let noted = self.note_undo(&past);
+        if noted.is_err() {
+            // What was stopped continues: it may have been committed meanwhile.
+            self.start_unit();
+        }
+        noted.map(|()| past)
+    }
+
+    /// Notes in the journal that the open change goes back. It is on the disk when this returns.
+    fn note_undo(&self, past: &Past) -> Result<()> {
         let lock = self.journals().lock("abort")?;
         let mut journal = self.journals().open(&lock, &past.file)?;
         match journal.state().phase {
@@ -191,9 +201,9 @@ impl Operations {
             }
             Phase::Undoing { .. } => {}
             // It ended before it was stopped.
-            Phase::Committed | Phase::Undone { .. } => return Err(refused(Refusal::NothingToAbort, Some(&past))),
+            Phase::Committed | Phase::Undone { .. } => return Err(Refusal::NothingToAbort.of(past.release())),
         }
-        Ok(past)
+        Ok(())
     }
 }
 

@@ -33,7 +33,9 @@ impl Operations {
     pub fn look_at(&self, bundle: &Path) -> Result<FoundRelease> {
         let history = self.history()?;
         let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
-        let head = SignedHead::open(bundle, &Trust::pinned(&pins.trust), &self.io.media)?;
+        // The root that an upgrade would judge by, also after a rollback.
+        let trust = Trust::pinned(history.newest_trust().unwrap_or(&pins.trust));
+        let head = SignedHead::open(bundle, &trust, &self.io.media)?;
         let marks = Marks::read(&self.paths)?;
         if let Some(known) = marks.revocation()? {
             head.check_revoked(&known)?;

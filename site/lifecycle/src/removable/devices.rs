@@ -7,6 +7,9 @@ use landfall_host::paths::SitePaths;
 /// Names of devices that are never a stick: their contents come from elsewhere.
 const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "fd", "nbd", "zd"];
 
+/// What a disc is called.
+pub(super) const DISC: &str = "disc";
+
 /// A disk without partitions, or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -26,7 +29,7 @@ pub fn devices(paths: &SitePaths) -> Vec<Device> {
     let mut disks = folders(&paths.host("/sys/block"));
     disks.retain(|disk| !OTHERS.iter().any(|other| name(disk).starts_with(other)));
     for disk in disks.into_iter().filter(|disk| is_removable(disk)) {
-        let what = if name(&disk).starts_with("sr") { "disc" } else { "USB stick" };
+        let what = if name(&disk).starts_with("sr") { DISC } else { "USB stick" };
         let partitions: Vec<_> = folders(&disk).into_iter().filter(|part| part.join("partition").exists()).collect();
         for part in partitions.iter().chain(std::iter::once(&disk)) {
             found.extend(device(paths, part, what));
@@ -38,7 +41,9 @@ pub fn devices(paths: &SitePaths) -> Vec<Device> {
 
 fn device(paths: &SitePaths, folder: &Path, what: &'static str) -> Option<Device> {
     let read = |file: &str| fs_err::read_to_string(folder.join(file)).ok().map(|text| text.trim().to_owned());
-    if read("size")?.parse::<u64>().ok()? == 0 {
+    // Logical volumes, encryption and the like use it: it is part of something else.
+    let is_held = fs_err::read_dir(folder.join("holders")).is_ok_and(|mut holders| holders.next().is_some());
+    if is_held || read("size")?.parse::<u64>().ok()? == 0 {
         return None;
     }
     let name = name(folder);
@@ -88,6 +93,12 @@ mod tests {
         write("/sys/block/sdb/sdb1/size", "1024\n");
         write("/sys/block/sdb/sdb1/dev", "8:17\n");
         write("/dev/sdb1", "");
+        // A disk of a server in a bay, with a volume group on it.
+        write("/sys/block/sde/removable", "1\n");
+        write("/sys/block/sde/size", "2048\n");
+        write("/sys/block/sde/dev", "8:64\n");
+        write("/sys/block/sde/holders/dm-0", "");
+        write("/dev/sde", "");
         // A disk in a USB case.
         write("/sys/devices/pci0/usb2/2-1/block/sdc/removable", "0\n");
         write("/sys/devices/pci0/usb2/2-1/block/sdc/size", "1024\n");

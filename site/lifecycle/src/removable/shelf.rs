@@ -10,8 +10,11 @@ use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::devices::{Device, devices};
+use super::devices::{DISC, Device, devices};
 use super::filesystem::{Filesystem, FilesystemKind};
+
+/// Options for ext4: to replay its journal would be to write, and a damaged filesystem may ask for a panic of the kernel.
+const OF_EXT4: &CStr = c"noload,errors=remount-ro";
 
 /// Where people, and desktops, mount what they connect.
 const CONVENTIONAL: [&str; 3] = ["/media", "/mnt", "/run/media"];
@@ -85,7 +88,11 @@ impl Shelf {
             |device: &Device| all.iter().any(|part| part.name != device.name && part.name.starts_with(&device.name));
         let mut found: Vec<(Device, Option<Filesystem>)> = Vec::new();
         for device in all.iter().filter(|device| is_free(device)) {
-            let filesystem = Filesystem::of(&device.path).unwrap_or_default();
+            let filesystem = match Filesystem::of(&device.path) {
+                // A drive without a disc.
+                Err(_) if device.what == DISC => continue,
+                found => found.unwrap_or_default(),
+            };
             // A table of partitions is no filesystem, and a hybrid image shows one twice.
             let is_known = |one: &Filesystem| found.iter().any(|(_, other)| other.as_ref() == Some(one));
             if filesystem.as_ref().map_or(is_whole_of_parts(device), is_known) {
@@ -117,6 +124,7 @@ impl Shelf {
         durable::create_folder_with_mode(&self.folder(), 0o700)?;
         durable::create_folder_with_mode(&place, 0o700)?;
         mount_read_only(&device.path, &place, kind).map_err(|error| {
+            remove_empty(&place);
             let what = format!("{} {} cannot be mounted as {}", device.what, device.name, kind.name());
             StepError::new(codes::MEDIUM_UNREADABLE, what).because(error)
         })?;
@@ -136,6 +144,12 @@ impl Shelf {
                 unmount(&mount.point)?;
             }
         }
+        // Folders of mounts that failed, or that were still in use when they were unmounted.
+        for entry in fs_err::read_dir(&folder).into_iter().flatten().flatten() {
+            if Some(&*entry.file_name().to_string_lossy()) != needed {
+                remove_empty(&entry.path());
+            }
+        }
         Ok(())
     }
 }
@@ -143,8 +157,7 @@ impl Shelf {
 fn mount_read_only(device: &Path, place: &Path, kind: FilesystemKind) -> std::io::Result<()> {
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let options: Option<&CStr> = match kind {
-        // To replay its journal would be to write.
-        FilesystemKind::Ext4 => Some(c"noload"),
+        FilesystemKind::Ext4 => Some(OF_EXT4),
         _ => None,
     };
     Ok(rustix::mount::mount(device, place, kind.name(), flags, options)?)
@@ -155,10 +168,15 @@ fn unmount(place: &Path) -> Result<(), StepError> {
     rustix::mount::unmount(place, UnmountFlags::DETACH).map_err(|error| {
         StepError::new(codes::MEDIUM_UNREADABLE, format!("cannot unmount {}", place.display())).because(error)
     })?;
-    if let Err(error) = durable::remove_folder(place) {
-        tracing::debug!(%error, "a folder of the shelf stays until the next boot");
-    }
+    remove_empty(place);
     Ok(())
+}
+
+/// Removes a folder of the shelf. One that something is still mounted on stays.
+fn remove_empty(place: &Path) {
+    if let Err(error) = durable::remove_folder(place) {
+        tracing::debug!(%error, "a folder of the shelf stays");
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +191,19 @@ mod tests {
         assert_eq!(shelf.filesystem_of(&path).as_deref(), Some("00ff"));
         assert_eq!(shelf.filesystem_of(Path::new("/media/stick/a.landfall")), None);
         shelf.clear(None).unwrap();
+    }
+
+    #[test]
+    fn what_a_mount_that_failed_left_is_removed_and_the_needed_place_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let shelf = Shelf::of(&SitePaths::below(root.path()));
+        for id in ["00ff", "11ee"] {
+            durable::create_folder(&shelf.place(id)).unwrap();
+        }
+        shelf.clear(Some("00ff")).unwrap();
+        assert!(shelf.place("00ff").exists() && !shelf.place("11ee").exists());
+        shelf.clear(None).unwrap();
+        assert!(!shelf.is_used());
     }
 
     #[test]

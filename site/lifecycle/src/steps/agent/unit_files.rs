@@ -60,6 +60,7 @@ TimeoutStopSec=10
 NoNewPrivileges=yes
 LimitNOFILE=4096
 MemoryMax=1G
+OOMPolicy=continue
 TasksMax=256
 ";
 
