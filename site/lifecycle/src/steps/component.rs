@@ -113,19 +113,22 @@ impl Component {
     }
 
     /// The edits that a removal of the objects takes away, for its way back; none where there are none. What is not Landfall's is not
-    /// removed.
-    pub(super) fn edits_before_removal(
-        &self,
-        cluster: &Cluster,
-        documents: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Value, StepError> {
+    /// removed. An object that the API server does not compare is reported, and removed all the same.
+    pub(super) fn edits_before_removal(&self, site: &Site) -> Result<Value, StepError> {
+        let cluster = site.cluster()?;
         let mut found = Vec::new();
-        for object in &self.resolved(documents)? {
-            let edits = match cluster.edits(&Edited { object, editable: &[], edits: Edits::Refuse }) {
-                Err(ClusterError::Foreign { .. }) => continue,
-                edits => edits?,
-            };
+        for object in &self.resolved(&site.documents)? {
             let name = ObjectName::of(object)?;
+            let edits = match cluster.edits(&Edited { object, editable: &[], edits: Edits::Refuse }) {
+                Ok(edits) => edits,
+                Err(ClusterError::Foreign { .. }) => continue,
+                Err(error) => {
+                    let reason = with_causes(&error);
+                    let text = format!("edits of {name} are not known, so an undo does not make them again: {reason}");
+                    site.progress.event(Event::Note(text));
+                    continue;
+                }
+            };
             found.extend(edits.into_iter().map(|edit| Overwritten::new(&name, edit)));
         }
         Ok(if found.is_empty() { Value::Null } else { json!({"edits": found}) })

@@ -69,7 +69,7 @@ impl Step<Site> for Retire {
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
         let Action::Component(component) = &*self.before else { return Ok(Value::Null) };
-        component.edits_before_removal(&site.cluster()?, &site.as_it_was()?.documents)
+        component.edits_before_removal(&site.as_it_was()?)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
