@@ -104,7 +104,7 @@ impl Search<'_> {
         } else {
             self.path.split(':').map(|folder| Path::new("/").join(folder).join(program)).collect()
         };
-        !candidates.iter().any(|path| self.is_hidden(path) || self.files.has(path))
+        !candidates.iter().any(|path| self.files.has(path, |path| self.is_hidden(path)))
     }
 
     /// Whether a volume is mounted over a path.
@@ -151,9 +151,9 @@ impl ImageFiles {
             let path = plain(&entry.path()?);
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name == ".wh..wh..opq" {
-                self.remove_below(path.parent().unwrap_or(Path::new("/")));
+                self.remove_below(self.place(&path).parent().unwrap_or(Path::new("/")));
             } else if let Some(removed) = name.strip_prefix(".wh.") {
-                let removed = path.with_file_name(removed);
+                let removed = self.place(&path).with_file_name(removed);
                 self.remove_below(&removed);
                 self.0.remove(&removed);
             } else {
@@ -170,7 +170,13 @@ impl ImageFiles {
                 ));
             }
         }
-        self.0.extend(brought);
+        for (path, entry) in brought {
+            let path = self.place(&path);
+            if !matches!(entry, Entry::Folder) {
+                self.remove_below(&path);
+            }
+            self.0.insert(path, entry);
+        }
         Ok(())
     }
 
@@ -178,25 +184,40 @@ impl ImageFiles {
         self.0.retain(|path, _| path == folder || !path.starts_with(folder));
     }
 
-    /// Whether there is a file at a path, through links.
-    fn has(&self, path: &Path) -> bool {
-        let (mut left, mut links) = (plain(path), 0);
-        loop {
-            // The first part that is a link is replaced by its target.
-            let ancestors: Vec<&Path> = left.ancestors().collect();
-            let link = ancestors.iter().rev().find_map(|ancestor| match self.0.get(*ancestor) {
-                Some(Entry::Link(target)) => Some((*ancestor, target)),
-                _ => None,
-            });
-            let Some((at, target)) = link else { return matches!(self.0.get(&left), Some(Entry::File)) };
-            links += 1;
-            if links > MOST_LINKS {
-                return false;
+    /// The paths that links make of a path, itself first; the last one passes no link. Too many links lead nowhere.
+    fn followed(&self, path: &Path) -> Vec<PathBuf> {
+        let mut passed = vec![plain(path)];
+        while let Some(next) = passed.last().and_then(|path| self.next(path)) {
+            if passed.len() > MOST_LINKS {
+                return Vec::new();
             }
-            let rest = left.strip_prefix(at).unwrap_or(Path::new("")).to_owned();
-            let followed = at.parent().unwrap_or(Path::new("/")).join(target);
-            left = plain(&followed.join(rest));
+            passed.push(next);
         }
+        passed
+    }
+
+    /// What the first link on a path makes of it, if there is one.
+    fn next(&self, path: &Path) -> Option<PathBuf> {
+        let ancestors: Vec<&Path> = path.ancestors().collect();
+        let (at, target) = ancestors.iter().rev().find_map(|ancestor| match self.0.get(*ancestor) {
+            Some(Entry::Link(target)) => Some((*ancestor, target)),
+            _ => None,
+        })?;
+        let rest = path.strip_prefix(at).unwrap_or(Path::new(""));
+        Some(plain(&at.parent().unwrap_or(Path::new("/")).join(target).join(rest)))
+    }
+
+    /// Where an entry of a layer comes to be: below a link, it is where that leads.
+    fn place(&self, path: &Path) -> PathBuf {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
+        self.followed(parent).pop().map_or_else(|| path.to_owned(), |parent| parent.join(name))
+    }
+
+    /// Whether there is a file at a path, through links, or a link leads to what is hidden.
+    fn has(&self, path: &Path, is_hidden: impl Fn(&Path) -> bool) -> bool {
+        let followed = self.followed(path);
+        let is_file = |path: &PathBuf| matches!(self.0.get(path), Some(Entry::File));
+        followed.iter().any(|path| is_hidden(path)) || followed.last().is_some_and(is_file)
     }
 }
 
@@ -247,22 +268,30 @@ mod tests {
             ("usr/bin/ash", Link, "usr/bin/busybox"),
             ("opt/tool/run", Regular, ""),
             ("opt/old", Regular, ""),
+            ("opt/gone/run", Regular, ""),
             ("loop", Symlink, "loop"),
         ];
         files.add(&layer(&base)[..]).expect("layer");
-        let later =
-            [("opt/.wh.old", Regular, ""), ("opt/tool/.wh..wh..opq", Regular, ""), ("opt/tool/new", Regular, "")];
+        let later = [
+            ("opt/.wh.old", Regular, ""),
+            ("opt/tool/.wh..wh..opq", Regular, ""),
+            ("opt/tool/new", Regular, ""),
+            ("bin/tool", Regular, ""),
+            ("data", Symlink, "/scripts"),
+            ("opt/gone", Symlink, "/usr"),
+        ];
         files.add(&layer(&later)[..]).expect("layer");
-        for there in ["/bin/sh", "/usr/bin/ash", "/bin/busybox", "/opt/tool/../tool/new"] {
-            assert!(files.has(Path::new(there)), "{there}");
+        for there in ["/bin/sh", "/usr/bin/ash", "/bin/busybox", "/opt/tool/../tool/new", "/bin/tool", "/usr/bin/tool"]
+        {
+            assert!(files.has(Path::new(there), |_| false), "{there}");
         }
-        for missing in ["/opt/old", "/opt/tool/run", "/usr/bin", "/loop", "/bin/bash", "/"] {
-            assert!(!files.has(Path::new(missing)), "{missing}");
+        for missing in ["/opt/gone/run", "/opt/old", "/opt/tool/run", "/usr/bin", "/loop", "/bin/bash", "/"] {
+            assert!(!files.has(Path::new(missing), |_| false), "{missing}");
         }
         let container = json!({"volumeMounts": [{"mountPath": "/scripts"}]});
         let search = Search { files: &files, path: "/nowhere:/bin".to_owned(), container: &container };
-        let lacking =
-            ["sh", "bash", "/bin/sh", "/bin/bash", "/scripts/save", "./save"].map(|program| search.lacks(program));
-        assert_eq!(lacking, [false, true, false, true, false, false]);
+        let lacking = ["sh", "bash", "/bin/sh", "/bin/bash", "/scripts/save", "./save", "/data/save"]
+            .map(|program| search.lacks(program));
+        assert_eq!(lacking, [false, true, false, true, false, false, false]);
     }
 }

@@ -87,9 +87,9 @@ impl Repository {
 
     /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow.
     /// It removes at once what no backup needs. Packs of which a part is needed are written again as far as there is room beside the
-    /// reserve: half of it at most, since both are there for a while. A reader that began before, such as
-    /// another machine's restic, may miss data; Landfall's own hold the site's lock, or the repository's. Returns what was dropped, oldest
-    /// first.
+    /// reserve: half of it at most, since both are there for a while. A reader that began before may
+    /// miss data, such as another machine's restic: only [`Repository::check`] holds the repository's lock while it reads. Returns what was
+    /// dropped, oldest first.
     pub fn make_room(&self, retention: Retention, now: Timestamp) -> Result<Vec<Backup>> {
         let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
         let options = PruneOptions::default().instant_delete(true).max_repack(spare);

@@ -3,14 +3,12 @@
 //! The API server reports a field as a conflict if another manager has set it to another value than the one that is applied. A field
 //! that is left out of what is applied stays as that manager set it.
 
-use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::apply::Applied;
-use super::connection::Call;
-use super::fields::{pointer_of, remove};
+use super::fields::{passes_list, pointer_of, remove};
 use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::{Cluster, ClusterError, FieldConflict, ObjectName};
 
@@ -62,6 +60,10 @@ pub struct FieldEdit {
     pub new: Option<Value>,
     /// Whether it stays, because the release lets the site change it.
     pub stays: bool,
+    /// JSON Pointer to it where no list is on the way, so that it can be made again also where what is around it is missing.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub pointer: Option<String>,
 }
 
 impl Edited<'_> {
@@ -114,28 +116,12 @@ impl Cluster {
         let edit = |FieldConflict { manager, field }: FieldConflict| FieldEdit {
             now: value(&live, &field),
             new: value(edited.object, &field),
+            pointer: pointer_of(&live, &field).filter(|pointer| !passes_list(&live, pointer)),
             stays: pointer_of(edited.object, &field).is_some_and(|pointer| edited.stays(&pointer)),
             manager,
             field,
         };
         Ok(conflicts.into_iter().filter(|conflict| conflict.manager != FIELD_MANAGER).map(edit).collect())
-    }
-
-    /// Sets a field as this manager had set it before, of an object that exists. The API server has written it to etcd when this returns.
-    pub fn edit_as(&self, manager: &str, object: &ObjectName, field: &str, value: &Value) -> Result<(), ClusterError> {
-        let Some(live) = self.get(object)? else { return Ok(()) };
-        let pointer = pointer_of(&live, field).unwrap_or_else(|| field.replace('.', "/"));
-        let what = format!("{field} of {object}");
-        let manager = manager.replace(|found: char| !found.is_ascii_alphanumeric() && !"-_.".contains(found), "-");
-        let call = Call {
-            method: Method::PATCH,
-            path: format!("{}?fieldManager={manager}&fieldValidation=Strict", self.path(object)?),
-            content_type: "application/json-patch+json",
-            body: json!([{"op": "add", "path": pointer, "value": value}]).to_string().into_bytes(),
-            verb: "restore",
-            what: &what,
-        };
-        self.call(&call).map(drop)
     }
 
     /// Does something with an object, without the fields whose edits stay.

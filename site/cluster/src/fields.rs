@@ -2,7 +2,7 @@
 //!
 //! The names are not unambiguous: a key may contain dots. So a name is read along an object that has the field.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// JSON Pointer (RFC 6901) to the field of this name in an object; none if the object does not have it.
 pub fn pointer_of(object: &Value, field: &str) -> Option<String> {
@@ -45,6 +45,21 @@ pub fn remove(object: &mut Value, pointer: &str) -> bool {
         },
         _ => false,
     }
+}
+
+/// Whether a list is on the way to the field at a JSON Pointer, or is what has it.
+pub fn passes_list(object: &Value, pointer: &str) -> bool {
+    let parents = pointer.match_indices('/').map(|(end, _)| &pointer[..end]);
+    parents.filter_map(|parent| object.pointer(parent)).any(Value::is_array)
+}
+
+/// JSON Patch operations that set the field at a JSON Pointer, and make the maps around it that an object lacks.
+pub fn set_operations(object: &Value, pointer: &str, value: &Value) -> Vec<Value> {
+    let parents = pointer.match_indices('/').map(|(end, _)| &pointer[..end]);
+    let missing = parents.filter(|parent| object.pointer(parent).is_none_or(Value::is_null));
+    let mut operations: Vec<Value> = missing.map(|parent| json!({"op": "add", "path": parent, "value": {}})).collect();
+    operations.push(json!({"op": "add", "path": pointer, "value": value}));
+    operations
 }
 
 fn escaped(key: &str) -> String {
@@ -112,8 +127,6 @@ fn outside_of_strings(text: &str, wanted: char) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn object() -> Value {
@@ -161,6 +174,23 @@ mod tests {
         ] {
             assert_eq!(found(field), None, "{field}");
         }
+    }
+
+    #[test]
+    fn a_field_is_set_with_the_maps_around_it() {
+        assert!(
+            passes_list(&object(), "/spec/containers/0/env/0/value")
+                && passes_list(&object(), "/metadata/finalizers/1")
+        );
+        assert!(!passes_list(&object(), "/metadata/annotations/a.b~1c") && !passes_list(&object(), "/spec/containers"));
+        let paths = |pointer: &str| -> Vec<String> {
+            let operations = set_operations(&object(), pointer, &json!("x"));
+            operations.iter().map(|operation| operation["path"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(paths("/data/app"), ["/data/app"]);
+        assert_eq!(paths("/metadata/labels/a.b~1c"), ["/metadata/labels", "/metadata/labels/a.b~1c"]);
+        let made = ["/status", "/status/some", "/status/some/field"];
+        assert_eq!(paths("/status/some/field"), made);
     }
 
     #[test]

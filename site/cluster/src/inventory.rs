@@ -20,6 +20,14 @@ const NEVER_PRUNED: &[(&str, &str)] = &[
     ("apiextensions.k8s.io", "CustomResourceDefinition"),
 ];
 
+impl ObjectName {
+    /// Whether an object of this kind stays when its component does not have it any more, since deleting it deletes data or other
+    /// people's objects.
+    pub fn is_never_pruned(&self) -> bool {
+        NEVER_PRUNED.contains(&(self.group(), self.kind.as_str()))
+    }
+}
+
 /// What a component consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
@@ -80,7 +88,7 @@ impl Inventory {
     /// must stay, because data or other people's objects would be deleted with them.
     pub fn surplus(&self, wanted: &[ObjectName]) -> (Vec<ObjectName>, Vec<ObjectName>) {
         let surplus = self.objects.iter().rev().filter(|object| !wanted.iter().any(|name| name.is_same_object(object)));
-        surplus.cloned().partition(|object| !NEVER_PRUNED.contains(&(object.group(), object.kind.as_str())))
+        surplus.cloned().partition(|object| !object.is_never_pruned())
     }
 
     fn parse(name: &ObjectName, object: &Value) -> Result<Self, ClusterError> {

@@ -1,6 +1,6 @@
 //! What a backup and its drill will take, before the first byte of it is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_backup::{Backup, Repository};
 use landfall_cluster::Cluster;
@@ -48,9 +48,11 @@ impl BackupEstimate {
         let mut streams = Vec::new();
         for component in &release.components {
             for rule in &component.backup {
+                let volume = LiveVolume::of(cluster, paths, &component.namespace, rule).ok();
                 streams.push(Stream {
                     container: (&component.name, &rule.workload.name, rule.container.as_deref()),
-                    live: live(paths, cluster, &component.namespace, rule),
+                    live: volume.as_ref().map(|volume| space_of(paths, volume)).unwrap_or_default(),
+                    folder: volume.map(|volume| volume.folder),
                     saved_bytes: saved_bytes(&known, &rule.stream(&component.name)),
                 });
             }
@@ -60,12 +62,20 @@ impl BackupEstimate {
 
     fn of_streams(streams: &[Stream<'_>]) -> Self {
         let mut groups: BTreeMap<_, (u64, Space)> = BTreeMap::new();
+        let (mut unsaved, mut drilled) = (BTreeSet::new(), BTreeSet::new());
+        let mut bytes = 0_u64;
         for stream in streams {
             let (loaded, live) = groups.entry(stream.container).or_default();
             *loaded += stream.saved_bytes.unwrap_or(0);
-            *live = live.plus(stream.live);
+            // Several rules may share a volume, which is there once.
+            if stream.folder.as_ref().is_none_or(|folder| drilled.insert((stream.container, folder))) {
+                *live = live.plus(stream.live);
+            }
+            let is_counted = |folder: &String| stream.saved_bytes.is_none() && !unsaved.insert(folder.clone());
+            if !stream.folder.as_ref().is_some_and(is_counted) {
+                bytes = bytes.saturating_add(stream.new_bytes());
+            }
         }
-        let bytes = streams.iter().map(Stream::new_bytes).fold(0, u64::saturating_add);
         let packs = Space { bytes, inodes: bytes / PACK_BYTES };
         let drills = groups.values().map(|(loaded, live)| drill_space(*loaded, *live));
         Self { stored: LEAST.plus(packs), drill: drills.fold(Space::default(), Space::or) }
@@ -86,10 +96,21 @@ pub(super) fn drill_space(loaded_bytes: u64, live: Space) -> Space {
     Space { bytes: loaded_bytes.max(live.bytes), ..live }.times(2).plus(STARTED)
 }
 
-/// The volume of a rule as it is now; none where there is no such folder.
-pub(super) fn live(paths: &SitePaths, cluster: &Cluster, namespace: &str, rule: &BackupRule) -> Space {
-    let volume = LiveVolume::of(cluster, paths, namespace, rule);
-    volume.and_then(|volume| space::tree(&paths.storage().join(volume.folder))).unwrap_or_default()
+/// The volumes of these rules as they are now, each once; nothing for one that has no folder.
+pub(super) fn live<'a>(
+    paths: &SitePaths,
+    cluster: &Cluster,
+    rules: impl Iterator<Item = (&'a str, &'a BackupRule)>,
+) -> Space {
+    let mut known = BTreeSet::new();
+    let volumes = rules.filter_map(|(namespace, rule)| LiveVolume::of(cluster, paths, namespace, rule).ok());
+    let distinct = volumes.filter(|volume| known.insert(volume.folder.clone()));
+    distinct.map(|volume| space_of(paths, &volume)).fold(Space::default(), Space::plus)
+}
+
+/// What a volume takes; none where it has no folder.
+fn space_of(paths: &SitePaths, volume: &LiveVolume) -> Space {
+    space::tree(&paths.storage().join(&volume.folder)).unwrap_or_default()
 }
 
 /// Bytes of this stream in the newest backup that has it.
@@ -102,15 +123,17 @@ fn saved_bytes(known: &[Backup], stream: &str) -> Option<u64> {
 struct Stream<'a> {
     /// Component, workload and container that load it in a drill.
     container: (&'a str, &'a str, Option<&'a str>),
+    /// The volume's folder, where it is known.
+    folder: Option<String>,
     live: Space,
     saved_bytes: Option<u64>,
 }
 
 impl Stream<'_> {
-    /// Bytes that no earlier backup has: without one all of it, otherwise what it has grown by, and a part of the rest.
+    /// Bytes that no earlier backup has: without one all of the volume, otherwise a part of what was saved. How large the volume was then
+    /// is not known, and a dump is smaller than its volume, so the difference is no growth.
     fn new_bytes(&self) -> u64 {
-        let Some(saved) = self.saved_bytes else { return self.live.bytes };
-        self.live.bytes.saturating_sub(saved).saturating_add(saved / CHANGED_PART)
+        self.saved_bytes.map_or(self.live.bytes, |saved| saved / CHANGED_PART)
     }
 }
 
@@ -121,7 +144,12 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn stream(container: &'static str, live_bytes: u64, saved_bytes: Option<u64>) -> Stream<'static> {
-        Stream { container: (container, "db", None), live: Space { bytes: live_bytes, inodes: 10 }, saved_bytes }
+        let live = Space { bytes: live_bytes, inodes: 10 };
+        Stream { container: (container, "db", None), folder: None, live, saved_bytes }
+    }
+
+    fn of_volume(container: &'static str, folder: &str, saved_bytes: Option<u64>) -> Stream<'static> {
+        Stream { folder: Some(folder.to_owned()), ..stream(container, 10 * GIB, saved_bytes) }
     }
 
     #[test]
@@ -129,7 +157,13 @@ mod tests {
         let of = |streams: &[Stream<'_>]| BackupEstimate::of_streams(streams).stored.bytes - LEAST.bytes;
         assert_eq!(of(&[stream("db", 10 * GIB, None)]), 10 * GIB);
         assert_eq!(of(&[stream("db", 10 * GIB, Some(10 * GIB))]), GIB);
-        assert_eq!(of(&[stream("db", 12 * GIB, Some(10 * GIB)), stream("kv", GIB, None)]), 4 * GIB);
+        assert_eq!(of(&[stream("db", 12 * GIB, Some(10 * GIB)), stream("kv", GIB, None)]), 2 * GIB);
+        // A dump is smaller than its volume, each time.
+        assert_eq!(of(&[stream("db", 100 * GIB, Some(10 * GIB))]), GIB);
+        // Rules that share a volume.
+        let shared = [of_volume("db", "pvc-1", None), of_volume("db", "pvc-1", None), of_volume("kv", "pvc-2", None)];
+        assert_eq!(of(&shared), 20 * GIB);
+        assert_eq!(of(&[of_volume("db", "pvc-1", Some(GIB * 10)), of_volume("db", "pvc-1", None)]), 11 * GIB);
         // The volume is not known now.
         assert_eq!(of(&[stream("db", 0, Some(10 * GIB))]), GIB);
     }
@@ -141,6 +175,8 @@ mod tests {
         assert_eq!(alone, Space { bytes: 11 * GIB, inodes: 1020 });
         assert_eq!(drill(&[stream("db", 3 * GIB, Some(5 * GIB)), stream("kv", 5 * GIB, None)]), alone);
         assert_eq!(drill(&[stream("db", 3 * GIB, None), stream("db", 2 * GIB, None)]).bytes, 11 * GIB);
+        let shared = [of_volume("db", "pvc-1", None), of_volume("db", "pvc-1", None)];
+        assert_eq!(drill(&shared), drill(&shared[..1]));
         assert_eq!(drill(&[]), Space::default());
     }
 }

@@ -1,11 +1,14 @@
 //! Space that backups, drills and restores need beside everything that is there: the same filesystem has etcd and the databases.
 
+use std::path::Path;
+
 use jiff::Timestamp;
-use landfall_backup::{Repository, Reserve, Retention};
+use landfall_backup::{BackupError, Repository, Reserve, Retention};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
-use landfall_host::space::Space;
+use landfall_host::space::{self, FreeSpace, Space};
+use landfall_media::progress::{Event, Progress};
 
 use super::error::unusable;
 use crate::preflight::size;
@@ -40,18 +43,48 @@ pub(crate) fn refuse_lacking(peaks: &[FilesystemPeak], purpose: &str) -> Result<
     Err(StepError::new(codes::BACKUP_NO_ROOM, what))
 }
 
-/// Where these demands lack room, old backups go: those that the retention does not keep, and unproven ones. Fails if that is not
-/// enough. What was removed is gone from the disk when this returns.
+/// Where these demands lack room that old backups take, those go that the retention does not keep, and unproven ones. Fails if that is
+/// not enough. What was removed is reported, and gone from the disk when this returns.
 pub(crate) fn make_room(
     paths: &SitePaths,
     repository: &Repository,
     retention: Retention,
     demands: &[Demand],
+    progress: &dyn Progress,
 ) -> Result<(), StepError> {
-    if refuse(paths, demands, "a backup").is_err() {
-        repository.make_room(retention, Timestamp::now()).map_err(unusable)?;
+    let found = peaks(paths, &[demands.to_vec()])?;
+    let held = space::tree(repository.folder())?;
+    let own = FreeSpace::at(repository.folder())?.device;
+    let is_own = |peak: &FilesystemPeak| FreeSpace::at(Path::new(&peak.folder)).is_ok_and(|free| free.device == own);
+    if can_help(&found, is_own, held) {
+        drop_old(repository, retention, progress)?;
     }
     refuse(paths, demands, "a backup")
+}
+
+/// Whether the repository's filesystem alone lacks room, and no more than the repository holds.
+fn can_help(found: &[FilesystemPeak], is_own: impl Fn(&FilesystemPeak) -> bool, held: Space) -> bool {
+    let mut lacking = found.iter().filter(|peak| !peak.fits()).peekable();
+    lacking.peek().is_some()
+        && lacking.all(|peak| {
+            let inodes = peak.free_inodes.map_or(0, |free| peak.needed_inodes.saturating_sub(free));
+            is_own(peak) && peak.needed_bytes.saturating_sub(peak.free_bytes) <= held.bytes && inodes <= held.inodes
+        })
+}
+
+/// Removes what the retention does not keep, and unproven backups. What was removed is reported, also where its data is still there.
+fn drop_old(repository: &Repository, retention: Retention, progress: &dyn Progress) -> Result<(), StepError> {
+    let made = repository.make_room(retention, Timestamp::now());
+    let dropped = match &made {
+        Ok(dropped) | Err(BackupError::NotFreed { dropped, .. }) => dropped.as_slice(),
+        Err(_) => &[],
+    };
+    if !dropped.is_empty() {
+        let times: Vec<String> = dropped.iter().map(|backup| backup.time.to_string()).collect();
+        let text = format!("to make room for a backup, the backups of {} were removed", times.join(", "));
+        progress.event(Event::Note(text));
+    }
+    made.map(drop).map_err(unusable)
 }
 
 /// What backups leave free of the filesystem of the repository.
@@ -69,6 +102,7 @@ mod tests {
     use super::*;
     use crate::backups::BackupFolder;
     use crate::backups::folder::tests::host;
+    use crate::operations::testing::Notes;
 
     #[test]
     fn what_does_not_fit_is_refused_beforehand() {
@@ -81,6 +115,24 @@ mod tests {
         let demand = Demand { folder: paths.data(), space: inodes, purpose: "for a drill" };
         let limited = landfall_host::space::FreeSpace::at(&paths.data()).unwrap().inodes.is_some();
         assert_eq!(refuse(&paths, &[demand], "a drill").is_err(), limited);
+    }
+
+    #[test]
+    fn backups_go_only_where_that_can_help() {
+        let peak = |folder: &str, needed_bytes: u64, needed_inodes: u64| FilesystemPeak {
+            folder: folder.to_owned(),
+            needed_bytes,
+            free_bytes: 10,
+            needed_inodes,
+            free_inodes: Some(10),
+            parts: Vec::new(),
+        };
+        let held = Space { bytes: 5, inodes: 2 };
+        let helps = |found: &[FilesystemPeak]| can_help(found, |peak| peak.folder == "backups", held);
+        assert!(helps(&[peak("backups", 15, 12), peak("data", 10, 10)]));
+        assert!(!helps(&[peak("backups", 10, 10)]), "there is room");
+        assert!(!helps(&[peak("backups", 16, 0)]) && !helps(&[peak("backups", 0, 13)]), "more lacks than it holds");
+        assert!(!helps(&[peak("backups", 11, 0), peak("data", 11, 0)]), "the other one lacks room in any case");
     }
 
     #[test]
@@ -107,11 +159,17 @@ mod tests {
             [Demand { folder: paths.backup_repository(), space, purpose: "for a backup" }]
         };
         let before = tree(repository.folder()).unwrap().bytes;
-        make_room(&paths, &repository, Retention::default(), &demands(1)).unwrap();
+        let notes = Notes::default();
+        make_room(&paths, &repository, Retention::default(), &demands(1), &notes).unwrap();
         assert_eq!(repository.backups().unwrap().len(), 3, "there is room");
-        let error = make_room(&paths, &repository, Retention::default(), &demands(u64::MAX / 2)).unwrap_err();
+        let error = make_room(&paths, &repository, Retention::default(), &demands(u64::MAX / 2), &notes).unwrap_err();
         assert_eq!(error.code(), codes::BACKUP_NO_ROOM);
+        assert_eq!(repository.backups().unwrap().len(), 3, "all of them take less than what lacks");
+        assert!(notes.0.lock().unwrap().is_empty());
+        drop_old(&repository, Retention::default(), &notes).unwrap();
         assert_eq!(repository.backups().unwrap().len(), 1, "the newest stays");
+        let reported = notes.0.lock().unwrap().concat();
+        assert!(reported.contains("2026-11-01T12:00:00Z, 2026-11-02T12:00:00Z were removed"), "{reported}");
         assert!(tree(repository.folder()).unwrap().bytes + (1 << 20) < before, "at once");
     }
 }

@@ -85,7 +85,7 @@ impl Saving<'_> {
     /// first; where that is not enough, nothing is read.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
         let retention = self.settings.retention();
-        make_room(self.paths, repository, retention, &self.demands(repository)?)?;
+        make_room(self.paths, repository, retention, &self.demands(repository)?, self.progress)?;
         license::remember_cluster(self.paths, self.cluster);
         let mut manifest = Manifest::new(self.release, self.cluster)?;
         let mut begins_log = false;

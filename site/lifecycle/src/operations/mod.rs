@@ -36,7 +36,7 @@ mod revocation;
 mod running;
 pub mod status;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trust;
 mod uninstall;
 mod unit;

@@ -11,7 +11,7 @@ use super::Operations;
 
 /// Collects notes.
 #[derive(Default)]
-pub(super) struct Notes(pub(super) Mutex<Vec<String>>);
+pub(crate) struct Notes(pub(crate) Mutex<Vec<String>>);
 
 impl Progress for Notes {
     fn event(&self, event: Event) {

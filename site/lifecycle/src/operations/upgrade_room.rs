@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_cluster::Cluster;
-use landfall_engine::plan::Plan;
+use landfall_engine::plan::{Operation, Plan};
 use landfall_engine::step::StepError;
 use landfall_host::space::{self, Space};
 use landfall_release_document::{DataRoom, ReleaseDocument, Requirements};
@@ -25,6 +25,10 @@ impl Operations {
         target: &ReleaseDocument,
         missing: &[BlobEntry],
     ) -> Result<Vec<FilesystemPeak>> {
+        if missing.is_empty() && plan.operation == Operation::Rollback {
+            // A full disk may be why it goes back: nothing counts but the data that it copies.
+            return Ok(peaks(&self.paths, &[self.data(plan)?.to_vec()])?);
+        }
         let (staged, unpacked) = self.content(target, missing);
         let mut stays = vec![staged];
         let mut first = Vec::new();
@@ -51,7 +55,9 @@ impl Operations {
             |bytes, inodes, purpose| Demand { folder: self.paths.data(), space: Space { bytes, inodes }, purpose };
         let staged = demand(room.staged_bytes, INODES_OF_BLOB * missing.len() as u64, "for the release");
         let unpacked = demand(room.unpacked_bytes, unpacked_inodes, "for its images once unpacked");
-        (staged, [unpacked, demand(room.unpacking_bytes, 0, "for unpacking")])
+        // Without new layers nothing is unpacked.
+        let unpacking_bytes = if missing.is_empty() { 0 } else { room.unpacking_bytes };
+        (staged, [unpacked, demand(unpacking_bytes, 0, "for unpacking")])
     }
 
     /// What is copied or loaded of data. What is loaded may be unpacked beside its final place; the data that is there stays until the
@@ -69,5 +75,22 @@ impl Operations {
         }
         let demand = |space, purpose| Demand { folder: self.paths.storage(), space, purpose };
         Ok([demand(copied, "for copies of data that changes"), demand(loaded, "for data of a backup")])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::operations;
+    use crate::plan::install::tests::release;
+
+    #[test]
+    fn a_rollback_that_copies_nothing_needs_no_room() {
+        let (_root, operations) = operations();
+        let release = release();
+        let plan = Plan::new(Operation::Rollback, "shop", "1.0.0", Vec::new());
+        assert_eq!(operations.peaks(&plan, &release, &release, &[]).unwrap(), []);
+        let (staged, [unpacked, unpacking]) = operations.content(&release, &[]);
+        assert!([staged, unpacked, unpacking].iter().all(|demand| demand.space == Space::default()));
     }
 }

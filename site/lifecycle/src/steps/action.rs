@@ -9,6 +9,7 @@ use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::back_up::BackUp;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::begin_logs::BeginLogs;
+use crate::steps::begin_use::BeginUse;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
@@ -147,6 +148,8 @@ pub enum Action {
     RemoveAside(RemoveAside),
     /// Copies a volume whose data will change.
     KeepCopy(KeepCopy),
+    /// Notes that data may change of which there is a copy.
+    BeginUse(BeginUse),
     /// Saves etcd's data before the node changes.
     EtcdSnapshot(EtcdSnapshot),
     /// The static pods of the control plane become those of another node pack.

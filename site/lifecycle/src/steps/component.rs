@@ -14,7 +14,9 @@ use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
 use crate::configuration::{Patch, patched};
 use crate::site::Site;
-use landfall_cluster::{Cluster, Edited, Edits, FieldEdit, Inventory, ObjectName, Owner, Waiting};
+use landfall_cluster::{
+    Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored, Waiting,
+};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -55,6 +57,14 @@ pub struct Component {
 struct Overwritten {
     object: ObjectName,
     edit: FieldEdit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+}
+
+impl Overwritten {
+    fn new(object: &ObjectName, edit: FieldEdit) -> Self {
+        Self { object: object.clone(), pointer: edit.pointer.clone(), edit }
+    }
 }
 
 impl Component {
@@ -97,20 +107,48 @@ impl Component {
             let edits = cluster.edits(&Edited { object, editable: &editable, edits: self.edits })?;
             let name = ObjectName::of(object)?;
             let lost = edits.into_iter().filter(|edit| !edit.stays);
-            found.extend(lost.map(|edit| Overwritten { object: name.clone(), edit }));
+            found.extend(lost.map(|edit| Overwritten::new(&name, edit)));
         }
         Ok(found)
     }
 
-    /// Makes the edits again that the way forward overwrote. One that does not fit any more is reported: the component itself is back.
-    fn restore_edits(cluster: &Cluster, before: &Value, site: &Site) {
+    /// The edits that a removal of the objects takes away, for its way back; none where there are none. What is not Landfall's is not
+    /// removed. An object that the API server does not compare is reported, and removed all the same.
+    pub(super) fn edits_before_removal(&self, site: &Site) -> Result<Value, StepError> {
+        let cluster = site.cluster()?;
+        let mut found = Vec::new();
+        for object in &self.resolved(&site.documents)? {
+            let name = ObjectName::of(object)?;
+            let edits = match cluster.edits(&Edited { object, editable: &[], edits: Edits::Refuse }) {
+                Ok(edits) => edits,
+                Err(ClusterError::Foreign { .. }) => continue,
+                Err(error) => {
+                    let reason = with_causes(&error);
+                    let text = format!("edits of {name} are not known, so an undo does not make them again: {reason}");
+                    site.progress.event(Event::Note(text));
+                    continue;
+                }
+            };
+            found.extend(edits.into_iter().map(|edit| Overwritten::new(&name, edit)));
+        }
+        Ok(if found.is_empty() { Value::Null } else { json!({"edits": found}) })
+    }
+
+    /// Makes the edits again that the way forward took away. One that is not made again is reported: the component itself is back.
+    fn restore_edits(cluster: &Cluster, before: &Value, objects: &[Value], site: &Site) {
         let lost: Vec<Overwritten> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
-        for Overwritten { object, edit } in lost {
-            let Some(value) = &edit.now else { continue };
-            if let Err(error) = cluster.edit_as(&edit.manager, &object, &edit.field, value) {
-                let text = format!("{} of {object} is not {value} again: {}", edit.field, with_causes(&error));
-                site.progress.event(Event::Note(text));
-            }
+        for Overwritten { object: name, edit, pointer } in lost {
+            let applied = objects.iter().find(|object| ObjectName::of(object).is_ok_and(|of| of.is_same_object(&name)));
+            let edit = FieldEdit { pointer, ..edit };
+            let reason = match cluster.restore_edit(&LostEdit { name: &name, applied, edit: &edit }) {
+                Ok(Restored::Made) => continue,
+                Ok(other) => other.to_string(),
+                Err(error) => with_causes(&error),
+            };
+            let value = edit.now.map(|value| format!(" to {value}")).unwrap_or_default();
+            let text =
+                format!("{} of {name}, which {} had set{value}, is not so again: {reason}", edit.field, edit.manager);
+            site.progress.event(Event::Note(text));
         }
     }
 
@@ -159,8 +197,13 @@ pub(super) fn prune(
 
 /// The objects of all components of a site's release but this one.
 fn objects_of_others(site: &Site, component: &str) -> Result<Vec<ObjectName>, StepError> {
-    let others = site.release.components.iter().filter(|other| other.name != component);
-    let names = others.map(|other| names(&read_document(&site.documents, &other.objects)?));
+    objects_of(site, |other| other != component)
+}
+
+/// The objects of those components of a site's release that have such a name.
+fn objects_of(site: &Site, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<ObjectName>, StepError> {
+    let wanted = site.release.components.iter().filter(|component| is_wanted(&component.name));
+    let names = wanted.map(|component| names(&read_document(&site.documents, &component.objects)?));
     Ok(names.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
@@ -261,7 +304,7 @@ impl Step<Site> for Component {
         let (pruned, left) = prune(&cluster, &all, &wanted, site)?;
         self.inventory(wanted.clone()).write(&cluster)?;
         if self.edits == Edits::Leave {
-            Self::restore_edits(&cluster, before, site);
+            Self::restore_edits(&cluster, before, &objects, site);
         }
         Ok(json!({"applied": wanted.len(), "pruned": pruned, "left": left}))
     }
@@ -276,7 +319,11 @@ impl Step<Site> for Component {
         let mut kept = before.clone().unwrap_or_default();
         // Without an earlier release there is nothing that it could have given to another component.
         if !site.kept.is_empty() {
-            kept.extend(objects_of_others(&site.as_it_was()?, &self.owner.component)?);
+            let earlier = site.as_it_was()?;
+            kept.extend(objects_of_others(&earlier, &self.owner.component)?);
+            // The earlier form of this component may have been removed before, but for what holds data.
+            let own = objects_of(&earlier, |component| component == self.owner.component)?;
+            kept.extend(own.into_iter().filter(ObjectName::is_never_pruned));
         }
         let limit = Duration::from_secs(DELETION_SECONDS);
         for object in

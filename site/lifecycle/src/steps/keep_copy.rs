@@ -1,5 +1,6 @@
 //! A volume whose data the new release changes is copied while its workload is stopped. Undo brings the copy back, and keeps what the
-//! new release has made of the data by then: clients may have written to it.
+//! new release has made of the data by then: clients may have written to it. Before anything may have run on the data, undo leaves it and
+//! removes the copy.
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::begin_use::note_of;
 use super::stop::Stop;
 use crate::replaced_data::REPLACED;
 use crate::site::Site;
@@ -99,13 +101,20 @@ impl Step<Site> for KeepCopy {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        mounts::remove_tree(&Self::path(site, &self.unfinished()))?;
-        if !Self::path(site, &self.copy()).exists() {
-            return Ok(());
+        let (unfinished, copy) = (Self::path(site, &self.unfinished()), Self::path(site, &self.copy()));
+        let note = note_of(&site.paths, &self.copy());
+        mounts::remove_tree(&unfinished)?;
+        if copy.exists() && Self::path(site, &self.folder).exists() && !note.exists() {
+            // No pod has run since the copy was made. By its name it is always whole, so it loses that first.
+            durable::rename(&copy, &unfinished)?;
+            return mounts::remove_tree(&unfinished);
         }
-        // The earlier release's objects are back by now, and their pods may run on the later one's data.
-        self.stopped.stop(site)?;
-        self.put_back(site)
+        if copy.exists() {
+            // The earlier release's objects are back by now, and their pods may run on the later one's data.
+            self.stopped.stop(site)?;
+            self.put_back(site)?;
+        }
+        Ok(durable::remove_file(&note)?)
     }
 }
 
@@ -118,6 +127,8 @@ mod tests {
 
     use super::*;
     use crate::replaced_data::ReplacedData;
+    use crate::steps::begin_use::BeginUse;
+    use crate::steps::remove_aside::RemoveAside;
     use crate::steps::tests::site;
 
     fn step() -> KeepCopy {
@@ -150,9 +161,43 @@ mod tests {
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
         assert!(step().has_replaced(&kept[0].name) && !other.has_replaced(&kept[0].name));
-        // Without a copy there is nothing to undo, and no cluster is asked.
+        // Without a copy there is nothing to undo but its note, and no cluster is asked.
+        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
         step().undo(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
+        assert!(!note_of(&site.paths, &step().copy()).exists());
+    }
+
+    #[test]
+    fn an_undo_before_anything_ran_on_copied_data_keeps_no_second_form_of_it() {
+        let (_root, mut site) = site();
+        site.commands = Arc::new(Subprocesses);
+        let (volume, copy) = (KeepCopy::path(&site, &step().folder), KeepCopy::path(&site, &step().copy()));
+        durable::create_folder(&volume).unwrap();
+        durable::write_file(&volume.join("rows"), b"rows", 0o640).unwrap();
+        step().act(&mut site, &Value::Null).unwrap();
+        // No cluster is there that could stop anything. The second undo is one after a power cut.
+        for _ in 0..2 {
+            step().undo(&mut site, &Value::Null).unwrap();
+            assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"rows");
+            assert!(!copy.exists() && !KeepCopy::path(&site, &step().unfinished()).exists());
+            assert_eq!(ReplacedData::all(&site.paths).unwrap(), []);
+        }
+
+        step().act(&mut site, &Value::Null).unwrap();
+        let mut begin = BeginUse { copies: vec![step().copy()] };
+        assert_eq!(begin.observe(&mut site).unwrap(), Observed::Absent);
+        begin.act(&mut site, &Value::Null).unwrap();
+        assert_eq!(begin.observe(&mut site).unwrap(), Observed::Done);
+        begin.undo(&mut site, &Value::Null).unwrap();
+        // From here on the copy returns, once its workload has stopped: without a cluster it stays.
+        step().undo(&mut site, &Value::Null).unwrap_err();
+        assert!(copy.exists() && volume.exists());
+        let mut remove = RemoveAside { folder: begin.copies.remove(0) };
+        remove.act(&mut site, &Value::Null).unwrap();
+        assert!(!copy.exists() && !note_of(&site.paths, &remove.folder).exists());
+        remove.folder.push('x');
+        assert_eq!(remove.observe(&mut site).unwrap(), Observed::Done);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod artifact_files;
 pub mod back_up;
 pub mod backup_schedule;
 pub mod begin_logs;
+pub mod begin_use;
 pub mod check_restored;
 pub mod cluster_secrets;
 pub mod collect;
@@ -106,6 +107,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::CheckRestored(step) => step,
         Action::RemoveAside(step) => step,
         Action::KeepCopy(step) => step,
+        Action::BeginUse(step) => step,
         Action::EtcdSnapshot(step) => step,
         Action::StaticPods(step) => step,
         Action::KubeletConfiguration(step) => step,

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use landfall_host::mounts;
+use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::begin_use::note_of;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -25,11 +27,13 @@ impl RemoveAside {
 
 impl Step<Site> for RemoveAside {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(if self.path(site).exists() { Observed::Absent } else { Observed::Done })
+        let is_there = self.path(site).exists() || note_of(&site.paths, &self.folder).exists();
+        Ok(if is_there { Observed::Absent } else { Observed::Done })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         mounts::remove_tree(&self.path(site))?;
+        durable::remove_file(&note_of(&site.paths, &self.folder))?;
         Ok(Value::Null)
     }
 

@@ -1,5 +1,5 @@
 //! What the earlier release made is removed, because the later one has no such thing or must make it anew. Undo makes it
-//! again. Data stays: volumes, claims, secrets and namespaces are never removed by an upgrade.
+//! again, edits included. Data stays: volumes, claims, secrets and namespaces are never removed by an upgrade.
 
 use std::time::Duration;
 
@@ -67,6 +67,11 @@ impl Step<Site> for Retire {
         })
     }
 
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        let Action::Component(component) = &*self.before else { return Ok(Value::Null) };
+        component.edits_before_removal(&site.as_it_was()?)
+    }
+
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         match &*self.before {
             Action::Component(component) => remove_component(component, site),
@@ -76,6 +81,8 @@ impl Step<Site> for Retire {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        resolve(&self.before).act(&mut site.as_it_was()?, before).map(drop)
+        // What was not removed may have been edited meanwhile, and no edit may stop the way back.
+        let again = self.before.on_the_way_back_from(&self.before);
+        resolve(&again).act(&mut site.as_it_was()?, before).map(drop)
     }
 }

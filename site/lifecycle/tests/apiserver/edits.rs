@@ -1,11 +1,16 @@
 //! Fields that an administrator edited: listed, left, overwritten, and made again by an undo.
 
-use landfall_cluster::{Applied, Cluster, Edited, Edits, ObjectName, Owner};
+use std::sync::{Arc, Mutex};
+
+use landfall_cluster::{Applied, Cluster, Edited, Edits, FieldEdit, LostEdit, ObjectName, Owner, Restored};
+use landfall_engine::plan::StepId;
 use landfall_engine::step::{Observed, Step};
 use landfall_error_codes::Coded;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::replace::Replace;
+use landfall_lifecycle::steps::retire::Retire;
+use landfall_media::progress::{Event, Progress};
 use landfall_release_document::EditableField;
 use serde_json::{Value, json};
 
@@ -128,6 +133,114 @@ fn an_undo_makes_overwritten_edits_again_and_leaves_those_that_came_meanwhile() 
     // A person edits while the change is open: the way back is not stopped by it.
     replace.act(site, &noted).unwrap();
     edit(&plane, &json!({"app.size": "9"}));
-    replace.undo(site, &json!({"inventory": null})).unwrap();
+    replace.undo(site, &noted).unwrap();
     assert_eq!(found(&cluster).1, json!("9"));
+}
+
+/// Keeps what is reported.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn event(&self, event: Event) {
+        if let Event::Note(text) = event {
+            self.0.lock().unwrap().push(text);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
+fn a_removed_component_returns_with_its_edits_though_what_stays_was_edited_meanwhile() {
+    let plane = ControlPlane::start();
+    let cluster = plane.cluster();
+    let named =
+        |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "web", "namespace": "default"}});
+    let mut secret = named("Secret");
+    secret["data"] = json!({"key": "YQ==", "other": "Yg=="});
+    let mut ports = named("Service");
+    let port = |name: &str, port: u32| json!({"name": name, "port": port, "targetPort": port});
+    ports["spec"] = json!({"selector": {"app": "web"}, "ports": [port("http", 80), port("dns", 53)]});
+    ports["metadata"]["annotations"] = json!({"a.b/c": "1"});
+    let entry = json!({
+        "name": "web", "namespace": "default", "needs": [], "objects": "documents/objects/web.json",
+        "pod_security": "restricted", "ready_seconds": 60,
+    });
+    let documents = [("documents/objects/web.json", json!([object("", ""), secret, ports]))];
+    let site = &mut plane.site(release(&json!([entry]), &json!([]), &json!([])), &documents);
+    site.kept = vec![site.own_release()];
+    let notes = Arc::new(Notes::default());
+    site.progress = notes.clone();
+    let made = component("info", "1", Edits::Refuse);
+    made.act(site, &Value::Null).unwrap();
+    edit(&plane, &json!({"level": "debug", "app.size": "2"}));
+    let patch = |kind: &str, patch: Value| {
+        let manager = "--field-manager=kubectl-edit";
+        plane.kubectl(&["patch", kind, "web", manager, "--type=strategic", "-p", &patch.to_string()], None);
+    };
+    let ports = json!([{"port": 53, "targetPort": 5353}]);
+    patch("service", json!({"metadata": {"annotations": {"a.b/c": "2"}}, "spec": {"ports": ports}}));
+
+    let retire = Retire { step: StepId("component/web".to_owned()), before: Box::new(Action::Component(made.clone())) };
+    let kept = retire.prepare(site).unwrap();
+    retire.act(site, &kept).unwrap();
+    assert_eq!(retire.observe(site).unwrap(), Observed::Done);
+    // The secret stays, and a person changes it.
+    patch("secret", json!({"data": {"key": "Yw=="}}));
+    // The later form of the component is applied, and goes back.
+    let before = made.prepare(site).unwrap();
+    Component { edits: Edits::Overwrite, ..made.clone() }.act(site, &before).unwrap();
+    patch("secret", json!({"data": {"key": "Yw=="}}));
+    made.undo(site, &before).unwrap();
+    let key = || plane.kubectl(&["get", "secret", "web", "-o", "jsonpath={.data.key}"], None);
+    assert_eq!(key(), "Yw==", "the undo removed what holds data");
+    for _ in 0..2 {
+        retire.undo(site, &kept).unwrap();
+        assert_eq!((found(&cluster).0, found(&cluster).1), (json!("debug"), json!("2")));
+        let query = "jsonpath={.metadata.annotations.a\\.b/c} {.spec.ports[?(@.port==53)].targetPort}";
+        assert_eq!(plane.kubectl(&["get", "service", "web", "-o", query], None), "2 5353");
+        assert_eq!(key(), "Yw==");
+    }
+    assert_eq!(notes.0.lock().unwrap().join("\n"), "");
+}
+
+#[test]
+#[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
+fn an_edit_is_made_again_with_what_was_around_it_or_its_loss_is_named() {
+    let plane = ControlPlane::start();
+    let cluster = plane.cluster();
+    cluster.apply(&settings("info", "1")).unwrap();
+    let mut annotated = settings("info", "1");
+    annotated["metadata"]["annotations"] = json!({"a.b/c": "1"});
+    let name = ObjectName::of(&annotated).unwrap();
+    let edit = |field: &str, pointer: Option<&str>, now: Option<Value>| FieldEdit {
+        field: field.to_owned(),
+        manager: "kubectl-edit".to_owned(),
+        now,
+        new: None,
+        stays: false,
+        pointer: pointer.map(str::to_owned),
+    };
+    let restore = |name: &ObjectName, applied: Option<&Value>, edit: &FieldEdit| {
+        cluster.restore_edit(&LostEdit { name, applied, edit }).unwrap()
+    };
+    let dotted = edit(".metadata.annotations.a.b/c", Some("/metadata/annotations/a.b~1c"), Some(json!("2")));
+    for _ in 0..2 {
+        assert_eq!(restore(&name, None, &dotted), Restored::Made);
+        let live = cluster.get(&name).unwrap().unwrap();
+        assert_eq!(live["metadata"]["annotations"]["a.b/c"], "2");
+    }
+    // It has another value now, and the release never had one.
+    let other = FieldEdit { now: Some(json!("3")), ..dotted };
+    assert_eq!(restore(&name, None, &other), Restored::EditedSince);
+    assert_eq!(restore(&name, Some(&annotated), &other), Restored::EditedSince);
+    let applied = settings("info", "1");
+    let size = edit(".data.app.size", Some("/data/app.size"), Some(json!("7")));
+    assert_eq!(restore(&name, Some(&applied), &size), Restored::Made);
+    assert_eq!(found(&cluster).1, json!("7"));
+    let item = edit(r#".spec.ports[name="x"].port"#, None, Some(json!(1)));
+    assert_eq!(restore(&name, None, &item), Restored::PlaceMissing);
+    assert_eq!(restore(&name, None, &edit(".data.key", None, None)), Restored::ValueUnknown);
+    let missing = ObjectName::new("v1", "ConfigMap", "default", "missing");
+    assert_eq!(restore(&missing, None, &size), Restored::ObjectMissing);
 }

@@ -136,8 +136,8 @@ impl Drill<'_> {
     /// What loaded data and what its software adds may take.
     fn needed(&self, backup: &OpenBackup, group: &[&SavedStream]) -> Space {
         let loaded = group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum();
-        let volume = |saved: &&SavedStream| estimate::live(self.paths, self.cluster, &saved.namespace, &saved.rule);
-        estimate::drill_space(loaded, group.iter().map(volume).fold(Space::default(), Space::plus))
+        let rules = group.iter().map(|saved| (saved.namespace.as_str(), &saved.rule));
+        estimate::drill_space(loaded, estimate::live(self.paths, self.cluster, rules))
     }
 }
 

@@ -118,6 +118,7 @@ impl Planned {
         }
         let objects = resolved(&after, inputs.after.documents)?;
         self.steps.extend(data.map(|data| data.set_apart(&name, inputs.token)).unwrap_or_default());
+        self.steps.extend(data.and_then(|data| data.begin_use(&name, inputs.token)));
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");
@@ -128,7 +129,10 @@ impl Planned {
                 (Action::ComponentReady(_), _) if !is_changed && !stops => {}
                 (Action::ComponentReady(_), _) => {
                     self.steps.extend(data.map(|data| data.loads(&name, &objects)).unwrap_or_default());
-                    self.steps.extend(stopped.starts(&name, &objects));
+                    let are_applied = change.fate != Fate::Unchanged || is_remounted;
+                    let starts =
+                        if are_applied { stopped.starts(&name, &objects) } else { stopped.starts_as_before(&name) };
+                    self.steps.extend(starts);
                     // Its id tells a component that has changed from one that only waited.
                     let id = if is_changed { planned.id } else { id("started", &name) };
                     self.steps.push(PlannedStep { id, ..planned });
@@ -260,6 +264,8 @@ pub(crate) fn changed_objects(
             continue;
         }
         for object in resolved(component, documents)? {
+            // What holds data is not removed with its component.
+            let is_made_anew = is_made_anew && !ObjectName::of(&object)?.is_never_pruned();
             let mut editable = if is_made_anew { Vec::new() } else { component.editable_of(&object) };
             // Whoever had set its number of pods, the stop sets another one.
             let is_stopped = stopped.iter().any(|workload: &&ObjectName| {
@@ -274,10 +280,22 @@ pub(crate) fn changed_objects(
 
 /// Sets what a plan does with edits of the fields that it changes.
 pub(crate) fn set_edits(plan: &mut Plan<Action>, edits: Edits) {
+    let mut retired = BTreeSet::new();
     for planned in plan.steps.iter_mut().chain(&mut plan.closing) {
         let after = match &mut planned.action {
             Action::Replace(replace) => &mut replace.after,
             Action::Supersede(supersede) => &mut supersede.after,
+            Action::Retire(Retire { before, .. }) => {
+                if let Action::Component(component) = &**before {
+                    retired.insert(component.owner.component.clone());
+                }
+                continue;
+            }
+            // It makes way for itself; what holds data stays, and edits of that.
+            Action::Component(component) if retired.contains(&component.owner.component) => {
+                component.edits = edits;
+                continue;
+            }
             _ => continue,
         };
         **after = after.as_ref().clone().with_edits(edits);

@@ -10,6 +10,7 @@ use crate::backups::LiveVolume;
 use crate::plan::install::step;
 use crate::plan::restore::RestoredStream;
 use crate::steps::action::Action;
+use crate::steps::begin_use::BeginUse;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
 use crate::steps::stop::Stop;
@@ -52,6 +53,15 @@ impl ChangedData {
             }
             Self::Restored(streams) => streams.iter().map(RestoredStream::set_aside).collect(),
         }
+    }
+
+    /// Once all copies are whole, and before any pod may write to what was copied: the undo of each knows from then on.
+    pub(super) fn begin_use(&self, component: &str, token: &str) -> Option<PlannedStep<Action>> {
+        let Self::Copied(volumes) = self else { return None };
+        let copies: Vec<String> = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
+        let title = format!("note that the data of {component} may change from here on");
+        let action = Action::BeginUse(BeginUse { copies });
+        (!volumes.is_empty()).then(|| step(format!("begin-use/{component}"), &title, 0, action))
     }
 
     /// Once the objects of the other release are there: data is loaded. `objects` are those objects.

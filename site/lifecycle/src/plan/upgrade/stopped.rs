@@ -42,9 +42,18 @@ impl Stopped {
             .collect()
     }
 
-    /// Starts those of a component that are among `objects`, which are its objects in the other release.
+    /// Starts those of a component that are among `objects`, which are its objects in the other release, with the number of pods that
+    /// these say.
     pub(super) fn starts(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
-        let wanted = self.component(component).iter().filter_map(|stop| in_release(stop, objects));
+        Self::started(component, self.component(component).iter().filter_map(|stop| in_release(stop, objects)))
+    }
+
+    /// Starts those of a component whose objects do not change, with the number of pods that they had.
+    pub(super) fn starts_as_before(&self, component: &str) -> Vec<PlannedStep<Action>> {
+        Self::started(component, self.component(component).iter().cloned())
+    }
+
+    fn started(component: &str, wanted: impl Iterator<Item = Stop>) -> Vec<PlannedStep<Action>> {
         wanted
             .map(|stopped| {
                 let id = id("start", component, &stopped);

@@ -73,3 +73,34 @@ fn other_editable_fields_alone_change_no_settings() {
     let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
     assert!(plan.plan.steps.is_empty(), "{:?}", plan.plan.steps);
 }
+
+#[test]
+fn what_is_made_anew_overwrites_edits_and_what_holds_data_keeps_its_editable_fields() {
+    let claim = |mut side: Side| {
+        let document = side.documents.get_mut("documents/objects/web.json").unwrap();
+        let mut objects: Vec<Value> = serde_json::from_slice(document).unwrap();
+        let name = json!({"name": "data", "namespace": "web"});
+        objects.push(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": name, "spec": {}}));
+        *document = serde_json::to_vec(&objects).unwrap();
+        let (kind, name) = ("PersistentVolumeClaim".to_owned(), "data".to_owned());
+        let field = EditableField { kind, name, path: "/spec/resources".to_owned() };
+        side.release.components[0].editable.push(field);
+        side.with("new", "new:1", &[])
+    };
+    let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
+    let mut after = claim(side("1.1.0", 2).with("web", "web:1", &["model"]));
+    let model = after.release.artifacts.iter_mut().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
+    model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
+    let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    let found = changed_objects(&plan.plan, &after.documents).unwrap();
+    let shown: Vec<(bool, usize)> =
+        found.iter().map(|changed| (changed.is_made_anew, changed.editable.len())).collect();
+    assert_eq!(shown, [(true, 0), (false, 1)]);
+
+    set_edits(&mut plan.plan, Edits::Overwrite);
+    let edits = plan.plan.all().filter_map(|planned| match &planned.action {
+        Action::Component(component) => Some((component.owner.component.as_str(), component.edits)),
+        _ => None,
+    });
+    assert_eq!(edits.collect::<Vec<_>>(), [("web", Edits::Overwrite), ("new", Edits::Refuse)]);
+}

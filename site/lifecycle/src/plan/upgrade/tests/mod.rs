@@ -61,6 +61,15 @@ impl Side {
         self
     }
 
+    /// Sets the number of pods that a component's Deployment has in the release.
+    fn with_pods(mut self, name: &str, replicas: u32) -> Self {
+        let document = self.documents.get_mut(&format!("documents/objects/{name}.json")).unwrap();
+        let mut objects: Value = serde_json::from_slice(document).unwrap();
+        objects[0]["spec"]["replicas"] = json!(replicas);
+        *document = serde_json::to_vec(&objects).unwrap();
+        self
+    }
+
     /// Gives the last component a backup rule.
     fn backed_up(mut self) -> Self {
         let rule = json!({
@@ -334,14 +343,14 @@ fn data_that_changes_is_copied_while_its_workload_is_stopped() {
     let planned = before.with_data_to(&after, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
-        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log component/db start/db/db ready/db still-ready/db"
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db component/db start/db/db ready/db still-ready/db"
     );
     assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
     // None of its own objects change: what another component does to the data must not be lost either.
     let planned = before.with_data_to(&before, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
-        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log start/db/db ready/db still-ready/db"
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db start/db/db ready/db still-ready/db"
     );
 }
 
@@ -368,6 +377,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
             "stop/api/api stop",
             "stop/db/db stop",
             "keep-copy/pvc-1_db_data keep-copy",
+            "begin-use/db begin-use",
             "component/db supersede",
             "start/db/db start",
             "ready/db component-ready",
@@ -379,6 +389,14 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let stops: Vec<_> = planned.components.iter().map(|change| (change.component.as_str(), change.stops)).collect();
     assert_eq!(stops, [("db", true), ("api", true), ("old", false)]);
     assert_eq!(fates(&planned)[1], ("api", Fate::Unchanged));
+    // Whatever number the release has: nothing else of this component changes.
+    let (before, after) = (before.with_pods("api", 1), after.with_pods("api", 1).with_pods("db", 1));
+    let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
+    let started = planned.plan.steps.iter().filter_map(|planned| match &planned.action {
+        Action::Start(start) => Some((planned.id.0.as_str(), start.stopped.replicas)),
+        _ => None,
+    });
+    assert_eq!(started.collect::<Vec<_>>(), [("start/db/db", 1), ("start/api/api", 3)]);
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! Edits that a change overwrote or deleted, made again on the way back.
+
+use std::fmt;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::connection::Call;
+use super::fields::{pointer_of, set_operations};
+use super::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
+
+/// An edit that a change took away.
+#[derive(Debug, Clone, Copy)]
+pub struct LostEdit<'a> {
+    /// The object.
+    pub name: &'a ObjectName,
+    /// The object as it was applied on the way back; none if that release has no such object.
+    pub applied: Option<&'a Value>,
+    /// The edit, as it was before.
+    pub edit: &'a FieldEdit,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// The field is as it was before the change.
+    Made,
+    /// Its value is secret or was not found, so nothing kept it.
+    ValueUnknown,
+    /// The object is not there.
+    ObjectMissing,
+    /// Another manager has set it meanwhile: that stays.
+    EditedSince,
+    /// What was around it is not there.
+    PlaceMissing,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Made => "it is as it was before",
+            Self::ValueUnknown => "its value was not kept",
+            Self::ObjectMissing => "the object is not there",
+            Self::EditedSince => "it was set again meanwhile",
+            Self::PlaceMissing => "what was around it is not there",
+        })
+    }
+}
+
+impl Cluster {
+    /// Makes an edit again in the name of its manager, unless another one has set the field meanwhile. The API server has written it to etcd
+    /// when this returns [`Restored::Made`].
+    pub fn restore_edit(&self, lost: &LostEdit<'_>) -> Result<Restored, ClusterError> {
+        let LostEdit { name, edit, .. } = lost;
+        let Some(value) = &edit.now else { return Ok(Restored::ValueUnknown) };
+        let Some(live) = self.get(name)? else { return Ok(Restored::ObjectMissing) };
+        let found = pointer_of(&live, &edit.field);
+        let now = found.as_ref().and_then(|pointer| live.pointer(pointer));
+        if now == Some(value) {
+            return Ok(Restored::Made);
+        }
+        if now.is_some() && !self.is_as_applied(lost)? {
+            return Ok(Restored::EditedSince);
+        }
+        let Some(pointer) = found.or_else(|| edit.pointer.clone()) else { return Ok(Restored::PlaceMissing) };
+        let what = format!("{} of {name}", edit.field);
+        let is_safe = |found: char| found.is_ascii_alphanumeric() || "-_.".contains(found);
+        let manager = edit.manager.replace(|found: char| !is_safe(found), "-");
+        let call = Call {
+            method: Method::PATCH,
+            path: format!("{}?fieldManager={manager}&fieldValidation=Strict", self.path(name)?),
+            content_type: "application/json-patch+json",
+            body: json!(set_operations(&live, &pointer, value)).to_string().into_bytes(),
+            verb: "restore",
+            what: &what,
+        };
+        self.call(&call).map(|_| Restored::Made)
+    }
+
+    /// Whether the field is as it was applied on the way back: the API server compares, which knows equal values of other forms.
+    fn is_as_applied(&self, lost: &LostEdit<'_>) -> Result<bool, ClusterError> {
+        let Some(applied) = lost.applied.filter(|applied| pointer_of(applied, &lost.edit.field).is_some()) else {
+            return Ok(false);
+        };
+        let found = self.edits(&Edited { object: applied, editable: &[], edits: Edits::Leave })?;
+        let field = &lost.edit.field;
+        let is_of = |other: &str| field.starts_with(other) || other.starts_with(field.as_str());
+        Ok(!found.iter().any(|edit| is_of(&edit.field)))
+    }
+}
