@@ -2,6 +2,7 @@
 //! into the release document.
 
 mod declared;
+mod listing;
 mod programs;
 mod rendered;
 #[cfg(test)]

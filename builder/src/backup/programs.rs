@@ -2,15 +2,16 @@
 //! backup. The layers must be in the store.
 
 use std::collections::{BTreeMap, btree_map};
-use std::path::{Component as Part, Path, PathBuf};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
+use super::listing::{self, Entry, Listed, plain};
 use super::{BackupDefinition, Component};
-use crate::compression::Compression;
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
@@ -114,41 +115,24 @@ impl Search<'_> {
     }
 }
 
-/// What is at a path of an image.
-enum Entry {
-    Folder,
-    File,
-    /// A link to this path, as it is written.
-    Link(PathBuf),
-}
-
 /// All files of an image, by absolute path.
 #[derive(Default)]
 struct ImageFiles(BTreeMap<PathBuf, Entry>);
 
 impl ImageFiles {
-    /// Reads the layers, base first.
+    /// Puts the layers on one another, base first.
     fn read(image: &FetchedImage, store: &ContentStore) -> Result<Self> {
         let mut files = Self::default();
         for layer in &image.manifest.layers {
-            let unreadable = |error: std::io::Error| {
-                let what = format!("layer {} cannot be unpacked", layer.digest);
-                BuildError::new(codes::ARTIFACT_INVALID, what).because(error)
-            };
-            let compression = Compression::of_layer(&layer.media_type).ok_or_else(|| {
-                BuildError::new(codes::ARTIFACT_INVALID, format!("layer {} is of an unknown type", layer.digest))
-            })?;
-            files.add(compression.reader(store.open(layer.digest)?)).map_err(unreadable)?;
+            files.add(listing::of(layer, store)?);
         }
         Ok(files)
     }
 
     /// Adds a layer: what it removes goes before what it brings.
-    fn add(&mut self, layer: impl std::io::Read) -> std::io::Result<()> {
+    fn add(&mut self, layer: Vec<Listed>) {
         let mut brought = Vec::new();
-        for entry in tar::Archive::new(layer).entries()? {
-            let entry = entry?;
-            let path = plain(&entry.path()?);
+        for Listed { path, entry } in layer {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name == ".wh..wh..opq" {
                 self.remove_below(self.place(&path).parent().unwrap_or(Path::new("/")));
@@ -157,17 +141,7 @@ impl ImageFiles {
                 self.remove_below(&removed);
                 self.0.remove(&removed);
             } else {
-                let target = entry.link_name()?.map(std::borrow::Cow::into_owned).unwrap_or_default();
-                brought.push((
-                    path,
-                    match entry.header().entry_type() {
-                        tar::EntryType::Directory => Entry::Folder,
-                        tar::EntryType::Symlink => Entry::Link(target),
-                        // The path of a hard link begins at the root of the image.
-                        tar::EntryType::Link => Entry::Link(plain(&target)),
-                        _ => Entry::File,
-                    },
-                ));
+                brought.push((path, entry));
             }
         }
         for (path, entry) in brought {
@@ -177,11 +151,15 @@ impl ImageFiles {
             }
             self.0.insert(path, entry);
         }
-        Ok(())
     }
 
     fn remove_below(&mut self, folder: &Path) {
-        self.0.retain(|path, _| path == folder || !path.starts_with(folder));
+        // Paths are in the order of their parts, so what is below a folder follows it.
+        let after = self.0.range::<Path, _>((Bound::Excluded(folder), Bound::Unbounded));
+        let below: Vec<_> = after.map(|(path, _)| path).take_while(|path| path.starts_with(folder)).cloned().collect();
+        for path in below {
+            self.0.remove(&path);
+        }
     }
 
     /// The paths that links make of a path, itself first; the last one passes no link. Too many links lead nowhere.
@@ -221,19 +199,6 @@ impl ImageFiles {
     }
 }
 
-/// A path from the root, without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Part::Normal(name) => plain.push(name),
-            Part::ParentDir => drop(plain.pop()),
-            Part::RootDir | Part::CurDir | Part::Prefix(_) => {}
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -271,7 +236,7 @@ mod tests {
             ("opt/gone/run", Regular, ""),
             ("loop", Symlink, "loop"),
         ];
-        files.add(&layer(&base)[..]).expect("layer");
+        files.add(listing::read(&layer(&base)[..]).expect("layer"));
         let later = [
             ("opt/.wh.old", Regular, ""),
             ("opt/tool/.wh..wh..opq", Regular, ""),
@@ -280,7 +245,7 @@ mod tests {
             ("data", Symlink, "/scripts"),
             ("opt/gone", Symlink, "/usr"),
         ];
-        files.add(&layer(&later)[..]).expect("layer");
+        files.add(listing::read(&layer(&later)[..]).expect("layer"));
         for there in ["/bin/sh", "/usr/bin/ash", "/bin/busybox", "/opt/tool/../tool/new", "/bin/tool", "/usr/bin/tool"]
         {
             assert!(files.has(Path::new(there), |_| false), "{there}");
