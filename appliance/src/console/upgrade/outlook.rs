@@ -147,7 +147,7 @@ impl Edit {
         shown(&self.now)
     }
 
-    pub(super) fn new(&self) -> String {
+    pub(super) fn in_release(&self) -> String {
         shown(&self.new)
     }
 
