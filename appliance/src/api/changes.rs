@@ -108,34 +108,61 @@ pub async fn ask(
     request: Option<String>,
     intent: Intent,
 ) -> Result<Request, Refusal> {
-    let request = request.unwrap_or_else(new_request);
-    if !is_id(&request) {
+    if request.as_deref().is_some_and(|id| !is_id(id)) {
         return Err(Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned()));
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
     asking.await.context(codes::BUG, || "the wish for a change broke off".to_owned())?
 }
 
-async fn ask_host(context: Context, author: Author, request: String, intent: Intent) -> Result<Request, Refusal> {
+async fn ask_host(
+    context: Context,
+    author: Author,
+    request: Option<String>,
+    intent: Intent,
+) -> Result<Request, Refusal> {
     let ((wanted, became), object) = (intent.actions(), intent.object());
-    note(&context, &author, Event::done(wanted, &object).with(&request)).await?;
-    let by = author.name.chars().filter(|letter| !letter.is_control()).collect::<String>();
-    let by = by.chars().scan(0, |bytes, letter| {
+    // One that the host knows was sent before: its end is recorded already, under the name of who sent it first.
+    let known = match &request {
+        Some(id) => context.site.request(id).await.ok().flatten(),
+        None => None,
+    };
+    let request = request.unwrap_or_else(new_request);
+    let detail = known.as_ref().map_or_else(|| request.clone(), sent_again);
+    note(&context, &author, Event::done(wanted, &object).with(&detail)).await?;
+    let wish = intent.wish(Asking { request, by: host_name_of(&author), correlation: author.correlation.clone() });
+    let asked = match context.site.hand_over(&wish).await {
+        Ok(asked) => asked,
+        Err(error) => {
+            note(&context, &author, Event::refused(became, &object, &error.to_string())).await?;
+            return Err(error.into());
+        }
+    };
+    let is_known = known.is_some_and(|known| (&known.by, &known.begun) == (&asked.by, &asked.begun));
+    if is_known {
+        return Ok(asked);
+    }
+    if asked.by == wish.asking().by {
+        tokio::spawn(record_end(context, author, became, object, asked.request.clone()));
+    } else {
+        note(&context, &author, Event::done(wanted, &object).with(&sent_again(&asked))).await?;
+    }
+    Ok(asked)
+}
+
+/// The author's name, as the host takes it.
+fn host_name_of(author: &Author) -> String {
+    let letters = author.name.chars().filter(|letter| !letter.is_control());
+    let short = letters.scan(0, |bytes, letter| {
         *bytes += letter.len_utf8();
         (*bytes <= NAME_BYTES).then_some(letter)
     });
-    let asking = Asking { request, by: by.collect(), correlation: author.correlation.clone() };
-    let asked = context.site.hand_over(&intent.wish(asking)).await;
-    match asked {
-        Ok(request) => {
-            tokio::spawn(record_end(context, author, became, object, request.request.clone()));
-            Ok(request)
-        }
-        Err(error) => {
-            note(&context, &author, Event::refused(became, &object, &error.to_string())).await?;
-            Err(error.into())
-        }
-    }
+    short.collect()
+}
+
+/// What the audit log says of a request that the host has already.
+fn sent_again(first: &Request) -> String {
+    format!("sent again: {}, first sent by {}", first.request, first.by)
 }
 
 /// Records what became of a request. One that the host forgets, because its API starts again, is recorded as begun alone.

@@ -55,6 +55,15 @@ fn documents_of_the_schemas_can_be_read() {
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
 }
 
+/// The document of a plan has no type here: what the console knows of it, it reads for its page.
+#[test]
+fn the_sample_of_a_plan_has_what_the_schema_requires() {
+    let read: Value = reads("upgradeDryRun", "upgradeDryRun");
+    let lost = &read["outlook"]["pointOfNoReturn"]["lost"];
+    assert!(lost.as_array().is_some_and(|lost| lost.len() > 1), "{lost}");
+    assert!(read["edits"][0].is_object() && read["space"][0].is_object());
+}
+
 #[test]
 fn a_verdict_of_a_newer_version_is_unknown() {
     let mut status = sample("status");

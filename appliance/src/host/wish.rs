@@ -1,6 +1,6 @@
 //! What people want changed, as it is handed to the host.
 
-use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish};
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
 
 /// A wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,4 +15,16 @@ pub enum Wish {
     RollBack(ApprovedWish),
     /// The open change goes back.
     Abort(AbortWish),
+}
+
+impl Wish {
+    /// Who wants it, and the id by which it is recognized if it is sent again.
+    pub const fn asking(&self) -> &Asking {
+        match self {
+            Self::Look(wish) => &wish.asking,
+            Self::Plan(wish) => &wish.asking,
+            Self::Upgrade(wish) | Self::RollBack(wish) => &wish.asking,
+            Self::Abort(wish) => &wish.asking,
+        }
+    }
 }

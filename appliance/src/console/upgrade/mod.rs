@@ -1,5 +1,7 @@
 //! Upgrades and rollbacks: media are found, a plan is read and approved, the change is followed to its end, or undone.
 
+mod further;
+mod outlook;
 mod plan;
 #[cfg(test)]
 mod tests;

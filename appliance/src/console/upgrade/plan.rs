@@ -1,9 +1,14 @@
 //! A plan as a person reads it. The host's document grows with its versions: what this console does not know of it is shown with the
 //! document's own words, and what is missing is left out.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::further::{Further, further};
+use super::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn};
 use crate::console::moment::{Moment, length};
 use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
@@ -11,10 +16,6 @@ use crate::host::{Change, DataFate, PlanPage};
 
 /// Fields of the document that have a place of their own.
 const KNOWN: [&str; 9] = ["kind", "schema", "from", "to", "missingBytes", "node", "components", "backup", "plan"];
-/// Further fields that are shown, and parts of one.
-const MOST: usize = 40;
-/// Longest text of a further field, in characters.
-const LONGEST: usize = 300;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -26,6 +27,29 @@ struct Document {
     components: Vec<Component>,
     backup: Option<Backup>,
     plan: Steps,
+    #[serde(deserialize_with = "where_readable")]
+    outlook: Option<Outlook>,
+    #[serde(deserialize_with = "where_readable")]
+    space: Option<Vec<Peak>>,
+    #[serde(deserialize_with = "where_readable")]
+    edits: Option<Vec<Edit>>,
+}
+
+impl Document {
+    /// Whether a field of this name was read, and is shown in its place.
+    fn has(&self, name: &str) -> bool {
+        match name {
+            "outlook" => self.outlook.is_some(),
+            "space" => self.space.is_some(),
+            "edits" => self.edits.is_some(),
+            _ => KNOWN.contains(&name),
+        }
+    }
+}
+
+/// None for a field that another version has in another form: it is shown with the document's own words.
+fn where_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(|value| T::deserialize(value).ok())
 }
 
 #[derive(Deserialize, Default)]
@@ -84,29 +108,51 @@ impl Step {
     }
 }
 
-/// A component with its mark.
+/// A component with its mark, and what happens to it.
 pub(super) struct ComponentRow {
     pub(super) mark: Mark,
     pub(super) component: Component,
+    outlook: Option<ComponentOutlook>,
 }
 
 impl ComponentRow {
+    fn new(component: Component, outlook: Option<ComponentOutlook>) -> Self {
+        let mark = match component.fate.as_str() {
+            "added" => State::Good.mark("Added"),
+            "changed" => State::Busy.mark("Changed"),
+            "removed" => State::Attention.mark("Removed"),
+            "unchanged" => State::Unknown.mark("Unchanged"),
+            _ => State::Unknown.mark("Other"),
+        };
+        Self { mark, component, outlook }
+    }
+
+    fn is_unchanged(&self) -> bool {
+        let is_quiet = self.outlook.as_ref().is_none_or(ComponentOutlook::is_quiet);
+        self.component.fate == "unchanged" && !self.component.stops && is_quiet
+    }
+
+    pub(super) fn stops(&self) -> bool {
+        self.component.stops || self.outlook.as_ref().is_some_and(|outlook| outlook.interruption == "stops")
+    }
+
     /// What a person notices of it while the plan is carried out.
-    pub(super) fn meanwhile(&self) -> &'static str {
-        match (self.component.stops, self.component.fate.as_str()) {
+    pub(super) fn meanwhile(&self) -> String {
+        let known = self.outlook.as_ref().and_then(ComponentOutlook::meanwhile);
+        let by_fate = match (self.component.stops, self.component.fate.as_str()) {
             (true, _) => "stops",
             (false, "added") => "starts",
             (false, "removed") => "ends",
-            (false, "changed") => "pods are replaced",
+            (false, "changed") if self.outlook.is_none() => "pods are replaced",
             (false, _) => "runs",
-        }
+        };
+        known.unwrap_or_else(|| by_fate.to_owned())
     }
-}
 
-/// Something further that the host says about the plan.
-pub(super) struct Further {
-    pub(super) name: String,
-    pub(super) values: Vec<String>,
+    /// What becomes of its data; empty where it has none, or where the document does not say.
+    pub(super) fn data(&self) -> &str {
+        self.outlook.as_ref().map_or("", ComponentOutlook::data)
+    }
 }
 
 /// A plan.
@@ -130,13 +176,19 @@ pub(super) struct PlanView {
     pub(super) unchanged: Vec<String>,
     pub(super) steps: Vec<Step>,
     pub(super) closing: Vec<Step>,
+    pub(super) point_of_no_return: Option<PointOfNoReturn>,
+    pub(super) space: Vec<Peak>,
+    pub(super) edits: Vec<Edit>,
     pub(super) further: Vec<Further>,
 }
 
 impl PlanView {
     pub(super) fn new(page: PlanPage) -> Self {
-        let further = further(&page.document);
         let document = Document::deserialize(&page.document).unwrap_or_default();
+        let mut rest = page.document.as_object().cloned().unwrap_or_default();
+        rest.retain(|name, _| !document.has(name));
+        let outlook = document.outlook.unwrap_or_default();
+        rest.extend(outlook.rest);
         let is_upgrade = matches!(page.change, Change::Upgrade { .. });
         let data = match page.change {
             Change::Rollback { data: Some(DataFate::Keep), .. } => Some("stays as it is"),
@@ -145,8 +197,8 @@ impl PlanView {
         };
         let seconds: u64 = document.plan.steps.iter().chain(&document.plan.closing).map(|step| step.seconds).sum();
         let node = document.node.as_ref().map(node_sentences).unwrap_or_default();
-        let (unchanged, changed): (Vec<_>, Vec<_>) =
-            document.components.into_iter().partition(|component| component.fate == "unchanged" && !component.stops);
+        let rows = rows(document.components, outlook.components);
+        let (unchanged, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(ComponentRow::is_unchanged);
         let verb = if is_upgrade { "Upgrade to" } else { "Return to" };
         Self {
             title: format!("{verb} {}", document.to),
@@ -162,11 +214,14 @@ impl PlanView {
             node,
             loses_data: document.backup.is_some(),
             backup: document.backup.and_then(|backup| Moment::read(Some(&backup.time))),
-            changed: changed.into_iter().map(component_row).collect(),
-            unchanged: unchanged.into_iter().map(|component| component.name).collect(),
+            changed,
+            unchanged: unchanged.into_iter().map(|row| row.component.name).collect(),
             steps: document.plan.steps,
             closing: document.plan.closing,
-            further,
+            point_of_no_return: outlook.point_of_no_return,
+            space: document.space.unwrap_or_default(),
+            edits: document.edits.unwrap_or_default(),
+            further: further(&rest),
         }
     }
 
@@ -175,9 +230,40 @@ impl PlanView {
     }
 
     pub(super) fn stopped(&self) -> Vec<&str> {
-        let stops = self.changed.iter().filter(|row| row.component.stops);
+        let stops = self.changed.iter().filter(|row| row.stops());
         stops.map(|row| row.component.name.as_str()).collect()
     }
+
+    /// Whether the table of components has a column for data.
+    pub(super) fn has_data(&self) -> bool {
+        self.changed.iter().any(|row| !row.data().is_empty())
+    }
+
+    /// The edits that the plan would lose: with one, the host refuses to begin (LF4036).
+    pub(super) fn lost_edits(&self) -> Vec<&Edit> {
+        self.edits.iter().filter(|edit| !edit.stays).collect()
+    }
+
+    /// What an administrator of the host runs to take edited fields over.
+    pub(super) fn overwriting_command(&self) -> &'static str {
+        if self.is_upgrade { "landfall upgrade --overwrite-edits" } else { "landfall rollback --overwrite-edits" }
+    }
+}
+
+/// Each component with what happens to it, in the document's order; those at the end that only the outlook names.
+fn rows(components: Vec<Component>, outlooks: Vec<ComponentOutlook>) -> Vec<ComponentRow> {
+    let named = outlooks.into_iter().map(|outlook| (outlook.component.clone(), outlook));
+    let mut outlooks: BTreeMap<String, ComponentOutlook> = named.collect();
+    let mut rows = Vec::new();
+    for component in components {
+        let outlook = outlooks.remove(&component.name);
+        rows.push(ComponentRow::new(component, outlook));
+    }
+    rows.extend(outlooks.into_iter().map(|(name, outlook)| {
+        let component = Component { name, ..Component::default() };
+        ComponentRow::new(component, Some(outlook))
+    }));
+    rows
 }
 
 fn node_sentences(node: &Node) -> Vec<String> {
@@ -191,81 +277,4 @@ fn node_sentences(node: &Node) -> Vec<String> {
         sentences.push("The API server does not answer for some minutes.".to_owned());
     }
     sentences
-}
-
-fn component_row(component: Component) -> ComponentRow {
-    let mark = match component.fate.as_str() {
-        "added" => State::Good.mark("Added"),
-        "changed" => State::Busy.mark("Changed"),
-        "removed" => State::Attention.mark("Removed"),
-        "unchanged" => State::Unknown.mark("Unchanged"),
-        _ => State::Unknown.mark("Other"),
-    };
-    ComponentRow { mark, component }
-}
-
-/// What the document says beyond the fields that have a place of their own.
-fn further(document: &Value) -> Vec<Further> {
-    let Some(fields) = document.as_object() else { return Vec::new() };
-    let rest = fields.iter().filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !is_nothing(value));
-    rest.take(MOST)
-        .map(|(name, value)| {
-            let values = match value {
-                Value::Array(items) => items.iter().take(MOST).map(|item| said(name, item)).collect(),
-                other => vec![said(name, other)],
-            };
-            Further { name: words(name), values }
-        })
-        .collect()
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
-/// A value in words, with the unit that its name ends with.
-fn said(name: &str, value: &Value) -> String {
-    let text = match value {
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => match number.as_u64() {
-            Some(count) if name.ends_with("Bytes") => bytes(count),
-            Some(seconds) if name.ends_with("Seconds") => length(seconds),
-            _ => number.to_string(),
-        },
-        Value::Null => "none".to_owned(),
-        Value::Array(items) => items.iter().take(MOST).map(|item| said(name, item)).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => {
-            let told = fields.iter().filter(|(_, value)| !is_nothing(value)).take(MOST);
-            told.map(|(name, value)| format!("{}: {}", words(name), said(name, value))).collect::<Vec<_>>().join(" · ")
-        }
-    };
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// A field's name as words, without the unit: `peakSpaceBytes` is `Peak space`.
-fn words(name: &str) -> String {
-    let bare = ["Bytes", "Seconds"].into_iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
-    let mut words = String::new();
-    for letter in bare.chars() {
-        if words.is_empty() {
-            words.extend(letter.to_uppercase());
-        } else if letter.is_uppercase() {
-            words.push(' ');
-            words.extend(letter.to_lowercase());
-        } else {
-            words.push(letter);
-        }
-    }
-    words
 }

@@ -1,9 +1,10 @@
 use axum::http::{Method, StatusCode};
+use landfall_peer::Problem;
 use serde_json::json;
 
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
-use crate::host::{Change, DataFate, OperationPage, PlanPage, Wish};
+use crate::host::{Change, DataFate, OperationPage, PlanPage, RequestState, Wish};
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, until};
 
@@ -212,7 +213,7 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
     document["downtimeSeconds"] = json!(90);
     document["edits"] = json!([{ "fields": ["/data/a"], "kept": false, "object": "ConfigMap web/web" }]);
     document["peakSpaceBytes"] = json!(3_221_225_472_u64);
-    document["pointOfNoReturn"] = json!({ "step": "mark", "stepNumber": 9 });
+    document["outlook"]["weather"] = json!({ "step": "mark", "stepNumber": 9 });
     document["nothing"] = json!(null);
     let view = planned(document);
     let told: Vec<_> = view.further.iter().map(|one| (one.name.as_str(), one.values.join("|"))).collect();
@@ -220,15 +221,162 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
         ("Downtime", "1 minute"),
         ("Edits", "Fields: /data/a · Kept: no · Object: ConfigMap web/web"),
         ("Peak space", "3.0 GiB"),
-        ("Point of no return", "Step: mark · Step number: 9"),
+        ("Weather", "Step: mark · Step number: 9"),
     ];
     assert_eq!(told, expected.map(|(name, value)| (name, value.to_owned())));
-    let meanwhile: Vec<_> = view.changed.iter().map(super::plan::ComponentRow::meanwhile).collect();
-    assert_eq!(meanwhile, ["pods are replaced", "starts", "pods are replaced", "stops", "ends"]);
+    assert!(view.edits.is_empty() && view.point_of_no_return.is_some() && view.space.len() == 2);
     for bare in [json!({}), json!(null), json!({ "to": "starter 2", "components": "none" })] {
         let view = planned(bare);
         assert!(view.changed.is_empty() && view.further.is_empty() && view.duration.is_none());
+        assert!(view.point_of_no_return.is_none() && view.space.is_empty());
     }
-    let long = planned(json!({ "text": "x".repeat(10_000), "deep": [[[["y"]]]] }));
-    assert!(long.further.iter().all(|one| one.values.iter().all(|value| value.chars().count() <= 301)));
+}
+
+#[test]
+fn a_long_text_hides_no_other() {
+    let long = planned(json!({ "deep": { "a": "x".repeat(10_000), "b": "the end" }, "many": vec![json!(1); 50] }));
+    let values: Vec<_> = long.further.iter().flat_map(|one| one.values.clone()).collect();
+    assert_eq!(values[0], format!("A: {}… · B: the end", "x".repeat(300)));
+    assert_eq!((values.len(), values[41].as_str()), (42, "and 10 more"));
+}
+
+#[test]
+fn what_happens_to_each_component_is_said() {
+    let said = |document| {
+        let view = planned(document);
+        let said = |row: &super::plan::ComponentRow| (row.meanwhile(), row.data().to_owned());
+        view.changed.iter().map(said).collect::<Vec<_>>()
+    };
+    let expect = |expected: [(&str, &str); 5]| expected.map(|(one, two)| (one.to_owned(), two.to_owned()));
+    let mut document = sample("upgradeDryRun");
+    let with_outlook = expect([
+        ("pods are replaced, in about 53 seconds", ""),
+        ("starts", ""),
+        ("pods are replaced", "stays as it is"),
+        ("stops for about 1 minute", "is copied, then may be changed"),
+        ("ends", ""),
+    ]);
+    assert_eq!(said(document.clone()), with_outlook);
+    document["outlook"] =
+        json!({ "components": [{ "component": "dns", "interruption": "stops", "data": "restored" }] });
+    let view = planned(document.clone());
+    assert_eq!(view.stopped(), ["postgres", "dns"], "an unchanged component that stops is not hidden");
+    assert!(!view.unchanged.contains(&"dns".to_owned()));
+    document.as_object_mut().unwrap().remove("outlook");
+    let without =
+        expect([("pods are replaced", ""), ("starts", ""), ("pods are replaced", ""), ("stops", ""), ("ends", "")]);
+    assert_eq!(said(document), without);
+}
+
+/// The page of the sample plan, changed, as an administrator reads it.
+async fn page_of(site: &Site, change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let root = site.sign_in("root").await;
+    plan_page(site, &root).await;
+    change(&mut site.host.plans.lock().unwrap()[0].document);
+    root.get(&format!("/upgrade/plans/{PLAN}")).await.body
+}
+
+#[tokio::test]
+async fn the_plans_page_says_what_is_lost_and_what_space_is_needed() {
+    let site = Site::begin().await;
+    let long = format!("the data of {} is removed", "x".repeat(2000));
+    let page = page_of(&site, |document| {
+        document["outlook"]["pointOfNoReturn"]["lost"].as_array_mut().unwrap().push(json!(long));
+        document["space"][1]["freeBytes"] = json!(1024);
+    });
+    let page = page.await;
+    for said in [
+        "refuse releases before 1.2.0 from now on",
+        "The copies of the data of postgres are removed",
+        "without what was written since",
+        "the site keeps two releases.",
+        &long[4..],
+        "stops for about 1 minute",
+        "is copied, then may be changed",
+        "/mnt/backups",
+        "2.1 GiB for a backup",
+        "Too little",
+        ".spec.replicas",
+        "kubectl-edit",
+        "Approve and upgrade",
+    ] {
+        assert!(page.contains(said), "no {said}: {page}");
+    }
+    assert!(!page.contains("LF4036"), "the edit stays");
+}
+
+#[tokio::test]
+async fn an_edit_that_would_be_lost_leaves_nothing_to_approve() {
+    let site = Site::begin().await;
+    let page = page_of(&site, |document| {
+        document["edits"].as_array_mut().unwrap().push(json!({
+            "component": "postgres",
+            "object": "ConfigMap postgres/settings",
+            "field": ".data.<b>",
+            "manager": "kubectl-patch",
+            "now": "on",
+            "new": "off",
+            "stays": false,
+        }));
+    });
+    let page = page.await;
+    let notice = page.split("id=\"edited\"").nth(1).unwrap_or_else(|| panic!("{page}")).split("</div>").next().unwrap();
+    for said in [
+        "1 edit",
+        "LF4036",
+        "ConfigMap postgres/settings",
+        "kubectl-patch",
+        "landfall upgrade --overwrite-edits",
+        "revert",
+    ] {
+        assert!(notice.contains(said), "no {said}: {notice}");
+    }
+    assert!(!notice.contains("apps/Deployment assistant"), "an edit that stays is in nothing's way");
+    assert!(!page.contains("/upgrade/approve") && !page.contains("name=\"confirm\""), "{page}");
+    assert!(page.contains("Would be lost") && !page.contains("<b>"), "{page}");
+}
+
+#[tokio::test]
+async fn an_unanswered_approval_claims_nothing() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    plan_page(&site, &root).await;
+    root.post("/upgrade/approve", &[("request", "0123abcd0123"), ("plan", PLAN), ("confirm", "node-1")]).await;
+    let page = async |code: &str| {
+        let problem = Problem {
+            status: 503,
+            title: "there was no answer in 60 seconds".to_owned(),
+            detail: None,
+            code: Some(code.to_owned()),
+            hint: None,
+        };
+        let mut requests = site.host.requests.lock().unwrap().clone();
+        let approval = requests.iter_mut().find(|request| request.verb == "upgrade").unwrap();
+        (approval.state, approval.problem) = (RequestState::Failed, Some(problem));
+        *site.host.requests.lock().unwrap() = requests;
+        root.get("/upgrade?request=0123abcd0123").await.body
+    };
+    let unanswered = page("LF4808").await;
+    assert!(unanswered.contains("It is not known whether the change began"), "{unanswered}");
+    assert!(!unanswered.contains("Nothing was changed"), "{unanswered}");
+    assert!(page("LF4806").await.contains("The change did not begin. Nothing was changed."));
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_is_recorded_as_such_and_ends_once() {
+    let site = Site::begin().await;
+    let (root, other) = (site.program("root", &[Scope::Upgrade]).await, site.program("root", &[Scope::Upgrade]).await);
+    let body = json!({ "request": "0123abcd0123", "operation": 2 }).to_string();
+    let reader = site.sign_in("root").await;
+    let log = async || reader.get("/api/v1/audit").await.body;
+    let send = async |program: &Visitor| program.call(Method::POST, "/api/v1/operations/abort", &body).await.status;
+    assert_eq!(send(&root).await, StatusCode::ACCEPTED);
+    until(async || log().await.contains("\"change.undo\"")).await;
+    assert_eq!((send(&root).await, send(&other).await), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
+    // A look after it: its end is recorded after whatever the others would have recorded.
+    assert_eq!(root.call(Method::POST, "/api/v1/media", "{}").await.status, StatusCode::ACCEPTED);
+    until(async || log().await.contains("\"media.look\"")).await;
+    let log = log().await;
+    let count = |text: &str| log.matches(text).count();
+    assert_eq!((count("\"change.undo\""), count("\"change.ask-undo\""), count("sent again")), (1, 3, 2), "{log}");
 }

@@ -1,5 +1,7 @@
 //! What the page *Upgrade* shows: media, the latest change in words, and what was just asked of the host.
 
+use landfall_error_codes::codes;
+
 use crate::access::Caller;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State as How};
@@ -140,6 +142,12 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// Whether the host cannot say what became of a change: the process that answers reached its time limit, or its answer was unreadable.
+fn is_unanswered(request: &Request) -> bool {
+    let code = request.problem.as_ref().and_then(|problem| problem.code.as_deref());
+    code.is_none_or(|code| code == codes::CHANGE_QUESTION.id)
+}
+
 fn asking(request: Request) -> Asking {
     let sentence = match (request.verb.as_str(), request.state) {
         ("look", RequestState::Running) => "The host looks at its media.",
@@ -154,7 +162,13 @@ fn asking(request: Request) -> Asking {
         (_, RequestState::Done) => "The change has begun. Its steps appear here.",
         ("look", _) => "The host could not look at its media.",
         ("plan", _) => "There is no plan: this is not possible now. Nothing was changed.",
+        ("abort", _) if is_unanswered(&request) => {
+            "It is not known whether the change goes back. Its state is shown below."
+        }
         ("abort", _) => "The change was not undone.",
+        _ if is_unanswered(&request) => {
+            "It is not known whether the change began. If it did, it is shown below as it runs."
+        }
         _ => "The change did not begin. Nothing was changed.",
     };
     let needs_choice = request.problem.as_ref().and_then(|problem| problem.code.as_deref()) == Some("LF4410");

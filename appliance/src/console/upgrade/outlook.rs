@@ -1,0 +1,162 @@
+//! What a person wants to know of a plan before approving it: what happens to each component and its data, the space that is needed, from
+//! when on nothing goes back by itself, and which edits by administrators are in the way.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::further::{is_nothing, said};
+use crate::console::moment::length;
+use crate::console::state::{Mark, State};
+use crate::console::units::bytes;
+
+/// What happens meanwhile, and from when on nothing goes back by itself.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outlook {
+    #[serde(default)]
+    pub(super) components: Vec<ComponentOutlook>,
+    pub(super) point_of_no_return: Option<PointOfNoReturn>,
+    /// What this console does not know.
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Value>,
+}
+
+/// What happens to a component.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ComponentOutlook {
+    pub(super) component: String,
+    pub(super) interruption: String,
+    /// For how long it is expected to be away, in seconds; none where the site does not know.
+    pub(super) expected_seconds: Option<u64>,
+    #[serde(default)]
+    pub(super) data: String,
+}
+
+impl ComponentOutlook {
+    /// Whether nothing happens to it that a person would notice.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.interruption == "none" && ["", "none", "kept"].contains(&self.data.as_str())
+    }
+
+    /// What a person notices of it while the plan is carried out; none where its pods are let alone.
+    pub(super) fn meanwhile(&self) -> Option<String> {
+        let about = self.expected_seconds.map(length);
+        match (self.interruption.as_str(), about) {
+            ("none", _) => None,
+            ("stops", Some(about)) => Some(format!("stops for about {about}")),
+            ("stops", None) => Some("stops; this site does not know yet for how long".to_owned()),
+            ("replaced", Some(about)) => Some(format!("pods are replaced, in about {about}")),
+            ("replaced", None) => Some("pods are replaced".to_owned()),
+            ("removed", _) => Some("ends".to_owned()),
+            (other, Some(about)) => Some(format!("{other}, for about {about}")),
+            (other, None) => Some(other.to_owned()),
+        }
+    }
+
+    /// What becomes of its data; empty where it has none.
+    pub(super) fn data(&self) -> &str {
+        match self.data.as_str() {
+            "none" => "",
+            "kept" => "stays as it is",
+            "copied" => "is copied, then may be changed",
+            "restored" => "comes from the backup",
+            other => other,
+        }
+    }
+}
+
+/// From when on nothing goes back by itself.
+#[derive(Deserialize, Default)]
+pub(super) struct PointOfNoReturn {
+    /// The step after which the change is committed.
+    #[serde(default)]
+    pub(super) after: String,
+    /// What cannot be undone from then on: each item is shown, whole.
+    pub(super) lost: Vec<String>,
+}
+
+/// What the plan takes of a filesystem at its peak.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Peak {
+    pub(super) folder: String,
+    needed_bytes: u64,
+    free_bytes: u64,
+    #[serde(default)]
+    needed_inodes: u64,
+    /// None where the filesystem makes them as needed.
+    free_inodes: Option<u64>,
+    #[serde(default)]
+    parts: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    purpose: String,
+    bytes: u64,
+}
+
+impl Peak {
+    pub(super) fn mark(&self) -> Mark {
+        let lacks_inodes = self.free_inodes.is_some_and(|free| free < self.needed_inodes);
+        match (self.free_bytes < self.needed_bytes, lacks_inodes) {
+            (true, _) => State::Bad.mark("Too little"),
+            (false, true) => State::Bad.mark("Too few inodes"),
+            (false, false) => State::Good.mark("Enough"),
+        }
+    }
+
+    pub(super) fn needed(&self) -> String {
+        bytes(self.needed_bytes)
+    }
+
+    pub(super) fn free(&self) -> String {
+        bytes(self.free_bytes)
+    }
+
+    /// What the space is for.
+    pub(super) fn purposes(&self) -> Vec<String> {
+        let mut purposes: Vec<_> =
+            self.parts.iter().map(|part| format!("{} {}", bytes(part.bytes), part.purpose)).collect();
+        if let Some(free) = self.free_inodes {
+            purposes.push(format!("{} inodes; {free} are free", self.needed_inodes));
+        }
+        purposes
+    }
+}
+
+/// A field that another manager has set to another value than the release.
+#[derive(Deserialize)]
+pub(super) struct Edit {
+    pub(super) object: String,
+    pub(super) field: String,
+    pub(super) manager: String,
+    /// None where it is not found, or secret.
+    #[serde(default)]
+    now: Value,
+    /// None where it is secret.
+    #[serde(default)]
+    new: Value,
+    /// Whether the release lets the site change it.
+    pub(super) stays: bool,
+}
+
+impl Edit {
+    pub(super) fn now(&self) -> String {
+        shown(&self.now)
+    }
+
+    pub(super) fn in_release(&self) -> String {
+        shown(&self.new)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        if self.stays { State::Good.mark("Stays") } else { State::Bad.mark("Would be lost") }
+    }
+}
+
+/// A value as it is, without the units that names of documents have; empty where there is none.
+fn shown(value: &Value) -> String {
+    if is_nothing(value) { String::new() } else { said("", value) }
+}
