@@ -21,7 +21,7 @@ const NEVER_PRUNED: &[(&str, &str)] = &[
 ];
 
 impl ObjectName {
-    /// Whether an object of this kind stays when its component does not have it any more, since deleting it deletes data or other
+    /// Whether an object of this kind stays when its component no longer has it, since deleting it deletes data or other
     /// people's objects.
     pub fn is_never_pruned(&self) -> bool {
         NEVER_PRUNED.contains(&(self.group(), self.kind.as_str()))

@@ -1,7 +1,7 @@
 //! Where wishes for a change arrive: one is worked on at a time, each is known by its id, and a plan counts once.
 //!
 //! What is kept here is bounded and lasts as long as the process: an upgrade starts the API again, and then every plan has to be made
-//! and approved anew. The journal is the truth about changes.
+//! and approved again. The journal is the truth about changes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

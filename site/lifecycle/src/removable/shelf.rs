@@ -103,7 +103,7 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Mounts a filesystem, unless it is mounted here already, and returns where. One whose device is gone is mounted anew.
+    /// Mounts a filesystem, unless it is mounted here already, and returns where. One whose device is gone is mounted again.
     pub fn mount(&self, id: &str) -> Result<PathBuf, StepError> {
         let place = self.place(id);
         if let Some(mount) = mounts::own()?.into_iter().find(|mount| mount.point == place) {

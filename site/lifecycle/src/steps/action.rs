@@ -175,7 +175,7 @@ impl Action {
         }
     }
 
-    /// What a plan does with edits of a component's fields; a plan decides that anew each time.
+    /// What a plan does with edits of a component's fields; each plan decides that again.
     pub(crate) fn with_edits(self, edits: Edits) -> Self {
         match self {
             Self::Component(component) => Self::Component(Component { edits, ..component }),
