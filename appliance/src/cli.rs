@@ -16,6 +16,9 @@ pub struct Arguments {
 pub enum Command {
     /// Serve the console and its API over HTTPS
     Serve(Box<ServeArguments>),
+    /// Print the document of the API, OpenAPI 3.1
+    #[command(name = "openapi")]
+    OpenApi,
     /// Save, load or check the database
     #[command(subcommand)]
     Database(DatabaseCommand),

@@ -9,7 +9,7 @@ use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, VerifyArgume
 use crate::configuration::Configuration;
 use crate::error::{Context as _, Error, Result};
 use crate::printer::{line, note};
-use crate::{database, server};
+use crate::{api, database, server};
 
 /// Threads that serve. A console has a handful of users.
 const THREADS: usize = 2;
@@ -22,6 +22,11 @@ pub fn execute(arguments: Arguments) -> Result<()> {
         Command::Serve(arguments) => {
             server::begin_log();
             runtime.block_on(server::serve(Configuration::check(*arguments)?))
+        }
+        Command::OpenApi => {
+            let document = serde_json::to_string_pretty(api::document());
+            line(&document.context(codes::BUG, || "the document of the API cannot be written".to_owned())?);
+            Ok(())
         }
         Command::Database(DatabaseCommand::Save(data)) => {
             runtime.block_on(database::save(&data.data, &mut stdout().lock())).map(|chain| warn_of_broken(&chain))

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use landfall_error_codes::{Code, Coded as _, codes};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
@@ -72,7 +73,7 @@ impl From<HostError> for Refusal {
 }
 
 /// A refusal as RFC 9457 has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,

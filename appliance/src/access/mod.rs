@@ -10,6 +10,7 @@ mod rules;
 pub use caller::Caller;
 pub use cookies::{FORM, SESSION, cookie, set_cookie, unset_cookie};
 pub use guard::{guard, stranger};
+pub use rules::{Need, RULES, Rule};
 
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,8 @@ pub const RULES: &[Rule] = &[
     post("/keys", ADMINISTRATOR),
     post("/keys/{id}/remove", ADMINISTRATOR),
     get("/audit", ADMINISTRATOR),
+    get("/api-reference", VIEWER),
+    get("/api/v1/openapi.json", READ),
     get("/api/v1/status", READ),
     get("/api/v1/releases", READ),
     get("/api/v1/backups", READ),

@@ -12,7 +12,19 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::refusal::Refusal;
 
-/// All entries until now, the one about this export included, and the line of the head.
+/// Export the audit log
+///
+/// All entries as JSON lines, the one about this export included, and the line of the head. `landfall-appliance audit verify` checks it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    operation_id = "exportAudit",
+    tag = "audit",
+    responses(
+        (status = 200, description = "the log as JSON lines", content_type = "application/jsonl", body = String),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {
     let mut write = context.database.write().await?;
     record(&mut write, &caller.author(), Event::done("audit.export", "audit")).await?;

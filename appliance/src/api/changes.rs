@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Body;
@@ -190,38 +191,61 @@ async fn record_end(context: Context, author: Author, became: &'static str, obje
     }
 }
 
-#[derive(Deserialize)]
+/// A wish for a look at the media.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Look")]
 pub struct Sent {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
     request: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A wish for a plan.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Plan")]
 pub struct SentPlan {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
     request: Option<String>,
     #[serde(flatten)]
     change: Change,
 }
 
-#[derive(Deserialize)]
+/// An approved upgrade.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "UpgradeApproval")]
 pub struct SentUpgrade {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
     request: Option<String>,
+    /// Id of the medium.
     medium: String,
+    /// Digest of the plan.
     plan: String,
+    /// Name of the site.
     confirm: String,
 }
 
-#[derive(Deserialize)]
+/// An approved rollback.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RollbackApproval")]
 pub struct SentRollback {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
     request: Option<String>,
+    /// Version of the release to return to.
     version: String,
+    /// What becomes of data that the installed release has changed.
     data: Option<DataFate>,
+    /// Digest of the plan.
     plan: String,
+    /// Name of the site.
     confirm: String,
 }
 
-#[derive(Deserialize)]
+/// A wish that the open change goes back.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Abort")]
 pub struct SentAbort {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
     request: Option<String>,
+    /// Number of the operation, as in `GET /api/v1/operation`: another one is not touched.
     operation: u64,
 }
 
@@ -231,39 +255,149 @@ async fn accept(context: &Context, caller: &Caller, request: Option<String>, int
     Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request, intent).await?)))
 }
 
+/// Look for media
+///
+/// The host looks for bundles on connected media, and verifies the signatures of each.
+#[utoipa::path(
+    post,
+    path = "/api/v1/media",
+    operation_id = "lookForMedia",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/Look"), description = "an id of the request, or nothing", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<Sent>) -> Accepted {
     accept(&context, &caller, sent.request, Intent::Look).await
 }
 
+/// Plan an upgrade or a rollback
+///
+/// The host plans and changes nothing. The request names the digest of the plan, or everything that blocks it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plans",
+    operation_id = "makePlan",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/Plan"), description = "what is planned", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> Accepted {
     accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
 }
 
+/// Approve an upgrade
+///
+/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806).
+#[utoipa::path(
+    post,
+    path = "/api/v1/upgrades",
+    operation_id = "approveUpgrade",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/UpgradeApproval"), description = "what is approved", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
     let SentUpgrade { request, medium, plan, confirm } = sent;
     let change = Change::Upgrade { medium };
     accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
 }
 
+/// Approve a rollback
+///
+/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806).
+#[utoipa::path(
+    post,
+    path = "/api/v1/rollbacks",
+    operation_id = "approveRollback",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/RollbackApproval"), description = "what is approved", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
     let SentRollback { request, version, data, plan, confirm } = sent;
     let change = Change::Rollback { version, data };
     accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
 }
 
+/// Undo the open change
+///
+/// Until its commit, after which only a rollback leads back.
+#[utoipa::path(
+    post,
+    path = "/api/v1/operations/abort",
+    operation_id = "undoOpenChange",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/Abort"), description = "which operation goes back", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> Accepted {
     accept(&context, &caller, sent.request, Intent::Abort(sent.operation)).await
 }
 
+/// Media that the host found
+///
+/// As of its last look.
+#[utoipa::path(
+    get,
+    path = "/api/v1/media",
+    operation_id = "listMedia",
+    tag = "changes",
+    responses(
+        (status = 200, description = "media that the host found", body = ref("#/components/schemas/MediaPage")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn media(State(context): State<Context>) -> Result<Json<MediaPage>, Refusal> {
     Ok(Json(context.site.media().await?))
 }
 
+/// The latest operation
+///
+/// 404 where there was none.
+#[utoipa::path(
+    get,
+    path = "/api/v1/operation",
+    operation_id = "getOperation",
+    tag = "changes",
+    responses(
+        (status = 200, description = "the latest operation", body = ref("#/components/schemas/OperationPage")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn operation(State(context): State<Context>) -> Result<Json<OperationPage>, Refusal> {
     let found = context.site.operation().await?;
     found.map(Json).ok_or_else(|| Refusal::NotThere("operation of this site".to_owned()))
 }
 
+/// A plan
+///
+/// Kept until it is approved, an hour has passed, or the host's API starts again.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plans/{id}",
+    operation_id = "getPlan",
+    tag = "changes",
+    params(("id" = String, Path, description = "digest of the plan")),
+    responses(
+        (status = 200, description = "the plan", body = ref("#/components/schemas/PlanPage")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn one_plan(State(context): State<Context>, Path(digest): Path<String>) -> Result<Json<PlanPage>, Refusal> {
     plan_of(&context, &digest).await.map(Json)
 }
@@ -274,6 +408,18 @@ pub async fn plan_of(context: &Context, digest: &str) -> Result<PlanPage, Refusa
     found.ok_or(Refusal::PlanGone)
 }
 
+/// A request, and what became of it
+#[utoipa::path(
+    get,
+    path = "/api/v1/requests/{id}",
+    operation_id = "getRequest",
+    tag = "changes",
+    params(("id" = String, Path, description = "id of the request")),
+    responses(
+        (status = 200, description = "the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn one_request(State(context): State<Context>, Path(id): Path<String>) -> Result<Json<Request>, Refusal> {
     let found = if is_id(&id) { context.site.request(&id).await? } else { None };
     found.map(Json).ok_or_else(|| Refusal::NotThere(format!("request {id}")))

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
@@ -13,14 +14,23 @@ use crate::context::Context;
 use crate::people::{Key, NewKey, keys, make_key, remove_key};
 use crate::refusal::Refusal;
 
-#[derive(Serialize)]
+/// An API key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub struct KeyItem {
+    /// Names it in a request that removes it.
     id: String,
+    /// Which program uses it.
     label: String,
+    /// Name of its user.
     user: String,
+    /// What it permits.
     scopes: Vec<&'static str>,
+    /// When it was created.
     created: Timestamp,
+    /// When it ends.
     ends: Timestamp,
+    /// When it was last used.
     used: Option<Timestamp>,
     /// The key itself, in the answer to its creation alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,20 +45,52 @@ impl KeyItem {
     }
 }
 
-#[derive(Deserialize)]
+/// An API key to be created.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewKey")]
 pub struct Create {
+    /// Which program will use it, in at most 64 characters.
     label: String,
+    /// What it permits: `read`, `backup`, `upgrade`, `people`, `audit`, `metrics`.
     scopes: Vec<String>,
+    /// For how many days it is valid, at most 400.
+    #[schemars(range(min = 1, max = 400))]
     days: i64,
 }
 
+/// API keys of all users
+///
+/// Without the keys themselves.
+#[utoipa::path(
+    get,
+    path = "/api/v1/keys",
+    operation_id = "listKeys",
+    tag = "people",
+    responses(
+        (status = 200, description = "all API keys", body = ref("#/components/schemas/KeyList")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn list(State(context): State<Context>) -> Result<Json<List<KeyItem>>, Refusal> {
     let all = keys(&context).await?.into_iter();
     Ok(list_of("keys", all.map(|key| KeyItem::new(key, None)).collect()))
 }
 
-/// Makes a key for the caller's own user.
+/// Create an API key
+///
+/// For the caller's own user. The answer is the only one that has the key itself.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keys",
+    operation_id = "createKey",
+    tag = "people",
+    request_body(content = ref("#/components/schemas/NewKey"), description = "what the key permits", content_type = "application/json"),
+    responses(
+        (status = 201, description = "the API key", body = ref("#/components/schemas/Key")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn create(
     State(context): State<Context>,
     caller: Caller,
@@ -60,6 +102,20 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(KeyItem::new(key, Some(text)))))
 }
 
+/// Remove an API key
+///
+/// It stops working at once.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/keys/{id}",
+    operation_id = "removeKey",
+    tag = "people",
+    params(("id" = String, Path, description = "id of the API key")),
+    responses(
+        (status = 204, description = "the API key is removed"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn remove(
     State(context): State<Context>,
     caller: Caller,

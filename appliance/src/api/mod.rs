@@ -2,43 +2,52 @@
 
 mod audit;
 mod changes;
+mod document;
 mod keys;
 mod people;
 mod site;
 
 use axum::extract::{FromRequest, Request};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub use document::{Operation, document, operations};
 pub use changes::{Intent, ask, new_request, plan_of};
 pub use site::back_up_now;
 
 use crate::context::Context;
 use crate::refusal::Refusal;
 
-/// The routes of the API.
+/// The routes of the API, its document among them.
 pub fn routes() -> Router<Context> {
-    Router::new()
-        .route("/api/v1/status", get(site::status))
-        .route("/api/v1/releases", get(site::releases))
-        .route("/api/v1/backups", get(site::backups).post(site::begin_backup))
-        .route("/api/v1/license", get(site::license))
-        .route("/api/v1/operation", get(changes::operation))
-        .route("/api/v1/media", get(changes::media).post(changes::look))
-        .route("/api/v1/plans", post(changes::plan))
-        .route("/api/v1/plans/{id}", get(changes::one_plan))
-        .route("/api/v1/requests/{id}", get(changes::one_request))
-        .route("/api/v1/upgrades", post(changes::upgrade))
-        .route("/api/v1/rollbacks", post(changes::roll_back))
-        .route("/api/v1/operations/abort", post(changes::abort))
-        .route("/api/v1/users", get(people::list_users).post(people::create))
-        .route("/api/v1/users/{name}", patch(people::change).delete(people::remove))
-        .route("/api/v1/sessions", get(people::list_sessions))
-        .route("/api/v1/sessions/{id}", delete(people::end))
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::remove))
-        .route("/api/v1/audit", get(audit::export))
+    documented().split_for_parts().0.route("/api/v1/openapi.json", get(async || Json(document())))
+}
+
+/// The routes with what the document says of each, which stands at its handler.
+fn documented() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(site::status))
+        .routes(routes!(site::releases))
+        .routes(routes!(site::backups, site::begin_backup))
+        .routes(routes!(site::license))
+        .routes(routes!(changes::operation))
+        .routes(routes!(changes::media, changes::look))
+        .routes(routes!(changes::plan))
+        .routes(routes!(changes::one_plan))
+        .routes(routes!(changes::one_request))
+        .routes(routes!(changes::upgrade))
+        .routes(routes!(changes::roll_back))
+        .routes(routes!(changes::abort))
+        .routes(routes!(people::list_users, people::create))
+        .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::list_sessions))
+        .routes(routes!(people::end))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::remove))
+        .routes(routes!(audit::export))
 }
 
 /// A body in JSON; one that cannot be read is refused with a problem document.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
@@ -13,10 +14,14 @@ use crate::people::{Role, Session, User, all_sessions, change_user, create_user,
 use crate::refusal::Refusal;
 
 /// A list with its kind.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct List<T> {
+    /// What is listed.
     kind: &'static str,
+    /// Number of the form, which changes when a field changes its meaning.
     schema: u32,
+    /// The entries.
     items: Vec<T>,
 }
 
@@ -25,12 +30,18 @@ pub fn list<T>(kind: &'static str, items: Vec<T>) -> Json<List<T>> {
     Json(List { kind, schema: 1, items })
 }
 
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "User")]
 pub struct UserItem {
+    /// The name that the user signs in with.
     name: String,
+    /// What the user may do.
     role: Role,
+    /// When the user was created.
     created: Timestamp,
+    /// When the password was last changed.
     password_changed: Timestamp,
 }
 
@@ -40,15 +51,24 @@ impl From<User> for UserItem {
     }
 }
 
-#[derive(Serialize)]
+/// A session of a user.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Session")]
 pub struct SessionItem {
+    /// Names it in a request that ends it.
     id: String,
+    /// The user's name.
     user: String,
+    /// When the user signed in.
     created: Timestamp,
+    /// When it was last used.
     seen: Timestamp,
+    /// When it ends in any case.
     ends: Timestamp,
+    /// The address that the user signed in from.
     address: String,
+    /// What the browser says of itself.
     browser: String,
 }
 
@@ -59,25 +79,57 @@ impl From<Session> for SessionItem {
     }
 }
 
-#[derive(Deserialize)]
+/// A user to be created.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewUser")]
 pub struct Create {
+    /// The name to sign in with.
     name: String,
+    /// What the user may do.
     role: Role,
+    /// At least 12 characters.
     password: String,
 }
 
-#[derive(Deserialize)]
+/// What changes of a user: at least one of both.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserChange")]
 pub struct Change {
+    /// What the user may do from now on.
     role: Option<Role>,
+    /// The new password.
     password: Option<String>,
 }
 
+/// Users
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    operation_id = "listUsers",
+    tag = "people",
+    responses(
+        (status = 200, description = "all users", body = ref("#/components/schemas/UserList")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn list_users(State(context): State<Context>) -> Result<Json<List<UserItem>>, Refusal> {
     Ok(list("users", users(&context).await?.into_iter().map(UserItem::from).collect()))
 }
 
+/// Create a user
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    operation_id = "createUser",
+    tag = "people",
+    request_body(content = ref("#/components/schemas/NewUser"), description = "the user", content_type = "application/json"),
+    responses(
+        (status = 201, description = "the user", body = ref("#/components/schemas/User")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn create(
     State(context): State<Context>,
     caller: Caller,
@@ -87,7 +139,21 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
-/// Changes the role, the password, or both at once.
+/// Change a user
+///
+/// The role, the password, or both at once. A new password ends the user's sessions.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/{name}",
+    operation_id = "changeUser",
+    tag = "people",
+    params(("name" = String, Path, description = "name of the user")),
+    request_body(content = ref("#/components/schemas/UserChange"), description = "what changes", content_type = "application/json"),
+    responses(
+        (status = 204, description = "the user is changed"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn change(
     State(context): State<Context>,
     caller: Caller,
@@ -101,6 +167,20 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Remove a user
+///
+/// With the user's sessions and API keys. The last administrator stays (LF5027).
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{name}",
+    operation_id = "removeUser",
+    tag = "people",
+    params(("name" = String, Path, description = "name of the user")),
+    responses(
+        (status = 204, description = "the user is removed"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn remove(
     State(context): State<Context>,
     caller: Caller,
@@ -109,10 +189,33 @@ pub async fn remove(
     remove_user(&context, &caller.author(), &name).await.map(|()| StatusCode::NO_CONTENT)
 }
 
+/// Sessions of all users
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    operation_id = "listSessions",
+    tag = "people",
+    responses(
+        (status = 200, description = "all sessions", body = ref("#/components/schemas/SessionList")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn list_sessions(State(context): State<Context>) -> Result<Json<List<SessionItem>>, Refusal> {
     Ok(list("sessions", all_sessions(&context).await?.into_iter().map(SessionItem::from).collect()))
 }
 
+/// End a session
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}",
+    operation_id = "endSession",
+    tag = "people",
+    params(("id" = String, Path, description = "id of the session")),
+    responses(
+        (status = 204, description = "the session has ended"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn end(
     State(context): State<Context>,
     caller: Caller,

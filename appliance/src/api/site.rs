@@ -19,23 +19,87 @@ async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> 
     Ok(Json(&*found).into_response())
 }
 
+/// Status of the site
+///
+/// What `landfall status --json` prints, at most two seconds old.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    operation_id = "getStatus",
+    tag = "site",
+    responses(
+        (status = 200, description = "status of the site", body = ref("#/components/schemas/Status")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn status(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::Status).await
 }
 
+/// Releases of the site
+///
+/// The installed release, and those that the site keeps to return to.
+#[utoipa::path(
+    get,
+    path = "/api/v1/releases",
+    operation_id = "listReleases",
+    tag = "site",
+    responses(
+        (status = 200, description = "releases of the site", body = ref("#/components/schemas/Releases")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn releases(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::Releases).await
 }
 
+/// Backups of the site
+///
+/// What `landfall backup list --json` prints, with the points in time that come back.
+#[utoipa::path(
+    get,
+    path = "/api/v1/backups",
+    operation_id = "listBackups",
+    tag = "backups",
+    responses(
+        (status = 200, description = "backups of the site", body = ref("#/components/schemas/Backups")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::Backups).await
 }
 
+/// License of the site
+///
+/// 404 where the site has none and needs none.
+#[utoipa::path(
+    get,
+    path = "/api/v1/license",
+    operation_id = "getLicense",
+    tag = "site",
+    responses(
+        (status = 200, description = "license of the site", body = ref("#/components/schemas/LicenseStatus")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn license(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::License).await
 }
 
-/// 202: the host has begun. Whether it succeeds is in the list of backups.
+/// Begin a backup
+///
+/// The host has begun when this is answered; whether it succeeded is in the list of backups. Once in ten minutes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/backups",
+    operation_id = "beginBackup",
+    tag = "backups",
+    responses(
+        (status = 202, description = "the host has begun"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
 pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Result<StatusCode, Refusal> {
     back_up_now(&context, &caller).await.map(|()| StatusCode::ACCEPTED)
 }

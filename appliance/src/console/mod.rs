@@ -12,6 +12,7 @@ mod moment;
 mod node;
 mod overview;
 mod problem;
+mod reference;
 mod releases;
 mod sign_in;
 mod state;
@@ -75,6 +76,7 @@ pub fn routes() -> Router<Context> {
         .route("/keys", get(keys::show).post(keys::create))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/audit", get(audit::show))
+        .route("/api-reference", get(reference::show))
 }
 
 /// Draws a template.

@@ -1,6 +1,7 @@
 //! Interleaved pairs: A B B A …, each after the page cache was emptied, and the ratio of each pair.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -26,8 +27,10 @@ pub struct Ratio {
 }
 
 /// Runs `landfall` and `rival` in turn, `count` times, each of them first in every other pair, and compares each pair.
+/// The `programs` of both sides are in memory, for a program that was just installed is: only data is read cold.
 pub fn pairs(
     rival_name: &str,
+    programs: &[PathBuf],
     count: usize,
     mut landfall: impl FnMut() -> Result<()>,
     mut rival: impl FnMut() -> Result<()>,
@@ -37,10 +40,10 @@ pub fn pairs(
     for index in 0..count {
         // Who reads second may find what the first one left in a cache below this machine.
         let ((one, one_cold), (other, other_cold)) = if index % 2 == 0 {
-            (timed(&mut landfall)?, timed(&mut rival)?)
+            (timed(programs, &mut landfall)?, timed(programs, &mut rival)?)
         } else {
-            let rival = timed(&mut rival)?;
-            (timed(&mut landfall)?, rival)
+            let rival = timed(programs, &mut rival)?;
+            (timed(programs, &mut landfall)?, rival)
         };
         cold &= one_cold && other_cold;
         pairs.push((one, other));
@@ -68,8 +71,11 @@ impl Ratio {
     }
 }
 
-fn timed(run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
+fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     let cold = empty_page_cache();
+    for program in programs {
+        std::fs::read(program).with_context(|| format!("cannot read the program {}", program.display()))?;
+    }
     let started = Instant::now();
     run()?;
     Ok((started.elapsed(), cold))

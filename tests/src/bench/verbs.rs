@@ -32,6 +32,8 @@ struct Bench {
     blobs: PathBuf,
     fingerprint: String,
     sizes: Sizes,
+    /// What both sides run.
+    programs: Vec<PathBuf>,
 }
 
 /// The sizes of the bytes to move.
@@ -64,7 +66,8 @@ impl Bench {
         let bundle = the_bundle(&output)?;
         vendor.run(&["stage", &text(&bundle), "--trust", &fingerprint, "--store", &text(&blobs)])?;
         let sizes = Sizes::of(&vendor.report(&["inspect", &text(&bundle)])?)?;
-        Ok(Self { vendor, folder: folder.into(), release, bundle, blobs, fingerprint, sizes })
+        let programs = programs(&vendor)?;
+        Ok(Self { vendor, folder: folder.into(), release, bundle, blobs, fingerprint, sizes, programs })
     }
 
     fn build(&self, count: usize) -> Result<Row> {
@@ -77,7 +80,7 @@ impl Bench {
             Ok(())
         };
         // Written bytes are read back, from the stick and not from memory, as a careful person does.
-        let ratio = pairs("cp + syncfs + cold read of the blobs", count, by_landfall, || self.copy_and_read_blobs())?;
+        let ratio = pairs("cp + syncfs + cold read of the blobs", &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
         row("build", &report, self.sizes, vec![ratio])
     }
 
@@ -89,8 +92,8 @@ impl Bench {
             report = self.vendor.report(&["verify", &bundle, "--trust", &self.fingerprint])?;
             Ok(())
         };
-        let by_cat = pairs("cat > /dev/null", count, &mut by_landfall, || self.read_with("cat"))?;
-        let by_b3sum = pairs("b3sum", count, &mut by_landfall, || self.read_with("b3sum"))?;
+        let by_cat = pairs("cat > /dev/null", &self.programs, count, &mut by_landfall, || self.read_with("cat"))?;
+        let by_b3sum = pairs("b3sum", &self.programs, count, &mut by_landfall, || self.read_with("b3sum"))?;
         row("verify", &report, self.sizes, vec![by_cat, by_b3sum])
     }
 
@@ -104,7 +107,7 @@ impl Bench {
             report = self.vendor.report(&arguments)?;
             Ok(())
         };
-        let ratio = pairs("cp + syncfs of the blobs", count, by_landfall, || self.copy_blobs())?;
+        let ratio = pairs("cp + syncfs of the blobs", &self.programs, count, by_landfall, || self.copy_blobs())?;
         row("stage", &report, self.sizes, vec![ratio])
     }
 
@@ -162,6 +165,18 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
 #[expect(clippy::cast_precision_loss, reason = "a ratio of two decimals")]
 fn over(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
+}
+
+/// The programs that are timed, by their paths.
+fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let find = |name: &str| {
+        let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+        found.with_context(|| format!("the program {name} is in no folder of PATH"))
+    };
+    let rivals = ["b3sum", "cat", "cp", "find", "sh"].into_iter().map(find);
+    std::iter::once(Ok(vendor.landfall().to_owned())).chain(rivals).collect()
 }
 
 /// A vendor with the `landfall` that ships: the one of development hashes at a fraction of the speed.

@@ -1,0 +1,93 @@
+//! The API's document, OpenAPI 3.1: paths from the routes, rights from the one table, forms from the types and from the host's own
+//! JSON Schemas.
+
+mod operation;
+mod schemas;
+
+use std::sync::LazyLock;
+
+use axum::http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::access::{Need, RULES, Rule, SESSION};
+
+pub use operation::{Operation, operations};
+
+/// Where the API's paths begin.
+const PREFIX: &str = "/api/v1/";
+
+/// What the API is, for a reader who has only this document.
+const ABOUT: &str = "What a site reports, and what people with rights may ask of it. Send `Authorization: Bearer KEY` with an API key of \
+the console. Errors are problem documents (RFC 9457) with codes of Landfall's registry. Every response has an `x-request-id`.";
+
+/// The groups of operations, in the order of the reference.
+const TAGS: [(&str, &str); 5] = [
+    ("site", "What the site is and does"),
+    ("backups", "Backups and points in time"),
+    ("changes", "Media, plans, approvals and the open change"),
+    ("people", "Users, sessions and API keys"),
+    ("audit", "Who did what"),
+];
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(assemble);
+
+/// The document; the same in every process of this version.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+fn assemble() -> Value {
+    let routes = serde_json::to_value(super::documented().into_openapi()).unwrap_or_default();
+    let mut paths = routes["paths"].as_object().cloned().unwrap_or_default();
+    for rule in RULES.iter().filter(|rule| rule.path.starts_with(PREFIX)) {
+        if let Some(operation) = paths.get_mut(rule.path).and_then(|path| path.get_mut(verb(rule.method))) {
+            add_rights(operation, rule);
+        }
+    }
+    let tags = TAGS.map(|(name, description)| json!({ "name": name, "description": description }));
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Landfall console", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
+        "servers": [{ "url": "/", "description": "The console that this document came from" }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer", "description": "An API key; it permits its scopes." },
+                "session": { "type": "apiKey", "in": "cookie", "name": SESSION,
+                    "description": "A signed-in browser. What changes something also needs the token of its page in `x-csrf-token`." },
+            },
+            "schemas": schemas::schemas(),
+        },
+    })
+}
+
+/// The method as a path's object names it.
+fn verb(method: &Method) -> String {
+    method.as_str().to_lowercase()
+}
+
+/// Says in words and as `security` what the guard will ask for.
+fn add_rights(operation: &mut Value, rule: &Rule) {
+    let session = json!({ "session": [] });
+    let (needs, security) = match rule.need {
+        Need::Api(role, scope) => (
+            format!("Needs the role {role}; an API key also needs the scope `{}`.", scope.text()),
+            json!([{ "key": [scope.text()] }, session]),
+        ),
+        Need::ApiSession(role) => (format!("Needs a signed-in {role}; API keys cannot do this."), json!([session])),
+        Need::Open | Need::Form | Need::Page(_) => return,
+    };
+    let Some(operation) = operation.as_object_mut() else { return };
+    let description = text(operation, "description");
+    let description = if description.is_empty() { needs } else { format!("{description}\n\n{needs}") };
+    operation.insert("description".to_owned(), description.into());
+    operation.insert("security".to_owned(), security);
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

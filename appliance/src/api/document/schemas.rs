@@ -1,0 +1,90 @@
+//! The forms of bodies and answers.
+//!
+//! Those of the host are not written a second time: they are the JSON Schemas that `landfall` generates for its own documents, whose
+//! definitions move to where an OpenAPI document keeps them.
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value};
+
+use super::super::people::{List, SessionItem, UserItem};
+use super::super::{changes, keys, people};
+use crate::host::{MediaPage, OperationPage, PlanPage, Request};
+use crate::refusal::Problem;
+
+/// Where an OpenAPI document keeps its schemas.
+const DEFINITIONS: &str = "/components/schemas";
+
+/// Documents of the host, by the names that the document uses.
+const HOST_DOCUMENTS: [(&str, &str); 4] = [
+    ("Status", include_str!("../../../../docs/schemas/status.json")),
+    ("Releases", include_str!("../../../../docs/schemas/releases.json")),
+    ("Backups", include_str!("../../../../docs/schemas/backups.json")),
+    ("LicenseStatus", include_str!("../../../../docs/schemas/licenseStatus.json")),
+];
+
+/// All schemas by name.
+pub fn schemas() -> Map<String, Value> {
+    let mut all = Map::new();
+    all.extend(bodies());
+    all.extend(answers());
+    for (name, text) in HOST_DOCUMENTS {
+        all.extend(host_document(name, text));
+    }
+    all
+}
+
+fn generator(settings: SchemaSettings) -> SchemaGenerator {
+    settings.with(|settings| settings.definitions_path = DEFINITIONS.into()).into_generator()
+}
+
+fn bodies() -> Map<String, Value> {
+    let mut generator = generator(SchemaSettings::draft2020_12());
+    generator.subschema_for::<people::Create>();
+    generator.subschema_for::<people::Change>();
+    generator.subschema_for::<keys::Create>();
+    generator.subschema_for::<changes::Sent>();
+    generator.subschema_for::<changes::SentPlan>();
+    generator.subschema_for::<changes::SentUpgrade>();
+    generator.subschema_for::<changes::SentRollback>();
+    generator.subschema_for::<changes::SentAbort>();
+    generator.take_definitions(true)
+}
+
+fn answers() -> Map<String, Value> {
+    let mut generator = generator(SchemaSettings::draft2020_12().for_serialize());
+    generator.subschema_for::<Problem>();
+    generator.subschema_for::<List<UserItem>>();
+    generator.subschema_for::<List<SessionItem>>();
+    generator.subschema_for::<List<keys::KeyItem>>();
+    generator.subschema_for::<Request>();
+    generator.subschema_for::<MediaPage>();
+    generator.subschema_for::<OperationPage>();
+    generator.subschema_for::<PlanPage>();
+    generator.take_definitions(true)
+}
+
+/// A document of the host and its definitions, which get its name before their own: two documents may use one name differently.
+fn host_document(name: &str, text: &str) -> Map<String, Value> {
+    let mut whole: Value = serde_json::from_str(text).unwrap_or_default();
+    move_references(&mut whole, name);
+    let Some(object) = whole.as_object_mut() else { return Map::new() };
+    object.remove("$schema");
+    let definitions = object.remove("$defs").and_then(|definitions| definitions.as_object().cloned());
+    let named = definitions.unwrap_or_default().into_iter().map(|(own, schema)| (format!("{name}.{own}"), schema));
+    named.chain([(name.to_owned(), whole)]).collect()
+}
+
+fn move_references(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get_mut("$ref")
+                && let Some(own) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("#{DEFINITIONS}/{name}.{own}");
+            }
+            object.values_mut().for_each(|value| move_references(value, name));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| move_references(value, name)),
+        _ => {}
+    }
+}

@@ -1,0 +1,102 @@
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+
+use super::*;
+use crate::people::Scope;
+use crate::testing::Site;
+
+#[test]
+fn every_route_of_the_api_is_in_the_document_with_its_rights_and_nothing_else_is() {
+    let in_table: BTreeSet<(String, String)> = RULES
+        .iter()
+        .filter(|rule| rule.path.starts_with(PREFIX) && rule.path != "/api/v1/openapi.json")
+        .map(|rule| (verb(rule.method), rule.path.to_owned()))
+        .collect();
+    let paths = document()["paths"].as_object().unwrap();
+    let in_document: BTreeSet<(String, String)> = paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())))
+        .collect();
+    assert_eq!(in_document, in_table);
+    for (method, path) in in_document {
+        let operation = &paths[&path][&method];
+        assert!(operation["security"].is_array(), "{method} {path} does not say what it needs");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
+        assert!(!operation["responses"]["default"].is_null(), "{method} {path} has no word about errors");
+    }
+}
+
+#[test]
+fn every_reference_leads_to_a_schema_and_every_id_is_used_once() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+                    found.insert(reference.to_owned());
+                }
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    references(document(), &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(document().pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let all = operations();
+    let ids: BTreeSet<&str> = all.iter().map(|operation| operation.id.as_str()).collect();
+    assert_eq!(ids.len(), all.len());
+}
+
+/// A validator for an answer of the document; formats and definitions included.
+fn validator(name: &str) -> jsonschema::Validator {
+    let schemas = document()["components"]["schemas"].clone();
+    let whole = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": schemas } });
+    jsonschema::validator_for(&whole).unwrap()
+}
+
+#[tokio::test]
+async fn answers_are_as_the_document_says() {
+    let site = Site::begin().await;
+    let root = site.program("root", &Scope::ALL).await;
+    let mut checked = 0;
+    for operation in operations().iter().filter(|operation| operation.method == "GET") {
+        if operation.path.contains('{') || operation.path == "/api/v1/audit" {
+            continue;
+        }
+        let reply = root.get(&operation.path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}: {}", operation.path, reply.body);
+        let schema = validator(operation.schema.as_deref().expect("an answer in JSON"));
+        let errors: Vec<String> = schema.iter_errors(&reply.json()).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", operation.path);
+        checked += 1;
+    }
+    assert!(checked >= 8, "{checked} answers were checked");
+    let refused = root.get("/api/v1/requests/none").await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    assert!(validator("Problem").is_valid(&refused.json()), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn viewers_read_the_document_and_the_reference() {
+    let site = Site::begin().await;
+    let program = site.program("vera", &[Scope::Read]).await;
+    assert_eq!(&program.get("/api/v1/openapi.json").await.json(), document());
+    let page = site.sign_in("vera").await.get("/api-reference").await;
+    for operation in operations() {
+        assert!(page.body.contains(&operation.summary), "the reference does not have {}", operation.id);
+    }
+    assert!(page.body.contains("an API key also needs the scope <code>upgrade</code>"), "{}", page.body);
+}
+
+#[test]
+fn the_document_in_docs_is_this_one() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    let stored: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap_or_default()).unwrap_or_default();
+    assert!(stored == *document(), "write the output of `landfall-appliance openapi` to docs/openapi.json");
+}

@@ -1,0 +1,38 @@
+//! The reference of the API, drawn from its document: it needs no network and no script.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::frame::{Frame, Place};
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::api::{Operation, operations};
+use crate::context::Context;
+
+#[derive(Template)]
+#[template(path = "reference.html")]
+struct Whole {
+    frame: Frame,
+    operations: Vec<Operation>,
+}
+
+/// A text in pieces, of which every second one is code, as backticks say.
+fn pieces(text: &str) -> Vec<(&str, bool)> {
+    text.split('`').enumerate().map(|(index, piece)| (piece, index % 2 == 1)).collect()
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::None, "API reference");
+    draw(&Whole { frame, operations: operations() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_enclose_code() {
+        assert_eq!(pieces("the scope `read`."), [("the scope ", false), ("read", true), (".", false)]);
+        assert_eq!(pieces("none"), [("none", false)]);
+    }
+}
