@@ -12,6 +12,8 @@ pub mod pack;
 pub mod parts;
 mod payload;
 mod pipeline;
+#[cfg(any(test, feature = "testing"))]
+pub mod power;
 pub mod sink;
 pub mod source;
 pub mod stage;

@@ -5,7 +5,7 @@ use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, turn, write_temporary};
+use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, traced, turn, write_temporary};
 
 /// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any
 /// subset, even a name without its bytes. So a name that other code relies on is given after a commit of its bytes.
@@ -41,7 +41,9 @@ impl Batch {
 
     /// Creates a folder with mode 0755 and all its missing parents.
     pub fn create_folder(&self, path: &Path) -> Result<()> {
-        DirBuilder::new().recursive(true).mode(0o755).create(path).at("create the folder", path)
+        DirBuilder::new().recursive(true).mode(0o755).create(path).at("create the folder", path)?;
+        traced!(path, Act::MakeFolder);
+        Ok(())
     }
 
     /// Renames within the filesystem, replacing a file of that name, and creates its folder.
@@ -53,6 +55,8 @@ impl Batch {
     /// Syncs every change made so far.
     pub fn commit(&self) -> Result<()> {
         rustix::fs::syncfs(&self.watched)
-            .map_err(|error| SyncFailed { path: self.root.clone(), source: error.into() }.into())
+            .map_err(|error| SyncFailed { path: self.root.clone(), source: error.into() })?;
+        traced!(&self.root, Act::SyncAll);
+        Ok(())
     }
 }

@@ -23,6 +23,20 @@ mod batch;
 mod own;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod trace;
+
+/// Notes an act for tests that cut the power after it; nothing elsewhere.
+macro_rules! traced {
+    ($path:expr, $act:expr) => {
+        #[cfg(any(test, feature = "testing"))]
+        {
+            use $crate::durable::trace::{Act, note};
+            note($path, || $act);
+        }
+    };
+}
+use traced;
 
 pub use batch::Batch;
 pub use own::{create_own_folder, remove_own_folder};
@@ -137,6 +151,7 @@ fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<File> {
     remove_if_there(temporary)?;
     let mut file = create_file(temporary, mode)?;
     file.write_all(bytes).at("write", temporary)?;
+    traced!(temporary, Act::Write(bytes.to_vec()));
     Ok(file)
 }
 
@@ -148,12 +163,15 @@ pub fn create_file(path: &Path, mode: u32) -> Result<File> {
     let file = create.at("create", path)?;
     // The mode given at creation is reduced by the process's umask.
     file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", path)?;
+    traced!(path, Act::Create);
     Ok(file)
 }
 
 /// Makes content and size of an open file durable. `path` names it in the error.
 pub fn sync_file(file: &File, path: &Path) -> Result<()> {
-    file.sync_all().map_err(|source| SyncFailed { path: path.to_owned(), source }.into())
+    file.sync_all().map_err(|source| SyncFailed { path: path.to_owned(), source })?;
+    traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
+    Ok(())
 }
 
 /// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
@@ -174,6 +192,7 @@ pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
             created => {
                 created.at("create the folder", path)?;
                 std::fs::set_permissions(path, Permissions::from_mode(mode)).at("set the mode of", path)?;
+                traced!(path, Act::MakeFolder);
                 sync_folder(path)?;
             }
         }
@@ -191,7 +210,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "its callers sync the folders, or the whole filesystem")]
 fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).at("rename to", to)
+    std::fs::rename(from, to).at("rename to", to)?;
+    traced!(from, Act::Rename(to.to_owned()));
+    Ok(())
 }
 
 /// Removes a file or a link; a missing one is no error.
@@ -201,17 +222,22 @@ pub fn remove_file(path: &Path) -> Result<()> {
 
 /// Removes a folder that must be empty; a missing one is no error.
 pub fn remove_folder(path: &Path) -> Result<()> {
-    match std::fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.at("remove the folder", path).and_then(|()| sync_folder(parent(path))),
-    }
+    removed_folder(path, std::fs::remove_dir(path))
 }
 
 /// Removes a folder with its contents, following no link; a missing one is no error.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
+    removed_folder(path, std::fs::remove_dir_all(path))
+}
+
+fn removed_folder(path: &Path, removed: io::Result<()>) -> Result<()> {
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.at("remove the folder", path).and_then(|()| sync_folder(parent(path))),
+        removed => {
+            removed.at("remove the folder", path)?;
+            traced!(path, Act::Remove);
+            sync_folder(parent(path))
+        }
     }
 }
 
@@ -250,7 +276,11 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     match folder.sync_all() {
         // FAT, network and FUSE filesystems may not support syncing a folder; it is as durable as they can make it.
         Err(error) if matches!(error.raw_os_error(), Some(code) if NOT_FOR_FOLDERS.contains(&code)) => Ok(()),
-        synced => synced.map_err(|source| SyncFailed { path: path.to_owned(), source }.into()),
+        synced => {
+            synced.map_err(|source| SyncFailed { path: path.to_owned(), source })?;
+            traced!(path, Act::SyncFolder);
+            Ok(())
+        }
     }
 }
 
@@ -260,7 +290,9 @@ const NOT_FOR_FOLDERS: [i32; 2] = [22, 95];
 /// Makes everything on the filesystem that holds `path` durable: for files that other programs wrote.
 pub fn sync_filesystem(path: &Path) -> Result<()> {
     let file = File::open(path).at("open", path)?;
-    rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() }.into())
+    rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() })?;
+    traced!(path, Act::SyncAll);
+    Ok(())
 }
 
 /// Removes leftovers of interrupted [`write_file`], [`hard_link`] and [`symlink`] in a folder and those below it,
@@ -301,7 +333,11 @@ fn temporary_sibling(path: &Path) -> PathBuf {
 fn remove_if_there(path: &Path) -> Result<bool> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        removed => removed.at("remove", path).map(|()| true),
+        removed => {
+            removed.at("remove", path)?;
+            traced!(path, Act::Remove);
+            Ok(true)
+        }
     }
 }
 

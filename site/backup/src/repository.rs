@@ -172,13 +172,19 @@ impl Repository {
         ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
 
-    /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup.
+    /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup. A file that is whole under the name of
+    /// another one is none: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View::default())?;
         let mut files = folder.files(FileType::Snapshot).map_err(|error| BackupError::io("list", &self.root, error))?;
         files.sort_unstable();
         let mut found = Vec::new();
-        for id in files.into_iter().map(|(id, _)| SnapshotId::from(id)) {
+        for (id, _) in files {
+            if !whole::is_named_right(&self.root, FileType::Snapshot, &id) {
+                tracing::warn!(file = %id.to_hex().as_str(), "a snapshot has other bytes than were written");
+                continue;
+            }
+            let id = SnapshotId::from(id);
             match opened.get_file::<SnapshotFile>(&id) {
                 Ok(snapshot) => {
                     let snapshot = backup::identified(id, snapshot);

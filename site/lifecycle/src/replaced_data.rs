@@ -1,5 +1,5 @@
-//! Data that the undo of a change found in a volume, and set aside when the copy from before took its place again. What was written after
-//! the clients of a changed component started is in no other place, so it stays until a person removes it.
+//! Data that the undo of a change found in a volume, and set aside when the data from before took its place again. What was written after
+//! pods started on changed or restored data is in no other place, so it stays until a person removes it.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,7 @@ use serde::Serialize;
 
 use crate::preflight::size;
 use crate::steps::action::Action;
-
-/// What the names of such folders begin with. No volume's folder does.
-pub(crate) const REPLACED: &str = "after-upgrade.";
+use crate::steps::aside::{Aside, is_replaced};
 
 /// The data of a volume that an undo replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -36,7 +34,7 @@ impl ReplacedData {
         let storage = paths.storage();
         let Ok(entries) = fs_err::read_dir(&storage) else { return Ok(Vec::new()) };
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| name.starts_with(REPLACED)).collect();
+        let mut names: Vec<String> = names.filter(|name| is_replaced(name)).collect();
         names.sort();
         let found = |name: String| {
             let path = storage.join(&name);
@@ -50,11 +48,9 @@ impl ReplacedData {
 
     /// What the undo of this plan replaced.
     pub(crate) fn of_plan(paths: &SitePaths, plan: &Plan<Action>) -> Result<Vec<Self>, StepError> {
+        let asides: Vec<Aside<'_>> = plan.all().filter_map(|planned| planned.action.aside()).collect();
         let mut found = Self::all(paths)?;
-        found.retain(|replaced| {
-            plan.all()
-                .any(|planned| matches!(&planned.action, Action::KeepCopy(copy) if copy.has_replaced(&replaced.name)))
-        });
+        found.retain(|replaced| asides.iter().any(|aside| aside.has_replaced(&replaced.name)));
         Ok(found)
     }
 

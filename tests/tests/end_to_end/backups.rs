@@ -1,5 +1,5 @@
 //! Data is saved, proven by a drill, damaged, and brought back, also onto an empty machine; a restore that fails, or whose
-//! power is cut, ends by itself.
+//! power is cut, ends by itself, and one that is undone keeps what clients wrote meanwhile.
 
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ const SETTINGS: &str = "/root/site.yaml";
 /// How the key of the cache is written and read.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
 
+/// What a client writes while a restore is open.
+const MEANWHILE: &str = "written-while-a-restore-was-open";
+
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn data_comes_back_from_a_proven_backup() -> Result<()> {
@@ -53,6 +56,8 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     returns_to_any_time(engineer, &name)?;
     write_data(engineer, "third")?;
     goes_back_from_damage(engineer, &name, &first)?;
+    expect_data(engineer, "third")?;
+    keeps_what_clients_wrote(engineer, &name)?;
     expect_data(engineer, "third")?;
     restores_through_a_power_cut(engineer, &name, &time)?;
     expect_data(engineer, "first")?;
@@ -259,6 +264,59 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     mend(engineer.machine())?;
     engineer.landfall(&["backup", "check"])?.report("backup check")?;
     printer::note("proved: a restore from a damaged backup left the data as it was");
+    Ok(())
+}
+
+/// A restore in which one component never becomes ready is undone after a client has written to another one's restored data: the data from
+/// before is back, and what the client wrote is kept, named, and removed by a person alone.
+fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
+    let machine = engineer.machine();
+    set_ready_port(machine, "1")?;
+    wait_until("the cache that never becomes ready", SELF_LIMIT, || {
+        Ok((engineer.status()?["ready"] == false).then_some(()))
+    })?;
+    let run = format!("{STICK}/landfall restore --confirm {name}");
+    machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
+    wait_until("the wait for the cache", SELF_LIMIT, || {
+        Ok((engineer.status()?["operation"]["step"]["id"] == "started/valkey/valkey").then_some(()))
+    })?;
+    sql(machine, &format!("CREATE TABLE meanwhile AS SELECT '{MEANWHILE}' AS word"))?;
+    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort of a restore")?;
+    set_ready_port(machine, "\"valkey\"")?;
+    engineer.wait_ready("a restore that was undone")?;
+    let gone = sql(machine, "SELECT coalesce(to_regclass('meanwhile')::text, 'none')")?;
+    ensure!(gone == "none", "the restored data is still there: {gone}");
+
+    let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
+    let all = [&aborted["replacedData"], &engineer.status()?["replacedData"]];
+    ensure!(all.iter().all(|one| **one == listed["replacedData"]), "{listed} is not {all:?}");
+    let kept = listed["replacedData"].as_array().context("no replaced data is listed")?;
+    // The console's pods had not started: nothing of what was loaded for them is kept.
+    ensure!(kept.len() == 2, "{listed}");
+    for one in kept {
+        let (Some(kept), Some(path)) = (one["name"].as_str(), one["path"].as_str()) else { anyhow::bail!("{one}") };
+        ensure!(kept.starts_with("after-restore."), "{one}");
+        if one["claim"].as_str().is_some_and(|claim| claim.starts_with("postgres/")) {
+            // A commit that was acknowledged is in the log of the server at least.
+            let found = machine.try_run(&format!("grep --recursive --quiet --text {MEANWHILE} {path}"))?;
+            ensure!(found.status.success(), "what the client wrote is not in {path}");
+        }
+        engineer.landfall(&["replaced-data", "remove", kept, "--confirm", name])?.report("replaced-data remove")?;
+    }
+    ensure!(engineer.status()?["replacedData"] == json!([]), "replaced data is left");
+    printer::note("proved: a restore that was undone kept what clients had written to the restored data");
+    Ok(())
+}
+
+/// Sets the port that answers once the cache is ready, which one that is not open never does.
+fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
+    let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
+    let patch = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
+    let patch = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{patch}'");
+    // The controller waits for a pod that never becomes ready before it replaces it.
+    let line = format!("{patch} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
+    let patched = administer(machine, &line)?;
+    ensure!(patched.status.success(), "{}", patched.stderr);
     Ok(())
 }
 

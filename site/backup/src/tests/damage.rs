@@ -1,5 +1,7 @@
 //! Damage that the check must find, name, and attribute to the right streams.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use landfall_progress::Silent;
 use rand::RngExt as _;
 
@@ -23,23 +25,52 @@ fn several() -> (Kept, Vec<Backup>) {
     (kept, saved)
 }
 
-fn damage_randomly(path: &Path, whole: &[u8], random: &mut StdRng) -> What {
-    match random.random_range(0..3) {
-        0 => {
+/// What happens to files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Missing,
+    Truncated,
+    Flipped,
+    Grown,
+    /// A block of zeros, as a disk gives for what it has lost.
+    Zeroed,
+    /// Two files of one kind have each other's bytes: each is whole, under the wrong name.
+    Swapped,
+}
+
+const KINDS: [Kind; 6] = [Kind::Missing, Kind::Truncated, Kind::Flipped, Kind::Grown, Kind::Zeroed, Kind::Swapped];
+
+/// Damages this file, and for a swap another one of its kind. Returns every damaged file, relative to the repository's folder.
+fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random: &mut StdRng) -> Vec<(PathBuf, What)> {
+    let path = root.join(file);
+    let whole = std::fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    match kind {
+        Kind::Missing => {
             std::fs::remove_file(path).unwrap();
-            What::Missing
+            return vec![(file.to_owned(), What::Missing)];
         }
-        1 => {
-            put(path, &whole[..random.random_range(0..whole.len())]);
-            What::Changed
+        Kind::Truncated => changed.truncate(random.random_range(0..whole.len())),
+        Kind::Flipped => changed[random.random_range(0..whole.len())] ^= 1_u8 << random.random_range(0..8),
+        Kind::Grown => changed.extend(super::random(random.random(), 1 + whole.len() % 500)),
+        Kind::Zeroed => {
+            let begin = random.random_range(0..whole.len());
+            let end = whole.len().min(begin + 512);
+            changed[begin..end].fill(0);
+            // A byte that is zero already would not change.
+            changed[begin] = !whole[begin];
         }
-        _ => {
-            let mut changed = whole.to_vec();
-            changed[random.random_range(0..whole.len())] ^= 1_u8 << random.random_range(0..8);
-            put(path, &changed);
-            What::Changed
+        Kind::Swapped => {
+            let others: Vec<&PathBuf> =
+                all.iter().filter(|other| *other != file && part_of(other) == part_of(file)).collect();
+            let other = others[random.random_range(0..others.len())];
+            put(&path, &std::fs::read(root.join(other)).unwrap());
+            put(&root.join(other), &whole);
+            return vec![(file.to_owned(), What::Changed), (other.clone(), What::Changed)];
         }
     }
+    put(&path, &changed);
+    vec![(file.to_owned(), What::Changed)]
 }
 
 /// The streams that can be read to their ends with the bytes that were stored.
@@ -59,6 +90,8 @@ fn takes(damage: &[Damage], backup: &Backup, stream: &crate::Stream) -> bool {
     })
 }
 
+const PARTS: [Part; 6] = [Part::Config, Part::Key, Part::Snapshot, Part::Index, Part::Pack, Part::Ledger];
+
 fn part_of(file: &Path) -> Part {
     match file.iter().next().and_then(|first| first.to_str()) {
         Some("config") => Part::Config,
@@ -76,20 +109,27 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
     let root = kept.repository.folder();
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);
     let all = files(root);
-    let mut hit = std::collections::BTreeSet::new();
+    let bytes: BTreeMap<&PathBuf, Vec<u8>> =
+        all.iter().map(|file| (file, std::fs::read(root.join(file)).unwrap())).collect();
+    let of = |part| all.iter().filter(|file| part_of(file) == part).collect::<Vec<_>>();
+    let mut hit = BTreeSet::new();
     for seed in 0..200 {
         let mut random = StdRng::seed_from_u64(seed);
-        let file = &all[random.random_range(0..all.len())];
-        let (path, part) = (root.join(file), part_of(file));
-        let whole = std::fs::read(&path).unwrap();
-        let what = damage_randomly(&path, &whole, &mut random);
+        // Every kind of file as often as any other, however many there are.
+        let (part, kind) = (PARTS[seed as usize % PARTS.len()], KINDS[seed as usize / PARTS.len() % KINDS.len()]);
+        let files = of(part);
+        let kind = if files.len() == 1 && kind == Kind::Swapped { Kind::Flipped } else { kind };
+        let file = files[random.random_range(0..files.len())];
+        let mut damaged = damage_randomly(root, &all, file, kind, &mut random);
+        damaged.sort_by(|one, other| one.0.cmp(&other.0));
         let found = kept.repository.check(&Silent).unwrap();
 
         let lines: Vec<String> = found.iter().map(Damage::to_string).collect();
-        assert_eq!(found.len(), 1, "seed {seed}, {}: {lines:#?}", file.display());
-        let is_nameless = part == Part::Key && what == What::Missing;
-        let named = if is_nameless { Path::new("keys") } else { file };
-        assert_eq!((found[0].file.as_path(), found[0].part, &found[0].what), (named, part, &what), "seed {seed}");
+        let named: Vec<_> = found.iter().map(|one| (one.file.clone(), one.part, one.what.clone())).collect();
+        let is_nameless = part == Part::Key && kind == Kind::Missing;
+        let name = |file: PathBuf| if is_nameless { PathBuf::from("keys") } else { file };
+        let expected: Vec<_> = damaged.iter().map(|(file, what)| (name(file.clone()), part, what.clone())).collect();
+        assert_eq!(named, expected, "seed {seed}, {kind:?} {}: {lines:#?}", file.display());
         for backup in &saved {
             let readable = if kept.repository.opens() { readable(&kept.repository, backup) } else { Vec::new() };
             for stream in &backup.streams {
@@ -97,11 +137,30 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
                 assert_eq!(takes(&found, backup, stream), is_lost, "seed {seed}: {} {}", lines[0], stream.name);
             }
         }
-        hit.insert(part);
-        put(&path, &whole);
+        hit.insert((part, kind));
+        for (file, _) in &damaged {
+            put(&root.join(file), &bytes[file]);
+        }
     }
-    assert_eq!(hit.len(), 6, "{hit:?}");
+    // Of config, key and ledger there is one each, which nothing can be swapped with.
+    assert_eq!(hit.len(), PARTS.len() * KINDS.len() - 3, "{hit:?}");
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+}
+
+#[test]
+fn a_snapshot_under_the_name_of_another_is_not_taken_for_that_backup() {
+    let (kept, saved) = several();
+    let root = kept.repository.folder();
+    let of = |backup: &Backup| root.join("snapshots").join(backup.id.to_string());
+    let [first, last] = [&saved[0], &saved[2]].map(|backup| std::fs::read(of(backup)).unwrap());
+    put(&of(&saved[0]), &last);
+    put(&of(&saved[2]), &first);
+    assert_eq!(kept.repository.backups().unwrap(), [saved[1].clone()]);
+    assert!(matches!(kept.repository.open_backup(saved[0].id), Err(crate::BackupError::NoBackup { .. })));
+    assert_eq!(kept.repository.check(&Silent).unwrap().len(), 2);
+    put(&of(&saved[0]), &first);
+    put(&of(&saved[2]), &last);
+    assert_eq!(kept.repository.backups().unwrap(), saved);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod copies;
 mod damage;
 mod interrupted;
 mod opening;
+mod power_cuts;
 mod retention;
 mod round_trip;
 

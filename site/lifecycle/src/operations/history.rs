@@ -107,15 +107,16 @@ impl History {
         pinned.max_by_key(|trust| trust.number)
     }
 
-    /// Bundles whose heads the journals need: those of the kept releases, of the install, which an uninstall undoes, and of
-    /// an open operation.
+    /// Bundles whose heads the journals need: those with content, and that of the install, which an uninstall undoes.
     pub(super) fn heads(&self) -> BTreeSet<Sha256> {
+        self.with_content().into_iter().chain(bundles(self.first().into_iter())).collect()
+    }
+
+    /// Bundles of which the site stores more than the head: those of the kept releases, and of an open operation.
+    pub(super) fn with_content(&self) -> BTreeSet<Sha256> {
         let kept = self.kept().into_iter().map(|kept| kept.bundle);
         let open = self.operations.iter().filter(|past| !past.replay.state.is_closed());
-        let journals = self.first().into_iter().chain(open).filter_map(Past::pins);
-        let journals =
-            journals.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)));
-        kept.chain(journals).collect()
+        kept.chain(bundles(open)).collect()
     }
 
     /// What each step last made, of all operations that were committed.
@@ -155,6 +156,12 @@ impl History {
         }
         times
     }
+}
+
+/// The bundles that operations are pinned to.
+fn bundles<'a>(operations: impl Iterator<Item = &'a Past>) -> impl Iterator<Item = Sha256> {
+    let pins = operations.filter_map(Past::pins);
+    pins.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)))
 }
 
 /// Adds what is there once an action of a step is done.

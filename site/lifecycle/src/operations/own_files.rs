@@ -13,8 +13,10 @@ use crate::content::remove_others;
 use crate::license;
 use crate::marks::Marks;
 use crate::steps::etcd_snapshot;
+use crate::steps::stage::INSTALLER_NAME;
 use landfall_agent as node;
 use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::parts::short_id;
 use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
 use landfall_host::{files, mounts};
 
@@ -27,10 +29,14 @@ impl Operations {
         engine_file::place(&self.paths, &self.pinned_engines()?)
     }
 
-    /// Removes heads and programs that no journal needs.
+    /// Removes heads that no journal needs, and the `landfall` of each release of which only the head is needed.
     pub(super) fn remove_strays(&self, _lock: &SiteLock) -> Result<()> {
-        let heads = self.history()?.heads();
-        let names = heads.into_iter().map(landfall_bundle_spec::parts::short_id).collect();
+        let history = self.history()?;
+        let heads = history.heads();
+        for bundle in heads.difference(&history.with_content()) {
+            durable::remove_file(&self.paths.release(&short_id(*bundle)).join(INSTALLER_NAME))?;
+        }
+        let names = heads.into_iter().map(short_id).collect();
         Ok(remove_others(&self.paths.releases(), &names)?)
     }
 

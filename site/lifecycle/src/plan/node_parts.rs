@@ -129,7 +129,7 @@ fn unfit(what: String) -> StepError {
 }
 
 /// An artifact's files where they are placed.
-pub(super) fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
+pub(crate) fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
     artifact.files.iter().map(|file| PlacedFile {
         path: file.path.clone(),
         blob: file.blob.digest,

@@ -14,6 +14,7 @@ use crate::backups::SavedStream;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
 use crate::steps::begin_logs::BeginLogs;
+use crate::steps::begin_use::BeginUse;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::load::{BackupStream, Load, Recovery};
@@ -135,6 +136,12 @@ pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     }
 }
 
+/// Before any pod may write to changed or loaded data: the undo that brings back what is `apart` keeps such data from then on.
+pub(super) fn begin_use(id: String, component: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
+    let title = format!("note that the data of {component} may change from here on");
+    (!apart.is_empty()).then(|| step(id, &title, 0, Action::BeginUse(BeginUse { apart })))
+}
+
 /// Where one of these streams has a log: after the commit, its points in time begin with what is there then.
 pub(super) fn begin_logs(
     release: &ReleaseDocument,
@@ -168,6 +175,8 @@ pub fn plan_restore(
     let streams: Vec<&RestoredStream> = workloads.iter().flat_map(|workload| &workload.streams).collect();
     steps.extend(streams.iter().flat_map(|stream| [stream.set_aside(), stream.load()]));
     for workload in workloads {
+        let asides = workload.streams.iter().map(|stream| stream.volume.name_aside()).collect();
+        steps.extend(begin_use(workload.id("begin-use"), &workload.component, asides));
         steps.extend(start(workload));
     }
     steps.extend(streams.iter().map(|stream| stream.check()));
@@ -256,8 +265,10 @@ mod tests {
         load/db/files
         set-aside/cache/files
         load/cache/files
+        begin-use/db/db
         start/db/db
         started/db/db
+        begin-use/cache/cache
         start/cache/cache
         started/cache/cache
         check-restored/db/files

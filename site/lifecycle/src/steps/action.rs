@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::steps::again::Again;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::aside::Aside;
 use crate::steps::back_up::BackUp;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::begin_logs::BeginLogs;
@@ -148,7 +149,7 @@ pub enum Action {
     RemoveAside(RemoveAside),
     /// Copies a volume whose data will change.
     KeepCopy(KeepCopy),
-    /// Notes that data may change of which there is a copy.
+    /// Notes that data may change which a copy or the data from before replaces on the way back.
     BeginUse(BeginUse),
     /// Saves etcd's data before the node changes.
     EtcdSnapshot(EtcdSnapshot),
@@ -167,6 +168,15 @@ pub enum Action {
 }
 
 impl Action {
+    /// What it puts beside a volume until the commit, if it does.
+    pub(crate) fn aside(&self) -> Option<Aside<'_>> {
+        match self {
+            Self::SetAside(step) => Some(step.aside()),
+            Self::KeepCopy(step) => Some(step.aside()),
+            _ => None,
+        }
+    }
+
     /// As it is done on the way back from what `later` made: a component's edits stay.
     pub(super) fn on_the_way_back_from(&self, later: &Self) -> Self {
         match (self, later) {

@@ -1,5 +1,5 @@
-//! Pods may write to copied data from here on. An undo that comes before leaves the data, which nothing has touched, and keeps no second
-//! form of it; one that comes later keeps both.
+//! Pods may write to changed or loaded data from here on. An undo that comes before keeps no second form of the data, since nothing was
+//! written to it; one that comes later keeps both.
 
 use std::path::PathBuf;
 
@@ -15,29 +15,30 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginUse {
-    /// Names of the copies, in the folder of volumes.
-    pub copies: Vec<String>,
+    /// Names of what returns if the change is undone, copied or set aside, in the folder of volumes.
+    #[serde(rename = "copies")]
+    pub apart: Vec<String>,
 }
 
-/// The empty file beside a copy that is there since pods may write to what was copied.
-pub(super) fn note_of(paths: &SitePaths, copy: &str) -> PathBuf {
-    paths.storage().join(format!("{copy}.in-use"))
+/// The empty file beside such data that is there since pods may write to what is in the volume.
+pub(super) fn note_of(paths: &SitePaths, apart: &str) -> PathBuf {
+    paths.storage().join(format!("{apart}.in-use"))
 }
 
 impl Step<Site> for BeginUse {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let is_noted = |copy: &String| note_of(&site.paths, copy).exists();
-        Ok(if self.copies.iter().all(is_noted) { Observed::Done } else { Observed::Absent })
+        let is_noted = |apart: &String| note_of(&site.paths, apart).exists();
+        Ok(if self.apart.iter().all(is_noted) { Observed::Done } else { Observed::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        for copy in &self.copies {
-            durable::write_file(&note_of(&site.paths, copy), b"", 0o600)?;
+        for apart in &self.apart {
+            durable::write_file(&note_of(&site.paths, apart), b"", 0o600)?;
         }
         Ok(Value::Null)
     }
 
-    /// Who puts a copy back removes its note, once the copy has the volume's name.
+    /// Who puts such data back removes its note, once the data has the volume's name.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

@@ -10,14 +10,10 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::begin_use::note_of;
+use super::aside::{Aside, Reason};
 use super::stop::Stop;
-use crate::replaced_data::REPLACED;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
-
-/// What the names of copies begin with. No volume's folder does.
-pub(crate) const KEPT_COPY: &str = "before-upgrade.";
 
 /// What the name of an unfinished copy begins with.
 pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";
@@ -37,7 +33,12 @@ pub struct KeepCopy {
 impl KeepCopy {
     /// Name of the copy, in the folder of volumes.
     pub fn copy(&self) -> String {
-        format!("{KEPT_COPY}{}.{}", self.token, self.folder)
+        self.aside().name()
+    }
+
+    /// The copy as what may return.
+    pub(crate) fn aside(&self) -> Aside<'_> {
+        Aside { reason: Reason::Upgrade, token: &self.token, folder: &self.folder }
     }
 
     fn unfinished(&self) -> String {
@@ -46,38 +47,6 @@ impl KeepCopy {
 
     fn path(site: &Site, name: &str) -> PathBuf {
         site.paths.storage().join(name)
-    }
-}
-
-impl KeepCopy {
-    /// A name for the data that the copy replaces: after a power cut there may be some of this operation already, where a folder of the
-    /// volume was made again.
-    fn replaced(&self, site: &Site) -> PathBuf {
-        let name = |attempt: u32| match attempt {
-            1 => format!("{REPLACED}{}.{}", self.token, self.folder),
-            _ => format!("{REPLACED}{}-{attempt}.{}", self.token, self.folder),
-        };
-        let mut attempt = 1;
-        while Self::path(site, &name(attempt)).exists() {
-            attempt += 1;
-        }
-        Self::path(site, &name(attempt))
-    }
-
-    /// The copy is the volume again, and what was there is beside it. Each of both renames is on the disk before the next.
-    fn put_back(&self, site: &Site) -> Result<(), StepError> {
-        let (volume, copy) = (Self::path(site, &self.folder), Self::path(site, &self.copy()));
-        if volume.exists() {
-            mounts::refuse_mounted(&volume)?;
-            durable::rename(&volume, &self.replaced(site))?;
-        }
-        Ok(durable::rename(&copy, &volume)?)
-    }
-
-    /// Whether a folder has what an undo of this step replaced.
-    pub(crate) fn has_replaced(&self, name: &str) -> bool {
-        let rest = name.strip_prefix(REPLACED).and_then(|rest| rest.strip_prefix(self.token.as_str()));
-        rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.ends_with(&format!(".{}", self.folder)))
     }
 }
 
@@ -101,10 +70,10 @@ impl Step<Site> for KeepCopy {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        let (unfinished, copy) = (Self::path(site, &self.unfinished()), Self::path(site, &self.copy()));
-        let note = note_of(&site.paths, &self.copy());
+        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished()), self.aside(), &site.paths);
+        let copy = aside.path(paths);
         mounts::remove_tree(&unfinished)?;
-        if copy.exists() && Self::path(site, &self.folder).exists() && !note.exists() {
+        if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
             // No pod has run since the copy was made. By its name it is always whole, so it loses that first.
             durable::rename(&copy, &unfinished)?;
             return mounts::remove_tree(&unfinished);
@@ -112,9 +81,9 @@ impl Step<Site> for KeepCopy {
         if copy.exists() {
             // The earlier release's objects are back by now, and their pods may run on the later one's data.
             self.stopped.stop(site)?;
-            self.put_back(site)?;
+            aside.put_back(paths)?;
         }
-        Ok(durable::remove_file(&note)?)
+        aside.forget_use(paths)
     }
 }
 
@@ -127,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::replaced_data::ReplacedData;
-    use crate::steps::begin_use::BeginUse;
+    use crate::steps::begin_use::{BeginUse, note_of};
     use crate::steps::remove_aside::RemoveAside;
     use crate::steps::tests::site;
 
@@ -154,15 +123,16 @@ mod tests {
         assert!(!KeepCopy::path(&site, &step().unfinished()).exists());
 
         // Clients of the new release write.
+        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
         durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
-        step().put_back(&site).unwrap();
+        step().aside().put_back(&site.paths).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
         let kept = ReplacedData::all(&site.paths).unwrap();
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
-        assert!(step().has_replaced(&kept[0].name) && !other.has_replaced(&kept[0].name));
+        assert!(step().aside().has_replaced(&kept[0].name) && !other.aside().has_replaced(&kept[0].name));
         // Without a copy there is nothing to undo but its note, and no cluster is asked.
-        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
+        assert!(note_of(&site.paths, &step().copy()).exists());
         step().undo(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
         assert!(!note_of(&site.paths, &step().copy()).exists());
@@ -185,7 +155,7 @@ mod tests {
         }
 
         step().act(&mut site, &Value::Null).unwrap();
-        let mut begin = BeginUse { copies: vec![step().copy()] };
+        let mut begin = BeginUse { apart: vec![step().copy()] };
         assert_eq!(begin.observe(&mut site).unwrap(), Observed::Absent);
         begin.act(&mut site, &Value::Null).unwrap();
         assert_eq!(begin.observe(&mut site).unwrap(), Observed::Done);
@@ -193,7 +163,7 @@ mod tests {
         // From here on the copy returns, once its workload has stopped: without a cluster it stays.
         step().undo(&mut site, &Value::Null).unwrap_err();
         assert!(copy.exists() && volume.exists());
-        let mut remove = RemoveAside { folder: begin.copies.remove(0) };
+        let mut remove = RemoveAside { folder: begin.apart.remove(0) };
         remove.act(&mut site, &Value::Null).unwrap();
         assert!(!copy.exists() && !note_of(&site.paths, &remove.folder).exists());
         remove.folder.push('x');
@@ -203,7 +173,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_wherever_the_power_is_cut_while_a_copy_returns() {
         let (_root, site) = site();
-        let [volume, copy, kept] = [step().folder, step().copy(), format!("{REPLACED}0f.pvc-1_db_data")]
+        let [volume, copy, kept] = [step().folder, step().copy(), "after-upgrade.0f.pvc-1_db_data".to_owned()]
             .map(|name| KeepCopy::path(&site, &name));
         let write = |folder: &std::path::Path, rows: &[u8]| {
             durable::create_folder(folder).unwrap();
@@ -211,10 +181,11 @@ mod tests {
         };
         write(&copy, b"before");
         write(&volume, b"after");
+        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
         // The cut comes between the two renames, and something makes the volume's folder again.
         durable::rename(&volume, &kept).unwrap();
         write(&volume, b"again");
-        step().put_back(&site).unwrap();
+        step().aside().put_back(&site.paths).unwrap();
         let found: Vec<Vec<u8>> = ReplacedData::all(&site.paths)
             .unwrap()
             .iter()
@@ -222,6 +193,6 @@ mod tests {
             .collect();
         assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
-        assert!(ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().has_replaced(&kept.name)));
+        assert!(ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().aside().has_replaced(&kept.name)));
     }
 }

@@ -4,6 +4,7 @@ pub mod action;
 pub mod again;
 pub mod agent;
 pub mod artifact_files;
+pub(crate) mod aside;
 pub mod back_up;
 pub mod backup_schedule;
 pub mod begin_logs;

@@ -1,8 +1,9 @@
-//! The data of a volume is set aside, and an empty folder takes its place. Undo brings the data back, whatever is in that
-//! folder by then. Nothing is copied: both are names in one folder.
+//! The data of a volume is set aside, and an empty folder takes its place. Undo brings the data back, and keeps what is in that folder by
+//! then: clients may have written to it. Before anything may have run on what was loaded, undo removes that. Nothing is copied: all of
+//! them are names in one folder.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landfall_host::{files, mounts};
 use landfall_media::durable;
@@ -10,13 +11,11 @@ use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::aside::{Aside, Reason};
 use super::stop::Stop;
 use crate::backups::LiveVolume;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
-
-/// What the names of data that is set aside begin with. No volume's folder does.
-pub(crate) const SET_ASIDE: &str = "before-restore.";
 
 /// The mode of a volume's folder, as the provisioner makes it, where there is none to take it from.
 const VOLUME_MODE: u32 = 0o777;
@@ -39,28 +38,20 @@ impl SetAside {
         Self { folder: volume.folder, token: token.to_owned(), stopped: volume.stop }
     }
 
-    fn volume(&self, site: &Site) -> PathBuf {
-        site.paths.storage().join(&self.folder)
-    }
-
     /// Name of the folder that has the data meanwhile, in the folder of volumes.
     pub fn name_aside(&self) -> String {
-        format!("{SET_ASIDE}{}.{}", self.token, self.folder)
+        self.aside().name()
     }
 
-    fn aside(&self, site: &Site) -> PathBuf {
-        site.paths.storage().join(self.name_aside())
-    }
-
-    fn put_back(aside: &Path, volume: &Path) -> Result<(), StepError> {
-        mounts::remove_tree(volume)?;
-        Ok(durable::rename(aside, volume)?)
+    /// The data that was set aside as what may return.
+    pub(crate) fn aside(&self) -> Aside<'_> {
+        Aside { reason: Reason::Restore, token: &self.token, folder: &self.folder }
     }
 
     /// Replaces the volume's folder by an empty one, with the owner and mode of the data that was set aside. Fails if none was:
     /// then the folder has the only copy.
     pub(super) fn empty(&self, site: &Site) -> Result<(), StepError> {
-        let (volume, aside) = (self.volume(site), self.aside(site));
+        let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
         let found = fs_err::metadata(&aside).map_err(|error| files::failed("look at", &aside, error))?;
         let mode = found.mode() & 0o7777;
         mounts::remove_tree(&volume)?;
@@ -80,12 +71,12 @@ fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
 impl Step<Site> for SetAside {
     /// Whether the folder is empty and has its owner, the act makes sure of.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let is_aside = self.aside(site).exists();
+        let is_aside = self.aside().path(&site.paths).exists();
         Ok(if is_aside { Observed::Partial("the data is set aside".to_owned()) } else { Observed::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (volume, aside) = (self.volume(site), self.aside(site));
+        let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
         if !aside.exists() && volume.exists() {
             mounts::refuse_mounted(&volume)?;
             durable::rename(&volume, &aside)?;
@@ -99,13 +90,13 @@ impl Step<Site> for SetAside {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        let (volume, aside) = (self.volume(site), self.aside(site));
-        if !aside.exists() {
-            return Ok(());
+        let aside = self.aside();
+        if aside.path(&site.paths).exists() {
+            // Objects that are back by now may have started pods on the data that was loaded.
+            self.stopped.stop(site)?;
+            aside.put_back(&site.paths)?;
         }
-        // Objects that are back by now may have started pods on the data that was loaded.
-        self.stopped.stop(site)?;
-        Self::put_back(&aside, &volume)
+        aside.forget_use(&site.paths)
     }
 }
 
@@ -113,9 +104,14 @@ impl Step<Site> for SetAside {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use std::path::PathBuf;
+
     use landfall_cluster::ObjectName;
 
     use super::*;
+    use crate::replaced_data::ReplacedData;
+    use crate::steps::begin_use::{BeginUse, note_of};
+    use crate::steps::remove_aside::RemoveAside;
     use crate::steps::tests::site;
 
     fn step() -> SetAside {
@@ -126,14 +122,14 @@ mod tests {
 
     /// What an undo does once the workload is stopped.
     fn undo(site: &Site) {
-        let (volume, aside) = (step().volume(site), step().aside(site));
-        if aside.exists() {
-            SetAside::put_back(&aside, &volume).unwrap();
+        if step().aside().path(&site.paths).exists() {
+            step().aside().put_back(&site.paths).unwrap();
         }
+        step().aside().forget_use(&site.paths).unwrap();
     }
 
     fn with_rows(site: &Site) -> PathBuf {
-        let volume = step().volume(site);
+        let volume = step().aside().volume(&site.paths);
         durable::create_folder(&volume).unwrap();
         durable::set_mode(&volume, 0o2770).unwrap();
         durable::write_file(&volume.join("rows"), b"rows", 0o600).unwrap();
@@ -141,8 +137,9 @@ mod tests {
     }
 
     fn is_as_before(site: &Site) -> bool {
-        let volume = step().volume(site);
-        fs_err::read(volume.join("rows")).is_ok_and(|rows| rows == b"rows") && !step().aside(site).exists()
+        let volume = step().aside().volume(&site.paths);
+        fs_err::read(volume.join("rows")).is_ok_and(|rows| rows == b"rows")
+            && !step().aside().path(&site.paths).exists()
     }
 
     #[test]
@@ -151,19 +148,72 @@ mod tests {
         let volume = with_rows(&site);
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
-            &|site| durable::rename(&step().volume(site), &step().aside(site)).unwrap(),
+            &|site| durable::rename(&step().aside().volume(&site.paths), &step().aside().path(&site.paths)).unwrap(),
             &|site| drop(step().act(&mut site.clone(), &Value::Null).unwrap()),
             &|site| {
                 step().act(&mut site.clone(), &Value::Null).unwrap();
-                durable::write_file(&step().volume(site).join("half"), b"loaded", 0o600).unwrap();
+                durable::write_file(&step().aside().volume(&site.paths).join("half"), b"loaded", 0o600).unwrap();
             },
         ];
         for (index, cut) in cuts.iter().enumerate() {
             cut(&site);
             undo(&site);
             assert!(is_as_before(&site), "cut {index}");
+            assert_eq!(ReplacedData::all(&site.paths).unwrap(), [], "cut {index}: nothing ran on what was loaded");
             assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770, "cut {index}");
         }
+    }
+
+    /// A volume with loaded data that pods run on, and what their clients wrote.
+    fn in_use(site: &Site, loaded: &[u8]) -> PathBuf {
+        let volume = with_rows(site);
+        step().act(&mut site.clone(), &Value::Null).unwrap();
+        durable::write_file(&volume.join("rows"), loaded, 0o600).unwrap();
+        BeginUse { apart: vec![step().name_aside()] }.act(&mut site.clone(), &Value::Null).unwrap();
+        volume
+    }
+
+    fn kept(site: &Site) -> Vec<(String, Vec<u8>)> {
+        let all = ReplacedData::all(&site.paths).unwrap().into_iter();
+        all.map(|kept| (kept.name, fs_err::read(kept.path.join("rows")).unwrap())).collect()
+    }
+
+    #[test]
+    fn what_clients_wrote_to_loaded_data_stays_wherever_the_power_is_cut_in_its_undo() {
+        let first = "after-restore.0f.pvc-1_db_data";
+        let cuts: [&dyn Fn(&Site); 4] = [
+            &|_| {},
+            // Between the two renames.
+            &|site| durable::rename(&step().aside().volume(&site.paths), &site.paths.storage().join(first)).unwrap(),
+            // Before the note is removed.
+            &|site| step().aside().put_back(&site.paths).unwrap(),
+            &|site| undo(site),
+        ];
+        for (index, cut) in cuts.iter().enumerate() {
+            let (_root, site) = site();
+            in_use(&site, b"loaded, and more");
+            cut(&site);
+            undo(&site);
+            assert!(is_as_before(&site), "cut {index}");
+            assert_eq!(kept(&site), [(first.to_owned(), b"loaded, and more".to_vec())], "cut {index}");
+            assert!(!note_of(&site.paths, &step().name_aside()).exists(), "cut {index}");
+            assert!(
+                step().aside().has_replaced(first) && !step().aside().has_replaced("after-upgrade.0f.pvc-1_db_data")
+            );
+        }
+    }
+
+    #[test]
+    fn loaded_data_returns_no_earlier_data_while_its_workload_cannot_be_stopped() {
+        let (_root, mut site) = site();
+        let volume = in_use(&site, b"loaded");
+        // There is no cluster that could stop anything.
+        step().undo(&mut site, &Value::Null).unwrap_err();
+        assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"loaded");
+        // After the commit the data from before goes, with its note, and what was loaded stays.
+        let remove = RemoveAside { folder: step().name_aside() };
+        remove.act(&mut site, &Value::Null).unwrap();
+        assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1);
     }
 
     #[test]
@@ -184,7 +234,7 @@ mod tests {
         let (_root, mut site) = site();
         with_rows(&site);
         let other = SetAside { token: "other".to_owned(), ..step() };
-        durable::create_folder(&other.aside(&site)).unwrap();
+        durable::create_folder(&other.aside().path(&site.paths)).unwrap();
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
         // The only copy is not emptied.
         assert!(step().empty(&site).is_err());

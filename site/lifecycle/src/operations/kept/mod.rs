@@ -15,8 +15,8 @@ use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use crate::backups::BackupFolder;
 use crate::pins::Pins;
-use crate::steps::keep_copy::{KEPT_COPY, UNFINISHED_COPY};
-use crate::steps::set_aside::SET_ASIDE;
+use crate::steps::aside::Reason;
+use crate::steps::keep_copy::UNFINISHED_COPY;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
 
@@ -144,7 +144,7 @@ impl KeptData {
 
     /// Folders with data that a change has moved or copied, and that belongs back in a volume: only the change itself knows how.
     pub(super) fn displaced(paths: &SitePaths) -> Result<Vec<String>> {
-        let prefixes = [SET_ASIDE, KEPT_COPY, UNFINISHED_COPY];
+        let prefixes = [Reason::Restore.before(), Reason::Upgrade.before(), UNFINISHED_COPY];
         let is_displaced = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
         Ok(names(&paths.storage())?.into_iter().filter(is_displaced).collect())
     }

@@ -118,7 +118,6 @@ impl Planned {
         }
         let objects = resolved(&after, inputs.after.documents)?;
         self.steps.extend(data.map(|data| data.set_apart(&name, inputs.token)).unwrap_or_default());
-        self.steps.extend(data.and_then(|data| data.begin_use(&name, inputs.token)));
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
         if let Some(before) = before.filter(|_| is_remounted) {
             let title = format!("stop {name}, whose files change");

@@ -8,9 +8,8 @@ use serde_json::Value;
 use super::stopped::{self, in_release};
 use crate::backups::LiveVolume;
 use crate::plan::install::step;
-use crate::plan::restore::RestoredStream;
+use crate::plan::restore::{RestoredStream, begin_use};
 use crate::steps::action::Action;
-use crate::steps::begin_use::BeginUse;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
 use crate::steps::stop::Stop;
@@ -40,7 +39,7 @@ impl ChangedData {
         stops
     }
 
-    /// Once its workloads have stopped: its data is copied or set aside.
+    /// Once its workloads have stopped: its data is copied or set aside. Copied data may be written to from then on.
     pub(super) fn set_apart(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {
         match self {
             Self::Copied(volumes) => {
@@ -49,22 +48,14 @@ impl ChangedData {
                     let action = Action::KeepCopy(kept_copy(volume, token));
                     step(format!("keep-copy/{}", volume.folder), &title, 10, action)
                 };
-                distinct(volumes).map(copy).collect()
+                let copies = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
+                distinct(volumes).map(copy).chain(begin_use(id_of_use(component), component, copies)).collect()
             }
             Self::Restored(streams) => streams.iter().map(RestoredStream::set_aside).collect(),
         }
     }
 
-    /// Once all copies are whole, and before any pod may write to what was copied: the undo of each knows from then on.
-    pub(super) fn begin_use(&self, component: &str, token: &str) -> Option<PlannedStep<Action>> {
-        let Self::Copied(volumes) = self else { return None };
-        let copies: Vec<String> = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
-        let title = format!("note that the data of {component} may change from here on");
-        let action = Action::BeginUse(BeginUse { copies });
-        (!volumes.is_empty()).then(|| step(format!("begin-use/{component}"), &title, 0, action))
-    }
-
-    /// Once the objects of the other release are there: data is loaded. `objects` are those objects.
+    /// Once the objects of the other release are there: data is loaded, and may be written to from then on. `objects` are those objects.
     pub(super) fn loads(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
         let Self::Restored(streams) = self else { return Vec::new() };
         // The pods of the other release have begun on empty volumes.
@@ -72,7 +63,11 @@ impl ChangedData {
             let title = format!("stop {component}, whose data is loaded");
             step(stopped::id("stop-again", component, &stop), &title, 10, Action::Stop(stop))
         });
-        again.chain(streams.iter().map(RestoredStream::load)).collect()
+        let asides = streams.iter().map(|stream| stream.volume.name_aside()).collect();
+        again
+            .chain(streams.iter().map(RestoredStream::load))
+            .chain(begin_use(id_of_use(component), component, asides))
+            .collect()
     }
 
     /// Once its pods are ready.
@@ -90,6 +85,10 @@ impl ChangedData {
             Self::Restored(streams) => streams.iter().map(RestoredStream::remove_aside).collect(),
         }
     }
+}
+
+fn id_of_use(component: &str) -> String {
+    format!("begin-use/{component}")
 }
 
 /// Each folder once: several workloads may share one.

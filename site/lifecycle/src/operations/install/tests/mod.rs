@@ -91,8 +91,20 @@ pub(in crate::operations) fn signed_bundle(
     built_at: &str,
     more: Vec<NewDocument>,
 ) -> Vec<u8> {
-    let mut contents = vec![b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()];
-    contents.extend([vec![1; 3 << 20], vec![2; 700]]);
+    let blobs = vec![b"#!/bin/sh\n".to_vec(), vec![1; 3 << 20], vec![2; 700]];
+    signed_bundle_with(key, roots, release, built_at, more, blobs)
+}
+
+/// The same with these blobs, of which the first is `landfall`.
+pub(in crate::operations) fn signed_bundle_with(
+    key: &SigningKey,
+    roots: &[Root],
+    release: &serde_json::Value,
+    built_at: &str,
+    more: Vec<NewDocument>,
+    mut contents: Vec<Vec<u8>>,
+) -> Vec<u8> {
+    contents.splice(1..1, [br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
     let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
         Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),

@@ -412,8 +412,8 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
     let volume = SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped: stop() };
     let restored = ChangedData::Restored(vec![RestoredStream { stream, size_bytes: 7, volume }]);
     let data = BTreeMap::from([("db".to_owned(), restored)]);
-    let steps = "stop/db/db set-aside/db/files component/db stop-again/db/db load/db/files start/db/db ready/db \
-                 check-restored/db/files still-ready/db";
+    let steps = "stop/db/db set-aside/db/files component/db stop-again/db/db load/db/files begin-use/db start/db/db \
+                 ready/db check-restored/db/files still-ready/db";
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {steps}"));
     assert_eq!(ids(&planned.plan.closing), "remove-aside/db/files");

@@ -1,6 +1,8 @@
 //! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
 //! whatever is installed.
 
+mod collection;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -87,7 +89,6 @@ fn write(fixture: &Fixture, bundle: &[u8]) -> PathBuf {
 
 /// Begins the change as the verb does and runs it, with the step that places content alone: others need a cluster.
 fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trust: Trust) {
-    let operations = &fixture.operations;
     let stage = PlannedStep {
         id: StepId("stage".to_owned()),
         title: "stage".to_owned(),
@@ -97,7 +98,14 @@ fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trus
         undo: Undo::Reversible,
     };
     let plan = Plan::new(operation, "tiny", "1.0.0", vec![stage]);
+    assert_eq!(run(fixture, plan, release, trust), End::Committed);
+}
+
+/// Begins a change with this plan, and runs it to its end.
+fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Trust) -> End {
+    let operations = &fixture.operations;
     let pins = pins(fixture);
+    let operation = plan.operation;
     let releases = (&*release.release, &*release.release);
     let outlook = Outlook::of(&plan, &[], releases, &BTreeMap::new());
     let prepared = PreparedUpgrade {
@@ -116,7 +124,9 @@ fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trus
     };
     let file = prepared.begin().unwrap();
     let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
-    assert_eq!(running.change().unwrap(), End::Committed);
+    let end = running.change().unwrap();
+    operations.remove_strays(&running.lock).unwrap();
+    end
 }
 
 fn upgrade(fixture: &Fixture, bundle: &[u8]) {

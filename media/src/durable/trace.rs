@@ -1,0 +1,57 @@
+//! What durable changes did below a folder, in their order, for tests that cut the power between any two of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One act on a file or folder. None is on the disk before the sync that covers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// An empty file was created.
+    Create,
+    /// The bytes of a file became these.
+    Write(Vec<u8>),
+    /// The bytes of a file, which are these, became durable.
+    SyncFile(Vec<u8>),
+    /// A file or folder got this name.
+    Rename(PathBuf),
+    /// A file, or a folder with everything below it, was removed.
+    Remove,
+    /// A folder was made.
+    MakeFolder,
+    /// The names in a folder became durable.
+    SyncFolder,
+    /// Everything became durable.
+    SyncAll,
+}
+
+/// The acts below a folder, each with the path that it was done to.
+pub(crate) type Acts = Arc<Mutex<Vec<(PathBuf, Act)>>>;
+
+static TRACED: Mutex<Vec<(PathBuf, Acts)>> = Mutex::new(Vec::new());
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Traces what is done below this folder from now on, by any thread.
+pub(crate) fn begin(root: &Path) -> Acts {
+    let acts = Acts::default();
+    locked(&TRACED).push((root.to_owned(), Arc::clone(&acts)));
+    acts
+}
+
+/// Ends what [`begin`] began, and returns the acts.
+pub(crate) fn end(acts: &Acts) -> Vec<(PathBuf, Act)> {
+    locked(&TRACED).retain(|(_, traced)| !Arc::ptr_eq(traced, acts));
+    std::mem::take(&mut *locked(acts))
+}
+
+/// Notes an act that was done, before its caller learns that it was: what follows from it comes later.
+pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
+    let traced = locked(&TRACED);
+    let mut act = Some(act);
+    for (_, acts) in traced.iter().filter(|(root, _)| path.starts_with(root)) {
+        let Some(act) = act.take() else { break };
+        locked(acts).push((path.to_owned(), act()));
+    }
+}

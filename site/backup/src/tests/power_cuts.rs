@@ -1,0 +1,179 @@
+//! Power cuts at every edge of what changes a repository: before the first act on the disk, between any two, and after the last. Whatever
+//! the disk made of unsynced data, the repository opens, what was good restores, and the same operation succeeds when it is repeated.
+
+use std::path::PathBuf;
+
+use jiff::Span;
+use landfall_media::mounted::on_tmpfs;
+use landfall_media::power::{Fate, Left, Recording};
+use landfall_progress::Silent;
+
+use super::*;
+use crate::{Proof, Retention};
+
+const FATES: [Fate; 5] = [Fate::Lost, Fate::Kept, Fate::Torn, Fate::Mixed(1), Fate::Mixed(2)];
+
+const DAYS: [&str; 3] = ["2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z"];
+
+const NOW: &str = "2026-11-22T00:00:00Z";
+
+const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
+
+/// A disk with a repository, and room for one with copies.
+struct Disk {
+    folder: PathBuf,
+    key: RepositoryKey,
+}
+
+impl Disk {
+    fn new(tmpfs: &Path) -> Self {
+        let (folder, key) = (tmpfs.join("disk"), RepositoryKey::generate());
+        Repository::create(&folder.join("backups"), SITE, &key).unwrap();
+        Self { folder, key }
+    }
+
+    fn backups(&self) -> Repository {
+        Repository::open(&self.folder.join("backups"), SITE, &self.key).unwrap()
+    }
+
+    fn copies(&self) -> Repository {
+        Repository::open(&self.folder.join("copies"), SITE, &self.key).unwrap()
+    }
+
+    /// Runs the operation, and looks at every state that a power cut in it may leave. Returns how many there are.
+    fn cut(self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left)) -> usize {
+        let recording = Recording::begin(&self.folder).unwrap();
+        operation(&self);
+        let states = recording.end(&FATES);
+        let last = states.iter().map(|left| left.edge).max().unwrap();
+        assert!(last > 20, "there are more edges than {last}");
+        std::fs::remove_dir_all(&self.folder).unwrap();
+        for left in &states {
+            left.place(&self.folder).unwrap();
+            look(&self, left);
+            // The operation is repeated, as the next night or a person repeats it.
+            operation(&self);
+            assert_eq!(self.backups().check(&Silent).unwrap(), [], "repeated after {}", named(left));
+            std::fs::remove_dir_all(&self.folder).unwrap();
+        }
+        states.len()
+    }
+}
+
+fn named(left: &Left) -> String {
+    format!("{} acts, {:?}", left.edge, left.fate)
+}
+
+fn data(day: usize) -> Vec<u8> {
+    // What the days share is stored once.
+    [random(60, MIB / 2), random(61 + day as u64, MIB / 2)].concat()
+}
+
+fn save_day(repository: &Repository, day: usize) -> Backup {
+    save(repository, DAYS[day], &[("database", &data(day)), ("globals", b"roles")]).unwrap()
+}
+
+fn prove(repository: &Repository, backup: &Backup) -> Backup {
+    repository.mark_proven(backup.id, Proof { time: time(NOW), report: "restored".to_owned() }).unwrap()
+}
+
+/// Every backup that is listed can be read whole, and the check finds nothing. Returns the days that are there.
+fn days(repository: &Repository, left: &Left) -> Vec<usize> {
+    assert_eq!(repository.check(&Silent).unwrap(), [], "after {}", named(left));
+    let day_of = |backup: Backup| {
+        let day = DAYS.iter().position(|day| time(day) == backup.time).unwrap();
+        assert!(read(repository, backup.id, "database").unwrap() == data(day), "day {day} after {}", named(left));
+        day
+    };
+    repository.backups().unwrap().into_iter().map(day_of).collect()
+}
+
+#[test]
+fn a_backup_cut_at_every_edge_costs_no_older_one_and_is_made_again() {
+    let test = "tests::power_cuts::a_backup_cut_at_every_edge_costs_no_older_one_and_is_made_again";
+    let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
+    let disk = Disk::new(&tmpfs);
+    let first = prove(&disk.backups(), &save_day(&disk.backups(), 0));
+    let states = disk.cut(
+        |disk| {
+            let made = save_day(&disk.backups(), 1);
+            prove(&disk.backups(), &made);
+        },
+        |disk, left| {
+            let found = days(&disk.backups(), left);
+            assert!(found == [0] || found == [0, 1], "{found:?} after {}", named(left));
+            assert_eq!(disk.backups().backups().unwrap()[0], first, "after {}", named(left));
+        },
+    );
+    assert!(states > 40, "{states}");
+}
+
+#[test]
+fn an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps() {
+    let test = "tests::power_cuts::an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps";
+    let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
+    let disk = Disk::new(&tmpfs);
+    for day in 0..DAYS.len() {
+        let made = save_day(&disk.backups(), day);
+        if day == 0 {
+            prove(&disk.backups(), &made);
+        }
+    }
+    let states = disk.cut(
+        |disk| {
+            // What no backup needs is marked, and removed by a later one.
+            for readers in [Span::new().hours(23), Span::new()] {
+                disk.backups().forget_beside_readers(ONE, time(NOW), readers).unwrap();
+            }
+            let left: Vec<_> = disk.backups().backups().unwrap().iter().map(|backup| backup.time).collect();
+            assert_eq!(left, [time(DAYS[0]), time(DAYS[2])]);
+        },
+        |disk, left| {
+            let found = days(&disk.backups(), left);
+            assert!(found == [0, 1, 2] || found == [0, 2], "{found:?} after {}", named(left));
+        },
+    );
+    assert!(states > 20, "{states}");
+}
+
+#[test]
+fn room_that_is_made_with_cuts_at_every_edge_costs_nothing_that_is_needed() {
+    let test = "tests::power_cuts::room_that_is_made_with_cuts_at_every_edge_costs_nothing_that_is_needed";
+    let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
+    let disk = Disk::new(&tmpfs);
+    for day in 0..DAYS.len() {
+        save_day(&disk.backups(), day);
+    }
+    prove(&disk.backups(), &disk.backups().backups().unwrap()[1]);
+    let states = disk.cut(
+        |disk| drop(disk.backups().make_room(Retention::default(), time(NOW)).unwrap()),
+        |disk, left| {
+            let found = days(&disk.backups(), left);
+            assert!(found == [0, 1, 2] || found == [1, 2], "{found:?} after {}", named(left));
+        },
+    );
+    assert!(states > 20, "{states}");
+}
+
+#[test]
+fn a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again() {
+    let test = "tests::power_cuts::a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again";
+    let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
+    let disk = Disk::new(&tmpfs);
+    Repository::create(&disk.folder.join("copies"), SITE, &disk.key).unwrap();
+    let made: Vec<Backup> = (0..2).map(|day| prove(&disk.backups(), &save_day(&disk.backups(), day))).collect();
+    disk.backups().copy_to(made[0].id, &disk.copies()).unwrap();
+    let states = disk.cut(
+        |disk| {
+            disk.backups().copy_to(made[1].id, &disk.copies()).unwrap();
+            assert_eq!(disk.copies().backups().unwrap(), made);
+            assert_eq!(disk.copies().check(&Silent).unwrap(), []);
+        },
+        |disk, left| {
+            assert_eq!(days(&disk.backups(), left), [0, 1]);
+            let found = days(&disk.copies(), left);
+            assert!(found == [0] || found == [0, 1], "{found:?} after {}", named(left));
+        },
+    );
+    assert!(states > 20, "{states}");
+}
