@@ -12,7 +12,7 @@ use self::beside::Beside;
 use crate::cache::Cache;
 use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
-use crate::{dependencies, images, printer, setup, tools};
+use crate::{axe, dependencies, images, printer, setup, tools};
 
 mod bench;
 mod beside;
@@ -123,6 +123,7 @@ const PARTS: &[Part] = &[
     part("lint", lint::run),
     part("unit", unit),
     part("gpu", gpu),
+    part("pages", pages),
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
@@ -208,6 +209,7 @@ fn run_part(part: &Part) -> Row {
 fn set_up() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     setup::ensure_packages(packages::TOKEN)?;
+    ensure_browser()?;
     tools::ensure()?;
     dependencies::bring();
     Ok(())
@@ -264,6 +266,18 @@ fn unit() -> Result<()> {
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
+}
+
+/// The console in a browser. Each test has a browser of its own, and pages that wait for their next refresh need no processor.
+fn pages() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    ensure_browser()?;
+    run_end_to_end("pages", &["--test-threads", "2"])
+}
+
+fn ensure_browser() -> Result<()> {
+    setup::ensure_programs(packages::BROWSER)?;
+    axe::script().map(drop)
 }
 
 /// An end-to-end test of the `tests` crate; one at a time, since most need both cores.
