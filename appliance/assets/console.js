@@ -13,6 +13,9 @@
     if (banner) banner.hidden = !is;
   }
   function failed() { silent(true); }
+  // On a phone the navigation is a strip that scrolls.
+  var here = document.querySelector("nav [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:timeout", failed);
   document.addEventListener("htmx:responseError", failed);

@@ -72,6 +72,10 @@ impl Browser {
         let driver = WebDriver::new(&process.address, wanted).await.context("Chromium does not start")?;
         let browser = Self { driver, origin: console.origin(), _profile: profile, _process: process };
         browser.look(Looks::LIGHT).await?;
+        // What Chromium shows first is no page of the console.
+        browser.driver.goto("about:blank").await?;
+        browser.driver.get_log("performance").await?;
+        browser.driver.browser_log().await?;
         Ok(browser)
     }
 
@@ -174,7 +178,11 @@ impl Browser {
     pub(crate) async fn look(&self, looks: Looks) -> Result<()> {
         let scheme = if looks.is_dark { "dark" } else { "light" };
         let cdp = self.driver.cdp();
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        // Colors that change in steps would be judged halfway.
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         cdp.send_raw("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
         let size = json!({
             "width": looks.width, "height": looks.height, "deviceScaleFactor": 1, "mobile": looks.width < 600,

@@ -76,7 +76,9 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     expect_order(&browser, &["password"]).await?;
     browser.press(PASSWORD).await?;
     expect_order(&browser, &["Sign in", "Use a token from the host"]).await?;
-    browser.press(Key::Shift + Key::Tab).await?;
+    let back = browser.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab + "");
+    back.key_up(Key::Shift).perform().await?;
+    ensure!(focus(&browser).await?.name == "Sign in", "the way back leads elsewhere");
     browser.press(Key::Enter).await?;
     browser.expect_path("/").await?;
 

@@ -25,7 +25,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     let console = Console::begin().await?;
     let administrator = Browser::of_administrator(&console).await?;
     create(&administrator, "vera", "viewer", "123456789012").await?;
-    administrator.expect(".notice.bad", "password").await?;
+    administrator.expect(".notice.bad:not([hidden])", "password").await?;
     create(&administrator, "vera", "viewer", PASSWORD).await?;
     administrator.expect(".notice.good", "The user is created.").await?;
     administrator.expect("tbody", "vera").await?;

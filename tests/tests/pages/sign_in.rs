@@ -9,7 +9,7 @@ use super::console::Console;
 use super::host::TOKEN;
 
 /// A refusal that a screen reader reads out at once.
-const REFUSAL: &str = ".notice.bad[role=alert]";
+const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]

@@ -12,13 +12,14 @@ use self::beside::Beside;
 use crate::cache::Cache;
 use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
-use crate::{axe, dependencies, images, printer, setup, tools};
+use crate::{dependencies, images, printer, setup, tools};
 
 mod bench;
 mod beside;
 mod demo;
 mod lint;
 mod newcomer;
+mod pages;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -103,6 +104,9 @@ impl Arguments {
     /// Keeps the results of the parts, and that of the whole if it was what CI runs.
     fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
         let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
+        if outcomes.iter().any(|outcome| outcome.name == pages::NAME && outcome.has_passed) {
+            pages::keep_pictures()?;
+        }
         run.keep_parts(&outcomes, &PARTS.iter().map(|part| part.name).collect::<Vec<_>>())?;
         if self.only.is_some() || self.full {
             return Ok(());
@@ -123,7 +127,7 @@ const PARTS: &[Part] = &[
     part("lint", lint::run),
     part("unit", unit),
     part("gpu", gpu),
-    part("pages", pages),
+    part(pages::NAME, pages::run),
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
@@ -209,7 +213,7 @@ fn run_part(part: &Part) -> Row {
 fn set_up() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     setup::ensure_packages(packages::TOKEN)?;
-    ensure_browser()?;
+    pages::ensure_browser()?;
     tools::ensure()?;
     dependencies::bring();
     Ok(())
@@ -266,18 +270,6 @@ fn unit() -> Result<()> {
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
-}
-
-/// The console in a browser. Each test has a browser of its own, and pages that wait for their next refresh need no processor.
-fn pages() -> Result<()> {
-    setup::ensure_packages(packages::TESTS)?;
-    ensure_browser()?;
-    run_end_to_end("pages", &["--test-threads", "2"])
-}
-
-fn ensure_browser() -> Result<()> {
-    setup::ensure_programs(packages::BROWSER)?;
-    axe::script().map(drop)
 }
 
 /// An end-to-end test of the `tests` crate; one at a time, since most need both cores.
