@@ -19,6 +19,11 @@
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:timeout", failed);
   document.addEventListener("htmx:responseError", failed);
+  // The notice is part of the whole page, and ends with the silence.
+  document.addEventListener("htmx:afterRequest", function (event) {
+    var answer = event.detail.xhr;
+    if (answer && answer.getResponseHeader("x-host-answers") === "true") show("host-silent", false);
+  });
   document.addEventListener("htmx:beforeSwap", function (event) {
     open = Array.from(event.target.querySelectorAll("details[open][id]"), function (part) { return part.id; });
   });

@@ -123,7 +123,9 @@ impl Browser {
         let seen = until(&format!("the page is {path}"), async || Ok(self.path().await? == path)).await;
         match seen {
             Ok(()) => Ok(()),
-            Err(error) => Err(error.context(format!("the page is {}: {}", self.path().await?, self.text("body").await?))),
+            Err(error) => {
+                Err(error.context(format!("the page is {}: {}", self.path().await?, self.text("body").await?)))
+            }
         }
     }
 

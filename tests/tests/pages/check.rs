@@ -31,11 +31,12 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<boo
 }
 
 /// What the browser itself found wrong since the last question: faults of scripts, refusals of the content policy, loads that failed,
-/// requests to another place than the console. An expected answer to a form, such as 403, is no fault.
+/// requests to another place than the console. A refusal as the answer to a form is no fault: 403, or 502 where the host refused.
 pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in browser.driver.browser_log().await? {
-        let is_answer = entry.message.contains("Failed to load resource: the server responded with a status of 4");
+        let refusal = entry.message.split_once("Failed to load resource: the server responded with a status of ");
+        let is_answer = refusal.is_some_and(|(_, status)| status.starts_with('4') || status.starts_with("502"));
         if !is_answer && matches!(entry.level.as_str(), "SEVERE" | "WARNING") {
             found.push(format!("console: {}", entry.message));
         }
@@ -45,7 +46,8 @@ pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
         if event.pointer("/message/method").and_then(Value::as_str) != Some("Network.requestWillBeSent") {
             continue;
         }
-        let url = event.pointer("/message/params/request/url").and_then(Value::as_str).context("a request has no URL")?;
+        let url =
+            event.pointer("/message/params/request/url").and_then(Value::as_str).context("a request has no URL")?;
         if !browser.is_own(url) {
             found.push(format!("request to {url}"));
         }
@@ -78,15 +80,18 @@ pub(crate) async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<St
     let violations = said["violations"].as_array().context("axe-core found no list")?;
     let nodes = |violation: &Value| {
         let nodes = violation["nodes"].as_array().cloned().unwrap_or_default();
-        let shown = |node: &Value| format!("{} {}", node["html"], node["any"][0]["message"].as_str().unwrap_or_default());
+        let shown =
+            |node: &Value| format!("{} {}", node["html"], node["any"][0]["message"].as_str().unwrap_or_default());
         nodes.iter().map(shown).collect::<Vec<_>>().join("\n    ")
     };
     Ok(violations.iter().map(|violation| format!("axe {}: {}", violation["id"], nodes(violation))).collect())
 }
 
-/// Whether the page is wider than the window, with the elements that reach out of it.
+/// Whether the page is wider than the window, or a table than its place, with the elements that reach out of it.
 pub(crate) async fn too_wide(browser: &Browser) -> Result<Option<String>> {
     let script = "const width = document.documentElement.clientWidth;
+        const tables = Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + 1);
+        if (tables.length > 0) return tables.map(part => part.innerText.slice(0, 80)).join(' | ');
         if (document.documentElement.scrollWidth <= width) return null;
         return Array.from(document.querySelectorAll('body *'))
             .filter(part => part.getBoundingClientRect().right > width + 1 && !part.closest('.scroll, nav'))

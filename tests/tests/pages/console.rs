@@ -116,7 +116,8 @@ impl Console {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null"]).arg("--cacert");
         curl.arg(self.certificate()).args(["--write-out", "%{http_code}", "--header"]);
-        let output = curl.arg(format!("Authorization: Bearer {key}")).arg(format!("{}{path}", self.origin())).output()?;
+        let output =
+            curl.arg(format!("Authorization: Bearer {key}")).arg(format!("{}{path}", self.origin())).output()?;
         ensure!(output.status.success(), "curl {path}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.parse()?)
     }

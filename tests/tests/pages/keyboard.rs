@@ -19,7 +19,8 @@ struct Focus {
     is_seen: bool,
 }
 
-const FOCUS: &str = "const part = document.activeElement, style = getComputedStyle(part), box = part.getBoundingClientRect();
+const FOCUS: &str =
+    "const part = document.activeElement, style = getComputedStyle(part), box = part.getBoundingClientRect();
     return {
         name: (part.getAttribute('aria-label') || part.innerText || part.id || part.tagName).trim(),
         isMarked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,

@@ -70,7 +70,10 @@ async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Re
     // No script can read the session.
     let seen = browser.driver.execute("return document.cookie", Vec::new()).await?;
     ensure!(seen.json().as_str() == Some(""), "a script reads {}", seen.json());
-    ensure!(browser.driver.find_all(By::Css("script:not([src]), style, [style], [onclick]")).await?.is_empty(), "inline");
+    ensure!(
+        browser.driver.find_all(By::Css("script:not([src]), style, [style], [onclick]")).await?.is_empty(),
+        "inline"
+    );
     expect_no_faults(&browser).await?;
     browser.close().await
 }

@@ -61,7 +61,10 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
     console.host.site.facts().step(10, "wait until everything is ready");
     console.start().await?;
     browser.expect("#live", "wait until everything is ready").await?;
-    ensure!(!browser.find("#console-replaced").await?.is_displayed().await?, "the console is said to be replaced still");
+    ensure!(
+        !browser.find("#console-replaced").await?.is_displayed().await?,
+        "the console is said to be replaced still"
+    );
     {
         let mut facts = console.host.site.facts();
         let done = OperationPage {
