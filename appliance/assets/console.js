@@ -13,9 +13,17 @@
     if (banner) banner.hidden = !is;
   }
   function failed() { silent(true); }
+  // On a phone the navigation is a strip that scrolls.
+  var here = document.querySelector("nav [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:timeout", failed);
   document.addEventListener("htmx:responseError", failed);
+  // The notice is part of the whole page, and ends with the silence.
+  document.addEventListener("htmx:afterRequest", function (event) {
+    var answer = event.detail.xhr;
+    if (answer && answer.getResponseHeader("x-host-answers") === "true") show("host-silent", false);
+  });
   document.addEventListener("htmx:beforeSwap", function (event) {
     open = Array.from(event.target.querySelectorAll("details[open][id]"), function (part) { return part.id; });
   });

@@ -12,6 +12,11 @@ pub fn root() -> Option<PathBuf> {
     root_from(|name| std::env::var_os(name))
 }
 
+/// Whether something of this kind was ever made.
+pub fn holds(kind: &str) -> bool {
+    root().map_or(false, |root| root.join(kind).is_dir())
+}
+
 fn root_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = folder(VARIABLE) {

@@ -13,6 +13,8 @@ pub enum Work {
     Lint,
     /// Running tests, against other software that reads the same formats.
     Tests,
+    /// Driving a browser, and checking pages in it.
+    Browser,
     /// Running fuzz targets.
     Fuzz,
     /// Assembling the real parts: the node pack from Go modules, images from Debian packages, a model and wheels.
@@ -31,6 +33,7 @@ const ALL: &[Work] = &[
     Work::Program,
     Work::Lint,
     Work::Tests,
+    Work::Browser,
     Work::Fuzz,
     Work::Parts,
     Work::Machines,
@@ -40,12 +43,13 @@ const ALL: &[Work] = &[
 
 /// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
 pub const TEST_PARTS: &[(&str, &[Work])] = &[
-    ("setup", &[Work::Lint, Work::Tests]),
-    ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines]),
+    ("setup", &[Work::Lint, Work::Tests, Work::Browser]),
+    ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Browser, Work::Parts, Work::Machines]),
     ("build", &[Work::Program]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),
+    ("pages", &[Work::Program, Work::Tests, Work::Browser]),
     ("machines", &[Work::Program, Work::Machines]),
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
     ("cluster", &[Work::Program, Work::Parts]),

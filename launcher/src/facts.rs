@@ -28,6 +28,8 @@ pub struct Facts {
     pub go_wanted: Version,
     /// True when `python3 -m pip` works.
     pub has_pip: bool,
+    /// Packages of the browser's work whose programs are not in `PATH`.
+    pub missing_browser: BTreeSet<&'static str>,
     /// Memory that processes here may use, in bytes.
     pub memory_bytes: u64,
     /// The filesystems that this clone and the cache are on, each once.

@@ -61,14 +61,21 @@ pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86",
 /// A filesystem that compresses what a vendor of a large release has.
 pub const COMPRESSING: &[&str] = &["btrfs-progs"];
 
-/// The packages of all this work, without those that other software may replace ([`PYTHON`]).
+/// A browser without a window, what drives it, and the client of the registry that its checker of accessibility comes from: packages, and
+/// the program of each, which may come from elsewhere.
+pub const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("chromium-driver", "chromedriver"), ("npm", "npm")];
+
+/// Those of [`BROWSER`] that Ubuntu has in another form alone.
+pub const BROWSER_OF_DEBIAN: &[&str] = &["chromium", "chromium-driver"];
+
+/// The packages of all this work, without those that other software may replace ([`PYTHON`] and [`BROWSER`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
 }
 
 fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     match work {
-        Work::Compile | Work::Lint => &[],
+        Work::Compile | Work::Lint | Work::Browser => &[],
         Work::Program => &[PROGRAM],
         Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],

@@ -27,6 +27,8 @@ pub struct Sources {
     pub go: bool,
     /// pip's.
     pub python: bool,
+    /// npm's.
+    pub npm: bool,
     /// apt's.
     pub debian: bool,
 }
@@ -44,8 +46,13 @@ type Probe = fn(&Path, &Path) -> Option<Unreachable>;
 /// Tries the sources at the same time; returns those that do not answer.
 pub fn unreachable(clone: &Path, sources: Sources) -> Vec<Unreachable> {
     let folder = clone.join("target/launcher/probe");
-    let wanted: [(bool, Probe); 4] =
-        [(sources.debian, debian), (sources.crates, crates), (sources.go, go), (sources.python, python)];
+    let wanted: [(bool, Probe); 5] = [
+        (sources.debian, debian),
+        (sources.crates, crates),
+        (sources.go, go),
+        (sources.python, python),
+        (sources.npm, npm),
+    ];
     thread::scope(|scope| {
         let folder = &folder;
         let probes = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
@@ -105,6 +112,16 @@ fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
     command.args(["--dest", "wheels", "--requirement", "requirements.txt"]).current_dir(&folder);
     let name = pin.split("==").next().unwrap_or_default();
     ask("Python packages", &format!("python3 -m pip download --no-deps {name}"), &mut command)
+}
+
+/// The one package that the tests install.
+fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+    let folder = folder.join("npm");
+    fs::create_dir_all(&folder).ok()?;
+    let mut command = Command::new("npm");
+    command.args(["view", "axe-core", "name", "--fetch-retries=0", "--fetch-timeout=15000", "--loglevel=error"]);
+    command.arg("--cache").arg(folder.join("cache")).current_dir(&folder);
+    ask("npm packages", "npm view axe-core", &mut command)
 }
 
 /// The signed index of the first suite in apt's own configuration, cached or not.

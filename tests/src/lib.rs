@@ -2,6 +2,7 @@
 //!
 //! Everything real runs on separate machines (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
 
+pub mod axe;
 pub mod bench;
 pub mod cache;
 pub mod commands;

@@ -20,6 +20,7 @@ mod trouble;
 mod units;
 mod upgrade;
 mod users;
+mod words;
 
 use askama::Template;
 use axum::Router;

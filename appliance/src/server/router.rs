@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -68,7 +68,12 @@ async fn observe(State(context): State<Context>, request: Request, next: Next) -
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     let span = tracing::info_span!("request", id, method, path = request.uri().path());
     async move {
-        let response = next.run(request).await;
+        let mut response = next.run(request).await;
+        if route.starts_with("/live/") {
+            // A page that said that the host is silent learns from its live part that this is over.
+            let answers = if context.site.silent_since().is_none() { "true" } else { "false" };
+            response.headers_mut().insert("x-host-answers", HeaderValue::from_static(answers));
+        }
         let (status, took) = (response.status().as_u16(), started.elapsed());
         context.metrics.answered(&method, &route, status, took);
         let is_quiet = route.starts_with("/health") || route.starts_with("/live/") || route.starts_with("/assets/");

@@ -68,8 +68,11 @@ pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     }
     found.extend(rust(facts.rust.as_ref(), does(Work::Lint)));
     found.extend(debian_packages(facts, does(Work::Parts)));
+    found.extend(browser_of_ubuntu(facts));
     if does(Work::Parts) {
         found.extend(go(facts.go.as_ref(), facts.go_wanted));
+    }
+    if does(Work::Parts) || does(Work::Browser) {
         found.extend(loopback(facts.loopback_proxy.as_deref()));
     }
     if does(Work::Machines) || does(Work::VirtualMachines) {
@@ -172,6 +175,7 @@ fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
     if assembles && !facts.has_pip {
         missing.extend(packages::PYTHON);
     }
+    missing.extend(facts.missing_browser.iter().filter(|package| !is_foreign(facts, package)));
     let mut found = Vec::new();
     if !missing.is_empty() {
         let names = missing.iter().copied().collect::<Vec<_>>().join(" ");
@@ -188,6 +192,25 @@ fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
         )
     }));
     found
+}
+
+/// Whether the system has the package in another form than Debian.
+fn is_foreign(facts: &Facts, package: &str) -> bool {
+    facts.system.id == "ubuntu" && packages::BROWSER_OF_DEBIAN.contains(&package)
+}
+
+/// Ubuntu's packages of the browser are empty: they install a snap, which a container cannot.
+fn browser_of_ubuntu(facts: &Facts) -> Option<Finding> {
+    let is_missing = facts.missing_browser.iter().any(|package| is_foreign(facts, package));
+    is_missing.then(|| {
+        Finding::of_a_person(
+            "chromium and chromedriver in PATH: Ubuntu has no packages with them",
+            &[
+                "snap install chromium && ln -s /snap/bin/chromium.chromedriver /usr/local/bin/chromedriver",
+                "or leave these tests out: cargo xtask test --only NAME runs another part",
+            ],
+        )
+    })
 }
 
 fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {

@@ -1,7 +1,8 @@
 use super::*;
 use crate::facts::Unreachable;
 
-const ALL: [Work; 6] = [Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Parts, Work::Machines];
+const ALL: [Work; 7] =
+    [Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Browser, Work::Parts, Work::Machines];
 
 /// A machine that lacks nothing.
 fn ready() -> Facts {
@@ -26,6 +27,7 @@ fn ready() -> Facts {
         go: Some(Go { version: (1, 26, 8), toolchain: "local".to_owned() }),
         go_wanted: (1, 26, 8),
         has_pip: true,
+        missing_browser: BTreeSet::new(),
         memory_bytes: 8 * GIB - GIB / 3,
         disks: vec![Disk { folder: "/".into(), free_bytes: 25 * GIB, has_clone: true, has_cache: true }],
         is_warm: false,
@@ -67,6 +69,7 @@ const MISSING: &[(Change, &str, &[Work])] = &[
     (|facts| facts.go.as_mut().unwrap().version = (1, 22, 1), "GOTOOLCHAIN=local", &[Work::Compile, Work::Machines]),
     (|facts| facts.go.as_mut().unwrap().version = (1, 19, 8), "this one is 1.19.8", &[Work::Compile, Work::Machines]),
     (|facts| facts.has_pip = false, "python3-pip", &[Work::Compile, Work::Machines]),
+    (|facts| facts.missing_browser = BTreeSet::from(["chromium", "npm"]), "Debian packages: chromium npm", &[]),
     (|facts| facts.memory_bytes = 4 * GIB, "8 GiB of memory", &[Work::Compile, Work::Parts]),
     (|facts| facts.disks[0].free_bytes = 20 * GIB, "25.0 GiB of free disk", &[Work::Compile, Work::Program]),
     (|facts| facts.has_loop_devices = false, "loop devices", &[Work::Compile, Work::Parts]),
@@ -143,6 +146,21 @@ fn the_launcher_installs_only_as_root_or_with_rustup() {
         facts.rust.as_mut().unwrap().has_rustup = false;
     });
     assert_eq!(found(&distribution, &ALL)[0].remedy, Remedy::Person);
+}
+
+#[test]
+fn a_browser_is_installed_on_debian_and_named_on_ubuntu() {
+    let debian = but(|facts| facts.missing_browser = BTreeSet::from(["chromium", "chromium-driver", "npm"]));
+    let findings = found(&debian, &ALL);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].remedy, Remedy::Packages(debian.missing_browser.clone()));
+    let mut ubuntu = debian;
+    ubuntu.system.id = "ubuntu".to_owned();
+    ubuntu.system.version = "24.04".to_owned();
+    let findings = found(&ubuntu, &ALL);
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert_eq!(findings[0].remedy, Remedy::Packages(BTreeSet::from(["npm"])));
+    assert!(findings[1].what.contains("chromedriver in PATH") && findings[1].remedy == Remedy::Person);
 }
 
 #[test]

@@ -22,12 +22,17 @@ const MODULES: &[(&str, &str)] =
 /// Kind of the cache entry that is made last, from all real parts.
 const LAST_ENTRY: &str = "registry";
 
+/// Kind of the cache entry that npm fills.
+const AXE: &str = "axe";
+
 /// Everything that the checks of this work need. Package sources are tried only when something must come from them.
 pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     let missing_packages = missing_packages(&packages::of(works));
     let has_pip = !works.contains(&Work::Parts) || succeeds("python3", &["-m", "pip", "--version"]);
-    let is_warm = cache::root().map_or(false, |root| root.join(LAST_ENTRY).is_dir());
-    let fetches_packages = !missing_packages.is_empty() || !has_pip;
+    let missing_browser = if works.contains(&Work::Browser) { missing_browser() } else { BTreeSet::new() };
+    let is_warm = cache::holds(LAST_ENTRY);
+    let fetches_packages = !missing_packages.is_empty() || !missing_browser.is_empty() || !has_pip;
+    let has_npm = !missing_browser.contains("npm");
     let rust = rust(clone, works.contains(&Work::Lint));
     // An old cargo queries in an outdated way; its replacement is queried once it is installed.
     let is_new_enough = rust.as_ref().map_or(false, |rust| rust.version >= rust.wanted);
@@ -35,6 +40,7 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
         crates: is_new_enough && !probe::has_crates(clone),
         go: works.contains(&Work::Parts) && !is_warm,
         python: works.contains(&Work::Parts) && !is_warm && has_pip,
+        npm: works.contains(&Work::Browser) && has_npm && !cache::holds(AXE),
         debian: fetches_packages || (works.contains(&Work::Parts) && !is_warm),
     };
     Facts {
@@ -47,6 +53,7 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
         go: if works.contains(&Work::Parts) { go() } else { None },
         go_wanted: go_wanted(&clone.join(GO_RECIPES)),
         has_pip,
+        missing_browser,
         memory_bytes: memory_bytes(),
         disks: disks(clone),
         is_warm,
@@ -169,11 +176,20 @@ fn missing_programs(
     wanted: &BTreeSet<&'static str>,
     missing: &BTreeSet<&'static str>,
 ) -> BTreeSet<(&'static str, &'static str)> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let expected =
         packages::PROGRAMS.iter().filter(|(package, _)| wanted.contains(package) && !missing.contains(package));
-    expected.copied().filter(|(_, program)| !is_there(program)).collect()
+    expected.copied().filter(|(_, program)| !is_in_path(program)).collect()
+}
+
+fn missing_browser() -> BTreeSet<&'static str> {
+    packages::BROWSER.iter().filter(|(_, program)| !is_in_path(program)).map(|(package, _)| *package).collect()
+}
+
+/// Whether a program can be started by its name alone.
+pub fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    found
 }
 
 fn go() -> Option<Go> {

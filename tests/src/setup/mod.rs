@@ -40,7 +40,7 @@ impl DebianArchive {
 
 /// Installs the Debian packages of the list that are missing, through the machine's own apt.
 pub fn ensure_packages(packages: &[&str]) -> Result<()> {
-    if missing_packages(packages)?.is_empty() {
+    if packages.is_empty() || missing_packages(packages)?.is_empty() {
         return Ok(());
     }
     let _lock = Cache::open()?.lock("apt")?;
@@ -65,6 +65,12 @@ pub fn ensure_packages(packages: &[&str]) -> Result<()> {
         Ok(()) => format!("cannot install {list}"),
         Err(error) => format!("cannot install {list}, after apt-get update had failed ({error:#})"),
     })
+}
+
+/// Installs the packages whose programs are not in `PATH`: other software may provide them.
+pub fn ensure_programs(programs: &[(&str, &str)]) -> Result<()> {
+    let missing = programs.iter().filter(|(_, program)| !landfall_launcher::collect::is_in_path(program));
+    ensure_packages(&missing.map(|(package, _)| *package).collect::<Vec<_>>())
 }
 
 /// Names the Debian mirror, before any other.

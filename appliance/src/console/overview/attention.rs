@@ -83,7 +83,7 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     }
     let is_told = |note: &&String| status.license.iter().any(|license| license.notes.contains(note));
     for note in status.notes.iter().filter(|note| !is_told(note)) {
-        list.add(State::Unknown, "Note", note, "/node");
+        list.add(State::Unknown, "Host", note, "/node");
     }
     list.0.sort_by_key(|matter| matter.mark.state);
     list.0

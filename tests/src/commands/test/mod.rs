@@ -19,6 +19,7 @@ mod beside;
 mod demo;
 mod lint;
 mod newcomer;
+mod pages;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -103,6 +104,9 @@ impl Arguments {
     /// Keeps the results of the parts, and that of the whole if it was what CI runs.
     fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
         let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
+        if outcomes.iter().any(|outcome| outcome.name == pages::NAME && outcome.has_passed) {
+            pages::keep_pictures()?;
+        }
         run.keep_parts(&outcomes, &PARTS.iter().map(|part| part.name).collect::<Vec<_>>())?;
         if self.only.is_some() || self.full {
             return Ok(());
@@ -123,6 +127,7 @@ const PARTS: &[Part] = &[
     part("lint", lint::run),
     part("unit", unit),
     part("gpu", gpu),
+    part(pages::NAME, pages::run),
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
@@ -208,6 +213,7 @@ fn run_part(part: &Part) -> Row {
 fn set_up() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     setup::ensure_packages(packages::TOKEN)?;
+    pages::ensure_browser()?;
     tools::ensure()?;
     dependencies::bring();
     Ok(())

@@ -43,6 +43,11 @@ pub const LACKS: &[Lack] = &[
         &["this one is 1.22.1, and GOTOOLCHAIN=local"],
     ),
     lack("pip", |machine| machine.fake("python3", PYTHON), &["python3-pip"]),
+    lack(
+        "browser",
+        |machine| machine.hide(&["chromium", "chromedriver", "npm"]),
+        &["chromium", "chromium-driver", "npm"],
+    ),
     Lack {
         name: "Debian packages",
         take: |machine| machine.fake("dpkg-query", DPKG),
@@ -70,9 +75,9 @@ pub const LACKS: &[Lack] = &[
     // After the entries that move the cache.
     lack("disk", Machine::small_cache, &["of free disk at"]),
     Lack {
-        name: "network for Go and Python",
+        name: "network for Go, Python and npm",
         take: Machine::cut_off,
-        words: &["access to Go modules", "access to Python packages"],
+        words: &["access to Go modules", "access to Python packages", "access to npm packages"],
         stays_alone: Some("their clients are missing, too"),
     },
 ];

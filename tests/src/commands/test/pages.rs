@@ -1,0 +1,70 @@
+//! The part "pages": the console in a browser. With `--report`, the pictures that it took become those of docs/CONSOLE.md.
+#![expect(clippy::disallowed_methods, reason = "pictures of the documents, which a later report replaces")]
+
+use anyhow::{Context, Result};
+use landfall_launcher::packages;
+
+use crate::{axe, setup, workspace};
+
+/// Its name.
+pub(super) const NAME: &str = "pages";
+
+/// Pictures that the documents show.
+const PICTURES: [&str; 12] = [
+    "first",
+    "overview",
+    "overview-dark",
+    "overview-phone",
+    "components",
+    "upgrade",
+    "plan",
+    "upgrade-running",
+    "upgrade-undone",
+    "backups",
+    "license",
+    "audit",
+];
+
+/// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
+pub(super) fn run() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    ensure_browser()?;
+    super::run_end_to_end(NAME, &["--test-threads", "2"])
+}
+
+/// Provides the browser, and what checks pages in it.
+pub(super) fn ensure_browser() -> Result<()> {
+    setup::ensure_programs(packages::BROWSER)?;
+    axe::script().map(drop)
+}
+
+/// Puts the pictures of the latest run into the documents.
+pub(super) fn keep_pictures() -> Result<()> {
+    let (from, to) = (workspace::target_folder().join("pages"), workspace::root().join("docs/console"));
+    std::fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    for name in PICTURES {
+        let file = format!("{name}.png");
+        std::fs::copy(from.join(&file), to.join(&file)).with_context(|| format!("cannot keep the picture {file}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_shows_each_picture_that_is_kept_and_no_other() {
+        let text = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md")).unwrap();
+        let shown = text.split("](console/").skip(1).filter_map(|rest| rest.split_once(".png)")).map(|(name, _)| name);
+        let mut shown: Vec<&str> = shown.collect();
+        let mut kept = PICTURES.to_vec();
+        shown.sort_unstable();
+        kept.sort_unstable();
+        assert_eq!(shown, kept);
+        for name in kept {
+            let path = workspace::root().join("docs/console").join(name).with_extension("png");
+            assert!(path.is_file(), "{} is missing", path.display());
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The console in a real browser: Chromium without a window, driven as a person uses it, against the program itself over TLS. The host is
+//! the real server of the host's API over a made-up site, whose documents are those that the schemas accept.
+//!
+//! Run by `cargo xtask test`, part "pages". Pictures of the pages are stored in `target/pages`.
+
+mod pages {
+    mod appearance;
+    mod browser;
+    mod check;
+    mod console;
+    mod documents;
+    mod driver;
+    mod host;
+    mod keyboard;
+    mod people;
+    mod sign_in;
+    mod silence;
+    mod upgrade;
+}

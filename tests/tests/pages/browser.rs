@@ -1,0 +1,215 @@
+//! A browser with one person in front of it.
+#![expect(clippy::disallowed_methods, reason = "pictures of a test, which are taken again")]
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::workspace;
+use serde_json::json;
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
+
+use super::check::until;
+use super::console::Console;
+use super::driver::Driver;
+use super::host::TOKEN;
+
+/// Chromium without a window and without anything that it does by itself; it knows no host but the loopback.
+const ARGUMENTS: [&str; 11] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+
+/// A password that no rule refuses.
+pub(crate) const PASSWORD: &str = "gravel tuba cinnamon orbit";
+
+/// How a page is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looks {
+    pub(crate) is_dark: bool,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Looks {
+    pub(crate) const LIGHT: Self = Self { is_dark: false, width: 1280, height: 800 };
+    pub(crate) const DARK: Self = Self { is_dark: true, ..Self::LIGHT };
+    /// The narrowest width that WCAG asks for is 320 CSS pixels.
+    pub(crate) const PHONE: Self = Self { is_dark: false, width: 320, height: 720 };
+}
+
+/// A browser of its own: no cookie of another one.
+pub(crate) struct Browser {
+    pub(crate) driver: WebDriver,
+    origin: String,
+    _profile: TempDir,
+    _process: Driver,
+}
+
+impl Browser {
+    /// A browser that has opened nothing yet.
+    pub(crate) async fn begin(console: &Console) -> Result<Self> {
+        let (process, profile) = (Driver::start()?, tempfile::tempdir()?);
+        let mut wanted = ChromeCapabilities::new();
+        for argument in ARGUMENTS {
+            wanted.add_arg(argument)?;
+        }
+        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        // A person compares the fingerprint and continues.
+        wanted.accept_insecure_certs(true)?;
+        wanted.set_logging_prefs("browser", LoggingPrefsLogLevel::All)?;
+        wanted.set_logging_prefs("performance", LoggingPrefsLogLevel::All)?;
+        let driver = WebDriver::new(&process.address, wanted).await.context("Chromium does not start")?;
+        let browser = Self { driver, origin: console.origin(), _profile: profile, _process: process };
+        browser.look(Looks::LIGHT).await?;
+        // What Chromium shows first is no page of the console.
+        browser.driver.goto("about:blank").await?;
+        browser.driver.get_log("performance").await?;
+        browser.driver.browser_log().await?;
+        Ok(browser)
+    }
+
+    /// A browser whose person has become the first administrator.
+    pub(crate) async fn of_administrator(console: &Console) -> Result<Self> {
+        let browser = Self::begin(console).await?;
+        browser.open("/first").await?;
+        browser.set_up(TOKEN, "ada", [PASSWORD, PASSWORD]).await?;
+        browser.expect_path("/").await?;
+        Ok(browser)
+    }
+
+    /// Fills in the form of the first administrator, and sends it.
+    pub(crate) async fn set_up(&self, token: &str, name: &str, [password, again]: [&str; 2]) -> Result<()> {
+        for (field, text) in [("#token", token), ("#name", name), ("#password", password), ("#again", again)] {
+            self.fill(field, text).await?;
+        }
+        self.click("button.main").await
+    }
+
+    /// Fills in the form of the sign-in, and sends it.
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Result<()> {
+        self.fill("#name", name).await?;
+        self.fill("#password", password).await?;
+        self.click("button.main").await
+    }
+
+    /// Whether an address is on the console, or leads nowhere.
+    pub(crate) fn is_own(&self, url: &str) -> bool {
+        url == self.origin || url.starts_with(&format!("{}/", self.origin)) || url.starts_with("data:")
+    }
+
+    /// Opens a page by its path.
+    pub(crate) async fn open(&self, path: &str) -> Result<()> {
+        Ok(self.driver.goto(format!("{}{path}", self.origin)).await?)
+    }
+
+    /// The path of the page, without the question behind it.
+    pub(crate) async fn path(&self) -> Result<String> {
+        Ok(self.driver.current_url().await?.path().to_owned())
+    }
+
+    /// Waits for a page.
+    pub(crate) async fn expect_path(&self, path: &str) -> Result<()> {
+        let seen = until(&format!("the page is {path}"), async || Ok(self.path().await? == path)).await;
+        match seen {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                Err(error.context(format!("the page is {}: {}", self.path().await?, self.text("body").await?)))
+            }
+        }
+    }
+
+    /// The element, which must exist.
+    pub(crate) async fn find(&self, selector: &str) -> Result<WebElement> {
+        let found = self.driver.find(By::Css(selector)).await;
+        found.with_context(|| format!("the page has no {selector}"))
+    }
+
+    /// How many elements there are.
+    pub(crate) async fn count(&self, selector: &str) -> Result<usize> {
+        Ok(self.driver.find_all(By::Css(selector)).await?.len())
+    }
+
+    /// What a person reads in an element.
+    pub(crate) async fn text(&self, selector: &str) -> Result<String> {
+        Ok(self.find(selector).await?.text().await?)
+    }
+
+    /// Waits until an element has these words.
+    pub(crate) async fn expect(&self, selector: &str, words: &str) -> Result<()> {
+        let what = format!("{selector} says {words:?}");
+        match until(&what, async || Ok(self.text(selector).await?.contains(words))).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.context(format!("the page: {}", self.text("body").await?))),
+        }
+    }
+
+    /// Replaces what a field has.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) -> Result<()> {
+        let field = self.find(selector).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// Chooses an entry of a list.
+    pub(crate) async fn choose(&self, selector: &str, value: &str) -> Result<()> {
+        self.click(&format!("{selector} option[value={value:?}]")).await
+    }
+
+    /// Clicks.
+    pub(crate) async fn click(&self, selector: &str) -> Result<()> {
+        self.find(selector).await?.click().await.with_context(|| format!("{selector} cannot be clicked"))
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(crate) async fn press(&self, keys: impl Into<thirtyfour::TypingData>) -> Result<()> {
+        Ok(self.driver.action_chain().send_keys(keys.into()).perform().await?)
+    }
+
+    /// Changes the window, and which colors its person prefers.
+    pub(crate) async fn look(&self, looks: Looks) -> Result<()> {
+        let scheme = if looks.is_dark { "dark" } else { "light" };
+        let cdp = self.driver.cdp();
+        // Colors that change in steps would be judged halfway.
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        cdp.send_raw("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        let size = json!({
+            "width": looks.width, "height": looks.height, "deviceScaleFactor": 1, "mobile": looks.width < 600,
+        });
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
+        Ok(())
+    }
+
+    /// Takes a picture of what is seen.
+    pub(crate) async fn picture(&self, name: &str) -> Result<()> {
+        let folder = pictures();
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let picture = self.driver.screenshot_as_png().await?;
+        ensure!(picture.starts_with(b"\x89PNG"), "{name} is no picture");
+        let path = folder.join(name).with_extension("png");
+        std::fs::write(&path, picture).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Ends the browser.
+    pub(crate) async fn close(self) -> Result<()> {
+        Ok(self.driver.quit().await?)
+    }
+}
+
+/// Where pictures are stored.
+fn pictures() -> PathBuf {
+    workspace::target_folder().join("pages")
+}

@@ -1,0 +1,101 @@
+//! Waiting, and what makes a page a good one: no fault in the browser's console, no request that leaves the origin, no finding of axe-core,
+//! nothing wider than the window.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+
+/// How long something may take to come true.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let last = match holds().await {
+            Ok(true) => return Ok(()),
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        if Instant::now() >= end {
+            let why = last.map(|error| format!(": {error:#}")).unwrap_or_default();
+            bail!("after {} s it does not hold that {what}{why}", PATIENCE.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// What the browser itself found wrong since the last question: faults of scripts, refusals of the content policy, loads that failed,
+/// requests to another place than the console. A refusal as the answer to a form is no fault: 403, or 502 where the host refused.
+pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in browser.driver.browser_log().await? {
+        let refusal = entry.message.split_once("Failed to load resource: the server responded with a status of ");
+        let is_answer = refusal.is_some_and(|(_, status)| status.starts_with('4') || status.starts_with("502"));
+        if !is_answer && matches!(entry.level.as_str(), "SEVERE" | "WARNING") {
+            found.push(format!("console: {}", entry.message));
+        }
+    }
+    for entry in browser.driver.get_log("performance").await? {
+        let event: Value = serde_json::from_str(&entry.message)?;
+        if event.pointer("/message/method").and_then(Value::as_str) != Some("Network.requestWillBeSent") {
+            continue;
+        }
+        let url =
+            event.pointer("/message/params/request/url").and_then(Value::as_str).context("a request has no URL")?;
+        if !browser.is_own(url) {
+            found.push(format!("request to {url}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Fails if the browser found anything wrong.
+pub(crate) async fn expect_no_faults(browser: &Browser) -> Result<()> {
+    let found = faults(browser).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    bail!("the browser found faults:\n{}", found.join("\n"))
+}
+
+/// Violations of WCAG 2.0 to 2.2 at the levels A and AA, each with the elements that have it.
+pub(crate) async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> {
+    browser.driver.execute(axe, Vec::new()).await?;
+    let rules = json!({
+        "runOnly": { "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+        "resultTypes": ["violations"],
+    });
+    let script = "const done = arguments[1]; axe.run(document, arguments[0]).then(
+        found => done({ checked: found.passes.length, violations: found.violations }), error => done({ failed: String(error) }));";
+    let said = browser.driver.execute_async(script, vec![rules]).await?.json().clone();
+    // A page of which no rule holds was not looked at.
+    let checked = said["checked"].as_u64().with_context(|| format!("axe-core failed: {said}"))?;
+    anyhow::ensure!(checked >= 10, "axe-core applied {checked} rules alone");
+    let violations = said["violations"].as_array().context("axe-core found no list")?;
+    let nodes = |violation: &Value| {
+        let nodes = violation["nodes"].as_array().cloned().unwrap_or_default();
+        let shown =
+            |node: &Value| format!("{} {}", node["html"], node["any"][0]["message"].as_str().unwrap_or_default());
+        nodes.iter().map(shown).collect::<Vec<_>>().join("\n    ")
+    };
+    Ok(violations.iter().map(|violation| format!("axe {}: {}", violation["id"], nodes(violation))).collect())
+}
+
+/// Whether the page is wider than the window, or a table than its place, with the elements that reach out of it.
+pub(crate) async fn too_wide(browser: &Browser) -> Result<Option<String>> {
+    let script = "const width = document.documentElement.clientWidth;
+        const tables = Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + 1);
+        if (tables.length > 0) return tables.map(part => part.innerText.slice(0, 80)).join(' | ');
+        if (document.documentElement.scrollWidth <= width) return null;
+        return Array.from(document.querySelectorAll('body *'))
+            .filter(part => part.getBoundingClientRect().right > width + 1 && !part.closest('.scroll, nav'))
+            .slice(0, 5).map(part => part.outerHTML.slice(0, 120)).join(' | ') || 'unknown';";
+    let said = browser.driver.execute(script, Vec::new()).await?.json().clone();
+    Ok(said.as_str().map(|parts| format!("wider than the window: {parts}")))
+}

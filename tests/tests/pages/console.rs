@@ -1,0 +1,124 @@
+//! The console's program, as its pod runs it: with its certificate, its data, and the way to the host.
+#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_peer::{Certificate, Identity};
+use landfall_tests::workspace;
+use tempfile::TempDir;
+
+use super::check::until;
+use super::host::HostApi;
+
+/// A console with its host.
+pub(crate) struct Console {
+    pub(crate) host: HostApi,
+    address: SocketAddr,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            let _ended = self.stop();
+        }
+    }
+}
+
+impl Console {
+    /// A console without users.
+    pub(crate) async fn begin() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("data"))?;
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+        let mut texts = Vec::new();
+        for name in ["console", "client", "host"] {
+            // Browsers know the console by its address.
+            let (certificate, key) = Identity::generate(if name == "console" { "127.0.0.1" } else { name })?;
+            write(&format!("{name}.crt"), &certificate)?;
+            write(&format!("{name}.key"), &key)?;
+            texts.push((certificate, key));
+        }
+        let [_, (client, _), (host, host_key)] = &texts[..] else { anyhow::bail!("there are three identities") };
+        let peer = Certificate::from_pem(client.as_bytes())?;
+        let host = HostApi::begin(Identity::from_pem(host.as_bytes(), host_key.as_bytes())?, peer)?;
+        // The port is free now, and the kernel does not give it to another one at once.
+        let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr())?;
+        let mut console = Self { host, address, folder, child: None };
+        console.start().await?;
+        Ok(console)
+    }
+
+    /// What a browser calls it.
+    pub(crate) fn origin(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.file("console.crt")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the program, with the data that it left.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        let program = workspace::landfall()?.with_file_name("landfall-appliance");
+        let log = File::options().create(true).append(true).open(self.file("log"))?;
+        let mut command = Command::new(&program);
+        command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.args(["--listen", &self.address.to_string(), "--host-address", &self.host.address.to_string()]);
+        let files = [
+            ("--data", "data"),
+            ("--certificate", "console.crt"),
+            ("--key", "console.key"),
+            ("--host-certificate", "host.crt"),
+            ("--client-certificate", "client.crt"),
+            ("--client-key", "client.key"),
+        ];
+        for (argument, name) in files {
+            command.arg(argument).arg(self.file(name));
+        }
+        self.child = Some(command.spawn().with_context(|| format!("cannot start {}", program.display()))?);
+        let address = self.address;
+        until("the console accepts connections", async || {
+            Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+        })
+        .await
+        .with_context(|| format!("its log: {}", self.log()))
+    }
+
+    /// Ends the program as the kubelet does, and waits for it.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the console does not run")?;
+        let number = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(number, rustix::process::Signal::TERM)?;
+        let status = child.wait()?;
+        ensure!(status.success(), "the console ended with {status}: {}", self.log());
+        Ok(())
+    }
+
+    /// What it has logged.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.file("log")).unwrap_or_default()
+    }
+
+    /// Asks the API with a key, as a program does; the answer's code.
+    pub(crate) fn ask(&self, path: &str, key: &str) -> Result<u16> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null"]).arg("--cacert");
+        curl.arg(self.certificate()).args(["--write-out", "%{http_code}", "--header"]);
+        let output =
+            curl.arg(format!("Authorization: Bearer {key}")).arg(format!("{}{path}", self.origin())).output()?;
+        ensure!(output.status.success(), "curl {path}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.parse()?)
+    }
+}

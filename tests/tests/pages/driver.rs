@@ -1,0 +1,38 @@
+//! ChromeDriver, in a namespace of its own for processes: every Chromium that it starts ends with it, however a test ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// A running ChromeDriver.
+pub(crate) struct Driver {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+impl Driver {
+    /// Starts it at a port that it chooses.
+    pub(crate) fn start() -> Result<Self> {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "chromedriver", "--port=0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().context("cannot start ChromeDriver with unshare")?;
+        let output = child.stdout.take().context("ChromeDriver has no output")?;
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let (_, rest) = line.split_once("started successfully on port ")?;
+            rest.trim_end_matches('.').parse::<u16>().ok()
+        });
+        // What it prints from now on must go somewhere, or it waits.
+        std::thread::spawn(move || lines.for_each(drop));
+        let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
+        port.map(driver).context("ChromeDriver did not start")
+    }
+}

@@ -1,0 +1,235 @@
+//! The host: the real server of its API, over a site that exists in memory alone.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use landfall_host_api::{Question, Site, serve};
+use landfall_peer::{
+    Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent, OperationPage,
+    OperationState, PlanPage, Problem, ProgressPage, Refusal, server,
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::documents::sample;
+
+/// The token that `landfall console` would have printed.
+pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
+/// Name of the site, which a person types to approve a plan.
+pub(crate) const SITE: &str = "node-1";
+/// Digest of the plan.
+const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
+/// Steps of the upgrade.
+const STEPS: usize = 12;
+
+/// What the host reports.
+pub(crate) struct Facts {
+    pub(crate) status: Value,
+    pub(crate) operation: OperationPage,
+    pub(crate) progress: ProgressPage,
+    /// Backups that were begun.
+    pub(crate) backups_begun: usize,
+    /// Digests of plans that were begun.
+    pub(crate) begun: Vec<String>,
+    tokens: HashSet<String>,
+    releases: Value,
+    backups: Value,
+    license: Value,
+    media: Vec<Medium>,
+    plan: Value,
+}
+
+/// The site.
+pub(crate) struct Recorded(Mutex<Facts>);
+
+impl Recorded {
+    fn new() -> Result<Self> {
+        Ok(Self(Mutex::new(Facts {
+            status: sample("status")?,
+            operation: sample("operation")?,
+            progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
+            backups_begun: 0,
+            begun: Vec::new(),
+            tokens: HashSet::from([TOKEN.to_owned()]),
+            releases: sample("releases")?,
+            backups: sample("backups")?,
+            license: sample("licenseStatus")?,
+            media: sample::<MediaPage>("media")?.media,
+            plan: sample("upgradeDryRun")?,
+        })))
+    }
+
+    /// What it reports, to read or to change.
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    /// The running operation reports something.
+    pub(crate) fn report(&mut self, event: Event) {
+        let number = self.progress.events.last().map_or(1, |last| last.number + 1);
+        self.progress.events.push(NumberedEvent { number, event });
+    }
+
+    /// The next step begins.
+    pub(crate) fn step(&mut self, index: usize, title: &str) {
+        let remaining = Some(Duration::from_secs(20 * (STEPS.saturating_sub(index)) as u64));
+        self.report(Event::StepStarted { index, count: STEPS, title: title.to_owned(), remaining });
+    }
+
+    /// The edit in the plan is one that the change would lose.
+    pub(crate) fn lose_edit(&mut self) {
+        self.plan["edits"][0]["stays"] = false.into();
+    }
+
+    /// An upgrade runs.
+    pub(crate) fn begin_upgrade(&mut self) {
+        self.operation = OperationPage {
+            number: 3,
+            operation: "upgrade".to_owned(),
+            from: Some("starter 1.1.0".to_owned()),
+            to: "starter 1.2.0".to_owned(),
+            state: OperationState::Forward,
+            running: true,
+            can_abort: true,
+            at: Some(jiff::Timestamp::now().to_string()),
+            undone_because: None,
+            failure: None,
+        };
+        let run = self.progress.run + 1;
+        self.progress = ProgressPage { running: true, operation: Some("upgrade".to_owned()), run, events: Vec::new() };
+        self.step(1, "back up the data, and prove the backup");
+    }
+
+    /// The running operation ends, and this is what its journal says of it.
+    pub(crate) fn end(&mut self, operation: OperationPage) {
+        self.progress.running = false;
+        self.progress.operation = None;
+        self.operation = operation;
+    }
+}
+
+impl Site for Recorded {
+    fn document(&self, question: Question) -> Result<Option<String>, Problem> {
+        let facts = self.facts();
+        let document = match question {
+            Question::Status => &facts.status,
+            Question::Releases => &facts.releases,
+            Question::Backups => &facts.backups,
+            Question::License => &facts.license,
+        };
+        Ok(Some(document.to_string()))
+    }
+
+    fn logs(&self, component: &str, _lines: usize) -> Result<ComponentLogs, Problem> {
+        let line = |text: &&str| LogLine {
+            pod: format!("{component}-0"),
+            container: component.to_owned(),
+            text: (*text).to_owned(),
+        };
+        Ok(ComponentLogs { component: component.to_owned(), lines: LOG.iter().map(line).collect() })
+    }
+
+    fn progress(&self, run: u64, after: u64) -> ProgressPage {
+        let mut page = self.facts().progress.clone();
+        if page.run == run {
+            page.events.retain(|event| event.number > after);
+        }
+        page
+    }
+
+    fn claim(&self, token: &str) -> Result<bool, Problem> {
+        Ok(self.facts().tokens.remove(token))
+    }
+
+    fn begin_backup(&self) -> Result<bool, Problem> {
+        self.facts().backups_begun += 1;
+        Ok(true)
+    }
+
+    fn look(&self) -> Result<Vec<Medium>, Refusal> {
+        Ok(self.facts().media.clone())
+    }
+
+    fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        let document = self.facts().plan.clone();
+        let made = jiff::Timestamp::now().to_string();
+        Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
+    }
+
+    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+        let mut facts = self.facts();
+        facts.begun.push(plan.digest.clone());
+        facts.begin_upgrade();
+        Ok(())
+    }
+
+    fn abort(&self, _operation: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn operation(&self) -> Result<Option<OperationPage>, Problem> {
+        Ok(Some(self.facts().operation.clone()))
+    }
+}
+
+/// Lines of a database's log.
+const LOG: [&str; 8] = [
+    "LOG:  starting PostgreSQL 15.14 on x86_64-pc-linux-gnu, 64-bit",
+    "LOG:  listening on IPv4 address \"0.0.0.0\", port 5432",
+    "LOG:  listening on Unix socket \"/run/postgresql/.s.PGSQL.5432\"",
+    "LOG:  database system was shut down at 07:39:12 UTC",
+    "LOG:  database system is ready to accept connections",
+    "LOG:  checkpoint starting: time",
+    "LOG:  checkpoint complete: wrote 44 buffers (0.3%); 0 WAL file(s) added, 0 removed, 0 recycled; write=4.329 s, sync=0.006 s",
+    "LOG:  archived write-ahead log file \"00000001000000000000002A\"",
+];
+
+/// A server that can be stopped and started again at the same address.
+pub(crate) struct HostApi {
+    pub(crate) site: Arc<Recorded>,
+    pub(crate) address: SocketAddr,
+    identity: Identity,
+    peer: Certificate,
+    serving: Option<(oneshot::Sender<()>, JoinHandle<io::Result<()>>)>,
+}
+
+impl HostApi {
+    /// Serves as this identity, to the one that holds the peer's key.
+    pub(crate) fn begin(identity: Identity, peer: Certificate) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
+        let (address, site) = (listener.local_addr()?, Arc::new(Recorded::new()?));
+        let mut host = Self { site, address, identity, peer, serving: None };
+        host.serve_on(listener)?;
+        Ok(host)
+    }
+
+    fn serve_on(&mut self, listener: TcpListener) -> Result<()> {
+        let tls = server(&self.identity, self.peer.clone())?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async move {
+            let _dropped = stopped.await;
+        };
+        self.serving = Some((stop, tokio::spawn(serve(self.site.clone(), listener, tls, until))));
+        Ok(())
+    }
+
+    /// Ends every connection, and accepts no other.
+    pub(crate) async fn cut(&mut self) -> Result<()> {
+        let (stop, ended) = self.serving.take().context("the host is cut off already")?;
+        drop(stop);
+        ended.await?.context("the host's API failed")
+    }
+
+    /// Accepts connections again.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        let listener = TcpListener::bind(self.address).context("the host's port is taken")?;
+        self.serve_on(listener)
+    }
+}

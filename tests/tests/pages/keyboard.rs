@@ -1,0 +1,123 @@
+//! Everything without a mouse: the focus can be seen, and goes where a reader expects it.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use thirtyfour::Key;
+
+use super::browser::{Browser, PASSWORD};
+use super::check::{expect_no_faults, until};
+use super::console::Console;
+
+/// The element that has the focus.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Focus {
+    name: String,
+    /// Whether it has an outline of two pixels at least.
+    is_marked: bool,
+    /// Whether all of it is in the window.
+    is_seen: bool,
+}
+
+const FOCUS: &str =
+    "const part = document.activeElement, style = getComputedStyle(part), box = part.getBoundingClientRect();
+    return {
+        name: (part.getAttribute('aria-label') || part.innerText || part.id || part.tagName).trim(),
+        isMarked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+        isSeen: box.width > 0 && box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight,
+    };";
+
+async fn focus(browser: &Browser) -> Result<Focus> {
+    let found = browser.driver.execute(FOCUS, Vec::new()).await?;
+    found.convert().context("the focus cannot be read")
+}
+
+/// The focus after the next press of the tabulator, which must be visible.
+async fn tab(browser: &Browser) -> Result<String> {
+    browser.press(Key::Tab).await?;
+    let found = focus(browser).await?;
+    ensure!(found.is_marked && found.is_seen, "the focus cannot be seen: {found:?}");
+    Ok(found.name)
+}
+
+async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
+    for name in names {
+        let found = tab(browser).await?;
+        ensure!(found == *name, "the focus is on {found:?}, not on {name:?}");
+    }
+    Ok(())
+}
+
+/// In the order of the page.
+const NAVIGATION: [&str; 12] = [
+    "Skip to the content",
+    "Landfall",
+    "Overview",
+    "Components",
+    "Releases",
+    "Upgrade",
+    "Backups",
+    "License",
+    "Node",
+    "Users",
+    "API keys",
+    "Audit",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
+    let console = Console::begin().await?;
+    let first = Browser::of_administrator(&console).await?;
+    first.close().await?;
+    let browser = Browser::begin(&console).await?;
+    browser.open("/sign-in").await?;
+    ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name");
+    browser.press("ada").await?;
+    expect_order(&browser, &["password"]).await?;
+    browser.press(PASSWORD).await?;
+    expect_order(&browser, &["Sign in", "Use a token from the host"]).await?;
+    let back = browser.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab + "");
+    back.key_up(Key::Shift).perform().await?;
+    ensure!(focus(&browser).await?.name == "Sign in", "the way back leads elsewhere");
+    browser.press(Key::Enter).await?;
+    browser.expect_path("/").await?;
+
+    browser.open("/node").await?;
+    expect_order(&browser, &NAVIGATION).await?;
+    expect_order(&browser, &["ada", "Sign out"]).await?;
+    // The way around the navigation leads to the content.
+    browser.open("/backups").await?;
+    expect_order(&browser, &NAVIGATION[..1]).await?;
+    browser.press(Key::Enter).await?;
+    expect_order(&browser, &["Back up now"]).await?;
+    // A page is opened by its entry.
+    browser.open("/backups").await?;
+    expect_order(&browser, &NAVIGATION[..5]).await?;
+    browser.press(Key::Enter).await?;
+    browser.expect_path("/releases").await?;
+    let here = browser.find("nav [aria-current=page]").await?.text().await?;
+    ensure!(here == "Releases", "the navigation says that the page is {here}");
+    expect_no_faults(&browser).await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn the_focus_stays_where_it_is_while_a_page_refreshes_itself() -> Result<()> {
+    let console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/components").await?;
+    let link = "#live tbody a";
+    browser.find(link).await?.focus().await?;
+    let before = focus(&browser).await?.name;
+    browser.driver.execute("document.querySelector('#live').seen = true", Vec::new()).await?;
+    until("the page has refreshed itself", async || {
+        let seen = browser.driver.execute("return document.querySelector('#live').seen === true", Vec::new()).await?;
+        Ok(seen.json() == false)
+    })
+    .await?;
+    let after = focus(&browser).await?.name;
+    ensure!(before == after && after != "BODY", "the focus was on {before:?} and is on {after:?}");
+    browser.close().await
+}

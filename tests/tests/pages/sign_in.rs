@@ -1,0 +1,79 @@
+//! The way in: the one-use token, the first administrator, wrong words, and the way out.
+
+use anyhow::{Result, ensure};
+use thirtyfour::By;
+
+use super::browser::{Browser, PASSWORD};
+use super::check::expect_no_faults;
+use super::console::Console;
+use super::host::TOKEN;
+
+/// A refusal that a screen reader reads out at once.
+const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn the_token_makes_one_administrator() -> Result<()> {
+    let console = Console::begin().await?;
+    let browser = Browser::begin(&console).await?;
+    // Whoever is not signed in learns what to do first.
+    browser.open("/").await?;
+    browser.expect_path("/sign-in").await?;
+    browser.expect(".notice", "There is no user yet.").await?;
+    browser.click(".notice a").await?;
+    browser.expect_path("/first").await?;
+
+    browser.set_up("AAAAAA-BBBBBB", "ada", [PASSWORD, PASSWORD]).await?;
+    browser.expect(REFUSAL, "token").await?;
+    ensure!(browser.find("#name").await?.value().await?.as_deref() == Some("ada"), "the name has to be typed again");
+    browser.set_up(TOKEN, "ada", [PASSWORD, "gravel tuba cinnamon orbits"]).await?;
+    browser.expect(REFUSAL, "the two passwords differ").await?;
+    browser.set_up(TOKEN, "ada", ["password12345", "password12345"]).await?;
+    browser.expect(REFUSAL, "password").await?;
+    browser.set_up(TOKEN, "ada", [PASSWORD, PASSWORD]).await?;
+    browser.expect("h1", "starter 1.1.0").await?;
+    browser.expect(".who", "ada").await?;
+
+    // It counts once.
+    let other = Browser::begin(&console).await?;
+    other.open("/first").await?;
+    other.set_up(TOKEN, "eve", [PASSWORD, PASSWORD]).await?;
+    other.expect(REFUSAL, "token").await?;
+    expect_no_faults(&browser).await?;
+    expect_no_faults(&other).await?;
+    other.close().await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Result<()> {
+    let console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/users").await?;
+    browser.expect("h1", "Users").await?;
+    browser.click(".who button").await?;
+    browser.expect_path("/sign-in").await?;
+    // What was shown is not shown again from the browser's memory.
+    browser.driver.back().await?;
+    browser.expect_path("/sign-in").await?;
+    ensure!(browser.driver.get_all_cookies().await?.iter().all(|cookie| cookie.name != "__Host-session"), "a session");
+
+    browser.sign_in("ada", "gravel tuba cinnamon orange").await?;
+    browser.expect(REFUSAL, "wrong").await?;
+    ensure!(browser.find("#name").await?.value().await?.as_deref() == Some("ada"), "the name has to be typed again");
+    ensure!(browser.find("#password").await?.value().await?.as_deref() == Some(""), "the password is sent back");
+    browser.sign_in("nobody-here", PASSWORD).await?;
+    browser.expect(REFUSAL, "wrong").await?;
+    browser.sign_in("ada", PASSWORD).await?;
+    browser.expect("h1", "starter 1.1.0").await?;
+    // No script can read the session.
+    let seen = browser.driver.execute("return document.cookie", Vec::new()).await?;
+    ensure!(seen.json().as_str() == Some(""), "a script reads {}", seen.json());
+    ensure!(
+        browser.driver.find_all(By::Css("script:not([src]), style, [style], [onclick]")).await?.is_empty(),
+        "inline"
+    );
+    expect_no_faults(&browser).await?;
+    browser.close().await
+}

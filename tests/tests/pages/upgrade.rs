@@ -1,0 +1,100 @@
+//! An upgrade from the stick to its end, through the replacement of the console's own program; and one that was undone.
+
+use anyhow::{Result, ensure};
+use landfall_peer::{Event, OperationPage, OperationState};
+
+use super::browser::{Browser, Looks};
+use super::check::expect_no_faults;
+use super::console::Console;
+use super::documents::sample;
+use super::host::SITE;
+
+/// From the page *Upgrade* to the plan of the release on the stick.
+async fn plan(browser: &Browser) -> Result<()> {
+    browser.open("/upgrade").await?;
+    browser.click("form[action='/upgrade/look'] button").await?;
+    browser.expect("#media + p, #live", "starter 1.2.0").await?;
+    // What a stick says of itself is text, and what cannot be used has its reason.
+    browser.expect("#live", "not signed by a key that the root names").await?;
+    ensure!(browser.count("#live script").await? == 0, "a name on a stick became a script");
+    browser.picture("upgrade").await?;
+    browser.click("form[action='/upgrade/plan'] button").await?;
+    browser.expect("h1", "1.2.0").await?;
+    browser.expect("main", "point of no return").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_replacement() -> Result<()> {
+    let mut console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    plan(&browser).await?;
+    browser.picture("plan").await?;
+
+    browser.fill("#confirm", "node-2").await?;
+    browser.click("form[action='/upgrade/approve'] button").await?;
+    browser.expect("main", &format!("the site is named {SITE}")).await?;
+    ensure!(console.host.site.facts().begun.is_empty(), "a wrong name began an upgrade");
+    browser.driver.back().await?;
+    browser.fill("#confirm", SITE).await?;
+    browser.click("form[action='/upgrade/approve'] button").await?;
+    browser.expect_path("/upgrade").await?;
+    browser.expect("#live", "back up the data").await?;
+    ensure!(console.host.site.facts().begun.len() == 1, "the host did not begin one upgrade");
+
+    // Steps appear without a reload.
+    browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+    console.host.site.facts().step(2, "copy what is new from the stick");
+    console.host.site.facts().report(Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: Some(4 << 30) });
+    console.host.site.facts().report(Event::Advanced { bytes: 3 << 30 });
+    browser.expect("#live", "copy what is new from the stick").await?;
+    browser.expect("#live", "step 2 of 12").await?;
+    browser.picture("upgrade-running").await?;
+    console.host.site.facts().report(Event::SafeToRemove);
+    console.host.site.facts().step(9, "replace the console");
+    browser.expect("#live", "The stick is no longer needed.").await?;
+
+    // The console itself is replaced: the page says so, and continues.
+    console.stop()?;
+    browser.expect("#console-replaced", "The console is being replaced.").await?;
+    browser.look(Looks::LIGHT).await?;
+    console.host.site.facts().step(10, "wait until everything is ready");
+    console.start().await?;
+    browser.expect("#live", "wait until everything is ready").await?;
+    ensure!(
+        !browser.find("#console-replaced").await?.is_displayed().await?,
+        "the console is said to be replaced still"
+    );
+    {
+        let mut facts = console.host.site.facts();
+        let done = OperationPage {
+            state: OperationState::Committed,
+            running: false,
+            can_abort: false,
+            ..facts.operation.clone()
+        };
+        facts.end(done);
+        facts.status["release"]["version"] = "1.2.0".into();
+    }
+    browser.expect("#live", "The latest change").await?;
+    let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    browser.open("/").await?;
+    browser.expect("h1", "starter 1.2.0").await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn an_upgrade_that_was_undone_says_why_and_what_to_do() -> Result<()> {
+    let console = Console::begin().await?;
+    console.host.site.facts().end(sample("operation-undone")?);
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/upgrade").await?;
+    for words in ["It was undone", "incompatible data directory", "LF4208", "send the message to the vendor"] {
+        browser.expect("#live", words).await?;
+    }
+    browser.picture("upgrade-undone").await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await
+}
