@@ -74,8 +74,8 @@ pub(crate) fn short(reason: &str) -> String {
     short
 }
 
-/// A license as a package declares it, where it is one line and not a whole text.
-fn license(text: &str) -> Option<String> {
+/// A license as it was declared, where it is one line and not a whole text; none where the words say that none is known.
+pub fn license(text: &str) -> Option<String> {
     let text = text.trim();
     let is_stated = !matches!(text.to_ascii_uppercase().as_str(), "UNKNOWN" | "NONE" | "NOASSERTION");
     (is_stated && crate::package::is_text(text)).then(|| text.to_owned())

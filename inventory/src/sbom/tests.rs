@@ -113,11 +113,12 @@ fn bills_are_valid_by_the_schema_of_spdx() {
 
 #[test]
 fn bills_are_valid_by_the_schema_of_cyclonedx() {
-    let mut options = jsonschema::options();
+    let mut registry = jsonschema::Registry::new();
     for name in ["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"] {
-        let resource = jsonschema::Resource::from_contents(schema(name));
-        options = options.with_resource(format!("http://cyclonedx.org/schema/{name}"), resource);
+        registry = registry.add(format!("http://cyclonedx.org/schema/{name}"), schema(name)).expect("schema");
     }
+    let registry = registry.prepare().expect("schemas");
+    let options = jsonschema::options().with_registry(&registry);
     let validator = options.build(&schema("bom-1.6.SNAPSHOT.schema.json")).expect("schema");
     for bill in bills(Format::CycloneDx) {
         check(&validator, &bill);
