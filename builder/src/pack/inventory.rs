@@ -131,12 +131,16 @@ fn license_of_front_matter(readme: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::head::Identity;
     use landfall_bundle_spec::trust::TrustAnchor;
+    use landfall_inventory::diff::{Side, diff};
+    use landfall_release_document::RELEASE_DOCUMENT_NAME;
+    use sha2::Digest as _;
 
     use super::*;
     use crate::pack::tests::{Bench, head};
 
-    const DATABASE: &str = "ghcr.io/small/database:1";
+    const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 
     /// A layer of these files; a path that ends with a slash is a folder, and a text that begins with `->` a link.
     fn layer(files: &[(&str, &str)]) -> Vec<u8> {
@@ -166,14 +170,16 @@ mod tests {
         packages.iter().map(paragraph).collect()
     }
 
-    /// The inventory of a bundle whose database is made of these layers.
-    async fn built(bench: &Bench, layers: &[Vec<u8>]) -> InventoryDocument {
-        bench.push_image_of(DATABASE, false, layers);
+    /// Inventory and release of a bundle whose image of pods is made of these layers.
+    async fn built(bench: &Bench, layers: &[Vec<u8>]) -> (InventoryDocument, ReleaseDocument) {
+        bench.push_image_of(PAUSE, false, layers);
         bench.lock().await.expect("locked");
         let report = bench.build().await.expect("built");
         let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
         let verified = head(&bench.path("out"), &report, &anchor);
-        InventoryDocument::read(verified.small_document(INVENTORY_DOCUMENT_NAME).expect("inventory")).expect("read")
+        let bytes = |name| verified.small_document(name).expect("document");
+        let inventory = InventoryDocument::read(bytes(INVENTORY_DOCUMENT_NAME)).expect("inventory");
+        (inventory, ReleaseDocument::read(bytes(RELEASE_DOCUMENT_NAME)).expect("release"))
     }
 
     #[tokio::test]
@@ -201,8 +207,8 @@ mod tests {
             ("lib/python3/dist-packages/linked-3.dist-info/METADATA", &python("linked", "3")),
             ("srv-list/node_modules/broken/package.json", "{"),
         ]);
-        let document = built(&bench, &[base, above]).await;
-        let image = document.image(DATABASE).expect("listed");
+        let (document, _) = built(&bench, &[base, above]).await;
+        let image = document.image(PAUSE).expect("listed");
         let packages: Vec<_> = document.packages_of(image).map(landfall_inventory::Package::purl).collect();
         assert_eq!(
             packages,
@@ -225,11 +231,41 @@ mod tests {
         let bench = Bench::new(true, false).await;
         let layers = [layer(&[("var/lib/dpkg/status", &status(&[("libc6", "2.41-12")]))])];
         let first = built(&bench, &layers).await;
-        assert_eq!(first.packages.len(), 1);
-        let listings = bench.path("store/landfall/listings");
-        fs_err::remove_dir_all(&listings).expect("the lists of layers");
+        assert_eq!(first.0.packages.len(), 1);
+        let name = Sha256(sha2::Sha256::digest(&layers[0]).into()).to_hex();
+        let listing = bench.path("store/landfall/listings").join(&name[..2]).join(name);
+        fs_err::remove_file(&listing).expect("the list of the layer");
         assert_eq!(built(&bench, &layers).await, first);
-        assert!(!listings.exists(), "a layer was read again");
+        assert!(!listing.exists(), "the layer was read again");
+    }
+
+    #[tokio::test]
+    async fn two_bundles_that_differ_in_a_package_differ_in_nothing_else() {
+        let bench = Bench::new(true, false).await;
+        let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
+        let (old, old_release) = built(&bench, &[database("2.41-12")]).await;
+        // The lock takes what the tag names now.
+        bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
+        let (new, new_release) = built(&bench, &[database("2.41-13")]).await;
+        let identity = Identity { name: "small".to_owned(), version: "1".to_owned(), counter: 1, built_at: String::new() };
+        let objects = std::collections::BTreeMap::new();
+        let side = |release, inventory| Side {
+            id: Sha256([0; 32]),
+            identity: &identity,
+            total_bytes: 0,
+            release,
+            inventory: Some(inventory),
+            objects: &objects,
+            blobs: &[],
+        };
+        let found = diff(&side(&old_release, &old), &side(&new_release, &new));
+        let packages = found.packages.expect("both list packages");
+        assert!(packages.added.is_empty() && packages.removed.is_empty(), "{packages:?}");
+        let change = &packages.changed[0];
+        assert_eq!((packages.changed.len(), change.name.as_str(), change.images.as_slice()), (1, "libc6", &[PAUSE.to_owned()][..]));
+        assert_eq!((&change.from[..], &change.to[..]), (&["2.41-12".to_owned()][..], &["2.41-13".to_owned()][..]));
+        assert_eq!(found.images.changed.len(), 1, "the image itself");
+        assert!(found.artifacts.is_none());
     }
 
     #[test]

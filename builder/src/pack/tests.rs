@@ -200,7 +200,7 @@ fn tar_of(text: &str) -> Vec<u8> {
     archive.into_inner().expect("archive")
 }
 
-fn lock_text(assembled: bool) -> String {
+pub(crate) fn lock_text(assembled: bool) -> String {
     let entry = |reference: &str| {
         format!(
             "  - {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
