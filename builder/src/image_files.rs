@@ -90,10 +90,11 @@ impl ImageFiles {
     /// What the first link on a path makes of it, if there is one.
     fn next(&self, path: &Path) -> Option<PathBuf> {
         let ancestors: Vec<&Path> = path.ancestors().collect();
-        let (at, target) = ancestors.iter().rev().find_map(|ancestor| match self.files.get(*ancestor).map(|node| &node.entry) {
-            Some(Entry::Link(target)) => Some((*ancestor, target)),
-            _ => None,
-        })?;
+        let (at, target) =
+            ancestors.iter().rev().find_map(|ancestor| match self.files.get(*ancestor).map(|node| &node.entry) {
+                Some(Entry::Link(target)) => Some((*ancestor, target)),
+                _ => None,
+            })?;
         let rest = path.strip_prefix(at).unwrap_or(Path::new(""));
         Some(plain(&at.parent().unwrap_or(Path::new("/")).join(target).join(rest)))
     }

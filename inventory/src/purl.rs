@@ -22,9 +22,9 @@ pub(crate) fn encoded(text: &str, also: &str) -> String {
 /// The qualifiers of a package URL, which are in the order of their names.
 fn qualified(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
     let known = qualifiers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    known.zip(std::iter::once('?').chain(std::iter::repeat('&'))).fold(url, |url, ((name, value), mark)| {
-        format!("{url}{mark}{name}={}", encoded(value, "/"))
-    })
+    known
+        .zip(std::iter::once('?').chain(std::iter::repeat('&')))
+        .fold(url, |url, ((name, value), mark)| format!("{url}{mark}{name}={}", encoded(value, "/")))
 }
 
 impl Package {
@@ -85,10 +85,7 @@ mod tests {
             distribution_version: Some("13".to_owned()),
             ..package(PackageKind::Deb, "libstdc++6", "1:14.2.0-19+b1~bpo")
         };
-        assert_eq!(
-            of_debian.purl(),
-            "pkg:deb/debian/libstdc%2B%2B6@1:14.2.0-19%2Bb1~bpo?arch=amd64&distro=debian-13"
-        );
+        assert_eq!(of_debian.purl(), "pkg:deb/debian/libstdc%2B%2B6@1:14.2.0-19%2Bb1~bpo?arch=amd64&distro=debian-13");
         let plain = package(PackageKind::Apk, "busybox", "1.37.0-r12");
         assert_eq!(plain.purl(), "pkg:apk/alpine/busybox@1.37.0-r12");
         assert_eq!(package(PackageKind::Pypi, "Typing_Extensions", "4.0").purl(), "pkg:pypi/typing-extensions@4.0");

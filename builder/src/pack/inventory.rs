@@ -247,7 +247,8 @@ mod tests {
         // The lock takes what the tag names now.
         bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
         let (new, new_release) = built(&bench, &[database("2.41-13")]).await;
-        let identity = Identity { name: "small".to_owned(), version: "1".to_owned(), counter: 1, built_at: String::new() };
+        let identity =
+            Identity { name: "small".to_owned(), version: "1".to_owned(), counter: 1, built_at: String::new() };
         let objects = std::collections::BTreeMap::new();
         let side = |release, inventory| Side {
             id: Sha256([0; 32]),
@@ -262,7 +263,10 @@ mod tests {
         let packages = found.packages.expect("both list packages");
         assert!(packages.added.is_empty() && packages.removed.is_empty(), "{packages:?}");
         let change = &packages.changed[0];
-        assert_eq!((packages.changed.len(), change.name.as_str(), change.images.as_slice()), (1, "libc6", &[PAUSE.to_owned()][..]));
+        assert_eq!(
+            (packages.changed.len(), change.name.as_str(), change.images.as_slice()),
+            (1, "libc6", &[PAUSE.to_owned()][..])
+        );
         assert_eq!((&change.from[..], &change.to[..]), (&["2.41-12".to_owned()][..], &["2.41-13".to_owned()][..]));
         assert_eq!(found.images.changed.len(), 1, "the image itself");
         assert!(found.artifacts.is_none());

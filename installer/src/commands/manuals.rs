@@ -78,7 +78,10 @@ mod tests {
         for name in ["landfall.1", "landfall-sbom.1", "landfall-trust-sign.1", "landfall-backup-run.1"] {
             assert!(text(name).contains(".SH NAME") && text(name).contains(".SH SYNOPSIS"), "{name}");
         }
-        assert!(text("landfall-trust-sign.1").contains("sign-command") || text("landfall-trust-sign.1").contains("sign\\-command"));
+        assert!(
+            text("landfall-trust-sign.1").contains("sign-command")
+                || text("landfall-trust-sign.1").contains("sign\\-command")
+        );
         assert!(!pages.iter().any(|(name, _)| name.contains("errors") || name.contains("-help")));
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &pages).unwrap();

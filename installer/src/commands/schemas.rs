@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, diff, inspect, install, key, license, manuals, models, releases, replaced_data, restore, stage,
-    upgrade, verify,
+    backup, build, configure, console, diff, inspect, install, key, license, manuals, models, releases, replaced_data,
+    restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};

@@ -30,10 +30,7 @@ pub struct PackageChange {
 type Identity = (PackageKind, String, Option<String>);
 type Versions = BTreeMap<Identity, BTreeSet<String>>;
 
-pub(super) fn changes(
-    from: &InventoryDocument,
-    to: &InventoryDocument,
-) -> Changes<PackageChange, PackageChange> {
+pub(super) fn changes(from: &InventoryDocument, to: &InventoryDocument) -> Changes<PackageChange, PackageChange> {
     let mut images_of: BTreeMap<(Identity, Vec<String>, Vec<String>), Vec<String>> = BTreeMap::new();
     for (old, new) in images::pairs(&references(from), &references(to)) {
         let (before, after) = (versions(from, old), versions(to, new));

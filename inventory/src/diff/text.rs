@@ -39,7 +39,11 @@ fn images(text: &mut String, diff: &BundleDiff, size: &impl Fn(u64) -> String) {
     heading(text, "images", images.is_none());
     for change in &images.changed {
         let (from, to) = (&change.from, &change.to);
-        let tag = if from.reference == to.reference { format!("another digest, {}", to.digest) } else { to.reference.clone() };
+        let tag = if from.reference == to.reference {
+            format!("another digest, {}", to.digest)
+        } else {
+            to.reference.clone()
+        };
         line(text, format_args!("~ {} -> {tag} ({} -> {})", from.reference, size(from.bytes), size(to.bytes)));
     }
     for (mark, list) in [('+', &images.added), ('-', &images.removed)] {
@@ -55,7 +59,8 @@ fn packages(text: &mut String, diff: &BundleDiff) {
         return;
     };
     heading(text, "packages", packages.is_none());
-    let whole: Vec<&str> = diff.images.added.iter().chain(&diff.images.removed).map(|image| image.reference.as_str()).collect();
+    let whole: Vec<&str> =
+        diff.images.added.iter().chain(&diff.images.removed).map(|image| image.reference.as_str()).collect();
     let is_of_whole = |change: &PackageChange| change.images.iter().all(|image| whole.contains(&image.as_str()));
     for (mark, list) in [('~', &packages.changed), ('+', &packages.added), ('-', &packages.removed)] {
         for change in list.iter().filter(|change| !is_of_whole(change)) {
@@ -66,7 +71,13 @@ fn packages(text: &mut String, diff: &BundleDiff) {
         }
         let hidden = list.iter().filter(|change| is_of_whole(change)).count();
         if hidden > 0 {
-            line(text, format_args!("{mark} {hidden} packages of images that are {}", if mark == '+' { "new" } else { "gone" }));
+            line(
+                text,
+                format_args!(
+                    "{mark} {hidden} packages of images that are {}",
+                    if mark == '+' { "new" } else { "gone" }
+                ),
+            );
         }
     }
 }
@@ -102,7 +113,10 @@ fn objects(text: &mut String, objects: &Changes<ObjectChange, ObjectChange>) {
             let more = (object.fields.len() + object.more_fields).saturating_sub(FIELDS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let fields = if fields.is_empty() { fields } else { format!(": {fields}{more}") };
-            line(text, format_args!("{mark} {} {namespace}{} of {}{fields}", object.kind, object.name, object.component));
+            line(
+                text,
+                format_args!("{mark} {} {namespace}{} of {}{fields}", object.kind, object.name, object.component),
+            );
         }
     }
 }

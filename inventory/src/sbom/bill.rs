@@ -76,7 +76,8 @@ impl Bill {
             version: Some(release.version.clone()),
             ..item(Class::Release, format!("release:{}", release.name), &release.name)
         });
-        let program = Item { sha256: Some(subject.installer), ..item(Class::File, "file:landfall".to_owned(), "landfall") };
+        let program =
+            Item { sha256: Some(subject.installer), ..item(Class::File, "file:landfall".to_owned(), "landfall") };
         let mut contains = vec![making.push(program)];
         contains.extend(release.images.iter().map(|image| making.image(image)));
         contains.extend(release.artifacts.iter().map(|artifact| making.artifact(artifact)));

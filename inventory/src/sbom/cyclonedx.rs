@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bill::{Bill, Class, Item};
 use super::Tool;
+use super::bill::{Bill, Class, Item};
 use super::spdx::is_expression;
 
 /// The document of a bill.
@@ -47,9 +47,10 @@ fn component(item: &Item) -> Value {
         put("purl", url.clone().into());
     }
     if !item.unread.is_empty() {
-        let unread = item.unread.iter().map(|file| {
-            json!({ "name": "landfall:unread", "value": format!("{}: {}", file.path, file.reason) })
-        });
+        let unread = item
+            .unread
+            .iter()
+            .map(|file| json!({ "name": "landfall:unread", "value": format!("{}: {}", file.path, file.reason) }));
         put("properties", unread.collect());
     }
     fields.into()

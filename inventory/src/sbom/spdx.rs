@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bill::{Bill, Class, Item};
 use super::Tool;
+use super::bill::{Bill, Class, Item};
 
 const UNKNOWN: &str = "NOASSERTION";
 

@@ -54,7 +54,9 @@ fn image(inspection: &Value, repository: &str) -> Result<Value> {
 fn components(bill: &Value, purl: &str) -> BTreeSet<String> {
     let all = bill["components"].as_array().into_iter().flatten();
     let meant = all.filter(|component| component["purl"].as_str().is_some_and(|url| url.starts_with(purl)));
-    meant.map(|item| format!("{} {}", item["name"].as_str().unwrap_or(""), item["version"].as_str().unwrap_or(""))).collect()
+    meant
+        .map(|item| format!("{} {}", item["name"].as_str().unwrap_or(""), item["version"].as_str().unwrap_or("")))
+        .collect()
 }
 
 #[test]
@@ -65,7 +67,8 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
     let folder = starter.scratch()?;
     root(starter, &image, folder.path())?;
     let mut sbom = starter.landfall(&["sbom", "--format", "cyclonedx", "--image"]);
-    let bill = Outcome::success(sbom.arg(image["reference"].as_str().context("a name")?).arg(starter.stick()))?.value()?;
+    let bill =
+        Outcome::success(sbom.arg(image["reference"].as_str().context("a name")?).arg(starter.stick()))?.value()?;
 
     let mut dpkg = Command::new("dpkg-query");
     dpkg.arg(format!("--admindir={}", folder.path().join("var/lib/dpkg").display()));
