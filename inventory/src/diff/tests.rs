@@ -100,6 +100,6 @@ fn an_image_that_is_new_does_not_fill_the_text_with_its_packages() {
     let diff = diff(&old.side(), &new.side());
     assert_eq!(diff.packages.as_ref().expect("known").added.len(), 2);
     let text = text::text(&diff, bytes);
-    assert!(text.contains("+ 2 packages of images that are new") && !text.contains("musl"), "{text}");
-    assert!(text.contains("- 1 packages of images that are gone"), "{text}");
+    assert!(text.contains("+ in images that are new: 2") && !text.contains("musl"), "{text}");
+    assert!(text.contains("- in images that are gone: 1"), "{text}");
 }

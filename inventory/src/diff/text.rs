@@ -71,13 +71,8 @@ fn packages(text: &mut String, diff: &BundleDiff) {
         }
         let hidden = list.iter().filter(|change| is_of_whole(change)).count();
         if hidden > 0 {
-            line(
-                text,
-                format_args!(
-                    "{mark} {hidden} packages of images that are {}",
-                    if mark == '+' { "new" } else { "gone" }
-                ),
-            );
+            let which = if mark == '+' { "new" } else { "gone" };
+            line(text, format_args!("{mark} in images that are {which}: {hidden}"));
         }
     }
 }

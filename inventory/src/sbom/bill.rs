@@ -133,7 +133,11 @@ impl<'a> Making<'a> {
             ..item(Class::Image, format!("image:{}", image.reference), repository)
         });
         let packages: Vec<_> = known.into_iter().flat_map(|image| inventory.packages_of(image)).collect();
-        self.items[position].contains = packages.into_iter().map(|package| self.package(package)).collect();
+        let mut contains: Vec<_> = packages.into_iter().map(|package| self.package(package)).collect();
+        // Names that differ in case alone have one package URL.
+        contains.sort_unstable();
+        contains.dedup();
+        self.items[position].contains = contains;
         position
     }
 
