@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedImage};
+use crate::listing::{self, Lister};
 use crate::unpacked;
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
@@ -124,7 +125,12 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn P
         let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
         BuildError::new(codes::ARTIFACT_INVALID, what)
     })?;
-    unpacked::count(compression.reader(Shown { blob: store.open(layer)?, progress })).map_err(unreadable)
+    let mut lister = Lister::default();
+    let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
+    let counted = unpacked::read(reader, |entry| lister.add(entry)).map_err(unreadable)?;
+    // The names are wanted later, and the layer is decompressed once.
+    listing::keep(store, layer, lister.finish())?;
+    Ok(counted)
 }
 
 /// A layer that shows how much of it was read.

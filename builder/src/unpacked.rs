@@ -9,20 +9,27 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
 use sha2::Digest as _;
 
-/// Counts entries and their bytes, and digests everything that is read, also what follows the last entry.
-pub fn count(reader: impl Read) -> io::Result<LayerContents> {
+/// Counts entries and their bytes, and digests everything that is read, also what follows the last entry. Calls for each
+/// entry, which may read its bytes.
+pub fn read<R: Read>(
+    reader: R,
+    mut each: impl FnMut(&mut tar::Entry<'_, &mut Hashing<R>>) -> io::Result<()>,
+) -> io::Result<LayerContents> {
     let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
     let (mut unpacked_bytes, mut inodes) = (0_u64, 0);
     for entry in tar::Archive::new(&mut hashing).entries()? {
         // A sparse file declares any size without having it.
-        unpacked_bytes = unpacked_bytes.saturating_add(entry?.size());
+        let mut entry = entry?;
+        unpacked_bytes = unpacked_bytes.saturating_add(entry.size());
         inodes += 1;
+        each(&mut entry)?;
     }
     io::copy(&mut hashing, &mut io::sink())?;
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
-struct Hashing<R> {
+/// Digests what is read.
+pub struct Hashing<R> {
     reader: R,
     hasher: sha2::Sha256,
 }
@@ -62,8 +69,8 @@ mod tests {
 
     #[test]
     fn holes_of_any_size_are_counted_without_overflow() {
-        assert_eq!(count(&sparse(1, 4096)[..]).expect("one hole").unpacked_bytes, 4096);
-        let found = count(&sparse(3, 1 << 63)[..]).expect("three holes");
+        assert_eq!(read(&sparse(1, 4096)[..], |_| Ok(())).expect("one hole").unpacked_bytes, 4096);
+        let found = read(&sparse(3, 1 << 63)[..], |_| Ok(())).expect("three holes");
         assert_eq!((found.unpacked_bytes, found.inodes), (u64::MAX, 3));
     }
 }

@@ -210,6 +210,10 @@ codes! {
     CHART_HOOK = "LF2085", Usage, "A chart's hook has no place in a release", "Switch the hook off by the chart's values, or list its object under `leaveOut` of the chart.";
     CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or take files out of it that it does not need.";
     CHART_NOT_OFFERED = "LF2087", Usage, "A repository of charts does not have a chart", "Correct the name, the version or the repository in the lock.";
+    // LF209x: inventories.
+    NO_INVENTORY = "LF2090", Usage, "A bundle does not list the packages of its images", "Ask the vendor for a bundle that this version of Landfall, or a later one, built.";
+    INVENTORY_REFUSED = "LF2091", Usage, "The packages of a release cannot be listed", "Split the release, or correct the named text.";
+    IMAGE_UNKNOWN = "LF2092", Usage, "A name means no image of the bundle, or several", "Name one of the listed images, in full.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
     FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver the content", "Run the same command again; it continues where it stopped.";

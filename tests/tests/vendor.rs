@@ -13,6 +13,7 @@ mod vendor {
     mod formats;
     mod full_disk;
     mod hostile_stick;
+    mod materials;
     mod newer_bundle;
     mod outcome;
     mod reproducible;

@@ -2,7 +2,6 @@
 //! into the release document.
 
 mod declared;
-mod listing;
 mod programs;
 mod rendered;
 #[cfg(test)]

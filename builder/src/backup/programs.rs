@@ -2,7 +2,6 @@
 //! backup. The layers must be in the store.
 
 use std::collections::{BTreeMap, btree_map};
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -10,11 +9,11 @@ use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
-use super::listing::{self, Entry, Listed, plain};
 use super::{BackupDefinition, Component};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
+use crate::image_files::ImageFiles;
 use crate::render::Rendered;
 use crate::workloads;
 
@@ -23,9 +22,6 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// By this shell a stream's program shows that its output is whole.
 const SHELL: &str = "sh";
-
-/// How many links lead to a file at most, as in Linux.
-const MOST_LINKS: usize = 40;
 
 /// Refuses a rule of which a program is not in its container's image. A folder that a volume hides is not judged.
 pub fn check(
@@ -115,95 +111,12 @@ impl Search<'_> {
     }
 }
 
-/// All files of an image, by absolute path.
-#[derive(Default)]
-struct ImageFiles(BTreeMap<PathBuf, Entry>);
-
-impl ImageFiles {
-    /// Puts the layers on one another, base first.
-    fn read(image: &FetchedImage, store: &ContentStore) -> Result<Self> {
-        let mut files = Self::default();
-        for layer in &image.manifest.layers {
-            files.add(listing::of(layer, store)?);
-        }
-        Ok(files)
-    }
-
-    /// Adds a layer: what it removes goes before what it brings.
-    fn add(&mut self, layer: Vec<Listed>) {
-        let mut brought = Vec::new();
-        for Listed { path, entry } in layer {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name == ".wh..wh..opq" {
-                self.remove_below(self.place(&path).parent().unwrap_or(Path::new("/")));
-            } else if let Some(removed) = name.strip_prefix(".wh.") {
-                let removed = self.place(&path).with_file_name(removed);
-                self.remove_below(&removed);
-                self.0.remove(&removed);
-            } else {
-                brought.push((path, entry));
-            }
-        }
-        for (path, entry) in brought {
-            let path = self.place(&path);
-            if !matches!(entry, Entry::Folder) {
-                self.remove_below(&path);
-            }
-            self.0.insert(path, entry);
-        }
-    }
-
-    fn remove_below(&mut self, folder: &Path) {
-        // Paths are in the order of their parts, so what is below a folder follows it.
-        let after = self.0.range::<Path, _>((Bound::Excluded(folder), Bound::Unbounded));
-        let below: Vec<_> = after.map(|(path, _)| path).take_while(|path| path.starts_with(folder)).cloned().collect();
-        for path in below {
-            self.0.remove(&path);
-        }
-    }
-
-    /// The paths that links make of a path, itself first; the last one passes no link. Too many links lead nowhere.
-    fn followed(&self, path: &Path) -> Vec<PathBuf> {
-        let mut passed = vec![plain(path)];
-        while let Some(next) = passed.last().and_then(|path| self.next(path)) {
-            if passed.len() > MOST_LINKS {
-                return Vec::new();
-            }
-            passed.push(next);
-        }
-        passed
-    }
-
-    /// What the first link on a path makes of it, if there is one.
-    fn next(&self, path: &Path) -> Option<PathBuf> {
-        let ancestors: Vec<&Path> = path.ancestors().collect();
-        let (at, target) = ancestors.iter().rev().find_map(|ancestor| match self.0.get(*ancestor) {
-            Some(Entry::Link(target)) => Some((*ancestor, target)),
-            _ => None,
-        })?;
-        let rest = path.strip_prefix(at).unwrap_or(Path::new(""));
-        Some(plain(&at.parent().unwrap_or(Path::new("/")).join(target).join(rest)))
-    }
-
-    /// Where an entry of a layer comes to be: below a link, it is where that leads.
-    fn place(&self, path: &Path) -> PathBuf {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
-        self.followed(parent).pop().map_or_else(|| path.to_owned(), |parent| parent.join(name))
-    }
-
-    /// Whether there is a file at a path, through links, or a link leads to what is hidden.
-    fn has(&self, path: &Path, is_hidden: impl Fn(&Path) -> bool) -> bool {
-        let followed = self.followed(path);
-        let is_file = |path: &PathBuf| matches!(self.0.get(path), Some(Entry::File));
-        followed.iter().any(|path| is_hidden(path)) || followed.last().is_some_and(is_file)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::listing;
 
     fn layer(entries: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());

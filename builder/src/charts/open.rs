@@ -6,6 +6,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
+use landfall_inventory::ChartEntry;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
 use sha2::Digest as _;
@@ -35,6 +36,22 @@ impl Charts {
     pub fn new(helm: Program, kubernetes: String, opened: BTreeMap<usize, Opened>) -> Self {
         Self { helm: Some(helm), kubernetes, opened }
     }
+
+    /// What each chart says it is, for the inventory.
+    pub fn entries(&self, definition: &Definition) -> Result<Vec<ChartEntry>> {
+        let opened = self.opened.iter();
+        let entry = |(index, Opened { name, files, pinned }): (&usize, &Opened)| {
+            let metadata = metadata::check(name, files)?;
+            Ok(ChartEntry {
+                component: definition.release.components[*index].name.value.clone(),
+                name: metadata.name,
+                version: metadata.version,
+                reference: pinned.as_ref().map(|(reference, _)| reference.clone()),
+                digest: pinned.as_ref().map(|(_, digest)| *digest),
+            })
+        };
+        opened.map(entry).collect()
+    }
 }
 
 /// A chart whose files are known and whole.
@@ -43,6 +60,8 @@ pub struct Opened {
     /// What messages call it: its folder or reference.
     pub(super) name: String,
     pub(super) files: ChartFiles,
+    /// Reference and digest in the lock; none for a folder.
+    pub(super) pinned: Option<(String, Sha256)>,
 }
 
 /// Opens every chart of a release; what a lock pins is fetched into the store first. Refuses one that is not whole.
@@ -58,23 +77,24 @@ pub async fn open_all(
     let mut opened = BTreeMap::new();
     for (index, component) in definition.release.components.iter().enumerate() {
         let Some(chart) = &component.chart else { continue };
-        let (name, files) = match (&chart.folder, entries.get(&index)) {
+        let (name, files, pinned) = match (&chart.folder, entries.get(&index)) {
             (Some(folder), _) => {
                 let folder = definition.resolve(&folder.value);
                 let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(&folder, Limits::default())?);
                 metadata::check(&name, &files)?;
-                (name, files)
+                (name, files, None)
             }
             (None, Some(entry)) => {
                 let name = entry.reference.value.clone();
                 let bytes = bytes(entry, lock, client, store, progress).await?;
                 let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
                 let files = open_archive(&name, &bytes, &reference)?;
-                (name, files)
+                let pinned = lock.chart_pin(entry).map(|pin| (name.clone(), pin.digest()));
+                (name, files, pinned)
             }
             (None, None) => continue,
         };
-        opened.insert(index, Opened { name, files });
+        opened.insert(index, Opened { name, files, pinned });
     }
     Ok(opened)
 }

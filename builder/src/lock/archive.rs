@@ -117,6 +117,16 @@ pub enum ChartPin {
     Archive(ArchivePin),
 }
 
+impl ChartPin {
+    /// The digest of what is fetched.
+    pub fn digest(&self) -> Sha256 {
+        match self {
+            Self::Manifest(pin) => pin.digest,
+            Self::Archive(pin) => pin.digest,
+        }
+    }
+}
+
 /// An archive of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivePin {

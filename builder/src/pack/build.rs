@@ -7,6 +7,7 @@ use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead}
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
+use landfall_inventory::ChartEntry;
 use landfall_media::Payload;
 use landfall_media::counters::{Counters, Totals};
 use landfall_media::pack::{Output, pack, pack_to_stream};
@@ -24,7 +25,7 @@ use super::order::{Order, order};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
-use super::{models, programs, room};
+use super::{inventory, models, programs, room};
 use crate::backup;
 use crate::charts::{self, Charts};
 use crate::definition::{self, Definition};
@@ -108,6 +109,7 @@ struct Prepared {
     lock: Lock,
     inputs: Inputs,
     components: Vec<Rendered>,
+    charts: Vec<ChartEntry>,
     trust: Trust,
 }
 
@@ -142,8 +144,9 @@ pub async fn build(
     let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     programs::check(&made.release, artifacts, &store)?;
-    backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
+    backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
+    made.documents.push(inventory::document(&made.release, artifacts, &fetched.images, &prepared.charts, &store)?);
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let placed = placed(&store, &made.release, &options.installer, &digests)?;
     let order = order(&store, &placed, &made.release, &fetched.images)?;
@@ -187,7 +190,8 @@ async fn prepare(
     }
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
-    Ok(Prepared { definition, lock, inputs, components, trust })
+    let charts = charts.entries(&definition)?;
+    Ok(Prepared { definition, lock, inputs, components, charts, trust })
 }
 
 /// The charts of a release, and the Helm that the lock pins for them.

@@ -6,6 +6,7 @@ mod contents;
 mod elf;
 mod existing;
 mod inputs;
+mod inventory;
 mod models;
 mod order;
 mod programs;

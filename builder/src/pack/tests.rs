@@ -93,20 +93,26 @@ impl Bench {
     }
 
     fn push_image(&self, reference: &str, assembled: bool) {
-        let layer = tar_of(reference);
+        self.push_image_of(reference, assembled, &[tar_of(reference)]);
+    }
+
+    pub(crate) fn push_image_of(&self, reference: &str, assembled: bool, layers: &[Vec<u8>]) {
+        let layer_ids: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
         let configuration = json!({
-            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": layer_ids },
         });
         let configuration = configuration.to_string().into_bytes();
         let mut manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
-            "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(&layer), "size": layer.len() }],
+            "layers": layers.iter().map(|layer| json!({
+                "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": layer.len(),
+            })).collect::<Vec<_>>(),
         });
         if assembled {
             manifest["annotations"] = json!({ "dev.landfall.assembled": "true" });
         }
-        self.registry.add_blob(&layer);
+        layers.iter().for_each(|layer| self.registry.add_blob(layer));
         self.registry.add_blob(&configuration);
         self.push(reference, &manifest);
     }
@@ -194,7 +200,7 @@ fn tar_of(text: &str) -> Vec<u8> {
     archive.into_inner().expect("archive")
 }
 
-fn lock_text(assembled: bool) -> String {
+pub(crate) fn lock_text(assembled: bool) -> String {
     let entry = |reference: &str| {
         format!(
             "  - {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
@@ -210,7 +216,7 @@ fn beside<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
     report.files.iter().find(has).expect(extension)
 }
 
-fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) -> Verified {
+pub(crate) fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) -> Verified {
     let bytes = fs_err::read(folder.join(&beside(report, "head").name)).expect("head");
     Verified::read_file(&bytes, anchor).expect("verified")
 }

@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Build(BuildArguments),
     /// Show what a bundle or its head says about itself; verifies nothing and needs no trust.
     Inspect(InspectArguments),
+    /// Print the bill of materials of a bundle or of one of its images: packages, models, files, licenses; verifies nothing.
+    Sbom(SbomArguments),
+    /// Compare two bundles or their heads: images, packages and their versions, models, files, objects; verifies nothing.
+    Diff(DiffArguments),
     /// Check every byte of a bundle against a root from a source other than the stick.
     Verify(VerifyArguments),
     /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.
@@ -109,6 +113,8 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write manual pages of all commands.
+    Manuals(ManualsArguments),
     /// Write the JSON Schemas of everything that commands print with `--json`.
     Schemas(SchemasArguments),
     /// Print docs/ERRORS.md from the registry of codes.
@@ -223,6 +229,40 @@ pub(crate) struct BuildArguments {
 pub(crate) struct InspectArguments {
     /// A bundle, one of its parts, the folder that holds them, or a head.
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SbomArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    /// The bill of this image alone: its reference, or the end of it, with or without the tag.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
+    /// The format of the bill.
+    #[arg(long, value_enum)]
+    pub(crate) format: SbomFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.6, as JSON.
+    Cyclonedx,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The first bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) from: PathBuf,
+    /// The second one.
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManualsArguments {
+    /// Folder that receives `landfall.1` and a page for each command.
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

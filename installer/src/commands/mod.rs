@@ -7,6 +7,7 @@ mod completions;
 mod configure;
 mod confirmation;
 mod console;
+mod diff;
 mod errors;
 mod facts;
 mod inspect;
@@ -16,6 +17,7 @@ mod kubectl;
 mod license;
 mod lock;
 mod logs;
+mod manuals;
 mod models;
 mod node;
 mod prove;
@@ -23,6 +25,7 @@ mod releases;
 mod replaced_data;
 mod restore;
 mod resume;
+mod sbom;
 mod schemas;
 mod site;
 mod source_date;
@@ -56,10 +59,13 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),
+        Command::Sbom(arguments) => sbom::run(&arguments, printer),
+        Command::Diff(arguments) => diff::run(&arguments, printer),
         Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
+        Command::Manuals(arguments) => manuals::run(&arguments, printer),
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
         Command::Errors => errors::run(printer),
         Command::Install(arguments) => install::run(arguments, printer),

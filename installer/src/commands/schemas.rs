@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, inspect, install, key, license, models, releases, replaced_data, restore, stage,
-    upgrade, verify,
+    backup, build, configure, console, diff, inspect, install, key, license, manuals, models, releases, replaced_data,
+    restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -52,6 +52,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
+        schema_of::<diff::Difference>(),
         schema_of::<install::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<Facts>(),
@@ -66,6 +67,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<ConfirmedDate>(),
         schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
+        schema_of::<manuals::Written>(),
         schema_of::<models::ModelsFit>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),

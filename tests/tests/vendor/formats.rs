@@ -174,7 +174,7 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let starter = starter()?;
     let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
     let commands: Vec<_> = handbook.lines().filter_map(|line| line.strip_prefix("officer$ ")).collect();
-    assert_eq!(commands.len(), 3, "{commands:?}");
+    assert_eq!(commands.len(), 4, "{commands:?}");
     let folder = starter.scratch()?;
     for name in ["cosign.pub", "1.root.json"] {
         std::fs::copy(starter.keys().join(name), folder.path().join(name))?;

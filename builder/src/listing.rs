@@ -1,0 +1,196 @@
+//! The names in a layer, and what its files say that record packages: read once and kept beside the blobs, so that a build with nothing
+//! changed decompresses no layer.
+//!
+//! Threats: the bytes come from upstream. Paths are compared, never opened; files are read within the limits of their readers, and packages
+//! are counted.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Component as Part, Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_inventory::limits;
+use landfall_inventory::read::{self, Found, Source};
+use landfall_media::durable;
+use landfall_media::store::ContentStore;
+use serde::{Deserialize, Serialize};
+
+use crate::compression::Compression;
+use crate::error::{BuildError, Result};
+use crate::fetch::Described;
+
+/// Changes with what is read of a layer: records of another type are made again.
+const RECORD_TYPE: &str = "landfall.dev/listing/2";
+
+/// What is at a path of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// A folder.
+    Folder,
+    /// A file of whatever kind.
+    File,
+    /// A link to this path, as it is written.
+    Link(PathBuf),
+}
+
+/// An entry of a layer, whiteouts included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Its path from the root.
+    pub path: PathBuf,
+    /// What it is.
+    pub entry: Entry,
+}
+
+/// What is in a layer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerListing {
+    /// Its entries, in their order. One whose path is no text is left out: no rule can name it.
+    pub entries: Vec<Listed>,
+    /// What the files say that record packages, by path.
+    pub found: BTreeMap<String, Found>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(rename = "type")]
+    document_type: String,
+    listing: LayerListing,
+}
+
+/// The listing of a layer: from its record, or by decompressing it now and writing the record, synced.
+pub fn of(layer: &Described, store: &ContentStore) -> Result<LayerListing> {
+    if let Some(listing) = read_record(&record_path(store, layer.digest)) {
+        return Ok(listing);
+    }
+    let unknown = || BuildError::new(codes::ARTIFACT_INVALID, format!("layer {} is of an unknown type", layer.digest));
+    let compression = Compression::of_layer(&layer.media_type).ok_or_else(unknown)?;
+    let listing = read(compression.reader(store.open(layer.digest)?)).map_err(|error| {
+        let what = format!("layer {} cannot be unpacked", layer.digest);
+        BuildError::new(codes::ARTIFACT_INVALID, what).because(error)
+    })?;
+    keep(store, layer.digest, listing.clone())?;
+    Ok(listing)
+}
+
+/// Writes the record of a layer, synced.
+pub fn keep(store: &ContentStore, layer: Sha256, listing: LayerListing) -> Result<()> {
+    write_record(&record_path(store, layer), listing)
+}
+
+/// The listing of an uncompressed layer.
+pub fn read(layer: impl Read) -> io::Result<LayerListing> {
+    let mut lister = Lister::default();
+    for entry in tar::Archive::new(layer).entries()? {
+        lister.add(&mut entry?)?;
+    }
+    Ok(lister.listing)
+}
+
+/// Lists a layer entry by entry, while it is read for other reasons, too.
+#[derive(Debug, Default)]
+pub struct Lister {
+    listing: LayerListing,
+    /// Packages so far; a file counts as one at least.
+    packages: usize,
+}
+
+impl Lister {
+    /// Lists an entry, and reads its bytes where it records packages.
+    pub fn add<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> io::Result<()> {
+        let path = plain(&entry.path()?);
+        let target = entry.link_name()?.map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let (Some(text), true) = (path.to_str(), target.to_str().is_some()) else { return Ok(()) };
+        let listed = match entry.header().entry_type() {
+            tar::EntryType::Directory => Entry::Folder,
+            tar::EntryType::Symlink => Entry::Link(target),
+            // The path of a hard link begins at the root of the image.
+            tar::EntryType::Link => Entry::Link(plain(&target)),
+            _ => Entry::File,
+        };
+        let text = text.to_owned();
+        // What an earlier entry of the same path said no longer counts.
+        self.listing.found.remove(&text);
+        if listed == Entry::File
+            && let Some(source) = Source::of(&text)
+        {
+            let found = self.found(source, entry)?;
+            self.listing.found.insert(text, found);
+        }
+        self.listing.entries.push(Listed { path, entry: listed });
+        Ok(())
+    }
+
+    fn found<R: Read>(&mut self, source: Source, entry: &mut tar::Entry<'_, R>) -> io::Result<Found> {
+        let found = read::read(source, entry.size(), entry)?;
+        let packages = if let Found::Packages(packages) = &found { packages.len() } else { 0 };
+        self.packages = self.packages.saturating_add(packages.max(1));
+        let too_many = || Found::Unread(format!("its layer lists more than {} packages", limits::PACKAGES));
+        Ok(if self.packages > limits::PACKAGES { too_many() } else { found })
+    }
+
+    /// The listing of all entries that were added.
+    pub fn finish(self) -> LayerListing {
+        self.listing
+    }
+}
+
+fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
+    let hex = layer.to_hex();
+    store.root().join("landfall/listings").join(&hex[..2]).join(hex)
+}
+
+/// A path from the root, without `.` and `..`.
+pub fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Part::Normal(name) => plain.push(name),
+            Part::ParentDir => drop(plain.pop()),
+            Part::RootDir | Part::CurDir | Part::Prefix(_) => {}
+        }
+    }
+    plain
+}
+
+/// None where there is no record that this version understands: it is made again.
+fn read_record(path: &Path) -> Option<LayerListing> {
+    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    (record.document_type == RECORD_TYPE).then_some(record.listing)
+}
+
+fn write_record(path: &Path, listing: LayerListing) -> Result<()> {
+    let record = Record { document_type: RECORD_TYPE.to_owned(), listing };
+    let bytes = serde_json::to_vec(&record)
+        .map_err(|error| BuildError::new(codes::BUG, "a layer's list has no JSON form").because(error))?;
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder)?;
+    }
+    durable::write_file(path, &bytes, 0o644)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_again_and_a_torn_one_is_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("ab/abcd");
+        assert_eq!(read_record(&path), None);
+        let link = Listed { path: "/bin".into(), entry: Entry::Link("usr/bin".into()) };
+        let entries = vec![Listed { path: "/usr".into(), entry: Entry::Folder }, link];
+        let found = BTreeMap::from([("/var/lib/rpm/Packages".to_owned(), Found::Unread("why".to_owned()))]);
+        let listing = LayerListing { entries, found };
+        write_record(&path, listing.clone()).expect("record");
+        assert_eq!(read_record(&path), Some(listing));
+        durable::write_file(&path, b"{", 0o644).expect("file");
+        assert_eq!(read_record(&path), None);
+    }
+}

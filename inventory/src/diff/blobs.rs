@@ -1,0 +1,34 @@
+//! How much of the second bundle a site with the first one has already.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Side;
+
+/// Bytes of blobs.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bytes {
+    /// Of blobs that both bundles have.
+    pub shared_bytes: u64,
+    /// Of blobs that only the second one has.
+    pub new_bytes: u64,
+    /// Of blobs that only the first one has.
+    pub dropped_bytes: u64,
+}
+
+pub(super) fn bytes(from: &Side<'_>, to: &Side<'_>) -> Bytes {
+    let names = |side: &Side<'_>| side.blobs.iter().map(|blob| blob.sha256).collect::<BTreeSet<_>>();
+    let (old, new) = (names(from), names(to));
+    let sum = |side: &Side<'_>, is_counted: &dyn Fn(&landfall_bundle_spec::Sha256) -> bool| {
+        let counted = side.blobs.iter().filter(|blob| is_counted(&blob.sha256));
+        counted.map(|blob| blob.size).fold(0, u64::saturating_add)
+    };
+    Bytes {
+        shared_bytes: sum(to, &|name| old.contains(name)),
+        new_bytes: sum(to, &|name| !old.contains(name)),
+        dropped_bytes: sum(from, &|name| !new.contains(name)),
+    }
+}

@@ -1,0 +1,177 @@
+//! What differs between two bundles, as their heads describe them.
+
+mod artifacts;
+mod blobs;
+mod images;
+mod objects;
+mod packages;
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_bundle_spec::head::Identity;
+use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use artifacts::{ArtifactChange, ArtifactState, FileChange};
+pub use blobs::Bytes;
+pub use images::{ImageChange, ImageState};
+pub use objects::ObjectChange;
+pub use packages::PackageChange;
+
+use crate::document::InventoryDocument;
+
+/// One side: a bundle, as its head describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The bundle's id.
+    pub id: Sha256,
+    /// Name, version and counter of the release.
+    pub identity: &'a Identity,
+    /// Bytes of the bundle as one stream.
+    pub total_bytes: u64,
+    /// The release document.
+    pub release: &'a ReleaseDocument,
+    /// The inventory; none where an earlier Landfall built the bundle.
+    pub inventory: Option<&'a InventoryDocument>,
+    /// The objects of each component.
+    pub objects: &'a BTreeMap<String, Value>,
+    /// Every blob.
+    pub blobs: &'a [BlobEntry],
+}
+
+/// What differs between two bundles.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleDiff {
+    /// The first bundle.
+    pub from: Named,
+    /// The second one.
+    pub to: Named,
+    /// What the second bundle needs beyond the first.
+    pub bytes: Bytes,
+    /// Images, by repository.
+    pub images: Changes<ImageState, ImageChange>,
+    /// Packages of images; missing where a bundle does not list them.
+    pub packages: Option<Changes<PackageChange, PackageChange>>,
+    /// Components, by name; a changed one has objects that differ.
+    pub components: Names,
+    /// Objects of components.
+    pub objects: Changes<ObjectChange, ObjectChange>,
+    /// Models, wheels, programs for the node and other files.
+    pub artifacts: Changes<ArtifactState, ArtifactChange>,
+    /// Values that a site may set, by name.
+    pub values: Names,
+}
+
+/// A bundle, as people name it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Named {
+    /// Id of the bundle.
+    #[schemars(with = "String")]
+    pub id: Sha256,
+    /// Name of the release.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its counter.
+    pub counter: u64,
+    /// Bytes of the bundle as one stream.
+    pub total_bytes: u64,
+}
+
+/// What the second bundle has and the first has not, and so on.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChangesOf{One}And{Change}")]
+pub struct Changes<One, Change> {
+    /// Only in the second bundle.
+    pub added: Vec<One>,
+    /// Only in the first bundle.
+    pub removed: Vec<One>,
+    /// In both, and different.
+    pub changed: Vec<Change>,
+}
+
+impl<One, Change> Changes<One, Change> {
+    fn none() -> Self {
+        Self { added: Vec::new(), removed: Vec::new(), changed: Vec::new() }
+    }
+
+    /// Whether both bundles have the same.
+    pub fn is_none(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+/// Names of what differs.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Names {
+    /// Only in the second bundle.
+    pub added: Vec<String>,
+    /// Only in the first bundle.
+    pub removed: Vec<String>,
+    /// In both, and different.
+    pub changed: Vec<String>,
+}
+
+impl Names {
+    /// Compares two sets of named things.
+    fn of<T: PartialEq>(from: &BTreeMap<&str, T>, to: &BTreeMap<&str, T>) -> Self {
+        let only = |one: &BTreeMap<&str, T>, other: &BTreeMap<&str, T>| {
+            one.keys().filter(|name| !other.contains_key(*name)).map(ToString::to_string).collect()
+        };
+        let changed = to.iter().filter(|(name, there)| from.get(*name).is_some_and(|here| here != *there));
+        Self {
+            added: only(to, from),
+            removed: only(from, to),
+            changed: changed.map(|(name, _)| (*name).to_owned()).collect(),
+        }
+    }
+}
+
+/// Compares two bundles.
+pub fn diff(from: &Side<'_>, to: &Side<'_>) -> BundleDiff {
+    let (old_values, new_values) = (values(from), values(to));
+    BundleDiff {
+        from: named(from),
+        to: named(to),
+        bytes: blobs::bytes(from, to),
+        images: images::changes(from, to),
+        packages: from.inventory.zip(to.inventory).map(|(from, to)| packages::changes(from, to)),
+        components: Names::of(&borrowed(from.objects), &borrowed(to.objects)),
+        objects: objects::changes(from.objects, to.objects),
+        artifacts: artifacts::changes(from, to),
+        values: Names::of(&borrowed(&old_values), &borrowed(&new_values)),
+    }
+}
+
+/// The values that a site may set, each as the release declares it.
+fn values(side: &Side<'_>) -> BTreeMap<String, Value> {
+    let declared = side.release.values.iter();
+    // What was read from JSON can be written as JSON.
+    declared.map(|value| (value.name.clone(), serde_json::to_value(value).unwrap_or_default())).collect()
+}
+
+fn borrowed<T>(map: &BTreeMap<String, T>) -> BTreeMap<&str, &T> {
+    map.iter().map(|(name, value)| (name.as_str(), value)).collect()
+}
+
+fn named(side: &Side<'_>) -> Named {
+    Named {
+        id: side.id,
+        name: side.identity.name.clone(),
+        version: side.identity.version.clone(),
+        counter: side.identity.counter,
+        total_bytes: side.total_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

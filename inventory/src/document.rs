@@ -1,0 +1,218 @@
+//! `documents/inventory.json`: the packages of a release's images, and the licenses and charts of the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_bundle_spec::{Error, Sha256, read_typed, to_canonical};
+use serde::{Deserialize, Serialize};
+
+use crate::image::ImageInventory;
+use crate::limits;
+use crate::package::{Package, check_text};
+
+/// The `type` of the document.
+pub const INVENTORY_DOCUMENT_TYPE: &str = "landfall.dev/inventory/1";
+
+/// Name of the document in the bundle's head.
+pub const INVENTORY_DOCUMENT_NAME: &str = "documents/inventory.json";
+
+/// What a release is made of, beyond what the release document says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InventoryDocument {
+    /// Always [`INVENTORY_DOCUMENT_TYPE`].
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// Every package of every image, each once, in a fixed order.
+    pub packages: Vec<Package>,
+    /// The images, in the order of the release.
+    pub images: Vec<ImagePackages>,
+    /// Licenses of artifacts, where one is recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactLicense>,
+    /// Charts of which components were rendered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<ChartEntry>,
+}
+
+/// What is known about an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePackages {
+    /// Full upstream reference.
+    pub reference: String,
+    /// Its distribution, such as `debian 13`, where it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// License of the image, where the lock says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Its packages, as positions in the document's list, ascending.
+    pub packages: Vec<u32>,
+    /// Files of it that list packages and were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
+}
+
+/// A file that lists packages and was not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadFile {
+    /// Its path in the image.
+    pub path: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The license of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactLicense {
+    /// Name of the artifact.
+    pub name: String,
+    /// Its license.
+    pub license: String,
+}
+
+/// A chart of which a component was rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChartEntry {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the chart.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The reference by which the lock pins it; none for a folder of the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// SHA-256 of the archive or manifest that the lock pins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Sha256>,
+}
+
+/// An image that was read, for the document.
+#[derive(Debug, Clone)]
+pub struct ReadImage {
+    /// Full upstream reference.
+    pub reference: String,
+    /// License of the image, where the lock says so.
+    pub license: Option<String>,
+    /// What its layers hold.
+    pub inventory: ImageInventory,
+}
+
+impl InventoryDocument {
+    /// A document of these images. A package that two images describe with different licenses has the first one. Fails with the reason
+    /// where there is more than a head may list.
+    pub fn new(
+        images: Vec<ReadImage>,
+        artifacts: Vec<ArtifactLicense>,
+        charts: Vec<ChartEntry>,
+    ) -> Result<Self, String> {
+        let all = images.iter().flat_map(|image| &image.inventory.packages);
+        let mut by_identity: BTreeMap<Package, Package> = BTreeMap::new();
+        for package in all {
+            by_identity.entry(identity(package)).or_insert_with(|| package.clone());
+        }
+        let position: BTreeMap<&Package, u32> = by_identity.keys().zip(0..).collect();
+        let listed = |image: &ReadImage| {
+            let positions = image.inventory.packages.iter().filter_map(|package| position.get(&identity(package)));
+            ImagePackages {
+                reference: image.reference.clone(),
+                system: image.inventory.system.as_ref().map(|system| {
+                    let version = system.version.iter().map(|version| format!(" {version}"));
+                    system.distribution.clone() + &version.collect::<String>()
+                }),
+                license: image.license.clone(),
+                packages: positions.copied().collect::<BTreeSet<_>>().into_iter().collect(),
+                unread: image.inventory.unread.clone(),
+            }
+        };
+        let images = images.iter().map(listed).collect();
+        let document = Self {
+            document_type: INVENTORY_DOCUMENT_TYPE.to_owned(),
+            packages: by_identity.into_values().collect(),
+            images,
+            artifacts,
+            charts,
+        };
+        document.check()?;
+        Ok(document)
+    }
+
+    /// Reads the bytes of [`INVENTORY_DOCUMENT_NAME`] from a head, and checks every text and position.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let document: Self = read_typed(INVENTORY_DOCUMENT_NAME, INVENTORY_DOCUMENT_TYPE, bytes)?;
+        document.check().map_err(|reason| Error::InvalidDocument {
+            name: INVENTORY_DOCUMENT_NAME.to_owned(),
+            source: reason.into(),
+        })?;
+        Ok(document)
+    }
+
+    /// The bytes of the document, canonical.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        to_canonical(INVENTORY_DOCUMENT_NAME, self)
+    }
+
+    /// What the document says about an image, by its full reference.
+    pub fn image(&self, reference: &str) -> Option<&ImagePackages> {
+        self.images.iter().find(|image| image.reference == reference)
+    }
+
+    /// The packages of an image, in order.
+    pub fn packages_of<'a>(&'a self, image: &'a ImagePackages) -> impl Iterator<Item = &'a Package> {
+        image.packages.iter().filter_map(|position| self.packages.get(*position as usize))
+    }
+
+    /// The recorded license of an artifact.
+    pub fn artifact_license(&self, name: &str) -> Option<&str> {
+        let found = self.artifacts.iter().find(|artifact| artifact.name == name);
+        found.map(|artifact| artifact.license.as_str())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let uses: usize = self.images.iter().map(|image| image.packages.len()).sum();
+        let entries = self.images.len().max(self.artifacts.len()).max(self.charts.len());
+        if self.packages.len() > limits::PACKAGES || uses > limits::USES || entries > limits::ENTRIES {
+            let (packages, all) = (limits::PACKAGES, limits::USES);
+            return Err(format!(
+                "it lists {} packages, {uses} in all images together, where {packages} and {all} are the most",
+                self.packages.len()
+            ));
+        }
+        self.packages.iter().try_for_each(Package::check)?;
+        if !self.packages.iter().map(identity).is_sorted_by(|a, b| a < b) {
+            return Err("its packages are not in order, or one is listed twice".to_owned());
+        }
+        self.images.iter().try_for_each(|image| image.check(self.packages.len()))?;
+        let texts = self.artifacts.iter().flat_map(|artifact| [&artifact.name, &artifact.license]);
+        let of_charts = self.charts.iter().flat_map(|chart| {
+            [&chart.component, &chart.name, &chart.version].into_iter().chain(chart.reference.as_ref())
+        });
+        texts.chain(of_charts).try_for_each(|text| check_text("a text about an artifact or a chart", text))
+    }
+}
+
+impl ImagePackages {
+    fn check(&self, packages: usize) -> Result<(), String> {
+        let name = &self.reference;
+        let texts = std::iter::once(name).chain(&self.system).chain(&self.license);
+        texts.into_iter().try_for_each(|text| check_text("a text about an image", text))?;
+        let is_ascending = self.packages.is_sorted_by(|a, b| a < b);
+        if !is_ascending || self.packages.last().is_some_and(|last| *last as usize >= packages) {
+            return Err(format!("the packages of {name} are not in order, or not in the list"));
+        }
+        if self.unread.len() > limits::UNREAD + 1 {
+            return Err(format!("{name} has too many unread files"));
+        }
+        let texts = self.unread.iter().flat_map(|file| [&file.path, &file.reason]);
+        texts.into_iter().try_for_each(|text| check_text("a text about an unread file", text))
+    }
+}
+
+/// A package without its license, which does not identify it.
+fn identity(package: &Package) -> Package {
+    Package { license: None, ..package.clone() }
+}

@@ -1,0 +1,72 @@
+//! What the files of an image come to: its packages, its distribution, and what could not be read.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::UnreadFile;
+use crate::limits;
+use crate::package::{Package, PackageKind};
+use crate::read::{Found, short};
+
+/// A distribution, as `os-release` names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// `ID`, such as `debian`.
+    pub distribution: String,
+    /// `VERSION_ID`, such as `13`; rolling ones have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// What is known about the packages of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInventory {
+    /// Its packages, each once, sorted.
+    pub packages: Vec<Package>,
+    /// Its distribution, where it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
+    /// Files that list packages and were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
+}
+
+impl ImageInventory {
+    /// Puts together what the files of an image say, each with its path in the image.
+    pub fn of(found: impl IntoIterator<Item = (String, Found)>) -> Self {
+        let (mut packages, mut unread, mut system) = (BTreeSet::new(), Vec::new(), None);
+        for (path, found) in found {
+            match found {
+                Found::Packages(found) => packages.extend(found),
+                // Both paths of os-release name one file, or the one in /etc was written by hand.
+                Found::System(found) if system.is_none() || path.starts_with("/etc/") => system = Some(found),
+                Found::System(_) => {}
+                Found::Unread(reason) => unread.push(UnreadFile { path: short(&path), reason }),
+            }
+        }
+        unread.sort_by(|a, b| a.path.cmp(&b.path));
+        let more = unread.len().saturating_sub(limits::UNREAD);
+        unread.truncate(limits::UNREAD);
+        if more > 0 {
+            unread.push(UnreadFile { path: "/".to_owned(), reason: format!("{more} more files could not be read") });
+        }
+        let of_system = |package: Package| in_system(package, system.as_ref());
+        let packages: BTreeSet<Package> = packages.into_iter().map(of_system).collect();
+        Self { packages: packages.into_iter().collect(), system, unread }
+    }
+}
+
+fn in_system(package: Package, system: Option<&System>) -> Package {
+    if !package.kind.is_of_system() {
+        return package;
+    }
+    let fallback = || (package.kind == PackageKind::Deb).then(|| "debian".to_owned());
+    Package {
+        distribution: system.map(|system| system.distribution.clone()).or_else(fallback),
+        distribution_version: system.and_then(|system| system.version.clone()),
+        ..package
+    }
+}

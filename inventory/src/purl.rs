@@ -1,0 +1,99 @@
+//! Package URLs (ECMA-427), in their canonical form.
+
+use std::fmt::Write as _;
+
+use crate::package::{Package, PackageKind};
+
+/// Percent-encodes what a part of a package URL may not contain. A colon stays.
+pub(crate) fn encoded(text: &str, also: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let letter = char::from(byte);
+        if letter.is_ascii_alphanumeric() || ".-_~:".contains(letter) || also.contains(letter) {
+            out.push(letter);
+        } else {
+            // Writing to a text cannot fail.
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The qualifiers of a package URL, which are in the order of their names.
+fn qualified(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
+    let known = qualifiers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    known
+        .zip(std::iter::once('?').chain(std::iter::repeat('&')))
+        .fold(url, |url, ((name, value), mark)| format!("{url}{mark}{name}={}", encoded(value, "/")))
+}
+
+impl Package {
+    /// Its package URL, which identifies it wherever it is.
+    pub fn purl(&self) -> String {
+        let kind = self.kind.name();
+        let version = encoded(&self.version, "");
+        let lower = self.name.to_lowercase();
+        match self.kind {
+            PackageKind::Deb | PackageKind::Apk => {
+                let fallback = if self.kind == PackageKind::Deb { "debian" } else { "alpine" };
+                let namespace = self.distribution.as_deref().unwrap_or(fallback).to_lowercase();
+                let system = self.distribution_version.as_ref().map(|version| format!("{namespace}-{version}"));
+                let url = format!("pkg:{kind}/{}/{}@{version}", encoded(&namespace, ""), encoded(&lower, ""));
+                qualified(url, &[("arch", self.architecture.clone()), ("distro", system)])
+            }
+            PackageKind::Pypi => format!("pkg:{kind}/{}@{version}", encoded(&lower.replace('_', "-"), "")),
+            PackageKind::Npm => format!("pkg:{kind}/{}@{version}", encoded(&lower, "/")),
+        }
+    }
+}
+
+/// The package URL of what a registry has: the last segment of the name, the digest as version.
+pub fn oci(reference: &str, digest: &str, architecture: Option<&str>) -> String {
+    let (repository, tag) = split_tag(reference);
+    let name = repository.rsplit('/').next().unwrap_or(repository).to_lowercase();
+    qualified(
+        format!("pkg:oci/{}@{}", encoded(&name, ""), encoded(digest, "")),
+        &[
+            ("arch", architecture.map(str::to_owned)),
+            ("repository_url", Some(repository.to_owned())),
+            ("tag", tag.map(str::to_owned)),
+        ],
+    )
+}
+
+/// A reference without its tag, and the tag.
+pub fn split_tag(reference: &str) -> (&str, Option<&str>) {
+    match reference.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (reference, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(kind: PackageKind, name: &str, version: &str) -> Package {
+        Package::new(kind, name, version).expect("package")
+    }
+
+    #[test]
+    fn package_urls_are_those_of_the_specification() {
+        let of_debian = Package {
+            architecture: Some("amd64".to_owned()),
+            distribution: Some("debian".to_owned()),
+            distribution_version: Some("13".to_owned()),
+            ..package(PackageKind::Deb, "libstdc++6", "1:14.2.0-19+b1~bpo")
+        };
+        assert_eq!(of_debian.purl(), "pkg:deb/debian/libstdc%2B%2B6@1:14.2.0-19%2Bb1~bpo?arch=amd64&distro=debian-13");
+        let plain = package(PackageKind::Apk, "busybox", "1.37.0-r12");
+        assert_eq!(plain.purl(), "pkg:apk/alpine/busybox@1.37.0-r12");
+        assert_eq!(package(PackageKind::Pypi, "Typing_Extensions", "4.0").purl(), "pkg:pypi/typing-extensions@4.0");
+        assert_eq!(package(PackageKind::Npm, "@angular/core", "18.0.0").purl(), "pkg:npm/%40angular/core@18.0.0");
+        assert_eq!(
+            oci("registry.example:5000/team/Shop:1.2", "sha256:ab", Some("amd64")),
+            "pkg:oci/shop@sha256:ab?arch=amd64&repository_url=registry.example:5000/team/Shop&tag=1.2"
+        );
+        assert_eq!(split_tag("registry.example:5000/a"), ("registry.example:5000/a", None));
+    }
+}

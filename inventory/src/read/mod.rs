@@ -1,0 +1,85 @@
+//! Readers of the files in which an image records its packages.
+//!
+//! Threats: the files come from upstream's layers. Each is read as a stream within limits; a line that is too long is cut, a file that is
+//! too large or makes no sense is reported as not read. Nothing in them becomes a path.
+
+mod lines;
+mod npm;
+mod os_release;
+mod paragraphs;
+mod python;
+mod sources;
+
+use std::io::{self, Read};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use python::normalized;
+pub use sources::Source;
+
+use crate::image::System;
+use crate::limits;
+use crate::package::Package;
+
+/// What a file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// Packages; none where it is of a package that is not installed.
+    Packages(Vec<Package>),
+    /// The distribution.
+    System(System),
+    /// Nothing, for this reason.
+    Unread(String),
+}
+
+/// Reads a file of this many bytes. Fails only where its bytes cannot be read.
+pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
+    let limit = source.limit();
+    if bytes > limit {
+        return Ok(Found::Unread(format!("it has {bytes} bytes, more than {limit}")));
+    }
+    let file = io::BufReader::new(file.take(limit));
+    let found = match source {
+        Source::Dpkg => paragraphs::dpkg(file)?,
+        Source::Apk => paragraphs::apk(file)?,
+        Source::Python => python::metadata(file)?,
+        Source::Npm => npm::package(file)?,
+        Source::OsRelease => return os_release::read(file).map(|system| system.map_or_else(none, Found::System)),
+        Source::Rpm => Err("Landfall does not read databases of RPM".to_owned()),
+    };
+    Ok(match found {
+        Ok(packages) if packages.len() > limits::PACKAGES => {
+            Found::Unread(format!("it lists more than {} packages", limits::PACKAGES))
+        }
+        Ok(packages) => Found::Packages(packages),
+        Err(reason) => Found::Unread(short(&reason)),
+    })
+}
+
+fn none() -> Found {
+    Found::Packages(Vec::new())
+}
+
+/// A text as one line of plain letters within the limit.
+pub(crate) fn short(reason: &str) -> String {
+    let plain = reason.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut short = String::new();
+    for letter in plain {
+        if short.len() + letter.len_utf8() > limits::TEXT_BYTES {
+            break;
+        }
+        short.push(letter);
+    }
+    short
+}
+
+/// A license as it was declared, where it is one line and not a whole text; none where the words say that none is known.
+pub fn license(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_stated = !matches!(text.to_ascii_uppercase().as_str(), "UNKNOWN" | "NONE" | "NOASSERTION");
+    (is_stated && crate::package::is_text(text)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Which files of an image record packages.
+
+use crate::limits;
+
+/// A kind of file that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `/var/lib/dpkg/status`, or a file of `/var/lib/dpkg/status.d`, as images without a package manager have it.
+    Dpkg,
+    /// apk's `installed`.
+    Apk,
+    /// `METADATA` or `PKG-INFO` of a Python package.
+    Python,
+    /// `package.json` of a package in `node_modules`.
+    Npm,
+    /// `os-release`.
+    OsRelease,
+    /// A database of RPM.
+    Rpm,
+}
+
+impl Source {
+    /// What a file at an absolute path is; none if it is of no interest.
+    pub fn of(path: &str) -> Option<Self> {
+        match path {
+            "/var/lib/dpkg/status" => return Some(Self::Dpkg),
+            "/lib/apk/db/installed" | "/usr/lib/apk/db/installed" => return Some(Self::Apk),
+            "/etc/os-release" | "/usr/lib/os-release" => return Some(Self::OsRelease),
+            _ => {}
+        }
+        if let Some(name) = path.strip_prefix("/var/lib/dpkg/status.d/") {
+            return (!name.contains('/') && !name.ends_with(".md5sums")).then_some(Self::Dpkg);
+        }
+        let (folder, name) = path.rsplit_once('/')?;
+        let parent = folder.rsplit('/').next()?;
+        match name {
+            "Packages" | "Packages.db" | "rpmdb.sqlite" => {
+                matches!(folder, "/var/lib/rpm" | "/usr/lib/sysimage/rpm").then_some(Self::Rpm)
+            }
+            "METADATA" => parent.ends_with(".dist-info").then_some(Self::Python),
+            "PKG-INFO" => parent.ends_with(".egg-info").then_some(Self::Python),
+            "package.json" => is_in_node_modules(folder).then_some(Self::Npm),
+            _ => name.ends_with(".egg-info").then_some(Self::Python),
+        }
+    }
+
+    /// Bytes of a file that are read; a larger one is not.
+    pub(super) fn limit(self) -> u64 {
+        match self {
+            Self::Dpkg | Self::Apk => limits::DATABASE_BYTES,
+            Self::Rpm => u64::MAX,
+            Self::Python | Self::Npm | Self::OsRelease => limits::METADATA_BYTES,
+        }
+    }
+}
+
+/// Whether a folder is `node_modules/NAME` or `node_modules/@SCOPE/NAME`.
+fn is_in_node_modules(folder: &str) -> bool {
+    let mut parts = folder.rsplit('/');
+    let (_, above) = (parts.next(), parts.next());
+    match above {
+        Some("node_modules") => true,
+        Some(scope) if scope.starts_with('@') => parts.next() == Some("node_modules"),
+        _ => false,
+    }
+}

@@ -1,0 +1,227 @@
+//! What a bill lists, before any format.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, ImageEntry};
+use sha2::Digest as _;
+
+use super::Subject;
+use crate::document::{ChartEntry, UnreadFile};
+use crate::package::Package;
+use crate::purl;
+use crate::read::normalized;
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The whole release.
+    Release,
+    /// A container image.
+    Image,
+    /// A package of an image, or a wheel.
+    Package,
+    /// Programs for the node.
+    Programs,
+    /// Models.
+    Model,
+    /// Other files that travel together.
+    Data,
+    /// One file.
+    File,
+    /// A chart of which objects were rendered.
+    Chart,
+}
+
+/// One item of a bill.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    /// What it is.
+    pub class: Class,
+    /// Its name within the bill; unique.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its version, where it has one.
+    pub version: Option<String>,
+    /// Its package URL, where it has one.
+    pub purl: Option<String>,
+    /// Its license as it was declared.
+    pub license: Option<String>,
+    /// SHA-256 of its bytes, or of its manifest.
+    pub sha256: Option<Sha256>,
+    /// Files of it that list packages and were not read; none where it has no such files.
+    pub unread: Vec<UnreadFile>,
+    /// Positions in the bill of what it contains.
+    pub contains: Vec<usize>,
+}
+
+/// What something is made of.
+#[derive(Debug, Clone)]
+pub struct Bill {
+    /// When the bundle was built, RFC 3339.
+    pub(super) created: String,
+    /// By what the bill is identified: derived from the bundle's id and from what the bill is about.
+    pub(super) key: Sha256,
+    /// All items; the first is what the bill is about.
+    pub(super) items: Vec<Item>,
+}
+
+impl Bill {
+    /// The bill of a whole bundle.
+    pub fn of_bundle(subject: &Subject<'_>) -> Self {
+        let release = subject.release;
+        let mut making = Making::new(subject);
+        let top = making.push(Item {
+            version: Some(release.version.clone()),
+            ..item(Class::Release, format!("release:{}", release.name), &release.name)
+        });
+        let program =
+            Item { sha256: Some(subject.installer), ..item(Class::File, "file:landfall".to_owned(), "landfall") };
+        let mut contains = vec![making.push(program)];
+        contains.extend(release.images.iter().map(|image| making.image(image)));
+        contains.extend(release.artifacts.iter().map(|artifact| making.artifact(artifact)));
+        contains.extend(subject.inventory.charts.iter().map(|entry| making.push(chart(entry))));
+        making.items[top].contains = contains;
+        making.bill("bundle")
+    }
+
+    /// The bill of one image of a bundle.
+    pub fn of_image(subject: &Subject<'_>, image: &ImageEntry) -> Self {
+        let mut making = Making::new(subject);
+        making.image(image);
+        making.bill(&image.manifest.digest.to_string())
+    }
+}
+
+/// A bill that is being made.
+struct Making<'a> {
+    subject: &'a Subject<'a>,
+    items: Vec<Item>,
+    /// Positions of packages, by package URL.
+    packages: BTreeMap<String, usize>,
+}
+
+impl<'a> Making<'a> {
+    fn new(subject: &'a Subject<'a>) -> Self {
+        Self { subject, items: Vec::new(), packages: BTreeMap::new() }
+    }
+
+    fn push(&mut self, item: Item) -> usize {
+        self.items.push(item);
+        self.items.len() - 1
+    }
+
+    fn bill(self, about: &str) -> Bill {
+        let key = sha2::Sha256::new_with_prefix(b"landfall.dev/sbom\0").chain_update(self.subject.id.0);
+        let key = Sha256(key.chain_update(about.as_bytes()).finalize().into());
+        Bill { created: self.subject.identity.built_at.clone(), key, items: self.items }
+    }
+
+    fn image(&mut self, image: &ImageEntry) -> usize {
+        let inventory = self.subject.inventory;
+        let known = inventory.image(&image.reference);
+        let (repository, tag) = purl::split_tag(&image.reference);
+        let architecture = self.subject.release.platform.split_once('/').map(|(_, architecture)| architecture);
+        let digest = image.manifest.digest.to_string();
+        let position = self.push(Item {
+            version: tag.map(str::to_owned),
+            purl: Some(purl::oci(&image.reference, &digest, architecture)),
+            license: known.and_then(|image| image.license.clone()),
+            sha256: Some(image.manifest.digest),
+            unread: known.map(|image| image.unread.clone()).unwrap_or_default(),
+            ..item(Class::Image, format!("image:{}", image.reference), repository)
+        });
+        let packages: Vec<_> = known.into_iter().flat_map(|image| inventory.packages_of(image)).collect();
+        let mut contains: Vec<_> = packages.into_iter().map(|package| self.package(package)).collect();
+        // Names that differ in case alone have one package URL.
+        contains.sort_unstable();
+        contains.dedup();
+        self.items[position].contains = contains;
+        position
+    }
+
+    fn package(&mut self, package: &Package) -> usize {
+        let url = package.purl();
+        if let Some(position) = self.packages.get(&url) {
+            return *position;
+        }
+        let position = self.push(Item {
+            version: Some(package.version.clone()),
+            license: package.license.clone(),
+            purl: Some(url.clone()),
+            ..item(Class::Package, url.clone(), &package.name)
+        });
+        self.packages.insert(url, position);
+        position
+    }
+
+    fn artifact(&mut self, artifact: &ArtifactEntry) -> usize {
+        let class = match artifact.kind {
+            ArtifactKind::Node => Class::Programs,
+            ArtifactKind::Model => Class::Model,
+            ArtifactKind::Wheels | ArtifactKind::Files => Class::Data,
+        };
+        let (_, tag) = purl::split_tag(&artifact.reference);
+        let license = self.subject.inventory.artifact_license(&artifact.name).map(str::to_owned);
+        let position = self.push(Item {
+            version: tag.map(str::to_owned),
+            purl: Some(purl::oci(&artifact.reference, &artifact.manifest.digest.to_string(), None)),
+            license: license.clone(),
+            sha256: Some(artifact.manifest.digest),
+            ..item(class, format!("artifact:{}", artifact.name), &artifact.name)
+        });
+        let contains = artifact.files.iter().map(|entry| self.push(file(artifact, entry)));
+        self.items[position].contains = contains.collect();
+        position
+    }
+}
+
+fn item(class: Class, id: String, name: &str) -> Item {
+    Item {
+        class,
+        id,
+        name: name.to_owned(),
+        version: None,
+        purl: None,
+        license: None,
+        sha256: None,
+        unread: Vec::new(),
+        contains: Vec::new(),
+    }
+}
+
+/// A file of an artifact; a wheel is the package that its name says.
+fn file(artifact: &ArtifactEntry, file: &ArtifactFile) -> Item {
+    let id = format!("file:{}/{}", artifact.name, file.path);
+    let plain = Item { sha256: Some(file.blob.digest), ..item(Class::File, id, &file.path) };
+    match wheel(&file.path).filter(|_| artifact.kind == ArtifactKind::Wheels) {
+        Some((name, version)) => Item {
+            class: Class::Package,
+            purl: Some(format!("pkg:pypi/{name}@{}", purl::encoded(&version, ""))),
+            name,
+            version: Some(version),
+            ..plain
+        },
+        None => plain,
+    }
+}
+
+/// Name and version in the name of a wheel.
+fn wheel(path: &str) -> Option<(String, String)> {
+    let stem = path.rsplit('/').next()?.strip_suffix(".whl")?;
+    let mut parts = stem.split('-');
+    let (name, version) = (parts.next()?, parts.next()?);
+    let is_wheel = parts.count() >= 3 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
+    is_wheel.then(|| (normalized(name), version.to_owned()))
+}
+
+fn chart(entry: &ChartEntry) -> Item {
+    let url = entry.reference.as_ref().zip(entry.digest);
+    Item {
+        version: Some(entry.version.clone()),
+        purl: url.map(|(reference, digest)| purl::oci(reference, &digest.to_string(), None)),
+        sha256: entry.digest,
+        ..item(Class::Chart, format!("chart:{}", entry.component), &entry.name)
+    }
+}

@@ -1,0 +1,129 @@
+//! Bills of materials and differences of the real bundle, against what the package managers themselves say about the images' roots.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::cache;
+use landfall_tests::vendor::VENDOR_STORE;
+use serde_json::Value;
+
+use super::outcome::Outcome;
+use super::starter::{Starter, starter};
+
+/// The repository of the image with packages of Debian and of Python.
+const PYTHON: &str = "docker.io/library/python";
+
+/// The file of a blob in the vendor's store.
+fn blob(digest: &str) -> Result<PathBuf> {
+    let hex = digest.strip_prefix("sha256:").context("not a digest")?;
+    let blobs = cache::cache_root()?.join(VENDOR_STORE).join("docker/registry/v2/blobs/sha256");
+    Ok(blobs.join(&hex[..2]).join(hex).join("data"))
+}
+
+/// The root of an image, unpacked by tar, without what its layers remove.
+fn root(starter: &Starter, image: &Value, folder: &Path) -> Result<()> {
+    for layer in image["layers"].as_array().context("no layers")? {
+        let digest = layer["digest"].as_str().context("no digest")?;
+        // Devices need root, and no package is one.
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--no-same-owner", "--delay-directory-restore", "--exclude=dev/*", "--file"]);
+        Outcome::success(tar.arg(blob(digest)?).arg("--directory").arg(folder))?;
+        let listed = Outcome::success(Command::new("find").arg(folder).args(["-name", ".wh.*"]))?;
+        for path in listed.text()?.lines().map(Path::new) {
+            let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
+            ensure!(name != ".wh..wh..opq", "this test knows no opaque folders: {}", path.display());
+            let removed = path.with_file_name(name.trim_start_matches(".wh."));
+            Outcome::success(Command::new("rm").args(["--recursive", "--force"]).arg(removed).arg(path))?;
+        }
+    }
+    ensure!(folder.join("var/lib/dpkg/status").is_file(), "{} has no status", starter.stick().display());
+    Ok(())
+}
+
+/// The image of the bundle with this repository.
+fn image(inspection: &Value, repository: &str) -> Result<Value> {
+    let images = inspection["release"]["images"].as_array().context("no images")?;
+    let is_meant = |image: &&Value| image["reference"].as_str().is_some_and(|name| name.starts_with(repository));
+    images.iter().find(is_meant).cloned().with_context(|| format!("the bundle has no {repository}"))
+}
+
+/// Name and version of the components of a bill whose package URL begins so.
+fn components(bill: &Value, purl: &str) -> BTreeSet<String> {
+    let all = bill["components"].as_array().into_iter().flatten();
+    let meant = all.filter(|component| component["purl"].as_str().is_some_and(|url| url.starts_with(purl)));
+    meant
+        .map(|item| format!("{} {}", item["name"].as_str().unwrap_or(""), item["version"].as_str().unwrap_or("")))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> {
+    let starter = starter()?;
+    let image = image(&starter.inspection()?, PYTHON)?;
+    let folder = starter.scratch()?;
+    root(starter, &image, folder.path())?;
+    let mut sbom = starter.landfall(&["sbom", "--format", "cyclonedx", "--image"]);
+    let bill =
+        Outcome::success(sbom.arg(image["reference"].as_str().context("a name")?).arg(starter.stick()))?.value()?;
+
+    let mut dpkg = Command::new("dpkg-query");
+    dpkg.arg(format!("--admindir={}", folder.path().join("var/lib/dpkg").display()));
+    dpkg.args(["--show", "--showformat", "${db:Status-Status} ${Package} ${Version}\n"]);
+    let said = Outcome::success(&mut dpkg)?;
+    let installed: BTreeSet<String> =
+        said.text()?.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect();
+    ensure!(installed.len() > 50, "dpkg-query lists {} packages", installed.len());
+    assert_eq!(components(&bill, "pkg:deb/debian/"), installed);
+
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "list", "--format", "json", "--disable-pip-version-check", "--path"]);
+    let said = Outcome::success(pip.arg(folder.path().join("usr/lib/python3/dist-packages")))?.value()?;
+    let listed = said.as_array().context("pip printed no list")?.iter().map(|package| {
+        let name = package["name"].as_str().unwrap_or("").to_lowercase().replace(['_', '.'], "-");
+        format!("{name} {}", package["version"].as_str().unwrap_or(""))
+    });
+    let listed: BTreeSet<String> = listed.collect();
+    ensure!(listed.iter().any(|package| package.starts_with("pip ")), "{listed:?}");
+    assert_eq!(components(&bill, "pkg:pypi/"), listed);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn bills_come_from_the_head_alone_and_are_the_same_each_time() -> Result<()> {
+    let starter = starter()?;
+    let head = starter.file(".head")?;
+    for format in ["spdx", "cyclonedx"] {
+        let bill = |bundle: &Path| Outcome::success(starter.landfall(&["sbom", "--format", format]).arg(bundle));
+        let of_head = bill(&head)?;
+        assert_eq!(of_head.stdout, bill(&starter.stick())?.stdout, "{format}");
+        assert!(of_head.stderr.contains("NOT VERIFIED"), "{}", of_head.stderr);
+        let text = of_head.text()?;
+        for name in ["pgvector", "valkey", "pkg:deb/debian/libc6@", "pkg:oci/pause@", "kubelet", "model.safetensors"] {
+            assert!(text.contains(name), "{format} lacks {name}");
+        }
+    }
+    let unknown = Outcome::of(starter.landfall(&["sbom", "--format", "spdx", "--image", "nothing"]).arg(&head))?;
+    assert_eq!((unknown.code, unknown.error()), (2, Some("LF2092")), "{}", unknown.stderr);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_bundle_does_not_differ_from_itself() -> Result<()> {
+    let starter = starter()?;
+    let head = starter.file(".head")?;
+    let diff = Outcome::success(starter.landfall(&["diff", "--json"]).arg(&head).arg(starter.stick()))?.json()?;
+    assert_eq!((&diff["kind"], &diff["verified"]), (&Value::from("diff"), &Value::from(false)));
+    for part in ["images", "packages", "components", "objects", "artifacts", "values"] {
+        for list in ["added", "removed", "changed"] {
+            assert_eq!(diff[part][list], serde_json::json!([]), "{part} {list}");
+        }
+    }
+    assert_eq!((&diff["bytes"]["newBytes"], diff["from"]["id"].as_str()), (&Value::from(0), diff["to"]["id"].as_str()));
+    Ok(())
+}
