@@ -52,6 +52,7 @@ impl Side {
             editable: Vec::new(),
             entitlement: None,
             console: false,
+            canary: None,
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},
