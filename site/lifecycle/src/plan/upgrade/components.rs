@@ -6,6 +6,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
+use super::canary::{CanaryChoice, Obstacle};
 use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::stopped::Stopped;
@@ -117,6 +118,9 @@ impl Planned {
             self.note_ready(inputs, &name);
         }
         let objects = resolved(&after, inputs.after.documents)?;
+        let is_replaced = change.fate == Fate::Changed || is_remounted;
+        let obstacle = Obstacle::of(is_replaced && before.is_some(), is_remounted, stops || data.is_some());
+        let canary = CanaryChoice::of(inputs, &change, before, &objects, obstacle)?;
         self.steps.extend(data.map(|data| data.set_apart(&name, inputs.token)).unwrap_or_default());
         self.steps.extend(data.and_then(|data| data.begin_use(&name, inputs.token)));
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
@@ -142,6 +146,7 @@ impl Planned {
                 (Action::Component(_), Some(_)) if is_remounted => self.steps.push(planned),
                 (Action::Component(_), Some(_)) if change.fate == Fate::Unchanged => {}
                 (Action::Component(_), Some(known)) => {
+                    self.steps.extend(canary.as_ref().and_then(|canary| canary.step(inputs, &after)));
                     let title = format!("change {}", planned.title.trim_start_matches("apply "));
                     self.steps.push(supersede(PlannedStep { title, ..planned }, known));
                 }
@@ -150,7 +155,7 @@ impl Planned {
             }
         }
         let fate = if is_changed && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
-        self.components.push(ComponentChange { fate, stops, ..change });
+        self.components.push(ComponentChange { fate, stops, canary, ..change });
         Ok(())
     }
 
