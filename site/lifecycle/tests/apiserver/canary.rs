@@ -67,7 +67,6 @@ impl<'a> Node<'a> {
             };
             stream.set_nonblocking(false).unwrap();
             let _read = stream.read(&mut [0; 4096]).unwrap();
-            // No Service may send requests to a pod that was not proved: it is not ready yet.
             let status = self.status.load(Ordering::Relaxed);
             let body = format!("form 2 says {status}");
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());

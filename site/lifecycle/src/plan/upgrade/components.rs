@@ -31,14 +31,16 @@ pub(super) struct Planned {
     /// What follows the commit.
     pub(super) closing: Vec<PlannedStep<Action>>,
     pub(super) components: Vec<ComponentChange>,
+    /// Whether `steps` has the stops already.
+    have_stopped: bool,
 }
 
 /// Plans them. With the node, every component's pods may be away for a moment, so that the way back waits for all of them.
 pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Planned, StepError> {
-    let mut planned = Planned { noted: Vec::new(), steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
+    let (noted, steps, closing, components) = Default::default();
+    let mut planned = Planned { noted, steps, closing, components, have_stopped: false };
     let wanted = component_steps(&inputs.after)?;
     let stopped = Stopped::of(inputs);
-    planned.steps = stopped.stops(inputs.before.release);
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
     for step in wanted {
@@ -49,6 +51,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Pla
             planned.component(inputs, &stopped, std::mem::take(&mut group))?;
         }
     }
+    planned.stop_once(inputs, &stopped);
     planned.removed(inputs, &ids)?;
     if node_changes {
         planned.note_others(inputs);
@@ -117,6 +120,9 @@ impl Planned {
         if (is_changed || stops) && before.is_some() {
             self.note_ready(inputs, &name);
         }
+        if stops || data.is_some() {
+            self.stop_once(inputs, stopped);
+        }
         let objects = resolved(&after, inputs.after.documents)?;
         let is_replaced = change.fate == Fate::Changed || is_remounted;
         let obstacle = Obstacle::of(is_replaced && before.is_some(), is_remounted, stops || data.is_some());
@@ -157,6 +163,14 @@ impl Planned {
         let fate = if is_changed && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
         self.components.push(ComponentChange { fate, stops, canary, ..change });
         Ok(())
+    }
+
+    /// Stops everything that stops, before the first component of which data changes or which stops: what comes before it, a canary
+    /// included, keeps nobody waiting.
+    fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &Stopped) {
+        if !std::mem::replace(&mut self.have_stopped, true) {
+            self.steps.extend(stopped.stops(inputs.before.release));
+        }
     }
 
     /// The way back waits until a component is ready as it was; one that is not ready now it does not wait for.
