@@ -70,11 +70,13 @@ impl<'a> Declared<'a> {
             .map_err(|unknown| unknown.at(|what| self.invalid(written, "workload", what)))?;
         let data = self.component.data.as_ref().map_or(ComponentData::None, |data| data.value);
         if data == ComponentData::Migrated {
-            let reason = "an upgrade changes its data (`data: migrated`), and two forms of it must not meet the same data";
+            let reason =
+                "an upgrade changes its data (`data: migrated`), and two forms of it must not meet the same data";
             return Err(self.impossible(reason));
         }
         if workload.kind != WorkloadKind::Deployment {
-            let reason = format!("each pod of {} has a place of its own, so none can run beside the others", written.value);
+            let reason =
+                format!("each pod of {} has a place of its own, so none can run beside the others", written.value);
             return Err(self.impossible(&reason));
         }
         let soak = soak_seconds.as_ref().map_or(SOAK_SECONDS, |seconds| seconds.value);

@@ -63,11 +63,13 @@ fn unfit(declared: Declared<'_>, workload: &Value, objects: &[Value]) -> Option<
         return Some(format!("{name} ends all its pods before it starts others (`strategy: Recreate`)"));
     }
     let mut containers = ["initContainers", "containers"].iter().flat_map(|field| list(&pod[field]));
-    let has_host_port = containers.any(|container| list(&container["ports"]).iter().any(|port| port["hostPort"].is_u64()));
+    let has_host_port =
+        containers.any(|container| list(&container["ports"]).iter().any(|port| port["hostPort"].is_u64()));
     if pod["hostNetwork"] == true || has_host_port {
         return Some(format!("pods of {name} use ports of the host, which only one pod can have"));
     }
-    let claims = list(&pod["volumes"]).iter().filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+    let claims =
+        list(&pod["volumes"]).iter().filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
     let is_mount = |claim: &&str| declared.component.mounts.iter().any(|mount| mount.claim.value == **claim);
     let held = claims.into_iter().filter(|claim| !is_mount(claim)).find(|claim| !is_shared(claim, objects))?;
     Some(format!("pods of {name} write to the claim `{held}`, which is not for many of them (`ReadWriteMany`)"))
@@ -107,7 +109,8 @@ fn unreached(request: &RequestProof, workload: &Value, objects: &[Value]) -> Opt
     let target = port["targetPort"].as_str()?;
     let mut named = list(&template["spec"]["containers"]).iter().flat_map(|container| list(&container["ports"]));
     let is_unknown = !named.any(|port| port["name"] == target);
-    is_unknown.then(|| format!("no container of the canary's pod has the port `{target}` of Service/{}", request.service))
+    is_unknown
+        .then(|| format!("no container of the canary's pod has the port `{target}` of Service/{}", request.service))
 }
 
 fn list(value: &Value) -> &[Value] {

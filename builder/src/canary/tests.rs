@@ -110,7 +110,8 @@ fn what_cannot_run_in_two_forms_at_once_is_refused_with_its_reason() {
     checked(&definition, shared).expect("good");
     let of = |more: &Value, pod: &Value| vec![good.clone(), deployment(more, pod)];
     let none = json!({});
-    let host_port = json!({"containers": [{"name": "server", "ports": [{"name": "http", "containerPort": 80, "hostPort": 80}]}]});
+    let host_port =
+        json!({"containers": [{"name": "server", "ports": [{"name": "http", "containerPort": 80, "hostPort": 80}]}]});
     let refusals: Vec<String> = [
         vec![good.clone()],
         of(&json!({"replicas": 1}), &none),

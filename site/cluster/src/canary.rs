@@ -66,7 +66,8 @@ impl CanaryForm<'_> {
         &self,
         mut differs: impl FnMut(&Value) -> Result<bool, ClusterError>,
     ) -> Result<Option<Vec<Value>>, ClusterError> {
-        let Some(template) = self.find(&self.workload.kind, &self.workload.name).map(|found| &found["spec"]["template"])
+        let Some(template) =
+            self.find(&self.workload.kind, &self.workload.name).map(|found| &found["spec"]["template"])
         else {
             return Ok(None);
         };
@@ -294,17 +295,17 @@ mod tests {
                 "labels": {"app": "web"}}, "data": {"a": "1"}}),
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "files", "namespace": "shop"}, "data": {}}),
             json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
-                "spec": {"replicas": 2, "template": {
-                    "metadata": {"labels": {"app": "web"}, "annotations": {"a": "b"}},
-                    "spec": {
-                        "serviceAccountName": "web", "serviceAccount": "web",
-                        "readinessGates": [{"conditionType": "own"}],
-                        "containers": [{"name": "web", "image": "web:2", "envFrom": [{"configMapRef": {"name": "settings"}}],
-                            "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}]}],
-                        "volumes": [{"name": "f", "configMap": {"name": "files"}},
-                            {"name": "p", "projected": {"sources": [{"configMap": {"name": "settings"}}]}}],
-                    },
-                }}}),
+            "spec": {"replicas": 2, "template": {
+                "metadata": {"labels": {"app": "web"}, "annotations": {"a": "b"}},
+                "spec": {
+                    "serviceAccountName": "web", "serviceAccount": "web",
+                    "readinessGates": [{"conditionType": "own"}],
+                    "containers": [{"name": "web", "image": "web:2", "envFrom": [{"configMapRef": {"name": "settings"}}],
+                        "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}]}],
+                    "volumes": [{"name": "f", "configMap": {"name": "files"}},
+                        {"name": "p", "projected": {"sources": [{"configMap": {"name": "settings"}}]}}],
+                },
+            }}}),
         ]
     }
 
@@ -341,7 +342,9 @@ mod tests {
         let copies = form(&objects(), &["ConfigMap/settings", "Role/reader"]);
         let names: Vec<String> = copies
             .iter()
-            .map(|object| format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap()))
+            .map(|object| {
+                format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+            })
             .collect();
         let expected = [
             "ConfigMap/settings-canary",

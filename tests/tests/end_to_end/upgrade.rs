@@ -165,7 +165,8 @@ fn expect_no_canary(engineer: Engineer<'_>) -> Result<()> {
 /// The pods of the nameserver, with the seconds that they may take to end, which differ in each release.
 fn nameservers(engineer: Engineer<'_>) -> Result<String> {
     let columns = "custom-columns=UID:.metadata.uid,SECONDS:.spec.terminationGracePeriodSeconds";
-    let list = format!("kubectl --namespace kube-system get pods --selector k8s-app=kube-dns --no-headers --output {columns}");
+    let list =
+        format!("kubectl --namespace kube-system get pods --selector k8s-app=kube-dns --no-headers --output {columns}");
     let mut pods: Vec<String> =
         administer(engineer.machine(), &list)?.stdout.lines().map(|line| line.trim().to_owned()).collect();
     pods.sort();
@@ -177,7 +178,9 @@ fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let before = nameservers(engineer)?;
     ensure!(before.lines().count() == 2, "1.1.0 has these nameservers: {before}");
     let failure = engineer.landfall(&["upgrade", UNPROVED])?.refused("upgrade", "LF4032", 4)?.to_string();
-    for part in ["canary of component dns", "coredns-canary", "proof nameserver", "coredns_of_another_release", "status 200"] {
+    for part in
+        ["canary of component dns", "coredns-canary", "proof nameserver", "coredns_of_another_release", "status 200"]
+    {
         ensure!(failure.contains(part), "the failure does not name `{part}`: {failure}");
     }
     engineer.wait_ready("an upgrade whose canary failed")?;

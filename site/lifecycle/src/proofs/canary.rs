@@ -82,7 +82,10 @@ mod tests {
 
     fn request(service: &str, port: u16) -> RequestProof {
         let expect = json!({"status": 200});
-        serde_json::from_value(json!({"service": service, "port": port, "method": "GET", "path": "/", "expect": expect})).unwrap()
+        serde_json::from_value(
+            json!({"service": service, "port": port, "method": "GET", "path": "/", "expect": expect}),
+        )
+        .unwrap()
     }
 
     #[test]

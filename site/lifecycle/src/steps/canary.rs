@@ -243,7 +243,9 @@ mod tests {
         let address = json!("10.0.0.7");
         assert!(runs(&pod("True", address.clone(), "Running")));
         assert!(!runs(&pod("False", address.clone(), "Running")) && !runs(&pod("True", Value::Null, "Running")));
-        assert!(!has_ended(&pod("False", Value::Null, "Pending")) && has_ended(&pod("True", address.clone(), "Failed")));
+        assert!(
+            !has_ended(&pod("False", Value::Null, "Pending")) && has_ended(&pod("True", address.clone(), "Failed"))
+        );
         let mut deleted = pod("True", address, "Running");
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         assert!(has_ended(&deleted));

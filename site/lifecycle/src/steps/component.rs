@@ -16,7 +16,8 @@ use super::objects::{DELETION_SECONDS, Wanted, read_document};
 use crate::configuration::{Patch, patched};
 use crate::site::Site;
 use landfall_cluster::{
-    Canaries, Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored, Waiting,
+    Canaries, Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored,
+    Waiting,
 };
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};

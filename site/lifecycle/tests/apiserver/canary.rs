@@ -96,7 +96,7 @@ impl<'a> Node<'a> {
                 }],
             }});
             // The pod may be gone by now, or be another one that is only being looked at.
-            let arguments = ["patch", "pod", "web-canary", "--subresource=status", "--type=merge", "--patch"];
+            let arguments = ["patch", "pod", "web-canary", "--subresource=status", "--type=strategic", "--patch"];
             let _gone = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 self.plane.kubectl(&[arguments.as_slice(), &[&status.to_string()]].concat(), None)
             }));
@@ -122,7 +122,8 @@ fn component(objects: &str) -> Component {
 }
 
 fn canary(soak_seconds: u64) -> Canary {
-    let declared = json!({"workload": {"kind": "Deployment", "name": "web"}, "proofs": ["answers"], "soak_seconds": soak_seconds});
+    let declared =
+        json!({"workload": {"kind": "Deployment", "name": "web"}, "proofs": ["answers"], "soak_seconds": soak_seconds});
     Canary { component: component("two"), canary: serde_json::from_value(declared).unwrap(), seconds: 30 }
 }
 
@@ -138,7 +139,9 @@ fn site(plane: &ControlPlane, port: u16) -> Site {
 }
 
 fn left(cluster: &Cluster) -> Vec<String> {
-    let name = |object: &Value| format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+    let name = |object: &Value| {
+        format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+    };
     cluster.canaries(Canaries::All).unwrap().iter().map(name).collect()
 }
 
@@ -191,7 +194,8 @@ fn passes(plane: &ControlPlane, cluster: &Cluster, site: &mut Site) {
         assert_eq!(pod["spec"]["serviceAccountName"], "web", "it has not changed, so there is no copy");
         output
     });
-    let proofs: Vec<&str> = output["proofs"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let proofs: Vec<&str> =
+        output["proofs"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(proofs, ["answers", "answers"], "before it serves, and after the watch");
     assert_eq!(left(cluster), Vec::<String>::new());
     expect_earlier_form(plane);
@@ -209,7 +213,8 @@ fn failure(step: &Canary, site: &mut Site, parts: &[&str]) -> StepError {
 fn fails(plane: &ControlPlane, cluster: &Cluster, node: &Node<'_>, site: &mut Site) {
     let step = canary(20);
     node.status.store(500, Ordering::Relaxed);
-    let parts = ["canary of component web failed", "web-canary", "proof answers", "expected status 200", "form 2 says 500"];
+    let parts =
+        ["canary of component web failed", "web-canary", "proof answers", "expected status 200", "form 2 says 500"];
     failure(&step, site, &parts);
     assert!(matches!(step.observe(site).unwrap(), Observed::Partial(_)));
     let pod = cluster.get(&ObjectName::new("v1", "Pod", "default", "web-canary")).unwrap().unwrap();

@@ -92,7 +92,8 @@ fn the_plan_says_why_there_is_no_canary() {
 
 #[test]
 fn a_component_that_stops_has_no_canary() {
-    let stop = Stop { workload: ObjectName::new("apps/v1", "Deployment", "web", "web"), pods: String::new(), replicas: 2 };
+    let stop =
+        Stop { workload: ObjectName::new("apps/v1", "Deployment", "web", "web"), pods: String::new(), replicas: 2 };
     let clients = BTreeMap::from([("web".to_owned(), vec![stop])]);
     let plan = before().with_clients_to(&after("web:2"), Operation::Upgrade, &BTreeMap::new(), &clients).unwrap();
     assert_eq!(reason(&plan), "it stops while data changes");
