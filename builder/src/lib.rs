@@ -6,6 +6,7 @@
 //! ```
 
 pub mod backup;
+pub mod canary;
 mod charts;
 mod compression;
 pub mod definition;

@@ -186,6 +186,8 @@ codes! {
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "A proof is declared wrongly", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
+    // A component's canary.
+    CANARY_IMPOSSIBLE = "LF2042", Usage, "A component cannot have a canary", "Remove `canary` from the component, or the named obstacle: only a Deployment of several pods that share no volume for one node can run in two forms at once.";
     LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
     INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
     RENDERER_UNPINNED = "LF2032", Usage, "The program that renders is not the one in the lock", "Use the kubectl and the Helm that the lock names, or run `landfall lock` with those that shall render from now on.";
@@ -309,6 +311,7 @@ codes! {
     NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
     EDITED = "LF4036", NotReady, "Fields that the change would set were edited", "Undo the edits that the message names with `landfall kubectl edit`, or run the same command with `--overwrite-edits`, which takes these fields over. To keep an edit, ask the vendor to make its field editable.";
     REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name what it lists.";
+    CANARY_FAILED = "LF4038", NotReady, "The canary of a component failed", "Send the message to the vendor; the site is as it was before the upgrade.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use landfall_bundle_spec::{Error, Result, Sha256, read_typed};
 
 mod backup;
+mod canary;
 mod check;
 pub mod container;
 mod fields;
@@ -21,6 +22,7 @@ pub use backup::{
     BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupLogField, BackupMarker, BackupRule,
     ComponentData,
 };
+pub use canary::Canary;
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,
@@ -279,6 +281,9 @@ pub struct ComponentEntry {
     /// component is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub console: bool,
+    /// How an upgrade tries its new form in one pod before the rest follows; without one, all of it changes at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
 }
 
 impl ComponentEntry {

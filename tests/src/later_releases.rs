@@ -1,5 +1,5 @@
-//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, and one whose
-//! database destroys its data and never starts.
+//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, one whose database
+//! destroys its data and never starts, and one whose canary does not pass its proof.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -30,12 +30,28 @@ const PROOF: &str = "
     request: {service: bulletin, port: 80, path: /, expect: {status: 200}}
 ";
 
-/// Writes both definitions below a folder; returns the folder of each with its name, `next` and `broken`.
-pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
-    let (next_folder, broken_folder) = (folder.join("next"), folder.join("broken"));
-    write(&next_folder.join("release.yaml"), &next()?)?;
-    write(&broken_folder.join("release.yaml"), &broken()?)?;
-    Ok([("next", next_folder), ("broken", broken_folder)])
+/// How 1.1.0 tries the cluster's nameserver: its pods serve two at a time there, and the new form is asked for its figures.
+const CANARY: &str = "
+    canary: {workload: Deployment/coredns, proofs: [nameserver], soakSeconds: 6}
+";
+
+/// What the canary must pass.
+const CANARY_PROOF: &str = "
+  - name: nameserver
+    component: dns
+    shows: The nameserver serves the cluster's names
+    request: {service: kube-dns, port: 9153, path: /metrics, expect: {body: {contains: 'coredns_build_info'}}}
+";
+
+/// Writes the definitions below a folder; returns the folder of each with its name: `next`, `broken` and `unproved`.
+pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
+    let releases = [("next", next()?), ("broken", broken()?), ("unproved", unproved()?)];
+    let written = releases.map(|(name, text)| {
+        let folder = folder.join(name);
+        write(&folder.join("release.yaml"), &text).map(|()| (name, folder))
+    });
+    let [next, broken, unproved] = written;
+    Ok([next?, broken?, unproved?])
 }
 
 /// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone; returns its folder.
@@ -61,8 +77,11 @@ fn next() -> Result<String> {
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
     let data = "    data: kept\n    backup:\n      - name: database\n";
     let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
+    let dns = "  - name: dns\n    manifests: ../../manifests/dns\n";
+    let later = format!("  - name: dns\n    manifests: BASE/dns-next\n{}", CANARY.trim_start_matches('\n'));
+    let text = replaced(&text, dns, &later)?;
     let text = replaced(&text, "\nvalues:\n", &format!("{BULLETIN}\nvalues:\n"))?;
-    let text = format!("{}\n{PROOF}", text.trim_end());
+    let text = format!("{}\n{PROOF}{CANARY_PROOF}", text.trim_end());
     Ok(located(&text, &root))
 }
 
@@ -75,6 +94,13 @@ fn broken() -> Result<String> {
         manifests,
         &format!("/postgres-broken\n    readySeconds: {BROKEN_SECONDS}\n    namespace: postgres\n"),
     )
+}
+
+/// 1.3.0: another form of the nameserver, of which the canary finds that it answers otherwise than the release promises.
+fn unproved() -> Result<String> {
+    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
+    let text = replaced(&text, "/dns-next\n", "/dns-unproved\n")?;
+    replaced(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
 }
 
 fn located(text: &str, root: &Path) -> String {

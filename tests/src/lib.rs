@@ -20,6 +20,7 @@ pub mod results;
 pub mod setup;
 pub mod site;
 pub mod source;
+pub mod token_server;
 pub mod tools;
 pub mod vendor;
 pub mod vm;

@@ -11,15 +11,26 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::images::{Workshop, node_pack};
+use crate::token_server::{ISSUER, SERVICE, TokenServer};
 
 /// How long the registry may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who may pull.
+#[derive(Debug, Clone)]
+enum Access {
+    Anyone,
+    /// The users of a file.
+    Users(PathBuf),
+    /// Who has a token of a server at this address, which signs with the key of this certificate.
+    Tokens(SocketAddr, PathBuf),
+}
 
 /// A running registry. It ends when this value is dropped, and with the thread that started it.
 pub struct Registry {
     address: SocketAddr,
     root: PathBuf,
-    users: Option<PathBuf>,
+    access: Access,
     program: PathBuf,
     folder: tempfile::TempDir,
     child: Option<Child>,
@@ -28,20 +39,25 @@ pub struct Registry {
 impl Registry {
     /// Serves a tree (see [`crate::images::RegistryTree`]) on a free port of 127.0.0.1.
     pub fn start(root: &Path) -> Result<Self> {
-        Self::start_for(root, None)
+        Self::start_for(root, Access::Anyone)
     }
 
     /// The same only for the users in a file as `htpasswd -B` writes it.
     pub fn start_for_users(root: &Path, users: &Path) -> Result<Self> {
-        Self::start_for(root, Some(users.to_owned()))
+        Self::start_for(root, Access::Users(users.to_owned()))
     }
 
-    fn start_for(root: &Path, users: Option<PathBuf>) -> Result<Self> {
+    /// The same for those with a token of this server.
+    pub fn start_for_tokens(root: &Path, tokens: &TokenServer) -> Result<Self> {
+        Self::start_for(root, Access::Tokens(tokens.address(), tokens.certificate()))
+    }
+
+    fn start_for(root: &Path, access: Access) -> Result<Self> {
         let program = node_pack::DISTRIBUTION.ensure(&Workshop::open()?)?.join("registry");
         let mut registry = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             root: root.to_path_buf(),
-            users,
+            access,
             program,
             folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
             child: None,
@@ -96,7 +112,7 @@ impl Registry {
     fn run(&mut self) -> Result<()> {
         let path = self.folder.path().join("config.yml");
         let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        file.write_all(configuration(&self.root, self.address, self.users.as_deref()).as_bytes())?;
+        file.write_all(configuration(&self.root, self.address, &self.access).as_bytes())?;
         let log = File::create(self.log_path()).context("cannot create the registry's log")?;
         // setpriv, of util-linux, ties the registry to this thread's life and then becomes it.
         let child = Command::new("setpriv")
@@ -147,7 +163,7 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
-fn configuration(root: &Path, address: SocketAddr, users: Option<&Path>) -> String {
+fn configuration(root: &Path, address: SocketAddr, access: &Access) -> String {
     // JSON is YAML too, and quotes whatever a path may hold.
     let mut configuration = serde_json::json!({
         "version": 0.1,
@@ -158,8 +174,16 @@ fn configuration(root: &Path, address: SocketAddr, users: Option<&Path>) -> Stri
         },
         "http": { "addr": address.to_string() },
     });
-    if let Some(users) = users {
-        configuration["auth"] = serde_json::json!({ "htpasswd": { "realm": "vendor", "path": users } });
+    match access {
+        Access::Anyone => {}
+        Access::Users(users) => {
+            configuration["auth"] = serde_json::json!({ "htpasswd": { "realm": "vendor", "path": users } });
+        }
+        Access::Tokens(server, certificate) => {
+            configuration["auth"] = serde_json::json!({ "token": {
+                "realm": format!("http://{server}/token"), "service": SERVICE, "issuer": ISSUER, "rootcertbundle": certificate,
+            } });
+        }
     }
     configuration.to_string()
 }

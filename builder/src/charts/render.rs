@@ -283,6 +283,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         ready_seconds: after.ready_seconds,
         entitlement: after.entitlement.clone(),
         console: None,
+        canary: None,
         not_images: Vec::new(),
         made_on_site: after.made_on_site.clone(),
         namespace: after.namespace.clone(),

@@ -25,6 +25,7 @@ pub(crate) use read::{text, yaml, yaml_text};
 pub use upgrades::UpgradeDefinition;
 
 use crate::backup::BackupDefinition;
+use crate::canary::CanaryDefinition;
 use crate::error::Place;
 use crate::proofs::ProofDefinition;
 
@@ -204,6 +205,9 @@ pub struct ComponentDefinition {
     /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host.
     #[serde(default)]
     pub console: Option<Spanned<bool>>,
+    /// How an upgrade tries its new form in one pod before the rest follows.
+    #[serde(default)]
+    pub canary: Option<CanaryDefinition>,
 }
 
 /// A field that the site may change.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Definition, Release, check, order};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, proofs};
+use crate::{backup, canary, proofs};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -19,6 +19,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     check::check(&path, &release)?;
     backup::check(&path, &release)?;
     proofs::check(&path, &release)?;
+    canary::check(&path, &release)?;
     let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
     Ok(Definition { path, release, order })
 }

@@ -143,7 +143,7 @@ impl Client {
         let oci = self.oci(&repository.endpoint)?;
         let token = match oci.auth(image, &auth, RegistryOperation::Pull).await {
             Ok(token) => token,
-            Err(error) => return Ok(Err(self.failure(error))),
+            Err(error) => return self.no_token(repository, &auth, error).await.map(Err),
         };
         opened.insert(repository.clone(), Opened { auth: auth.clone(), token });
         Ok(Ok(auth))
@@ -158,6 +158,12 @@ impl Client {
         path: &str,
         error: OciDistributionError,
     ) -> Result<Failure> {
+        if matches!(error, OciDistributionError::AuthenticationFailure(_)) {
+            // The token that opened it has expired, and no other one is given.
+            let opened = self.opened.lock().await.get(repository).cloned();
+            let auth = opened.map_or(RegistryAuth::Anonymous, |opened| opened.auth);
+            return self.no_token(repository, &auth, error).await;
+        }
         let may_say = may_say_how_long(&error);
         Ok(match self.failure(error) {
             Failure::Transient { code, cause, wait: None } if may_say => {

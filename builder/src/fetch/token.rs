@@ -5,13 +5,14 @@
 //! So Landfall asks the registry first, and refuses a server without TLS.
 
 use http_auth::ChallengeRef;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
+use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use url::Url;
 
-use super::client::{Client, Failure};
+use super::client::{Cause, Client, Failure};
 use super::credentials::Credentials;
 use super::registry::Repository;
 use super::web::{self, NotHttps};
@@ -86,6 +87,44 @@ impl Client {
         Ok(address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)))
     }
 
+    /// Why a registry's token server gives no token. `oci-client` keeps neither the status nor the headers of its answer, so one that
+    /// refuses is asked once more: a limit of requests, or a server that is overloaded, passes after the wait that it asks for.
+    pub(super) async fn no_token(
+        &self,
+        repository: &Repository,
+        auth: &RegistryAuth,
+        error: OciDistributionError,
+    ) -> Result<Failure> {
+        let refused = self.failure(error);
+        if !matches!(refused, Failure::Final(codes::CREDENTIALS_REFUSED, _)) {
+            return Ok(refused);
+        }
+        let Ok(Opened::ByToken(mut address, service)) = self.ask(repository).await? else { return Ok(refused) };
+        let who = web::authority(&address);
+        address.query_pairs_mut().append_pair("scope", &format!("repository:{}:pull", repository.name));
+        if let Some(service) = service {
+            address.query_pairs_mut().append_pair("service", &service);
+        }
+        let mut request = self.web().await?.get(address);
+        let is_anonymous = match auth {
+            RegistryAuth::Basic(user, password) => {
+                request = request.basic_auth(user, Some(password));
+                false
+            }
+            other => matches!(other, RegistryAuth::Anonymous),
+        };
+        let Ok(response) = web::send(request, self.registries.proxies()).await else { return Ok(refused) };
+        Ok(match web::read(response, TOKEN_LIMIT_BYTES, codes::CREDENTIALS_REFUSED).await {
+            // It was a limit that has passed meanwhile.
+            Ok(_) => Failure::transient(format!("its token server {who} gave no token at first")),
+            Err(Failure::Transient { code, cause, wait }) => {
+                let registry = &repository.endpoint.registry;
+                Failure::Transient { code, cause: limited(&who, registry, &cause, code, is_anonymous).into(), wait }
+            }
+            Err(_) => refused,
+        })
+    }
+
     /// Exchanges an identity token for one that may pull from a repository.
     async fn exchange(
         &self,
@@ -119,6 +158,19 @@ impl Client {
         let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it gives no token for the identity token".into());
         Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
     }
+}
+
+/// What a token server answers, with its name, since it is seldom the registry itself; and what helps against its limit.
+fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: bool) -> String {
+    let said = cause.to_string();
+    let said = said.strip_prefix("it answers ").unwrap_or(&said);
+    let is_limit = code == codes::RATE_LIMITED && is_anonymous;
+    let help = if is_limit {
+        format!(" to requests without a login, of which it allows fewer: `docker login {registry}`")
+    } else {
+        String::new()
+    };
+    format!("its token server {who} answers {said}{help}")
 }
 
 /// An address to which credentials may be sent.

@@ -27,6 +27,7 @@ use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
 use super::{inventory, models, programs, room};
 use crate::backup;
+use crate::canary;
 use crate::charts::{self, Charts};
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
@@ -182,6 +183,7 @@ async fn prepare(
     render::check_editable(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
+    canary::check_rendered(&definition, &components)?;
     let own = own_image::make(&definition, &components, &options.appliance, store, digests)?;
     let inputs = inputs(&definition, &lock, &components, own.as_ref())?;
     for component in &mut components {

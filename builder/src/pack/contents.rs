@@ -18,6 +18,7 @@ use super::artifact;
 use super::inputs::Inputs;
 use super::order::Placed;
 use crate::backup;
+use crate::canary;
 use crate::definition::{Definition, EditableDefinition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
@@ -143,6 +144,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         editable: definition.editable.iter().map(editable).collect(),
         entitlement: definition.entitlement.as_ref().map(|entitlement| entitlement.value.clone()),
         console: definition.is_console(),
+        canary: canary::canary(whole, index)?,
     })
 }
 

@@ -204,6 +204,11 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     Ok(())
 }
 
+/// The proofs as they are declared, without the digests of files.
+pub(crate) fn declared(path: &std::path::Path, release: &Release) -> Result<Vec<Proof>> {
+    Declared::all(path, release).map(|declared| declared.proof()).collect()
+}
+
 /// The proofs of the release document, with the digests of files that they name.
 pub fn proofs(definition: &Definition, artifacts: &[ArtifactEntry]) -> Result<Vec<Proof>> {
     let declared = Declared::all(&definition.path, &definition.release);

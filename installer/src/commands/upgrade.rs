@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, Upgraded};
 use landfall_lifecycle::plan::upgrade::{
-    ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
+    CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };
 use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
@@ -269,6 +269,7 @@ fn components_text(components: &[ComponentChange]) -> String {
                 let _infallible = write!(text, "\n    {what} {image}");
             }
         }
+        text.push_str(&change.canary.as_ref().map(canary_text).unwrap_or_default());
     }
     let (stopped, unchanged): (Vec<&ComponentChange>, Vec<&ComponentChange>) =
         unchanged.partition(|change| change.stops);
@@ -280,6 +281,21 @@ fn components_text(components: &[ComponentChange]) -> String {
         let _infallible = write!(text, "\n  unchanged: {}", unchanged.join(", "));
     }
     text
+}
+
+/// Whether a component is tried in one pod first.
+fn canary_text(canary: &CanaryChoice) -> String {
+    match canary {
+        CanaryChoice::Tried { workload, proofs, soak_seconds } => {
+            let watched = match soak_seconds {
+                0 => String::new(),
+                seconds => format!(", and is watched for {seconds} s while it serves"),
+            };
+            let proofs = proofs.join(", ");
+            format!("\n    first one pod of {workload} beside the others: it must pass {proofs}{watched}")
+        }
+        CanaryChoice::Skipped { reason } => format!("\n    no canary: {reason}"),
+    }
 }
 
 fn fate_text(fate: Fate) -> &'static str {
@@ -330,6 +346,15 @@ mod tests {
                 .collect(),
             images_before: images[0].iter().map(|image| (*image).to_owned()).collect(),
             images_after: images[1].iter().map(|image| (*image).to_owned()).collect(),
+            canary: match component {
+                "front" => Some(CanaryChoice::Tried {
+                    workload: "Deployment/front".to_owned(),
+                    proofs: vec!["answers".to_owned(), "rows".to_owned()],
+                    soak_seconds: 20,
+                }),
+                "counter" => Some(CanaryChoice::Skipped { reason: "nothing of it runs yet".to_owned() }),
+                _ => None,
+            },
         };
         let objects = [
             ("Service db/db", Fate::Added),
@@ -340,6 +365,7 @@ mod tests {
             change("dns", Fate::Unchanged, &[], [&[], &[]]),
             change("web", Fate::Unchanged, &[], [&[], &[]]),
             change("db", Fate::Changed, &objects, [&["db:17.1"], &["db:17.2"]]),
+            change("front", Fate::Changed, &[], [&[], &[]]),
             change("counter", Fate::Added, &[("Service counter/counter", Fate::Added)], [&[], &["counter:1"]]),
             change("cache", Fate::Removed, &[], [&[], &[]]),
         ];

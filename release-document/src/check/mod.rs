@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use landfall_bundle_spec::limits;
 use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
 
+use crate::canary::check_canary;
 use crate::fields::{is_subdomain, shown};
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
@@ -57,7 +58,8 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     release.values.iter().try_for_each(|value| check_value(release, value))?;
     require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
     unique("proof", release.proofs.iter().map(|proof| &proof.name))?;
-    release.proofs.iter().try_for_each(|proof| check_proof(release, proof))
+    release.proofs.iter().try_for_each(|proof| check_proof(release, proof))?;
+    release.components.iter().try_for_each(|component| check_canary(release, component))
 }
 
 fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {

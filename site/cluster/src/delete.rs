@@ -67,7 +67,12 @@ impl Cluster {
         }
     }
 
-    fn wait_until_gone(&self, object: &ObjectName, uid: &Value, limit: Duration) -> Result<(), ClusterError> {
+    pub(super) fn wait_until_gone(
+        &self,
+        object: &ObjectName,
+        uid: &Value,
+        limit: Duration,
+    ) -> Result<(), ClusterError> {
         let started = Instant::now();
         loop {
             let Some(live) = self.get(object)?.filter(|live| live.pointer("/metadata/uid") == Some(uid)) else {

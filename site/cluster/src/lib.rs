@@ -5,6 +5,7 @@
 //! throughout: a release may bring any kinds, and only the API server knows their schemas.
 
 mod apply;
+mod canary;
 mod connection;
 mod conversation;
 mod delete;
@@ -35,6 +36,7 @@ mod stuck;
 mod wait;
 
 pub use apply::{Applied, FieldConflict};
+pub use canary::{CANARY_LABEL, Canaries, CanaryForm, PROVED_CONDITION};
 pub use connection::Cluster;
 pub use discovery::Resource;
 pub use edits::{Edited, Edits, FieldEdit};

@@ -87,6 +87,13 @@ impl Cluster {
         })
     }
 
+    /// Why a pod is not ready, with the end of its log; none where it is ready, or nothing is known. What cannot be read is left out.
+    pub fn why_not_ready(&self, pod: &Value) -> Option<String> {
+        let namespace = pod["metadata"]["namespace"].as_str();
+        let events = self.resource("v1", "Event").and_then(|kind| self.list(&kind, namespace, "")).unwrap_or_default();
+        self.explain_one(pod, &events)
+    }
+
     /// The pods of a component: those that its objects are, select, or make through jobs, by name.
     pub fn pods_of_component(&self, inventory: &Inventory) -> Result<Vec<ObjectName>, ClusterError> {
         let mut names = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! Which pod of a workload is asked: by proofs, backups and checks of restored data.
 
-use landfall_cluster::{Cluster, ClusterError, ObjectName, selector};
+use landfall_cluster::{CANARY_LABEL, Cluster, ClusterError, ObjectName, selector};
 use landfall_release_document::Workload;
 use serde_json::Value;
 
@@ -34,7 +34,8 @@ pub(crate) fn object_name(namespace: &str, workload: &Workload) -> ObjectName {
     ObjectName::new("apps/v1", workload.kind.name(), namespace, &workload.name)
 }
 
-/// A container of a ready pod of the workload: the named one, or its first.
+/// A container of a ready pod of the workload: the named one, or its first. A canary's pod is none of the workload's, whatever its
+/// labels.
 pub(crate) fn ready_container(
     cluster: &Cluster,
     namespace: &str,
@@ -43,7 +44,8 @@ pub(crate) fn ready_container(
 ) -> Result<Container, NoContainer> {
     let name = object_name(namespace, workload);
     let found = cluster.get(&name)?.ok_or_else(|| NoContainer::Missing(format!("{name} does not exist")))?;
-    let selector = selector(&found["spec"]["selector"]);
+    let selector = [selector(&found["spec"]["selector"]), format!("!{CANARY_LABEL}")];
+    let selector = selector.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
     let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(namespace), &selector)?;
     let pod = pods.iter().find(|pod| is_ready(pod)).ok_or_else(|| NoContainer::NotReady(workload.clone()))?;
     let names = pod["spec"]["containers"].as_array().into_iter().flatten();

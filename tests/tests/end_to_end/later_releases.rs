@@ -15,6 +15,9 @@ pub(crate) const NEXT: &str = "/media/stick/next";
 /// The release that goes back by itself.
 pub(crate) const BROKEN: &str = "/media/stick/broken";
 
+/// The release whose canary does not pass its proof.
+pub(crate) const UNPROVED: &str = "/media/stick/unproved";
+
 /// The release that differs by its node pack alone.
 pub(crate) const NODE: &str = "/media/stick/node";
 
@@ -27,7 +30,7 @@ pub(crate) fn ensure_node_release() -> Result<()> {
     Ok(())
 }
 
-/// Builds both releases beside the starter on the stick, with the first call.
+/// Builds these releases beside the starter on the stick, with the first call.
 pub(crate) fn ensure_later_releases() -> Result<()> {
     later_root().map(drop)
 }

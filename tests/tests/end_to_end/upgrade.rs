@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
+use landfall_lifecycle::pins::Event;
 use landfall_tests::printer;
 use landfall_tests::proofs::{administer, sql};
 use landfall_tests::site::wait_until;
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
-use super::later_releases::{BROKEN, NEXT, ensure_later_releases, later_root};
-use super::{backups, console};
+use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
+use super::{backups, console, journal};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -41,6 +42,8 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     let second = content(engineer)?;
     goes_back_by_itself(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
+    canary_goes_back(engineer)?;
+    ensure!(content(engineer)? == second, "an upgrade whose canary failed left or lost content");
     goes_back_on_request(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that was aborted left or lost content");
 
@@ -81,8 +84,13 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
         .filter(|change| change["fate"] != "unchanged")
         .map(|change| (change["component"].as_str(), change["fate"].as_str()))
         .collect();
-    let expected = [(Some("postgres"), Some("changed")), (Some("bulletin"), Some("added"))];
+    let expected =
+        [(Some("dns"), Some("changed")), (Some("postgres"), Some("changed")), (Some("bulletin"), Some("added"))];
     ensure!(fates == expected, "the dry run says {fates:?}");
+    let dns = dry_run["components"].as_array().into_iter().flatten().find(|change| change["component"] == "dns");
+    let canary = dns.map(|change| &change["canary"]).context("dns is not in the plan")?;
+    let tried = json!({"kind": "tried", "workload": "Deployment/coredns", "proofs": ["nameserver"], "soakSeconds": 6});
+    ensure!(*canary == tried, "the plan says of the canary: {canary}");
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("upgrade") && !journals.contains("rollback"), "a journal was begun: {journals}");
     expect_release(engineer, "1.0.0", "4096kB")
@@ -103,6 +111,7 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     expect_release(engineer, "1.1.0", "8192kB")?;
     expect_root(engineer, &later_root()?)?;
     expect_backup_before(engineer)?;
+    expect_canary_ran(engineer)?;
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
     printer::note("proved: an upgrade whose power was cut ended by itself, with every row");
     Ok(())
@@ -127,6 +136,59 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let id = backups[0]["id"].as_str().context("a backup has no id")?;
     let named = ["restore", "--backup", id, "--confirm", "any"];
     engineer.landfall(&named)?.refused("restore of another version", "LF4616", 2)?;
+    Ok(())
+}
+
+/// The journal of the upgrade has the canary of the nameserver, which passed its proof before it served and after it was watched. Nothing
+/// of it is left.
+fn expect_canary_ran(engineer: Engineer<'_>) -> Result<()> {
+    let replay = journal::read(engineer.machine())?;
+    let done = replay.entries.iter().find_map(|entry| match &entry.event {
+        Event::Done { step, output } if step.to_string() == "canary/dns" => Some(output),
+        _ => None,
+    });
+    let proofs = done.context("the canary of the nameserver is not in the journal")?["proofs"].as_array();
+    let names: Vec<_> = proofs.into_iter().flatten().map(|proof| &proof["name"]).collect();
+    ensure!(names == ["nameserver", "nameserver"], "the canary has passed {names:?}");
+    expect_no_canary(engineer)
+}
+
+/// Fails if anything of a canary is in the cluster.
+fn expect_no_canary(engineer: Engineer<'_>) -> Result<()> {
+    let kinds = "pods,configmaps,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings";
+    let list = format!("kubectl get {kinds} --all-namespaces --selector landfall.dev/canary --output name");
+    let left = administer(engineer.machine(), &list)?.stdout;
+    ensure!(left.trim().is_empty(), "a canary was left: {left}");
+    Ok(())
+}
+
+/// The pods of the nameserver, with the seconds that they may take to end, which differ in each release.
+fn nameservers(engineer: Engineer<'_>) -> Result<String> {
+    let columns = "custom-columns=UID:.metadata.uid,SECONDS:.spec.terminationGracePeriodSeconds";
+    let list =
+        format!("kubectl --namespace kube-system get pods --selector k8s-app=kube-dns --no-headers --output {columns}");
+    let mut pods: Vec<String> =
+        administer(engineer.machine(), &list)?.stdout.lines().map(|line| line.trim().to_owned()).collect();
+    pods.sort();
+    Ok(pods.join("\n"))
+}
+
+/// One pod of the new nameserver does not pass its proof: those that run are never touched, and the error names what was answered.
+fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
+    let before = nameservers(engineer)?;
+    ensure!(before.lines().count() == 2, "1.1.0 has these nameservers: {before}");
+    let failure = engineer.landfall(&["upgrade", UNPROVED])?.refused("upgrade", "LF4032", 4)?.to_string();
+    for part in
+        ["canary of component dns", "coredns-canary", "proof nameserver", "coredns_of_another_release", "status 200"]
+    {
+        ensure!(failure.contains(part), "the failure does not name `{part}`: {failure}");
+    }
+    engineer.wait_ready("an upgrade whose canary failed")?;
+    expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_no_canary(engineer)?;
+    let after = nameservers(engineer)?;
+    ensure!(after == before, "the nameservers were replaced: {before} by {after}");
+    printer::note("proved: a canary that failed its proof undid the upgrade before any other pod changed");
     Ok(())
 }
 

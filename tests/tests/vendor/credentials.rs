@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use landfall_tests::registry::Registry;
+use landfall_tests::token_server::{Limit, TokenServer};
 use landfall_tests::vendor::Vendor;
 use landfall_tests::workspace;
 
@@ -73,6 +75,38 @@ fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Resul
     assert!(output.status.success(), "{said}");
     assert!(said.contains("fetching"), "the store was not empty: {said}");
     assert!(!said.contains(AUTH) && !said.contains(PASSWORD), "the credentials were logged");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_token_server_that_limits_requests_is_waited_for_or_reported_as_one() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    // The first request is refused, and so is the question for how long.
+    let tokens = TokenServer::start(Limit { requests: 2, wait_seconds: 2 })?;
+    let vendor = starter.vendor(folder.path(), Registry::start_for_tokens(starter.tree(), &tokens)?)?;
+    let begun = Instant::now();
+    let locked = lock(starter, &vendor, folder.path(), None)?;
+    assert_eq!(locked.code, 0, "{}", locked.stderr);
+    assert!(begun.elapsed() >= Duration::from_secs(2) && tokens.left() == 0, "{:?}", begun.elapsed());
+    let said = format!("its token server {} answers 429 Too Many Requests", tokens.address());
+    assert!(
+        locked.stderr.contains(&said) && locked.stderr.contains("after the 2 s that it asks for"),
+        "{}",
+        locked.stderr
+    );
+    assert_eq!(std::fs::read(folder.path().join("new.lock"))?, std::fs::read(starter.lock_file())?);
+
+    let folder = starter.scratch()?;
+    let tokens = TokenServer::start(Limit { requests: usize::MAX, wait_seconds: 21_600 })?;
+    let vendor = starter.vendor(folder.path(), Registry::start_for_tokens(starter.tree(), &tokens)?)?;
+    let refused = lock(starter, &vendor, folder.path(), None)?;
+    assert_eq!(refused.error(), Some("LF2130"), "{}", refused.stderr);
+    let said = format!("its token server {} answers 429 Too Many Requests", tokens.address());
+    for part in [said.as_str(), "without a login", "docker login 127.0.0.1:", "asks for a wait of 21600 s"] {
+        assert!(refused.stderr.contains(part), "{part} is not in: {}", refused.stderr);
+    }
     Ok(())
 }
 

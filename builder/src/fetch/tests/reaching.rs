@@ -226,3 +226,64 @@ async fn a_registry_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_lon
         expect_wait(wait, fetched, begun, &registry.address().to_string(), &notes);
     }
 }
+
+#[tokio::test]
+async fn a_token_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
+    for wait in WAITS {
+        // `oci-client` gets the first answer, and the question how long to wait the second.
+        let fault = || Fault::Wait(wait.0, wait.1);
+        let registry = Registry::start(|faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.on_tokens([fault(), fault()]);
+        })
+        .await;
+        let pin = image(&registry, "library/thing", &[&bytes(12)]);
+        let (notes, begun) = (Notes::default(), Instant::now());
+        let manifest = client().manifest(&pin.reference, &notes).await;
+        expect_wait(wait, manifest, begun, &format!("its token server {}", registry.address()), &notes);
+    }
+}
+
+#[tokio::test]
+async fn a_token_servers_limit_is_reported_as_one_and_a_login_helps_only_without_one() {
+    for (status, secret, code, says_login) in [
+        (429, None, codes::RATE_LIMITED, true),
+        (429, Some(r#""username": "user", "password": "word""#), codes::RATE_LIMITED, false),
+        (503, None, codes::FETCH_FAILED, false),
+        (401, None, codes::CREDENTIALS_REFUSED, false),
+    ] {
+        let registry = Registry::start(|faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.on_tokens(vec![Fault::Status(status); 20]);
+        })
+        .await;
+        let address = registry.address();
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("config.json");
+        if let Some(secret) = secret {
+            let text = format!(r#"{{"auths": {{"{address}": {{{secret}}}}}}}"#);
+            landfall_media::durable::write_file(&file, text.as_bytes(), 0o600).expect("file");
+        }
+        let docker = DockerConfiguration::read(&file).expect("read");
+        let pin = image(&registry, "library/thing", &[&bytes(13)]);
+        let client = Client::new(Registries::default(), docker, QUICK);
+        let refused = client.manifest(&pin.reference, &Notes::default()).await.expect_err("no token");
+        let said = said(&refused);
+        assert_eq!(refused.code(), code, "{said}");
+        let is_named = said.contains(&format!("its token server {address} answers {status}"));
+        assert_eq!(is_named, status != 401, "{said}");
+        assert_eq!(said.contains(&format!("`docker login {address}`")), says_login, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_tokens_that_has_passed_is_no_failure() {
+    let registry = Registry::start(|faults| {
+        faults.ask_for_token("http://SELF/token");
+        faults.on_tokens([Fault::Status(429)]);
+    })
+    .await;
+    let pin = image(&registry, "library/thing", &[&bytes(14)]);
+    client().manifest(&pin.reference, &Notes::default()).await.expect("with the next token");
+    assert_eq!(registry.token_requests().len(), 3, "refused, asked why, and had");
+}

@@ -46,6 +46,7 @@ pub struct Faults {
     on_blobs: VecDeque<Fault>,
     on_files: VecDeque<Fault>,
     on_manifests: VecDeque<Fault>,
+    on_tokens: VecDeque<Fault>,
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
@@ -63,6 +64,11 @@ impl Faults {
     /// The first requests for manifests have these faults.
     pub fn on_manifests(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_manifests.extend(faults);
+    }
+
+    /// The first requests for tokens have these faults.
+    pub fn on_tokens(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.on_tokens.extend(faults);
     }
 
     /// Every answer needs the token that `realm` issues, in which `SELF` means this server.
@@ -286,7 +292,8 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
     let mut state = lock(state);
     if path.starts_with("/token") {
         state.token_requests.push((path.to_owned(), authorization));
-        return body(format!("{{\"token\": \"{TOKEN}\"}}").as_bytes(), None, "", None);
+        let fault = state.faults.on_tokens.pop_front();
+        return body(format!("{{\"token\": \"{TOKEN}\"}}").as_bytes(), None, "", fault.as_ref());
     }
     if let Some(address) = state.faults.led_to.as_ref().filter(|_| path == "/v2/") {
         return body(&[], None, "", Some(&Fault::Redirect(address.clone())));

@@ -1,6 +1,7 @@
 //! Proofs: what a release declares to show that it is of use is done on a site, and judged. Changes nothing but what the
 //! proofs themselves change.
 
+mod canary;
 mod error;
 pub(crate) mod judge;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use landfall_release_document::{Proof, ReleaseDocument};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use canary::CanaryPod;
 pub use error::ProveError;
 pub use judge::Mismatch;
 pub(crate) use trial::Prover;

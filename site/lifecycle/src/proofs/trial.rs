@@ -8,6 +8,7 @@ use landfall_cluster::{Cluster, ClusterError, NoAnswer, ObjectName, Question, as
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{CommandProof, Proof, ProofTrial, ReleaseDocument, RequestProof};
 
+use super::canary::CanaryPod;
 use super::judge::{self, Mismatch};
 use crate::pods::{Container, NoContainer, ready_container};
 
@@ -18,6 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Prover {
     cluster: Cluster,
     release: Arc<ReleaseDocument>,
+    /// The pod that is asked instead of workloads and Services.
+    canary: Option<CanaryPod>,
 }
 
 /// What came of a proof.
@@ -77,7 +80,12 @@ type Tried = Result<Result<(), String>, Unanswered>;
 
 impl Prover {
     pub(crate) fn new(cluster: Cluster, release: &Arc<ReleaseDocument>) -> Self {
-        Self { cluster, release: Arc::clone(release) }
+        Self { cluster, release: Arc::clone(release), canary: None }
+    }
+
+    /// The same for one pod: commands run in it, and it gets the requests that a Service would.
+    pub(crate) fn of_canary(cluster: Cluster, release: &Arc<ReleaseDocument>, canary: CanaryPod) -> Self {
+        Self { canary: Some(canary), ..Self::new(cluster, release) }
     }
 
     /// Does a proof. Who does not answer yet is asked again until the limit; an answer is judged at once.
@@ -111,20 +119,38 @@ impl Prover {
     }
 
     fn command(&self, namespace: &str, command: &CommandProof, left: Duration, asked: &mut Option<String>) -> Tried {
-        let found = ready_container(&self.cluster, namespace, &command.workload, command.container.as_deref())?;
-        let Container { pod, name, .. } = found;
+        let Container { pod, name, .. } = self.container(namespace, command)?;
         *asked = Some(format!("container {name} of pod {namespace}/{pod}"));
         let executed = self.cluster.execute(namespace, &pod, &name, &command.arguments, left)?;
         Ok(judge::command(&command.expect, &executed))
     }
 
-    fn request(&self, namespace: &str, request: &RequestProof, left: Duration, asked: &mut Option<String>) -> Tried {
+    fn container(&self, namespace: &str, command: &CommandProof) -> Result<Container, Unanswered> {
+        let Some(canary) = &self.canary else {
+            let wanted = command.container.as_deref();
+            return Ok(ready_container(&self.cluster, namespace, &command.workload, wanted)?);
+        };
+        let name = canary.container(command).ok_or_else(|| Unanswered::ever("the pod has no such container"))?;
+        Ok(Container { namespace: namespace.to_owned(), pod: canary.name().to_owned(), name: name.to_owned() })
+    }
+
+    /// Where a request goes, and in words.
+    fn address(&self, namespace: &str, request: &RequestProof) -> Result<(SocketAddr, String), Unanswered> {
+        if let Some(canary) = &self.canary {
+            let address = canary.address(request).map_err(Unanswered::ever)?;
+            return Ok((address, format!("http://{address}{} of pod {namespace}/{}", request.path, canary.name())));
+        }
         let name = ObjectName::new("v1", "Service", namespace, &request.service);
         let service = self.cluster.get(&name)?.ok_or_else(|| Unanswered::ever(format!("{name} does not exist")))?;
         let address: Option<IpAddr> = service["spec"]["clusterIP"].as_str().and_then(|address| address.parse().ok());
         let address = address.ok_or_else(|| Unanswered::ever(format!("{name} has no address of its own")))?;
         let address = SocketAddr::from((address, request.port.get()));
-        *asked = Some(format!("http://{address}{} of Service {namespace}/{}", request.path, request.service));
+        Ok((address, format!("http://{address}{} of Service {namespace}/{}", request.path, request.service)))
+    }
+
+    fn request(&self, namespace: &str, request: &RequestProof, left: Duration, asked: &mut Option<String>) -> Tried {
+        let (address, place) = self.address(namespace, request)?;
+        *asked = Some(place);
         let host = format!("{}.{namespace}.svc", request.service);
         let question = Question {
             address,

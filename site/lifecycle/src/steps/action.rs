@@ -11,6 +11,7 @@ use crate::steps::back_up::BackUp;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::begin_logs::BeginLogs;
 use crate::steps::begin_use::BeginUse;
+use crate::steps::canary::Canary;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::collect::Collect;
@@ -111,6 +112,8 @@ pub enum Action {
     KeptVolumes(KeptVolumes),
     /// The objects of a component.
     Component(Component),
+    /// The new form of a component is tried in one pod beside the earlier ones.
+    Canary(Canary),
     /// All objects of a component are ready.
     ComponentReady(ComponentReady),
     /// Something that is there becomes something else.

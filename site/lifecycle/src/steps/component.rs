@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::canary::REMOVAL_LIMIT;
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted, read_document};
 use crate::configuration::{Patch, patched};
 use crate::site::Site;
 use landfall_cluster::{
-    Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored, Waiting,
+    Canaries, Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored,
+    Waiting,
 };
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
@@ -292,7 +294,12 @@ impl Step<Site> for Component {
         let cluster = site.cluster()?;
         let objects = self.resolved(&site.documents)?;
         let wanted = names(&objects)?;
-        let known = self.existing(&cluster)?.unwrap_or_else(|| self.inventory(Vec::new()));
+        let known = self.existing(&cluster)?;
+        if known.is_some() {
+            // What an interrupted trial left: no plan has it beside the objects themselves.
+            cluster.remove_canaries(Canaries::Of(&self.owner.component), REMOVAL_LIMIT)?;
+        }
+        let known = known.unwrap_or_else(|| self.inventory(Vec::new()));
         // The inventory first, so that it always lists every object.
         let all = Inventory { owner: self.owner.clone(), ..known }.with(&wanted);
         all.write(&cluster)?;

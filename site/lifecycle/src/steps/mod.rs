@@ -9,6 +9,7 @@ pub mod back_up;
 pub mod backup_schedule;
 pub mod begin_logs;
 pub mod begin_use;
+pub mod canary;
 pub mod check_restored;
 pub mod cluster_secrets;
 pub mod collect;
@@ -89,6 +90,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Storage(step) => step,
         Action::KeptVolumes(step) => step,
         Action::Component(step) => step,
+        Action::Canary(step) => step,
         Action::ComponentReady(step) => step,
         Action::Replace(step) => step,
         Action::StageRelease(step) => step,

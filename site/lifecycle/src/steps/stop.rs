@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, ObjectName};
+use landfall_cluster::{Canaries, Cluster, ObjectName};
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +32,8 @@ impl Stop {
     /// Ends all pods, and returns when none can write.
     pub(super) fn stop(&self, site: &Site) -> Result<(), StepError> {
         let cluster = site.cluster()?;
+        // Its pods may have the workload's labels, and write to the same data.
+        cluster.remove_canaries(Canaries::All, END_LIMIT)?;
         cluster.scale(&self.workload, 0)?;
         self.wait_for_controller(&cluster)?;
         let namespace = self.workload.namespace.as_deref().unwrap_or_default();

@@ -4,6 +4,7 @@
 //! it the tests fail when they are asked for, so they are ignored unless asked for.
 
 mod applying;
+mod canary;
 mod certificates;
 mod drills;
 mod edits;

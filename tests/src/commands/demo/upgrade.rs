@@ -31,7 +31,8 @@ const ACTS: &[(&str, &[&str], i32, &str)] = &[
 
 /// Builds the later releases beside the starter on the stick.
 pub(super) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
-    for (name, release) in later_releases::define(&folder.join("later-releases"))? {
+    let defined = later_releases::define(&folder.join("later-releases"))?;
+    for (name, release) in defined.into_iter().filter(|(name, _)| *name != "unproved") {
         later_releases::lock(vendor, &release)?;
         vendor.build(&release, &folder.join("stick").join(name), &BUILD_OPTIONS)?;
     }

@@ -87,6 +87,7 @@ pub(crate) fn release() -> ReleaseDocument {
             editable: Vec::new(),
             entitlement: None,
             console: false,
+            canary: None,
         }],
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30 },

@@ -6,6 +6,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
+use super::canary::{CanaryChoice, Obstacle};
 use super::data::ChangedData;
 use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::stopped::Stopped;
@@ -30,14 +31,16 @@ pub(super) struct Planned {
     /// What follows the commit.
     pub(super) closing: Vec<PlannedStep<Action>>,
     pub(super) components: Vec<ComponentChange>,
+    /// Whether `steps` has the stops already.
+    have_stopped: bool,
 }
 
 /// Plans them. With the node, every component's pods may be away for a moment, so that the way back waits for all of them.
 pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Planned, StepError> {
-    let mut planned = Planned { noted: Vec::new(), steps: Vec::new(), closing: Vec::new(), components: Vec::new() };
+    let (noted, steps, closing, components) = Default::default();
+    let mut planned = Planned { noted, steps, closing, components, have_stopped: false };
     let wanted = component_steps(&inputs.after)?;
     let stopped = Stopped::of(inputs);
-    planned.steps = stopped.stops(inputs.before.release);
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
     for step in wanted {
@@ -48,6 +51,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Pla
             planned.component(inputs, &stopped, std::mem::take(&mut group))?;
         }
     }
+    planned.stop_once(inputs, &stopped);
     planned.removed(inputs, &ids)?;
     if node_changes {
         planned.note_others(inputs);
@@ -116,7 +120,13 @@ impl Planned {
         if (is_changed || stops) && before.is_some() {
             self.note_ready(inputs, &name);
         }
+        if stops || data.is_some() {
+            self.stop_once(inputs, stopped);
+        }
         let objects = resolved(&after, inputs.after.documents)?;
+        let is_replaced = change.fate == Fate::Changed || is_remounted;
+        let obstacle = Obstacle::of(is_replaced && before.is_some(), is_remounted, stops || data.is_some());
+        let canary = CanaryChoice::of(inputs, &change, before, &objects, obstacle)?;
         self.steps.extend(data.map(|data| data.set_apart(&name, inputs.token)).unwrap_or_default());
         self.closing.extend(data.map(|data| data.closing(&name, inputs.token)).unwrap_or_default());
         if let Some(before) = before.filter(|_| is_remounted) {
@@ -141,6 +151,7 @@ impl Planned {
                 (Action::Component(_), Some(_)) if is_remounted => self.steps.push(planned),
                 (Action::Component(_), Some(_)) if change.fate == Fate::Unchanged => {}
                 (Action::Component(_), Some(known)) => {
+                    self.steps.extend(canary.as_ref().and_then(|canary| canary.step(inputs, &after)));
                     let title = format!("change {}", planned.title.trim_start_matches("apply "));
                     self.steps.push(supersede(PlannedStep { title, ..planned }, known));
                 }
@@ -149,8 +160,16 @@ impl Planned {
             }
         }
         let fate = if is_changed && change.fate == Fate::Unchanged { Fate::Changed } else { change.fate };
-        self.components.push(ComponentChange { fate, stops, ..change });
+        self.components.push(ComponentChange { fate, stops, canary, ..change });
         Ok(())
+    }
+
+    /// Stops everything that stops, before the first component of which data changes or which stops: what comes before it, a canary
+    /// included, keeps nobody waiting.
+    fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &Stopped) {
+        if !std::mem::replace(&mut self.have_stopped, true) {
+            self.steps.extend(stopped.stops(inputs.before.release));
+        }
     }
 
     /// The way back waits until a component is ready as it was; one that is not ready now it does not wait for.

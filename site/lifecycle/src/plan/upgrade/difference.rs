@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::canary::CanaryChoice;
 use crate::steps::component::Component;
 use landfall_cluster::ObjectName;
 use landfall_engine::step::StepError;
@@ -40,6 +41,9 @@ pub struct ComponentChange {
     pub images_before: Vec<String>,
     /// Images that its pods run only in the later release.
     pub images_after: Vec<String>,
+    /// The canary of the component, if it changes and the later release declares one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryChoice>,
 }
 
 /// What happens to an object.
@@ -98,6 +102,7 @@ pub(super) fn object_changes(
         objects: changes,
         images_before: images_old.difference(&images_new).cloned().collect(),
         images_after: images_new.difference(&images_old).cloned().collect(),
+        canary: None,
     })
 }
 

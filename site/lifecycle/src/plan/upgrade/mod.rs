@@ -1,6 +1,7 @@
 //! Plans the way from the installed release to another one, from both releases and what the site's steps last made. Pure.
 //! An upgrade and a rollback are the same plan in different directions.
 
+mod canary;
 mod components;
 mod data;
 mod difference;
@@ -30,6 +31,7 @@ use crate::steps::prove::Prove;
 use crate::steps::stage_release::StageRelease;
 use crate::steps::stop::Stop;
 use crate::steps::supersede::Supersede;
+pub use canary::CanaryChoice;
 pub(crate) use components::{ChangedObject, changed_objects, set_edits};
 pub use data::ChangedData;
 pub use difference::{ComponentChange, Fate, ObjectChange};

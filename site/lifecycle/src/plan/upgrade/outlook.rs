@@ -181,7 +181,8 @@ mod tests {
 
     fn change(component: &str, fate: Fate, stops: bool) -> ComponentChange {
         let (objects, images_before, images_after) = (Vec::new(), Vec::new(), Vec::new());
-        ComponentChange { component: component.to_owned(), fate, stops, objects, images_before, images_after }
+        let component = component.to_owned();
+        ComponentChange { component, fate, stops, objects, images_before, images_after, canary: None }
     }
 
     #[test]

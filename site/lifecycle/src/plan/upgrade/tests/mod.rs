@@ -1,3 +1,4 @@
+mod canary;
 mod edits;
 mod node;
 
@@ -52,6 +53,7 @@ impl Side {
             editable: Vec::new(),
             entitlement: None,
             console: false,
+            canary: None,
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},

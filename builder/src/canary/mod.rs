@@ -1,0 +1,106 @@
+//! Canaries of components: read from `release.yaml`, checked against what the components render, and written into the release
+//! document. A component that cannot run in two forms at once is refused here, not at a site.
+
+mod rendered;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use landfall_release_document::{Canary, ComponentData, WorkloadKind};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+pub use rendered::check as check_rendered;
+
+use crate::definition::{ComponentDefinition, Definition, Release};
+use crate::error::{BuildError, Place, Result};
+use crate::{proofs, workloads};
+
+/// Seconds for which the pod is watched where nothing else is said.
+const SOAK_SECONDS: u64 = 30;
+
+/// A canary as a vendor writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CanaryDefinition {
+    /// Whose pod it is, such as `Deployment/web`.
+    pub workload: Spanned<String>,
+    /// Names of proofs of the component, which the pod must pass.
+    pub proofs: Spanned<Vec<String>>,
+    /// Seconds for which the pod is watched once it gets requests.
+    #[serde(default)]
+    pub soak_seconds: Option<Spanned<u64>>,
+}
+
+/// Where a canary is declared, for errors.
+#[derive(Clone, Copy)]
+struct Declared<'a> {
+    path: &'a Path,
+    index: usize,
+    component: &'a ComponentDefinition,
+    definition: &'a CanaryDefinition,
+}
+
+impl<'a> Declared<'a> {
+    fn of(path: &'a Path, release: &'a Release, index: usize) -> Option<Self> {
+        let component = &release.components[index];
+        component.canary.as_ref().map(|definition| Self { path, index, component, definition })
+    }
+
+    fn place<T>(&self, at: &Spanned<T>, field: &str) -> Place {
+        Place::field(self.path, at.referenced.line(), format!("components[{}].canary.{field}", self.index))
+    }
+
+    fn invalid<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
+        BuildError::at(codes::RELEASE_INVALID, self.place(at, field), what)
+    }
+
+    /// The component cannot have a canary, for this reason.
+    fn impossible(&self, reason: &str) -> BuildError {
+        let what = format!("the component `{}` cannot have a canary: {reason}", self.component.name.value);
+        BuildError::at(codes::CANARY_IMPOSSIBLE, self.place(&self.definition.workload, "workload"), what)
+    }
+
+    /// The canary, without a look at what its component renders.
+    fn canary(&self, release: &Release) -> Result<Canary> {
+        let CanaryDefinition { workload: written, proofs: names, soak_seconds } = self.definition;
+        let workload = workloads::parse(&written.value)
+            .map_err(|unknown| unknown.at(|what| self.invalid(written, "workload", what)))?;
+        let data = self.component.data.as_ref().map_or(ComponentData::None, |data| data.value);
+        if data == ComponentData::Migrated {
+            let reason =
+                "an upgrade changes its data (`data: migrated`), and two forms of it must not meet the same data";
+            return Err(self.impossible(reason));
+        }
+        if workload.kind != WorkloadKind::Deployment {
+            let reason =
+                format!("each pod of {} has a place of its own, so none can run beside the others", written.value);
+            return Err(self.impossible(&reason));
+        }
+        let soak = soak_seconds.as_ref().map_or(SOAK_SECONDS, |seconds| seconds.value);
+        let canary = Canary { workload, proofs: names.value.clone(), soak_seconds: soak };
+        let of_release = proofs::declared(self.path, release)?;
+        canary.check(&self.component.name.value, data, &of_release).map_err(|what| {
+            let what = format!("the component `{}` has {what}", self.component.name.value);
+            match soak_seconds.as_ref().filter(|seconds| seconds.value > Canary::LONGEST_SOAK_SECONDS) {
+                Some(seconds) => self.invalid(seconds, "soakSeconds", what),
+                None => self.invalid(names, "proofs", what),
+            }
+        })?;
+        Ok(canary)
+    }
+}
+
+/// Refuses canaries that are wrong by themselves, and components that cannot have one whatever they render.
+pub fn check(path: &Path, release: &Release) -> Result<()> {
+    let declared = (0..release.components.len()).filter_map(|index| Declared::of(path, release, index));
+    declared.map(|declared| declared.canary(release).map(drop)).collect()
+}
+
+/// The canary of a component, as the release document has it.
+pub fn canary(definition: &Definition, index: usize) -> Result<Option<Canary>> {
+    let declared = Declared::of(&definition.path, &definition.release, index);
+    declared.map(|declared| declared.canary(&definition.release)).transpose()
+}

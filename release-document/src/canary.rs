@@ -1,0 +1,142 @@
+//! Canaries: how an upgrade tries the new form of a component, in one pod beside those that run.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fields::{Checked, check_workload, require, shown};
+use crate::{ComponentData, ComponentEntry, Proof, ProofTrial, ReleaseDocument, Workload, WorkloadKind};
+
+/// How an upgrade tries a component before it changes: one pod of the new form runs beside those of the earlier one and is
+/// proved before the rest follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// Whose pod it is: a Deployment of the component.
+    pub workload: Workload,
+    /// Names of the release's proofs that the pod must pass, in their order. Each is of this component.
+    pub proofs: Vec<String>,
+    /// Seconds for which the pod is watched once it gets requests.
+    pub soak_seconds: u64,
+}
+
+impl Canary {
+    /// Longest time for which one pod is watched, in seconds: an hour.
+    pub const LONGEST_SOAK_SECONDS: u64 = 3600;
+
+    /// Most proofs of one pod.
+    pub const PROOFS: usize = 16;
+
+    /// Says what is wrong with the canary of a component: its data, its workload, its proofs. What its workload renders to is
+    /// not known here.
+    pub fn check(&self, component: &str, data: ComponentData, proofs: &[Proof]) -> Result<(), String> {
+        check_workload(&self.workload)?;
+        require(self.workload.kind == WorkloadKind::Deployment, || {
+            format!("a canary of {}, where a Deployment belongs", self.workload)
+        })?;
+        require(data != ComponentData::Migrated, || {
+            "a canary, although an upgrade changes its data: two forms of it must not meet the same data".to_owned()
+        })?;
+        let longest = Self::LONGEST_SOAK_SECONDS;
+        require(self.soak_seconds <= longest, || {
+            format!("a canary that is watched for {} seconds, where up to {longest} belong", self.soak_seconds)
+        })?;
+        let count = self.proofs.len();
+        require((1..=Self::PROOFS).contains(&count), || {
+            format!("a canary with {count} proofs, where 1 to {} belong", Self::PROOFS)
+        })?;
+        let mut seen = BTreeSet::new();
+        self.proofs.iter().try_for_each(|name| {
+            require(seen.insert(name), || format!("the proof `{}` twice in its canary", shown(name)))?;
+            self.check_proof(component, name, proofs)
+        })
+    }
+
+    /// A proof that can be asked of the pod: it is of this component, and a command of it runs in this workload.
+    fn check_proof(&self, component: &str, name: &str, proofs: &[Proof]) -> Checked {
+        let proof = proofs.iter().find(|proof| proof.name == *name && proof.component == component);
+        let proof = proof.ok_or_else(|| format!("`{}` in its canary, which is no proof of it", shown(name)))?;
+        match &proof.trial {
+            ProofTrial::Command(command) => require(command.workload == self.workload, || {
+                format!("the proof `{}` in its canary, which runs in {}", shown(name), command.workload)
+            }),
+            ProofTrial::Request(_) => Ok(()),
+        }
+    }
+}
+
+/// Checks the canary of a component, where it has one.
+pub(crate) fn check_canary(release: &ReleaseDocument, component: &ComponentEntry) -> Checked {
+    let Some(canary) = &component.canary else { return Ok(()) };
+    let checked = canary.check(&component.name, component.data, &release.proofs);
+    checked.map_err(|what| format!("it has {what}, in component {}", shown(&component.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn release(canary: &Value, data: &str) -> Result<ReleaseDocument, String> {
+        let rule = json!({"name": "data", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
+            "limit_seconds": 60, "save": ["save"], "load": ["load"]});
+        let rules = if data == "none" { json!([]) } else { json!([rule]) };
+        let component = |name: &str, more: &Value| {
+            let mut component = json!({"name": name, "namespace": name, "needs": [], "objects": "documents/objects/web.json",
+                "pod_security": "restricted", "ready_seconds": 60});
+            component.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            component
+        };
+        let more = json!({"canary": canary, "data": data, "backup": rules});
+        let command = |name: &str, component: &str, workload: &str| {
+            json!({"name": name, "component": component, "shows": "It works", "limit_seconds": 30, "trial": {"command": {
+                "workload": {"kind": "Deployment", "name": workload}, "arguments": ["true"], "expect": {"exit_code": 0}}}})
+        };
+        let document = json!({
+            "type": "landfall.dev/release/1", "name": "shop", "version": "3.0.0", "counter": 9, "assembled": false,
+            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "values": [],
+            "components": [component("web", &more), component("other", &json!({}))],
+            "requirements": {"cores": 1, "memory_bytes": 1, "data_bytes": 1},
+            "proofs": [command("answers", "web", "web"), command("elsewhere", "web", "worker"),
+                command("foreign", "other", "web")],
+        });
+        ReleaseDocument::read(document.to_string().as_bytes())
+            .map_err(|error| std::error::Error::source(&error).unwrap().to_string())
+    }
+
+    fn canary(workload: &str, proofs: &[&str], soak_seconds: u64) -> Value {
+        let (kind, name) = workload.split_once('/').unwrap();
+        json!({"workload": {"kind": kind, "name": name}, "proofs": proofs, "soak_seconds": soak_seconds})
+    }
+
+    #[test]
+    fn a_canary_of_a_deployment_with_proofs_of_its_component_is_read() {
+        for data in ["none", "kept"] {
+            let read = release(&canary("Deployment/web", &["answers"], 60), data).unwrap();
+            let canary = read.components[0].canary.as_ref().unwrap();
+            assert_eq!((canary.proofs.as_slice(), canary.soak_seconds), (["answers".to_owned()].as_slice(), 60));
+            assert!(read.components[1].canary.is_none());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_canary_is_refused_with_its_reason() {
+        let many = vec!["answers"; 17];
+        for (canary, data, what) in [
+            (canary("StatefulSet/web", &["answers"], 0), "none", "a canary of StatefulSet/web"),
+            (canary("Deployment/a b", &["answers"], 0), "none", "no name of an object"),
+            (canary("Deployment/web", &["answers"], 0), "migrated", "must not meet the same data"),
+            (canary("Deployment/web", &["answers"], 3601), "none", "watched for 3601 seconds"),
+            (canary("Deployment/web", &[], 0), "none", "with 0 proofs"),
+            (canary("Deployment/web", &many, 0), "none", "with 17 proofs"),
+            (canary("Deployment/web", &["answers", "answers"], 0), "none", "`answers` twice"),
+            (canary("Deployment/web", &["unknown"], 0), "none", "`unknown` in its canary, which is no proof of it"),
+            (canary("Deployment/web", &["foreign"], 0), "none", "`foreign` in its canary, which is no proof of it"),
+            (canary("Deployment/web", &["elsewhere"], 0), "none", "which runs in Deployment/worker"),
+        ] {
+            let refused = release(&canary, data).unwrap_err();
+            assert!(refused.contains(what) && refused.contains("component web"), "{refused}");
+        }
+    }
+}

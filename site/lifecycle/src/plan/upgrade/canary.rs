@@ -1,0 +1,133 @@
+//! Whether an upgrade tries a component's new form in a canary, or why it does not.
+
+use landfall_engine::plan::{Operation, PlannedStep};
+use landfall_release_document::{Canary as Declared, ComponentEntry};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::UpgradeInputs;
+use super::difference::{ComponentChange, Fate, resolved};
+use crate::plan::install::step;
+use crate::steps::action::Action;
+use crate::steps::canary::Canary;
+use crate::steps::component::Component;
+use landfall_engine::step::StepError;
+
+/// Seconds that a pod takes to become ready, where nothing is known.
+const READY_SECONDS: u64 = 15;
+
+/// The canary of a component that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum CanaryChoice {
+    /// One pod of the new form is proved beside those that run, before the rest changes.
+    Tried {
+        /// The workload whose pod it is.
+        workload: String,
+        /// Names of the proofs that the pod must pass.
+        proofs: Vec<String>,
+        /// Seconds for which it is watched once it gets requests.
+        soak_seconds: u64,
+    },
+    /// There is none.
+    Skipped {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// What of a plan leaves no room for a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Nothing does.
+    None,
+    /// Its objects stay as they are, or nothing of it runs yet.
+    NotReplaced,
+    /// Its pods make way for other files.
+    Files,
+    /// It stops while data changes.
+    Stops,
+}
+
+impl Obstacle {
+    pub(super) fn of(is_replaced: bool, is_remounted: bool, stops: bool) -> Self {
+        match (is_replaced, is_remounted, stops) {
+            (false, ..) => Self::NotReplaced,
+            (_, true, _) => Self::Files,
+            (_, _, true) => Self::Stops,
+            _ => Self::None,
+        }
+    }
+}
+
+fn declared<'a>(inputs: &UpgradeInputs<'a>, component: &str) -> Option<(&'a ComponentEntry, &'a Declared)> {
+    let entry = inputs.after.release.components.iter().find(|entry| entry.name == component)?;
+    entry.canary.as_ref().map(|canary| (entry, canary))
+}
+
+fn workload<'a>(canary: &Declared, objects: &'a [Value]) -> Option<&'a Value> {
+    let is_it = |object: &&Value| {
+        object["kind"] == canary.workload.kind.name() && object["metadata"]["name"] == *canary.workload.name
+    };
+    objects.iter().find(is_it)
+}
+
+impl CanaryChoice {
+    /// That of a component; none if the later release declares none, or the component stays as it is. `objects` are its objects in
+    /// the later release, with the site's values.
+    pub(super) fn of(
+        inputs: &UpgradeInputs<'_>,
+        change: &ComponentChange,
+        before: Option<&Component>,
+        objects: &[Value],
+        obstacle: Obstacle,
+    ) -> Result<Option<Self>, StepError> {
+        let Some((_, canary)) = declared(inputs, &change.component) else { return Ok(None) };
+        let earlier = before.map(|before| resolved(before, inputs.before.documents)).transpose()?.unwrap_or_default();
+        let reason = match (change.fate, obstacle) {
+            (Fate::Added, _) => "nothing of it runs yet".to_owned(),
+            (_, Obstacle::NotReplaced) => return Ok(None),
+            _ if inputs.operation != Operation::Upgrade => "a rollback returns to what has run here".to_owned(),
+            (_, Obstacle::Files) => "its files change, and no pod has those of two releases".to_owned(),
+            (_, Obstacle::Stops) => "it stops while data changes".to_owned(),
+            (_, Obstacle::None) => match unfit(canary, &earlier, objects) {
+                Some(reason) => reason,
+                None => return Ok(Some(Self::tried(canary))),
+            },
+        };
+        Ok(Some(Self::Skipped { reason }))
+    }
+
+    fn tried(canary: &Declared) -> Self {
+        Self::Tried {
+            workload: canary.workload.to_string(),
+            proofs: canary.proofs.clone(),
+            soak_seconds: canary.soak_seconds,
+        }
+    }
+
+    /// The step, if there is a canary. It comes before the step that changes the component, and is undone after it.
+    pub(super) fn step(&self, inputs: &UpgradeInputs<'_>, component: &Component) -> Option<PlannedStep<Action>> {
+        let Self::Tried { soak_seconds, .. } = self else { return None };
+        let name = &component.owner.component;
+        let (entry, canary) = declared(inputs, name)?;
+        let action = Canary { component: component.clone(), canary: canary.clone(), seconds: entry.ready_seconds };
+        let title = format!("try {name} in one pod before the rest changes");
+        Some(step(format!("canary/{name}"), &title, READY_SECONDS + soak_seconds, Action::Canary(action)))
+    }
+}
+
+/// Why a workload gets no canary at this site.
+fn unfit(canary: &Declared, earlier: &[Value], later: &[Value]) -> Option<String> {
+    let name = &canary.workload;
+    let (Some(was), Some(is)) = (workload(canary, earlier), workload(canary, later)) else {
+        return Some(format!("nothing of {name} runs yet"));
+    };
+    let replicas = is["spec"]["replicas"].as_u64().unwrap_or(1);
+    if replicas < 2 {
+        let pods = if replicas == 1 { "one pod".to_owned() } else { format!("{replicas} pods") };
+        return Some(format!("{name} has {pods} at this site"));
+    }
+    (was["spec"]["template"] == is["spec"]["template"]).then(|| format!("the pods of {name} do not change"))
+}

@@ -1,0 +1,254 @@
+//! The new form of a component is tried in one pod beside those of the earlier form: it must become ready, pass its proofs, get
+//! requests and stay healthy, and pass its proofs again. Only then the rest follows. The pod and what was copied for it are gone
+//! once the step is done, or undone.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use landfall_cluster::{Applied, Canaries, CanaryForm, Cluster, ClusterError, Edited, ObjectName};
+use landfall_engine::causes::with_causes;
+use landfall_error_codes::codes;
+use landfall_media::progress::Event;
+use landfall_release_document::Canary as Declared;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::component::Component;
+use crate::pods::{is_ready, object_name};
+use crate::proofs::{CanaryPod, Prover, chosen, result};
+use crate::site::Site;
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// How long a canary's objects may take until they are gone.
+pub(super) const REMOVAL_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long the node may take to notice that a pod was proved.
+const NOTICE_LIMIT: Duration = Duration::from_mins(2);
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the pod may be not ready while it is watched: a probe may miss once.
+const TOLERANCE: Duration = Duration::from_secs(30);
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// The component as the later release has it.
+    pub component: Component,
+    /// What the release declares.
+    pub canary: Declared,
+    /// Seconds until the pod must be ready.
+    pub seconds: u64,
+}
+
+/// The pod under trial.
+struct Trial<'a> {
+    step: &'a Canary,
+    site: &'a Site,
+    cluster: &'a Cluster,
+    pod: ObjectName,
+    /// The component's objects in their new form.
+    objects: &'a [Value],
+}
+
+impl Canary {
+    fn name(&self) -> &str {
+        &self.component.owner.component
+    }
+
+    fn workload(&self) -> ObjectName {
+        object_name(&self.component.namespace, &self.canary.workload)
+    }
+
+    fn remove(&self, cluster: &Cluster) -> Result<usize, StepError> {
+        Ok(cluster.remove_canaries(Canaries::Of(self.name()), REMOVAL_LIMIT)?)
+    }
+
+    /// Whether the cluster has another form of an object than the component, or none.
+    fn differs(&self, cluster: &Cluster, object: &Value) -> Result<bool, ClusterError> {
+        let editable = self.component.editable_of(object);
+        let edited = Edited { object, editable: &editable, edits: self.component.edits };
+        match cluster.compare_edited(&edited) {
+            Ok(applied) => Ok(applied != Applied::Same),
+            // An edit that the change overwrites.
+            Err(ClusterError::Conflict { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Trial<'_> {
+    /// The error of a canary that failed: its component and pod, and what it did.
+    fn failed(&self, what: impl std::fmt::Display) -> StepError {
+        let what = format!("the canary of component {} failed: {} {what}", self.step.name(), self.pod);
+        StepError::new(codes::CANARY_FAILED, what)
+    }
+
+    fn gone(&self) -> StepError {
+        self.failed("was deleted")
+    }
+
+    /// Brings the pod up, proves it, lets it serve and watches it.
+    fn run(&self) -> Result<Value, StepError> {
+        let limit = Duration::from_secs(self.step.seconds);
+        let started = self.cluster.wait_for_pod(&self.pod, limit, |pod| runs(pod) || has_ended(pod))?;
+        let started = started.ok_or_else(|| self.gone())?;
+        if !runs(&started) {
+            let reason = self.cluster.why_not_ready(&started).unwrap_or_else(|| "nothing says why".to_owned());
+            return Err(self.failed(format!("did not become ready within {} s: {reason}", limit.as_secs())));
+        }
+        let mut proofs = self.prove(&started)?;
+        self.cluster.let_canary_serve(&self.pod)?;
+        let serving = self.cluster.wait_for_pod(&self.pod, NOTICE_LIMIT, |pod| is_ready(pod) || has_ended(pod))?;
+        let serving = serving.ok_or_else(|| self.gone())?;
+        if !is_ready(&serving) {
+            return Err(self.failed("passed its proofs, and is not ready to serve"));
+        }
+        if self.step.canary.soak_seconds > 0 {
+            self.watch(&started)?;
+            proofs.extend(self.prove(&started)?);
+        }
+        Ok(json!({"pod": self.pod.to_string(), "proofs": proofs}))
+    }
+
+    /// The pod passes each of its proofs.
+    fn prove(&self, pod: &Value) -> Result<Vec<Value>, StepError> {
+        let address: Option<IpAddr> = pod["status"]["podIP"].as_str().and_then(|address| address.parse().ok());
+        let asked = CanaryPod { pod: pod.clone(), address, objects: self.objects.to_vec() };
+        let prover = Prover::of_canary(self.cluster.clone(), &self.site.release, asked);
+        let proofs = chosen(&self.site.release, &self.step.canary.proofs)
+            .map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
+        let mut passed = Vec::new();
+        for proof in proofs {
+            let note = format!("canary of {}, proof {}: {}", self.step.name(), proof.name, proof.shows);
+            self.site.progress.event(Event::Note(note));
+            let shown = result(&prover, proof);
+            if let Some(mismatch) = &shown.failure {
+                let (expected, found) = (&mismatch.expected, &mismatch.found);
+                let what = format!("did not pass the proof {}: expected {expected}; found {found}", proof.name);
+                return Err(self.failed(what));
+            }
+            passed.push(json!({"name": shown.name, "seconds": shown.seconds}));
+        }
+        Ok(passed)
+    }
+
+    /// Watches the pod while Services send requests to it.
+    fn watch(&self, started: &Value) -> Result<(), StepError> {
+        let (limit, begun) = (Duration::from_secs(self.step.canary.soak_seconds), Instant::now());
+        let note = format!("the canary of {} serves, and is watched for {} s", self.step.name(), limit.as_secs());
+        self.site.progress.event(Event::Note(note));
+        let mut unready: Option<Instant> = None;
+        while begun.elapsed() < limit || unready.is_some() {
+            std::thread::sleep(INTERVAL.min(limit));
+            let reason = match self.cluster.get(&self.pod) {
+                Ok(live) => self.look(started, &live.ok_or_else(|| self.gone())?)?,
+                Err(error) if error.is_transient() => Some(with_causes(&error)),
+                Err(error) => return Err(error.into()),
+            };
+            let Some(reason) = reason else {
+                unready = None;
+                continue;
+            };
+            if unready.get_or_insert_with(Instant::now).elapsed() > TOLERANCE {
+                return Err(self.failed(format!("did not stay ready: {reason}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the pod is not ready, if it is not. A container that ended is a failure, even if it runs again.
+    fn look(&self, started: &Value, live: &Value) -> Result<Option<String>, StepError> {
+        if live["metadata"]["uid"] != started["metadata"]["uid"] || has_ended(live) {
+            return Err(self.gone());
+        }
+        if restarts(live) > restarts(started) {
+            let why = self.cluster.why_not_ready(live).map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(self.failed(format!("has a container that ended and was started again{why}")));
+        }
+        let reason = || self.cluster.why_not_ready(live).unwrap_or_else(|| "nothing says why".to_owned());
+        Ok((!is_ready(live)).then(reason))
+    }
+}
+
+/// Whether all containers of a pod are ready, and it has an address. It serves only once it was proved.
+fn runs(pod: &Value) -> bool {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let are_ready = conditions.any(|one| one["type"] == "ContainersReady" && one["status"] == "True");
+    are_ready && pod["status"]["podIP"].is_string()
+}
+
+/// Whether a pod has ended for good, or is being deleted.
+fn has_ended(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+        || !pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+fn restarts(pod: &Value) -> i64 {
+    let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    statuses.filter_map(|status| status["restartCount"].as_i64()).sum()
+}
+
+impl Step<Site> for Canary {
+    /// What was seen of a pod before a power cut says nothing of it now: it is tried again.
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let left = site.cluster()?.canaries(Canaries::Of(self.name()))?.len();
+        Ok(if left == 0 { Observed::Absent } else { Observed::Partial(format!("{left} objects of it are there")) })
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let cluster = site.cluster()?;
+        self.remove(&cluster)?;
+        let objects = self.component.resolved(&site.documents)?;
+        let workload = self.workload();
+        let form = CanaryForm { component: self.name(), workload: &workload, objects: &objects };
+        let made = form.objects(|object| self.differs(&cluster, object))?;
+        let made = made.ok_or_else(|| StepError::new(codes::BUG, format!("{workload} is not in the release")))?;
+        let trial = Trial { step: self, site, cluster: &cluster, pod: form.pod(), objects: &objects };
+        for object in &made {
+            cluster.apply(object).map_err(|error| match error {
+                refused @ ClusterError::Refused { .. } if !refused.is_transient() => {
+                    trial.failed("cannot be made").because(refused)
+                }
+                other => other.into(),
+            })?;
+        }
+        let tried = trial.run()?;
+        self.remove(&cluster)?;
+        Ok(tried)
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        if site.undo.removing_cluster {
+            return Ok(());
+        }
+        self.remove(&site.cluster()?).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(ready: &str, address: Value, phase: &str) -> Value {
+        let conditions = json!([{"type": "ContainersReady", "status": ready}, {"type": "Ready", "status": "False"}]);
+        json!({"metadata": {}, "status": {"phase": phase, "conditions": conditions, "podIP": address,
+            "containerStatuses": [{"restartCount": 1}, {"restartCount": 2}]}})
+    }
+
+    #[test]
+    fn a_pod_runs_before_it_serves() {
+        let address = json!("10.0.0.7");
+        assert!(runs(&pod("True", address.clone(), "Running")));
+        assert!(!runs(&pod("False", address.clone(), "Running")) && !runs(&pod("True", Value::Null, "Running")));
+        assert!(
+            !has_ended(&pod("False", Value::Null, "Pending")) && has_ended(&pod("True", address.clone(), "Failed"))
+        );
+        let mut deleted = pod("True", address, "Running");
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert!(has_ended(&deleted));
+        assert_eq!((restarts(&deleted), restarts(&json!({}))), (3, 0));
+    }
+}
