@@ -255,8 +255,11 @@ fn called(name: &str, operands: usize) -> Result<(), String> {
         Some((_, least, _)) => Err(format!("`{name}` has {operands} operands, and takes {least}")),
         None => {
             let names: Vec<&str> = FUNCTIONS.iter().map(|(known, ..)| *known).collect();
-            Err(format!("`{name}` cannot be called: there are {}, and the macros has, all, exists, exists_one, map \
-                         and filter", names.join(", ")))
+            Err(format!(
+                "`{name}` cannot be called: there are {}, and the macros has, all, exists, exists_one, map \
+                         and filter",
+                names.join(", ")
+            ))
         }
     }
 }

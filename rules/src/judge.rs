@@ -146,7 +146,8 @@ fn outcome(rule: &Rule, inputs: &Inputs, sizes: Sizes, left: &mut u64) -> Result
         let expression = Expression::parse(text).map_err(|reason| (field, reason))?;
         let steps = expression.steps(sizes).map_err(|reason| (field, reason))?;
         let rest = left.checked_sub(steps);
-        *left = rest.ok_or_else(|| (field, format!("the rules of the release could take more than {ALL_STEPS} steps")))?;
+        *left =
+            rest.ok_or_else(|| (field, format!("the rules of the release could take more than {ALL_STEPS} steps")))?;
         Ok(expression)
     };
     let is_met = expression("require", &rule.require)?.holds(&context).map_err(|reason| ("require", reason))?;

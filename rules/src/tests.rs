@@ -155,7 +155,10 @@ fn a_long_run_of_negations_needs_no_stack() {
 fn a_rule_that_fails_is_its_own_outcome() {
     let rules = [rule("facts.cores > 1"), rule("facts.none.such"), rule("1 / 0 == 1"), rule("facts.cores > 1000")];
     let outcomes: Vec<Outcome> = judge(&rules, &inputs()).into_iter().map(|judgment| judgment.outcome).collect();
-    assert!(matches!(outcomes[0], Outcome::Met { .. }) && matches!(outcomes[3], Outcome::NotMet { .. }), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0], Outcome::Met { .. }) && matches!(outcomes[3], Outcome::NotMet { .. }),
+        "{outcomes:?}"
+    );
     for unusable in &outcomes[1..3] {
         assert!(matches!(unusable, Outcome::Unusable(reason) if reason.starts_with("`require`: ")), "{unusable:?}");
     }
@@ -163,12 +166,15 @@ fn a_rule_that_fails_is_its_own_outcome() {
 
 #[test]
 fn all_rules_of_a_release_share_a_bound() {
-    let costly = rule("facts.modules.all(a, facts.modules.all(b, facts.modules.all(c, facts.modules.all(d, a != b || c != d))))");
+    let costly = rule(
+        "facts.modules.all(a, facts.modules.all(b, facts.modules.all(c, facts.modules.all(d, a != b || c != d))))",
+    );
     let rules: Vec<Rule> = std::iter::repeat_n(costly, 500).collect();
     let begin = std::time::Instant::now();
     let outcomes = judge(&rules, &inputs());
     assert_eq!(outcomes.len(), 500);
-    let is_over = |judgment: &Judgment| matches!(&judgment.outcome, Outcome::Unusable(reason) if reason.contains("steps"));
+    let is_over =
+        |judgment: &Judgment| matches!(&judgment.outcome, Outcome::Unusable(reason) if reason.contains("steps"));
     assert!(outcomes.last().is_some_and(is_over), "{:?}", outcomes.last());
     assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
 }

@@ -95,7 +95,8 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
 /// Tries each expression on sample hosts.
 fn try_rules(path: &Path, release: &Release) -> Result<()> {
     let figures = release.requirements.figures();
-    let default = |value: &'_ super::ValueDefinition| Some((value.name.value.clone(), value.default.as_ref()?.value.clone()));
+    let default =
+        |value: &'_ super::ValueDefinition| Some((value.name.value.clone(), value.default.as_ref()?.value.clone()));
     let view = ReleaseView {
         name: &release.name.value,
         version: &release.version.value,

@@ -34,7 +34,8 @@ fn rules_and_gpus_reach_the_release() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
     let text = GOOD.replacen("counter: 7", &format!("counter: 7\n{}", rule("facts.cores >= 8")), 1);
-    let gpus = "data: 10Gi, gpus: {count: 2, memory: 24Gi, computeCapability: \"8.9\", driver: \"570.86.15\", mig: whole}}";
+    let gpus =
+        "data: 10Gi, gpus: {count: 2, memory: 24Gi, computeCapability: \"8.9\", driver: \"570.86.15\", mig: whole}}";
     let text = text.replacen("data: 10Gi}", gpus, 1);
     fs_err::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("file");
     let release = read(&path).expect("read").release;

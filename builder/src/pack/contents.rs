@@ -9,8 +9,7 @@ use landfall_error_codes::codes;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
     ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NodePack,
-    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue,
-    ValueTarget,
+    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
 use serde_json::json;
 

@@ -29,6 +29,12 @@ struct Section {
     items: Vec<Item>,
 }
 
+impl Section {
+    fn has_passed(&self) -> bool {
+        self.items.iter().any(Item::is_passed)
+    }
+}
+
 struct Item {
     number: usize,
     kind: &'static str,

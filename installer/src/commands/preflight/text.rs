@@ -12,8 +12,9 @@ use crate::shown;
 /// What a person reads at a terminal.
 pub(super) fn text(report: &PreflightReport) -> String {
     let PreflightReport { release, version, host, operating_system, collected_at, .. } = report;
-    let line = |text: &str| shown::line(text);
-    let (host, system, collected) = (line(host), line(operating_system), line(collected_at));
+    let line = |text: &String| shown::line(text);
+    let [release, version, host, system, collected] =
+        [release, version, host, operating_system, collected_at].map(line);
     let mut text = format!("preflight: {release} {version} on {host} ({system}), as of {collected}\n");
     if !report.verified {
         text.push_str("NOT VERIFIED: this believes what the bundle says about itself; `--trust` checks it\n");
@@ -45,7 +46,7 @@ fn finding_text(text: &mut String, number: usize, finding: &Finding) {
         Severity::Blocker => "BLOCKER",
         Severity::Warning => "warning",
     };
-    let name = &finding.name;
+    let name = shown::line(&finding.name);
     let _infallible = writeln!(text, "  {label:<7}  {number}. {message} [{} {name}]", finding.code);
     for more in [why, field(&finding.fix)].iter().filter(|more| !more.is_empty()) {
         let _infallible = writeln!(text, "           {more}");

@@ -90,7 +90,10 @@ mod tests {
     fn names_are_kebab_case_and_each_code_and_name_occurs_once() {
         let mut seen = BTreeSet::new();
         for (code, name, _) in ENTRIES {
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{name}");
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{name}"
+            );
             assert!(seen.insert(*name) && seen.insert(code.id), "{name} or {} occurs twice", code.id);
         }
     }
@@ -100,8 +103,12 @@ mod tests {
     fn every_code_of_preflight_has_a_name_of_its_own() {
         // What a file of facts or a command says about itself, and the probe's own errors, are no findings.
         let none = [
-            codes::NOT_READY, codes::FACTS_FILE, codes::GPU_PROBE_NOT_RUN, codes::GPU_PROBE_TIMED_OUT,
-            codes::GPU_FACTS_MALFORMED, codes::GPU_FACTS_SCHEMA,
+            codes::NOT_READY,
+            codes::FACTS_FILE,
+            codes::GPU_PROBE_NOT_RUN,
+            codes::GPU_PROBE_TIMED_OUT,
+            codes::GPU_FACTS_MALFORMED,
+            codes::GPU_FACTS_SCHEMA,
         ];
         let of_preflight = codes::ALL.iter().filter(|code| code.id.starts_with("LF30"));
         for code in of_preflight.filter(|code| none.iter().all(|other| other.id != code.id)) {

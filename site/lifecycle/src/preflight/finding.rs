@@ -169,4 +169,3 @@ impl std::fmt::Display for Finding {
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.severity, catalog::entry(finding.code).rank));
 }
-

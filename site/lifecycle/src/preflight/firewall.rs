@@ -26,9 +26,7 @@ pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Finding> {
     let sources: Vec<String> = ranges.map(|range| format!("--add-source={range}")).collect();
     let trust = format!("firewall-cmd --permanent --zone=trusted {}", sources.join(" "));
     let reload = "firewall-cmd --reload".to_owned();
-    let fix = format!(
-        "Run `{trust}` and `{reload}`; or turn firewalld off with `systemctl disable --now firewalld`."
-    );
+    let fix = format!("Run `{trust}` and `{reload}`; or turn firewalld off with `systemctl disable --now firewalld`.");
     Some(Finding::new(codes::FIREWALL_CLOSED, found, "all of them accepted").fix(fix).commands([trust, reload]))
 }
 

@@ -14,7 +14,6 @@ use network::upgrade_ports;
 pub use shell::quote;
 use storage::upgrade_space;
 
-
 mod catalog;
 pub(crate) mod clock;
 mod finding;

@@ -14,8 +14,8 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     // Trees of texts and numbers have a JSON form, so neither fails.
-    let [facts, site] = [serde_json::to_value(facts), serde_json::to_value(configuration)]
-        .map(|value| value.unwrap_or(Value::Null));
+    let [facts, site] =
+        [serde_json::to_value(facts), serde_json::to_value(configuration)].map(|value| value.unwrap_or(Value::Null));
     judge(&release.rules, &Inputs::new(facts, &ReleaseView::from(release), site)).into_iter().map(finding).collect()
 }
 

@@ -116,7 +116,10 @@ fn a_clock_that_was_set_back_only_warns() {
     assert!(warnings(&facts).is_empty(), "time servers correct a clock by less");
     newest(&mut facts, "2026-11-01T00:00:00Z");
     let warned = warnings(&facts);
-    assert!(warned[0].measured.contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"), "{warned:?}");
+    assert!(
+        warned[0].measured.contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"),
+        "{warned:?}"
+    );
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
@@ -156,10 +159,7 @@ fn which_address_is_meant_must_be_clear() {
     };
     facts.network.addresses.push(second);
     let codes = |facts: &Facts, configuration: &SiteConfiguration| -> Vec<&str> {
-        blockers(facts, configuration, Sizes::default())
-            .iter()
-            .map(|blocker| blocker.code)
-            .collect()
+        blockers(facts, configuration, Sizes::default()).iter().map(|blocker| blocker.code).collect()
     };
     let mut configuration = SiteConfiguration::default();
     assert!(codes(&facts, &configuration).is_empty(), "the default route decides");

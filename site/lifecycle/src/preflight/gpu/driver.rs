@@ -39,7 +39,8 @@ pub(super) fn missing(facts: &Facts, wanted: &GpuRequirements, held_by: &[String
     };
     let finding = Finding::new(codes::GPU_NO_DRIVER, found, needed);
     if held_by.iter().any(|driver| driver == "vfio-pci") {
-        return finding.fix("The GPU is passed through to a virtual machine: install the release there, or release it.");
+        return finding
+            .fix("The GPU is passed through to a virtual machine: install the release there, or release it.");
     }
     let branch = wanted.driver.as_deref().and_then(|driver| driver.split('.').next()?.parse().ok());
     let Some(package) = package(&facts.operating_system, branch) else { return finding };

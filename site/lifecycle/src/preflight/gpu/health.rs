@@ -43,9 +43,7 @@ fn advice(warning: Warning) -> (&'static str, &'static str, Option<&'static str>
             "Set the compute mode to DEFAULT.",
             Some("nvidia-smi --id=INDEX --compute-mode=0"),
         ),
-        Warning::MemoryHeld => {
-            ("has memory that other processes hold", "Stop them; `nvidia-smi` lists them.", None)
-        }
+        Warning::MemoryHeld => ("has memory that other processes hold", "Stop them; `nvidia-smi` lists them.", None),
         Warning::Hot => ("is so hot that it slows down", "Look after its cooling.", None),
         Warning::NotPersistent => (
             "loses its driver's state whenever it is idle, so that every first start takes seconds",

@@ -62,7 +62,8 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
         }
         HostState::DeviceLost { addresses } => {
             let listed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let which = if listed.is_empty() { "a GPU".to_owned() } else { format!("the GPU at {}", listed.join(", ")) };
+            let which =
+                if listed.is_empty() { "a GPU".to_owned() } else { format!("the GPU at {}", listed.join(", ")) };
             blocker(codes::GPU_DEVICE_LOST, &format!("{which} does not answer, although its driver is loaded"))
                 .commands(["dmesg | grep -e NVRM -e Xid".to_owned()])
         }

@@ -23,8 +23,23 @@ fn text(findings: &[Finding]) -> String {
 #[test]
 fn every_machine_has_its_own_finding_and_fix() {
     let machines = [
-        "none", "no-driver", "old-driver", "lost", "mismatch", "denied", "hangs", "crashes", "jetson", "two-l4", "mixed",
-        "a100-mig", "h100-nvswitch", "h100-nvswitch-no-fabric-manager", "ecc-errors", "vgpu", "newer",
+        "none",
+        "no-driver",
+        "old-driver",
+        "lost",
+        "mismatch",
+        "denied",
+        "hangs",
+        "crashes",
+        "jetson",
+        "two-l4",
+        "mixed",
+        "a100-mig",
+        "h100-nvswitch",
+        "h100-nvswitch-no-fabric-manager",
+        "ecc-errors",
+        "vgpu",
+        "newer",
     ];
     let wanted = GpuRequirements { driver: Some("525.60.13".to_owned()), ..wanted(1) };
     let all: String =
@@ -48,7 +63,9 @@ fn facts_that_know_no_gpus_block() {
 #[test]
 fn count_memory_and_capability_are_compared_with_each_gpu() {
     let blocks = |machine: &str, wanted: &GpuRequirements| {
-        findings(&host(machine), Some(wanted)).iter().any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
+        findings(&host(machine), Some(wanted))
+            .iter()
+            .any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
     };
     let memory = |gibibytes: u64| GpuRequirements { memory_bytes: Some(gibibytes << 30), ..wanted(2) };
     assert!(!blocks("two-l4", &wanted(2)) && blocks("two-l4", &wanted(3)));

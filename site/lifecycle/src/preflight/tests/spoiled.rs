@@ -44,12 +44,7 @@ const FAULTS: &[Fault] = &[
     ),
     fault("filesystem", |facts| facts.data_folder.kind = "nfs4".to_owned(), codes::DATA_FILESYSTEM, "ext4"),
     fault("mount", |facts| facts.data_folder.permanent = false, codes::MOUNT_NOT_PERMANENT, "/etc/fstab"),
-    fault(
-        "read-only",
-        |facts| facts.filesystems[0].read_only = true,
-        codes::READ_ONLY,
-        "mount -o remount,rw /",
-    ),
+    fault("read-only", |facts| facts.filesystems[0].read_only = true, codes::READ_ONLY, "mount -o remount,rw /"),
     fault(
         "noexec",
         |facts| facts.filesystems[0].no_exec = vec![DATA.to_owned()],
@@ -59,9 +54,19 @@ const FAULTS: &[Fault] = &[
     fault("disk", |facts| facts.filesystems[0].free_bytes = 1 << 30, codes::TOO_LITTLE_SPACE, "Free space"),
     fault("inodes", |facts| facts.filesystems[0].free_inodes = Some(5), codes::TOO_FEW_INODES, "more inodes"),
     fault("clock", |facts| facts.collected_at = "2015-01-01T00:00:00Z".to_owned(), codes::CLOCK_WRONG, "timedatectl"),
-    fault("leftovers", |facts| facts.leftovers = vec!["the running program k3s".to_owned()], codes::OTHER_KUBERNETES, "its own tool"),
+    fault(
+        "leftovers",
+        |facts| facts.leftovers = vec!["the running program k3s".to_owned()],
+        codes::OTHER_KUBERNETES,
+        "its own tool",
+    ),
     fault("ports", |facts| facts.network.ports_in_use = vec![22, 6443], codes::PORT_IN_USE, "ss -ltnp"),
-    fault("hostname", |facts| facts.hostname = "Node_1".to_owned(), codes::BAD_HOSTNAME, "hostnamectl set-hostname node-1"),
+    fault(
+        "hostname",
+        |facts| facts.hostname = "Node_1".to_owned(),
+        codes::BAD_HOSTNAME,
+        "hostnamectl set-hostname node-1",
+    ),
     fault(
         "addresses",
         |facts| {
@@ -73,7 +78,12 @@ const FAULTS: &[Fault] = &[
         codes::ADDRESS_AMBIGUOUS,
         "node.address",
     ),
-    fault("overlap", |facts| facts.network.networks = vec!["10.244.0.0/24".to_owned()], codes::RANGES_OVERLAP, "other ranges"),
+    fault(
+        "overlap",
+        |facts| facts.network.networks = vec!["10.244.0.0/24".to_owned()],
+        codes::RANGES_OVERLAP,
+        "other ranges",
+    ),
     fault(
         "firewalld",
         |facts| facts.network.firewalld = Some(Firewalld { passes_all: false, trusted: Vec::new() }),
@@ -88,7 +98,9 @@ const FAULTS: &[Fault] = &[
     ),
     fault(
         "nftables",
-        |facts| facts.network.closed_chains.push(chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &[])),
+        |facts| {
+            facts.network.closed_chains.push(chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &[]))
+        },
         codes::FIREWALL_CLOSED,
         "nft insert rule inet filter forward iifname cni0 accept",
     ),
@@ -163,7 +175,9 @@ fn expect(faults: &[&Fault]) {
     assert_eq!(seen, expected, "{names:?}");
     for fault in faults {
         let of = found.iter().filter(|finding| finding.code == fault.code.id);
-        let helps = |finding: &Finding| finding.fix.contains(fault.fix) || finding.commands.iter().any(|one| one.contains(fault.fix));
+        let helps = |finding: &Finding| {
+            finding.fix.contains(fault.fix) || finding.commands.iter().any(|one| one.contains(fault.fix))
+        };
         assert!(of.clone().any(helps), "{}: no fix with `{}`: {:?}", fault.name, fault.fix, of.collect::<Vec<_>>());
     }
 }
@@ -216,7 +230,8 @@ fn blockers_come_first_and_in_the_order_of_what_to_do() {
     }
     let found = look(&facts);
     let order: Vec<(Severity, &str)> = found.iter().map(|finding| (finding.severity, finding.name.as_str())).collect();
-    let names: Vec<&str> = order.iter().take_while(|(severity, _)| *severity == Severity::Blocker).map(|(_, name)| *name).collect();
+    let names: Vec<&str> =
+        order.iter().take_while(|(severity, _)| *severity == Severity::Blocker).map(|(_, name)| *name).collect();
     assert_eq!(names[..3], ["root", "platform", "cores"]);
     assert_eq!(names.last(), Some(&"no-swap"));
     assert!(order.is_sorted_by_key(|(severity, _)| *severity));
