@@ -183,6 +183,7 @@ codes! {
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
+    RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "A proof is declared wrongly", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
@@ -257,6 +258,8 @@ codes! {
     DATA_FILESYSTEM = "LF3025", NotReady, "The data folder is on an unsuitable filesystem", "Mount a local ext4 filesystem, or XFS made with `ftype=1`, at /var/lib/landfall.";
     MOUNT_NOT_PERMANENT = "LF3026", NotReady, "The mount of the data folder does not survive a reboot", "Add the mount to /etc/fstab, or enable a systemd mount unit.";
     IPV6_UNSUPPORTED = "LF3027", NotReady, "Landfall does not support IPv6 yet", "Give the host an IPv4 address, and set only IPv4 ranges in the site configuration.";
+    RULE_NOT_MET = "LF3028", NotReady, "A rule of the release is not met", "Do what the rule says, or ask the vendor.";
+    RULE_UNUSABLE = "LF3029", NotReady, "A rule of the release cannot be judged here", "Ask the vendor for a release whose rule works here, and send the facts of this host along.";
     // LF303x and LF304x: GPUs.
     GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that `landfall-gpu` exists and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
     GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` in `dmesg`: a driver that hangs needs a reboot of the host.";
@@ -270,6 +273,13 @@ codes! {
     GPU_DEVICE_LOST = "LF3039", NotReady, "A GPU does not answer", "Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced.";
     GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs.";
     GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are connected by NVSwitch, but Fabric Manager is not running", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
+    GPU_MISSING = "LF3042", NotReady, "The release needs a GPU, and the host has none that it can use", "Use a machine with the GPUs that the release needs; in a virtual machine, pass them through to it.";
+    GPU_TOO_FEW = "LF3043", NotReady, "The host has too few GPUs that meet the release's needs", "Use a machine with as many GPUs as the release needs, of the kind that it needs.";
+    GPU_NOT_KNOWN = "LF3044", NotReady, "It is not known which GPUs the host has", "Collect the facts again with this version of `landfall facts`.";
+    GPU_UNHEALTHY = "LF3045", NotReady, "A GPU works, but something is wrong with it", "Do what the message names before users depend on the GPU.";
+    // LF305x: more about a site before an operation.
+    FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts", "In the file of the firewall's rules, replace `flush ruleset` by one `flush table` for each table of your own.";
+    LICENSE_UNJUDGED = "LF3051", NotReady, "Whether the license suffices was not judged", "Run the same command with `--trust`, and with `--license FILE` where the vendor sent a license.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -18,7 +18,7 @@ pub(crate) struct Blocking {
     /// Entry of the registry of codes.
     pub(crate) code: &'static str,
     /// What it is, in a few words.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// What was found, and what is needed.
     pub(crate) why: String,
     /// What to do about it.

@@ -130,7 +130,7 @@ pub(crate) fn failure_json(failure: &Failure) -> String {
 pub(crate) fn failure_text(failure: &Failure) -> String {
     let mut lines = vec![format!("error[{}]: {}", failure.code().id, shown::paragraph(failure.what()))];
     for (blocker, number) in failure.blockers().iter().zip(1..) {
-        let [what, why, next] = [blocker.what, &blocker.why, &blocker.next].map(shown::paragraph);
+        let [what, why, next] = [&blocker.what, &blocker.why, &blocker.next].map(|text| shown::paragraph(text));
         lines.push(format!("  {number}. [{}] {what}: {why}\n     {next}", blocker.code));
     }
     lines.extend(failure.causes().iter().map(|cause| format!("  because: {}", shown::paragraph(cause))));

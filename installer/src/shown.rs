@@ -28,6 +28,11 @@ fn is_invisible(letter: char) -> bool {
         )
 }
 
+/// Whether a text shows everything that it holds.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.chars().any(is_invisible)
+}
+
 /// One line, with its end cut off where it is too long.
 pub(crate) fn line(text: &str) -> String {
     limited(text, LINE_CHARACTERS)

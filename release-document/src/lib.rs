@@ -15,7 +15,9 @@ mod check;
 pub mod container;
 mod fields;
 mod proof;
+mod requirements;
 mod room;
+mod rule;
 mod upgrade;
 
 pub use backup::{
@@ -27,7 +29,9 @@ pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,
 };
+pub use requirements::{GpuRequirements, MigRequirement, Requirements};
 pub use room::DataRoom;
+pub use rule::{Rule, RuleExpression, RuleSeverity, RuleText};
 pub use upgrade::{UpgradeFault, UpgradeField, UpgradePath, UpgradeRoute, check_upgrades};
 
 /// The `type` of the document.
@@ -71,6 +75,9 @@ pub struct ReleaseDocument {
     pub values: Vec<SiteValue>,
     /// What a node must have.
     pub requirements: Requirements,
+    /// What its vendor asks of a host beyond that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<Vec<UpgradePath>>,
@@ -97,18 +104,6 @@ impl ReleaseDocument {
         })?;
         Ok(release)
     }
-}
-
-/// What a node must have before anything is changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Requirements {
-    /// Processor cores.
-    pub cores: u32,
-    /// Bytes of memory.
-    pub memory_bytes: u64,
-    /// Bytes that running software will write beyond what the bundle itself takes (databases, logs).
-    pub data_bytes: u64,
 }
 
 /// An OCI content descriptor, reduced to what Landfall uses.

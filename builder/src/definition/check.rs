@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
 use serde_saphyr::Spanned;
 
-use super::{ComponentDefinition, Release, chart, upgrades};
+use super::{ComponentDefinition, Release, chart, requirements, upgrades};
 use crate::error::{BuildError, Place, Result};
 use crate::nearest::nearest;
 use crate::reference::Reference;
@@ -23,6 +23,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
     let checked = Checked { path, release };
     checked.identity()?;
     upgrades::check(path, release)?;
+    requirements::check(path, release)?;
     checked.artifacts()?;
     checked.node_packs()?;
     checked.components()?;

@@ -5,6 +5,7 @@ mod check;
 mod order;
 mod quantity;
 mod read;
+mod requirements;
 #[cfg(test)]
 mod tests;
 mod upgrades;
@@ -12,7 +13,7 @@ mod upgrades;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity};
+use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity, Rule};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -22,6 +23,7 @@ pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::read;
 pub(crate) use read::{text, yaml, yaml_text};
+pub use requirements::{GpuDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;
 
 use crate::backup::BackupDefinition;
@@ -94,6 +96,9 @@ pub struct Release {
     pub lock: PathBuf,
     /// What a node must have.
     pub requirements: Requirements,
+    /// What the vendor asks of a host beyond that, as expressions over its facts.
+    #[serde(default)]
+    pub rules: Vec<Spanned<Rule>>,
     /// Kubernetes and its parts, in the order in which they may be installed.
     pub node_packs: Vec<NodePackDefinition>,
     /// Everything that travels as an OCI artifact.
@@ -107,19 +112,6 @@ pub struct Release {
     /// Proofs, which show at a site that the release is of use, in the order in which they run.
     #[serde(default)]
     pub proofs: Vec<ProofDefinition>,
-}
-
-/// What a node must have.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Requirements {
-    /// Processor cores.
-    pub cores: u32,
-    /// Memory.
-    pub memory: Quantity,
-    /// Room for what running software writes: volumes, logs, the cluster's own data. Landfall itself counts
-    /// what the bundle brings, packed and unpacked: do not include it.
-    pub data: Quantity,
 }
 
 /// One Kubernetes version and its parts.

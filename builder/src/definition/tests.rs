@@ -21,6 +21,29 @@ fn refusal(from: &str, to: &str) -> String {
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
+/// A list with one rule.
+fn rule(require: &str) -> String {
+    format!(
+        "rules:\n  - name: enough\n    severity: blocker\n    require: \"{require}\"\n    message: Too small\n    fix: Buy more.\n    \
+         measured: {{cel: facts.cores}}\n    threshold: 8 cores"
+    )
+}
+
+#[test]
+fn rules_and_gpus_reach_the_release() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    let text = GOOD.replacen("counter: 7", &format!("counter: 7\n{}", rule("facts.cores >= 8")), 1);
+    let gpus =
+        "data: 10Gi, gpus: {count: 2, memory: 24Gi, computeCapability: \"8.9\", driver: \"570.86.15\", mig: whole}}";
+    let text = text.replacen("data: 10Gi}", gpus, 1);
+    fs_err::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("file");
+    let release = read(&path).expect("read").release;
+    assert_eq!(release.rules[0].value.name, "enough");
+    let gpus = release.requirements.figures().gpus.expect("GPUs");
+    assert_eq!((gpus.count, gpus.memory_bytes, gpus.driver.as_deref()), (2, Some(24 << 30), Some("570.86.15")));
+}
+
 #[test]
 fn a_good_definition_is_read_and_ordered() {
     let folder = tempfile::tempdir().expect("folder");
@@ -92,6 +115,13 @@ fn a_component_has_one_source_and_a_chart_one_place() {
 fn refusals_name_file_line_and_field() {
     let refusals = [
         refusal("needs: [network]", "needs: [netwrok]"),
+        refusal("data: 10Gi}", "data: 10Gi, gpus: {count: 0}}"),
+        refusal("data: 10Gi}", "data: 10Gi, gpus: {count: 1, computeCapability: \"8\"}}"),
+        refusal("data: 10Gi}", "data: 10Gi, gpus: {count: 1, mig: half}}"),
+        refusal("counter: 7", &format!("counter: 7\n{}", rule("facts.memroyBytes > 1"))),
+        refusal("counter: 7", &format!("counter: 7\n{}", rule("facts.cores"))),
+        refusal("counter: 7", &format!("counter: 7\n{}", rule("facts.cores >"))),
+        refusal("counter: 7", &format!("counter: 7\n{}", rule("facts.hostname.matches('x')"))),
         refusal("needs: []", "needs: [assistant]"),
         refusal("name: small", "name: Small_Release"),
         refusal("counter: 7", "counter: 0"),

@@ -9,8 +9,7 @@ use landfall_error_codes::codes;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
     ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NodePack,
-    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, Requirements, SITE_SCHEMA_NAME, SiteValue,
-    ValueTarget,
+    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
 use serde_json::json;
 
@@ -65,11 +64,8 @@ pub fn contents(
         artifacts,
         components: entries,
         values: values(definition),
-        requirements: Requirements {
-            cores: release.requirements.cores,
-            memory_bytes: release.requirements.memory.0,
-            data_bytes: release.requirements.data.0,
-        },
+        requirements: release.requirements.figures(),
+        rules: release.rules.iter().map(|rule| rule.value.clone()).collect(),
         upgrades: release.upgrade_paths(),
         soak_seconds: release.soak_seconds.as_ref().map(|seconds| seconds.value),
         proofs,

@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.
     Stage(StageArguments),
+    /// Report everything that would block an installation, each with its fix; changes nothing on this machine.
+    Preflight(PreflightArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
     /// Change the settings of the installed release; a change that fails is undone by itself.
@@ -336,6 +338,29 @@ pub(crate) struct InstallArguments {
     /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
     #[arg(long, requires = "dry_run")]
     pub(crate) facts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// The site's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: Option<PathBuf>,
+    /// The vendor's license, where components of the release need one.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub(crate) license: Option<PathBuf>,
+    /// Judge the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    /// Write the findings as one self-contained page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the commands of the fixes as a shell script to read and choose from; it runs nothing by itself.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fix_script: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::{Plan, Undo};
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
-use landfall_lifecycle::preflight::Blocker;
+use landfall_lifecycle::preflight::Finding;
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,10 +72,10 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
 
 /// The failure, with every blocker of its own.
 pub(super) fn refusal(error: OperationError) -> Failure {
-    let blocking = |blocker: &Blocker| Blocking {
+    let blocking = |blocker: &Finding| Blocking {
         code: blocker.code,
-        what: blocker.title,
-        why: format!("{}; needed: {}", blocker.found, blocker.needed),
+        what: blocker.message.clone(),
+        why: blocker.why(),
         next: blocker.fix.clone(),
     };
     let blockers = error.blockers().iter().map(blocking).collect();

@@ -20,6 +20,7 @@ mod logs;
 mod manuals;
 mod models;
 mod node;
+mod preflight;
 mod prove;
 mod releases;
 mod replaced_data;
@@ -51,6 +52,7 @@ use crate::printer::Printer;
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Status => return status::run(printer),
+        Command::Preflight(arguments) => return preflight::run(arguments, printer),
         Command::Kubectl(arguments) => return kubectl::run(arguments),
         Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),

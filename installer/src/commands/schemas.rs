@@ -4,8 +4,8 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport,
-    Installed, LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs,
-    SiteVerification, StatusReport, Uninstalled, Upgraded,
+    Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed,
+    SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -69,6 +69,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<LogLine>(),
         schema_of::<manuals::Written>(),
         schema_of::<models::ModelsFit>(),
+        schema_of::<PreflightReport>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
         schema_of::<replaced_data::ReplacedDataList>(),
@@ -183,7 +184,8 @@ mod tests {
         check(&Resumed::Install(Box::new(install::tests::installed())));
         check(&Resumed::Uninstall(uninstalled()));
         check(&Resumed::Nothing { release: "starter 1.0.0".to_owned() });
-        let blocking = Blocking { code: "LF3006", what: "few", why: "1; needed: 2".to_owned(), next: "add".to_owned() };
+        let blocking =
+            Blocking { code: "LF3006", what: "few".to_owned(), why: "1; needed: 2".to_owned(), next: "add".to_owned() };
         let failure = Failure::new(codes::NOT_READY, "two\nlines").blocked_by(vec![blocking]);
         check(&ErrorDocument::of(&failure.because(&std::io::Error::other("a\u{1b}cause"))));
         for event in [

@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), 
     let prepared = operations
         .prepare_upgrade(bundle, arguments.license.as_deref(), edits(arguments.overwrite_edits))
         .map_err(refusal)?;
+    prepared.warnings().iter().for_each(|warning| printer.note(warning));
     if arguments.dry_run {
         print_plan(&prepared, printer);
         return Ok(());

@@ -10,7 +10,7 @@ use crate::canary::check_canary;
 use crate::fields::{is_subdomain, shown};
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
-    NodePack, Proof, ReleaseDocument, SiteValue, check_upgrades,
+    NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_upgrades,
 };
 
 /// Longest random value of a secret, in characters.
@@ -21,9 +21,6 @@ const READY_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Most proofs of a release.
 const PROOFS: usize = 100;
-
-/// Most that a node may be asked to have, in bytes: a pebibyte.
-const REQUIRED_BYTES: u64 = 1 << 50;
 
 type Checked = Result<(), String>;
 
@@ -40,9 +37,11 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     require(release.soak_seconds.is_none_or(is_soak), || {
         format!("a soak of {} seconds, where 1 to {longest} belong", release.soak_seconds.unwrap_or_default())
     })?;
-    let requirements = &release.requirements;
-    let bytes = requirements.memory_bytes.max(requirements.data_bytes);
-    require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes"))?;
+    release.requirements.check()?;
+    let rules = &release.rules;
+    require(rules.len() <= Rule::PER_RELEASE, || format!("{} rules", rules.len()))?;
+    rules.iter().try_for_each(Rule::check)?;
+    unique("rule", rules.iter().map(|rule| &rule.name))?;
     release.images.iter().try_for_each(check_image)?;
     unique("image", release.images.iter().map(|image| &image.reference))?;
     release.artifacts.iter().try_for_each(check_artifact)?;

@@ -40,7 +40,10 @@ fn good() -> Value {
         "upgrades": [{ "from": "0.9.0" }, { "from": "0.8.0", "through": "0.9.0" }],
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
-        "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0 },
+        "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0, "gpus": {
+            "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15", "mig": "whole" } },
+        "rules": [{ "name": "enough", "severity": "blocker", "require": "facts.cores > 1", "message": "Too few",
+            "measured": { "cel": "facts.cores" }, "threshold": "2", "fix": "Buy more.", "commands": ["lscpu"] }],
         "proofs": [{ "name": "rows", "component": "db", "shows": "Rows are read", "limit_seconds": 30, "trial": { "command": {
             "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "arguments": ["true"],
             "expect": { "exit_code": 0 } } } }, {
@@ -142,6 +145,16 @@ fn what_contradicts_itself_is_refused() {
         ("/soak_seconds", json!(0), "a soak of 0 seconds, where 1 to 86400 belong"),
         ("/soak_seconds", json!(86_401), "a soak of 86401 seconds"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),
+        ("/requirements/gpus/count", json!(0), "a requirement of 0 GPUs"),
+        ("/requirements/gpus/memory_bytes", json!(u64::MAX), "bytes for each GPU"),
+        ("/requirements/gpus/compute_capability", json!("8"), "`8`, which is no compute capability"),
+        ("/requirements/gpus/driver", json!("new"), "`new`, which is no version of a driver"),
+        ("/rules/0/name", json!("Enough"), "the rule `Enough`"),
+        ("/rules/0/require", json!("a".repeat(2049)), "an expression of 2049 bytes"),
+        ("/rules/0/measured", json!({ "cel": "" }), "an expression of 0 bytes"),
+        ("/rules/0/fix", json!("one\ntwo"), "which is not one line in `fix` of rule enough"),
+        ("/rules/0/message", json!(""), "a text of 0 bytes"),
+        ("/rules/0/commands", json!(["a", "b", "c", "d", "e", "f", "g", "h", "i"]), "9 commands"),
         ("/images/0/config/size", json!(1_u64 << 50), "a blob of"),
         ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),
         ("/proofs/0/component", json!("web"), "the component `web` of proof rows"),

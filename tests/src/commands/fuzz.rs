@@ -27,6 +27,7 @@ const TARGETS: [&str; 13] = [
     "archives",
     "elf",
     "licenses",
+    "rules",
 ];
 
 /// What shows libFuzzer which code an input reached.

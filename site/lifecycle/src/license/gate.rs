@@ -20,7 +20,7 @@ use landfall_release_document::ReleaseDocument;
 use super::record::{LicenseRecord, why};
 use crate::marks::Marks;
 use crate::operations::TrustedRelease;
-use crate::preflight::Blocker;
+use crate::preflight::Finding;
 
 /// For which machine a license is looked at.
 pub(crate) enum LicensedHost<'a> {
@@ -98,12 +98,12 @@ impl Licensing {
     }
 
     /// What blocks an install or an upgrade to this release.
-    pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Blocker> {
+    pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Finding> {
         let held = self.held.as_ref().map(|held| (&held.license, &held.standing));
         let blocker = |shortfall: Shortfall| {
-            let mut blocker = Blocker::new(shortfall.code, shortfall.found, shortfall.needed);
+            let mut blocker = Finding::new(shortfall.code, shortfall.found, shortfall.needed);
             if let Some(note) = &self.note {
-                blocker.found = format!("{}: {note}", blocker.found);
+                blocker.measured = format!("{}: {note}", blocker.measured);
             }
             if let Some(fix) = shortfall.fix {
                 blocker.fix = fix;

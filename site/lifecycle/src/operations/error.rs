@@ -10,7 +10,7 @@ use landfall_media::durable::DurableError;
 use super::changing::ObjectEdit;
 use crate::configuration::ConfigurationError;
 use crate::marks::MarksError;
-use crate::preflight::Blocker;
+use crate::preflight::Finding;
 use crate::replaced_data::ReplacedData;
 use landfall_engine::engine::EngineError;
 use landfall_engine::journal::{JournalError, RecordedError};
@@ -95,7 +95,7 @@ pub enum OperationError {
     })]
     NotReady {
         /// The blockers, each with its fix.
-        blockers: Vec<Blocker>,
+        blockers: Vec<Finding>,
     },
     /// A release is already installed.
     #[error("release {release} is installed on this machine")]
@@ -348,9 +348,9 @@ impl From<RecordedError> for FailedStep {
 }
 
 /// Whether the machine itself is ready, and nothing but a license is missing.
-fn only_license(blockers: &[Blocker]) -> bool {
+fn only_license(blockers: &[Finding]) -> bool {
     let of_license =
-        |blocker: &Blocker| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
+        |blocker: &Finding| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 
@@ -369,7 +369,7 @@ fn instead(nearest: Option<&str>, known: &[String]) -> String {
 
 impl OperationError {
     /// The blockers of a site that is not ready; each has a code, what was found and needed, and a fix.
-    pub fn blockers(&self) -> &[Blocker] {
+    pub fn blockers(&self) -> &[Finding] {
         match self {
             Self::NotReady { blockers } => blockers,
             _ => &[],

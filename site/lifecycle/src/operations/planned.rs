@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use landfall_release_document::DataRoom;
+use landfall_bundle_spec::head::Contents;
+use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
@@ -11,7 +12,7 @@ use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::Licensing;
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::preflight::{Sizes, preflight, warnings};
+use crate::preflight::{Finding, Severity, Sizes, Subject, preflight, sort};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
@@ -25,7 +26,7 @@ pub struct PlannedInstall {
     pub(super) plan: InstallPlan,
     /// The license that counts.
     pub(super) licensing: Licensing,
-    /// What a person should know of kept data and the license.
+    /// Warnings of preflight, and what a person should know of kept data and the license.
     pub(super) notes: Vec<String>,
 }
 
@@ -45,10 +46,19 @@ impl PlannedInstall {
         };
         let facts = facts()?;
         let built_at = release.verified.identity().built_at;
-        let mut blockers = preflight(&facts, &release.release, &configuration, sizes(&release), &built_at);
+        let subject = Subject {
+            facts: &facts,
+            release: &release.release,
+            configuration: &configuration,
+            sizes: sizes(&release.verified, &release.release),
+            built_at: &built_at,
+        };
         let (adoption, licensing) = brought;
-        blockers.extend(adoption.blockers);
-        blockers.extend(licensing.blockers(&release.release, release.built_at()));
+        let mut findings = preflight(&subject);
+        findings.extend(adoption.blockers);
+        findings.extend(licensing.blockers(&release.release, release.built_at()));
+        sort(&mut findings);
+        let (blockers, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocker);
         if !blockers.is_empty() {
             return Err(OperationError::NotReady { blockers });
         }
@@ -59,7 +69,8 @@ impl PlannedInstall {
             configuration: &configuration,
             adopted: &adoption.volumes,
         })?;
-        let notes = adoption.notes.into_iter().chain(licensing.note.clone()).collect();
+        let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
+        let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
         Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes })
     }
 
@@ -74,8 +85,8 @@ impl PlannedInstall {
     }
 
     /// Warnings, which do not block.
-    pub fn warnings(&self) -> Vec<String> {
-        warnings(&self.facts).into_iter().chain(self.notes.iter().cloned()).collect()
+    pub fn warnings(&self) -> &[String] {
+        &self.notes
     }
 
     /// The release.
@@ -85,9 +96,9 @@ impl PlannedInstall {
 }
 
 /// The space that the release takes, its layers once containerd has unpacked them included.
-fn sizes(release: &TrustedRelease) -> Sizes {
-    let blobs = release.verified.blobs().entries();
+pub(super) fn sizes(contents: &Contents, release: &ReleaseDocument) -> Sizes {
+    let blobs = contents.blobs().entries();
     let inodes = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
-    let room = DataRoom::of(blobs, &release.release.requirements);
+    let room = DataRoom::of(blobs, &release.requirements);
     Sizes { room, unpacked_inodes: inodes.fold(0, u64::saturating_add) }
 }

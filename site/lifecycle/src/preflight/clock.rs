@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};
 use landfall_error_codes::codes;
 
-use super::Blocker;
+use super::Finding;
 use landfall_host::facts::Facts;
 use landfall_host::paths::SitePaths;
 
 /// A clock that cannot be right, on a host that gets a site.
-pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Blocker> {
+pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Finding> {
     let (now, built) = (time(&facts.collected_at), time(built_at));
     let (Some(now), Some(built)) = (now, built) else {
         return Some(wrong(facts.collected_at.clone(), "a time as in RFC 3339".to_owned()));
@@ -21,44 +21,49 @@ pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Blocker> {
 }
 
 /// A clock that holds nothing up, but says less than this host has seen.
-pub(super) fn warning(facts: &Facts) -> Option<String> {
+pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     let now = time(&facts.collected_at)?;
-    plausibility(now, &Evidence { seen: seen(facts), ..Evidence::default() }).note(now, &SitePaths::default())
+    let found = plausibility(now, &Evidence { seen: seen(facts), ..Evidence::default() });
+    let Plausibility::Reset(seen) = found else { return None };
+    let measured = format!("the clock says {now:.0}, and this site has seen {seen:.0}");
+    let confirm = SitePaths::default().clock();
+    let fix = format!("Set it (`timedatectl set-time`); if it is right, run `touch {}`.", confirm.display());
+    let finding = Finding::warning(codes::CLOCK_WRONG, measured, fix);
+    Some(Finding { message: "The clock was set back".to_owned(), ..finding })
 }
 
 /// Judges the clock of a site whose install continues: the blocker, or what a person should know.
-pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Blocker> {
+pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Finding> {
     let mut evidence = evidence(paths);
     let has_authority = evidence.authority_begins.is_some();
     evidence.authority_begins = evidence.authority_begins.or_else(|| time(built_at));
     let found = plausibility(now, &evidence);
     let blocker = if has_authority {
-        found.error(now, paths).map(|error| Blocker::of(&error, "the right time"))
+        found.error(now, paths).map(|error| Finding::of(&error, "the right time"))
     } else {
         implausible(now, found)
     };
     blocker.map_or_else(|| Ok(found.note(now, paths)), Err)
 }
 
-fn implausible(now: Timestamp, plausibility: Plausibility) -> Option<Blocker> {
+fn implausible(now: Timestamp, plausibility: Plausibility) -> Option<Finding> {
     let now = format!("{now:.0}");
     match plausibility {
         Plausibility::Plausible | Plausibility::Reset(_) => None,
         Plausibility::Behind(built) => Some(wrong(now, format!("later than {built:.0}, when the release was built"))),
         Plausibility::Ahead(limit) => {
             let needed = format!("not later than {limit:.0}, five years after the newest time that is known");
-            let mut blocker = Blocker::new(codes::NODE_CLOCK, now, needed);
-            blocker.fix = format!(
+            let fix = format!(
                 "Set the clock (`timedatectl set-time`); if it is right, run `install -D /dev/null {}` and try again.",
                 SitePaths::default().clock().display()
             );
-            Some(blocker)
+            Some(Finding::new(codes::NODE_CLOCK, now, needed).fix(fix))
         }
     }
 }
 
-fn wrong(found: String, needed: String) -> Blocker {
-    Blocker::new(codes::CLOCK_WRONG, found, needed)
+fn wrong(found: String, needed: String) -> Finding {
+    Finding::new(codes::CLOCK_WRONG, found, needed)
 }
 
 fn seen(facts: &Facts) -> Option<Timestamp> {

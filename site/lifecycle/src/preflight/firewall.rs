@@ -2,7 +2,8 @@
 
 use landfall_error_codes::codes;
 
-use super::Blocker;
+use super::Finding;
+use super::shell::quote;
 use crate::plan::network::Networks;
 use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Facts, Filter};
@@ -13,7 +14,7 @@ const OVERLAY: &str = "flannel.1";
 
 /// firewalld rejects everything that its rules do not name, and another program's accept does not override a reject. So
 /// pods reach neither one another nor the API server unless firewalld trusts their addresses.
-pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Blocker> {
+pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Finding> {
     let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
     let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
     let is_trusted = |pods: &&IpRange| {
@@ -21,20 +22,17 @@ pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Blocker> {
     };
     let refused = networks.pods.iter().find(|pods| !is_trusted(pods))?;
     let found = format!("firewalld refuses packets from {refused}");
-    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, "all of them accepted");
     let ranges = networks.pods.iter().chain(&networks.services);
     let sources: Vec<String> = ranges.map(|range| format!("--add-source={range}")).collect();
-    blocker.fix = format!(
-        "Run `firewall-cmd --permanent --zone=trusted {}` and `firewall-cmd --reload`; or turn firewalld off with \
-         `systemctl disable --now firewalld`.",
-        sources.join(" ")
-    );
-    Some(blocker)
+    let trust = format!("firewall-cmd --permanent --zone=trusted {}", sources.join(" "));
+    let reload = "firewall-cmd --reload".to_owned();
+    let fix = format!("Run `{trust}` and `{reload}`; or turn firewalld off with `systemctl disable --now firewalld`.");
+    Some(Finding::new(codes::FIREWALL_CLOSED, found, "all of them accepted").fix(fix).commands([trust, reload]))
 }
 
 /// Chains that drop what no rule accepts must accept traffic from pods: another chain's accept does not override a
 /// drop.
-pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Blocker> {
+pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Finding> {
     let closed: Vec<&ClosedChain> =
         facts.network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();
     if closed.is_empty() {
@@ -42,18 +40,19 @@ pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Blocker> {
     }
     let names: Vec<String> = closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
     let found = format!("packets of pods are dropped by {}", names.join(", "));
-    let mut blocker = Blocker::new(codes::FIREWALL_CLOSED, found, format!("all packets from {BRIDGE} accepted"));
     let commands: Vec<String> = closed.iter().flat_map(|chain| commands(chain)).collect();
     let mut keep: Vec<&str> = closed.iter().filter_map(|chain| keep(chain.filter)).collect();
     keep.dedup();
-    blocker.fix = format!(
+    let shown: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
+    let fix = format!(
         "Run {}{}. Pods have the addresses {}, services {}; further nodes need TCP 6443 and 10250 and UDP 8472 as well.",
-        commands.join(", "),
+        shown.join(", "),
         keep.concat(),
         listed(&networks.pods),
         listed(&networks.services),
     );
-    Some(blocker)
+    let needed = format!("all packets from {BRIDGE} accepted");
+    Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(commands))
 }
 
 fn listed(ranges: &[IpRange]) -> String {
@@ -88,12 +87,17 @@ fn name(filter: Filter) -> &'static str {
 fn commands(chain: &ClosedChain) -> Vec<String> {
     let own = (chain.hook == ClosedHook::Input && chain.filter != Filter::Ufw).then_some("lo");
     let command = |interface: &str| match (chain.filter, chain.hook) {
-        (Filter::Ufw, ClosedHook::Input) => format!("`ufw allow in on {interface}`"),
-        (Filter::Ufw, ClosedHook::Forward) => format!("`ufw route allow in on {interface}`"),
-        (Filter::Nftables, _) => format!("`nft insert rule {} iifname {interface} accept`", chain.name),
-        (Filter::Iptables, _) => format!("`iptables -I {} -i {interface} -j ACCEPT`", chain.name),
+        (Filter::Ufw, ClosedHook::Input) => format!("ufw allow in on {interface}"),
+        (Filter::Ufw, ClosedHook::Forward) => format!("ufw route allow in on {interface}"),
+        (Filter::Nftables, _) => format!("nft insert rule {} iifname {interface} accept", words(&chain.name)),
+        (Filter::Iptables, _) => format!("iptables -I {} -i {interface} -j ACCEPT", quote(&chain.name)),
     };
     own.into_iter().chain([BRIDGE, OVERLAY]).map(command).collect()
+}
+
+/// Family, table and chain, each as a word of its own.
+fn words(name: &str) -> String {
+    name.split(' ').map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// How the rules outlive a boot.

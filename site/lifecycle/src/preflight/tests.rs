@@ -1,13 +1,25 @@
+mod spoiled;
+
+use super::storage::SYSTEM_BYTES;
 use super::*;
 use crate::plan::install::tests::release;
 use crate::room::{FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
-use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Firewalld};
+use landfall_host::facts::{ClosedChain, ClosedHook, Filesystem, Filter, Firewalld};
 
 const BUILT: &str = "2025-12-01T00:00:00Z";
 
-fn text(blockers: &[Blocker]) -> String {
+fn text(blockers: &[Finding]) -> String {
     blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
+}
+
+/// What blocks, of all that is found.
+fn blockers(facts: &Facts, configuration: &SiteConfiguration, sizes: Sizes) -> Vec<Finding> {
+    findings(facts, &release(), configuration, sizes).into_iter().filter(Finding::is_blocker).collect()
+}
+
+fn findings(facts: &Facts, release: &ReleaseDocument, configuration: &SiteConfiguration, sizes: Sizes) -> Vec<Finding> {
+    preflight(&Subject { facts, release, configuration, sizes, built_at: BUILT })
 }
 
 /// What the release takes without a bundle.
@@ -20,17 +32,17 @@ fn room() -> DataRoom {
 fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
     let room = DataRoom { staged_bytes: 3 << 30, unpacked_bytes: 5 << 30, ..room() };
     let mut facts = sample();
-    for (lacking, blockers) in [(0, 0), (1, 1)] {
+    for (lacking, count) in [(0, 0), (1, 1)] {
         facts.filesystems[0].free_bytes = room.total_bytes() + EVICTION_BYTES + SYSTEM_BYTES - lacking;
         let sizes = Sizes { room, unpacked_inodes: 0 };
-        let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
-        assert_eq!(found.len(), blockers, "{}", text(&found));
+        let found = blockers(&facts, &SiteConfiguration::default(), sizes);
+        assert_eq!(found.len(), count, "{}", text(&found));
     }
 }
 
 #[test]
 fn a_fit_host_has_no_blocker() {
-    let found = preflight(&sample(), &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+    let found = blockers(&sample(), &SiteConfiguration::default(), Sizes::default());
     assert_eq!(text(&found), "");
 }
 
@@ -69,7 +81,7 @@ fn all_blockers_are_reported_at_once() {
     facts.collected_at = "2024-01-01T00:00:00Z".to_owned();
     let room = DataRoom { staged_bytes: 74 << 20, unpacked_bytes: 5 << 30, ..room() };
     let sizes = Sizes { room, unpacked_inodes: 20_000 };
-    insta::assert_snapshot!(text(&preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT)));
+    insta::assert_snapshot!(text(&blockers(&facts, &SiteConfiguration::default(), sizes)));
 }
 
 /// Under a clock that is years ahead the site's authorities would not be valid once it is right, and they are made once.
@@ -79,7 +91,7 @@ fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
         let mut facts = sample();
         facts.collected_at = collected.to_owned();
         facts.clock_seen = seen.map(str::to_owned);
-        preflight(&facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT)
+        blockers(&facts, &SiteConfiguration::default(), Sizes::default())
     };
     assert_eq!(text(&found("2030-11-29T00:00:00Z", None)), "", "five years in a warehouse");
     let ahead = found("2036-01-01T00:00:00Z", None);
@@ -104,7 +116,10 @@ fn a_clock_that_was_set_back_only_warns() {
     assert!(warnings(&facts).is_empty(), "time servers correct a clock by less");
     newest(&mut facts, "2026-11-01T00:00:00Z");
     let warned = warnings(&facts);
-    assert!(warned[0].contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"), "{warned:?}");
+    assert!(
+        warned[0].measured.contains("says 2026-03-01T00:00:00Z, and this site has seen 2026-11-01T00:00:00Z"),
+        "{warned:?}"
+    );
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
@@ -144,10 +159,7 @@ fn which_address_is_meant_must_be_clear() {
     };
     facts.network.addresses.push(second);
     let codes = |facts: &Facts, configuration: &SiteConfiguration| -> Vec<&str> {
-        preflight(facts, &release(), configuration, Sizes::default(), BUILT)
-            .iter()
-            .map(|blocker| blocker.code)
-            .collect()
+        blockers(facts, configuration, Sizes::default()).iter().map(|blocker| blocker.code).collect()
     };
     let mut configuration = SiteConfiguration::default();
     assert!(codes(&facts, &configuration).is_empty(), "the default route decides");
@@ -169,9 +181,9 @@ fn a_data_disk_of_its_own_is_measured_on_its_own() {
     let data = Filesystem { paths: vec![DATA.to_owned()], free_bytes: 4 << 30, ..facts.filesystems[0].clone() };
     facts.filesystems.push(data);
     let sizes = Sizes { room: room(), ..Sizes::default() };
-    let found = preflight(&facts, &release(), &SiteConfiguration::default(), sizes, BUILT);
+    let found = blockers(&facts, &SiteConfiguration::default(), sizes);
     assert_eq!(found.len(), 1, "{}", text(&found));
-    assert!(found[0].found.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
+    assert!(found[0].measured.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
 }
 
 #[test]
@@ -179,7 +191,7 @@ fn a_firewall_blocks_until_it_trusts_the_pods() {
     let mut facts = sample();
     let mut configuration = SiteConfiguration::default();
     let blocks = |facts: &Facts, configuration: &SiteConfiguration| {
-        let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
+        let found = blockers(facts, configuration, Sizes::default());
         found.iter().any(|blocker| blocker.code == codes::FIREWALL_CLOSED.id)
     };
     let trusting = |sources: &[&str]| {
@@ -213,7 +225,7 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
 
 /// Codes of all blockers of a host.
 fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static str> {
-    let found = preflight(facts, &release(), configuration, Sizes::default(), BUILT);
+    let found = blockers(facts, configuration, Sizes::default());
     found.iter().map(|blocker| blocker.code).collect()
 }
 
@@ -243,7 +255,7 @@ fn a_firewall_that_flushes_only_warns() {
     let mut facts = sample();
     assert!(warnings(&facts).is_empty());
     facts.network.flushes_ruleset = true;
-    assert!(warnings(&facts)[0].contains("`flush ruleset`"));
+    assert!(warnings(&facts)[0].measured.contains("`flush ruleset`"));
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
@@ -306,7 +318,7 @@ fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
 fn programs_must_run_where_they_will_be_stored() {
     let mut facts = sample();
     let codes = |facts: &Facts| -> Vec<&str> {
-        let found = preflight(facts, &release(), &SiteConfiguration::default(), Sizes::default(), BUILT);
+        let found = blockers(facts, &SiteConfiguration::default(), Sizes::default());
         found.iter().map(|blocker| blocker.code).collect()
     };
     facts.filesystems[0].no_exec = vec!["/var/log".to_owned(), "/etc".to_owned()];

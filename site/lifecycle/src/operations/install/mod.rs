@@ -159,7 +159,7 @@ impl Operations {
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
-    fn check_vacant(&self) -> Result<()> {
+    pub(super) fn check_vacant(&self) -> Result<()> {
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
         }

@@ -6,7 +6,7 @@ use super::claims::DeclaredClaim;
 use super::{KeptData, KeptVolume, claims, only_component};
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::error::{OperationError, Result};
-use crate::preflight::Blocker;
+use crate::preflight::Finding;
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
 
@@ -17,7 +17,7 @@ const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"
 #[derive(Debug, Default)]
 pub(in crate::operations) struct Adoption {
     /// The blockers.
-    pub(in crate::operations) blockers: Vec<Blocker>,
+    pub(in crate::operations) blockers: Vec<Finding>,
     /// What a person should know besides.
     pub(in crate::operations) notes: Vec<String>,
     /// The volumes that it uses again.
@@ -58,20 +58,20 @@ impl Adoption {
 }
 
 /// Kept data that does not say which volume a claim would get.
-fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Blocker>> {
+fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Finding>> {
     let mut blockers = Vec::new();
     for (claim, folders) in kept.ambiguous() {
         let found = format!("{claim} has {} in {}", folders.join(" and "), paths.storage().display());
-        blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
+        blockers.push(Finding::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
     }
     let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
     for name in KeptData::displaced(paths)? {
         let found = format!("{} has data of a change that never ended", paths.storage().join(name).display());
-        blockers.push(Blocker::new(codes::KEPT_AMBIGUOUS, found, "data in its volume: move it there, or delete it"));
+        blockers.push(Finding::new(codes::KEPT_AMBIGUOUS, found, "data in its volume: move it there, or delete it"));
     }
     for volume in kept.volumes.iter().filter(|volume| is_missing(&volume.folder)) {
         let found = format!("{} does not exist", paths.storage().join(&volume.folder).display());
-        blockers.push(Blocker::new(codes::KEPT_MISSING, found, "the folder"));
+        blockers.push(Finding::new(codes::KEPT_MISSING, found, "the folder"));
     }
     Ok(blockers)
 }
@@ -84,7 +84,7 @@ fn left_behind(
     declared: &[DeclaredClaim],
     release: &TrustedRelease,
     paths: &SitePaths,
-) -> Option<Blocker> {
+) -> Option<Finding> {
     let component = volume.component.as_deref().or_else(|| only_component(release, &volume.namespace))?;
     let is_empty =
         |claim: &&DeclaredClaim| claim.component == component && !kept.volumes.iter().any(|volume| claim.owns(volume));
@@ -101,7 +101,7 @@ fn left_behind(
         volume.namespace,
         volume.claim
     );
-    let mut blocker = Blocker::new(codes::KEPT_UNCLAIMED, found, format!("a volume for each claim of {component}"));
+    let mut blocker = Finding::new(codes::KEPT_UNCLAIMED, found, format!("a volume for each claim of {component}"));
     blocker.fix = format!("Give it to the claim that {component} has now: {}. Then try again.", ways.join(" or "));
     Some(blocker)
 }
@@ -117,7 +117,7 @@ fn adopted(volume: &KeptVolume, claim: Option<&DeclaredClaim>) -> AdoptedVolume 
     }
 }
 
-fn refusal(kept: &KeptData, paths: &SitePaths) -> Blocker {
+fn refusal(kept: &KeptData, paths: &SitePaths) -> Finding {
     let whose = match (&kept.release, &kept.site) {
         (Some(release), Some(site)) => format!("data of {release} on {site}"),
         _ => "data of an earlier installation".to_owned(),
@@ -129,5 +129,5 @@ fn refusal(kept: &KeptData, paths: &SitePaths) -> Blocker {
     let secrets = kept.secrets.iter().map(|secret| paths.secrets().join(secret).display().to_string());
     let backups = kept.backups.then(|| paths.backups().display().to_string());
     let parts: Vec<String> = volumes.chain(others).chain(secrets).chain(backups).collect();
-    Blocker::new(codes::KEPT_DATA, format!("{whose}: {}", parts.join(", ")), "none, or `--adopt-data`")
+    Finding::new(codes::KEPT_DATA, format!("{whose}: {}", parts.join(", ")), "none, or `--adopt-data`")
 }

@@ -18,6 +18,7 @@ use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
+use super::planned::sizes;
 use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
@@ -31,7 +32,7 @@ use crate::plan::network::Networks;
 use crate::plan::upgrade::{
     ComponentChange, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
 };
-use crate::preflight::{Blocker, upgrade_ports, upgrade_space};
+use crate::preflight::{self, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
@@ -63,6 +64,8 @@ pub struct PreparedUpgrade<'a> {
     backup: Option<BackupSummary>,
     /// The license that counts for an upgrade; a rollback asks for none.
     licensing: Option<Licensing>,
+    /// Warnings of preflight, which do not block.
+    warnings: Vec<String>,
 }
 
 /// The release that will be there.
@@ -165,10 +168,14 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
         let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
-        let mut blockers = self.upgrade_blockers(&prepared)?;
+        let mut findings = self.upgrade_findings(&prepared)?;
         let TrustedRelease { release, .. } = &prepared.target.release;
-        blockers.extend(licensing.blockers(release, prepared.target.release.built_at()));
+        findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
+        preflight::sort(&mut findings);
         prepared.licensing = Some(licensing);
+        let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
+        prepared.warnings = warnings.map(Finding::note).collect();
+        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::is_blocker).collect();
         if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
     }
 
@@ -253,6 +260,7 @@ impl Operations {
             token,
             backup,
             licensing: None,
+            warnings: Vec::new(),
         })
     }
 
@@ -263,15 +271,24 @@ impl Operations {
         missing.map(|blob| payload.blob(blob).clone()).collect()
     }
 
-    /// Everything that would block an upgrade, found at once: a site that is not ready now, and too little space.
-    fn upgrade_blockers(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Blocker>> {
+    /// Everything that would block an upgrade, found at once: a site that is not ready now, too little space, and what the release
+    /// asks of the host.
+    fn upgrade_findings(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Finding>> {
         let facts = facts::collect(&self.paths)?;
-        let mut blockers = upgrade_space(&facts, &prepared.peaks);
-        if let Some(installed) = self.release_of_site()? {
-            blockers.extend(upgrade_ports(&facts, &installed.release, &prepared.target.release.release));
-        }
-        blockers.extend(unready(&self.status()?));
-        Ok(blockers)
+        let target = &prepared.target.release;
+        let settings = settings_of(&prepared.pins, target)?;
+        let installed = self.release_of_site()?;
+        let subject = Subject {
+            facts: &facts,
+            release: &target.release,
+            configuration: &settings,
+            sizes: sizes(&target.verified, &target.release),
+            built_at: &target.verified.identity().built_at,
+        };
+        let before = installed.as_ref().map(|installed| &*installed.release);
+        let mut findings = preflight::upgrade(&subject, before, &prepared.peaks);
+        findings.extend(unready(&self.status()?));
+        Ok(findings)
     }
 }
 
@@ -310,7 +327,7 @@ pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<
 }
 
 /// Why a site is not ready, as a blocker; none if it is.
-fn unready(report: &StatusReport) -> Option<Blocker> {
+fn unready(report: &StatusReport) -> Option<Finding> {
     if report.ready {
         return None;
     }
@@ -322,10 +339,15 @@ fn unready(report: &StatusReport) -> Option<Blocker> {
     let found: Vec<String> = nodes.chain(components).collect();
     // Most notes are no reasons; one may be the only word on what the site waits for.
     let found = if found.is_empty() { report.notes.clone() } else { found };
-    Some(Blocker::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
+    Some(Finding::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
 }
 
 impl PreparedUpgrade<'_> {
+    /// Warnings, which do not block.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// The steps.
     pub fn plan(&self) -> &Plan<Action> {
         &self.planned.plan

@@ -59,7 +59,7 @@ fn an_install_names_kept_data_and_refuses_unless_it_may_use_it() {
     let refused = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
     let blocker = refused.blockers().iter().find(|blocker| blocker.code == "LF4020").unwrap();
     for named in ["data of tiny 1.0.0 on node", "postgres/data-postgres-0", FOLDER, "postgres/credentials.json"] {
-        assert!(blocker.found.contains(named), "{named}: {}", blocker.found);
+        assert!(blocker.measured.contains(named), "{named}: {}", blocker.measured);
     }
     let mut request = fixture.request();
     request.adopt_data = true;

@@ -121,6 +121,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
         token: String::new(),
         backup: None,
         licensing: None,
+        warnings: Vec::new(),
     };
     let file = prepared.begin().unwrap();
     let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
@@ -199,9 +200,9 @@ fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
     assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
     let (node, component) = (&report.nodes[0].name, &report.components[0].component);
     let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
-    assert_eq!(blocker.found, expected);
+    assert_eq!(blocker.measured, expected);
     // A note may be all that is known.
     let mut silent = sample::installed();
     (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
-    assert_eq!(unready(&silent).unwrap().found, "the cluster does not answer");
+    assert_eq!(unready(&silent).unwrap().measured, "the cluster does not answer");
 }

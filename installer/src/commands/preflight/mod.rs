@@ -1,0 +1,81 @@
+//! `landfall preflight`: everything that would block an installation, before it and wherever its facts are known. It shows the
+//! findings that `install` acts on, and changes nothing but the files that it is asked to write.
+
+mod page;
+mod script;
+mod text;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use landfall_lifecycle::operations::{PreflightReport, PreflightRequest};
+use landfall_lifecycle::preflight::{Finding, Topic};
+use landfall_media::durable;
+
+use super::site::operations;
+use crate::cli::PreflightArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Anyone who gets a page or a script may read it: it holds no secrets.
+const FILE_MODE: u32 = 0o644;
+
+impl Document for PreflightReport {
+    const KIND: &'static str = "preflight";
+}
+
+/// Prints what is found, and writes it to the files that are asked for. The exit code says whether anything blocks.
+pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<ExitCode, Failure> {
+    let request = PreflightRequest {
+        bundle: arguments.bundle,
+        trust: arguments.trust.trust,
+        site: arguments.site,
+        license: arguments.license,
+        facts: arguments.facts,
+    };
+    let report = operations(printer).preflight(&request)?;
+    if let Some(path) = &arguments.html {
+        write(path, &page::page(&report)?, printer)?;
+    }
+    if let Some(path) = &arguments.fix_script {
+        write(path, &script::script(&report), printer)?;
+    }
+    printer.report(&report, text::text);
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+fn write(path: &Path, text: &str, printer: Printer) -> Result<(), Failure> {
+    durable::write_file(path, text.as_bytes(), FILE_MODE)?;
+    printer.note(&format!("written: {}", path.display()));
+    Ok(())
+}
+
+/// A finding with its number: the place in the order in which a person should deal with them, from 1.
+type Numbered<'a> = (usize, &'a Finding);
+
+/// The findings by topic. The topic with the most urgent one comes first.
+fn by_topic(findings: &[Finding]) -> Vec<(Topic, Vec<Numbered<'_>>)> {
+    let mut topics: Vec<(Topic, Vec<Numbered<'_>>)> = Vec::new();
+    for (finding, number) in findings.iter().zip(1..) {
+        match topics.iter_mut().find(|(topic, _)| *topic == finding.topic) {
+            Some((_, listed)) => listed.push((number, finding)),
+            None => topics.push((finding.topic, vec![(number, finding)])),
+        }
+    }
+    topics
+}
+
+/// `1 blocker`, `2 blockers`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How many findings there are of each kind.
+fn counts(report: &PreflightReport) -> String {
+    let PreflightReport { blockers, warnings, passed, .. } = report;
+    format!("{}, {}, {passed} passed", count(*blockers, "blocker"), count(*warnings, "warning"))
+}
+
+#[cfg(test)]
+mod tests;

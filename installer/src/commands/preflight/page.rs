@@ -1,0 +1,95 @@
+//! The findings as one page without anything outside of it, for e-mail, a printer or a phone.
+
+use askama::Template;
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::PreflightReport;
+use landfall_lifecycle::preflight::{Finding, Severity};
+
+use super::{by_topic, counts};
+use crate::failure::Failure;
+use crate::shown;
+
+/// The page. Every text in it is escaped, and what is not seen is spelled out.
+#[derive(Template)]
+#[template(path = "preflight.html")]
+struct Page {
+    title: String,
+    host: String,
+    collected: String,
+    bundle: String,
+    verified: bool,
+    development: bool,
+    ready: bool,
+    counts: String,
+    topics: Vec<Section>,
+}
+
+struct Section {
+    title: &'static str,
+    items: Vec<Item>,
+}
+
+impl Section {
+    fn has_passed(&self) -> bool {
+        self.items.iter().any(Item::is_passed)
+    }
+}
+
+struct Item {
+    number: usize,
+    kind: &'static str,
+    label: &'static str,
+    code: &'static str,
+    name: String,
+    message: String,
+    measured: String,
+    threshold: String,
+    fix: String,
+    commands: Vec<String>,
+}
+
+impl Item {
+    fn is_passed(&self) -> bool {
+        self.kind == "passed"
+    }
+}
+
+/// The page of a report.
+pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
+    let topics = by_topic(&report.findings).into_iter().map(|(topic, findings)| Section {
+        title: topic.title(),
+        items: findings.into_iter().map(|(number, finding)| item(number, finding)).collect(),
+    });
+    let page = Page {
+        title: shown::line(&format!("{} {}", report.release, report.version)),
+        host: shown::line(&format!("{} ({})", report.host, report.operating_system)),
+        collected: shown::line(&report.collected_at),
+        bundle: report.bundle.clone(),
+        verified: report.verified,
+        development: report.development,
+        ready: report.ready,
+        counts: counts(report),
+        topics: topics.collect(),
+    };
+    page.render().map_err(|error| Failure::new(codes::BUG, "the page cannot be made").because(&error))
+}
+
+fn item(number: usize, finding: &Finding) -> Item {
+    let (kind, label) = match finding.severity {
+        Severity::Blocker => ("blocker", "Blocker"),
+        Severity::Warning => ("warning", "Warning"),
+        Severity::Passed => ("passed", "Passed"),
+    };
+    Item {
+        number,
+        kind,
+        label,
+        code: finding.code,
+        name: shown::line(&finding.name),
+        message: shown::line(&finding.message),
+        measured: shown::line(&finding.measured),
+        threshold: shown::line(&finding.threshold),
+        fix: shown::line(&finding.fix),
+        commands: finding.commands.iter().map(|command| shown::line(command)).collect(),
+    }
+}

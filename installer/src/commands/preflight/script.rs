@@ -1,0 +1,78 @@
+//! The fixes as a script for a person to read: it runs nothing unless its reader names a fix.
+
+use std::fmt::Write;
+
+use landfall_lifecycle::operations::PreflightReport;
+use landfall_lifecycle::preflight::{Finding, Severity, quote};
+
+use super::counts;
+use crate::shown;
+
+/// The script. Everything that comes from facts or from a release is in a comment, or in quotes.
+pub(super) fn script(report: &PreflightReport) -> String {
+    let mut text = String::from("#!/bin/sh\n");
+    let PreflightReport { release, version, host, .. } = report;
+    comment(&mut text, "", &format!("Fixes for {release} {version} on {host}: {}.", counts(report)));
+    text.push_str(
+        "# Read it before you use it. It runs nothing by itself:\n#   sh FILE        lists the fixes\n#   sh FILE 1 3    \
+         runs the fixes 1 and 3, as root\nset -eu\n\nrun() {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
+    );
+    let open: Vec<(usize, &Finding)> =
+        (1..).zip(&report.findings).filter(|(_, finding)| finding.severity != Severity::Passed).collect();
+    for (number, finding) in &open {
+        fix(&mut text, *number, finding);
+    }
+    choice(&mut text, &open);
+    text
+}
+
+/// Comments, and a function where there are commands.
+fn fix(text: &mut String, number: usize, finding: &Finding) {
+    text.push('\n');
+    let title = format!("{number}. [{} {}] {}", finding.code, finding.name, finding.message);
+    comment(text, "", &title);
+    for more in [finding.why(), finding.fix.clone()].iter().filter(|more| !more.is_empty()) {
+        comment(text, "   ", more);
+    }
+    if finding.commands.is_empty() {
+        text.push_str("#    No command does this.\n");
+        return;
+    }
+    let _infallible = writeln!(text, "fix_{number}() {{");
+    for command in &finding.commands {
+        if shown::is_plain(command) {
+            let _infallible = writeln!(text, "    run {}", quoted(command));
+        } else {
+            // What cannot be seen cannot be reviewed.
+            comment(text, "", &format!("    left out, for it holds characters that are not seen: {command}"));
+            text.push_str("    false\n");
+        }
+    }
+    text.push_str("}\n");
+}
+
+/// The end: lists the fixes, or runs those that are named.
+fn choice(text: &mut String, open: &[(usize, &Finding)]) {
+    text.push_str("\nif [ $# -eq 0 ]; then\n");
+    for (number, finding) in open {
+        let none = if finding.commands.is_empty() { " (no command)" } else { "" };
+        let line = shown::line(&format!("{number}. {}{none}", finding.message));
+        let _infallible = writeln!(text, "    printf '%s\\n' {}", quoted(&line));
+    }
+    text.push_str("fi\nfor number in \"$@\"; do\n    case \"$number\" in\n");
+    for (number, _) in open.iter().filter(|(_, finding)| !finding.commands.is_empty()) {
+        let _infallible = writeln!(text, "    {number}) fix_{number} ;;");
+    }
+    text.push_str("    *) printf 'there is no command for %s\\n' \"$number\" >&2; exit 2 ;;\n    esac\ndone\n");
+}
+
+/// One comment in one line, whatever it quotes.
+fn comment(text: &mut String, indent: &str, what: &str) {
+    let _infallible = writeln!(text, "# {indent}{}", shown::line(what));
+}
+
+/// Always in quotes, also where a word needs none: a reader sees at once where a command ends.
+fn quoted(command: &str) -> String {
+    let quoted = quote(command);
+    if quoted.starts_with('\'') { quoted } else { format!("'{quoted}'") }
+}

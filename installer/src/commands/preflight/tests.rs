@@ -1,0 +1,190 @@
+use std::process::{Command, Output};
+
+use landfall_lifecycle::operations::PreflightReport;
+use landfall_lifecycle::preflight::{Finding, Severity, Topic};
+use serde_json::Value;
+
+use super::*;
+use crate::document;
+
+fn finding(topic: Topic, name: &str, severity: Severity, code: &'static str) -> Finding {
+    Finding {
+        topic,
+        name: name.to_owned(),
+        severity,
+        code,
+        message: format!("Something about {name}"),
+        measured: "1".to_owned(),
+        threshold: "2".to_owned(),
+        fix: "Do something.".to_owned(),
+        commands: Vec::new(),
+    }
+}
+
+fn passed(topic: Topic, name: &str, measured: &str, threshold: &str) -> Finding {
+    let finding = finding(topic, name, Severity::Passed, "LF3007");
+    Finding { measured: measured.to_owned(), threshold: threshold.to_owned(), fix: String::new(), ..finding }
+}
+
+fn report(findings: Vec<Finding>) -> PreflightReport {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    PreflightReport {
+        release: "starter".to_owned(),
+        version: "1.0.0".to_owned(),
+        bundle: "sha256:ab".to_owned(),
+        verified: false,
+        development: false,
+        host: "node-1".to_owned(),
+        operating_system: "debian 12".to_owned(),
+        collected_at: "2026-01-01T00:00:00Z".to_owned(),
+        ready: count(Severity::Blocker) == 0,
+        blockers: count(Severity::Blocker),
+        warnings: count(Severity::Warning),
+        passed: count(Severity::Passed),
+        findings,
+    }
+}
+
+fn spoiled() -> PreflightReport {
+    let commands = ["firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16", "firewall-cmd --reload"];
+    report(vec![
+        finding(Topic::Machine, "cores", Severity::Blocker, "LF3006"),
+        Finding {
+            commands: commands.map(str::to_owned).to_vec(),
+            ..finding(Topic::Network, "firewall", Severity::Blocker, "LF3023")
+        },
+        Finding { threshold: String::new(), ..finding(Topic::Clock, "clock", Severity::Warning, "LF3019") },
+        passed(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB"),
+        passed(Topic::Network, "ports", "", ""),
+    ])
+}
+
+/// A fact and a release that try to be more than text, in every place.
+fn hostile() -> PreflightReport {
+    let evil = "x\u{1b}[2J\nBLOCKERS: 0\u{202e}<script>alert('1')</script>'; touch /tmp/no; '\"$(id)`id`";
+    let mut report = report(vec![Finding {
+        name: evil.to_owned(),
+        message: evil.to_owned(),
+        measured: evil.to_owned(),
+        threshold: evil.to_owned(),
+        fix: evil.to_owned(),
+        commands: vec![
+            evil.to_owned(),
+            "printf %s \"it's here\"; printf '}\n'".to_owned(),
+            "echo '; } ; echo broke out #'".to_owned(),
+        ],
+        ..finding(Topic::Rules, "rule", Severity::Blocker, "LF3028")
+    }]);
+    (report.release, report.host, report.operating_system) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
+    report
+}
+
+fn good() -> PreflightReport {
+    let mut report = report(vec![passed(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB")]);
+    (report.verified, report.development) = (true, true);
+    report
+}
+
+#[test]
+fn the_text_as_a_person_reads_it() {
+    insta::assert_snapshot!("text", text::text(&spoiled()));
+    insta::assert_snapshot!("text_good", text::text(&good()));
+    let text = text::text(&hostile());
+    assert!(
+        !text.contains('\u{1b}')
+            && !text.contains('\u{202e}')
+            && !text.lines().any(|line| line.starts_with("BLOCKERS"))
+    );
+    insta::assert_snapshot!("text_hostile", text);
+}
+
+#[test]
+fn the_page_as_a_browser_gets_it() {
+    insta::assert_snapshot!("page", page::page(&spoiled()).unwrap());
+}
+
+#[test]
+fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
+    for report in [spoiled(), hostile(), good()] {
+        let page = page::page(&report).unwrap();
+        for outside in
+            ["http://", "https://", "src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<img"]
+        {
+            assert!(!page.contains(outside), "{outside}: {page}");
+        }
+        assert!(!page.chars().any(|letter| letter == '\u{1b}' || letter == '\u{202e}'));
+        for needed in ["prefers-color-scheme: dark", "@media print", "max-width: 30rem", "name=\"viewport\""] {
+            assert!(page.contains(needed), "{needed}");
+        }
+    }
+    assert!(page::page(&hostile()).unwrap().contains(r"\u{1b}"));
+}
+
+#[test]
+fn the_document_is_what_its_schema_says() {
+    let (kind, schema) = document::schema_of::<PreflightReport>();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for report in [spoiled(), hostile(), good()] {
+        let text = document::pretty(&report);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let problems: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty() && value["kind"] == kind, "{problems:?}");
+        assert!(text.is_ascii() && !text.contains('\u{1b}'));
+    }
+    insta::assert_snapshot!("document", document::pretty(&spoiled()));
+}
+
+/// Runs a script with these arguments, in a folder of its own.
+fn run_script(script: &str, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fix.sh");
+    durable::write_file(&path, script.as_bytes(), FILE_MODE).unwrap();
+    let output = Command::new("sh").arg(&path).args(arguments).current_dir(folder.path()).output().unwrap();
+    let files = fs_err::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "it made a file");
+    output
+}
+
+#[test]
+fn the_script_as_a_person_reads_it() {
+    insta::assert_snapshot!("script", script::script(&spoiled()));
+    insta::assert_snapshot!("script_hostile", script::script(&hostile()));
+}
+
+#[test]
+fn a_script_runs_nothing_but_what_its_reader_names() {
+    let printed = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = report(vec![
+        Finding { commands: vec!["echo one".to_owned()], ..finding(Topic::Machine, "a", Severity::Blocker, "LF3006") },
+        Finding { commands: vec!["echo two".to_owned()], ..finding(Topic::Machine, "b", Severity::Blocker, "LF3007") },
+        finding(Topic::Machine, "c", Severity::Warning, "LF3008"),
+    ]);
+    let text = script::script(&report);
+    let listed = run_script(&text, &[]);
+    assert!(listed.status.success());
+    assert_eq!(printed(&listed), "1. Something about a\n2. Something about b\n3. Something about c (no command)\n");
+    let second = run_script(&text, &["2"]);
+    assert_eq!(printed(&second), "+ echo two\ntwo\n");
+    assert_eq!(run_script(&text, &["3"]).status.code(), Some(2));
+    assert_eq!(run_script(&text, &["9"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_hostile_text_in_a_script_stays_text() {
+    let text = script::script(&hostile());
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+    let listed = run_script(&text, &[]);
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).lines().count() == 1, "{listed:?}");
+    // A command that cannot be seen whole ends the fix instead of being run.
+    let named = run_script(&text, &["1"]);
+    assert!(!named.status.success() && named.stdout.is_empty(), "{named:?}");
+    let mut seen = hostile();
+    seen.findings[0].commands =
+        vec!["echo '; } ; echo broke out #'".to_owned(), "printf '%s\\n' \"it's here\"".to_owned()];
+    let ran = run_script(&script::script(&seen), &["1"]);
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(
+        ran.status.success() && printed.contains("\n; } ; echo broke out #\n") && printed.ends_with("it's here\n"),
+        "{printed}"
+    );
+}

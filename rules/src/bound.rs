@@ -1,0 +1,281 @@
+//! An upper bound of what an expression costs, before it is evaluated.
+//!
+//! CEL always ends, yet macros within macros take as many steps as the product of their lists has elements, and a chain of macros
+//! that double a text makes it as large as memory. So each part of an expression gets a bound of its steps and of the size of its
+//! value, from the sizes of what it reads; what exceeds the limit is refused. What is not known to be bounded is refused, too.
+
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
+
+use crate::Inputs;
+
+/// Most steps of one expression. A step is about a tenth of a microsecond, or 16 bytes that are copied.
+pub(crate) const STEPS: u64 = 4_000_000;
+
+/// Most levels of an expression: evaluation needs stack for each.
+const DEPTH: u32 = 100;
+
+/// Bytes that one step copies.
+const BYTES_PER_STEP: u64 = 16;
+
+/// Functions that an expression may call, with the least and the greatest number of operands.
+const FUNCTIONS: [(&str, usize, usize); 7] = [
+    ("size", 1, 1),
+    ("contains", 2, 2),
+    ("startsWith", 2, 2),
+    ("endsWith", 2, 2),
+    ("string", 1, 1),
+    ("int", 1, 1),
+    ("double", 1, 1),
+];
+
+/// Operators whose value is no larger than a number.
+const SCALAR: [&str; 12] = [
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::NOT_STRICTLY_FALSE,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::GREATER,
+    operators::GREATER_EQUALS,
+    operators::LESS,
+    operators::LESS_EQUALS,
+];
+
+/// How large what an expression reads is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Elements of the longest list or map.
+    pub(crate) elements: u64,
+    /// Bytes of the longest text.
+    pub(crate) bytes: u64,
+    /// Values altogether.
+    pub(crate) values: u64,
+}
+
+impl Sizes {
+    /// The sizes of these inputs, and no less than these: a rule that is checked where it is built must work at sites.
+    pub(crate) fn of(inputs: &Inputs, least: Self) -> Self {
+        [&inputs.facts, &inputs.release, &inputs.site].into_iter().fold(least, Self::with)
+    }
+
+    fn with(mut self, value: &serde_json::Value) -> Self {
+        self.values = self.values.saturating_add(1);
+        match value {
+            serde_json::Value::String(text) => self.bytes = self.bytes.max(number(text.len())),
+            serde_json::Value::Array(items) => {
+                self.elements = self.elements.max(number(items.len()));
+                self = items.iter().fold(self, Self::with);
+            }
+            serde_json::Value::Object(fields) => {
+                self.elements = self.elements.max(number(fields.len()));
+                self.bytes = fields.keys().fold(self.bytes, |bytes, name| bytes.max(number(name.len())));
+                self = fields.values().fold(self, Self::with);
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
+/// Bounds of one part: of its steps, and of its value and everything in that.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bound {
+    steps: u64,
+    elements: u64,
+    bytes: u64,
+}
+
+impl Bound {
+    fn scalar(steps: u64) -> Self {
+        Self { steps, elements: 0, bytes: 32 }
+    }
+
+    fn copied(self) -> u64 {
+        self.elements.saturating_add(self.bytes / BYTES_PER_STEP).saturating_add(1)
+    }
+}
+
+/// A variable of a macro, and what it may hold.
+struct Local<'a> {
+    name: &'a str,
+    bound: Bound,
+}
+
+struct Walk {
+    sizes: Sizes,
+}
+
+/// The bound of an expression's steps; the reason if it has none, or more than is allowed.
+pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
+    let bound = Walk { sizes }.bound(&tree.expr, &mut Vec::new(), 0)?;
+    if bound.steps > STEPS {
+        return Err(format!(
+            "it could take {} steps, and {STEPS} are allowed: look at fewer lists within lists",
+            bound.steps
+        ));
+    }
+    Ok(bound.steps)
+}
+
+impl Walk {
+    fn bound<'a>(&self, expr: &'a Expr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<Bound, String> {
+        if depth > DEPTH {
+            return Err(format!("it is nested more than {DEPTH} levels deep"));
+        }
+        match expr {
+            Expr::Literal(literal) => Ok(literal_bound(literal)),
+            Expr::Ident(name) => self.variable(name, locals),
+            Expr::Select(select) => {
+                let operand = self.bound(&select.operand.expr, locals, depth + 1)?;
+                Ok(Bound { steps: operand.steps.saturating_add(1), ..operand })
+            }
+            Expr::List(list) => {
+                let count = number(list.elements.len());
+                self.all(list.elements.iter(), count, locals, depth)
+            }
+            Expr::Map(map) => {
+                let mut parts = Vec::new();
+                for entry in &map.entries {
+                    let EntryExpr::MapEntry(entry) = &entry.expr else { return Err(unknown("a struct")) };
+                    parts.extend([&entry.key, &entry.value]);
+                }
+                self.all(parts.into_iter(), number(map.entries.len()), locals, depth)
+            }
+            Expr::Call(call) => self.call(call, locals, depth),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension, locals, depth),
+            Expr::Struct(_) => Err(unknown("a struct")),
+            Expr::Unspecified => Err(unknown("something")),
+        }
+    }
+
+    fn variable(&self, name: &str, locals: &[Local<'_>]) -> Result<Bound, String> {
+        if let Some(local) = locals.iter().rev().find(|local| local.name == name) {
+            return Ok(Bound { steps: 1, ..local.bound });
+        }
+        if Inputs::NAMES.contains(&name) {
+            return Ok(Bound { steps: 1, elements: self.sizes.elements, bytes: self.sizes.bytes });
+        }
+        Err(format!("`{name}` is no variable: there are {}", Inputs::NAMES.join(", ")))
+    }
+
+    /// The bound of a list or a map with these parts.
+    fn all<'a>(
+        &self,
+        parts: impl Iterator<Item = &'a IdedExpr>,
+        count: u64,
+        locals: &mut Vec<Local<'a>>,
+        depth: u32,
+    ) -> Result<Bound, String> {
+        let mut whole = Bound { steps: count.saturating_add(1), elements: count, bytes: 0 };
+        for part in parts {
+            let part = self.bound(&part.expr, locals, depth + 1)?;
+            whole.steps = whole.steps.saturating_add(part.steps);
+            whole.elements = whole.elements.max(part.elements);
+            whole.bytes = whole.bytes.max(part.bytes);
+        }
+        Ok(whole)
+    }
+
+    fn call<'a>(&self, call: &'a CallExpr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<Bound, String> {
+        let operands = call.target.iter().map(AsRef::as_ref).chain(&call.args);
+        let operands =
+            operands.map(|operand| self.bound(&operand.expr, locals, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+        let steps = operands.iter().map(|operand| operand.steps).fold(1, u64::saturating_add);
+        let largest = |of: fn(&Bound) -> u64| operands.iter().map(of).max().unwrap_or_default();
+        let copied = operands.iter().map(|operand| operand.copied()).fold(0, u64::saturating_add);
+        let name = call.func_name.as_str();
+        match name {
+            operators::CONDITIONAL | operators::INDEX => {
+                Ok(Bound { steps, elements: largest(|one| one.elements), bytes: largest(|one| one.bytes) })
+            }
+            operators::ADD => Ok(Bound {
+                steps: steps.saturating_add(copied),
+                elements: operands.iter().map(|one| one.elements).fold(0, u64::saturating_add),
+                bytes: operands.iter().map(|one| one.bytes).fold(0, u64::saturating_add),
+            }),
+            operators::NEGATE => Ok(Bound::scalar(steps)),
+            // Comparing may look at everything in both.
+            operators::EQUALS | operators::NOT_EQUALS | operators::IN => {
+                let is_literal = call.args.iter().any(|operand| matches!(operand.expr, Expr::Literal(_)));
+                let compared = if is_literal { largest(|one| one.copied()) } else { self.sizes.values.max(copied) };
+                Ok(Bound::scalar(steps.saturating_add(compared)))
+            }
+            _ if SCALAR.contains(&name) => Ok(Bound::scalar(steps)),
+            _ => called(name, operands.len()).map(|()| Bound {
+                steps: steps.saturating_add(copied),
+                elements: 0,
+                bytes: largest(|one| one.bytes).max(32),
+            }),
+        }
+    }
+
+    /// A macro: `all`, `exists`, `exists_one`, `map` or `filter`. Nothing else makes one.
+    fn comprehension<'a>(
+        &self,
+        comprehension: &'a ComprehensionExpr,
+        locals: &mut Vec<Local<'a>>,
+        depth: u32,
+    ) -> Result<Bound, String> {
+        let range = self.bound(&comprehension.iter_range.expr, locals, depth + 1)?;
+        let rounds = range.elements;
+        let begin = self.bound(&comprehension.accu_init.expr, locals, depth + 1)?;
+        // A list that grows by one element in each round, or something that does not grow.
+        let grown = Bound { steps: 1, elements: rounds, bytes: begin.bytes };
+        let outside = locals.len();
+        let iterated = comprehension.iter_var2.iter().chain([&comprehension.iter_var]);
+        locals.extend(iterated.map(|name| Local { name, bound: Bound { steps: 1, ..range } }));
+        let accumulated = comprehension.accu_var.as_str();
+        locals.push(Local { name: accumulated, bound: grown });
+        let condition = self.bound(&comprehension.loop_cond.expr, locals, depth + 1)?;
+        // A macro appends to its list in place, so the list is no operand that is copied.
+        if let Some(list) = locals.last_mut() {
+            list.bound = Bound { steps: 1, elements: 0, bytes: begin.bytes };
+        }
+        let step = self.bound(&comprehension.loop_step.expr, locals, depth + 1)?;
+        let made = Bound { steps: 1, elements: rounds.max(step.elements), bytes: begin.bytes.max(step.bytes) };
+        if let Some(list) = locals.last_mut() {
+            list.bound = made;
+        }
+        let result = self.bound(&comprehension.result.expr, locals, depth + 1)?;
+        locals.truncate(outside);
+        let round = condition.steps.saturating_add(step.steps).saturating_add(2);
+        let steps = range.steps.saturating_add(begin.steps).saturating_add(rounds.saturating_mul(round));
+        Ok(Bound { steps: steps.saturating_add(result.steps), elements: made.elements, bytes: made.bytes })
+    }
+}
+
+/// Whether this function may be called with so many operands.
+fn called(name: &str, operands: usize) -> Result<(), String> {
+    let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
+    match known {
+        Some((_, least, most)) if (*least..=*most).contains(&operands) => Ok(()),
+        Some((_, least, _)) => Err(format!("`{name}` has {operands} operands, and takes {least}")),
+        None => {
+            let names: Vec<&str> = FUNCTIONS.iter().map(|(known, ..)| *known).collect();
+            Err(format!(
+                "`{name}` cannot be called: there are {}, and the macros has, all, exists, exists_one, map \
+                         and filter",
+                names.join(", ")
+            ))
+        }
+    }
+}
+
+fn literal_bound(literal: &LiteralValue) -> Bound {
+    match literal {
+        LiteralValue::String(text) => Bound { steps: 1, elements: 0, bytes: number(text.inner().len()) },
+        LiteralValue::Bytes(bytes) => Bound { steps: 1, elements: 0, bytes: number(bytes.inner().len()) },
+        _ => Bound::scalar(1),
+    }
+}
+
+fn unknown(what: &str) -> String {
+    format!("{what} cannot be part of a rule")
+}
+
+fn number(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,201 @@
+//! Everything that is found before an installation, reported and nothing else: the same findings that `install` acts on.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use landfall_bundle_spec::head::{Contents, Opened};
+use landfall_error_codes::codes;
+use landfall_host::facts::{self, Facts};
+use landfall_media::bundle::locate_counted;
+use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::bundle::TrustedRelease;
+use super::error::{OperationError, Result};
+use super::kept::Adoption;
+use super::planned::sizes;
+use super::trust::Trust;
+use crate::configuration::SiteConfiguration;
+use crate::license::{LicensedHost, needs};
+use crate::preflight::{Finding, Severity, Subject, preflight, sort};
+
+/// A person's request.
+#[derive(Debug, Clone, Default)]
+pub struct PreflightRequest {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub bundle: PathBuf,
+    /// A root document's file or a fingerprint; without it, what the bundle says is believed, and the report says so.
+    pub trust: Option<String>,
+    /// The site configuration's file.
+    pub site: Option<PathBuf>,
+    /// The file of a license.
+    pub license: Option<PathBuf>,
+    /// The file with the facts of another host.
+    pub facts: Option<PathBuf>,
+}
+
+/// What preflight found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreflightReport {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// Id of the bundle.
+    pub bundle: String,
+    /// Whether the head was verified against a root from a source other than the bundle.
+    pub verified: bool,
+    /// Whether that root is for development only.
+    pub development: bool,
+    /// Name of the host.
+    pub host: String,
+    /// Its operating system, such as `debian 12`.
+    pub operating_system: String,
+    /// When its facts were collected, RFC 3339.
+    pub collected_at: String,
+    /// Whether nothing blocks an installation.
+    pub ready: bool,
+    /// How many findings block it.
+    pub blockers: usize,
+    /// How many findings are warnings.
+    pub warnings: usize,
+    /// How many findings passed.
+    pub passed: usize,
+    /// Everything that was found, what must be done first first.
+    pub findings: Vec<Finding>,
+}
+
+/// A release whose head may or may not be trusted.
+enum Looked {
+    Trusted(TrustedRelease),
+    Untrusted { opened: Opened, release: Box<ReleaseDocument> },
+}
+
+impl Looked {
+    fn contents(&self) -> &Contents {
+        match self {
+            Self::Trusted(trusted) => &trusted.verified,
+            Self::Untrusted { opened, .. } => opened.untrusted(),
+        }
+    }
+
+    fn release(&self) -> &ReleaseDocument {
+        match self {
+            Self::Trusted(trusted) => &trusted.release,
+            Self::Untrusted { release, .. } => release,
+        }
+    }
+}
+
+impl Operations {
+    /// Reports everything that would block an installation on this host, or on the one that the facts describe, and everything else
+    /// that was found. Reads the bundle's head and the host; changes nothing.
+    pub fn preflight(&self, request: &PreflightRequest) -> Result<PreflightReport> {
+        let looked = self.look(request)?;
+        let schema = looked.contents().small_document(SITE_SCHEMA_NAME).unwrap_or_default();
+        let configuration = match &request.site {
+            Some(path) => SiteConfiguration::read(path, schema)?,
+            None => SiteConfiguration::default(),
+        };
+        let facts = match &request.facts {
+            Some(path) => Facts::read(path)?,
+            None => {
+                self.check_vacant()?;
+                facts::collect(&self.paths)?
+            }
+        };
+        let identity = looked.contents().identity();
+        let mut findings = preflight(&Subject {
+            facts: &facts,
+            release: looked.release(),
+            configuration: &configuration,
+            sizes: sizes(looked.contents(), looked.release()),
+            built_at: &identity.built_at,
+        });
+        findings.extend(self.of_site(request, &looked, &facts)?);
+        sort(&mut findings);
+        Ok(PreflightReport::new(&looked, &facts, findings))
+    }
+
+    fn look(&self, request: &PreflightRequest) -> Result<Looked> {
+        if request.trust.is_some() {
+            let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
+            return Ok(Looked::Trusted(TrustedRelease::find(&request.bundle, &trust, self)?));
+        }
+        let located = locate_counted(&request.bundle, &self.io.media)?;
+        let refused =
+            |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
+        let opened = Opened::read(located.head()?).map_err(refused)?;
+        let contents = opened.untrusted();
+        let name = || format!("{} {}", contents.identity().name, contents.identity().version);
+        let bytes = contents
+            .small_document(RELEASE_DOCUMENT_NAME)
+            .ok_or_else(|| OperationError::DocumentMissing { document: RELEASE_DOCUMENT_NAME, release: name() })?;
+        let release = ReleaseDocument::read(bytes)
+            .map_err(|source| OperationError::Document { release: name(), source: Box::new(source) })?;
+        Ok(Looked::Untrusted { opened, release: Box::new(release) })
+    }
+
+    /// What kept data and the license add. A license can be judged only under a trusted root.
+    fn of_site(&self, request: &PreflightRequest, looked: &Looked, facts: &Facts) -> Result<Vec<Finding>> {
+        let Looked::Trusted(trusted) = looked else {
+            let needed: Vec<&str> = needs(looked.release()).iter().map(|need| need.entitlement).collect();
+            if needed.is_empty() {
+                return Ok(Vec::new());
+            }
+            let fix = codes::LICENSE_UNJUDGED.fix;
+            return Ok(vec![Finding::warning(codes::LICENSE_UNJUDGED, format!("needed: {}", needed.join(", ")), fix)]);
+        };
+        let license = request.license.as_deref();
+        let (mut findings, place) = match &request.facts {
+            Some(_) => {
+                let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+                (Vec::new(), LicensedHost::Elsewhere(collected))
+            }
+            None => {
+                let adoption = Adoption::find(&self.paths, trusted, false)?;
+                (adoption.blockers, LicensedHost::Here { paths: &self.paths, cluster: None })
+            }
+        };
+        let licensing = trusted.licensing(&place, license)?;
+        findings.extend(licensing.blockers(&trusted.release, trusted.built_at()));
+        Ok(findings)
+    }
+}
+
+impl PreflightReport {
+    fn new(looked: &Looked, facts: &Facts, findings: Vec<Finding>) -> Self {
+        let contents = looked.contents();
+        let identity = contents.identity();
+        let development = matches!(looked, Looked::Trusted(trusted) if trusted.verified.trusted().development());
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        let blockers = count(Severity::Blocker);
+        Self {
+            release: identity.name,
+            version: identity.version,
+            bundle: contents.id().to_string(),
+            verified: matches!(looked, Looked::Trusted(_)),
+            development,
+            host: facts.hostname.clone(),
+            operating_system: facts.operating_system.clone(),
+            collected_at: facts.collected_at.clone(),
+            ready: blockers == 0,
+            blockers,
+            warnings: count(Severity::Warning),
+            passed: count(Severity::Passed),
+            findings,
+        }
+    }
+
+    /// The exit code of a process that ends with it: 0 where nothing blocks, 7 where only a license is missing.
+    pub fn exit_code(&self) -> u8 {
+        let blockers: Vec<Finding> = self.findings.iter().filter(|finding| finding.is_blocker()).cloned().collect();
+        if blockers.is_empty() {
+            return 0;
+        }
+        landfall_error_codes::Coded::code(&OperationError::NotReady { blockers }).class.exit_code()
+    }
+}

@@ -1,0 +1,118 @@
+//! Names and topics of findings, by the code of each, in the order in which a person should deal with them.
+
+use landfall_error_codes::{Code, codes};
+
+use super::finding::Topic;
+
+/// What the catalog says about the findings of one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The name of the findings.
+    pub(super) name: &'static str,
+    /// What they are about.
+    pub(super) topic: Topic,
+    /// Their place: lower ones come first.
+    pub(super) rank: usize,
+}
+
+/// First what hides other findings, then what calls for another machine, then what needs a package or a reboot, then disks, clock,
+/// other software and network, and last what the vendor decides. The names are stable: programs and people refer to them.
+const ENTRIES: &[(Code, &str, Topic)] = &[
+    (codes::NOT_ROOT, "root", Topic::System),
+    (codes::WRONG_PLATFORM, "platform", Topic::Machine),
+    (codes::TOO_FEW_CORES, "cores", Topic::Machine),
+    (codes::TOO_LITTLE_MEMORY, "memory", Topic::Machine),
+    (codes::GPU_NOT_KNOWN, "gpu-known", Topic::Gpu),
+    (codes::GPU_MISSING, "gpu-present", Topic::Gpu),
+    (codes::GPU_DEVICE_LOST, "gpu-answers", Topic::Gpu),
+    (codes::GPU_TOO_FEW, "gpu-fit", Topic::Gpu),
+    (codes::KERNEL_TOO_OLD, "kernel", Topic::System),
+    (codes::SYSTEMD_MISSING, "systemd", Topic::System),
+    (codes::CGROUPS_UNFIT, "cgroups", Topic::System),
+    (codes::SELINUX_ENFORCING, "selinux", Topic::System),
+    (codes::MODULE_MISSING, "kernel-modules", Topic::System),
+    (codes::GPU_NO_DRIVER, "gpu-driver", Topic::Gpu),
+    (codes::GPU_DRIVER_TOO_OLD, "gpu-driver-version", Topic::Gpu),
+    (codes::GPU_VERSION_MISMATCH, "gpu-driver-match", Topic::Gpu),
+    (codes::GPU_NO_LIBRARY, "gpu-library", Topic::Gpu),
+    (codes::GPU_DRIVER_FAILS, "gpu-driver-works", Topic::Gpu),
+    (codes::GPU_NOT_PERMITTED, "gpu-permission", Topic::Gpu),
+    (codes::GPU_FABRIC_MANAGER, "gpu-fabric-manager", Topic::Gpu),
+    (codes::GPU_UNHEALTHY, "gpu-health", Topic::Gpu),
+    (codes::DATA_FILESYSTEM, "data-filesystem", Topic::Storage),
+    (codes::MOUNT_NOT_PERMANENT, "data-mount", Topic::Storage),
+    (codes::READ_ONLY, "read-only", Topic::Storage),
+    (codes::NO_EXEC, "noexec", Topic::Storage),
+    (codes::TOO_LITTLE_SPACE, "disk-space", Topic::Storage),
+    (codes::TOO_FEW_INODES, "inodes", Topic::Storage),
+    (codes::CLOCK_WRONG, "clock", Topic::Clock),
+    (codes::NODE_CLOCK, "clock-ahead", Topic::Clock),
+    (codes::OTHER_KUBERNETES, "other-kubernetes", Topic::System),
+    (codes::PORT_IN_USE, "ports", Topic::Network),
+    (codes::BAD_HOSTNAME, "hostname", Topic::Network),
+    (codes::IPV6_UNSUPPORTED, "ipv6", Topic::Network),
+    (codes::NO_ADDRESS, "address", Topic::Network),
+    (codes::ADDRESS_AMBIGUOUS, "address-choice", Topic::Network),
+    (codes::ADDRESS_NOT_HERE, "address-of-host", Topic::Network),
+    (codes::RANGES_OVERLAP, "address-ranges", Topic::Network),
+    (codes::FIREWALL_CLOSED, "firewall", Topic::Network),
+    (codes::FIREWALL_FLUSHES, "firewall-flush", Topic::Network),
+    (codes::UPGRADE_UNREADY, "site-ready", Topic::Site),
+    (codes::KEPT_DATA, "kept-data", Topic::Site),
+    (codes::KEPT_AMBIGUOUS, "kept-data-clear", Topic::Site),
+    (codes::KEPT_MISSING, "kept-data-present", Topic::Site),
+    (codes::KEPT_UNCLAIMED, "kept-data-claimed", Topic::Site),
+    (codes::RULE_UNUSABLE, "rule-unusable", Topic::Rules),
+    (codes::RULE_NOT_MET, "rule", Topic::Rules),
+    (codes::LICENSE_UNJUDGED, "license-unjudged", Topic::License),
+];
+
+/// What the licenses' codes begin with: all of them have one name.
+const OF_LICENSES: &str = "LF47";
+
+/// What the catalog says about the findings of a code.
+pub(super) fn entry(code: &str) -> Entry {
+    let mut numbered = ENTRIES.iter().zip(0..);
+    if let Some(((_, name, topic), rank)) = numbered.find(|((known, ..), _)| known.id == code) {
+        return Entry { name, topic: *topic, rank };
+    }
+    let (name, topic) = if code.starts_with(OF_LICENSES) { ("license", Topic::License) } else { ("site", Topic::Site) };
+    Entry { name, topic, rank: ENTRIES.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_kebab_case_and_each_code_and_name_occurs_once() {
+        let mut seen = BTreeSet::new();
+        for (code, name, _) in ENTRIES {
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{name}"
+            );
+            assert!(seen.insert(*name) && seen.insert(code.id), "{name} or {} occurs twice", code.id);
+        }
+    }
+
+    /// A blocker of preflight that the catalog lacks would have the name of any other.
+    #[test]
+    fn every_code_of_preflight_has_a_name_of_its_own() {
+        // What a file of facts or a command says about itself, and the probe's own errors, are no findings.
+        let none = [
+            codes::NOT_READY,
+            codes::FACTS_FILE,
+            codes::GPU_PROBE_NOT_RUN,
+            codes::GPU_PROBE_TIMED_OUT,
+            codes::GPU_FACTS_MALFORMED,
+            codes::GPU_FACTS_SCHEMA,
+        ];
+        let of_preflight = codes::ALL.iter().filter(|code| code.id.starts_with("LF30"));
+        for code in of_preflight.filter(|code| none.iter().all(|other| other.id != code.id)) {
+            assert_ne!(entry(code.id).name, "site", "{}", code.id);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What preflight finds: one type for everything, whether it blocks, warns or passes.
+
+use landfall_error_codes::{Code, Coded};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::catalog;
+use landfall_engine::step::StepError;
+
+/// How much a finding matters. Blockers come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// It forbids the operation.
+    Blocker,
+    /// The operation is possible, but a person should know.
+    Warning,
+    /// It was judged, and is as it must be.
+    Passed,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Topic {
+    /// Processor and memory.
+    Machine,
+    /// GPUs and their driver.
+    Gpu,
+    /// Kernel, systemd, and what else runs on the host.
+    System,
+    /// Filesystems.
+    Storage,
+    /// The clock.
+    Clock,
+    /// Addresses, ports and firewalls.
+    Network,
+    /// Rules of the release.
+    Rules,
+    /// Data and software of the site.
+    Site,
+    /// The license.
+    License,
+}
+
+impl Topic {
+    /// The topic for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Machine => "Machine",
+            Self::Gpu => "GPUs",
+            Self::System => "Operating system",
+            Self::Storage => "Storage",
+            Self::Clock => "Clock",
+            Self::Network => "Network",
+            Self::Rules => "Rules of the release",
+            Self::Site => "Site",
+            Self::License => "License",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What it is about.
+    pub topic: Topic,
+    /// Its name, which stays the same from version to version, such as `disk-space`.
+    pub name: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Entry of the registry of codes.
+    pub code: &'static str,
+    /// What it is, in a few words.
+    pub message: String,
+    /// What was measured, with its unit.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub measured: String,
+    /// What is needed, with its unit.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub threshold: String,
+    /// What a person does about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fix: String,
+    /// Shell commands that do it, in their order; none where no command does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+}
+
+impl Finding {
+    /// A blocker, with the message and the fix of its code.
+    pub(crate) fn new(code: Code, measured: impl Into<String>, threshold: impl Into<String>) -> Self {
+        let entry = catalog::entry(code.id);
+        Self {
+            topic: entry.topic,
+            name: entry.name.to_owned(),
+            severity: Severity::Blocker,
+            code: code.id,
+            message: code.title.to_owned(),
+            measured: measured.into(),
+            threshold: threshold.into(),
+            fix: code.fix.to_owned(),
+            commands: Vec::new(),
+        }
+    }
+
+    /// A warning with a fix of its own.
+    pub(crate) fn warning(code: Code, measured: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, fix: fix.into(), ..Self::new(code, measured, "") }
+    }
+
+    /// What passed.
+    pub(super) fn passed(code: Code, message: &str, measured: String, threshold: String) -> Self {
+        Self {
+            severity: Severity::Passed,
+            message: message.to_owned(),
+            fix: String::new(),
+            ..Self::new(code, measured, threshold)
+        }
+    }
+
+    pub(super) fn of(error: &StepError, needed: &str) -> Self {
+        let mut finding = Self::new(error.code(), error.to_string(), needed);
+        if let Some(hint) = error.hint() {
+            finding.fix = hint;
+        }
+        finding
+    }
+
+    /// The same with these commands.
+    pub(super) fn commands(self, commands: impl IntoIterator<Item = String>) -> Self {
+        Self { commands: commands.into_iter().collect(), ..self }
+    }
+
+    /// The same with this fix.
+    pub(super) fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: fix.into(), ..self }
+    }
+
+    /// All of it in one line, for a note.
+    pub fn note(&self) -> String {
+        format!("{}: {}. {}", self.message, self.why(), self.fix)
+    }
+
+    /// Whether it forbids the operation.
+    pub fn is_blocker(&self) -> bool {
+        self.severity == Severity::Blocker
+    }
+
+    /// What was measured and what is needed, in one line.
+    pub fn why(&self) -> String {
+        match (self.measured.is_empty(), self.threshold.is_empty()) {
+            (_, true) => self.measured.clone(),
+            (true, false) => format!("needed: {}", self.threshold),
+            (false, false) => format!("{}; needed: {}", self.measured, self.threshold),
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "[{}] {}: {}", self.code, self.message, self.why())
+    }
+}
+
+/// Puts what must be done first first: blockers before warnings; of each, what may call for another machine or a reboot before what
+/// a command repairs, and the vendor's rules and the license last.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.severity, catalog::entry(finding.code).rank));
+}

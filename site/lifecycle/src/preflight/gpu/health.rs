@@ -1,0 +1,59 @@
+//! GPUs that work, and what is wrong with them.
+
+use landfall_error_codes::codes;
+use landfall_gpu_facts::judge::Warning;
+
+use super::Finding;
+
+/// What is wrong with the GPU of this index.
+pub(super) fn finding(index: u32, warning: Warning) -> Finding {
+    let (found, fix, command) = advice(warning);
+    let finding = Finding::warning(codes::GPU_UNHEALTHY, format!("GPU {index} {found}"), fix);
+    finding.commands(command.map(|command| command.replace("INDEX", &index.to_string())))
+}
+
+fn advice(warning: Warning) -> (&'static str, &'static str, Option<&'static str>) {
+    match warning {
+        Warning::UncorrectedErrors => (
+            "had memory errors that could not be corrected since its driver was loaded",
+            "Reset the GPU while nothing uses it; if the errors return, have it replaced.",
+            Some("nvidia-smi --gpu-reset --id=INDEX"),
+        ),
+        Warning::MemoryRepairPending => (
+            "has memory that waits to be taken out of use",
+            "Reset the GPU while nothing uses it, or reboot.",
+            Some("nvidia-smi --gpu-reset --id=INDEX"),
+        ),
+        Warning::MemoryRepairFailed => ("has no spare memory left", "Have the GPU replaced.", None),
+        Warning::EccChangePending => {
+            ("changes its error correction at the next reboot", "Reboot before the install.", Some("systemctl reboot"))
+        }
+        Warning::MigChangePending => (
+            "changes its division (MIG) at the next reset",
+            "Reset the GPU while nothing uses it, or reboot.",
+            Some("nvidia-smi --gpu-reset --id=INDEX"),
+        ),
+        Warning::MigWithoutDevices => (
+            "is divided (MIG) and has no devices: software sees no GPU",
+            "Make instances with `nvidia-smi mig`, or turn MIG off.",
+            Some("nvidia-smi --id=INDEX --multi-instance-gpu=0"),
+        ),
+        Warning::ComputeModeRestricted => (
+            "lets no process, or only one, use it",
+            "Set the compute mode to DEFAULT.",
+            Some("nvidia-smi --id=INDEX --compute-mode=0"),
+        ),
+        Warning::MemoryHeld => ("has memory that other processes hold", "Stop them; `nvidia-smi` lists them.", None),
+        Warning::Hot => ("is so hot that it slows down", "Look after its cooling.", None),
+        Warning::NotPersistent => (
+            "loses its driver's state whenever it is idle, so that every first start takes seconds",
+            "Start NVIDIA's persistence daemon.",
+            Some("systemctl enable --now nvidia-persistenced"),
+        ),
+        Warning::NeedsVgpuLicense => (
+            "is a part of a GPU in a virtual machine, and runs at full speed only with a license of NVIDIA's",
+            "Give the virtual machine such a license.",
+            None,
+        ),
+    }
+}

@@ -1,0 +1,202 @@
+//! GPUs that a release needs, against those that the host has.
+
+use landfall_error_codes::{Code, codes};
+use landfall_gpu_facts::hardware::{AMD, INTEL};
+use landfall_gpu_facts::judge::{driver_version, gpus, warnings};
+use landfall_gpu_facts::nvml::Gpu;
+use landfall_gpu_facts::version::{ComputeCapability, DriverVersion};
+use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
+use landfall_host::facts::Facts;
+use landfall_release_document::{GpuRequirements, MigRequirement};
+
+use super::{Finding, Severity, size};
+
+pub(super) use driver::package;
+
+mod driver;
+mod health;
+
+/// A GPU reserves a part of its memory for itself, so a little less than its nominal size counts as enough.
+const MEMORY_TOLERANCE_PERCENT: u64 = 8;
+
+/// What is wrong with a host's GPUs for a release that needs some; what passed otherwise.
+pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<Finding> {
+    let Some(wanted) = wanted else { return Vec::new() };
+    let Some(report) = &facts.gpus else {
+        return vec![Finding::new(codes::GPU_NOT_KNOWN, "the facts say nothing about GPUs", needed(wanted))];
+    };
+    let devices: Vec<Device> = gpus(report).flat_map(|gpu| devices(gpu, wanted.mig)).collect();
+    let fitting = devices.iter().filter(|device| device.unfit(wanted).is_none()).count();
+    let is_enough = u32::try_from(fitting).unwrap_or(u32::MAX) >= wanted.count;
+    let mut findings: Vec<Finding> = obstacle(facts, report, wanted).into_iter().collect();
+    let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
+    if is_enough && can_be_counted {
+        // One that is lost matters less where the others are enough.
+        findings.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
+    }
+    findings.extend(old_driver(facts, report, wanted));
+    if can_be_counted && !is_enough {
+        findings.push(too_few(wanted, &devices));
+    }
+    findings.extend(warnings(report).into_iter().map(|(index, warning)| health::finding(index, warning)));
+    if findings.is_empty() {
+        let message = "The host has the GPUs that the release needs";
+        findings.push(Finding::passed(codes::GPU_TOO_FEW, message, counted(fitting, wanted), needed(wanted)));
+    }
+    findings
+}
+
+/// The first obstacle to using any GPU.
+fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Option<Finding> {
+    let needed = needed(wanted);
+    let none = |found: String| Finding::new(codes::GPU_MISSING, found, needed.clone());
+    let blocker = |code: Code, found: &str| Finding::new(code, found, needed.clone());
+    Some(match host_state(report, &Needs::default()) {
+        HostState::Ready => return None,
+        HostState::NoGpu => none("no GPU is on the PCI bus".to_owned()),
+        HostState::OtherVendor => none(format!("GPUs of {} only; NVIDIA's are needed", vendors(report))),
+        HostState::SystemOnChip(model) => none(format!("{model}, whose GPU is part of the processor")),
+        HostState::NoDriver { held_by } => {
+            let held_by: Vec<String> = held_by.into_iter().collect();
+            driver::missing(facts, wanted, &held_by, needed)
+        }
+        HostState::DeviceLost { addresses } => {
+            let listed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let which =
+                if listed.is_empty() { "a GPU".to_owned() } else { format!("the GPU at {}", listed.join(", ")) };
+            blocker(codes::GPU_DEVICE_LOST, &format!("{which} does not answer, although its driver is loaded"))
+                .commands(["dmesg | grep -e NVRM -e Xid".to_owned()])
+        }
+        HostState::NoLibrary => blocker(codes::GPU_NO_LIBRARY, "NVML cannot be loaded"),
+        HostState::VersionMismatch => {
+            blocker(codes::GPU_VERSION_MISMATCH, "driver and library differ").commands(["systemctl reboot".to_owned()])
+        }
+        HostState::NotPermitted => blocker(codes::GPU_NOT_PERMITTED, "no GPU answers this process"),
+        // Its version is compared below.
+        HostState::DriverTooOld { .. } => return None,
+        HostState::DriverFails(how) => blocker(codes::GPU_DRIVER_FAILS, &how),
+        HostState::FabricManagerMissing => {
+            let start = "systemctl enable --now nvidia-fabricmanager".to_owned();
+            blocker(codes::GPU_FABRIC_MANAGER, "Fabric Manager does not run").commands([start])
+        }
+    })
+}
+
+fn vendors(report: &GpuReport) -> String {
+    let has = |vendor| report.hardware.of_vendor(vendor).next().is_some();
+    let named = [("AMD", AMD), ("Intel", INTEL)].into_iter().filter(|(_, vendor)| has(*vendor));
+    named.map(|(name, _)| name).collect::<Vec<_>>().join(" and ")
+}
+
+/// A driver that is older than the release needs.
+fn old_driver(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Option<Finding> {
+    let oldest: DriverVersion = wanted.driver.as_ref()?.parse().ok()?;
+    let found = driver_version(report).filter(|found| **found < oldest)?;
+    let needed = format!("driver {oldest} or newer");
+    let finding = Finding::new(codes::GPU_DRIVER_TOO_OLD, format!("driver {found}"), needed);
+    let fix = package(&facts.operating_system, Some(oldest.branch()));
+    Some(match fix {
+        Some(package) => finding
+            .fix(format!("Install the package {} in version {oldest} or newer, then reboot.", package.name))
+            .commands([package.command, "systemctl reboot".to_owned()]),
+        None => finding.fix(format!("Install NVIDIA's driver {oldest} or newer, then reboot.")),
+    })
+}
+
+/// A GPU, or a MIG device of one.
+struct Device {
+    name: String,
+    memory_bytes: Option<u64>,
+    capability: Option<ComputeCapability>,
+    is_divided: bool,
+}
+
+/// What a GPU offers to a release that wants whole GPUs, MIG devices, or either.
+fn devices(gpu: &Gpu, wanted: Option<MigRequirement>) -> Vec<Device> {
+    let model = gpu.model.value().cloned().unwrap_or_else(|| "of an unknown model".to_owned());
+    let name = format!("GPU {} ({model})", gpu.index);
+    let capability = gpu.compute_capability.value().copied();
+    let total = |memory: &landfall_gpu_facts::nvml::Memory| memory.total_bytes;
+    let mig = gpu.mig.value().filter(|mig| mig.is_enabled);
+    match (mig, wanted) {
+        (Some(mig), Some(MigRequirement::Divided)) => {
+            let parts = mig.devices.value().map(Vec::as_slice).unwrap_or_default();
+            let part = |part: &landfall_gpu_facts::nvml::MigDevice| Device {
+                name: format!("{name}, MIG device {}", part.index),
+                memory_bytes: part.memory.value().map(total),
+                capability,
+                is_divided: true,
+            };
+            parts.iter().map(part).collect()
+        }
+        (mig, _) => {
+            vec![Device { name, memory_bytes: gpu.memory.value().map(total), capability, is_divided: mig.is_some() }]
+        }
+    }
+}
+
+impl Device {
+    /// Why it does not count; none if it does.
+    fn unfit(&self, wanted: &GpuRequirements) -> Option<String> {
+        let name = &self.name;
+        match wanted.mig {
+            Some(MigRequirement::Whole) if self.is_divided => return Some(format!("{name} is divided (MIG)")),
+            Some(MigRequirement::Divided) if !self.is_divided => return Some(format!("{name} is not divided (MIG)")),
+            _ => {}
+        }
+        if let Some(memory) = wanted.memory_bytes {
+            let enough = memory / 100 * (100 - MEMORY_TOLERANCE_PERCENT);
+            match self.memory_bytes {
+                None => return Some(format!("the memory of {name} is not known")),
+                Some(found) if found < enough => return Some(format!("{name} has {} of memory", size(found))),
+                Some(_) => {}
+            }
+        }
+        let least: ComputeCapability = wanted.compute_capability.as_ref()?.parse().ok()?;
+        match self.capability {
+            None => Some(format!("the compute capability of {name} is not known")),
+            Some(found) if found < least => Some(format!("{name} has compute capability {found}")),
+            Some(_) => None,
+        }
+    }
+}
+
+fn too_few(wanted: &GpuRequirements, devices: &[Device]) -> Finding {
+    let unfit: Vec<String> = devices.iter().filter_map(|device| device.unfit(wanted)).collect();
+    let mut found = counted(devices.len() - unfit.len(), wanted);
+    if !unfit.is_empty() {
+        found = format!("{found}; {}", unfit.join(", "));
+    }
+    let finding = Finding::new(codes::GPU_TOO_FEW, found, needed(wanted));
+    match wanted.mig {
+        Some(MigRequirement::Whole) if devices.iter().any(|device| device.is_divided) => finding
+            .fix("Turn MIG off, and reset the GPUs while nothing uses them; or use a machine with undivided GPUs.")
+            .commands(["nvidia-smi --multi-instance-gpu=0".to_owned()]),
+        Some(MigRequirement::Divided) if devices.iter().any(|device| !device.is_divided) => finding
+            .fix("Turn MIG on, and make instances of the needed size with `nvidia-smi mig`; not every GPU has MIG.")
+            .commands(["nvidia-smi --multi-instance-gpu=1".to_owned()]),
+        _ => finding,
+    }
+}
+
+fn counted(count: usize, wanted: &GpuRequirements) -> String {
+    let what = if wanted.mig == Some(MigRequirement::Divided) { "MIG device" } else { "GPU" };
+    format!("{count} fitting {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What the release needs, for people.
+fn needed(wanted: &GpuRequirements) -> String {
+    let plural = if wanted.count == 1 { "" } else { "s" };
+    let mut parts = vec![match wanted.mig {
+        Some(MigRequirement::Divided) => format!("{} MIG device{plural}", wanted.count),
+        Some(MigRequirement::Whole) => format!("{} NVIDIA GPU{plural} without MIG", wanted.count),
+        None => format!("{} NVIDIA GPU{plural}", wanted.count),
+    }];
+    parts.extend(wanted.memory_bytes.map(|bytes| format!("{} of memory each", size(bytes))));
+    parts.extend(wanted.compute_capability.as_ref().map(|least| format!("compute capability {least} or higher")));
+    parts.extend(wanted.driver.as_ref().map(|oldest| format!("driver {oldest} or newer")));
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use super::*;
+use landfall_host::facts::sample::sample;
+
+/// What the probe printed for a made-up machine.
+fn host(machine: &str) -> Facts {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
+    let bytes = fs_err::read(format!("{folder}/{machine}.json")).unwrap();
+    Facts { gpus: Some(GpuReport::read(&bytes).unwrap()), ..sample() }
+}
+
+fn wanted(count: u32) -> GpuRequirements {
+    GpuRequirements { count, memory_bytes: None, compute_capability: None, driver: None, mig: None }
+}
+
+fn text(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        format!("{:?} {finding}\n    {}\n    {}\n", finding.severity, finding.fix, finding.commands.join("; "))
+    };
+    findings.iter().map(line).collect()
+}
+
+/// No GPU, a GPU without a driver and a lost one are three findings with three fixes.
+#[test]
+fn every_machine_has_its_own_finding_and_fix() {
+    let machines = [
+        "none",
+        "no-driver",
+        "old-driver",
+        "lost",
+        "mismatch",
+        "denied",
+        "hangs",
+        "crashes",
+        "jetson",
+        "two-l4",
+        "mixed",
+        "a100-mig",
+        "h100-nvswitch",
+        "h100-nvswitch-no-fabric-manager",
+        "ecc-errors",
+        "vgpu",
+        "newer",
+    ];
+    let wanted = GpuRequirements { driver: Some("525.60.13".to_owned()), ..wanted(1) };
+    let all: String =
+        machines.map(|machine| format!("# {machine}\n{}", text(&findings(&host(machine), Some(&wanted))))).concat();
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_release_without_gpus_looks_at_none() {
+    for machine in ["none", "no-driver", "lost"] {
+        assert_eq!(findings(&host(machine), None), []);
+    }
+}
+
+#[test]
+fn facts_that_know_no_gpus_block() {
+    let found = findings(&sample(), Some(&wanted(1)));
+    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), [codes::GPU_NOT_KNOWN.id]);
+}
+
+#[test]
+fn count_memory_and_capability_are_compared_with_each_gpu() {
+    let blocks = |machine: &str, wanted: &GpuRequirements| {
+        findings(&host(machine), Some(wanted))
+            .iter()
+            .any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
+    };
+    let memory = |gibibytes: u64| GpuRequirements { memory_bytes: Some(gibibytes << 30), ..wanted(2) };
+    assert!(!blocks("two-l4", &wanted(2)) && blocks("two-l4", &wanted(3)));
+    assert!(!blocks("two-l4", &memory(24)), "nominally 24 GiB, a little less in fact");
+    assert!(blocks("two-l4", &memory(40)));
+    let capability = |least: &str| GpuRequirements { compute_capability: Some(least.to_owned()), ..wanted(1) };
+    assert!(!blocks("two-l4", &capability("8.9")) && blocks("two-l4", &capability("9.0")));
+}
+
+#[test]
+fn whole_and_divided_gpus_differ() {
+    let of = |machine: &str, mig| {
+        let wanted = GpuRequirements { mig: Some(mig), ..wanted(1) };
+        let found = findings(&host(machine), Some(&wanted));
+        found.iter().any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
+    };
+    assert!(!of("two-l4", MigRequirement::Whole) && of("two-l4", MigRequirement::Divided));
+    assert!(of("a100-mig", MigRequirement::Whole) && !of("a100-mig", MigRequirement::Divided));
+}
+
+#[test]
+fn packages_are_those_of_the_distribution() {
+    let named = |system: &str| package(system, Some(570)).map(|package| package.command);
+    assert_eq!(named("ubuntu 24.04").as_deref(), Some("apt-get install nvidia-driver-570-server"));
+    assert_eq!(named("debian 12").as_deref(), Some("apt-get install nvidia-driver"));
+    assert_eq!(named("rhel 9.6").as_deref(), Some("dnf install nvidia-driver"));
+    assert_eq!(named("plan9 4"), None);
+}

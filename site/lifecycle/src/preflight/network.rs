@@ -1,0 +1,127 @@
+//! Addresses, ports and modules of the network, and the firewalls.
+
+use landfall_error_codes::{Coded, codes};
+use landfall_host::facts::Facts;
+use landfall_release_document::ReleaseDocument;
+
+use super::shell::quote;
+use super::{Finding, firewall};
+use crate::configuration::SiteConfiguration;
+use crate::console::{HOST_PORT, console_of};
+use crate::node_name::LONGEST_NODE_NAME;
+use crate::plan::network::{Networks, node_identity};
+
+/// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
+const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
+
+/// The ports that a site of this release listens on.
+pub(super) fn ports(release: &ReleaseDocument) -> Vec<u16> {
+    PORTS.into_iter().chain(console_of(release).map(|_| HOST_PORT)).collect()
+}
+
+/// Ports that only the later release needs, and that something else has.
+pub fn upgrade_ports(facts: &Facts, before: &ReleaseDocument, after: &ReleaseDocument) -> Option<Finding> {
+    let known = ports(before);
+    let new: Vec<u16> = ports(after).into_iter().filter(|port| !known.contains(port)).collect();
+    busy(facts, &new)
+}
+
+fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
+    let busy: Vec<String> =
+        ports.iter().filter(|port| facts.network.ports_in_use.contains(port)).map(ToString::to_string).collect();
+    (!busy.is_empty()).then(|| Finding::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
+}
+
+/// What is wrong with the network of a host.
+pub(super) fn findings(facts: &Facts, ports: &[u16], configuration: &SiteConfiguration) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    match ipv6(facts, configuration) {
+        Some(blocker) => blockers.push(blocker),
+        None => blockers.extend(identity(facts, configuration)),
+    }
+    blockers.extend(busy(facts, ports));
+    if !facts.missing_modules.is_empty() && !facts.can_load_modules {
+        let finding = Finding::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable");
+        blockers.push(finding.commands(package_of_modules(&facts.operating_system).map(str::to_owned)));
+    }
+    match Networks::of(configuration) {
+        Ok(networks) => {
+            blockers.extend(overlaps(facts, &networks));
+            blockers.extend(firewall::firewalld(facts, &networks));
+            blockers.extend(firewall::closed(facts, &networks));
+        }
+        Err(error) => blockers.push(Finding::of(&error, "ranges of addresses")),
+    }
+    blockers
+}
+
+/// What keeps the host from being a node: a name, and an address, each of which may be wrong.
+fn identity(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Finding> {
+    const NEEDED: &str = "a name and an address for the node";
+    let Err(error) = node_identity(facts, configuration) else { return Vec::new() };
+    let finding = Finding::of(&error, NEEDED);
+    if error.code() != codes::BAD_HOSTNAME {
+        return vec![finding];
+    }
+    let name = usable_name(&facts.hostname).filter(|_| configuration.node.name.is_none());
+    let renamed = finding.commands(name.map(|name| format!("hostnamectl set-hostname {}", quote(&name))));
+    // The address is judged only under a name that can be one.
+    let mut named = configuration.clone();
+    named.node.name = Some("node".to_owned());
+    let address = node_identity(facts, &named).err().map(|error| Finding::of(&error, NEEDED));
+    [renamed].into_iter().chain(address).collect()
+}
+
+/// A name that a node can have, as near to this one as possible.
+fn usable_name(name: &str) -> Option<String> {
+    let inner = |letter: char| letter.is_ascii_alphanumeric() || letter == '.';
+    let usable: String = name.to_lowercase().chars().map(|letter| if inner(letter) { letter } else { '-' }).collect();
+    let labels = usable.split('.').map(|label| label.trim_matches('-')).filter(|label| !label.is_empty());
+    let usable = labels.collect::<Vec<_>>().join(".");
+    (!usable.is_empty() && usable.len() <= LONGEST_NODE_NAME).then_some(usable)
+}
+
+/// The command that installs the kernel's further modules, where the distribution has a package of its own for them.
+fn package_of_modules(operating_system: &str) -> Option<&'static str> {
+    match operating_system.split(' ').next()? {
+        "ubuntu" => Some("apt-get install \"linux-modules-extra-$(uname -r)\""),
+        "rhel" | "rocky" | "almalinux" | "centos" | "ol" => Some("dnf install \"kernel-modules-$(uname -r)\""),
+        _ => None,
+    }
+}
+
+/// IPv6 is refused, alone and beside IPv4, until it is fully supported.
+fn ipv6(facts: &Facts, configuration: &SiteConfiguration) -> Option<Finding> {
+    let ranges = configuration.network.pod_ranges.iter().chain(&configuration.network.service_ranges);
+    let wanted: Vec<String> = ranges.filter(|range| range.address().is_ipv6()).map(ToString::to_string).collect();
+    let addresses = &facts.network.addresses;
+    let found = if !wanted.is_empty() {
+        format!("the site configuration names {}", wanted.join(", "))
+    } else if let Some(address) = configuration.node.address.filter(std::net::IpAddr::is_ipv6) {
+        format!("`node.address` in the site configuration is {address}")
+    } else if !addresses.is_empty() && addresses.iter().all(|address| address.address.is_ipv6()) {
+        "the host has IPv6 addresses only".to_owned()
+    } else {
+        return None;
+    };
+    Some(Finding::new(codes::IPV6_UNSUPPORTED, found, "IPv4"))
+}
+
+fn overlaps(facts: &Facts, networks: &Networks) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    for range in networks.pods.iter().chain(&networks.services) {
+        for network in &facts.network.networks {
+            if network.parse().is_ok_and(|network| range.overlaps(&network)) {
+                let found = format!("{range} of the cluster and {network} of the host");
+                blockers.push(Finding::new(codes::RANGES_OVERLAP, found, "no common address"));
+            }
+        }
+    }
+    for pods in &networks.pods {
+        for services in networks.services.iter().filter(|services| services.overlaps(pods)) {
+            let found = format!("{pods} of pods and {services} of services");
+            blockers.push(Finding::new(codes::RANGES_OVERLAP, found, "no common address"));
+        }
+    }
+    blockers
+}

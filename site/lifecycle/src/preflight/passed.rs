@@ -1,0 +1,166 @@
+//! What was judged and is as it must be, so that a report shows what was looked at, and not only what is wrong.
+
+use landfall_error_codes::{Code, codes};
+
+use super::storage::SYSTEM_BYTES;
+use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, size};
+
+/// What is said where nothing of these codes was found, with what was measured and what is needed.
+struct Passing {
+    codes: &'static [Code],
+    message: &'static str,
+    measured: fn(&Subject<'_>) -> String,
+    threshold: fn(&Subject<'_>) -> String,
+}
+
+const PASSING: &[Passing] = &[
+    Passing {
+        codes: &[codes::NOT_ROOT],
+        message: "The facts were collected as root",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::WRONG_PLATFORM],
+        message: "The bundle is for this architecture",
+        measured: |subject| subject.facts.platform.clone(),
+        threshold: |subject| subject.release.platform.clone(),
+    },
+    Passing {
+        codes: &[codes::TOO_FEW_CORES],
+        message: "There are enough processor cores",
+        measured: |subject| format!("{} cores", subject.facts.cores),
+        threshold: |subject| format!("{} cores", subject.release.requirements.cores),
+    },
+    Passing {
+        codes: &[codes::TOO_LITTLE_MEMORY],
+        message: "There is enough memory",
+        measured: |subject| size(subject.facts.memory_bytes),
+        threshold: |subject| size(subject.release.requirements.memory_bytes),
+    },
+    Passing {
+        codes: &[codes::KERNEL_TOO_OLD],
+        message: "The kernel is new enough",
+        measured: |subject| subject.facts.kernel.clone(),
+        threshold: |_| format!("{}.{} or newer", KERNEL.0, KERNEL.1),
+    },
+    Passing {
+        codes: &[codes::SYSTEMD_MISSING],
+        message: "systemd runs as pid 1",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::CGROUPS_UNFIT],
+        message: "Control groups have all controllers",
+        measured: |subject| format!("version {}", subject.facts.cgroups.version),
+        threshold: |_| CONTROLLERS.join(", "),
+    },
+    Passing {
+        codes: &[codes::SELINUX_ENFORCING],
+        message: "SELinux lets programs start from the data folder",
+        measured: |subject| subject.facts.selinux.clone().unwrap_or_else(|| "off".to_owned()),
+        threshold: |_| "permissive or off".to_owned(),
+    },
+    Passing {
+        codes: &[codes::MODULE_MISSING],
+        message: "The kernel has all modules",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::DATA_FILESYSTEM],
+        message: "The data folder is on a suitable filesystem",
+        measured: |subject| subject.facts.data_folder.kind.clone(),
+        threshold: |_| "local ext4 or XFS".to_owned(),
+    },
+    Passing {
+        codes: &[codes::MOUNT_NOT_PERMANENT],
+        message: "The mount of the data folder survives a reboot",
+        measured: |subject| subject.facts.data_folder.mount.clone(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::READ_ONLY, codes::NO_EXEC],
+        message: "All filesystems are writable, and programs can run from the data folder",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::TOO_LITTLE_SPACE],
+        message: "There is enough free space on every filesystem",
+        measured: |subject| free(subject).map_or_else(String::new, |free| format!("{} free for data", size(free))),
+        threshold: |subject| {
+            let needed = subject.sizes.room.total_bytes().saturating_add(EVICTION_BYTES).saturating_add(SYSTEM_BYTES);
+            format!("up to {}", size(needed))
+        },
+    },
+    Passing {
+        codes: &[codes::TOO_FEW_INODES],
+        message: "There are enough free inodes",
+        measured: |_| String::new(),
+        threshold: |subject| subject.sizes.unpacked_inodes.to_string(),
+    },
+    Passing {
+        codes: &[codes::CLOCK_WRONG, codes::NODE_CLOCK],
+        message: "The clock can be right",
+        measured: |subject| subject.facts.collected_at.clone(),
+        threshold: |subject| format!("later than {}", subject.built_at),
+    },
+    Passing {
+        codes: &[codes::OTHER_KUBERNETES],
+        message: "No other Kubernetes or container runtime is here",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::PORT_IN_USE],
+        message: "All ports that Kubernetes needs are free",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[
+            codes::BAD_HOSTNAME,
+            codes::IPV6_UNSUPPORTED,
+            codes::NO_ADDRESS,
+            codes::ADDRESS_AMBIGUOUS,
+            codes::ADDRESS_NOT_HERE,
+        ],
+        message: "The host has a name and an address for the node",
+        measured: |subject| subject.facts.hostname.clone(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::RANGES_OVERLAP],
+        message: "The cluster's address ranges overlap no network of the host",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::FIREWALL_CLOSED],
+        message: "No firewall blocks traffic from pods",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+];
+
+fn free(subject: &Subject<'_>) -> Option<u64> {
+    let mut filesystems = subject.facts.filesystems.iter();
+    filesystems.find(|filesystem| filesystem.paths.iter().any(|path| path == DATA)).map(|found| found.free_bytes)
+}
+
+/// What passed, where this was found.
+pub(super) fn findings(subject: &Subject<'_>, found: &[Finding]) -> Vec<Finding> {
+    let is_found = |code: &Code| found.iter().any(|finding| finding.code == code.id);
+    let passing = PASSING.iter().filter(|passing| !passing.codes.iter().any(is_found));
+    // Another user sees no packet filter, so nothing is known of it.
+    let passing = passing.filter(|passing| subject.facts.root || passing.codes != [codes::FIREWALL_CLOSED]);
+    passing
+        .filter_map(|passing| {
+            let code = *passing.codes.first()?;
+            let (measured, threshold) = ((passing.measured)(subject), (passing.threshold)(subject));
+            Some(Finding::passed(code, passing.message, measured, threshold))
+        })
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! Filesystems: room, modes and kinds, on a host that gets a site or whose site gets another release.
+
+use landfall_error_codes::codes;
+use landfall_host::facts::{Facts, Filesystem};
+use landfall_release_document::DataRoom;
+
+use super::shell::quote;
+use super::{DATA, EVICTION_BYTES, Finding, Sizes, size};
+use crate::room::FilesystemPeak;
+
+/// Free space that the operating system's own filesystem must keep: logs, settings, certificates.
+pub(super) const SYSTEM_BYTES: u64 = 256 << 20;
+
+/// What is wrong with the filesystems of a host.
+pub(super) fn findings(facts: &Facts, sizes: Sizes) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    for filesystem in &facts.filesystems {
+        let holds_data = filesystem.paths.iter().any(|path| path == DATA);
+        let holds_more = filesystem.paths.iter().any(|path| path != DATA);
+        let mut parts = if holds_data { data_parts(sizes.room) } else { Vec::new() };
+        if holds_more {
+            parts.push((SYSTEM_BYTES, "for the operating system"));
+        }
+        blockers.extend(space(filesystem, facts, &parts, if holds_data { sizes.unpacked_inodes } else { 0 }));
+        // All programs run from there: Landfall's own, the node's, and those of every image.
+        if filesystem.no_exec.iter().any(|path| path == DATA) {
+            let found = format!("{DATA} is on a filesystem that is mounted with noexec");
+            let remount = format!("mount -o remount,exec {}", quote(&facts.data_folder.mount));
+            blockers.push(Finding::new(codes::NO_EXEC, found, "mounted with exec").commands([remount]));
+        }
+    }
+    blockers.extend(data_folder(facts));
+    blockers
+}
+
+/// What keeps an upgrade with these peaks from being made.
+pub(crate) fn upgrade_space(facts: &Facts, peaks: &[FilesystemPeak]) -> Vec<Finding> {
+    let is_fixed = |filesystem: &&Filesystem| filesystem.read_only && filesystem.paths.iter().any(|path| path == DATA);
+    let fixed = facts.filesystems.iter().filter(is_fixed);
+    let fixed = fixed.map(|found| read_only(found, facts));
+    fixed.chain(peaks.iter().flat_map(lacking)).collect()
+}
+
+/// What a filesystem lacks for this peak, with the exact figures: a person frees as much.
+fn lacking(peak: &FilesystemPeak) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    let of = filesystem_of(std::slice::from_ref(&peak.folder));
+    if peak.free_bytes < peak.needed_bytes {
+        let found = format!("{} free on {of} ({} bytes)", size(peak.free_bytes), peak.free_bytes);
+        let parts: Vec<String> =
+            peak.parts.iter().map(|part| format!("{} {}", size(part.bytes), part.purpose)).collect();
+        let needed = format!("{} ({} bytes: {})", size(peak.needed_bytes), peak.needed_bytes, parts.join(", "));
+        blockers.push(Finding::new(codes::TOO_LITTLE_SPACE, found, needed));
+    }
+    if let Some(free) = peak.free_inodes.filter(|free| *free < peak.needed_inodes) {
+        blockers.push(Finding::new(
+            codes::TOO_FEW_INODES,
+            format!("{free} free on {of}"),
+            peak.needed_inodes.to_string(),
+        ));
+    }
+    blockers
+}
+
+fn filesystem_of(paths: &[String]) -> String {
+    format!("the filesystem of {}", paths.join(", "))
+}
+
+/// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
+fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
+    let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;
+    vec![
+        (staged_bytes, "for the release"),
+        (unpacked_bytes, "for its images once unpacked"),
+        (unpacking_bytes, "for unpacking"),
+        (data_bytes, "for its data"),
+        (EVICTION_BYTES, "that Kubernetes keeps free"),
+    ]
+}
+
+fn data_folder(facts: &Facts) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    let folder = &facts.data_folder;
+    let is_remote = ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"].contains(&folder.kind.as_str());
+    let unfit = match folder.kind.as_str() {
+        _ if is_remote => Some(format!("{DATA} is on {} (a filesystem of another machine)", folder.kind)),
+        "overlay" => Some(format!("{DATA} is on an overlay")),
+        "tmpfs" | "ramfs" => Some(format!("{DATA} is in memory ({})", folder.kind)),
+        "vfat" | "exfat" | "ntfs" | "ntfs3" => Some(format!("{DATA} is on {}", folder.kind)),
+        _ if folder.xfs_without_ftype => Some(format!("{DATA} is on XFS made with ftype=0")),
+        _ => None,
+    };
+    if let Some(found) = unfit {
+        blockers.push(Finding::new(codes::DATA_FILESYSTEM, found, "a local ext4 or XFS filesystem"));
+    }
+    if !folder.permanent {
+        let found = format!("{} is mounted by neither /etc/fstab nor an enabled unit", folder.mount);
+        let fix = format!("Add the mount of {} to /etc/fstab, or enable a systemd mount unit.", folder.mount);
+        blockers.push(Finding::new(codes::MOUNT_NOT_PERMANENT, found, "a mount at every boot").fix(fix));
+    }
+    blockers
+}
+
+/// A filesystem that must be writable.
+fn read_only(filesystem: &Filesystem, facts: &Facts) -> Finding {
+    let finding = Finding::new(codes::READ_ONLY, filesystem_of(&filesystem.paths), "writable");
+    let remount = match filesystem.paths.first() {
+        Some(path) if path == DATA => format!("mount -o remount,rw {}", quote(&facts.data_folder.mount)),
+        Some(path) => {
+            format!("mount -o remount,rw \"$(findmnt --noheadings --output TARGET --target {})\"", quote(path))
+        }
+        None => return finding,
+    };
+    finding.commands([remount])
+}
+
+fn space(filesystem: &Filesystem, facts: &Facts, parts: &[(u64, &str)], inodes: u64) -> Vec<Finding> {
+    let mut blockers = Vec::new();
+    let of = filesystem_of(&filesystem.paths);
+    if filesystem.read_only {
+        blockers.push(read_only(filesystem, facts));
+    }
+    let bytes = parts.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
+    if filesystem.free_bytes < bytes {
+        let found = format!("{} free on {of}", size(filesystem.free_bytes));
+        let listed: Vec<String> = parts.iter().map(|(bytes, what)| format!("{} {what}", size(*bytes))).collect();
+        let needed = format!("{} ({})", size(bytes), listed.join(", "));
+        blockers.push(Finding::new(codes::TOO_LITTLE_SPACE, found, needed));
+    }
+    if let Some(free) = filesystem.free_inodes.filter(|free| *free < inodes) {
+        blockers.push(Finding::new(codes::TOO_FEW_INODES, format!("{free} free on {of}"), inodes.to_string()));
+    }
+    blockers
+}
