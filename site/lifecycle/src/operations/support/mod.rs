@@ -2,6 +2,8 @@
 //! nothing; a collector that fails or hangs stops no other.
 
 mod host;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
