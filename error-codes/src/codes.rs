@@ -355,6 +355,8 @@ codes! {
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";
     ADMINISTRATION = "LF4303", Resumable, "A program of the cluster cannot be started", "Check that the data folder is mounted and not read-only; `landfall verify --site` checks what is staged.";
+    SUPPORT_UNREADABLE = "LF4304", Usage, "The file is not a whole support bundle", "Copy the file again, or run `landfall support collect` on the site once more.";
+    SUPPORT_EXISTS = "LF4305", Usage, "The file that receives a support bundle exists", "Name another file, or remove that one.";
     // LF44: upgrades and rollback.
     UPGRADE_OTHER = "LF4401", Usage, "The bundle holds another release than the one that is installed", "Use a bundle of the installed release's name, or install this one on another machine.";
     UPGRADE_SAME = "LF4402", Usage, "The bundle's release is installed already", "Run `landfall status`; nothing is left to do.";

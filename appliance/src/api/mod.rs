@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use document::{Operation, document, operations};
 pub use changes::{Intent, ask, new_request, plan_of};
+pub use document::{Operation, document, operations};
 pub use site::back_up_now;
 
 use crate::context::Context;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod license;
+mod support;
 mod trust;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub(crate) use backup::{
 pub(crate) use license::{
     LicenseCommand, LicenseImportArguments, LicenseInspectArguments, LicenseIssueArguments, LicenseRevokeArguments,
 };
+pub(crate) use support::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
 pub(crate) use trust::{
     ForRole, RoleName, TrustCommand, TrustImportArguments, TrustInitArguments, TrustRevokeArguments,
     TrustRotateArguments, TrustShowArguments, TrustSignArguments,
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
+    /// Collect what explains a site's state into one file without secrets, and find out what such a file shows.
+    #[command(subcommand)]
+    Support(SupportCommand),
     /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
     Console(ConsoleArguments),
     /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.

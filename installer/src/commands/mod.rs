@@ -32,6 +32,7 @@ mod site;
 mod source_date;
 mod stage;
 mod status;
+mod support;
 mod trust;
 mod uninstall;
 mod upgrade;
@@ -84,6 +85,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
+        Command::Support(command) => support::run(&command, printer),
         Command::Console(arguments) => console::run(&arguments, printer),
         Command::Node(command) => node::run(&command, printer),
     };

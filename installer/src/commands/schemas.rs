@@ -3,11 +3,13 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, Configured, ConfirmedDate, CopiedBackups, DrillReport,
-    Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed,
-    SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
+    DrillReport, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored,
+    Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
+use landfall_support::Index;
+use landfall_support::analyze::Analysis;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -82,6 +84,9 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<sign::Report>(),
         schema_of::<stage::Staged>(),
         schema_of::<StatusReport>(),
+        schema_of::<Index>(),
+        schema_of::<Analysis>(),
+        schema_of::<CollectedSupport>(),
         schema_of::<show::Shown>(),
         schema_of::<Imported>(),
         schema_of::<Uninstalled>(),

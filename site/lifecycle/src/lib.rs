@@ -21,3 +21,4 @@ pub mod room;
 mod settled;
 pub mod site;
 pub mod steps;
+mod support;

@@ -80,7 +80,9 @@ impl Bench {
             Ok(())
         };
         // Written bytes are read back, from the stick and not from memory, as a careful person does.
-        let ratio = pairs("cp + syncfs + cold read of the blobs", &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
+        let ratio = pairs("cp + syncfs + cold read of the blobs", &self.programs, count, by_landfall, || {
+            self.copy_and_read_blobs()
+        })?;
         row("build", &report, self.sizes, vec![ratio])
     }
 

@@ -36,6 +36,7 @@ mod resume;
 mod revocation;
 mod running;
 pub mod status;
+mod support;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
@@ -81,6 +82,7 @@ pub use status::{
     OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
     StepReport, Verdict,
 };
+pub use support::CollectedSupport;
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use unit::EventFile;

@@ -1,0 +1,31 @@
+//! Arguments of what looks into a site that has a problem.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::time;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SupportCommand {
+    /// Collect status, logs, journals and objects of this site into one file, without secrets; changes nothing.
+    Collect(SupportCollectArguments),
+    /// Report what a support bundle shows, and which page to read; works on any machine, and needs no site.
+    Analyze(SupportAnalyzeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SupportCollectArguments {
+    /// The file that receives the support bundle, a `.tar.gz`; it must not exist.
+    pub(crate) file: PathBuf,
+    /// How far back logs reach, such as `15m`, `2h` or `72h`.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
+    pub(crate) since: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SupportAnalyzeArguments {
+    /// The support bundle.
+    pub(crate) file: PathBuf,
+}

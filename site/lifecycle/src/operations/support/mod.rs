@@ -1,0 +1,321 @@
+//! `landfall support collect`: what a site hands to its vendor when something is wrong, without secrets. Takes no lock and changes
+//! nothing; a collector that fails or hangs stops no other.
+
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use landfall_cluster::Cluster;
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_media::progress::Event;
+use landfall_support::archive::{Head, WriteError, Writer};
+use landfall_support::redact::KEY_BYTES;
+use landfall_support::{CollectorRecord, KnownValues, Redactor, Truncation};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Operations;
+use super::error::Result;
+use crate::support;
+
+/// How long the API server is asked for one list.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who may read a support bundle: root, until a person hands it over.
+const MODE: u32 = 0o600;
+
+/// What was collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectedSupport {
+    /// The file.
+    pub file: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How many files are in it, without its index.
+    pub files: usize,
+    /// How many of them were truncated.
+    pub truncated: usize,
+    /// How many values were known to be secret, and were looked for.
+    pub known_values: usize,
+    /// Why the values of some secrets are not known. Those are found only where they look like secrets.
+    pub unknown: Vec<String>,
+    /// What became of the collectors.
+    pub collectors: Vec<CollectorRecord>,
+}
+
+/// A bundle that is being collected.
+pub(super) struct Collection {
+    writer: Writer<BufWriter<File>>,
+    collectors: Vec<CollectorRecord>,
+}
+
+/// What a collector brings, and why it could not bring more.
+#[derive(Default)]
+pub(super) struct Brought {
+    files: Vec<(String, Content)>,
+    failures: Vec<String>,
+}
+
+enum Content {
+    Text(Vec<u8>, Option<Truncation>),
+    Document(Value),
+    Lines(Vec<Value>),
+}
+
+impl Brought {
+    pub(super) fn text(&mut self, name: impl Into<String>, bytes: Vec<u8>, is_cut: bool) {
+        self.files.push((name.into(), Content::Text(bytes, is_cut.then_some(Truncation::Beginning))));
+    }
+
+    fn lines(&mut self, name: impl Into<String>, lines: Vec<Value>) {
+        self.files.push((name.into(), Content::Lines(lines)));
+    }
+
+    /// A document as a command prints it with `--json`.
+    fn document(
+        &mut self,
+        kind: &str,
+        schema: u32,
+        document: std::result::Result<impl Serialize, impl std::error::Error>,
+    ) {
+        match document.map(|document| serde_json::to_value(document)) {
+            Ok(Ok(mut value)) => {
+                value["kind"] = kind.into();
+                value["schema"] = schema.into();
+                self.files.push((format!("{kind}.json"), Content::Document(value)));
+            }
+            Ok(Err(error)) => self.failures.push(error.to_string()),
+            Err(error) => self.failures.push(with_causes(&error)),
+        }
+    }
+
+    pub(super) fn failed(&mut self, why: impl Into<String>) {
+        self.failures.push(why.into());
+    }
+}
+
+impl Operations {
+    /// Collects a support bundle into a new file, with logs of the time `since` before now. The file is on the disk, whole, when this
+    /// returns; what could not be collected is in the report, and in the file.
+    pub fn collect_support(&self, file: &Path, since: Duration) -> Result<CollectedSupport> {
+        if file.symlink_metadata().is_ok() {
+            return Err(StepError::new(codes::SUPPORT_EXISTS, format!("{} exists", file.display())).into());
+        }
+        let now = Timestamp::now();
+        let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
+        support::known_values(&self.paths, &mut known, &mut unknown);
+        let cluster = self.cluster_of_support();
+        // The redactor must know every value before anything is written.
+        let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown)?;
+        let redactor = Redactor::new(known, random_key()?).map_err(bug)?;
+        let known_values = redactor.known_values();
+        let temporary = file.with_extension(durable::TEMPORARY_SUFFIX.trim_start_matches('.'));
+        durable::remove_file(&temporary).map_err(StepError::from)?;
+        let output = BufWriter::new(durable::create_file(&temporary, MODE).map_err(StepError::from)?);
+        let modified = now.as_second().try_into().unwrap_or_default();
+        let mut collection = Collection { writer: Writer::new(output, redactor, modified), collectors: Vec::new() };
+        let written = self.collect_all(&mut collection, &cluster, secrets, since).and_then(|()| {
+            let head = Head {
+                collected_at: format!("{now:.0}"),
+                landfall: env!("CARGO_PKG_VERSION").to_owned(),
+                since_seconds: since.as_secs(),
+                unknown: unknown.clone(),
+                collectors: collection.collectors,
+            };
+            collection.writer.finish(head)
+        });
+        let (index, size_bytes) =
+            match written.and_then(|(output, index)| Ok((placed(output, &temporary, file)?, index))) {
+                Ok((size, index)) => (index, size),
+                Err(error) => {
+                    // What is left of it is of no use; the error that stopped it counts.
+                    let _left = durable::remove_file(&temporary);
+                    let what = format!("{} cannot be written", file.display());
+                    return Err(StepError::new(codes::MEDIA_IO, what).because(error).into());
+                }
+            };
+        Ok(CollectedSupport {
+            file: file.to_owned(),
+            size_bytes,
+            files: index.files.len(),
+            truncated: index.files.iter().filter(|file| file.truncated.is_some()).count(),
+            known_values,
+            unknown: index.redaction.unknown,
+            collectors: index.collectors,
+        })
+    }
+
+    fn cluster_of_support(&self) -> std::result::Result<Cluster, String> {
+        let kubeconfig = self.paths.admin_kubeconfig();
+        if !kubeconfig.exists() {
+            return Err("there is no cluster on this machine".to_owned());
+        }
+        let cluster =
+            Cluster::connect(&kubeconfig).map_err(|error| with_causes(&error))?.with_patience(CLUSTER_PATIENCE);
+        cluster.resource("v1", "Pod").map_err(|error| with_causes(&error))?;
+        Ok(cluster)
+    }
+
+    fn collect_all(
+        &self,
+        into: &mut Collection,
+        cluster: &std::result::Result<Cluster, String>,
+        secrets: Vec<Value>,
+        since: Duration,
+    ) -> std::result::Result<(), WriteError> {
+        let after = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        let paths = &self.paths;
+        // What is small and says most comes first: the limits of a bundle leave out what comes last.
+        self.collect(into, "status", |own, brought| brought.document("status", 1, own.status()))?;
+        self.collect(into, "facts", |own, brought| {
+            brought.document(
+                landfall_host::facts::KIND,
+                landfall_host::facts::SCHEMA,
+                landfall_host::facts::collect(&own.paths),
+            );
+        })?;
+        self.collect(into, "releases", |own, brought| {
+            brought.document("releases", 1, own.releases().map(|releases| json!({ "releases": releases })));
+        })?;
+        self.collect(into, "license", |own, brought| brought.document("licenseStatus", 1, own.license_report()))?;
+        self.collect(into, "backups", |own, brought| {
+            let backups = own
+                .backups()
+                .and_then(|backups| Ok(json!({"backups": backups, "pointsInTime": own.points_in_time()?})));
+            brought.document("backups", 1, backups);
+        })?;
+        self.collect(into, "journals", Self::bring_journals)?;
+        let cluster = cluster.clone();
+        self.collect(into, "cluster", move |_, brought| bring_objects(cluster, secrets, brought))?;
+        self.collect(into, "host", |own, brought| host::bring_host(&own.paths, brought))?;
+        self.collect(into, "journald", move |_, brought| host::bring_journald(since, brought))?;
+        let (folder, name) = (paths.logs(), "operations");
+        self.collect(into, name, move |_, brought| host::bring_logs(&folder, name, after, brought))?;
+        let folder = paths.pod_logs();
+        self.collect(into, "pods", move |_, brought| host::bring_logs(&folder, "pods", after, brought))
+    }
+
+    /// Runs a collector in a thread of its own, so that one that hangs holds up nothing, and adds what it brought.
+    fn collect(
+        &self,
+        into: &mut Collection,
+        name: &str,
+        collector: impl FnOnce(&Self, &mut Brought) + Send + 'static,
+    ) -> std::result::Result<(), WriteError> {
+        self.progress.event(Event::Note(format!("collecting {name}")));
+        let begun = Instant::now();
+        let (own, (sender, receiver)) = (self.clone(), mpsc::channel());
+        std::thread::spawn(move || {
+            let mut brought = Brought::default();
+            collector(&own, &mut brought);
+            // The receiver may have given up.
+            let _given_up = sender.send(brought);
+        });
+        let brought = receiver.recv_timeout(support::COLLECTOR).unwrap_or_else(|error| {
+            let why = match error {
+                mpsc::RecvTimeoutError::Timeout => format!("it did not end within {} s", support::COLLECTOR.as_secs()),
+                mpsc::RecvTimeoutError::Disconnected => "it ended by a bug of Landfall's".to_owned(),
+            };
+            Brought { files: Vec::new(), failures: vec![why] }
+        });
+        into.add(name, begun, brought)
+    }
+
+    /// Journals as JSON lines; what of a damaged one cannot be read is a failure.
+    fn bring_journals(&self, brought: &mut Brought) {
+        let files = self.journals().list();
+        for file in files.map_err(|error| brought.failed(with_causes(&error))).unwrap_or_default() {
+            let name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match self.journals().read(&file) {
+                Ok(replay) => {
+                    let lines = replay.entries.iter().map(|entry| serde_json::to_value(entry).unwrap_or_default());
+                    brought.lines(format!("journals/{name}.jsonl"), lines.collect());
+                }
+                Err(error) => brought.failed(with_causes(&error)),
+            }
+        }
+    }
+}
+
+impl Collection {
+    fn add(&mut self, name: &str, begun: Instant, brought: Brought) -> std::result::Result<(), WriteError> {
+        let mut failures = brought.failures;
+        for (file, content) in brought.files {
+            let added = match content {
+                Content::Text(bytes, truncated) => self.writer.add_text(&file, &bytes, truncated),
+                Content::Document(document) => self.writer.add_document(&file, document),
+                Content::Lines(lines) => self.writer.add_lines(&file, lines),
+            };
+            match added {
+                Err(error @ WriteError::Full { .. }) => failures.push(error.to_string()),
+                added => added?,
+            }
+        }
+        let milliseconds = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.collectors.push(CollectorRecord { name: name.to_owned(), milliseconds, failures });
+        Ok(())
+    }
+}
+
+/// The values of the cluster's Secrets, added to those of the host, and the Secrets without them.
+fn secrets_of(
+    cluster: std::result::Result<Cluster, String>,
+    mut known: KnownValues,
+    unknown: &mut Vec<String>,
+) -> Result<(KnownValues, Vec<Value>)> {
+    let answer =
+        cluster.and_then(|cluster| support::secrets(&cluster, &mut known).map_err(|error| with_causes(&error)));
+    let secrets = answer.unwrap_or_else(|why| {
+        unknown.push(format!("the cluster's Secrets cannot be read, but for those on this host: {why}"));
+        Vec::new()
+    });
+    Ok((known, secrets))
+}
+
+fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Value>, brought: &mut Brought) {
+    let cluster = match cluster {
+        Ok(cluster) => cluster,
+        Err(why) => return brought.failed(why),
+    };
+    brought.lines("cluster/secrets.jsonl", secrets);
+    for (version, kind, file) in support::KINDS {
+        match support::objects(&cluster, version, kind) {
+            Ok(objects) => brought.lines(format!("cluster/{file}.jsonl"), objects),
+            Err(error) => brought.failed(with_causes(&error)),
+        }
+    }
+}
+
+fn random_key() -> Result<[u8; KEY_BYTES]> {
+    let mut key = [0; KEY_BYTES];
+    SysRng.try_fill_bytes(&mut key).map_err(bug)?;
+    Ok(key)
+}
+
+fn bug(error: impl std::error::Error + Send + Sync + 'static) -> StepError {
+    StepError::new(codes::BUG, "secrets cannot be looked for").because(error)
+}
+
+/// Makes the file durable under its name; returns its size in bytes.
+fn placed(output: BufWriter<File>, temporary: &Path, file: &Path) -> std::result::Result<u64, WriteError> {
+    let mut output = output.into_inner().map_err(|error| error.into_error())?;
+    output.flush()?;
+    durable::sync_file(&output, temporary).map_err(std::io::Error::other)?;
+    let size = output.metadata()?.len();
+    durable::rename(temporary, file).map_err(std::io::Error::other)?;
+    Ok(size)
+}

@@ -1,0 +1,84 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_error_codes::{Coded, codes};
+use landfall_media::durable;
+use landfall_support::archive;
+use serde_json::json;
+
+use super::host::log_name;
+use crate::operations::testing::operations;
+
+const CANARIES: usize = 1000;
+
+/// A value that nothing but this test contains, with characters that each form writes in its own way.
+fn canary(number: usize) -> String {
+    format!("canary/{number:04}+\"Zq{}", number * 7919)
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _infallible = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+#[test]
+fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
+    let (root, operations) = operations();
+    let paths = &operations.paths;
+    let write = |path: std::path::PathBuf, bytes: &[u8]| {
+        durable::create_folder(path.parent().unwrap()).unwrap();
+        durable::write_file(&path, bytes, 0o600).unwrap();
+    };
+    let values: std::collections::BTreeMap<_, _> =
+        (0..CANARIES).map(|number| (format!("key{number}"), canary(number))).collect();
+    write(
+        paths.secrets().join("db/db.json"),
+        json!({"namespace": "db", "name": "db", "values": values}).to_string().as_bytes(),
+    );
+    let mut log = String::new();
+    for canary in values.values() {
+        let form = [canary.clone(), STANDARD.encode(canary), percent(canary), json!(canary).to_string()];
+        let encoded = STANDARD.encode(format!("user:{canary}"));
+        let _infallible =
+            writeln!(log, "2026 plain {} url {} json {} b64 {} basic {encoded}", form[0], form[2], form[3], form[1]);
+    }
+    write(paths.pod_logs().join("db_postgres-0_1234/postgres/0.log"), log.as_bytes());
+    write(paths.logs().join("20261120-install.log"), log.as_bytes());
+    let file = root.path().join("support.tar.gz");
+    let collected = operations.collect_support(&file, Duration::from_hours(1)).unwrap();
+    assert!(collected.known_values >= CANARIES && !collected.unknown.is_empty(), "{collected:?}");
+    let contents = archive::read(&fs_err::read(&file).unwrap()[..]).unwrap();
+    let log = &contents.files["pods/db/postgres-0/postgres-0.log"];
+    assert_eq!(log.iter().filter(|byte| **byte == b'\n').count(), CANARIES);
+    assert!(
+        contents.files.contains_key("operations/20261120-install.log") && contents.files.contains_key("status.json")
+    );
+    for (name, bytes) in &contents.files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains("canary") && !text.contains("Zq"), "{name}");
+        for canary in values.values() {
+            let core = &STANDARD.encode(canary)[4..16];
+            assert!(!text.contains(core), "{name}: {canary}");
+        }
+    }
+    // A site without a cluster and without journals is collected all the same.
+    let cluster = collected.collectors.iter().find(|one| one.name == "cluster").unwrap();
+    assert_eq!(cluster.failures, ["there is no cluster on this machine"]);
+    let again = operations.collect_support(&file, Duration::from_hours(1)).unwrap_err();
+    assert_eq!(again.code(), codes::SUPPORT_EXISTS);
+}
+
+#[test]
+fn logs_of_pods_are_named_by_namespace_pod_and_container() {
+    assert_eq!(log_name("pods", "db_postgres-0_1234-5678/postgres/3.log"), "pods/db/postgres-0/postgres-3.log");
+    assert_eq!(log_name("operations", "install.log"), "operations/install.log");
+    assert_eq!(log_name("operations", "a/events"), "operations/a/events.log");
+}

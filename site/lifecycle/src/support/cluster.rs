@@ -1,0 +1,70 @@
+//! Objects of the cluster, without what makes them secret.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_cluster::{Cluster, ClusterError};
+use landfall_support::KnownValues;
+use serde_json::{Value, json};
+
+/// Kinds that a bundle has, each with the name of its file. Secrets are apart.
+pub(crate) const KINDS: [(&str, &str, &str); 19] = [
+    ("v1", "Node", "nodes"),
+    ("v1", "Namespace", "namespaces"),
+    ("v1", "Pod", "pods"),
+    ("v1", "Event", "events"),
+    ("v1", "Service", "services"),
+    ("v1", "ConfigMap", "configmaps"),
+    ("v1", "PersistentVolume", "persistentvolumes"),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("v1", "ResourceQuota", "resourcequotas"),
+    ("apps/v1", "Deployment", "deployments"),
+    ("apps/v1", "StatefulSet", "statefulsets"),
+    ("apps/v1", "DaemonSet", "daemonsets"),
+    ("apps/v1", "ReplicaSet", "replicasets"),
+    ("batch/v1", "Job", "jobs"),
+    ("batch/v1", "CronJob", "cronjobs"),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
+    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    ("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+    ("coordination.k8s.io/v1", "Lease", "leases"),
+];
+
+/// Objects of a kind, without the record of who set which field.
+pub(crate) fn objects(cluster: &Cluster, version: &str, kind: &str) -> Result<Vec<Value>, ClusterError> {
+    let mut objects = cluster.list(&cluster.resource(version, kind)?, None, "")?;
+    for object in &mut objects {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+    }
+    Ok(objects)
+}
+
+/// All Secrets: their values go to `known`, and what is returned has names, types, and the sizes of values.
+pub(crate) fn secrets(cluster: &Cluster, known: &mut KnownValues) -> Result<Vec<Value>, ClusterError> {
+    let secrets = cluster.list(&cluster.resource("v1", "Secret")?, None, "")?;
+    Ok(secrets.iter().map(|secret| described(secret, known)).collect())
+}
+
+/// What of a Secret is no secret. Values that cannot be decoded are known as they are.
+pub(super) fn described(secret: &Value, known: &mut KnownValues) -> Value {
+    let mut sizes = BTreeMap::new();
+    for (key, value) in secret["data"].as_object().into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        let value = STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec());
+        known.add(&value);
+        sizes.insert(key.clone(), value.len());
+    }
+    let metadata = &secret["metadata"];
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": secret["type"],
+        "metadata": {
+            "namespace": metadata["namespace"], "name": metadata["name"], "labels": metadata["labels"],
+            "creationTimestamp": metadata["creationTimestamp"], "ownerReferences": metadata["ownerReferences"],
+        },
+        // A list, because a field named by a secret's key would itself be replaced.
+        "valueSizes": sizes.iter().map(|(key, bytes)| json!({"key": key, "bytes": bytes})).collect::<Vec<_>>(),
+    })
+}

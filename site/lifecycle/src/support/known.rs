@@ -1,0 +1,101 @@
+//! Values of this host that are known to be secret: Landfall's own, Kubernetes', and those that running containers were given. They are
+//! found on the disk, so that they are known without an API server.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::SystemTime;
+
+use landfall_host::paths::SitePaths;
+use landfall_support::KnownValues;
+use serde_json::Value;
+
+use super::files::{tail_of_file, walk};
+
+/// Maximum size of a file that holds secrets.
+const MAX_FILE: u64 = 1 << 20;
+
+/// How deep folders of secrets are: `pods/UID/volumes/kubernetes.io~secret/NAME/..data/KEY`.
+const DEPTH: usize = 6;
+
+/// Words in names of variables whose values are secret.
+const WORDS: [&str; 5] = ["PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
+
+/// Values that every manifest uses, and that hide nothing.
+const PUBLIC: [&str; 12] = [
+    "postgres",
+    "postgresql",
+    "default",
+    "localhost",
+    "username",
+    "password",
+    "administrator",
+    "console",
+    "landfall",
+    "kubernetes",
+    "kube-system",
+    "https://kubernetes.default.svc.cluster.local",
+];
+
+/// Reads all of them. What cannot be read is named in `unknown`.
+pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    PUBLIC.iter().for_each(|text| known.add_public(text));
+    for folder in [paths.secrets(), paths.console()] {
+        for file in walk(&folder, DEPTH, SystemTime::UNIX_EPOCH) {
+            add_file(&file, known, unknown);
+        }
+    }
+    add_file(&paths.backup_key(), known, unknown);
+    add_file(&paths.kubeadm_configuration(), known, unknown);
+    for file in walk(&paths.kubernetes(), 3, SystemTime::UNIX_EPOCH) {
+        let is_secret = file.extension().is_some_and(|end| end == "key" || end == "conf");
+        if is_secret {
+            add_file(&file, known, unknown);
+        }
+    }
+    mounted(paths, known, unknown);
+    environments(paths, known);
+}
+
+fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    match tail_of_file(path, MAX_FILE) {
+        Ok(tail) => known.add(&tail.bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Secrets and tokens that pods have mounted.
+fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    let Ok(pods) = paths.kubelet_mount().join("pods").read_dir() else { return };
+    for pod in pods.flatten() {
+        for kind in ["kubernetes.io~secret", "kubernetes.io~projected"] {
+            for file in walk(&pod.path().join("volumes").join(kind), 3, SystemTime::UNIX_EPOCH) {
+                // A projected volume also has the cluster's public certificate and the namespace's name.
+                let is_public = file.file_name().is_some_and(|name| name == "ca.crt" || name == "namespace");
+                if !is_public {
+                    add_file(&file, known, unknown);
+                }
+            }
+        }
+    }
+}
+
+/// Variables with the names of secrets, of the containers that run.
+fn environments(paths: &SitePaths, known: &mut KnownValues) {
+    let Ok(containers) = paths.containers().read_dir() else { return };
+    let mut seen = BTreeSet::new();
+    for container in containers.flatten() {
+        let Ok(tail) = tail_of_file(&container.path().join("config.json"), MAX_FILE) else { continue };
+        let configuration: Value = serde_json::from_slice(&tail.bytes).unwrap_or_default();
+        let variables = configuration.pointer("/process/env").and_then(Value::as_array);
+        for variable in variables.into_iter().flatten().filter_map(Value::as_str) {
+            let Some((name, value)) = variable.split_once('=') else { continue };
+            // The name of a file is no secret.
+            let is_secret =
+                WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word)) && !value.starts_with('/');
+            if is_secret && seen.insert(value.to_owned()) {
+                known.add(value.as_bytes());
+            }
+        }
+    }
+}

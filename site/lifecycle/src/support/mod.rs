@@ -1,0 +1,23 @@
+//! What a support bundle collects at a site: each collector within limits of time and bytes, and without the others. It works with
+//! whatever is left of a site: without an API server, half installed, or not installed at all.
+
+mod cluster;
+mod files;
+mod known;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub(crate) use files::{Tail, tail_of_file, walk};
+pub(crate) use known::known_values;
+pub(crate) use program::{Limits, Ran, run};
+
+/// Limits of one program.
+pub(crate) const PROGRAM: Limits = Limits { time: Duration::from_secs(20), bytes: 8 << 20 };
+
+/// Longest time of a collector within this process.
+pub(crate) const COLLECTOR: Duration = Duration::from_mins(1);
+
+pub(crate) use cluster::{KINDS, objects, secrets};

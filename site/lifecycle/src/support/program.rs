@@ -1,0 +1,110 @@
+//! Programs that may hang, or print without end.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How long a program may run, and how much of its output is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Time after which it is ended.
+    pub(crate) time: Duration,
+    /// Bytes that are kept, from the end.
+    pub(crate) bytes: usize,
+}
+
+/// What a program printed.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    /// The end of its standard output and standard error, in whole lines where the beginning was dropped.
+    pub(crate) output: Vec<u8>,
+    /// Whether the beginning was dropped.
+    pub(crate) is_cut: bool,
+    /// Why it counts as failed.
+    pub(crate) failure: Option<String>,
+}
+
+/// Interval in which a program's end is looked for.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Runs a program to its end, or until its time is up.
+pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits: Limits) -> Ran {
+    let shown = words.join(" ");
+    let Some((program, arguments)) = words.split_first() else { return Ran::default() };
+    let started = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", "/root")
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return Ran { failure: Some(format!("`{shown}` cannot be started: {error}")), ..Ran::default() },
+    };
+    // Each reader sends once; one that never ends, because a grandchild holds the pipe, is left behind.
+    let outputs = [reader(child.stdout.take(), limits.bytes), reader(child.stderr.take(), limits.bytes / 8)];
+    let begun = Instant::now();
+    let failure = end(&mut child, limits.time).map(|why| format!("`{shown}` {why}"));
+    let mut ran = Ran { failure, ..Ran::default() };
+    for output in outputs {
+        let rest = limits.time.saturating_sub(begun.elapsed()).max(Duration::from_secs(1));
+        if let Ok((bytes, is_cut)) = output.recv_timeout(rest) {
+            ran.output.extend(bytes);
+            ran.is_cut |= is_cut;
+        }
+    }
+    ran
+}
+
+/// Waits for the end; returns why it is none that counts.
+fn end(child: &mut Child, limit: Duration) -> Option<String> {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return None,
+            Ok(Some(status)) => return Some(format!("ended with {status}")),
+            Ok(None) if begun.elapsed() < limit => std::thread::sleep(INTERVAL),
+            Ok(None) => {
+                // It may have ended meanwhile.
+                let _ended = child.kill().and_then(|()| child.wait());
+                return Some(format!("was ended after {} s", limit.as_secs()));
+            }
+            Err(error) => return Some(format!("cannot be waited for: {error}")),
+        }
+    }
+}
+
+fn reader(pipe: Option<impl Read + Send + 'static>, keep: usize) -> mpsc::Receiver<(Vec<u8>, bool)> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut kept, mut is_cut, mut buffer) = (Vec::new(), false, vec![0; 64 << 10]);
+        if let Some(mut pipe) = pipe {
+            while let Ok(count) = pipe.read(&mut buffer) {
+                if count == 0 {
+                    break;
+                }
+                kept.extend_from_slice(&buffer[..count]);
+                if kept.len() > keep * 2 {
+                    kept.drain(..kept.len() - keep);
+                    is_cut = true;
+                }
+            }
+        }
+        if kept.len() > keep {
+            kept.drain(..kept.len() - keep);
+            is_cut = true;
+        }
+        if is_cut {
+            super::files::drop_cut_line(&mut kept);
+        }
+        // The receiver may have given up.
+        let _given_up = sender.send((kept, is_cut));
+    });
+    receiver
+}

@@ -1,0 +1,100 @@
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use landfall_support::redact::KEY_BYTES;
+use landfall_support::{KnownValues, Redactor};
+use serde_json::json;
+
+use super::cluster::described;
+use super::*;
+
+#[test]
+fn a_program_that_hangs_or_prints_without_end_is_ended_and_one_that_is_missing_is_named() {
+    let limits = Limits { time: Duration::from_millis(500), bytes: 1000 };
+    let begun = Instant::now();
+    let ran = run(&["sh", "-c", "echo before; sleep 60"], &[], limits);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(ran.failure.unwrap().contains("was ended after"));
+    let ran = run(&["yes", "a line"], &[], limits);
+    assert!(ran.is_cut && ran.output.len() <= 1000 && ran.output.starts_with(b"a line\n"), "{}", ran.output.len());
+    let ran = run(&["/no/such/program"], &[], limits);
+    assert!(ran.failure.unwrap().contains("`/no/such/program` cannot be started"));
+    let ran = run(&["sh", "-c", "echo out; echo err >&2; exit 3"], &[], limits);
+    assert_eq!((ran.output.as_slice(), ran.is_cut), (&b"out\nerr\n"[..], false));
+    assert!(ran.failure.unwrap().contains("exit status: 3"));
+}
+
+#[test]
+fn the_end_of_a_file_begins_with_a_whole_line_and_links_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, link) = (folder.path().join("0.log"), folder.path().join("1.log"));
+    durable::write_file(&log, b"first line\nsecond line\nthird line\n", 0o600).unwrap();
+    durable::symlink(&log, &link).unwrap();
+    let tail = tail_of_file(&log, 20).unwrap();
+    assert_eq!((tail.bytes.as_slice(), tail.is_cut), (&b"third line\n"[..], true));
+    assert!(!tail_of_file(&log, 1000).unwrap().is_cut);
+    assert!(tail_of_file(&link, 20).is_err());
+    assert!(tail_of_file(folder.path(), 20).is_err());
+    assert_eq!(walk(folder.path(), 2, SystemTime::UNIX_EPOCH), [log]);
+    assert!(walk(folder.path(), 2, SystemTime::now() + Duration::from_mins(1)).is_empty());
+}
+
+#[test]
+fn a_secret_of_the_cluster_is_known_and_described_without_its_values() {
+    let mut known = KnownValues::default();
+    let secret = json!({
+        "metadata": {"namespace": "db", "name": "db", "annotations": {"last-applied": "canary-value-9"}},
+        "type": "Opaque",
+        "data": {"password": STANDARD.encode("canary-value-9"), "odd": "!not base64!"},
+    });
+    let shown = described(&secret, &mut known);
+    assert!(!shown.to_string().contains("canary") && !shown.to_string().contains("Y2Fu"), "{shown}");
+    assert_eq!(shown["valueSizes"][1], json!({"key": "password", "bytes": 14}));
+    let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
+    assert!(!redactor.text("x canary-value-9 !not base64!").contains("canary"));
+    assert!(!redactor.text("!not base64!").contains("not"));
+}
+
+#[test]
+fn secrets_of_the_host_are_known_without_a_cluster() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = SitePaths::below(root.path());
+    let write = |path: std::path::PathBuf, bytes: &[u8]| {
+        durable::create_folder(path.parent().unwrap()).unwrap();
+        durable::write_file(&path, bytes, 0o600).unwrap();
+    };
+    write(
+        paths.secrets().join("db/db.json"),
+        br#"{"namespace":"db","name":"db","values":{"password":"canary-in-secrets"}}"#,
+    );
+    write(paths.console().join("token.json"), br#"{"token":"canary-of-console"}"#);
+    write(paths.backup_key(), b"canary-backup-key\n");
+    write(paths.admin_kubeconfig(), b"users:\n- user:\n    client-key-data: Y2FuYXJ5LWFkbWluLWtleQ==\n");
+    let pods = paths.kubelet_mount().join("pods/1234/volumes");
+    write(pods.join("kubernetes.io~secret/db/..2026/password"), b"canary-in-volume");
+    write(pods.join("kubernetes.io~projected/api/..2026/token"), b"canary-in-projected-token");
+    write(pods.join("kubernetes.io~projected/api/..2026/namespace"), b"kube-system");
+    let environment =
+        br#"{"process":{"env":["DB_PASSWORD=canary-in-env","PATH=/usr/bin:/bin","TOKEN_FILE=/run/token"]}}"#;
+    write(paths.containers().join("one/config.json"), environment);
+    let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
+    known_values(&paths, &mut known, &mut unknown);
+    assert!(unknown.is_empty(), "{unknown:?}");
+    let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
+    for secret in [
+        "canary-in-secrets",
+        "canary-of-console",
+        "canary-backup-key",
+        "Y2FuYXJ5LWFkbWluLWtleQ==",
+        "canary-in-volume",
+        "canary-in-projected-token",
+        "canary-in-env",
+    ] {
+        assert!(!redactor.text(&format!("a {secret} b")).contains(secret), "{secret}");
+    }
+    let plain = "kube-system /usr/bin:/bin /run/token";
+    assert_eq!(redactor.text(plain), plain);
+}

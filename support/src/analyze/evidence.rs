@@ -1,0 +1,122 @@
+//! The contents of a bundle as rules read them, and the places that they name.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::archive::Contents;
+
+/// Maximum length of a quotation, in characters.
+const QUOTED: usize = 300;
+
+/// Maximum number of places that a rule collects in logs.
+const MAX_LINES: usize = 1000;
+
+/// A place in a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// The file in the bundle.
+    pub file: String,
+    /// The line in it, 1 for the first.
+    pub line: usize,
+    /// What is there, cut off where it is long.
+    pub text: String,
+}
+
+/// The documents of a bundle, read once.
+pub(super) struct Reading<'a> {
+    pub(super) files: &'a BTreeMap<String, Vec<u8>>,
+    pub(super) status: Value,
+    pub(super) facts: Value,
+    pub(super) pods: Vec<Value>,
+    pub(super) claims: Vec<Value>,
+    pub(super) collected_at: Option<jiff::Timestamp>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn of(contents: &'a Contents) -> Self {
+        let bytes = |name: &str| contents.files.get(name).map(Vec::as_slice).unwrap_or_default();
+        let document = |name: &str| serde_json::from_slice(bytes(name)).unwrap_or_default();
+        let lines = |name: &str| {
+            let lines = bytes(name).split(|byte| *byte == b'\n');
+            lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect()
+        };
+        Self {
+            files: &contents.files,
+            status: document(STATUS),
+            facts: document("facts.json"),
+            pods: lines(PODS),
+            claims: lines(CLAIMS),
+            collected_at: contents.index.collected_at.parse().ok(),
+        }
+    }
+
+    /// The place in the status where these fields follow each other, with this text.
+    pub(super) fn in_status(&self, fields: &[&str], text: impl Into<String>) -> Evidence {
+        self.in_document(STATUS, fields, text)
+    }
+
+    /// The same in another document.
+    pub(super) fn in_document(&self, file: &str, fields: &[&str], text: impl Into<String>) -> Evidence {
+        let bytes = self.files.get(file).map(Vec::as_slice).unwrap_or_default();
+        let mut line = 1;
+        let mut wanted = fields.iter().map(|field| format!("\"{field}\":"));
+        let mut next = wanted.next();
+        for (number, content) in String::from_utf8_lossy(bytes).lines().enumerate() {
+            let Some(field) = &next else { break };
+            if content.trim_start().starts_with(field.as_str()) {
+                line = number + 1;
+                next = wanted.next();
+            }
+        }
+        Evidence { file: file.to_owned(), line, text: quoted(&text.into()) }
+    }
+
+    /// Lines of files with this prefix, and this suffix, that a rule is about.
+    pub(super) fn lines(&self, prefix: &str, suffix: &str, is_about: impl Fn(&str) -> bool) -> Vec<Evidence> {
+        let mut found = Vec::new();
+        for (name, bytes) in self.files.iter().filter(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix)) {
+            for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+                let line = String::from_utf8_lossy(line);
+                if is_about(&line) {
+                    found.push(Evidence { file: name.clone(), line: number + 1, text: quoted(&line) });
+                }
+                if found.len() >= MAX_LINES {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The status of the site.
+pub(super) const STATUS: &str = "status.json";
+
+/// Pods, one in each line.
+pub(super) const PODS: &str = "cluster/pods.jsonl";
+
+/// Claims, one in each line.
+pub(super) const CLAIMS: &str = "cluster/persistentvolumeclaims.jsonl";
+
+/// A text cut off where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The text at a place of a document; empty if there is none.
+pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The list at a place of a document; empty if there is none.
+pub(super) fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}

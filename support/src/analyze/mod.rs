@@ -1,0 +1,234 @@
+//! What a support bundle shows: a pure function from its contents to findings, by a table of rules. Any text of it may be hostile; it
+//! is quoted in bounded pieces, and whoever prints it makes it plain.
+
+mod evidence;
+mod hosts;
+mod pods;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::archive::Contents;
+
+pub use evidence::Evidence;
+use evidence::Reading;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something will not work soon, or did not for a while.
+    Warning,
+}
+
+/// One thing that the bundle shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The rule that found it.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub what: &'static str,
+    /// What shows it, at most [`MAX_EVIDENCE`] places.
+    pub evidence: Vec<Evidence>,
+    /// How many further places show it.
+    pub more: usize,
+    /// The page of the documents to read.
+    pub page: &'static str,
+}
+
+/// Maximum number of places that a finding names.
+pub const MAX_EVIDENCE: usize = 5;
+
+/// What a support bundle shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Analysis {
+    /// When the bundle was collected, by the site's clock.
+    pub collected_at: String,
+    /// Version of the `landfall` that collected it.
+    pub landfall: String,
+    /// How many files it has.
+    pub files: usize,
+    /// The findings, errors first.
+    pub findings: Vec<Finding>,
+    /// What the bundle lacks, so that nothing could be found there.
+    pub gaps: Vec<String>,
+}
+
+/// One rule: what it is called, how bad what it finds is, and where to read on.
+struct Rule {
+    name: &'static str,
+    severity: Severity,
+    what: &'static str,
+    page: &'static str,
+    look: fn(&Reading<'_>) -> Vec<Evidence>,
+}
+
+const RULES: &[Rule] = &[
+    rule(
+        "disk-full",
+        Severity::Error,
+        "A filesystem is full, or the kubelet reports pressure on it",
+        "OPERATE.md#a-full-disk",
+        hosts::disk,
+    ),
+    rule(
+        "disk-fault",
+        Severity::Error,
+        "A disk or its filesystem reports errors",
+        "OPERATE.md#when-something-happens",
+        hosts::disk_fault,
+    ),
+    rule(
+        "certificate",
+        Severity::Error,
+        "A certificate cannot be used, or ends within two weeks",
+        "OPERATE.md#when-something-happens",
+        hosts::certificates,
+    ),
+    rule("clock", Severity::Error, "The clock is wrong", "OPERATE.md#when-something-happens", hosts::clock),
+    rule("service", Severity::Error, "One of Landfall's services does not run", "OPERATE.md#services", hosts::services),
+    rule(
+        "service-restarts",
+        Severity::Warning,
+        "systemd restarts one of Landfall's services again and again",
+        "OPERATE.md#services",
+        hosts::restarts,
+    ),
+    rule(
+        "firewall",
+        Severity::Error,
+        "Service addresses do not answer on the host",
+        "OPERATE.md#before-traveling",
+        hosts::service_addresses,
+    ),
+    rule(
+        "firewall-closed",
+        Severity::Warning,
+        "The host's packet filter drops what it does not accept, and accepts nothing from pods",
+        "OPERATE.md#before-traveling",
+        hosts::closed_chains,
+    ),
+    rule(
+        "operation",
+        Severity::Error,
+        "An operation is open or stuck",
+        "OPERATE.md#when-something-happens",
+        site::operation,
+    ),
+    rule("cluster", Severity::Error, "The cluster does not answer", "OPERATE.md#look-around", site::cluster),
+    rule("node", Severity::Error, "A node is not ready", "OPERATE.md#look-around", site::nodes),
+    rule(
+        "registry",
+        Severity::Error,
+        "The site's registry does not answer, or lacks blobs",
+        "OPERATE.md#when-something-happens",
+        site::registry,
+    ),
+    rule(
+        "backup-failed",
+        Severity::Error,
+        "Backups cannot be made or read",
+        "OPERATE.md#back-up-and-restore",
+        site::backup_failed,
+    ),
+    rule(
+        "backup-old",
+        Severity::Warning,
+        "No proven backup is newer than two days",
+        "OPERATE.md#back-up-and-restore",
+        site::backup_old,
+    ),
+    rule(
+        "license",
+        Severity::Warning,
+        "The license has ended, ends soon, or does not include what is installed",
+        "OPERATE.md#license",
+        site::license,
+    ),
+    rule(
+        "etcd-full",
+        Severity::Error,
+        "etcd refuses to write, or will soon",
+        "OPERATE.md#look-around",
+        site::etcd_full,
+    ),
+    rule("etcd-slow", Severity::Warning, "etcd waits for its disk", "OPERATE.md#before-traveling", site::etcd_slow),
+    rule("image", Severity::Error, "An image cannot be pulled", "OPERATE.md#when-something-happens", pods::images),
+    rule(
+        "crash",
+        Severity::Error,
+        "A container crashes again and again",
+        "OPERATE.md#when-something-happens",
+        pods::crashes,
+    ),
+    rule(
+        "memory",
+        Severity::Error,
+        "A container or process was killed because memory ran out",
+        "OPERATE.md#when-something-happens",
+        pods::out_of_memory,
+    ),
+    rule("claim", Severity::Error, "A claim has no volume", "OPERATE.md#when-something-happens", pods::claims),
+    rule(
+        "scheduling",
+        Severity::Error,
+        "A pod fits on no node",
+        "OPERATE.md#when-something-happens",
+        pods::unschedulable,
+    ),
+    rule(
+        "nameserver",
+        Severity::Warning,
+        "The cluster's nameserver does not run, or its own nameservers do not answer",
+        "OPERATE.md#services",
+        pods::nameserver,
+    ),
+];
+
+const fn rule(
+    name: &'static str,
+    severity: Severity,
+    what: &'static str,
+    page: &'static str,
+    look: fn(&Reading<'_>) -> Vec<Evidence>,
+) -> Rule {
+    Rule { name, severity, what, page, look }
+}
+
+/// Finds what a bundle shows.
+pub fn analyze(contents: &Contents) -> Analysis {
+    let reading = Reading::of(contents);
+    let mut findings: Vec<_> = RULES.iter().filter_map(|rule| found(rule, &reading)).collect();
+    findings.sort_by_key(|finding| finding.severity);
+    let index = &contents.index;
+    let failures = |one: &crate::index::CollectorRecord| {
+        one.failures.iter().map(|failure| evidence::quoted(&format!("{}: {failure}", one.name))).collect::<Vec<_>>()
+    };
+    Analysis {
+        collected_at: evidence::quoted(&index.collected_at),
+        landfall: evidence::quoted(&index.landfall),
+        files: index.files.len(),
+        findings,
+        gaps: index.collectors.iter().flat_map(failures).take(MAX_GAPS).collect(),
+    }
+}
+
+/// Maximum number of gaps that are named.
+const MAX_GAPS: usize = 50;
+
+fn found(rule: &Rule, reading: &Reading<'_>) -> Option<Finding> {
+    let mut evidence = (rule.look)(reading);
+    let more = evidence.len().saturating_sub(MAX_EVIDENCE);
+    evidence.truncate(MAX_EVIDENCE);
+    let Rule { name, severity, what, page, .. } = *rule;
+    (!evidence.is_empty()).then_some(Finding { rule: name, severity, what, evidence, more, page })
+}

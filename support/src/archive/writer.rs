@@ -1,0 +1,177 @@
+//! Writing a support bundle. Whatever is added passes the redactor.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_NAME, MAX_PART};
+use crate::index::{CollectorRecord, FileRecord, INDEX, Index, KIND, Redaction, SCHEMA, Truncation};
+use crate::redact::Redactor;
+
+/// Why a file cannot be added, or the archive not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The limits of a bundle are reached: the file is left out, the bundle stays whole.
+    #[error("{name} is left out, because a support bundle has at most {MAX_FILES} files and {} MiB", MAX_BYTES >> 20)]
+    Full {
+        /// Name of the file.
+        name: String,
+    },
+    /// The archive cannot be written.
+    #[error("the support bundle cannot be written")]
+    Io(#[from] io::Error),
+}
+
+/// What the index says beside the files.
+#[derive(Debug)]
+pub struct Head {
+    /// When it was collected, RFC 3339 in UTC.
+    pub collected_at: String,
+    /// Version of the `landfall` that collects.
+    pub landfall: String,
+    /// How far back logs reach, in seconds.
+    pub since_seconds: u64,
+    /// Why the values of some secrets are not known.
+    pub unknown: Vec<String>,
+    /// What became of the collectors.
+    pub collectors: Vec<CollectorRecord>,
+}
+
+/// A support bundle that is being written.
+pub struct Writer<W: Write> {
+    tar: tar::Builder<GzEncoder<W>>,
+    redactor: Redactor,
+    modified: u64,
+    files: Vec<FileRecord>,
+    names: BTreeSet<String>,
+    bytes: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a bundle; `modified` is the time of its files, in seconds since 1970.
+    pub fn new(output: W, redactor: Redactor, modified: u64) -> Self {
+        let tar = tar::Builder::new(GzEncoder::new(output, Compression::default()));
+        Self { tar, redactor, modified, files: Vec::new(), names: BTreeSet::new(), bytes: 0 }
+    }
+
+    /// Adds text: the newest lines of it, where it is too long.
+    pub fn add_text(&mut self, name: &str, text: &[u8], truncated: Option<Truncation>) -> Result<(), WriteError> {
+        let mut redacted = self.redactor.bytes(text);
+        let is_long = redacted.len() > MAX_FILE_BYTES;
+        if is_long {
+            redacted.drain(..redacted.len() - MAX_FILE_BYTES);
+            drop_cut_line(&mut redacted);
+        }
+        self.append(name, &redacted, truncated.or(is_long.then_some(Truncation::Beginning)))
+    }
+
+    /// Adds a document.
+    pub fn add_document(&mut self, name: &str, mut document: Value) -> Result<(), WriteError> {
+        self.redactor.value(&mut document);
+        let mut text = serde_json::to_vec_pretty(&document).map_err(io::Error::from)?;
+        text.push(b'\n');
+        if text.len() > MAX_FILE_BYTES {
+            return Err(WriteError::Full { name: name.to_owned() });
+        }
+        self.append(name, &text, None)
+    }
+
+    /// Adds documents, one in each line; those at the end are left out where they are too many.
+    pub fn add_lines(&mut self, name: &str, documents: impl IntoIterator<Item = Value>) -> Result<(), WriteError> {
+        let (mut text, mut truncated) = (Vec::new(), None);
+        for mut document in documents {
+            self.redactor.value(&mut document);
+            let line = serde_json::to_vec(&document).map_err(io::Error::from)?;
+            if text.len() + line.len() >= MAX_FILE_BYTES {
+                truncated = Some(Truncation::End);
+                continue;
+            }
+            text.extend(line);
+            text.push(b'\n');
+        }
+        self.append(name, &text, truncated)
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8], truncated: Option<Truncation>) -> Result<(), WriteError> {
+        let name = plain_name(&self.redactor.text(name));
+        let is_new = !self.names.contains(&name);
+        if !is_new
+            || self.files.len() >= MAX_FILES - 1
+            || self.bytes + bytes.len() as u64 > MAX_BYTES - MAX_FILE_BYTES as u64
+        {
+            return Err(WriteError::Full { name });
+        }
+        self.write(&name, bytes)?;
+        self.bytes += bytes.len() as u64;
+        self.names.insert(name.clone());
+        let sha256 = hex::encode(Sha256::digest(bytes));
+        self.files.push(FileRecord { name, size_bytes: bytes.len() as u64, sha256, truncated });
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(name)?;
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        header.set_mtime(self.modified);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        self.tar.append(&header, bytes)
+    }
+
+    /// Ends the bundle with its index. The bytes are in the output, which the caller makes durable.
+    pub fn finish(mut self, head: Head) -> Result<(W, Index), WriteError> {
+        let texts = |texts: Vec<String>| texts.iter().map(|text| self.redactor.text(text)).collect::<Vec<_>>();
+        let collectors =
+            head.collectors.into_iter().map(|one| CollectorRecord { failures: texts(one.failures), ..one });
+        let index = Index {
+            collected_at: head.collected_at,
+            landfall: head.landfall,
+            since_seconds: head.since_seconds,
+            redaction: Redaction { known_values: self.redactor.known_values(), unknown: texts(head.unknown) },
+            collectors: collectors.collect(),
+            files: std::mem::take(&mut self.files),
+        };
+        let mut document = serde_json::to_value(&index).map_err(io::Error::from)?;
+        document["kind"] = KIND.into();
+        document["schema"] = SCHEMA.into();
+        let mut text = serde_json::to_vec_pretty(&document).map_err(io::Error::from)?;
+        text.push(b'\n');
+        self.write(INDEX, &text)?;
+        Ok((self.tar.into_inner()?.finish()?, index))
+    }
+}
+
+/// The first line of what was cut off may begin within a secret.
+fn drop_cut_line(text: &mut Vec<u8>) {
+    let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
+    text.drain(..end);
+}
+
+/// A name of letters, digits and `-_.`, in folders: nothing in it means anything to a terminal, a shell or a filesystem.
+fn plain_name(name: &str) -> String {
+    let parts = name.split('/').filter(|part| !part.is_empty()).map(|part| {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+        let text: String = part.chars().map(plain).collect();
+        let text = if text.trim_matches('.').is_empty() { "-".to_owned() } else { text };
+        if text.len() <= MAX_PART { text } else { shortened(&text, MAX_PART) }
+    });
+    let name = parts.collect::<Vec<_>>().join("/");
+    // ustar divides a name at a slash into at most 155 and 100 bytes; what does not fit loses its folders.
+    let mut header = tar::Header::new_ustar();
+    if name.len() <= MAX_NAME && header.set_path(&name).is_ok() {
+        name
+    } else {
+        shortened(&name.replace('/', "-"), MAX_PART)
+    }
+}
+
+/// The beginning of a long name, and a digest of all of it.
+fn shortened(name: &str, length: usize) -> String {
+    format!("{}-{}", &name[..length - 13], &hex::encode(Sha256::digest(name))[..12])
+}

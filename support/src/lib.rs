@@ -1,0 +1,12 @@
+//! Support bundles: what a site hands to its vendor when something is wrong. Redaction, the archive, and its analysis, as functions
+//! of bytes; what is collected is the site's business (`landfall-lifecycle`).
+//!
+//! Everything passes the [`Redactor`] on its way into the archive: [`archive::Writer`] is the only way in.
+
+pub mod analyze;
+pub mod archive;
+mod index;
+pub mod redact;
+
+pub use index::{CollectorRecord, FileRecord, INDEX, Index, KIND, Redaction, SCHEMA, Truncation};
+pub use redact::{KnownValues, Redactor};

@@ -1,0 +1,196 @@
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn redactor(values: &[&str]) -> Redactor {
+    let mut known = KnownValues::default();
+    values.iter().for_each(|value| known.add(value.as_bytes()));
+    Redactor::new(known, [7; KEY_BYTES]).unwrap()
+}
+
+/// What is left of a text beside tokens.
+fn left(text: &str) -> String {
+    let text = redactor(&[]).text(text);
+    let mut left = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("[redacted:") {
+        left.push_str(before);
+        left.push('*');
+        rest = after.split_once(']').unwrap().1;
+    }
+    left + rest
+}
+
+#[test]
+fn what_looks_like_a_secret_is_replaced() {
+    for (text, expected) in [
+        ("password=hunter2 user=bob", "password=* user=bob"),
+        ("POSTGRES_PASSWORD: hunter2", "POSTGRES_PASSWORD: *"),
+        (r#"{"password":"a b\"","n":1}"#, r#"{"password":"*\"","n":1}"#),
+        (r#"msg="{\"client_secret\":\"abc\",\"n\":1}""#, r#"msg="{\"client_secret\":\"*\",\"n\":1}""#),
+        ("curl --password hunter2 http://a", "curl --password * http://a"),
+        (r#"["--token", "hunter2"]"#, r#"["--token", "*"]"#),
+        ("Authorization: Bearer abc.def", "Authorization: *"),
+        ("using bearer abcdefghij now", "using bearer * now"),
+        ("postgres://bob:hunter2@db:5432/x", "postgres://bob:*@db:5432/x"),
+        ("https://db:5432/x@y", "https://db:5432/x@y"),
+        ("https://ghx0123456789abcdefghij@git", "https://*@git"),
+        ("key AKIAIOSFODNN7EXAMPLE.", "key *."),
+        ("jwt eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl!", "jwt *!"),
+        ("id glpat-0123456789abcdefXYZ", "id *"),
+        ("a\n-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nb", "a\n*\nb"),
+        ("a -----BEGIN PRIVATE KEY-----\\nMHc\\ncut", "a *"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
+        ),
+        // What only speaks of secrets stays.
+        ("the password is wrong", "the password is wrong"),
+        ("secretName: db, tokens=5, PWD=/root, password: null", "secretName: db, tokens=5, PWD=/root, password: null"),
+        ("desk-0123456789012345678901234567", "desk-0123456789012345678901234567"),
+        ("token: ${TOKEN} secret: {", "token: ${TOKEN} secret: {"),
+        ("password:", "password:"),
+    ] {
+        assert_eq!(left(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn one_value_has_one_token_in_all_its_forms_and_another_one_under_another_key() {
+    let secret = "s3cr3t/with + signs&\"more\"";
+    let redactor = redactor(&[secret]);
+    let token = redactor.text(secret);
+    assert!(token.starts_with("[redacted:") && token.len() == 23, "{token}");
+    for form in [
+        STANDARD.encode(secret).trim_end_matches('=').to_owned(),
+        "s3cr3t%2Fwith%20%2B%20signs%26%22more%22".to_owned(),
+        "s3cr3t%2fwith%20%2b%20signs%26%22more%22".to_owned(),
+        "s3cr3t%2Fwith+%2B+signs%26%22more%22".to_owned(),
+        "s3cr3t/with + signs&\\\"more\\\"".to_owned(),
+    ] {
+        assert_eq!(redactor.text(&form), token, "{form}");
+    }
+    // Within other base64, whatever is before it.
+    for before in ["", "a", "ab", "bob:"] {
+        for text in [STANDARD.encode(format!("{before}{secret}!")), URL_SAFE.encode(format!("{before}{secret}!"))] {
+            let shown = redactor.text(&format!("basic {text}"));
+            assert!(shown.contains(&token), "{before}: {shown}");
+        }
+    }
+    let mut known = KnownValues::default();
+    known.add(secret.as_bytes());
+    let other = Redactor::new(known, [8; KEY_BYTES]).unwrap();
+    assert_ne!(other.text(secret), token);
+    assert_eq!(redactor.text("password=short"), redactor.text("password=short"));
+}
+
+#[test]
+fn names_that_everyone_knows_are_no_secrets_and_short_values_are_not_looked_for() {
+    let mut known = KnownValues::default();
+    for value in ["postgres", "abc", "", "s3cr3t-value\n"] {
+        known.add(value.as_bytes());
+    }
+    known.add_public("postgres");
+    let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
+    assert_eq!(redactor.text("postgres/postgres-0 abc"), "postgres/postgres-0 abc");
+    assert!(redactor.text("x s3cr3t-value y").starts_with("x [redacted:"));
+}
+
+#[test]
+fn keys_of_several_lines_are_found_line_by_line_and_documents_by_their_texts() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDX\n-----END PRIVATE KEY-----\n";
+    let docker = r#"{"auths":{"registry":{"username":"bob","password":"registry-password-1"}}}"#;
+    let redactor = redactor(&[pem, docker, "apiVersion: v1\nclient-key-data: TFMwdExTMUNSVWRKVGlCU1UwRQ==\n"]);
+    for text in [
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+        "BKcwggSjAgEAAoIBAQDX",
+        "registry-password-1",
+        "TFMwdExTMUNSVWRKVGlCU1UwRQ==",
+    ] {
+        assert!(!redactor.text(&format!("line {text} end")).contains(text), "{text}");
+    }
+    assert_eq!(redactor.text("-----BEGIN CERTIFICATE-----"), "-----BEGIN CERTIFICATE-----");
+}
+
+#[test]
+fn documents_stay_documents() {
+    let redactor = redactor(&["12345678", "p\"w\nd-long"]);
+    let mut value = json!({
+        "size": 12_345_678, "other": 12_345_679, "note": "p\"w\nd-long here",
+        "spec": {"env": [{"name": "DB_PASSWORD", "value": "x"}, {"name": "DB_HOST", "value": "db"}]},
+        "secretName": "db", "tokenPath": "/x", "clientSecret": "y", "secret": {"items": []},
+    });
+    redactor.value(&mut value);
+    let text = value.to_string();
+    assert!(!text.contains("12345678,") && text.contains("12345679") && !text.contains("d-long"), "{text}");
+    assert_eq!(value["spec"]["env"][0]["value"], redactor.token(b"x"));
+    assert_eq!(value["clientSecret"], redactor.token(b"y"));
+    assert_eq!(
+        (&value["spec"]["env"][1]["value"], &value["secretName"], &value["tokenPath"]),
+        (&json!("db"), &json!("db"), &json!("/x"))
+    );
+    assert!(value["size"].is_string() && value["secret"].is_object());
+}
+
+/// Texts in which secrets, halves of secrets and words of patterns follow each other.
+fn texts() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("canary-value-1".to_owned()),
+        Just("canary-value-12".to_owned()),
+        Just("value-12canary".to_owned()),
+        Just("Y2FuYXJ5LXZhbHVlLTE".to_owned()),
+        Just("password=".to_owned()),
+        Just("\"token\": \"".to_owned()),
+        Just("Authorization: ".to_owned()),
+        Just("Bearer ".to_owned()),
+        Just("https://bob:".to_owned()),
+        Just("@".to_owned()),
+        Just("eyJhbGciOi.eyJzdWIiOi.".to_owned()),
+        Just("-----BEGIN PRIVATE KEY-----".to_owned()),
+        Just("-----END PRIVATE KEY-----".to_owned()),
+        Just("--secret ".to_owned()),
+        "[ -~\n]{0,12}",
+        (1..5_usize).prop_map(|kibibytes| "x".repeat(kibibytes << 10)),
+        (30..70_usize).prop_map(|kibibytes| "y ".repeat(kibibytes << 9)),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn how_a_text_is_split_changes_nothing(text in texts(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let redactor = redactor(&["canary-value-1", "canary-value-12", "value-12canary"]);
+        let whole = redactor.bytes(text.as_bytes());
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        cuts.sort_unstable();
+        let (mut stream, mut from) = (redactor.stream(), 0);
+        let mut split = Vec::new();
+        for cut in cuts {
+            stream.push(&text.as_bytes()[from..cut]);
+            split.extend(stream.take());
+            from = cut;
+        }
+        stream.push(&text.as_bytes()[from..]);
+        split.extend(stream.finish());
+        prop_assert!(whole == split, "split");
+        let whole = String::from_utf8_lossy(&whole).into_owned();
+        prop_assert!(!whole.contains("canary-value-1") && !whole.contains("Y2FuYXJ5LXZhbHVlLTE"));
+    }
+
+    #[test]
+    fn a_secret_that_is_split_between_two_reads_is_found(before in 0..200_000_usize, cut in 0..30_usize) {
+        let redactor = redactor(&["canary-value-that-is-long-enough"]);
+        let mut stream = redactor.stream();
+        let text = format!("{}canary-value-that-is-long-enough tail", ". ".repeat(before / 2));
+        let at = (before / 2 * 2 + cut).min(text.len());
+        stream.push(&text.as_bytes()[..at]);
+        stream.push(&text.as_bytes()[at..]);
+        let output = String::from_utf8(stream.finish()).unwrap();
+        prop_assert!(!output.contains("canary") && output.ends_with("] tail") && output.len() == text.len() - 32 + 23);
+    }
+}
