@@ -1,5 +1,4 @@
 //! A token server on loopback, whose tokens a real registry accepts. It refuses its first requests as one does that limits them.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which end with them")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
