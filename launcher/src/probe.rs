@@ -176,7 +176,9 @@ fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<O
 
 /// The most informative line: the last non-empty one, shortened.
 fn reason(text: &str) -> String {
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it printed nothing");
+    // npm's last line says where its log is.
+    let says_why = |line: &&str| !line.is_empty() && !line.contains("A complete log of this run");
+    let line = text.lines().map(str::trim).rfind(says_why).unwrap_or("it printed nothing");
     line.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 
@@ -198,6 +200,10 @@ mod tests {
         let found =
             ask("crates", "cargo info", shell.args(["-c", "echo one >&2; echo 'two: no route' >&2; exit 1"])).unwrap();
         assert_eq!((found.reason.as_str(), found.what), ("two: no route", "crates"));
+        assert_eq!(
+            reason("npm error network no route\n\nnpm error A complete log of this run is in x\n"),
+            "npm error network no route"
+        );
         assert_eq!(ask("crates", "cargo info", &mut Command::new("/no/such/client")), None);
         assert_eq!(ask("crates", "cargo info", &mut Command::new("true")), None);
     }
