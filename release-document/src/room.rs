@@ -72,13 +72,8 @@ mod tests {
         let program = BlobEntry { place: Some(Place::ALL[0]), ..entry(10, None) };
         let blobs = [program, entry(10, None), entry(20, Some(50)), entry(30, Some(70))];
         let room = DataRoom::of(&blobs, &requirements);
-        let expected = DataRoom {
-            staged_bytes: 60,
-            unpacked_bytes: 120,
-            unpacking_bytes: UNPACKING_BYTES,
-            data_bytes: 1000,
-            gpus: None,
-        };
+        let expected =
+            DataRoom { staged_bytes: 60, unpacked_bytes: 120, unpacking_bytes: UNPACKING_BYTES, data_bytes: 1000 };
         assert_eq!((room, room.total_bytes()), (expected, UNPACKING_BYTES + 1180));
         let endless = DataRoom::of(&[entry(1, Some(u64::MAX)), entry(2, Some(1))], &requirements);
         assert_eq!(endless.total_bytes(), u64::MAX);

@@ -75,7 +75,8 @@ pub(super) fn refusal(error: OperationError) -> Failure {
     let blocking = |blocker: &Finding| Blocking {
         code: blocker.code,
         what: blocker.message.clone(),
-        why: blocker.why(),
+        // A rule may have nothing to say beyond its message.
+        why: Some(blocker.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| blocker.message.clone()),
         next: blocker.fix.clone(),
     };
     let blockers = error.blockers().iter().map(blocking).collect();

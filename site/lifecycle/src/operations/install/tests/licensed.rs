@@ -172,7 +172,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
 }
 
 /// Expiry, a lost license and a wrong clock stop an install and an upgrade of entitled components, and nothing else: no other
-/// operation asks. Everything that asks names the gate, so the sources themselves show who does.
+/// operation asks; preflight reports what an install would. Everything that asks names the gate, so the sources themselves show who does.
 #[test]
 fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
     fn asking(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
@@ -189,7 +189,7 @@ fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
     let mut found = Vec::new();
     asking(operations.parent().unwrap(), &mut found);
     found.sort();
-    assert_eq!(found, ["planned.rs", "upgrade/mod.rs"].map(|file| operations.join(file)));
+    assert_eq!(found, ["planned.rs", "preflight.rs", "upgrade/mod.rs"].map(|file| operations.join(file)));
 }
 
 #[test]

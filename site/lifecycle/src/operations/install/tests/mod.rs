@@ -5,6 +5,7 @@ mod disks;
 mod kept;
 mod licensed;
 mod newer;
+mod preflight;
 mod reported;
 mod staged;
 mod trust;

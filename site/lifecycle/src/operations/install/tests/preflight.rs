@@ -1,0 +1,90 @@
+//! Preflight over a bundle: the findings that an install acts on, with and without trust.
+
+use landfall_host::facts::sample::sample;
+use landfall_host::facts::{Facts, KIND, SCHEMA};
+
+use super::*;
+use crate::operations::{PreflightReport, PreflightRequest};
+use crate::preflight::{Finding, Severity};
+
+/// The file of these facts.
+fn facts_file(fixture: &Fixture, facts: &Facts) -> PathBuf {
+    let mut document = serde_json::to_value(facts).unwrap();
+    (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
+    let path = fixture.path("facts.json");
+    durable::write_file(&path, document.to_string().as_bytes(), 0o644).unwrap();
+    path
+}
+
+fn look(fixture: &Fixture, facts: &Facts, is_trusted: bool) -> PreflightReport {
+    let birth = fixture.contents();
+    let request = PreflightRequest {
+        bundle: fixture.path("stick"),
+        trust: is_trusted.then(|| fixture.path("1.root.json").display().to_string()),
+        facts: Some(facts_file(fixture, facts)),
+        ..PreflightRequest::default()
+    };
+    let report = fixture.operations.preflight(&request).unwrap();
+    assert_eq!(fixture.contents(), birth, "it changed something");
+    report
+}
+
+fn open(report: &PreflightReport) -> Vec<(&str, Severity)> {
+    let open = report.findings.iter().filter(|finding| finding.severity != Severity::Passed);
+    open.map(|finding| (finding.name.as_str(), finding.severity)).collect()
+}
+
+#[test]
+fn a_ready_host_passes_with_and_without_trust() {
+    let fixture = Fixture::new();
+    for is_trusted in [true, false] {
+        let report = look(&fixture, &sample(), is_trusted);
+        assert_eq!((report.ready, report.verified, report.exit_code()), (true, is_trusted, 0), "{report:?}");
+        assert_eq!(open(&report), []);
+        assert_eq!(report.passed, report.findings.len());
+    }
+}
+
+#[test]
+fn blockers_of_an_install_are_those_of_preflight() {
+    let fixture = Fixture::new();
+    let spoiled = Facts { systemd: false, kernel: "4.18.0".to_owned(), ..sample() };
+    let report = look(&fixture, &spoiled, true);
+    assert_eq!((report.ready, report.blockers, report.exit_code()), (false, 2, 4));
+    let refused = fixture.operations.plan_install_from(&fixture.request(), &fixture.path("facts.json")).err().unwrap();
+    let blockers: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_blocker()).collect();
+    assert_eq!(refused.blockers().iter().collect::<Vec<_>>(), blockers);
+}
+
+#[test]
+fn a_license_is_judged_under_trust_alone() {
+    let mut release = release(3);
+    release["components"] = json!([{
+        "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",
+        "pod_security": "restricted", "ready_seconds": 60, "entitlement": "analytics",
+    }]);
+    let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release);
+    let untrusted = look(&fixture, &sample(), false);
+    assert_eq!((open(&untrusted), untrusted.exit_code()), (vec![("license-unjudged", Severity::Warning)], 0));
+    let trusted = look(&fixture, &sample(), true);
+    assert_eq!((open(&trusted), trusted.exit_code()), (vec![("license", Severity::Blocker)], 7));
+}
+
+#[test]
+fn rules_of_a_release_are_judged_and_those_that_fail_are_named() {
+    let rule = |name: &str, severity: &str, require: &str| json!({ "name": name, "severity": severity, "require": require, "message": "Not so", "fix": "Make it so." });
+    let mut release = release(3);
+    release["rules"] = json!([
+        rule("met", "blocker", "facts.cores > 1"),
+        rule("advice", "warning", "facts.cores > 100"),
+        rule("broken", "warning", "facts.cores > 'many'"),
+    ]);
+    let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release);
+    let report = look(&fixture, &sample(), true);
+    assert_eq!(open(&report), [("broken", Severity::Blocker), ("advice", Severity::Warning)]);
+    let broken = report.findings.iter().find(|finding| finding.name == "broken").unwrap();
+    assert!(
+        broken.code == codes::RULE_UNUSABLE.id && broken.measured.starts_with("rule broken: `require`: "),
+        "{broken:?}"
+    );
+}
