@@ -3,8 +3,8 @@
 use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
-    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups, DrillReport,
-    Installed, LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs,
+    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
+    DrillReport, Installed, LicenseReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs,
     SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;

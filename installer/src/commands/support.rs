@@ -48,7 +48,8 @@ fn collected_text(collected: &CollectedSupport) -> String {
     if *truncated > 0 {
         let _infallible = write!(text, "; {truncated} of them have only the newest lines");
     }
-    let _infallible = write!(text, "\n{known_values} known secret values were looked for, and what looks like a secret");
+    let _infallible =
+        write!(text, "\n{known_values} known secret values were looked for, and what looks like a secret");
     for why in unknown {
         let _infallible = write!(text, "\nnot known: {why}");
     }
@@ -72,7 +73,8 @@ fn show(arguments: &SupportAnalyzeArguments, printer: Printer) -> Result<(), Fai
 
 fn analysis_text(analysis: &Analysis) -> String {
     let Analysis { collected_at, landfall, files, findings, gaps } = analysis;
-    let mut text = format!("collected at {collected_at} by landfall {landfall}: {files} files, {} findings", findings.len());
+    let mut text =
+        format!("collected at {collected_at} by landfall {landfall}: {files} files, {} findings", findings.len());
     findings.iter().for_each(|finding| finding_text(&mut text, finding));
     for gap in gaps {
         let _infallible = write!(text, "\nnot collected: {gap}");
@@ -116,7 +118,11 @@ mod tests {
             unknown: vec!["the cluster's Secrets cannot be read, but for those on this host: no answer".to_owned()],
             collectors: vec![
                 CollectorRecord { name: "status".to_owned(), milliseconds: 5, failures: Vec::new() },
-                CollectorRecord { name: "cluster".to_owned(), milliseconds: 5000, failures: vec!["no answer".to_owned()] },
+                CollectorRecord {
+                    name: "cluster".to_owned(),
+                    milliseconds: 5000,
+                    failures: vec!["no answer".to_owned()],
+                },
             ],
         };
         insta::assert_snapshot!(collected_text(&collected));

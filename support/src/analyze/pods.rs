@@ -33,7 +33,10 @@ fn waits(container: &Value, reasons: &[&str]) -> Option<String> {
 
 pub(super) fn images(reading: &Reading<'_>) -> Vec<Evidence> {
     containers(reading, |container| {
-        waits(container, &["ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"])
+        waits(
+            container,
+            &["ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"],
+        )
     })
 }
 
@@ -56,7 +59,8 @@ pub(super) fn out_of_memory(reading: &Reading<'_>) -> Vec<Evidence> {
 }
 
 pub(super) fn claims(reading: &Reading<'_>) -> Vec<Evidence> {
-    let pending = reading.claims.iter().zip(1..).filter(|(claim, _)| matches!(text(claim, "/status/phase"), "Pending" | "Lost"));
+    let pending =
+        reading.claims.iter().zip(1..).filter(|(claim, _)| matches!(text(claim, "/status/phase"), "Pending" | "Lost"));
     let evidence = pending.map(|(claim, line)| {
         let class = text(claim, "/spec/storageClassName");
         let text = quoted(&format!("{} is {}, storage class {class}", name(claim), text(claim, "/status/phase")));
@@ -87,7 +91,8 @@ pub(super) fn nameserver(reading: &Reading<'_>) -> Vec<Evidence> {
             found.push(Evidence { file: PODS.to_owned(), line, text: quoted(&format!("{} is not ready", name(pod))) });
         }
     }
-    let is_failed = |line: &str| line.contains("plugin/errors") && (line.contains("i/o timeout") || line.contains("unreachable"));
+    let is_failed =
+        |line: &str| line.contains("plugin/errors") && (line.contains("i/o timeout") || line.contains("unreachable"));
     // The file's name holds that of the pod.
     let lines = reading.lines("pods/", ".log", is_failed);
     if lines.len() >= FAILED_LOOKUPS {

@@ -40,7 +40,8 @@ struct Sample {
 }
 
 fn healthy() -> Sample {
-    let ready = json!({"conditions": [{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}]});
+    let ready =
+        json!({"conditions": [{"type": "Ready", "status": "True"}, {"type": "PodScheduled", "status": "True"}]});
     let open = json!({"name": "inet filter forward", "accepts": ["cni0"]});
     Sample {
         status: status(),
@@ -114,7 +115,8 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
     full.facts["filesystems"][0]["freeInodes"] = json!(0);
     let claim = json!({"metadata": {"namespace": "shop", "name": "data"}, "status": {"phase": "Pending"}});
     let unready = json!({"conditions": [{"type": "Ready", "status": "False"}]});
-    let unfit = json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]});
+    let unfit =
+        json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]});
     let mut seen: Vec<&str> = Vec::new();
     for (expected, sample) in [
         ("disk-full", with("/disk", not_ready.clone())),
@@ -129,7 +131,10 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
         ("clock", with("/license/date/agrees", json!(false))),
         ("service", with("/agent", not_ready.clone())),
         ("service", logging("host/units.txt", "landfall-containerd.service loaded failed failed Landfall", 1)),
-        ("service-restarts", logging("journald/landfall-kubelet.log", "Scheduled restart job, restart counter is at 9.", 9)),
+        (
+            "service-restarts",
+            logging("journald/landfall-kubelet.log", "Scheduled restart job, restart counter is at 9.", 9),
+        ),
         ("firewall", with("/serviceAddresses", not_ready.clone())),
         ("firewall-closed", closed),
         ("operation", with("/verdict", json!("stuck"))),
@@ -158,7 +163,10 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
         assert_eq!(rules(&analysis), [expected]);
         let finding = &analysis.findings[0];
         let evidence = &finding.evidence[0];
-        assert!(evidence.line > 0 && !evidence.text.is_empty() && finding.evidence.len() <= MAX_EVIDENCE, "{finding:?}");
+        assert!(
+            evidence.line > 0 && !evidence.text.is_empty() && finding.evidence.len() <= MAX_EVIDENCE,
+            "{finding:?}"
+        );
         seen.push(expected);
     }
     for rule in RULES {
@@ -169,15 +177,28 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
 #[test]
 fn evidence_names_the_line() {
     let finding = analyzed(with("/disk", json!({"ready": false, "reason": "512 MiB are free"}))).findings.remove(0);
-    let text = serde_json::to_string_pretty(&with("/disk", json!({"ready": false, "reason": "512 MiB are free"})).status).unwrap();
+    let text =
+        serde_json::to_string_pretty(&with("/disk", json!({"ready": false, "reason": "512 MiB are free"})).status)
+            .unwrap();
     let line = text.lines().position(|line| line.contains("512 MiB are free")).unwrap() + 1;
     assert_eq!((finding.evidence[0].line, finding.evidence[0].text.as_str()), (line, "512 MiB are free"));
 }
 
 #[test]
 fn documents_of_any_form_are_analyzed_without_a_panic() {
-    for odd in [json!(null), json!([]), json!("text"), json!({"disk": 7, "nodes": {}, "backups": [1], "license": "x", "etcd": []})] {
-        let sample = Sample { status: odd.clone(), facts: odd.clone(), pods: vec![odd.clone()], claims: vec![odd], logs: Vec::new() };
+    for odd in [
+        json!(null),
+        json!([]),
+        json!("text"),
+        json!({"disk": 7, "nodes": {}, "backups": [1], "license": "x", "etcd": []}),
+    ] {
+        let sample = Sample {
+            status: odd.clone(),
+            facts: odd.clone(),
+            pods: vec![odd.clone()],
+            claims: vec![odd],
+            logs: Vec::new(),
+        };
         assert_eq!(rules(&analyzed(sample)), Vec::<&str>::new());
     }
 }

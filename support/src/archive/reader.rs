@@ -98,7 +98,8 @@ pub fn read(input: impl Read) -> Result<Contents, ReadError> {
 
 fn name_of(entry: &tar::Entry<'_, impl Read>) -> Result<String, ReadError> {
     let foreign = |what: String| ReadError::Foreign { what };
-    let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| foreign("a name that is no text".to_owned()))?;
+    let name =
+        String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| foreign("a name that is no text".to_owned()))?;
     if entry.header().entry_type() != tar::EntryType::Regular {
         return Err(foreign("what is no plain file".to_owned()));
     }

@@ -28,7 +28,9 @@ fn head() -> Head {
 #[test]
 fn what_is_written_is_read_and_names_are_plain() {
     let mut writer = writer(&["canary-value-0"]);
-    writer.add_text("logs/a b\u{1b}[2K/../canary-value-0.log", b"one canary-value-0\n", Some(Truncation::Beginning)).unwrap();
+    writer
+        .add_text("logs/a b\u{1b}[2K/../canary-value-0.log", b"one canary-value-0\n", Some(Truncation::Beginning))
+        .unwrap();
     writer.add_document("status.json", json!({"kind": "status", "password": "x"})).unwrap();
     writer.add_lines("pods.jsonl", [json!({"n": 1}), json!({"n": 2})]).unwrap();
     writer.add_text(&format!("pods/{}/{}/c.log", "n".repeat(70), "p".repeat(253)), b"", None).unwrap();
@@ -40,7 +42,10 @@ fn what_is_written_is_read_and_names_are_plain() {
     assert_eq!(contents.files["pods.jsonl"], b"{\"n\":1}\n{\"n\":2}\n");
     assert!(!String::from_utf8_lossy(&contents.files["status.json"]).contains("\"x\""));
     let first = &index.files[0];
-    assert!(first.name.starts_with("logs/a-b--2K/-/-redacted-") && first.truncated == Some(Truncation::Beginning), "{first:?}");
+    assert!(
+        first.name.starts_with("logs/a-b--2K/-/-redacted-") && first.truncated == Some(Truncation::Beginning),
+        "{first:?}"
+    );
     assert!(!format!("{index:?}").contains("canary"), "{index:?}");
 }
 
@@ -99,7 +104,10 @@ fn a_hostile_archive_is_refused() {
         (regular(b"a"), "support.json is missing"),
         (archive(&[(Kind::Regular, INDEX.as_bytes(), newer.len() as u64, newer)]), "form 2"),
         (archive(&[(Kind::Regular, INDEX.as_bytes(), index.len() as u64, index)]), "a is missing"),
-        (archive(&[(Kind::Regular, b"a", 1, b"x"), (Kind::Regular, INDEX.as_bytes(), index.len() as u64, index)]), "a is not what"),
+        (
+            archive(&[(Kind::Regular, b"a", 1, b"x"), (Kind::Regular, INDEX.as_bytes(), index.len() as u64, index)]),
+            "a is not what",
+        ),
         (zipped(&vec![0; 4 << 20])[..100].to_vec(), "support.json is missing"),
     ] {
         let error = read(&bytes[..]).unwrap_err();
@@ -110,7 +118,8 @@ fn a_hostile_archive_is_refused() {
     let entries: Vec<_> = many.iter().map(|name| (Kind::Regular, name.as_slice(), 0, &b""[..])).collect();
     assert!(read(&archive(&entries)[..]).unwrap_err().to_string().contains("4000 files"));
     let big = vec![0; MAX_FILE_BYTES];
-    let entries: Vec<_> = many[..13].iter().map(|name| (Kind::Regular, name.as_slice(), big.len() as u64, &big[..])).collect();
+    let entries: Vec<_> =
+        many[..13].iter().map(|name| (Kind::Regular, name.as_slice(), big.len() as u64, &big[..])).collect();
     assert!(read(&archive(&entries)[..]).unwrap_err().to_string().contains("192 MiB"));
 }
 

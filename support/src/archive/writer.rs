@@ -99,7 +99,10 @@ impl<W: Write> Writer<W> {
     fn append(&mut self, name: &str, bytes: &[u8], truncated: Option<Truncation>) -> Result<(), WriteError> {
         let name = plain_name(&self.redactor.text(name));
         let is_new = !self.names.contains(&name);
-        if !is_new || self.files.len() >= MAX_FILES - 1 || self.bytes + bytes.len() as u64 > MAX_BYTES - MAX_FILE_BYTES as u64 {
+        if !is_new
+            || self.files.len() >= MAX_FILES - 1
+            || self.bytes + bytes.len() as u64 > MAX_BYTES - MAX_FILE_BYTES as u64
+        {
             return Err(WriteError::Full { name });
         }
         self.write(&name, bytes)?;
@@ -124,7 +127,8 @@ impl<W: Write> Writer<W> {
     /// Ends the bundle with its index. The bytes are in the output, which the caller makes durable.
     pub fn finish(mut self, head: Head) -> Result<(W, Index), WriteError> {
         let texts = |texts: Vec<String>| texts.iter().map(|text| self.redactor.text(text)).collect::<Vec<_>>();
-        let collectors = head.collectors.into_iter().map(|one| CollectorRecord { failures: texts(one.failures), ..one });
+        let collectors =
+            head.collectors.into_iter().map(|one| CollectorRecord { failures: texts(one.failures), ..one });
         let index = Index {
             collected_at: head.collected_at,
             landfall: head.landfall,
@@ -160,7 +164,11 @@ fn plain_name(name: &str) -> String {
     let name = parts.collect::<Vec<_>>().join("/");
     // ustar divides a name at a slash into at most 155 and 100 bytes; what does not fit loses its folders.
     let mut header = tar::Header::new_ustar();
-    if name.len() <= MAX_NAME && header.set_path(&name).is_ok() { name } else { shortened(&name.replace('/', "-"), MAX_PART) }
+    if name.len() <= MAX_NAME && header.set_path(&name).is_ok() {
+        name
+    } else {
+        shortened(&name.replace('/', "-"), MAX_PART)
+    }
 }
 
 /// The beginning of a long name, and a digest of all of it.

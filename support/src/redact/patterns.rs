@@ -103,7 +103,11 @@ impl Patterns {
     }
 
     /// The words at or behind `from`, each with its pattern, its beginning and its end.
-    pub(super) fn begin<'a>(&'a self, bytes: &'a [u8], from: usize) -> impl Iterator<Item = (Pattern, usize, usize)> + 'a {
+    pub(super) fn begin<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        from: usize,
+    ) -> impl Iterator<Item = (Pattern, usize, usize)> + 'a {
         let words = self.0.find_overlapping_iter(&bytes[from..]);
         words.map(move |word| (TABLE[word.pattern().as_usize()].1, word.start() + from, word.end() + from))
     }

@@ -43,7 +43,10 @@ fn what_looks_like_a_secret_is_replaced() {
         ("id glpat-0123456789abcdefXYZ", "id *"),
         ("a\n-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nb", "a\n*\nb"),
         ("a -----BEGIN PRIVATE KEY-----\\nMHc\\ncut", "a *"),
-        ("-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----"),
+        (
+            "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
+        ),
         // What only speaks of secrets stays.
         ("the password is wrong", "the password is wrong"),
         ("secretName: db, tokens=5, PWD=/root, password: null", "secretName: db, tokens=5, PWD=/root, password: null"),
@@ -101,7 +104,12 @@ fn keys_of_several_lines_are_found_line_by_line_and_documents_by_their_texts() {
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDX\n-----END PRIVATE KEY-----\n";
     let docker = r#"{"auths":{"registry":{"username":"bob","password":"registry-password-1"}}}"#;
     let redactor = redactor(&[pem, docker, "apiVersion: v1\nclient-key-data: TFMwdExTMUNSVWRKVGlCU1UwRQ==\n"]);
-    for text in ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQDX", "registry-password-1", "TFMwdExTMUNSVWRKVGlCU1UwRQ=="] {
+    for text in [
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+        "BKcwggSjAgEAAoIBAQDX",
+        "registry-password-1",
+        "TFMwdExTMUNSVWRKVGlCU1UwRQ==",
+    ] {
         assert!(!redactor.text(&format!("line {text} end")).contains(text), "{text}");
     }
     assert_eq!(redactor.text("-----BEGIN CERTIFICATE-----"), "-----BEGIN CERTIFICATE-----");
@@ -120,7 +128,10 @@ fn documents_stay_documents() {
     assert!(!text.contains("12345678,") && text.contains("12345679") && !text.contains("d-long"), "{text}");
     assert_eq!(value["spec"]["env"][0]["value"], redactor.token(b"x"));
     assert_eq!(value["clientSecret"], redactor.token(b"y"));
-    assert_eq!((&value["spec"]["env"][1]["value"], &value["secretName"], &value["tokenPath"]), (&json!("db"), &json!("db"), &json!("/x")));
+    assert_eq!(
+        (&value["spec"]["env"][1]["value"], &value["secretName"], &value["tokenPath"]),
+        (&json!("db"), &json!("db"), &json!("/x"))
+    );
     assert!(value["size"].is_string() && value["secret"].is_object());
 }
 

@@ -34,7 +34,9 @@ impl Redactor {
         for (name, field) in std::mem::take(fields) {
             let mut field = field;
             match &mut field {
-                Value::String(text) if !text.is_empty() && (is_of_secret(&name) || (is_secret_variable && name == "value")) => {
+                Value::String(text)
+                    if !text.is_empty() && (is_of_secret(&name) || (is_secret_variable && name == "value")) =>
+                {
                     *text = self.token(text.as_bytes());
                 }
                 field => self.value(field),

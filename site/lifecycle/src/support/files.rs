@@ -62,7 +62,8 @@ fn collect(folder: &Path, depth: usize, since: SystemTime, found: &mut Vec<(Syst
         // The metadata is that of a link itself.
         if metadata.is_dir() && depth > 0 {
             collect(&entry.path(), depth - 1, since, found);
-        } else if let Some(changed) = metadata.modified().ok().filter(|changed| metadata.is_file() && *changed >= since) {
+        } else if let Some(changed) = metadata.modified().ok().filter(|changed| metadata.is_file() && *changed >= since)
+        {
             found.push((changed, entry.path()));
         }
     }

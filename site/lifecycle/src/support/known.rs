@@ -22,8 +22,18 @@ const WORDS: [&str; 5] = ["PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
 
 /// Values that every manifest uses, and that hide nothing.
 const PUBLIC: [&str; 12] = [
-    "postgres", "postgresql", "default", "localhost", "username", "password", "administrator", "console", "landfall", "kubernetes",
-    "kube-system", "https://kubernetes.default.svc.cluster.local",
+    "postgres",
+    "postgresql",
+    "default",
+    "localhost",
+    "username",
+    "password",
+    "administrator",
+    "console",
+    "landfall",
+    "kubernetes",
+    "kube-system",
+    "https://kubernetes.default.svc.cluster.local",
 ];
 
 /// Reads all of them. What cannot be read is named in `unknown`.
@@ -81,7 +91,8 @@ fn environments(paths: &SitePaths, known: &mut KnownValues) {
         for variable in variables.into_iter().flatten().filter_map(Value::as_str) {
             let Some((name, value)) = variable.split_once('=') else { continue };
             // The name of a file is no secret.
-            let is_secret = WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word)) && !value.starts_with('/');
+            let is_secret =
+                WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word)) && !value.starts_with('/');
             if is_secret && seen.insert(value.to_owned()) {
                 known.add(value.as_bytes());
             }

@@ -66,7 +66,10 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
         durable::create_folder(path.parent().unwrap()).unwrap();
         durable::write_file(&path, bytes, 0o600).unwrap();
     };
-    write(paths.secrets().join("db/db.json"), br#"{"namespace":"db","name":"db","values":{"password":"canary-in-secrets"}}"#);
+    write(
+        paths.secrets().join("db/db.json"),
+        br#"{"namespace":"db","name":"db","values":{"password":"canary-in-secrets"}}"#,
+    );
     write(paths.console().join("token.json"), br#"{"token":"canary-of-console"}"#);
     write(paths.backup_key(), b"canary-backup-key\n");
     write(paths.admin_kubeconfig(), b"users:\n- user:\n    client-key-data: Y2FuYXJ5LWFkbWluLWtleQ==\n");
@@ -74,15 +77,21 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     write(pods.join("kubernetes.io~secret/db/..2026/password"), b"canary-in-volume");
     write(pods.join("kubernetes.io~projected/api/..2026/token"), b"canary-in-projected-token");
     write(pods.join("kubernetes.io~projected/api/..2026/namespace"), b"kube-system");
-    let environment = br#"{"process":{"env":["DB_PASSWORD=canary-in-env","PATH=/usr/bin:/bin","TOKEN_FILE=/run/token"]}}"#;
+    let environment =
+        br#"{"process":{"env":["DB_PASSWORD=canary-in-env","PATH=/usr/bin:/bin","TOKEN_FILE=/run/token"]}}"#;
     write(paths.containers().join("one/config.json"), environment);
     let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
     known_values(&paths, &mut known, &mut unknown);
     assert!(unknown.is_empty(), "{unknown:?}");
     let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
     for secret in [
-        "canary-in-secrets", "canary-of-console", "canary-backup-key", "Y2FuYXJ5LWFkbWluLWtleQ==", "canary-in-volume",
-        "canary-in-projected-token", "canary-in-env",
+        "canary-in-secrets",
+        "canary-of-console",
+        "canary-backup-key",
+        "Y2FuYXJ5LWFkbWluLWtleQ==",
+        "canary-in-volume",
+        "canary-in-projected-token",
+        "canary-in-env",
     ] {
         assert!(!redactor.text(&format!("a {secret} b")).contains(secret), "{secret}");
     }

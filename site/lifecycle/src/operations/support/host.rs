@@ -84,7 +84,13 @@ pub(super) fn bring_journald(since: Duration, brought: &mut Brought) {
     let common = ["journalctl", "--no-pager", "--output=short-iso-precise", "--utc", LINES, since.as_str()];
     let with = |words: &[&'static str]| [&common[..], words].concat();
     for unit in [
-        units::CONTAINERD, units::KUBELET, units::AGENT, units::OPERATION, units::BACKUP, units::LOG_BACKUP, units::HOST_API,
+        units::CONTAINERD,
+        units::KUBELET,
+        units::AGENT,
+        units::OPERATION,
+        units::BACKUP,
+        units::LOG_BACKUP,
+        units::HOST_API,
     ] {
         let name = unit.trim_end_matches(".service");
         bring_program(&format!("journald/{name}.log"), &with(&["--unit", unit]), brought);

@@ -86,7 +86,12 @@ impl Brought {
     }
 
     /// A document as a command prints it with `--json`.
-    fn document(&mut self, kind: &str, schema: u32, document: std::result::Result<impl Serialize, impl std::error::Error>) {
+    fn document(
+        &mut self,
+        kind: &str,
+        schema: u32,
+        document: std::result::Result<impl Serialize, impl std::error::Error + 'static>,
+    ) {
         match document.map(|document| serde_json::to_value(document)) {
             Ok(Ok(mut value)) => {
                 value["kind"] = kind.into();
@@ -133,15 +138,16 @@ impl Operations {
             };
             collection.writer.finish(head)
         });
-        let (index, size_bytes) = match written.and_then(|(output, index)| Ok((placed(output, &temporary, file)?, index))) {
-            Ok((size, index)) => (index, size),
-            Err(error) => {
-                // What is left of it is of no use; the error that stopped it counts.
-                let _left = durable::remove_file(&temporary);
-                let what = format!("{} cannot be written", file.display());
-                return Err(StepError::new(codes::MEDIA_IO, what).because(error).into());
-            }
-        };
+        let (index, size_bytes) =
+            match written.and_then(|(output, index)| Ok((placed(output, &temporary, file)?, index))) {
+                Ok((size, index)) => (index, size),
+                Err(error) => {
+                    // What is left of it is of no use; the error that stopped it counts.
+                    let _left = durable::remove_file(&temporary);
+                    let what = format!("{} cannot be written", file.display());
+                    return Err(StepError::new(codes::MEDIA_IO, what).because(error).into());
+                }
+            };
         Ok(CollectedSupport {
             file: file.to_owned(),
             size_bytes,
@@ -158,7 +164,8 @@ impl Operations {
         if !kubeconfig.exists() {
             return Err("there is no cluster on this machine".to_owned());
         }
-        let cluster = Cluster::connect(&kubeconfig).map_err(|error| with_causes(&error))?.with_patience(CLUSTER_PATIENCE);
+        let cluster =
+            Cluster::connect(&kubeconfig).map_err(|error| with_causes(&error))?.with_patience(CLUSTER_PATIENCE);
         cluster.resource("v1", "Pod").map_err(|error| with_causes(&error))?;
         Ok(cluster)
     }
@@ -175,14 +182,20 @@ impl Operations {
         // What is small and says most comes first: the limits of a bundle leave out what comes last.
         self.collect(into, "status", |own, brought| brought.document("status", 1, own.status()))?;
         self.collect(into, "facts", |own, brought| {
-            brought.document(landfall_host::facts::KIND, landfall_host::facts::SCHEMA, landfall_host::facts::collect(&own.paths));
+            brought.document(
+                landfall_host::facts::KIND,
+                landfall_host::facts::SCHEMA,
+                landfall_host::facts::collect(&own.paths),
+            );
         })?;
         self.collect(into, "releases", |own, brought| {
             brought.document("releases", 1, own.releases().map(|releases| json!({ "releases": releases })));
         })?;
         self.collect(into, "license", |own, brought| brought.document("licenseStatus", 1, own.license_report()))?;
         self.collect(into, "backups", |own, brought| {
-            let backups = own.backups().and_then(|backups| Ok(json!({"backups": backups, "pointsInTime": own.points_in_time()?})));
+            let backups = own
+                .backups()
+                .and_then(|backups| Ok(json!({"backups": backups, "pointsInTime": own.points_in_time()?})));
             brought.document("backups", 1, backups);
         })?;
         self.collect(into, "journals", Self::bring_journals)?;
@@ -264,7 +277,8 @@ fn secrets_of(
     mut known: KnownValues,
     unknown: &mut Vec<String>,
 ) -> Result<(KnownValues, Vec<Value>)> {
-    let answer = cluster.and_then(|cluster| support::secrets(&cluster, &mut known).map_err(|error| with_causes(&error)));
+    let answer =
+        cluster.and_then(|cluster| support::secrets(&cluster, &mut known).map_err(|error| with_causes(&error)));
     let secrets = answer.unwrap_or_else(|why| {
         unknown.push(format!("the cluster's Secrets cannot be read, but for those on this host: {why}"));
         Vec::new()

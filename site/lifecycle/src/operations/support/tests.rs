@@ -37,13 +37,18 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
         durable::create_folder(path.parent().unwrap()).unwrap();
         durable::write_file(&path, bytes, 0o600).unwrap();
     };
-    let values: std::collections::BTreeMap<_, _> = (0..CANARIES).map(|number| (format!("key{number}"), canary(number))).collect();
-    write(paths.secrets().join("db/db.json"), json!({"namespace": "db", "name": "db", "values": values}).to_string().as_bytes());
+    let values: std::collections::BTreeMap<_, _> =
+        (0..CANARIES).map(|number| (format!("key{number}"), canary(number))).collect();
+    write(
+        paths.secrets().join("db/db.json"),
+        json!({"namespace": "db", "name": "db", "values": values}).to_string().as_bytes(),
+    );
     let mut log = String::new();
     for canary in values.values() {
         let form = [canary.clone(), STANDARD.encode(canary), percent(canary), json!(canary).to_string()];
         let encoded = STANDARD.encode(format!("user:{canary}"));
-        let _infallible = writeln!(log, "2026 plain {} url {} json {} b64 {} basic {encoded}", form[0], form[2], form[3], form[1]);
+        let _infallible =
+            writeln!(log, "2026 plain {} url {} json {} b64 {} basic {encoded}", form[0], form[2], form[3], form[1]);
     }
     write(paths.pod_logs().join("db_postgres-0_1234/postgres/0.log"), log.as_bytes());
     write(paths.logs().join("20261120-install.log"), log.as_bytes());
@@ -53,7 +58,9 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
     let contents = archive::read(&fs_err::read(&file).unwrap()[..]).unwrap();
     let log = &contents.files["pods/db/postgres-0/postgres-0.log"];
     assert_eq!(log.iter().filter(|byte| **byte == b'\n').count(), CANARIES);
-    assert!(contents.files.contains_key("operations/20261120-install.log") && contents.files.contains_key("status.json"));
+    assert!(
+        contents.files.contains_key("operations/20261120-install.log") && contents.files.contains_key("status.json")
+    );
     for (name, bytes) in &contents.files {
         let text = String::from_utf8_lossy(bytes);
         assert!(!text.contains("canary") && !text.contains("Zq"), "{name}");
