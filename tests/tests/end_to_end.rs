@@ -34,6 +34,7 @@ mod end_to_end {
     mod secrets;
     mod seed;
     mod site_configuration;
+    mod support_bundle;
     mod uninstall;
     mod units;
     mod upgrade;

@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{administration, console, failing_proofs, handbook, memory};
+use super::{administration, console, failing_proofs, handbook, memory, support_bundle};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -61,6 +61,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     failing_proofs::are_reported(engineer)?;
     let remembered = remember(&machine)?;
     administration::expect_answers(engineer)?;
+    support_bundle::expect_bundle(&machine)?;
     console::expect_to_be_found(&machine)?;
 
     restart_the_agent(engineer)?;

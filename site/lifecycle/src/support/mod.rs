@@ -10,7 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub(crate) use files::{Tail, tail_of_file, walk};
+pub(crate) use files::{tail_of_file, walk};
 pub(crate) use known::known_values;
 pub(crate) use program::{Limits, Ran, run};
 

@@ -90,7 +90,7 @@ impl Brought {
         &mut self,
         kind: &str,
         schema: u32,
-        document: std::result::Result<impl Serialize, impl std::error::Error>,
+        document: std::result::Result<impl Serialize, impl std::error::Error + 'static>,
     ) {
         match document.map(|document| serde_json::to_value(document)) {
             Ok(Ok(mut value)) => {

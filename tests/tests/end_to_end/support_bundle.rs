@@ -1,0 +1,67 @@
+//! A support bundle of a living site: what is in it, and what must not be.
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::Machine;
+use serde_json::Value;
+
+/// Where the bundle is collected.
+const FILE: &str = "/root/support.tar.gz";
+
+/// A log that is collected.
+const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
+
+/// Secrets of an installed site, each as a command that prints its bytes.
+const SECRETS: [&str; 5] = [
+    "python3 -c 'import json,sys; sys.stdout.write(json.load(open(\"/var/lib/landfall/secrets/postgres/postgres-credentials.json\"))[\"values\"][\"password\"])'",
+    "python3 -c 'import json,sys; sys.stdout.write(json.load(open(\"/var/lib/landfall/secrets/valkey/valkey-credentials.json\"))[\"values\"][\"password\"])'",
+    "tr --delete '\\n' < /var/lib/landfall/backups/key",
+    "sed --quiet 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf | tr --delete '\\n'",
+    "sed --quiet 2p /etc/kubernetes/pki/apiserver.key | tr --delete '\\n'",
+];
+
+/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error.
+pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
+    // A log that says what it must not: the password of the database, and one that no Secret holds.
+    machine
+        .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
+    let report: Value = serde_json::from_str(&machine.run(&format!("landfall --json support collect {FILE}"))?.stdout)?;
+    ensure!(
+        report["kind"] == "supportBundle" && report["unknown"] == Value::Array(Vec::new()),
+        "collected: {report:#}"
+    );
+    machine.run(&format!(
+        "rm --recursive --force /root/support && mkdir /root/support && tar -xzf {FILE} -C /root/support"
+    ))?;
+    for file in [
+        "support.json",
+        "status.json",
+        "facts.json",
+        "backups.json",
+        "cluster/pods.jsonl",
+        "journald/landfall-kubelet.log",
+        "journals",
+    ] {
+        machine.run(&format!("test -s /root/support/{file}")).with_context(|| format!("the bundle lacks {file}"))?;
+    }
+    machine.run("ls /root/support/pods/postgres/postgres-0/*.log /root/support/pods/kube-system/etcd-*/*.log")?;
+    let planted = machine.run("cat /root/support/operations/planted.log")?.stdout;
+    let is_redacted = planted.starts_with("canary [redacted:")
+        && planted.contains("password=[redacted:")
+        && !planted.contains("a-planted-one");
+    ensure!(is_redacted, "the planted log became {planted:?}");
+    for secret in SECRETS {
+        // The value never becomes an argument: a file of patterns, raw and in base64.
+        let script = format!(
+            "({secret}; echo; {secret} | base64 --wrap 0 | tr --delete '='; echo) > /root/patterns; test $(wc --bytes < /root/patterns) -gt 20; \
+             ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns /root/support"
+        );
+        let found = machine.try_run(&format!("set -e; {script}; rm /root/patterns"))?;
+        ensure!(found.status.success(), "a secret of `{secret}` is in {}{}", found.stdout, found.stderr);
+    }
+    let analysis: Value =
+        serde_json::from_str(&machine.run(&format!("landfall --json support analyze {FILE}"))?.stdout)?;
+    let findings = analysis["findings"].as_array().context("no findings")?;
+    ensure!(findings.iter().all(|finding| finding["severity"] != "error"), "a ready site shows {findings:#?}");
+    machine.run(&format!("rm --recursive {FILE} {PLANTED_LOG} /root/support"))?;
+    Ok(())
+}
