@@ -6,7 +6,7 @@ mod error;
 mod event;
 mod folder;
 pub mod record;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 pub mod state;
 mod storage;

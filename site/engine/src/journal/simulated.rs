@@ -133,6 +133,17 @@ impl Disk {
         Ok(())
     }
 
+    /// Gives a file another name, durably, in place of one that has it.
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        inner.operate()?;
+        if let Some(file) = inner.files.remove(from) {
+            let durable = file.current.clone();
+            inner.files.insert(to.to_owned(), SimulatedFile { durable, ..file });
+        }
+        Ok(())
+    }
+
     /// What would survive a power cut now.
     pub fn durable(&self, name: &str) -> Vec<u8> {
         self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()

@@ -6,6 +6,8 @@ pub mod configure;
 pub mod install;
 pub mod network;
 pub(crate) mod node_parts;
+#[cfg(test)]
+mod power_cuts;
 pub mod reference;
 pub mod restore;
 pub mod upgrade;

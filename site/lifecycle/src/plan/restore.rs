@@ -207,7 +207,7 @@ fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use landfall_cluster::ObjectName;
     use serde_json::json;
 
@@ -244,18 +244,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn everything_stops_before_anything_is_set_aside_and_starts_before_it_is_checked() {
+    /// A plan for two workloads, each with a stream.
+    pub(in crate::plan) fn plan() -> Plan<Action> {
         let release = serde_json::from_value(json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
         }));
-        let plan = plan_restore(
-            &release.unwrap(),
-            &BackupSettings::default(),
-            &[workload("db", true), workload("cache", false)],
-        );
+        let workloads = [workload("db", true), workload("cache", false)];
+        plan_restore(&release.unwrap(), &BackupSettings::default(), &workloads)
+    }
+
+    #[test]
+    fn everything_stops_before_anything_is_set_aside_and_starts_before_it_is_checked() {
+        let plan = plan();
         let ids = |steps: &[PlannedStep<Action>]| steps.iter().map(|step| step.id.0.clone()).collect::<Vec<_>>();
         insta::assert_snapshot!(ids(&plan.steps).join("\n"), @"
         ready-again/db/db

@@ -9,7 +9,7 @@ mod node;
 mod outlook;
 mod stopped;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

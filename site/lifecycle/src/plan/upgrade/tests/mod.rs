@@ -19,12 +19,12 @@ use landfall_cluster::ObjectName;
 type Documents = BTreeMap<String, Vec<u8>>;
 
 /// A release and the documents of its head.
-struct Side {
+pub(in crate::plan) struct Side {
     release: ReleaseDocument,
     documents: Documents,
 }
 
-fn side(version: &str, counter: u64) -> Side {
+pub(in crate::plan) fn side(version: &str, counter: u64) -> Side {
     let mut release = release();
     release.version = version.to_owned();
     release.counter = counter;
@@ -35,7 +35,7 @@ fn side(version: &str, counter: u64) -> Side {
 
 impl Side {
     /// Adds a component of one Deployment with this image.
-    fn with(mut self, name: &str, image: &str, mounts: &[&str]) -> Self {
+    pub(in crate::plan) fn with(mut self, name: &str, image: &str, mounts: &[&str]) -> Self {
         let document = format!("documents/objects/{name}.json");
         let mount = |claim: &&str| ArtifactMount { artifact: "model".to_owned(), claim: (*claim).to_owned() };
         self.release.components.push(ComponentEntry {
@@ -115,7 +115,7 @@ impl Side {
         self.with_clients_to(later, operation, changed_data, &BTreeMap::new())
     }
 
-    fn with_clients_to(
+    pub(in crate::plan) fn with_clients_to(
         &self,
         later: &Self,
         operation: Operation,
@@ -326,7 +326,7 @@ fn a_plan_survives_the_journal() {
     assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
 }
 
-fn stop() -> Stop {
+pub(in crate::plan) fn stop() -> Stop {
     Stop { workload: ObjectName::new("apps/v1", "Deployment", "db", "db"), pods: "app=db".to_owned(), replicas: 2 }
 }
 
