@@ -160,7 +160,7 @@ mod tests {
                 }
             }
         }
-        let mut named = BTreeSet::from([landfall_host::facts::KIND.to_owned()]);
+        let mut named = BTreeSet::from([landfall_host::facts::KIND, landfall_support::KIND].map(str::to_owned));
         kinds(&repository().join("installer/src"), &mut named);
         // This test names what it looks for.
         named.retain(|kind| kind.chars().all(char::is_alphanumeric));
