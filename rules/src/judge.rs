@@ -102,7 +102,9 @@ pub fn judge(rules: &[Rule], inputs: &Inputs) -> Vec<Judgment> {
 pub fn check(rules: &[Rule], samples: &[Inputs]) -> Result<(), RuleFault> {
     let (work, shared) = (rules.to_vec(), samples.to_vec());
     let checked = in_worker(rules.len(), move |send| {
-        work.iter().for_each(|rule| send(check_one(rule, &shared)));
+        for rule in &work {
+            send(check_one(rule, &shared));
+        }
     });
     for ((rule, checked), index) in rules.iter().zip(checked).zip(0..) {
         let fault = |field, reason| RuleFault { index, rule: rule.name.clone(), field, reason };

@@ -1,11 +1,11 @@
-//! ChromeDriver, in a namespace of its own for processes: every Chromium that it starts ends with it, however a test ends.
+//! `ChromeDriver`, in a namespace of its own for processes: every Chromium that it starts ends with it, however a test ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// A running ChromeDriver.
+/// A running `ChromeDriver`.
 pub(crate) struct Driver {
     child: Child,
     pub(crate) address: String,

@@ -100,12 +100,9 @@ impl Operations {
             Some(path) => SiteConfiguration::read(path, schema)?,
             None => SiteConfiguration::default(),
         };
-        let facts = match &request.facts {
-            Some(path) => Facts::read(path)?,
-            None => {
-                self.check_vacant()?;
-                facts::collect(&self.paths)?
-            }
+        let facts = if let Some(path) = &request.facts { Facts::read(path)? } else {
+            self.check_vacant()?;
+            facts::collect(&self.paths)?
         };
         let identity = looked.contents().identity();
         let mut findings = preflight(&Subject {
@@ -150,15 +147,12 @@ impl Operations {
             return Ok(vec![Finding::warning(codes::LICENSE_UNJUDGED, format!("needed: {}", needed.join(", ")), fix)]);
         };
         let license = request.license.as_deref();
-        let (mut findings, place) = match &request.facts {
-            Some(_) => {
-                let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-                (Vec::new(), LicensedHost::Elsewhere(collected))
-            }
-            None => {
-                let adoption = Adoption::find(&self.paths, trusted, false)?;
-                (adoption.blockers, LicensedHost::Here { paths: &self.paths, cluster: None })
-            }
+        let (mut findings, place) = if request.facts.is_some() {
+            let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+            (Vec::new(), LicensedHost::Elsewhere(collected))
+        } else {
+            let adoption = Adoption::find(&self.paths, trusted, false)?;
+            (adoption.blockers, LicensedHost::Here { paths: &self.paths, cluster: None })
         };
         let licensing = trusted.licensing(&place, license)?;
         findings.extend(licensing.blockers(&trusted.release, trusted.built_at()));

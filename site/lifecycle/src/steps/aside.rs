@@ -102,7 +102,7 @@ impl Aside<'_> {
     /// Nothing is in the volume's place.
     fn clear(&self, paths: &SitePaths, volume: &Path) -> Result<(), StepError> {
         if !self.is_used(paths) {
-            return Ok(mounts::remove_tree(volume)?);
+            return mounts::remove_tree(volume);
         }
         mounts::refuse_mounted(volume)?;
         Ok(durable::rename(volume, &self.replaced(paths))?)

@@ -312,7 +312,7 @@ fn bug(error: impl std::error::Error + Send + Sync + 'static) -> StepError {
 
 /// Makes the file durable under its name; returns its size in bytes.
 fn placed(output: BufWriter<File>, temporary: &Path, file: &Path) -> std::result::Result<u64, WriteError> {
-    let mut output = output.into_inner().map_err(|error| error.into_error())?;
+    let mut output = output.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     output.flush()?;
     durable::sync_file(&output, temporary).map_err(std::io::Error::other)?;
     let size = output.metadata()?.len();

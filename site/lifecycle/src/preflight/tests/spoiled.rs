@@ -99,7 +99,7 @@ const FAULTS: &[Fault] = &[
     fault(
         "nftables",
         |facts| {
-            facts.network.closed_chains.push(chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &[]))
+            facts.network.closed_chains.push(chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &[]));
         },
         codes::FIREWALL_CLOSED,
         "nft insert rule inet filter forward iifname cni0 accept",
