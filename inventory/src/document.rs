@@ -105,11 +105,7 @@ pub struct ReadImage {
 impl InventoryDocument {
     /// A document of these images. A package that two images describe with different licenses has the first one. Fails with the reason
     /// where there is more than a head may list.
-    pub fn new(
-        images: Vec<ReadImage>,
-        artifacts: Vec<ArtifactLicense>,
-        charts: Vec<ChartEntry>,
-    ) -> Result<Self, String> {
+    pub fn new(images: &[ReadImage], artifacts: Vec<ArtifactLicense>, charts: Vec<ChartEntry>) -> Result<Self, String> {
         let all = images.iter().flat_map(|image| &image.inventory.packages);
         let mut by_identity: BTreeMap<Package, Package> = BTreeMap::new();
         for package in all {
@@ -121,8 +117,8 @@ impl InventoryDocument {
             ImagePackages {
                 reference: image.reference.clone(),
                 system: image.inventory.system.as_ref().map(|system| {
-                    let version = system.version.iter().map(|version| format!(" {version}"));
-                    system.distribution.clone() + &version.collect::<String>()
+                    let version = system.version.as_ref().map(|version| format!(" {version}"));
+                    system.distribution.clone() + &version.unwrap_or_default()
                 }),
                 license: image.license.clone(),
                 packages: positions.copied().collect::<BTreeSet<_>>().into_iter().collect(),

@@ -41,14 +41,14 @@ pub fn document(
     charts: &[ChartEntry],
     store: &ContentStore,
 ) -> Result<NewDocument> {
-    let images = images.iter().map(|image| read_image(image, store)).collect::<Result<_>>()?;
+    let images = images.iter().map(|image| read_image(image, store)).collect::<Result<Vec<_>>>()?;
     let named = release.artifacts.iter().zip(pins);
     let licenses = named.filter_map(|(artifact, pin)| {
         let stated = pin.license().and_then(read::license);
         let license = stated.or_else(|| model_license(artifact, store))?;
         Some(ArtifactLicense { name: artifact.name.clone(), license })
     });
-    let document = InventoryDocument::new(images, licenses.collect(), charts.to_vec())
+    let document = InventoryDocument::new(&images, licenses.collect(), charts.to_vec())
         .map_err(|reason| BuildError::new(codes::INVENTORY_REFUSED, format!("the inventory is refused: {reason}")))?;
     Ok(NewDocument { name: INVENTORY_DOCUMENT_NAME.to_owned(), bytes: document.to_bytes()? })
 }

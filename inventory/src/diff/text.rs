@@ -103,7 +103,7 @@ fn objects(text: &mut String, objects: &Changes<ObjectChange, ObjectChange>) {
     heading(text, "objects", objects.is_none());
     for (mark, list) in [('~', &objects.changed), ('+', &objects.added), ('-', &objects.removed)] {
         for object in list {
-            let namespace = object.namespace.iter().map(|namespace| format!("{namespace}/")).collect::<String>();
+            let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
             let fields = object.fields.iter().take(FIELDS).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = (object.fields.len() + object.more_fields).saturating_sub(FIELDS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -10,7 +10,7 @@ const UNKNOWN: &str = "NOASSERTION";
 /// The document of a bill.
 pub(super) fn document(bill: &Bill, tool: Tool<'_>) -> Value {
     let about = &bill.items[0];
-    let version = about.version.iter().map(|version| format!(" {version}")).collect::<String>();
+    let version = about.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let describes = json!({
         "spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": id(0, about),
     });

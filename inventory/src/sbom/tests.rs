@@ -60,7 +60,7 @@ fn inventory() -> InventoryDocument {
         reference: Some("ghcr.io/shop/charts/web:3.1.0".to_owned()),
         digest: Some(Sha256([7; 32])),
     };
-    let document = InventoryDocument::new(images, vec![license], vec![chart]).expect("document");
+    let document = InventoryDocument::new(&images, vec![license], vec![chart]).expect("document");
     InventoryDocument::read(&document.to_bytes().expect("bytes")).expect("read again")
 }
 

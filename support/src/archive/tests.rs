@@ -11,7 +11,9 @@ use crate::redact::{KEY_BYTES, KnownValues, Redactor};
 
 fn writer(values: &[&str]) -> Writer<Vec<u8>> {
     let mut known = KnownValues::default();
-    values.iter().for_each(|value| known.add(value.as_bytes()));
+    for value in values {
+        known.add(value.as_bytes());
+    }
     Writer::new(Vec::new(), Redactor::new(known, [7; KEY_BYTES]).unwrap(), 1_700_000_000)
 }
 

@@ -71,11 +71,11 @@ fn verb(method: &Method) -> String {
 fn add_rights(operation: &mut Value, rule: &Rule) {
     let session = json!({ "session": [] });
     let (needs, security) = match rule.need {
-        Need::Api(role, scope) => (
-            format!("Needs the role {role}; an API key also needs the scope `{}`.", scope.text()),
+        Need::Api(least, scope) => (
+            format!("Needs the role {least}; an API key also needs the scope `{}`.", scope.text()),
             json!([{ "key": [scope.text()] }, session]),
         ),
-        Need::ApiSession(role) => (format!("Needs a signed-in {role}; API keys cannot do this."), json!([session])),
+        Need::ApiSession(least) => (format!("Needs a signed-in {least}; API keys cannot do this."), json!([session])),
         Need::Open | Need::Form | Need::Page(_) => return,
     };
     let Some(operation) = operation.as_object_mut() else { return };

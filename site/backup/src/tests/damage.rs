@@ -113,10 +113,10 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
         all.iter().map(|file| (file, std::fs::read(root.join(file)).unwrap())).collect();
     let of = |part| all.iter().filter(|file| part_of(file) == part).collect::<Vec<_>>();
     let mut hit = BTreeSet::new();
-    for seed in 0..200 {
+    for (seed, index) in (0..200).zip(0_usize..) {
         let mut random = StdRng::seed_from_u64(seed);
         // Every kind of file as often as any other, however many there are.
-        let (part, kind) = (PARTS[seed as usize % PARTS.len()], KINDS[seed as usize / PARTS.len() % KINDS.len()]);
+        let (part, kind) = (PARTS[index % PARTS.len()], KINDS[index / PARTS.len() % KINDS.len()]);
         let files = of(part);
         let kind = if files.len() == 1 && kind == Kind::Swapped { Kind::Flipped } else { kind };
         let file = files[random.random_range(0..files.len())];

@@ -12,7 +12,7 @@ impl Running {
     pub(super) fn expect_clock(&self) -> Result<()> {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
-            Err(blocker) => return Err(OperationError::NotReady { blockers: vec![blocker] }),
+            Err(blocker) => return Err(OperationError::NotReady { blockers: vec![*blocker] }),
         }
         Ok(())
     }

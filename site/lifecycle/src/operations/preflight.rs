@@ -70,8 +70,8 @@ pub struct PreflightReport {
 
 /// A release whose head may or may not be trusted.
 enum Looked {
-    Trusted(TrustedRelease),
-    Untrusted { opened: Opened, release: Box<ReleaseDocument> },
+    Trusted(Box<TrustedRelease>),
+    Untrusted { opened: Box<Opened>, release: Box<ReleaseDocument> },
 }
 
 impl Looked {
@@ -100,7 +100,9 @@ impl Operations {
             Some(path) => SiteConfiguration::read(path, schema)?,
             None => SiteConfiguration::default(),
         };
-        let facts = if let Some(path) = &request.facts { Facts::read(path)? } else {
+        let facts = if let Some(path) = &request.facts {
+            Facts::read(path)?
+        } else {
             self.check_vacant()?;
             facts::collect(&self.paths)?
         };
@@ -120,7 +122,7 @@ impl Operations {
     fn look(&self, request: &PreflightRequest) -> Result<Looked> {
         if request.trust.is_some() {
             let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
-            return Ok(Looked::Trusted(TrustedRelease::find(&request.bundle, &trust, self)?));
+            return Ok(Looked::Trusted(Box::new(TrustedRelease::find(&request.bundle, &trust, self)?)));
         }
         let located = locate_counted(&request.bundle, &self.io.media)?;
         let refused =
@@ -133,7 +135,7 @@ impl Operations {
             .ok_or_else(|| OperationError::DocumentMissing { document: RELEASE_DOCUMENT_NAME, release: name() })?;
         let release = ReleaseDocument::read(bytes)
             .map_err(|source| OperationError::Document { release: name(), source: Box::new(source) })?;
-        Ok(Looked::Untrusted { opened, release: Box::new(release) })
+        Ok(Looked::Untrusted { opened: Box::new(opened), release: Box::new(release) })
     }
 
     /// What kept data and the license add. A license can be judged only under a trusted root.

@@ -33,7 +33,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
 }
 
 /// Judges the clock of a site whose install continues: the blocker, or what a person should know.
-pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Finding> {
+pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Box<Finding>> {
     let mut evidence = evidence(paths);
     let has_authority = evidence.authority_begins.is_some();
     evidence.authority_begins = evidence.authority_begins.or_else(|| time(built_at));
@@ -43,7 +43,7 @@ pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Resu
     } else {
         implausible(now, found)
     };
-    blocker.map_or_else(|| Ok(found.note(now, paths)), Err)
+    blocker.map_or_else(|| Ok(found.note(now, paths)), |blocker| Err(Box::new(blocker)))
 }
 
 fn implausible(now: Timestamp, plausibility: Plausibility) -> Option<Finding> {

@@ -232,7 +232,7 @@ impl Step<Site> for Canary {
 mod tests {
     use super::*;
 
-    fn pod(ready: &str, address: Value, phase: &str) -> Value {
+    fn pod(ready: &str, address: &Value, phase: &str) -> Value {
         let conditions = json!([{"type": "ContainersReady", "status": ready}, {"type": "Ready", "status": "False"}]);
         json!({"metadata": {}, "status": {"phase": phase, "conditions": conditions, "podIP": address,
             "containerStatuses": [{"restartCount": 1}, {"restartCount": 2}]}})
@@ -241,12 +241,10 @@ mod tests {
     #[test]
     fn a_pod_runs_before_it_serves() {
         let address = json!("10.0.0.7");
-        assert!(runs(&pod("True", address.clone(), "Running")));
-        assert!(!runs(&pod("False", address.clone(), "Running")) && !runs(&pod("True", Value::Null, "Running")));
-        assert!(
-            !has_ended(&pod("False", Value::Null, "Pending")) && has_ended(&pod("True", address.clone(), "Failed"))
-        );
-        let mut deleted = pod("True", address, "Running");
+        assert!(runs(&pod("True", &address, "Running")));
+        assert!(!runs(&pod("False", &address, "Running")) && !runs(&pod("True", &Value::Null, "Running")));
+        assert!(!has_ended(&pod("False", &Value::Null, "Pending")) && has_ended(&pod("True", &address, "Failed")));
+        let mut deleted = pod("True", &address, "Running");
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         assert!(has_ended(&deleted));
         assert_eq!((restarts(&deleted), restarts(&json!({}))), (3, 0));

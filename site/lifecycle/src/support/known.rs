@@ -38,7 +38,9 @@ const PUBLIC: [&str; 12] = [
 
 /// Reads all of them. What cannot be read is named in `unknown`.
 pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
-    PUBLIC.iter().for_each(|text| known.add_public(text));
+    for text in PUBLIC {
+        known.add_public(text);
+    }
     for folder in [paths.secrets(), paths.console()] {
         for file in walk(&folder, DEPTH, SystemTime::UNIX_EPOCH) {
             add_file(&file, known, unknown);

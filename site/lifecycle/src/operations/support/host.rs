@@ -140,7 +140,13 @@ pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: 
 /// `pods/NAMESPACE/POD/CONTAINER-0.log` of `NAMESPACE_POD_UID/CONTAINER/0.log`; other names as they are.
 pub(super) fn log_name(kind: &str, path: &str) -> String {
     let parts: Vec<_> = path.split('/').collect();
-    let log = |name: &str| if name.ends_with(".log") { name.to_owned() } else { format!("{name}.log") };
+    let log = |name: &str| {
+        if Path::new(name).extension().is_some_and(|extension| extension == "log") {
+            name.to_owned()
+        } else {
+            format!("{name}.log")
+        }
+    };
     match parts[..] {
         [pod, container, file] => {
             let ids: Vec<_> = pod.splitn(3, '_').collect();

@@ -120,7 +120,7 @@ impl Operations {
         support::known_values(&self.paths, &mut known, &mut unknown);
         let cluster = self.cluster_of_support();
         // The redactor must know every value before anything is written.
-        let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown)?;
+        let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown);
         let redactor = Redactor::new(known, random_key()?).map_err(bug)?;
         let known_values = redactor.known_values();
         let temporary = file.with_extension(durable::TEMPORARY_SUFFIX.trim_start_matches('.'));
@@ -276,14 +276,14 @@ fn secrets_of(
     cluster: std::result::Result<Cluster, String>,
     mut known: KnownValues,
     unknown: &mut Vec<String>,
-) -> Result<(KnownValues, Vec<Value>)> {
+) -> (KnownValues, Vec<Value>) {
     let answer =
         cluster.and_then(|cluster| support::secrets(&cluster, &mut known).map_err(|error| with_causes(&error)));
     let secrets = answer.unwrap_or_else(|why| {
         unknown.push(format!("the cluster's Secrets cannot be read, but for those on this host: {why}"));
         Vec::new()
     });
-    Ok((known, secrets))
+    (known, secrets)
 }
 
 fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Value>, brought: &mut Brought) {

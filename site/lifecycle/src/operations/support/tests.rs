@@ -57,7 +57,7 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
     assert!(collected.known_values >= CANARIES && !collected.unknown.is_empty(), "{collected:?}");
     let contents = archive::read(&fs_err::read(&file).unwrap()[..]).unwrap();
     let log = &contents.files["pods/db/postgres-0/postgres-0.log"];
-    assert_eq!(log.iter().filter(|byte| **byte == b'\n').count(), CANARIES);
+    assert_eq!(log.split(|byte| *byte == b'\n').count() - 1, CANARIES);
     assert!(
         contents.files.contains_key("operations/20261120-install.log") && contents.files.contains_key("status.json")
     );

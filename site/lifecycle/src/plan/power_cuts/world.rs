@@ -211,7 +211,7 @@ impl World {
         if self.is_there(&beside(&aside.name())) {
             if self.is_there(&note) && self.is_there(&volume) {
                 let kept = |attempt: usize| beside(&format!("after.{attempt}.{}", aside.folder));
-                let free = (1..).find(|attempt| !self.is_there(&kept(*attempt))).unwrap();
+                let free = (1..=usize::MAX).find(|attempt| !self.is_there(&kept(*attempt))).unwrap();
                 self.disk.rename(&volume, &kept(free)).map_err(failed)?;
             } else {
                 self.write(&volume, b"")?;

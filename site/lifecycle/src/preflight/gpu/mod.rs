@@ -32,7 +32,9 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
     if is_enough && can_be_counted {
         // One that is lost matters less where the others are enough.
-        findings.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
+        for finding in &mut findings {
+            finding.severity = Severity::Warning;
+        }
     }
     findings.extend(old_driver(facts, report, wanted));
     if can_be_counted && !is_enough {
@@ -52,7 +54,8 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
     let none = |found: String| Finding::new(codes::GPU_MISSING, found, needed.clone());
     let blocker = |code: Code, found: &str| Finding::new(code, found, needed.clone());
     Some(match host_state(report, &Needs::default()) {
-        HostState::Ready => return None,
+        // A version that is too old is compared below.
+        HostState::Ready | HostState::DriverTooOld { .. } => return None,
         HostState::NoGpu => none("no GPU is on the PCI bus".to_owned()),
         HostState::OtherVendor => none(format!("GPUs of {} only; NVIDIA's are needed", vendors(report))),
         HostState::SystemOnChip(model) => none(format!("{model}, whose GPU is part of the processor")),
@@ -72,8 +75,6 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
             blocker(codes::GPU_VERSION_MISMATCH, "driver and library differ").commands(["systemctl reboot".to_owned()])
         }
         HostState::NotPermitted => blocker(codes::GPU_NOT_PERMITTED, "no GPU answers this process"),
-        // Its version is compared below.
-        HostState::DriverTooOld { .. } => return None,
         HostState::DriverFails(how) => blocker(codes::GPU_DRIVER_FAILS, &how),
         HostState::FabricManagerMissing => {
             let start = "systemctl enable --now nvidia-fabricmanager".to_owned();
