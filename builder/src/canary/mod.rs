@@ -95,8 +95,8 @@ impl<'a> Declared<'a> {
 
 /// Refuses canaries that are wrong by themselves, and components that cannot have one whatever they render.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
-    let declared = (0..release.components.len()).filter_map(|index| Declared::of(path, release, index));
-    declared.map(|declared| declared.canary(release).map(drop)).collect()
+    let mut declared = (0..release.components.len()).filter_map(|index| Declared::of(path, release, index));
+    declared.try_for_each(|declared| declared.canary(release).map(drop))
 }
 
 /// The canary of a component, as the release document has it.

@@ -38,7 +38,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
 
 /// How many pods a workload has where a site sets nothing.
 fn replicas(definition: &Definition, component: &str, workload: &Value) -> u64 {
-    let set = definition.release.values.iter().filter_map(|value| {
+    let mut set = definition.release.values.iter().filter_map(|value| {
         let is_it = value.targets.iter().any(|target| {
             target.component.value == component
                 && workload["kind"] == *target.kind
@@ -47,7 +47,7 @@ fn replicas(definition: &Definition, component: &str, workload: &Value) -> u64 {
         });
         value.default.as_ref().filter(|_| is_it)?.value.as_u64()
     });
-    set.last().or_else(|| workload.pointer(REPLICAS)?.as_u64()).unwrap_or(1)
+    set.next_back().or_else(|| workload.pointer(REPLICAS)?.as_u64()).unwrap_or(1)
 }
 
 fn one_pod(workload: &str, replicas: u64) -> Option<String> {

@@ -112,7 +112,9 @@ impl Bench {
         if assembled {
             manifest["annotations"] = json!({ "dev.landfall.assembled": "true" });
         }
-        layers.iter().for_each(|layer| self.registry.add_blob(layer));
+        for layer in layers {
+            self.registry.add_blob(layer);
+        }
         self.registry.add_blob(&configuration);
         self.push(reference, &manifest);
     }

@@ -311,10 +311,10 @@ fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
 /// Sets the port that answers once the cache is ready, which one that is not open never does.
 fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
-    let patch = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
-    let patch = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{patch}'");
+    let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
+    let command = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{change}'");
     // The controller waits for a pod that never becomes ready before it replaces it.
-    let line = format!("{patch} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
+    let line = format!("{command} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
     let patched = administer(machine, &line)?;
     ensure!(patched.status.success(), "{}", patched.stderr);
     Ok(())

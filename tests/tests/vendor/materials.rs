@@ -1,5 +1,4 @@
 //! Bills of materials and differences of the real bundle, against what the package managers themselves say about the images' roots.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -271,7 +271,9 @@ fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
         cut(site, &|site| drop(component("two").act(site, &Value::Null).unwrap()));
     }
     // Its pod counts as one of the workload's, which a stop waits for.
-    made.iter().for_each(|object| drop(cluster.apply(object).unwrap()));
+    for object in &made {
+        cluster.apply(object).unwrap();
+    }
     let remains = cluster.wait_for_no_pods("default", "app=web,landfall.dev/canary", Duration::ZERO).unwrap_err();
     assert_eq!(remains.code().id, "LF4210");
     let stop = Stop { workload, pods: "app=web".to_owned(), replicas: 2 };
