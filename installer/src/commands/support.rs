@@ -75,7 +75,9 @@ fn analysis_text(analysis: &Analysis) -> String {
     let Analysis { collected_at, landfall, files, findings, gaps } = analysis;
     let mut text =
         format!("collected at {collected_at} by landfall {landfall}: {files} files, {} findings", findings.len());
-    findings.iter().for_each(|finding| finding_text(&mut text, finding));
+    for finding in findings {
+        finding_text(&mut text, finding);
+    }
     for gap in gaps {
         let _infallible = write!(text, "\nnot collected: {gap}");
     }
