@@ -12,7 +12,15 @@ use crate::support::{PROGRAM, Ran, run, tail_of_file, walk};
 /// Programs, each with the file that receives what it prints. None of them prints arguments of processes.
 const PROGRAMS: [(&str, &[&str]); 13] = [
     ("units", &["systemctl", "list-units", "--all", "--no-pager", "--plain", "--no-legend", "landfall*"]),
-    ("unit-status", &["systemctl", "status", "--no-pager", "--lines=0", "landfall*"]),
+    (
+        "unit-status",
+        &[
+            "systemctl",
+            "show",
+            "--property=Id,ActiveState,SubState,Result,NRestarts,ExecMainStatus,StatusText",
+            "landfall*",
+        ],
+    ),
     ("failed-units", &["systemctl", "list-units", "--failed", "--no-pager", "--plain", "--no-legend"]),
     ("clock", &["timedatectl"]),
     ("filesystems", &["df", "--local", "--print-type"]),
@@ -100,7 +108,7 @@ pub(super) fn bring_journald(since: Duration, brought: &mut Brought) {
 
 fn bring_program(name: &str, words: &[&str], brought: &mut Brought) {
     let Ran { output, is_cut, failure } = run(words, &[], PROGRAM);
-    // `systemctl status` fails where a unit does not run, which its output says.
+    // What a program printed before it failed may say why.
     if !output.is_empty() {
         brought.text(name, output, is_cut);
     }
