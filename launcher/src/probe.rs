@@ -117,6 +117,8 @@ fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
 /// The one package that the tests install.
 fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     let folder = folder.join("npm");
+    // What npm cached during an earlier probe would answer for the registry.
+    let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).ok()?;
     let mut command = Command::new("npm");
     command.args(["view", "axe-core", "name", "--fetch-retries=0", "--fetch-timeout=15000", "--loglevel=error"]);
