@@ -16,4 +16,5 @@ mod pages {
     mod sign_in;
     mod silence;
     mod upgrade;
+    mod webdriver;
 }

@@ -7,13 +7,12 @@ use anyhow::{Context, Result, ensure};
 use landfall_tests::workspace;
 use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
-use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 
 use super::check::until;
 use super::console::Console;
 use super::driver::Driver;
 use super::host::TOKEN;
+use super::webdriver::{WebDriver, WebElement};
 
 /// Chromium without a window and without anything that it does by itself; it knows no host but the loopback.
 const ARGUMENTS: [&str; 11] = [
@@ -60,22 +59,22 @@ impl Browser {
     /// A browser that has opened nothing yet.
     pub(crate) async fn begin(console: &Console) -> Result<Self> {
         let (process, profile) = (Driver::start()?, tempfile::tempdir()?);
-        let mut wanted = ChromeCapabilities::new();
-        for argument in ARGUMENTS {
-            wanted.add_arg(argument)?;
-        }
-        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
-        // A person compares the fingerprint and continues.
-        wanted.accept_insecure_certs(true)?;
-        wanted.set_logging_prefs("browser", LoggingPrefsLogLevel::All)?;
-        wanted.set_logging_prefs("performance", LoggingPrefsLogLevel::All)?;
-        let driver = WebDriver::new(&process.address, wanted).await.context("Chromium does not start")?;
+        let own = format!("--user-data-dir={}", profile.path().display());
+        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([own.as_str()]).collect();
+        let wanted = json!({
+            "browserName": "chrome",
+            // A person compares the fingerprint and continues.
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        });
+        let driver = WebDriver::begin(&process.address, wanted).await.context("Chromium does not start")?;
         let browser = Self { driver, origin: console.origin(), _profile: profile, _process: process };
         browser.look(Looks::LIGHT).await?;
         // What Chromium shows first is no page of the console.
         browser.driver.goto("about:blank").await?;
-        browser.driver.get_log("performance").await?;
-        browser.driver.browser_log().await?;
+        browser.driver.log("performance").await?;
+        browser.driver.log("browser").await?;
         Ok(browser)
     }
 
@@ -110,7 +109,7 @@ impl Browser {
 
     /// Opens a page by its path.
     pub(crate) async fn open(&self, path: &str) -> Result<()> {
-        Ok(self.driver.goto(format!("{}{path}", self.origin)).await?)
+        self.driver.goto(format!("{}{path}", self.origin)).await
     }
 
     /// The path of the page, without the question behind it.
@@ -130,19 +129,19 @@ impl Browser {
     }
 
     /// The element, which must exist.
-    pub(crate) async fn find(&self, selector: &str) -> Result<WebElement> {
-        let found = self.driver.find(By::Css(selector)).await;
+    pub(crate) async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
+        let found = self.driver.find(selector).await;
         found.with_context(|| format!("the page has no {selector}"))
     }
 
     /// How many elements there are.
     pub(crate) async fn count(&self, selector: &str) -> Result<usize> {
-        Ok(self.driver.find_all(By::Css(selector)).await?.len())
+        self.driver.count(selector).await
     }
 
     /// What a person reads in an element.
     pub(crate) async fn text(&self, selector: &str) -> Result<String> {
-        Ok(self.find(selector).await?.text().await?)
+        self.find(selector).await?.text().await
     }
 
     /// Waits until an element has these words.
@@ -158,7 +157,7 @@ impl Browser {
     pub(crate) async fn fill(&self, selector: &str, text: &str) -> Result<()> {
         let field = self.find(selector).await?;
         field.clear().await?;
-        Ok(field.send_keys(text).await?)
+        field.send_keys(text).await
     }
 
     /// Chooses an entry of a list.
@@ -172,32 +171,30 @@ impl Browser {
     }
 
     /// Presses keys, wherever the focus is.
-    pub(crate) async fn press(&self, keys: impl Into<thirtyfour::TypingData>) -> Result<()> {
-        Ok(self.driver.action_chain().send_keys(keys.into()).perform().await?)
+    pub(crate) async fn press(&self, keys: &str) -> Result<()> {
+        self.driver.press("", keys).await
     }
 
     /// Changes the window, and which colors its person prefers.
     pub(crate) async fn look(&self, looks: Looks) -> Result<()> {
         let scheme = if looks.is_dark { "dark" } else { "light" };
-        let cdp = self.driver.cdp();
         // Colors that change in steps would be judged halfway.
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        cdp.send_raw("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        self.driver.command("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
         let size = json!({
             "width": looks.width, "height": looks.height, "deviceScaleFactor": 1, "mobile": looks.width < 600,
         });
-        cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
-        Ok(())
+        self.driver.command("Emulation.setDeviceMetricsOverride", size).await
     }
 
     /// Takes a picture of what is seen.
     pub(crate) async fn picture(&self, name: &str) -> Result<()> {
         let folder = pictures();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let picture = self.driver.screenshot_as_png().await?;
+        let picture = self.driver.picture().await?;
         ensure!(picture.starts_with(b"\x89PNG"), "{name} is no picture");
         let path = folder.join(name).with_extension("png");
         std::fs::write(&path, picture).with_context(|| format!("cannot write {}", path.display()))
@@ -205,7 +202,7 @@ impl Browser {
 
     /// Ends the browser.
     pub(crate) async fn close(self) -> Result<()> {
-        Ok(self.driver.quit().await?)
+        self.driver.quit().await
     }
 }
 

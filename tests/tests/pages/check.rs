@@ -34,14 +34,14 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<boo
 /// requests to another place than the console. A refusal as the answer to a form is no fault: 403, or 502 where the host refused.
 pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for entry in browser.driver.browser_log().await? {
+    for entry in browser.driver.log("browser").await? {
         let refusal = entry.message.split_once("Failed to load resource: the server responded with a status of ");
         let is_answer = refusal.is_some_and(|(_, status)| status.starts_with('4') || status.starts_with("502"));
         if !is_answer && matches!(entry.level.as_str(), "SEVERE" | "WARNING") {
             found.push(format!("console: {}", entry.message));
         }
     }
-    for entry in browser.driver.get_log("performance").await? {
+    for entry in browser.driver.log("performance").await? {
         let event: Value = serde_json::from_str(&entry.message)?;
         if event.pointer("/message/method").and_then(Value::as_str) != Some("Network.requestWillBeSent") {
             continue;

@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
+/// How often a start is tried.
+const TRIES: usize = 5;
+
 /// A running `ChromeDriver`.
 pub(crate) struct Driver {
     child: Child,
@@ -18,8 +21,14 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    /// Starts it at a port that it chooses.
+    /// Starts it at a port that it chooses. Another one that starts at the same time may choose the same.
     pub(crate) fn start() -> Result<Self> {
+        let started = (0..TRIES).find_map(|_| Self::try_to_start().transpose());
+        started.context("ChromeDriver did not start")?
+    }
+
+    /// None where it ended without a port.
+    fn try_to_start() -> Result<Option<Self>> {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "chromedriver", "--port=0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -33,6 +42,6 @@ impl Driver {
         // What it prints from now on must go somewhere, or it waits.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
-        port.map(driver).context("ChromeDriver did not start")
+        Ok(port.map(driver))
     }
 }

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use thirtyfour::Key;
 
 use super::browser::{Browser, PASSWORD};
 use super::check::{expect_no_faults, until};
 use super::console::Console;
+use super::webdriver::{ENTER, SHIFT, TAB};
 
 /// The element that has the focus.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ async fn focus(browser: &Browser) -> Result<Focus> {
 
 /// The focus after the next press of the tabulator, which must be visible.
 async fn tab(browser: &Browser) -> Result<String> {
-    browser.press(Key::Tab).await?;
+    browser.press(TAB).await?;
     let found = focus(browser).await?;
     ensure!(found.is_marked && found.is_seen, "the focus cannot be seen: {found:?}");
     Ok(found.name)
@@ -77,10 +77,9 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     expect_order(&browser, &["password"]).await?;
     browser.press(PASSWORD).await?;
     expect_order(&browser, &["Sign in", "Use a token from the host"]).await?;
-    let back = browser.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab + "");
-    back.key_up(Key::Shift).perform().await?;
+    browser.driver.press(SHIFT, TAB).await?;
     ensure!(focus(&browser).await?.name == "Sign in", "the way back leads elsewhere");
-    browser.press(Key::Enter).await?;
+    browser.press(ENTER).await?;
     browser.expect_path("/").await?;
 
     browser.open("/node").await?;
@@ -89,12 +88,12 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     // The way around the navigation leads to the content.
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..1]).await?;
-    browser.press(Key::Enter).await?;
+    browser.press(ENTER).await?;
     expect_order(&browser, &["Back up now"]).await?;
     // A page is opened by its entry.
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..5]).await?;
-    browser.press(Key::Enter).await?;
+    browser.press(ENTER).await?;
     browser.expect_path("/releases").await?;
     let here = browser.find("nav [aria-current=page]").await?.text().await?;
     ensure!(here == "Releases", "the navigation says that the page is {here}");

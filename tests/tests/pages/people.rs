@@ -95,7 +95,7 @@ async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> 
         ensure!(log.contains(action), "{action} is not in the audit log: {log}");
     }
     ensure!(!log.contains(&key), "the audit log has the key");
-    let export = browser.find("a[download]").await?.attr("href").await?.context("the export has no address")?;
+    let export = browser.find("a[download]").await?.attribute("href").await?.context("the export has no address")?;
     let exported = "return fetch(arguments[0]).then(answer => answer.text())";
     let lines = browser.driver.execute(exported, vec![export.into()]).await?;
     let lines = lines.json().as_str().context("the export is no text")?.to_owned();

@@ -1,7 +1,6 @@
 //! The way in: the one-use token, the first administrator, wrong words, and the way out.
 
 use anyhow::{Result, ensure};
-use thirtyfour::By;
 
 use super::browser::{Browser, PASSWORD};
 use super::check::expect_no_faults;
@@ -25,7 +24,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
 
     browser.set_up("AAAAAA-BBBBBB", "ada", [PASSWORD, PASSWORD]).await?;
     browser.expect(REFUSAL, "token").await?;
-    ensure!(browser.find("#name").await?.value().await?.as_deref() == Some("ada"), "the name has to be typed again");
+    ensure!(browser.find("#name").await?.property("value").await? == "ada", "the name has to be typed again");
     browser.set_up(TOKEN, "ada", [PASSWORD, "gravel tuba cinnamon orbits"]).await?;
     browser.expect(REFUSAL, "the two passwords differ").await?;
     browser.set_up(TOKEN, "ada", ["password12345", "password12345"]).await?;
@@ -57,12 +56,12 @@ async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Re
     // What was shown is not shown again from the browser's memory.
     browser.driver.back().await?;
     browser.expect_path("/sign-in").await?;
-    ensure!(browser.driver.get_all_cookies().await?.iter().all(|cookie| cookie.name != "__Host-session"), "a session");
+    ensure!(browser.driver.cookies().await?.iter().all(|name| name != "__Host-session"), "a session");
 
     browser.sign_in("ada", "gravel tuba cinnamon orange").await?;
     browser.expect(REFUSAL, "wrong").await?;
-    ensure!(browser.find("#name").await?.value().await?.as_deref() == Some("ada"), "the name has to be typed again");
-    ensure!(browser.find("#password").await?.value().await?.as_deref() == Some(""), "the password is sent back");
+    ensure!(browser.find("#name").await?.property("value").await? == "ada", "the name has to be typed again");
+    ensure!(browser.find("#password").await?.property("value").await? == "", "the password is sent back");
     browser.sign_in("nobody-here", PASSWORD).await?;
     browser.expect(REFUSAL, "wrong").await?;
     browser.sign_in("ada", PASSWORD).await?;
@@ -70,10 +69,7 @@ async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Re
     // No script can read the session.
     let seen = browser.driver.execute("return document.cookie", Vec::new()).await?;
     ensure!(seen.json().as_str() == Some(""), "a script reads {}", seen.json());
-    ensure!(
-        browser.driver.find_all(By::Css("script:not([src]), style, [style], [onclick]")).await?.is_empty(),
-        "inline"
-    );
+    ensure!(browser.driver.count("script:not([src]), style, [style], [onclick]").await? == 0, "inline");
     expect_no_faults(&browser).await?;
     browser.close().await
 }

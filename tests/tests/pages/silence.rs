@@ -53,7 +53,7 @@ async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<
     browser.expect("#live", "Proven").await?;
     console.start().await?;
     until("the notice is gone", async || Ok(!browser.find("#console-silent").await?.is_displayed().await?)).await?;
-    ensure!(browser.find(details).await?.prop("open").await?.as_deref() == Some("true"), "what was open is closed");
+    ensure!(browser.find(details).await?.property("open").await? == true, "what was open is closed");
     browser.open("/node").await?;
     browser.expect_path("/node").await?;
     browser.close().await

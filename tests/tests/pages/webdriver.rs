@@ -1,0 +1,204 @@
+//! The requests of WebDriver (W3C Recommendation) that a person's doings need, and those of Chromium for logs and looks.
+//!
+//! The libraries for this do not fit: `thirtyfour` makes every JSON object of the workspace keep its order, which changes documents that
+//! Landfall signs, and `fantoccini` needs a crate under MPL-2.0.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// The tabulator, as WebDriver names keys.
+pub(crate) const TAB: &str = "\u{E004}";
+/// Enter.
+pub(crate) const ENTER: &str = "\u{E007}";
+/// The left shift.
+pub(crate) const SHIFT: &str = "\u{E008}";
+
+/// How an element is named in answers.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// How long a request may take; a page that loads is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A session with a browser.
+#[derive(Clone)]
+pub(crate) struct WebDriver {
+    client: reqwest::Client,
+    session: String,
+}
+
+/// An element of the page that is shown.
+pub(crate) struct WebElement<'a> {
+    driver: &'a WebDriver,
+    id: String,
+}
+
+/// What a script returned.
+pub(crate) struct Returned(Value);
+
+/// A line of one of the browser's logs.
+pub(crate) struct Entry {
+    pub(crate) level: String,
+    pub(crate) message: String,
+}
+
+impl WebDriver {
+    /// Begins a session of a new browser.
+    pub(crate) async fn begin(address: &str, capabilities: Value) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let begun = answer(client.post(format!("{address}/session")).body(wanted.to_string())).await?;
+        let id = begun["sessionId"].as_str().context("the session has no id")?;
+        Ok(Self { session: format!("{address}/session/{id}"), client })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        answer(self.client.get(format!("{}/{path}", self.session))).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        answer(self.client.post(format!("{}/{path}", self.session)).body(body.to_string())).await
+    }
+
+    pub(crate) async fn goto(&self, url: impl Into<String>) -> Result<()> {
+        self.post("url", json!({ "url": url.into() })).await.map(drop)
+    }
+
+    pub(crate) async fn current_url(&self) -> Result<reqwest::Url> {
+        Ok(self.get("url").await?.as_str().context("the page has no address")?.parse()?)
+    }
+
+    pub(crate) async fn back(&self) -> Result<()> {
+        self.post("back", json!({})).await.map(drop)
+    }
+
+    pub(crate) async fn source(&self) -> Result<String> {
+        text(self.get("source").await?)
+    }
+
+    /// Names of the cookies that count for the page.
+    pub(crate) async fn cookies(&self) -> Result<Vec<String>> {
+        let all = self.get("cookie").await?;
+        let names = all.as_array().context("cookies are no list")?.iter().map(|cookie| text(cookie["name"].clone()));
+        names.collect()
+    }
+
+    pub(crate) async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
+        let found = self.post("element", json!({ "using": "css selector", "value": selector })).await?;
+        Ok(WebElement { driver: self, id: text(found[ELEMENT].clone())? })
+    }
+
+    /// How many elements there are.
+    pub(crate) async fn count(&self, selector: &str) -> Result<usize> {
+        let found = self.post("elements", json!({ "using": "css selector", "value": selector })).await?;
+        Ok(found.as_array().context("elements are no list")?.len())
+    }
+
+    pub(crate) async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
+        self.post("execute/sync", json!({ "script": script, "args": arguments })).await.map(Returned)
+    }
+
+    /// The same for a script that calls its last argument once it is done.
+    pub(crate) async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
+        self.post("execute/async", json!({ "script": script, "args": arguments })).await.map(Returned)
+    }
+
+    /// Holds these keys and presses those, wherever the focus is.
+    pub(crate) async fn press(&self, held: &str, pressed: &str) -> Result<()> {
+        let down = |key: char| json!({ "type": "keyDown", "value": key });
+        let up = |key: char| json!({ "type": "keyUp", "value": key });
+        let presses = pressed.chars().flat_map(|key| [down(key), up(key)]);
+        let keys: Vec<Value> = held.chars().map(down).chain(presses).chain(held.chars().map(up)).collect();
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": keys }] })).await.map(drop)
+    }
+
+    /// The lines of a log since the last question: `browser` or `performance`.
+    pub(crate) async fn log(&self, kind: &str) -> Result<Vec<Entry>> {
+        let all = self.post("se/log", json!({ "type": kind })).await?;
+        let entry =
+            |line: &Value| Ok(Entry { level: text(line["level"].clone())?, message: text(line["message"].clone())? });
+        all.as_array().context("a log is no list")?.iter().map(entry).collect()
+    }
+
+    /// A command of Chromium's own protocol.
+    pub(crate) async fn command(&self, name: &str, parameters: Value) -> Result<()> {
+        self.post("goog/cdp/execute", json!({ "cmd": name, "params": parameters })).await.map(drop)
+    }
+
+    /// What is seen, as PNG.
+    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
+        let encoded = text(self.get("screenshot").await?)?;
+        base64::engine::general_purpose::STANDARD.decode(encoded).context("a picture is no base64")
+    }
+
+    pub(crate) async fn quit(self) -> Result<()> {
+        answer(self.client.delete(&self.session)).await.map(drop)
+    }
+}
+
+impl WebElement<'_> {
+    async fn get(&self, what: &str) -> Result<Value> {
+        self.driver.get(&format!("element/{}/{what}", self.id)).await
+    }
+
+    async fn post(&self, what: &str, body: Value) -> Result<()> {
+        self.driver.post(&format!("element/{}/{what}", self.id), body).await.map(drop)
+    }
+
+    /// What a person reads.
+    pub(crate) async fn text(&self) -> Result<String> {
+        text(self.get("text").await?)
+    }
+
+    pub(crate) async fn attribute(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.get(&format!("attribute/{name}")).await?.as_str().map(str::to_owned))
+    }
+
+    pub(crate) async fn property(&self, name: &str) -> Result<Value> {
+        self.get(&format!("property/{name}")).await
+    }
+
+    pub(crate) async fn is_displayed(&self) -> Result<bool> {
+        Ok(self.get("displayed").await? == true)
+    }
+
+    pub(crate) async fn clear(&self) -> Result<()> {
+        self.post("clear", json!({})).await
+    }
+
+    pub(crate) async fn send_keys(&self, keys: &str) -> Result<()> {
+        self.post("value", json!({ "text": keys })).await
+    }
+
+    pub(crate) async fn click(&self) -> Result<()> {
+        self.post("click", json!({})).await
+    }
+}
+
+impl Returned {
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
+    }
+
+    pub(crate) fn convert<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(serde_json::from_value(self.0.clone())?)
+    }
+}
+
+/// The value of an answer, or what the browser says went wrong.
+async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
+    let response = request.send().await.context("the driver does not answer")?;
+    let is_success = response.status().is_success();
+    let body: Value = serde_json::from_str(&response.text().await?).context("the driver answers without JSON")?;
+    let value = body["value"].clone();
+    if is_success {
+        return Ok(value);
+    }
+    bail!("{}: {}", value["error"].as_str().unwrap_or("failed"), value["message"].as_str().unwrap_or_default())
+}
+
+fn text(value: Value) -> Result<String> {
+    if let Value::String(text) = value { Ok(text) } else { bail!("{value} is no text") }
+}
