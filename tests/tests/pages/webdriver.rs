@@ -20,7 +20,7 @@ pub(crate) const SHIFT: &str = "\u{E008}";
 /// How an element is named in answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long a request may take; a page that loads is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A session with a browser.
 #[derive(Clone)]
@@ -109,8 +109,8 @@ impl WebDriver {
     pub(crate) async fn press(&self, held: &str, pressed: &str) -> Result<()> {
         let down = |key: char| json!({ "type": "keyDown", "value": key });
         let up = |key: char| json!({ "type": "keyUp", "value": key });
-        let presses = pressed.chars().flat_map(|key| [down(key), up(key)]);
-        let keys: Vec<Value> = held.chars().map(down).chain(presses).chain(held.chars().map(up)).collect();
+        let strokes = pressed.chars().flat_map(|key| [down(key), up(key)]);
+        let keys: Vec<Value> = held.chars().map(down).chain(strokes).chain(held.chars().map(up)).collect();
         self.post("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": keys }] })).await.map(drop)
     }
 
@@ -162,6 +162,12 @@ impl WebElement<'_> {
 
     pub(crate) async fn is_displayed(&self) -> Result<bool> {
         Ok(self.get("displayed").await? == true)
+    }
+
+    /// Moves the focus here.
+    pub(crate) async fn focus(&self) -> Result<()> {
+        let itself = json!({ ELEMENT: self.id });
+        self.driver.execute("arguments[0].focus()", vec![itself]).await.map(drop)
     }
 
     pub(crate) async fn clear(&self) -> Result<()> {
