@@ -254,7 +254,7 @@ pub(crate) struct SbomArguments {
 pub(crate) enum SbomFormat {
     /// SPDX 2.3, as JSON.
     Spdx,
-    /// `CycloneDX` 1.6, as JSON.
+    /// CycloneDX 1.6, as JSON.
     Cyclonedx,
 }
 

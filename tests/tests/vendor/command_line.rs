@@ -80,7 +80,9 @@ fn every_command_explains_itself() -> Result<()> {
         // Every option has its explanation on its line or below.
         let long = help(starter, words, "--help")?;
         let lines: Vec<_> = long.text()?.lines().collect();
-        for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('-')) {
+        // A hyphen and a space begin a value of an option.
+        let is_option = |line: &str| line.trim_start().starts_with('-') && !line.trim_start().starts_with("- ");
+        for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_option(line)) {
             let explained = line.trim_start().contains("  ")
                 || lines.get(index + 1).is_some_and(|next| next.starts_with("          "));
             assert!(explained, "{words:?}: {line}");
