@@ -303,7 +303,7 @@ fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
         }
         engineer.landfall(&["replaced-data", "remove", kept, "--confirm", name])?.report("replaced-data remove")?;
     }
-    ensure!(engineer.status()?["replacedData"] == json!([]), "replaced data is left");
+    ensure!(engineer.status()?["replacedData"].is_null(), "replaced data is left");
     printer::note("proved: a restore that was undone kept what clients had written to the restored data");
     Ok(())
 }

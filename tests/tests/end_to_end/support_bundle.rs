@@ -12,8 +12,8 @@ const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
 const SECRETS: [&str; 5] = [
-    "python3 -c 'import json,sys; sys.stdout.write(json.load(open(\"/var/lib/landfall/secrets/postgres/postgres-credentials.json\"))[\"values\"][\"password\"])'",
-    "python3 -c 'import json,sys; sys.stdout.write(json.load(open(\"/var/lib/landfall/secrets/valkey/valkey-credentials.json\"))[\"values\"][\"password\"])'",
+    r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'"#,
+    r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/valkey/valkey-credentials.json | tr --delete '\n'"#,
     "tr --delete '\\n' < /var/lib/landfall/backups/key",
     "sed --quiet 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf | tr --delete '\\n'",
     "sed --quiet 2p /etc/kubernetes/pki/apiserver.key | tr --delete '\\n'",
