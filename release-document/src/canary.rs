@@ -80,7 +80,8 @@ mod tests {
 
     fn release(canary: &Value, data: &str) -> Result<ReleaseDocument, String> {
         let rule = json!({"name": "data", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
-            "limit_seconds": 60, "save": ["save"], "load": ["load"]});
+            "limit_seconds": 60, "save": ["save"], "load": ["load"],
+            "checks": [{"shows": "It is whole", "arguments": ["check"], "limit_seconds": 30, "expect": {"exit_code": 0}}]});
         let rules = if data == "none" { json!([]) } else { json!([rule]) };
         let component = |name: &str, more: &Value| {
             let mut component = json!({"name": name, "namespace": name, "needs": [], "objects": "documents/objects/web.json",

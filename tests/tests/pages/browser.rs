@@ -130,6 +130,8 @@ impl Browser {
 
     /// The element, which must exist.
     pub(crate) async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
+        // A click may have led to another page, which is on its way.
+        until(&format!("the page has {selector}"), async || Ok(self.driver.count(selector).await? > 0)).await?;
         let found = self.driver.find(selector).await;
         found.with_context(|| format!("the page has no {selector}"))
     }

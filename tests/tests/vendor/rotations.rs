@@ -26,7 +26,7 @@ const ROTATIONS: usize = 100;
 const STRIDE: usize = 10;
 
 /// How long all of it may take.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// The document that the site pinned, from the vendor's folder.
 const PINNED: &str = "roots/1.root.json";
