@@ -11,10 +11,9 @@ const FILE: &str = "/root/support.tar.gz";
 const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 4] = [
     r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'"#,
     r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/valkey/valkey-credentials.json | tr --delete '\n'"#,
-    "tr --delete '\\n' < /var/lib/landfall/backups/key",
     "sed --quiet 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf | tr --delete '\\n'",
     "sed --quiet 2p /etc/kubernetes/pki/apiserver.key | tr --delete '\\n'",
 ];
