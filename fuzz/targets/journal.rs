@@ -4,27 +4,8 @@
 use std::path::Path;
 
 use landfall_engine::journal::record::decode;
-use landfall_engine::journal::{Pinned, Replay};
-use landfall_engine::plan::{Operation, StepId};
+use landfall_engine::journal::{Outline, Replay};
 use libfuzzer_sys::fuzz_target;
-use serde::{Deserialize, Serialize};
-
-/// What every operation is pinned to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Outline {
-    operation: Operation,
-    steps: Vec<StepId>,
-}
-
-impl Pinned for Outline {
-    fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    fn steps(&self) -> &[StepId] {
-        &self.steps
-    }
-}
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(decoded) = decode(bytes) {

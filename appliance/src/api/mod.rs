@@ -26,7 +26,7 @@ pub fn routes() -> Router<Context> {
     documented().split_for_parts().0.route("/api/v1/openapi.json", get(async || Json(document())))
 }
 
-/// The routes with what the document says of each, which stands at its handler.
+/// The routes with what the document says of each, which is written at its handler.
 fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))

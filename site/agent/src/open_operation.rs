@@ -1,37 +1,13 @@
 //! An operation that a power cut interrupted, and that ends by itself: finished, or undone. No person is needed, so its unit is
 //! started. An install and an uninstall wait for one.
 
-use landfall_engine::journal::{JournalFolder, Pinned};
-use landfall_engine::plan::{Operation, StepId};
+use landfall_engine::journal::{JournalFolder, Outline};
+use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
-use serde::{Deserialize, Serialize};
 
 use super::units::{OPERATION, systemctl};
-
-/// What the agent needs of what an operation is pinned to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Outline {
-    operation: Operation,
-    steps: Vec<StepId>,
-    #[serde(default)]
-    closing: usize,
-}
-
-impl Pinned for Outline {
-    fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    fn steps(&self) -> &[StepId] {
-        &self.steps
-    }
-
-    fn closing(&self) -> usize {
-        self.closing
-    }
-}
 
 /// Starts the unit of operations if one is open that ends by itself. Nothing happens while it runs.
 pub(crate) fn continue_it(paths: &SitePaths, commands: &dyn CommandRunner) -> Result<(), StepError> {

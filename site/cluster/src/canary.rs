@@ -2,7 +2,7 @@
 //! that form. What running pods read stays as it is.
 //!
 //! The pod has the labels of the workload's pods, so that network policies and Services treat it like them, but a readiness gate
-//! keeps requests of Services from it until it was proved. No controller owns it: nobody replaces it silently.
+//! keeps requests of Services from it until it was proved. No controller owns it, so none replaces it silently.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! Secrets are replaced before anything reaches a support bundle: known values in every form that they usually take, and what looks
 //! like a secret. Each becomes a token such as `[redacted:3f2a91c07b44]`. Within one bundle the same value has the same token; it is a
-//! keyed hash under a key that is in no bundle, so that nobody can guess values offline.
+//! keyed hash under a key that is in no bundle, so that values cannot be guessed offline.
 
 mod known;
 mod patterns;

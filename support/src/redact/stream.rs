@@ -26,7 +26,7 @@ pub struct Stream<'a> {
     /// Up to [`CONTEXT`] bytes that are decided, and those that are not.
     buffer: Vec<u8>,
     decided: usize,
-    /// Up to where in the buffer the last token stands for the bytes.
+    /// Up to where in the buffer the last token replaces the bytes.
     covered: usize,
     /// Secrets that begin later, found by a name before them.
     later: Vec<Span>,

@@ -130,14 +130,36 @@ fn inherit_cpus(group: &Path) -> Result<()> {
 }
 
 /// Stops every process of a machine where it is; returns when all have stopped.
+///
+/// A container runtime freezes a container by the freezer of version 1 while it sets it up. A process that is frozen so never gets to
+/// the stop of version 2, and no signal ends it: those groups are thawed, and their processes stop like the others.
 pub fn freeze(groups: &[PathBuf]) -> Result<()> {
     let group = version2_group(groups)?;
     files::set(&group.join("cgroup.freeze"), "1")?;
     let events = group.join("cgroup.events");
     wait_until("the stop of every process of a machine", Duration::from_mins(2), || {
+        for group in groups {
+            thaw(group)?;
+        }
         let text = std::fs::read_to_string(&events).with_context(|| format!("cannot read {}", events.display()))?;
         Ok(text.lines().any(|line| line == "frozen 1").then_some(()))
     })
+}
+
+/// Thaws a group of a version 1 freezer, and those below it; other groups have no such state. A group that is removed meanwhile has no
+/// process left.
+fn thaw(group: &Path) -> Result<()> {
+    let state = group.join("freezer.state");
+    match std::fs::read_to_string(&state) {
+        Ok(text) if text.trim() == "THAWED" => {}
+        Ok(_) => files::set(&state, "THAWED")?,
+        Err(_) => return Ok(()),
+    }
+    let below = group.read_dir().with_context(|| format!("cannot read {}", group.display()))?;
+    for entry in below.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        thaw(&entry.path())?;
+    }
+    Ok(())
 }
 
 /// Kills every process of a machine, stopped ones before they run another instruction.

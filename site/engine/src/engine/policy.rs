@@ -53,13 +53,14 @@ pub(super) fn judge<P: Pinned>(on_failure: OnFailure, state: &State<P>, error: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::state::tests::{Pins, pins};
+    use crate::journal::Outline;
+    use crate::journal::state::tests::pins;
     use crate::journal::{Event, JournalErrorKind, transition};
     use crate::step::StepError;
 
     /// An operation of three steps, of which one follows the commit, with this many done.
-    fn state(done: usize) -> State<Pins> {
-        let pinned = Pins { closing: 1, ..pins(3) };
+    fn state(done: usize) -> State<Outline> {
+        let pinned = Outline { closing: 1, ..pins(3) };
         let mut state = transition(&State::default(), &Event::Opened { pins: pinned.clone().into() }).unwrap();
         for (number, step) in pinned.steps.into_iter().enumerate() {
             if number == state.commit_at() && done >= number {

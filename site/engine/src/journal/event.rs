@@ -23,6 +23,33 @@ pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeO
     }
 }
 
+/// What the engine itself needs of an operation's pins: for readers of journals that run no step. Whatever else a journal pins is
+/// passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// What the operation does.
+    pub operation: Operation,
+    /// Ids of the plan's steps, in order, those after the commit included.
+    pub steps: Vec<StepId>,
+    /// How many of them follow the commit.
+    #[serde(default)]
+    pub closing: usize,
+}
+
+impl Pinned for Outline {
+    fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn steps(&self) -> &[StepId] {
+        &self.steps
+    }
+
+    fn closing(&self) -> usize {
+        self.closing
+    }
+}
+
 /// Why an operation goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use error::{JournalError, JournalErrorKind, Newness};
-pub use event::{Entry, Event, Pinned, RecordedError, UndoCause};
+pub use event::{Entry, Event, Outline, Pinned, RecordedError, UndoCause};
 pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
 pub use state::{Illegal, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};

@@ -2,24 +2,24 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::simulated::{Disk, Unsynced};
-use super::state::tests::{Pins, pins};
+use super::state::tests::pins;
 use super::*;
 use crate::plan::StepId;
 
 const NAME: &str = "000001-install.journal";
 
-fn created() -> (Disk, Journal<Pins, simulated::SimulatedStorage>) {
+fn created() -> (Disk, Journal<Outline, simulated::SimulatedStorage>) {
     let disk = Disk::default();
     disk.place(NAME, &first_record(pins(1), Path::new(NAME)).unwrap()).unwrap();
     let journal = load(&disk);
     (disk, journal)
 }
 
-fn load(disk: &Disk) -> Journal<Pins, simulated::SimulatedStorage> {
+fn load(disk: &Disk) -> Journal<Outline, simulated::SimulatedStorage> {
     Journal::load(disk.storage(NAME), NAME).unwrap()
 }
 
-fn prepared() -> Event<Pins> {
+fn prepared() -> Event<Outline> {
     Event::Prepared { step: StepId("1".to_owned()), before: Value::Null }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{End, Engine, EngineError};
 use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
-use crate::journal::state::tests::Pins;
+use crate::journal::Outline;
 use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
@@ -175,7 +175,7 @@ impl World {
 
     fn run(
         &mut self,
-        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, Pins, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
+        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, Outline, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let plan = self.plan.clone();
         let result = self.open().map_err(EngineError::from).and_then(|mut journal| {
@@ -186,7 +186,7 @@ impl World {
         result
     }
 
-    fn open(&self) -> Result<Journal<Pins, SimulatedStorage>, JournalError> {
+    fn open(&self) -> Result<Journal<Outline, SimulatedStorage>, JournalError> {
         if self.disk.read(JOURNAL).is_empty() {
             let bytes = first_record(self.pins(), Path::new(JOURNAL))?;
             self.disk.place(JOURNAL, &bytes).map_err(|source| JournalErrorKind::Io {
@@ -198,12 +198,12 @@ impl World {
         Journal::load(self.disk.storage(JOURNAL), JOURNAL)
     }
 
-    fn pins(&self) -> Pins {
+    fn pins(&self) -> Outline {
         let steps = self.plan.all().map(|step| step.id.clone()).collect();
-        Pins { operation: Operation::Install, steps, closing: self.plan.closing.len() }
+        Outline { operation: Operation::Install, steps, closing: self.plan.closing.len() }
     }
 
-    pub(super) fn records(&self) -> Vec<Event<Pins>> {
+    pub(super) fn records(&self) -> Vec<Event<Outline>> {
         replay(&self.disk.read(JOURNAL)).entries.into_iter().map(|entry| entry.event).collect()
     }
 
@@ -230,7 +230,7 @@ impl World {
     }
 }
 
-fn replay(bytes: &[u8]) -> Replay<Pins> {
+fn replay(bytes: &[u8]) -> Replay<Outline> {
     Replay::of(bytes, Path::new(JOURNAL)).unwrap()
 }
 

@@ -4,18 +4,18 @@ use landfall_error_codes::{Coded, codes};
 use serde_json::Value;
 
 use super::*;
-use crate::journal::state::tests::Pins;
+use crate::journal::Outline;
 use crate::journal::{Event, UndoCause};
 use crate::plan::StepId;
 
-fn pins() -> Pins {
-    Pins { operation: Operation::Install, steps: vec![StepId("stage".to_owned())], closing: 0 }
+fn pins() -> Outline {
+    Outline { operation: Operation::Install, steps: vec![StepId("stage".to_owned())], closing: 0 }
 }
 
 #[test]
 fn journals_are_numbered_kept_and_continued() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path().join("data/journal"));
+    let folder = JournalFolder::<Outline>::at(temporary.path().join("data/journal"));
     assert_eq!(folder.list().unwrap(), []);
     assert!(folder.holder().is_none());
     assert!(!folder.path().exists(), "looking changes nothing");
@@ -45,7 +45,7 @@ fn journals_are_numbered_kept_and_continued() {
 #[test]
 fn a_torn_record_is_cut_off_on_disk() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path());
+    let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let path = folder.create(&lock, pins()).unwrap().path().to_owned();
     let whole = fs_err::read(&path).unwrap();
@@ -63,7 +63,7 @@ fn a_torn_record_is_cut_off_on_disk() {
 #[test]
 fn corrupt_and_newer_are_different_errors() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path());
+    let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let path = folder.create(&lock, pins()).unwrap().path().to_owned();
     let file = folder.latest().unwrap().unwrap();
@@ -89,9 +89,9 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
     let path = temporary.path().join("000001-install.journal");
     let mut bytes = first_record(pins(), &path).unwrap();
     let tail = crate::journal::record::decode(&bytes).unwrap().tail;
-    let payload = crate::journal::payload_of(Event::<Pins>::Committed).unwrap();
+    let payload = crate::journal::payload_of(Event::<Outline>::Committed).unwrap();
     bytes.extend(crate::journal::record::encode(&payload, tail).0);
-    let error = Replay::<Pins>::of(&bytes, &path).unwrap_err();
+    let error = Replay::<Outline>::of(&bytes, &path).unwrap_err();
     assert_eq!(error.code(), codes::JOURNAL_CORRUPT);
     assert!(matches!(error.kind(), JournalErrorKind::Contradiction { sequence: 1, .. }), "{error:?}");
 }
@@ -100,7 +100,7 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
 #[test]
 fn a_second_operation_names_the_first() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path());
+    let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let busy = folder.lock("uninstall").unwrap_err();
     assert_eq!(busy.code(), codes::SITE_BUSY);
@@ -124,7 +124,7 @@ fn a_second_operation_names_the_first() {
 fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
     let Some(root) = landfall_media::mounted::on_tmpfs(name, "size=4m") else { return };
-    let folder = JournalFolder::<Pins>::at(root.join("journal"));
+    let folder = JournalFolder::<Outline>::at(root.join("journal"));
     let lock = folder.lock("install").unwrap();
     let mut pins = pins();
     let steps: Vec<StepId> = (0..200).map(|number| StepId(format!("step-{number}"))).collect();
@@ -155,7 +155,7 @@ fn an_uninstall_can_be_recorded_on_a_full_disk() {
 #[test]
 fn a_lock_of_a_removed_folder_is_no_lock() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path().join("journal"));
+    let folder = JournalFolder::<Outline>::at(temporary.path().join("journal"));
     let first = folder.lock("uninstall").unwrap();
     folder.remove(first).unwrap();
     let second = folder.lock("install").unwrap();
@@ -167,7 +167,7 @@ fn a_lock_of_a_removed_folder_is_no_lock() {
 #[test]
 fn a_newer_operation_is_seen_and_left_alone() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = JournalFolder::<Pins>::at(temporary.path());
+    let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
     let old = folder.create(&lock, pins()).unwrap().path().to_owned();
     let newer = temporary.path().join("000002-relocate.journal");
@@ -193,7 +193,7 @@ fn an_unknown_event_or_field_is_newer_and_other_nonsense_is_damage() {
     let code_of = |payload: &[u8]| {
         let tail = crate::journal::record::decode(&first).unwrap().tail;
         let bytes = [&first[..], &crate::journal::record::encode(payload, tail).0].concat();
-        Replay::<Pins>::of(&bytes, path).unwrap_err().code()
+        Replay::<Outline>::of(&bytes, path).unwrap_err().code()
     };
     let at = "\"at\":\"2026-11-21T08:00:00Z\"";
     assert_eq!(code_of(format!("{{{at},\"event\":\"paused\"}}").as_bytes()), codes::JOURNAL_NEWER);

@@ -1,45 +1,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::*;
+use crate::journal::Outline;
 use crate::plan::Operation;
 
 fn step(number: usize) -> StepId {
     StepId(number.to_string())
 }
 
-/// The least that a journal can pin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Pins {
-    pub(crate) operation: Operation,
-    pub(crate) steps: Vec<StepId>,
-    pub(crate) closing: usize,
-}
-
-impl Pinned for Pins {
-    fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    fn steps(&self) -> &[StepId] {
-        &self.steps
-    }
-
-    fn closing(&self) -> usize {
-        self.closing
-    }
-}
-
-pub(crate) fn pins(steps: usize) -> Pins {
-    Pins { operation: Operation::Install, steps: (1..=steps).map(step).collect(), closing: 0 }
+pub(crate) fn pins(steps: usize) -> Outline {
+    Outline { operation: Operation::Install, steps: (1..=steps).map(step).collect(), closing: 0 }
 }
 
 /// Every event there is, for steps 1 and 2 of the plan and for one that the plan lacks.
-fn every_event(pins: &Pins) -> Vec<Event<Pins>> {
+fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     let error = || RecordedError {
         code: "LF9001".to_owned(),
         what: "it broke".to_owned(),
@@ -69,7 +46,7 @@ fn every_event(pins: &Pins) -> Vec<Event<Pins>> {
 }
 
 /// What matters for legality: the phase and the status of each step.
-fn shape(state: &State<Pins>) -> String {
+fn shape(state: &State<Outline>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {
         Phase::Undoing { keep_data: true } => "Undoing and keeping".to_owned(),
@@ -81,7 +58,7 @@ fn shape(state: &State<Pins>) -> String {
     format!("{phase} [{}]", steps.join(" "))
 }
 
-fn label(event: &Event<Pins>) -> String {
+fn label(event: &Event<Outline>) -> String {
     match event {
         Event::UndoRequested { keep_data: true, .. } => "undo-requested, keeping".to_owned(),
         _ => event.step().map_or_else(|| event.name().to_owned(), |step| format!("{} {step}", event.name())),
@@ -89,7 +66,7 @@ fn label(event: &Event<Pins>) -> String {
 }
 
 /// Every reachable shape of an operation with these pins, with a state that has it.
-fn every_state(pins: &Pins) -> BTreeMap<String, State<Pins>> {
+fn every_state(pins: &Outline) -> BTreeMap<String, State<Outline>> {
     let mut found = BTreeMap::from([(shape(&State::default()), State::default())]);
     let mut queue = VecDeque::from([State::default()]);
     while let Some(state) = queue.pop_front() {
@@ -103,7 +80,7 @@ fn every_state(pins: &Pins) -> BTreeMap<String, State<Pins>> {
 }
 
 /// The table of an operation with these pins: every state by every event. What is not listed is refused.
-fn table(pins: &Pins) -> String {
+fn table(pins: &Outline) -> String {
     let mut table = String::new();
     for (shape_before, state) in every_state(pins) {
         writeln!(table, "{shape_before}").unwrap();
@@ -125,13 +102,13 @@ fn every_state_by_every_event() {
 /// The same where the second step follows the commit: then there is no way back from it.
 #[test]
 fn every_state_by_every_event_with_a_step_after_the_commit() {
-    insta::assert_snapshot!(table(&Pins { closing: 1, ..pins(2) }));
+    insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
 }
 
 /// Invariants, checked by other means than the table.
 #[test]
 fn rules_that_no_transition_breaks() {
-    let both = [pins(2), Pins { closing: 1, ..pins(2) }];
+    let both = [pins(2), Outline { closing: 1, ..pins(2) }];
     for (pins, state) in both.iter().flat_map(|pins| every_state(pins).into_values().map(move |state| (pins, state))) {
         let statuses: Vec<StepStatus> = state.steps.iter().map(|step| step.status).collect();
         let begun = statuses.iter().filter(|status| **status != StepStatus::Pending).count();
@@ -166,7 +143,7 @@ fn rules_that_no_transition_breaks() {
 #[test]
 fn a_refusal_names_event_step_and_reason() {
     let open = transition(&State::default(), &Event::Opened { pins: pins(2).into() }).unwrap();
-    let refused = |event: &Event<Pins>| transition(&open, event).unwrap_err().to_string();
+    let refused = |event: &Event<Outline>| transition(&open, event).unwrap_err().to_string();
     insta::assert_snapshot!(refused(&Event::Started { step: step(1) }), @"`started` of step 1 is not allowed: the step is Pending");
     insta::assert_snapshot!(refused(&Event::Started { step: step(2) }), @"`started` of step 2 is not allowed: it is another step's turn");
     insta::assert_snapshot!(refused(&Event::Started { step: step(9) }), @"`started` of step 9 is not allowed: the plan has no such step");

@@ -192,7 +192,7 @@ impl World {
     }
 
     /// The objects of a component are there. The pods of one whose volumes are set aside begin on empty ones; what they make there is
-    /// nothing that anyone was told of.
+    /// no row that a client knows to be stored.
     fn begin_pods(&mut self, id: &StepId) -> Result<(), StepError> {
         let Some(workload) = id.0.strip_prefix("component/") else { return Ok(()) };
         for (folder, aside) in self.volumes(workload) {

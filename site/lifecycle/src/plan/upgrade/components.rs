@@ -164,8 +164,8 @@ impl Planned {
         Ok(())
     }
 
-    /// Stops everything that stops, before the first component of which data changes or which stops: what comes before it, a canary
-    /// included, keeps nobody waiting.
+    /// Stops everything that stops, before the first component of which data changes or which stops: nothing is stopped while what comes
+    /// before it runs, such as a canary.
     fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &Stopped) {
         if !std::mem::replace(&mut self.have_stopped, true) {
             self.steps.extend(stopped.stops(inputs.before.release));

@@ -1,0 +1,89 @@
+//! Arguments of the commands that look at a bundle, or copy what it holds.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SbomArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    /// The bill of this image alone: its reference, or the end of it, with or without the tag.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
+    /// The format of the bill.
+    #[arg(long, value_enum)]
+    pub(crate) format: SbomFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.6, as JSON.
+    Cyclonedx,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The first bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) from: PathBuf,
+    /// The second one.
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Print which models run how on this machine, and why others do not; changes nothing and verifies nothing.
+    Fit(ModelsFitArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsFitArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    #[arg(required_unless_present = "model", conflicts_with = "model")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// A GGUF file, or a folder with safetensors files and `config.json`, instead of a release's models.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub(crate) model: Vec<PathBuf>,
+    /// Compute for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long)]
+    pub(crate) facts: Option<PathBuf>,
+}
+
+/// Where trust comes from: never from the stick.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// A root document, or the fingerprint of root document 1 as `sha256:…`, from a source other than the stick.
+    #[arg(long, value_name = "ROOT|FINGERPRINT")]
+    pub(crate) trust: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// A bundle, one of its parts, or the folder that holds them.
+    #[arg(required_unless_present = "site")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Check everything that is staged on this machine instead.
+    #[arg(long, conflicts_with_all = ["bundle", "trust"])]
+    pub(crate) site: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArguments {
+    /// A bundle, one of its parts, or the folder that holds them.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// Folder that receives the blobs, in the storage layout of CNCF distribution.
+    #[arg(long)]
+    pub(crate) store: PathBuf,
+}

@@ -1,0 +1,56 @@
+//! Arguments of the commands that look at a running site.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArguments {
+    /// Names of proofs; without one, all proofs of the release.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KubectlArguments {
+    /// Arguments of kubectl, such as `get pods --all-namespaces`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Name of the component, as `landfall status` lists it.
+    pub(crate) component: String,
+    /// Continue to print new lines as they are logged, those of pods that start meanwhile among them.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Duration>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.ok_or_else(|| "not a time such as `15m`, `2h` or `90s`".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsoleArguments {
+    /// Make no token: earlier ones count on.
+    #[arg(long)]
+    pub(crate) no_token: bool,
+}
+
+/// The arguments of this process, with those that follow `kubectl` set apart by `--`: all of them are kubectl's, whatever
+/// they are called.
+pub(crate) fn with_kubectl_apart(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.collect();
+    let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+    let command = arguments.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
+    if let Some(index) = command.filter(|index| arguments[*index] == "kubectl") {
+        arguments.insert(index + 1, "--".into());
+    }
+    arguments
+}

@@ -1,0 +1,83 @@
+//! Arguments of the commands that systemd and the host's API run.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::RollbackData;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
+    Run,
+    /// Finish or undo the change that is open; run by systemd.
+    #[command(hide = true)]
+    Operate,
+    /// Answer the console's pods; run by systemd.
+    #[command(hide = true)]
+    Serve,
+    /// Answer a question of the host's API about a change, or begin one; run by that API.
+    #[command(hide = true, subcommand)]
+    Change(ChangeCommand),
+    /// Prepare the host for a unit; run by systemd before the unit's program.
+    #[command(hide = true)]
+    Prepare {
+        /// The unit's program.
+        program: PreparedProgram,
+    },
+}
+
+/// What the host's API lets a process of its own do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChangeCommand {
+    /// List the bundles in folders.
+    Look {
+        /// The folders.
+        folders: Vec<PathBuf>,
+    },
+    /// Plan an upgrade.
+    PlanUpgrade {
+        /// One of the bundle's files.
+        bundle: PathBuf,
+    },
+    /// Plan a rollback.
+    PlanRollback {
+        /// The version to return to.
+        #[arg(long)]
+        to: String,
+        /// What becomes of data that the installed release has changed.
+        #[arg(long, value_enum)]
+        data: Option<RollbackData>,
+    },
+    /// Begin an upgrade, if it is what was approved.
+    BeginUpgrade {
+        /// One of the bundle's files.
+        bundle: PathBuf,
+        /// Digest of the approved plan.
+        #[arg(long)]
+        approved: String,
+    },
+    /// Begin a rollback, if it is what was approved.
+    BeginRollback {
+        /// The version to return to.
+        #[arg(long)]
+        to: String,
+        /// What becomes of data that the installed release has changed.
+        #[arg(long, value_enum)]
+        data: Option<RollbackData>,
+        /// Digest of the approved plan.
+        #[arg(long)]
+        approved: String,
+    },
+    /// Make the open change go back.
+    BeginAbort {
+        /// Number of its journal.
+        operation: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PreparedProgram {
+    Containerd,
+    Kubelet,
+}

@@ -1,0 +1,78 @@
+//! Arguments of the commands with which a vendor makes a bundle of a release.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where a release's inputs come from.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// The lock, instead of the one that the release names.
+    #[arg(long)]
+    pub(crate) lock: Option<PathBuf>,
+    /// Mirrors, proxies and private authorities, instead of upstream's registries and the environment.
+    #[arg(long)]
+    pub(crate) registries: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArguments {
+    /// Folder with `release.yaml`.
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// File that receives the lock, instead of the one it was read from.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+    /// The vendor's content store, which keeps the files that are fetched for their digests.
+    #[arg(long, env = "LANDFALL_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// The kubectl that renders: the lock records its version and digest.
+    #[arg(long, default_value = "kubectl")]
+    pub(crate) kubectl: PathBuf,
+    /// The Helm that renders charts, where the release has some: the lock records its version and digest.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    /// Folder with `release.yaml`.
+    pub(crate) release: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// The cosign private key that signs, as often as the root asks for keys; the password comes from
+    /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
+    #[arg(long, required_unless_present = "sign_command")]
+    pub(crate) key: Vec<PathBuf>,
+    /// A command that signs, too: it reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
+    /// Sigstore bundle, or as bytes or base64.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) sign_command: Vec<String>,
+    /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
+    #[arg(long)]
+    pub(crate) roots: PathBuf,
+    /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes the bundle alone to
+    /// standard output.
+    #[arg(long)]
+    pub(crate) output: PathBuf,
+    /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or
+    /// GiB. A bundle that fits is one file.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<String>,
+    /// The vendor's content store; a rebuild fetches only what is new.
+    #[arg(long, env = "LANDFALL_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// The static `landfall` that travels in the bundle, instead of this one.
+    #[arg(long)]
+    pub(crate) installer: Option<PathBuf>,
+    /// The static `landfall-appliance` of which the console's image is made, instead of the one beside this program.
+    #[arg(long)]
+    pub(crate) appliance: Option<PathBuf>,
+    /// The kubectl that renders, which must be the one that the lock records.
+    #[arg(long, default_value = "kubectl")]
+    pub(crate) kubectl: PathBuf,
+    /// The Helm that renders charts, which must be the one that the lock records.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm: PathBuf,
+}

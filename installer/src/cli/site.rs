@@ -1,0 +1,138 @@
+//! Arguments of the commands that change a site as a whole, and of those that plan it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use landfall_lifecycle::operations::Edits;
+
+use super::TrustArguments;
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// A bundle, one of its parts, or the folder that holds them; with `--dry-run` a head is enough.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// The site's configuration.
+    #[arg(long)]
+    pub(crate) site: Option<PathBuf>,
+    /// Use the data that an earlier installation left on this machine.
+    #[arg(long, conflicts_with = "facts")]
+    pub(crate) adopt_data: bool,
+    /// The vendor's license, where components of the release need one; it is imported with the install.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Option<PathBuf>,
+    /// Print the plan and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) facts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// The site's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: Option<PathBuf>,
+    /// The vendor's license, where components of the release need one.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub(crate) license: Option<PathBuf>,
+    /// Judge the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    /// Write the findings as one self-contained page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the commands of the fixes as a shell script to read and choose from; it runs nothing by itself.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fix_script: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigureArguments {
+    /// The whole site configuration as it is to be: values that it leaves out become the release's own.
+    #[arg(long, value_name = "FILE", required_unless_present = "abort")]
+    pub(crate) site: Option<PathBuf>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Undo a change that is open.
+    #[arg(long, conflicts_with_all = ["site", "dry_run", "overwrite_edits"])]
+    pub(crate) abort: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArguments {
+    /// The bundle, one of its parts, or the folder that holds them. It is trusted by the root that the site trusts.
+    #[arg(required_unless_present = "abort")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Option<PathBuf>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Undo an upgrade or a rollback that is open.
+    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run", "overwrite_edits"])]
+    pub(crate) abort: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The version to return to; by default, that of the release before the installed one.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<String>,
+    /// What becomes of data that the installed release has changed.
+    #[arg(long, value_enum)]
+    pub(crate) data: Option<RollbackData>,
+    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Name of the site, for scripts that restore data without a terminal.
+    #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
+    pub(crate) confirm: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RollbackData {
+    /// It stays as it is; if the proofs of the earlier release fail with it, everything is as it is now.
+    Keep,
+    /// It is that of the newest proven backup of the earlier release; what was written since is lost.
+    Restore,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// Where the bundle is now, when staging is unfinished and the stick moved.
+    #[arg(long)]
+    pub(crate) bundle: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArguments {
+    /// Delete volumes and generated secrets, too; asks for the name of the site.
+    #[arg(long)]
+    pub(crate) delete_data: bool,
+    /// Name of the site, for scripts that delete data without a terminal.
+    #[arg(long, value_name = "NAME", requires = "delete_data")]
+    pub(crate) confirm: Option<String>,
+}
+
+/// What a change does with edited fields, by the option of this name.
+pub(crate) fn edits(overwrite_edits: bool) -> Edits {
+    if overwrite_edits { Edits::Overwrite } else { Edits::Refuse }
+}

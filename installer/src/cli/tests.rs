@@ -1,0 +1,45 @@
+use clap::{CommandFactory, Parser};
+
+#[test]
+fn arguments_are_consistent() {
+    super::Cli::command().debug_assert();
+}
+
+/// Collects the help of a command and of those below it, hidden ones too, by their words.
+fn helps(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>) {
+    let help = command.clone().term_width(100).render_long_help().to_string();
+    found.push((words.to_owned(), help));
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        helps(below, &format!("{words} {}", below.get_name()), found);
+    }
+}
+
+#[test]
+fn every_help() {
+    let mut command = super::Cli::command();
+    command.build();
+    let mut found = Vec::new();
+    helps(&command, "landfall", &mut found);
+    for (words, help) in found {
+        insta::assert_snapshot!(format!("help of {words}").replace(' ', "_"), help);
+    }
+}
+
+#[test]
+fn whatever_follows_kubectl_is_kubectls() {
+    let passed = |words: &[&str]| {
+        let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
+        let cli = super::Cli::try_parse_from(arguments).unwrap();
+        let super::Command::Kubectl(kubectl) = cli.command else { panic!("{words:?}") };
+        let passed: Vec<_> = kubectl.arguments.iter().map(|one| one.to_str().unwrap().to_owned()).collect();
+        (cli.json, cli.verbose, passed.join(" "))
+    };
+    for rest in ["", "--help", "--version", "-h", "get pods -v 6 --json", "exec db-0 -- psql -c x -- y", "-- get", "-q"]
+    {
+        let words: Vec<_> = ["landfall", "kubectl"].into_iter().chain(rest.split_whitespace()).collect();
+        assert_eq!(passed(&words), (false, 0, rest.to_owned()), "{rest}");
+    }
+    assert_eq!(passed(&["landfall", "-v", "--json", "kubectl", "top", "-v"]), (true, 1, "top -v".to_owned()));
+    let untouched = super::with_kubectl_apart(["landfall", "logs", "kubectl"].iter().map(Into::into));
+    assert_eq!(untouched, ["landfall", "logs", "kubectl"]);
+}
