@@ -31,7 +31,8 @@ pub(crate) struct LogsArguments {
     pub(crate) since: Option<Duration>,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+/// Parses a time before now.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
     time.ok_or_else(|| "not a time such as `15m`, `2h` or `90s`".to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::time;
+use super::look::time;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SupportCommand {

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_host::mounts;
 use landfall_host::paths::SitePaths;
+use landfall_host::{files, mounts};
 use landfall_media::durable;
 
 use super::begin_use::note_of;
@@ -99,13 +99,18 @@ impl Aside<'_> {
         Ok(durable::rename(&self.path(paths), &volume)?)
     }
 
-    /// Nothing is in the volume's place.
+    /// Nothing is in the volume's place. An empty folder has nothing to keep.
     fn clear(&self, paths: &SitePaths, volume: &Path) -> Result<(), StepError> {
-        if !self.is_used(paths) {
+        if !self.is_used(paths) || is_empty(volume)? {
             return mounts::remove_tree(volume);
         }
         mounts::refuse_mounted(volume)?;
         Ok(durable::rename(volume, &self.replaced(paths))?)
+    }
+
+    /// From here on, pods may run on what is in the volume. The note is on the disk when this returns.
+    pub(super) fn note_use(&self, paths: &SitePaths) -> Result<(), StepError> {
+        Ok(durable::write_file(&note_of(paths, &self.name()), b"", 0o600)?)
     }
 
     /// Once the data from before has the volume's name: nothing says any longer that pods run on other data.
@@ -118,4 +123,9 @@ impl Aside<'_> {
         let rest = name.strip_prefix(self.reason.after()).and_then(|rest| rest.strip_prefix(self.token));
         rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.ends_with(&format!(".{}", self.folder)))
     }
+}
+
+fn is_empty(folder: &Path) -> Result<bool, StepError> {
+    let mut entries = fs_err::read_dir(folder).map_err(|error| files::failed("look at", folder, error))?;
+    Ok(entries.next().is_none())
 }

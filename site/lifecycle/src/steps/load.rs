@@ -172,12 +172,13 @@ impl Step<Site> for Load {
         Ok(Value::Null)
     }
 
-    /// What was loaded, the undo of the step that emptied the volume removes.
+    /// Its workload is still stopped. The steps before this one may start its pods on the way back, so nothing half-loaded is left for
+    /// them. What was loaded to its end and put to use stays until the undo of the step that emptied the volume.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         let cluster = site.cluster()?;
         for pod in cluster.leftover_pods()? {
             cluster.delete(&pod, Duration::from_secs(DELETION_SECONDS))?;
         }
-        Ok(())
+        self.volume.unload(site)
     }
 }

@@ -60,6 +60,17 @@ impl SetAside {
         // The process's own mask may have taken bits away, and a new owner takes some, too.
         Ok(durable::set_mode(&volume, mode)?)
     }
+
+    /// Removes what was loaded, unless pods may have written to it. From here on they may: the note on the disk says so, and the way back
+    /// keeps what they write to the empty volume.
+    pub(super) fn unload(&self, site: &Site) -> Result<(), StepError> {
+        let aside = self.aside();
+        if aside.is_used(&site.paths) || !aside.path(&site.paths).exists() {
+            return Ok(());
+        }
+        self.empty(site)?;
+        aside.note_use(&site.paths)
+    }
 }
 
 fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
@@ -201,6 +212,32 @@ mod tests {
                 step().aside().has_replaced(first) && !step().aside().has_replaced("after-upgrade.0f.pvc-1_db_data")
             );
         }
+    }
+
+    #[test]
+    fn a_load_that_is_undone_leaves_nothing_and_what_comes_later_is_kept() {
+        for written in [None, Some(b"written on the way back")] {
+            let (_root, site) = site();
+            let volume = with_rows(&site);
+            step().act(&mut site.clone(), &Value::Null).unwrap();
+            durable::write_file(&volume.join("half"), b"loaded", 0o600).unwrap();
+            step().unload(&site).unwrap();
+            assert!(!volume.join("half").exists() && note_of(&site.paths, &step().name_aside()).exists());
+            if let Some(rows) = written {
+                durable::write_file(&volume.join("rows"), rows, 0o600).unwrap();
+                // After a power cut it may be asked for again.
+                step().unload(&site).unwrap();
+            }
+            undo(&site);
+            assert!(is_as_before(&site));
+            let rows: Vec<_> = kept(&site).into_iter().map(|(_, rows)| rows).collect();
+            assert_eq!(rows, written.map(|rows| rows.to_vec()).into_iter().collect::<Vec<_>>());
+        }
+        // Data that was loaded to its end and is in use stays as it is.
+        let (_root, site) = site();
+        let volume = in_use(&site, b"loaded, and more");
+        step().unload(&site).unwrap();
+        assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"loaded, and more");
     }
 
     #[test]

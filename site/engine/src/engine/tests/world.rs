@@ -8,8 +8,8 @@ use landfall_media::progress::Silent;
 use serde_json::{Value, json};
 
 use crate::engine::{End, Engine, EngineError};
-use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
 use crate::journal::Outline;
+use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
 use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
@@ -175,7 +175,10 @@ impl World {
 
     fn run(
         &mut self,
-        act: impl FnOnce(&mut Engine<'_, WriteFiles, World, Outline, SimulatedStorage>, &mut World) -> Result<(), EngineError>,
+        act: impl FnOnce(
+            &mut Engine<'_, WriteFiles, World, Outline, SimulatedStorage>,
+            &mut World,
+        ) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let plan = self.plan.clone();
         let result = self.open().map_err(EngineError::from).and_then(|mut journal| {

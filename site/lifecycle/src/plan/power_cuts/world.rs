@@ -6,12 +6,11 @@ use std::path::Path;
 
 use landfall_engine::engine::{End, Engine, EngineError};
 use landfall_engine::journal::simulated::{Disk, SimulatedStorage, Unsynced};
-use landfall_engine::journal::{Journal, Pinned, first_record};
-use landfall_engine::plan::{Operation, Plan, StepId};
+use landfall_engine::journal::{Journal, Outline, first_record};
+use landfall_engine::plan::{Plan, StepId};
 use landfall_engine::step::{Durable, Observed, Step, StepError};
 use landfall_error_codes::codes;
 use landfall_media::progress::Silent;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::steps::action::Action;
@@ -25,28 +24,6 @@ const JOURNAL: &str = "000001-change.journal";
 /// The rows of each volume before the change, and what a backup has of them.
 pub(super) const ROWS: &str = "rows";
 pub(super) const SAVED: &str = "saved rows";
-
-/// What the journal pins of an operation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Pins {
-    operation: Operation,
-    steps: Vec<StepId>,
-    closing: usize,
-}
-
-impl Pinned for Pins {
-    fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    fn steps(&self) -> &[StepId] {
-        &self.steps
-    }
-
-    fn closing(&self) -> usize {
-        self.closing
-    }
-}
 
 pub(super) struct World {
     pub(super) disk: Disk,
@@ -117,10 +94,10 @@ impl World {
         Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent }.run(self, &|_| {})
     }
 
-    fn open(&self) -> Result<Journal<Pins, SimulatedStorage>, landfall_engine::journal::JournalError> {
+    fn open(&self) -> Result<Journal<Outline, SimulatedStorage>, landfall_engine::journal::JournalError> {
         if self.disk.read(JOURNAL).is_empty() {
             let steps = self.plan.all().map(|step| step.id.clone()).collect();
-            let pins = Pins { operation: self.plan.operation, steps, closing: self.plan.closing.len() };
+            let pins = Outline { operation: self.plan.operation, steps, closing: self.plan.closing.len() };
             let bytes = first_record(pins, Path::new(JOURNAL))?;
             // A change whose journal was never written has not begun.
             let _cut = self.disk.place(JOURNAL, &bytes);
@@ -340,6 +317,11 @@ impl Step<World> for Action {
                 let aside = step.aside();
                 let is_used = world.is_there(&note(&aside.name())) || !world.is_there(&volume(aside.folder));
                 if is_used { world.put_back(&aside) } else { world.write(&beside(&aside.name()), b"") }
+            }
+            // As `SetAside::unload`.
+            Self::Load(step) if !world.is_there(&note(&step.volume.name_aside())) => {
+                world.write(&volume(&step.volume.folder), b"")?;
+                world.write(&note(&step.volume.name_aside()), b"1")
             }
             Self::BeginUse(_) | Self::Load(_) => Ok(()),
             action => {

@@ -401,9 +401,8 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     assert_eq!(started.collect::<Vec<_>>(), [("start/db/db", 1), ("start/api/api", 3)]);
 }
 
-#[test]
-fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
-    let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
+/// What a backup of the earlier release holds of the data of `db`.
+pub(crate) fn restored() -> ChangedData {
     let stream = BackupStream {
         backup: "0f".repeat(32).parse().unwrap(),
         time: "2026-11-22T12:00:00Z".to_owned(),
@@ -412,8 +411,13 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
         recovery: None,
     };
     let volume = SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped: stop() };
-    let restored = ChangedData::Restored(vec![RestoredStream { stream, size_bytes: 7, volume }]);
-    let data = BTreeMap::from([("db".to_owned(), restored)]);
+    ChangedData::Restored(vec![RestoredStream { stream, size_bytes: 7, volume }])
+}
+
+#[test]
+fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
+    let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
+    let data = BTreeMap::from([("db".to_owned(), restored())]);
     let steps = "stop/db/db set-aside/db/files component/db stop-again/db/db load/db/files begin-use/db start/db/db \
                  ready/db check-restored/db/files still-ready/db";
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
