@@ -3,6 +3,7 @@
 mod bar;
 mod cli;
 mod commands;
+mod count;
 mod countdown;
 mod document;
 mod failure;

@@ -15,6 +15,7 @@ use super::site::operations_of_root;
 use crate::cli::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
 };
+use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -179,10 +180,6 @@ fn copies_text(copies: &[BackupCopies]) -> String {
         line
     };
     copies.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn backup_text(made: &BackedUp) -> String {

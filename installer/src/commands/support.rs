@@ -11,6 +11,7 @@ use landfall_support::{Index, archive};
 
 use super::site::operations_of_root;
 use crate::cli::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
+use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -44,7 +45,7 @@ fn collect(arguments: &SupportCollectArguments, printer: Printer) -> Result<(), 
 
 fn collected_text(collected: &CollectedSupport) -> String {
     let CollectedSupport { file, size_bytes, files, truncated, known_values, unknown, collectors } = collected;
-    let mut text = format!("{} has {files} files, {}", file.display(), HumanBytes(*size_bytes));
+    let mut text = format!("{} has {}, {}", file.display(), counted(*files, "file"), HumanBytes(*size_bytes));
     if *truncated > 0 {
         let _infallible = write!(text, "; {truncated} of them have only the newest lines");
     }
@@ -73,8 +74,11 @@ fn show(arguments: &SupportAnalyzeArguments, printer: Printer) -> Result<(), Fai
 
 fn analysis_text(analysis: &Analysis) -> String {
     let Analysis { collected_at, landfall, files, findings, gaps } = analysis;
-    let mut text =
-        format!("collected at {collected_at} by landfall {landfall}: {files} files, {} findings", findings.len());
+    let mut text = format!(
+        "collected at {collected_at} by landfall {landfall}: {}, {}",
+        counted(*files, "file"),
+        counted(findings.len(), "finding")
+    );
     for finding in findings {
         finding_text(&mut text, finding);
     }
