@@ -120,12 +120,13 @@ impl Stick {
         let head = head.display().to_string();
         let store = format!("{head}.store");
         let trust = ["--trust", self.fingerprint.as_str()];
-        let verbs: [&[&str]; 5] = [
+        let verbs: [&[&str]; 6] = [
             &["inspect", &head],
             &["models", "fit", &head],
             &[&["verify", &head], &trust[..]].concat(),
             &[&["stage", &head, "--store", &store], &trust[..]].concat(),
             &[&["install", &head, "--dry-run"], &trust[..]].concat(),
+            &[&["preflight", &head], &trust[..]].concat(),
         ];
         let forms = verbs.iter().flat_map(|verb| [[*verb, &[][..]].concat(), [*verb, &["--json"][..]].concat()]);
         forms.map(|arguments| run(&arguments)).collect()
@@ -135,11 +136,12 @@ impl Stick {
     pub fn read_by_printing_verbs(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let trust = ["--trust", self.fingerprint.as_str()];
-        let verbs: [&[&str]; 4] = [
+        let verbs: [&[&str]; 5] = [
             &["inspect", &head],
             &["inspect", &head, "--json"],
             &[&["verify", &head], &trust[..]].concat(),
             &[&["install", &head, "--dry-run"], &trust[..]].concat(),
+            &[&["preflight", &head], &trust[..]].concat(),
         ];
         verbs.iter().map(|verb| run(verb)).collect()
     }
