@@ -19,6 +19,8 @@ enum Command {
     Bench(commands::bench::Arguments),
     /// Builds the starter bundle, installs it on a disconnected machine, and proves use.
     Demo(commands::demo::Arguments),
+    /// Makes what a release page holds.
+    Dist(commands::dist::Arguments),
     /// Gives every reader of hostile bytes inputs that libFuzzer makes.
     Fuzz(commands::fuzz::Arguments),
     /// Builds the real parts that tests and demo use.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Dist(arguments) => commands::dist::run(&arguments),
         Command::Fuzz(arguments) => commands::fuzz::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),

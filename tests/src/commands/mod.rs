@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod dist;
 pub mod fuzz;
 pub mod images;
 pub mod site;

@@ -1,0 +1,108 @@
+//! The archive: the same content gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use flate2::{Compression, GzBuilder};
+
+use super::programs::{LANDFALL, Program};
+use super::read;
+use crate::workspace;
+
+const SHELLS: [(&str, &str); 3] = [("bash", "landfall"), ("zsh", "_landfall"), ("fish", "landfall.fish")];
+
+/// A file of the archive.
+struct Entry {
+    bytes: Vec<u8>,
+    mode: u32,
+}
+
+/// The archive with programs, completions, manual pages and the documents of the tree's root.
+pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u8>> {
+    let mut entries = BTreeMap::new();
+    for program in programs {
+        entries.insert(program.name.to_owned(), Entry { bytes: read(&program.path)?, mode: 0o755 });
+    }
+    let landfall = programs.iter().find(|program| program.name == LANDFALL).context("there is no landfall to pack")?;
+    let mut put = |name: String, bytes| entries.insert(name, Entry { bytes, mode: 0o644 });
+    for (shell, file) in SHELLS {
+        put(format!("completions/{shell}/{file}"), output(&landfall.path, &["completions", shell])?);
+    }
+    let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+    output(&landfall.path, &["manuals", &folder.path().display().to_string()])?;
+    for page in folder.path().read_dir().context("there are no manual pages")? {
+        let page = page?;
+        put(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
+    }
+    for name in ["LICENSE", "README.md"] {
+        put(name.to_owned(), read(&workspace::root().join(name))?);
+    }
+    pack(&entries, &format!("landfall-{version}"), time)
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let ran = Command::new(program).args(arguments).output();
+    let ran = ran.with_context(|| format!("cannot start {}", program.display()))?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    ensure!(ran.status.success(), "{} {arguments:?} ended with {}: {said}", program.display(), ran.status);
+    Ok(ran.stdout)
+}
+
+/// Names are sorted; owner, group and times are no one's; gzip's header has neither name nor time.
+fn pack(entries: &BTreeMap<String, Entry>, root: &str, time: u64) -> Result<Vec<u8>> {
+    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut archive = tar::Builder::new(gzip);
+    for (name, entry) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(entry.bytes.len() as u64);
+        header.set_mode(entry.mode);
+        header.set_mtime(time);
+        header.set_uid(0);
+        header.set_gid(0);
+        archive
+            .append_data(&mut header, format!("{root}/{name}"), entry.bytes.as_slice())
+            .with_context(|| format!("cannot pack {name}"))?;
+    }
+    Ok(archive.into_inner()?.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn the_archive_depends_on_content_and_the_given_time_alone() {
+        let entry = |mode| Entry { bytes: b"content".to_vec(), mode };
+        let entries = BTreeMap::from([("b".to_owned(), entry(0o644)), ("a".to_owned(), entry(0o755))]);
+        let packed = pack(&entries, "landfall-1", 7).unwrap();
+        assert_eq!(packed, pack(&entries, "landfall-1", 7).unwrap());
+        assert_ne!(packed, pack(&entries, "landfall-1", 8).unwrap());
+        assert_eq!(packed[3..8], [0; 5], "no name, no time");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+        let found: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut text = String::new();
+                entry.read_to_string(&mut text).unwrap();
+                let header = entry.header();
+                let numbers =
+                    (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap());
+                (entry.path().unwrap().display().to_string(), numbers, text)
+            })
+            .collect();
+        let content = "content".to_owned();
+        assert_eq!(
+            found,
+            [
+                ("landfall-1/a".to_owned(), (0o755, 0, 0, 7), content.clone()),
+                ("landfall-1/b".to_owned(), (0o644, 0, 0, 7), content),
+            ]
+        );
+    }
+}

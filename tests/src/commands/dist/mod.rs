@@ -1,0 +1,117 @@
+//! `cargo xtask dist`: what a release page holds. The same tree gives the same bytes.
+#![expect(clippy::disallowed_methods, reason = "files of a distribution, which is made again when it is lost")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::site::tool;
+use crate::{printer, workspace};
+
+mod archive;
+mod bill;
+mod programs;
+mod signature;
+
+/// The file of checksums, in the form that `sha256sum --check` reads.
+const SUMS: &str = "SHA256SUMS";
+
+/// The time of every file when set, in seconds since 1970.
+const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+/// Makes what a release page holds: programs, completions, manual pages, a bill of materials, checksums and their signature.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Folder that receives the files. [default: target/dist]
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Folder with the built programs, which are packed as they are instead of being built.
+    #[arg(long)]
+    programs: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    // A wrong key or password is reported before minutes of compiling.
+    let key = arguments.key.as_deref().map(signature::key).transpose()?;
+    let output = arguments.output.clone().unwrap_or_else(|| workspace::root().join("target/dist"));
+    let programs = match &arguments.programs {
+        Some(folder) => programs::in_folder(folder)?,
+        None => programs::build()?,
+    };
+    std::fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
+    let time = time()?;
+    let version = env!("CARGO_PKG_VERSION");
+    let files = [
+        (format!("landfall-{version}-linux-amd64.tar.gz"), archive::of(&programs, version, time)?),
+        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(version, time)?),
+    ];
+    for (name, bytes) in &files {
+        write(&output.join(name), bytes)?;
+    }
+    let sums = sums(&files);
+    write(&output.join(SUMS), sums.as_bytes())?;
+    // A signature of an earlier distribution in this folder would be of other sums.
+    signature::remove(&output)?;
+    match key {
+        Some(key) => signature::write(&key, &output, sums.as_bytes())?,
+        None => printer::note("nothing is signed: no --key was given"),
+    }
+    printer::data(output.display());
+    Ok(0)
+}
+
+/// The time of every file: `$SOURCE_DATE_EPOCH`, or that of the commit.
+fn time() -> Result<u64> {
+    if let Ok(text) = std::env::var(TIME_VARIABLE) {
+        return text.parse().with_context(|| format!("{TIME_VARIABLE} is no number of seconds: `{text}`"));
+    }
+    let mut git = std::process::Command::new("git");
+    let text = tool::output(git.args(["log", "-1", "--format=%ct"]).current_dir(workspace::root()));
+    let text =
+        text.with_context(|| format!("this tree has no commit: set {TIME_VARIABLE} to the time of the release"))?;
+    text.trim().parse().with_context(|| format!("git printed no time: `{}`", text.trim()))
+}
+
+/// Lines in the order of the names.
+fn sums(files: &[(String, Vec<u8>)]) -> String {
+    let mut lines: Vec<_> =
+        files.iter().map(|(name, bytes)| (name, format!("{}  {name}\n", hex::encode(Sha256::digest(bytes))))).collect();
+    lines.sort_unstable();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    ensure!(path.is_file(), "{} is no file", path.display());
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_those_that_sha256sum_reads_and_a_flipped_byte_changes_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [("b".to_owned(), b"two".to_vec()), ("a".to_owned(), b"one".to_vec())];
+        for (name, bytes) in &files {
+            write(&folder.path().join(name), bytes).unwrap();
+        }
+        write(&folder.path().join(SUMS), sums(&files).as_bytes()).unwrap();
+        let check = || {
+            let mut command = std::process::Command::new("sha256sum");
+            command.args(["--check", "--strict", "--quiet", SUMS]).current_dir(folder.path()).output().unwrap().status
+        };
+        assert!(check().success() && sums(&files).lines().next().unwrap().ends_with("  a"));
+        write(&folder.path().join("a"), b"onf").unwrap();
+        assert!(!check().success());
+    }
+}
