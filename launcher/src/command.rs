@@ -55,6 +55,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("cluster", &[Work::Program, Work::Parts]),
     ("vendor", &[Work::Program, Work::Parts, Work::Tests]),
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
+    ("release", &[Work::Program, Work::Tests]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("figures", &[Work::Program, Work::Parts, Work::Tests]),

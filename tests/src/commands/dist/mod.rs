@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what a release page holds. The same tree gives the same bytes.
+//! `cargo xtask dist`: what a release page holds. The same programs and the same commit give the same bytes.
 #![expect(clippy::disallowed_methods, reason = "files of a distribution, which is made again when it is lost")]
 
 use std::path::{Path, PathBuf};
@@ -46,9 +46,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     std::fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     let time = time()?;
     let version = env!("CARGO_PKG_VERSION");
+    let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
     let files = [
         (format!("landfall-{version}-linux-amd64.tar.gz"), archive::of(&programs, version, time)?),
-        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(version, time)?),
+        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(&names, version, time)?),
     ];
     for (name, bytes) in &files {
         write(&output.join(name), bytes)?;

@@ -26,14 +26,9 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
 }
 
-/// Names of the packages that ship.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    PROGRAMS.iter().map(|(name, _)| *name)
-}
-
 /// Programs that were built before. What they were built from is not known.
 pub(super) fn in_folder(folder: &Path) -> Result<Vec<Program>> {
-    let found: Vec<_> = names().map(|name| Program { name, path: folder.join(name) }).collect();
+    let found: Vec<_> = PROGRAMS.iter().map(|(name, _)| Program { name, path: folder.join(name) }).collect();
     found
         .into_iter()
         .filter_map(|program| {

@@ -20,6 +20,7 @@ mod demo;
 mod lint;
 mod newcomer;
 mod pages;
+mod release;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -132,6 +133,7 @@ const PARTS: &[Part] = &[
     part("cluster", cluster),
     part("vendor", vendor),
     part("bench", bench::run),
+    part("release", release::run),
     when_full("figures", figures),
     when_full("large", large),
     when_full("cuts", cuts),

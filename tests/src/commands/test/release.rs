@@ -1,0 +1,151 @@
+//! The part "release": what `cargo xtask dist` makes is the same twice, is complete, is what its checksums and its signature say, and
+//! runs in an empty folder. It packs the programs that the other parts use, which spares a compilation of everything.
+#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder of their own")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::THIS_PROGRAM;
+use crate::workspace;
+
+/// The password of the key that signs.
+const PASSWORD: &str = "of a test";
+
+/// A password's variable.
+const PASSWORD_VARIABLE: &str = "LANDFALL_KEY_PASSWORD";
+
+/// The file of checksums.
+const SUMS: &str = "SHA256SUMS";
+
+/// Makes two distributions, and uses one as a vendor would.
+pub(super) fn run() -> Result<()> {
+    let landfall = workspace::landfall()?;
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let keys = folder.path().join("keys");
+    said(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;
+    let programs = landfall.parent().context("the program is in no folder")?;
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    for output in [&first, &second] {
+        let mut dist = Command::new(THIS_PROGRAM);
+        dist.args(["dist", "--programs"]).arg(programs).arg("--output").arg(output);
+        workspace::run(dist.arg("--key").arg(keys.join("cosign.key")).env(PASSWORD_VARIABLE, PASSWORD))?;
+    }
+    expect_same(&first, &second)?;
+    expect_signed(&first, &keys.join("cosign.pub"))?;
+    expect_summed(&first)?;
+    expect_usable(&unpacked(&first, folder.path())?)
+}
+
+/// What a command printed; an error if it fails.
+fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} ended with {}: {errors}", output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed no text"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Names of the files that the checksums name, in their order.
+fn summed(folder: &Path) -> Result<Vec<String>> {
+    let sums = String::from_utf8(read(&folder.join(SUMS))?).context("the checksums are no text")?;
+    Ok(sums.lines().filter_map(|line| Some(line.split_once("  ")?.1.to_owned())).collect())
+}
+
+fn archive(folder: &Path) -> Result<PathBuf> {
+    let name = summed(folder)?.into_iter().find(|name| name.ends_with(".tar.gz"));
+    Ok(folder.join(name.context("the checksums name no archive")?))
+}
+
+fn expect_same(first: &Path, second: &Path) -> Result<()> {
+    let names = summed(first)?;
+    ensure!(names.len() == 2, "the checksums are of {names:?}");
+    for name in names.iter().map(String::as_str).chain([SUMS]) {
+        ensure!(read(&first.join(name))? == read(&second.join(name))?, "{name} differs from run to run");
+    }
+    Ok(())
+}
+
+/// OpenSSL accepts the signature of the checksums, and of nothing else.
+fn expect_signed(folder: &Path, key: &Path) -> Result<()> {
+    let bundle: Value = serde_json::from_slice(&read(&folder.join(format!("{SUMS}.sigstore.json")))?)?;
+    let signature = bundle["messageSignature"]["signature"].as_str().context("the bundle has no signature")?;
+    let file = folder.join("signature");
+    write(&file, &STANDARD.decode(signature).context("the signature is no base64")?)?;
+    let verified = |signed: &Path| -> Result<Output> {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["dgst", "-sha256", "-verify"]).arg(key).arg("-signature").arg(&file).arg(signed);
+        openssl.output().context("cannot start openssl")
+    };
+    let of_sums = verified(&folder.join(SUMS))?;
+    ensure!(of_sums.status.success(), "the signature is refused: {}", String::from_utf8_lossy(&of_sums.stderr));
+    ensure!(!verified(&archive(folder)?)?.status.success(), "the signature is of any file");
+    Ok(())
+}
+
+/// The checksums are those of the files, and one flipped bit is found.
+fn expect_summed(folder: &Path) -> Result<()> {
+    let check =
+        || Command::new("sha256sum").args(["--check", "--strict", "--quiet", SUMS]).current_dir(folder).output();
+    let passed = check().context("cannot start sha256sum")?;
+    ensure!(passed.status.success(), "the checksums do not fit: {}", String::from_utf8_lossy(&passed.stdout));
+    let path = archive(folder)?;
+    let whole = read(&path)?;
+    let mut damaged = whole.clone();
+    *damaged.get_mut(whole.len() / 2).context("the archive is empty")? ^= 1;
+    write(&path, &damaged)?;
+    let found = !check()?.status.success();
+    write(&path, &whole)?;
+    ensure!(found, "a flipped bit is not found");
+    Ok(())
+}
+
+/// The archive's one folder, unpacked into an empty one.
+fn unpacked(distribution: &Path, folder: &Path) -> Result<PathBuf> {
+    let place = folder.join("unpacked");
+    std::fs::create_dir(&place).context("cannot make a folder")?;
+    said(Command::new("tar").args(["--extract", "--gzip", "--file"]).arg(archive(distribution)?).current_dir(&place))?;
+    let entries: Vec<_> = place.read_dir()?.collect::<std::io::Result<_>>()?;
+    let [root] = entries.as_slice() else { anyhow::bail!("the archive has {} folders", entries.len()) };
+    Ok(root.path())
+}
+
+/// The program runs, completes, and has a page for itself and for each of its commands.
+fn expect_usable(root: &Path) -> Result<()> {
+    let landfall = root.join("landfall");
+    let version = said(Command::new(&landfall).arg("--version"))?;
+    ensure!(version.contains(env!("CARGO_PKG_VERSION")), "it is {version}");
+    let appliance = said(Command::new(root.join("landfall-appliance")).arg("--version"))?;
+    ensure!(appliance.contains(env!("CARGO_PKG_VERSION")), "it is {appliance}");
+    for (shell, file) in [("bash", "bash/landfall"), ("zsh", "zsh/_landfall"), ("fish", "fish/landfall.fish")] {
+        let completions = String::from_utf8(read(&root.join("completions").join(file))?)?;
+        ensure!(
+            completions == said(Command::new(&landfall).args(["completions", shell]))?,
+            "{file} is of another program"
+        );
+    }
+    let help = said(Command::new(&landfall).arg("--help"))?;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
+    let commands: Vec<&str> = listed
+        .filter(|line| line.as_bytes().get(2).is_some_and(u8::is_ascii_lowercase))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .collect();
+    ensure!(commands.len() > 20, "the help lists {commands:?}");
+    for command in commands {
+        let page = root.join(format!("man/man1/landfall-{command}.1"));
+        ensure!(read(&page)?.starts_with(b".ie"), "{} is no manual page", page.display());
+    }
+    Ok(())
+}
