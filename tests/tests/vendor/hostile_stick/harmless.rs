@@ -47,6 +47,10 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     if outcome.code == 0 {
         return Ok(());
     }
+    // A preflight that found blockers has answered: its findings are its report.
+    if what.starts_with("preflight ") && outcome.stderr.is_empty() {
+        return expect_findings(what, outcome);
+    }
     let last = outcome.stderr.lines().last().unwrap_or_default();
     let of_document = || serde_json::from_str::<serde_json::Value>(last).ok()?["code"].as_str().map(str::to_owned);
     let id = outcome.error().map(str::to_owned).or_else(of_document);
@@ -55,6 +59,16 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     let known = known.with_context(|| format!("{what} ended with {id}, which is not registered"))?;
     ensure!(i32::from(known.class.exit_code()) == outcome.code, "{what} ended with {} for {id}", outcome.code);
     ensure!(id != codes::BUG.id, "{what} took a stick's text for a bug: {:.2000}", outcome.stderr);
+    Ok(())
+}
+
+/// Fails unless a report of findings ended with the code of blockers, and names some of the registry.
+fn expect_findings(what: &str, outcome: &Outcome) -> Result<()> {
+    let report = outcome.text()?;
+    let blockers = codes::TOO_LITTLE_SPACE.class.exit_code();
+    ensure!(i32::from(blockers) == outcome.code, "{what} ended with {} and no error", outcome.code);
+    ensure!(codes::ALL.iter().any(|code| report.contains(code.id)), "{what} found nothing, and ended with {blockers}");
+    ensure!(!report.contains(codes::BUG.id), "{what} took a stick's text for a bug: {report:.2000}");
     Ok(())
 }
 
