@@ -18,9 +18,7 @@ pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeO
     fn steps(&self) -> &[StepId];
 
     /// How many of them follow the commit.
-    fn closing(&self) -> usize {
-        0
-    }
+    fn closing(&self) -> usize;
 }
 
 /// What the engine itself needs of an operation's pins: for readers of journals that run no step. Whatever else a journal pins is

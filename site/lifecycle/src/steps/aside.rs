@@ -108,11 +108,6 @@ impl Aside<'_> {
         Ok(durable::rename(volume, &self.replaced(paths))?)
     }
 
-    /// From here on, pods may run on what is in the volume. The note is on the disk when this returns.
-    pub(super) fn note_use(&self, paths: &SitePaths) -> Result<(), StepError> {
-        Ok(durable::write_file(&note_of(paths, &self.name()), b"", 0o600)?)
-    }
-
     /// Once the data from before has the volume's name: nothing says any longer that pods run on other data.
     pub(super) fn forget_use(&self, paths: &SitePaths) -> Result<(), StepError> {
         Ok(durable::remove_file(&note_of(paths, &self.name()))?)

@@ -25,6 +25,11 @@ pub(super) fn note_of(paths: &SitePaths, apart: &str) -> PathBuf {
     paths.storage().join(format!("{apart}.in-use"))
 }
 
+/// Notes that pods may write to what is in the volume of such data from here on. The note is on the disk when this returns.
+pub(super) fn note_use(paths: &SitePaths, apart: &str) -> Result<(), StepError> {
+    Ok(durable::write_file(&note_of(paths, apart), b"", 0o600)?)
+}
+
 impl Step<Site> for BeginUse {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let is_noted = |apart: &String| note_of(&site.paths, apart).exists();
@@ -32,9 +37,7 @@ impl Step<Site> for BeginUse {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        for apart in &self.apart {
-            durable::write_file(&note_of(&site.paths, apart), b"", 0o600)?;
-        }
+        self.apart.iter().try_for_each(|apart| note_use(&site.paths, apart))?;
         Ok(Value::Null)
     }
 

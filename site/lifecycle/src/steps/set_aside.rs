@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::aside::{Aside, Reason};
+use super::begin_use::note_use;
 use super::stop::Stop;
 use crate::backups::LiveVolume;
 use crate::site::Site;
@@ -69,7 +70,7 @@ impl SetAside {
             return Ok(());
         }
         self.empty(site)?;
-        aside.note_use(&site.paths)
+        note_use(&site.paths, &aside.name())
     }
 }
 

@@ -1,14 +1,14 @@
 //! The archive: the same content gives the same bytes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 
 use super::programs::{LANDFALL, Program};
 use super::read;
+use crate::site::tool;
 use crate::workspace;
 
 const SHELLS: [(&str, &str); 3] = [("bash", "landfall"), ("zsh", "_landfall"), ("fish", "landfall.fish")];
@@ -28,10 +28,13 @@ pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u
     let landfall = programs.iter().find(|program| program.name == LANDFALL).context("there is no landfall to pack")?;
     let mut put = |name: String, bytes| entries.insert(name, Entry { bytes, mode: 0o644 });
     for (shell, file) in SHELLS {
-        put(format!("completions/{shell}/{file}"), output(&landfall.path, &["completions", shell])?);
+        put(
+            format!("completions/{shell}/{file}"),
+            tool::output(Command::new(&landfall.path).args(["completions", shell]))?.into_bytes(),
+        );
     }
     let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
-    output(&landfall.path, &["manuals", &folder.path().display().to_string()])?;
+    tool::output(Command::new(&landfall.path).arg("manuals").arg(folder.path()))?;
     for page in folder.path().read_dir().context("there are no manual pages")? {
         let page = page?;
         put(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
@@ -40,14 +43,6 @@ pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u
         put(name.to_owned(), read(&workspace::root().join(name))?);
     }
     pack(&entries, &format!("landfall-{version}"), time)
-}
-
-fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let ran = Command::new(program).args(arguments).output();
-    let ran = ran.with_context(|| format!("cannot start {}", program.display()))?;
-    let said = String::from_utf8_lossy(&ran.stderr);
-    ensure!(ran.status.success(), "{} {arguments:?} ended with {}: {said}", program.display(), ran.status);
-    Ok(ran.stdout)
 }
 
 /// Names are sorted; owner, group and times are no one's; gzip's header has neither name nor time.

@@ -15,7 +15,7 @@ mod programs;
 mod signature;
 
 /// The file of checksums, in the form that `sha256sum --check` reads.
-const SUMS: &str = "SHA256SUMS";
+pub(super) const SUMS: &str = "SHA256SUMS";
 
 /// The time of every file when set, in seconds since 1970.
 const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
@@ -86,11 +86,11 @@ fn sums(files: &[(String, Vec<u8>)]) -> String {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     ensure!(path.is_file(), "{} is no file", path.display());
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

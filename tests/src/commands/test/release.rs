@@ -1,6 +1,5 @@
 //! The part "release": what `cargo xtask dist` makes is the same twice, is complete, is what its checksums and its signature say, and
 //! runs in an empty folder. It packs the programs that the other parts use, which spares a compilation of everything.
-#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder of their own")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::THIS_PROGRAM;
+use crate::commands::dist::{SUMS, read, write};
+use crate::site::tool;
 use crate::workspace;
 
 /// The password of the key that signs.
@@ -19,15 +20,12 @@ const PASSWORD: &str = "of a test";
 /// A password's variable.
 const PASSWORD_VARIABLE: &str = "LANDFALL_KEY_PASSWORD";
 
-/// The file of checksums.
-const SUMS: &str = "SHA256SUMS";
-
 /// Makes two distributions, and uses one as a vendor would.
 pub(super) fn run() -> Result<()> {
     let landfall = workspace::landfall()?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let keys = folder.path().join("keys");
-    said(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;
+    tool::output(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;
     let programs = landfall.parent().context("the program is in no folder")?;
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     for output in [&first, &second] {
@@ -39,22 +37,6 @@ pub(super) fn run() -> Result<()> {
     expect_signed(&first, &keys.join("cosign.pub"))?;
     expect_summed(&first)?;
     expect_usable(&unpacked(&first, folder.path())?)
-}
-
-/// What a command printed; an error if it fails.
-fn said(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} ended with {}: {errors}", output.status);
-    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed no text"))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Names of the files that the checksums name, in their order.
@@ -115,7 +97,9 @@ fn expect_summed(folder: &Path) -> Result<()> {
 fn unpacked(distribution: &Path, folder: &Path) -> Result<PathBuf> {
     let place = folder.join("unpacked");
     std::fs::create_dir(&place).context("cannot make a folder")?;
-    said(Command::new("tar").args(["--extract", "--gzip", "--file"]).arg(archive(distribution)?).current_dir(&place))?;
+    tool::output(
+        Command::new("tar").args(["--extract", "--gzip", "--file"]).arg(archive(distribution)?).current_dir(&place),
+    )?;
     let entries: Vec<_> = place.read_dir()?.collect::<std::io::Result<_>>()?;
     let [root] = entries.as_slice() else { anyhow::bail!("the archive has {} folders", entries.len()) };
     Ok(root.path())
@@ -124,18 +108,18 @@ fn unpacked(distribution: &Path, folder: &Path) -> Result<PathBuf> {
 /// The program runs, completes, and has a page for itself and for each of its commands.
 fn expect_usable(root: &Path) -> Result<()> {
     let landfall = root.join("landfall");
-    let version = said(Command::new(&landfall).arg("--version"))?;
+    let version = tool::output(Command::new(&landfall).arg("--version"))?;
     ensure!(version.contains(env!("CARGO_PKG_VERSION")), "it is {version}");
-    let appliance = said(Command::new(root.join("landfall-appliance")).arg("--version"))?;
+    let appliance = tool::output(Command::new(root.join("landfall-appliance")).arg("--version"))?;
     ensure!(appliance.contains(env!("CARGO_PKG_VERSION")), "it is {appliance}");
     for (shell, file) in [("bash", "bash/landfall"), ("zsh", "zsh/_landfall"), ("fish", "fish/landfall.fish")] {
         let completions = String::from_utf8(read(&root.join("completions").join(file))?)?;
         ensure!(
-            completions == said(Command::new(&landfall).args(["completions", shell]))?,
+            completions == tool::output(Command::new(&landfall).args(["completions", shell]))?,
             "{file} is of another program"
         );
     }
-    let help = said(Command::new(&landfall).arg("--help"))?;
+    let help = tool::output(Command::new(&landfall).arg("--help"))?;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
     let commands: Vec<&str> = listed
         .filter(|line| line.as_bytes().get(2).is_some_and(u8::is_ascii_lowercase))

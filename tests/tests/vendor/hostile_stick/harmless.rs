@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_error_codes::codes;
+use landfall_error_codes::{ExitClass, codes};
 
 use crate::vendor::outcome::Outcome;
 
@@ -65,7 +65,7 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
 /// Fails unless a report of findings ended with the code of blockers, and names some of the registry.
 fn expect_findings(what: &str, outcome: &Outcome) -> Result<()> {
     let report = outcome.text()?;
-    let blockers = codes::TOO_LITTLE_SPACE.class.exit_code();
+    let blockers = ExitClass::NotReady.exit_code();
     ensure!(i32::from(blockers) == outcome.code, "{what} ended with {} and no error", outcome.code);
     ensure!(codes::ALL.iter().any(|code| report.contains(code.id)), "{what} found nothing, and ended with {blockers}");
     ensure!(!report.contains(codes::BUG.id), "{what} took a stick's text for a bug: {report:.2000}");
