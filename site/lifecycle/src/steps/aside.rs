@@ -108,7 +108,8 @@ impl Aside<'_> {
         Ok(durable::rename(volume, &self.replaced(paths))?)
     }
 
-    /// Once the data from before has the volume's name: nothing says any longer that pods run on other data.
+    /// Nothing says any longer that pods may run on what is in the volume: the data from before has its name again, or a load begins. On
+    /// the disk when this returns.
     pub(super) fn forget_use(&self, paths: &SitePaths) -> Result<(), StepError> {
         Ok(durable::remove_file(&note_of(paths, &self.name()))?)
     }

@@ -154,8 +154,8 @@ impl Step<Site> for Load {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
         Self::delete_pod(&saved, &cluster)?;
-        // An earlier attempt may have filled a part.
-        self.volume.empty(site)?;
+        // An earlier attempt may have filled a part, or a pod has made an empty database.
+        self.volume.make_ready(site)?;
         let pod = self.pod(&saved, &cluster, site)?;
         cluster.apply(&pod)?;
         let name = Self::pod_name(&saved);

@@ -62,7 +62,13 @@ impl SetAside {
         Ok(durable::set_mode(&volume, mode)?)
     }
 
-    /// Removes what was loaded, unless pods may have written to it. From here on they may: the note on the disk says so, and the way back
+    /// Before the load: what pods made on the empty volume goes. Until the load is put to use, the way back may remove what is in it.
+    pub(super) fn make_ready(&self, site: &Site) -> Result<(), StepError> {
+        self.aside().forget_use(&site.paths)?;
+        self.empty(site)
+    }
+
+    /// Removes what was loaded, unless pods may have written to the volume. From here on they may: the note on the disk says so, and the way back
     /// keeps what they write to the empty volume.
     pub(super) fn unload(&self, site: &Site) -> Result<(), StepError> {
         let aside = self.aside();
@@ -239,6 +245,27 @@ mod tests {
         let volume = in_use(&site, b"loaded, and more");
         step().unload(&site).unwrap();
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"loaded, and more");
+    }
+
+    #[test]
+    fn a_load_begins_with_an_empty_volume_and_until_it_begins_what_is_written_is_kept() {
+        for begins in [false, true] {
+            let (_root, mut site) = site();
+            let volume = with_rows(&site);
+            step().act(&mut site, &Value::Null).unwrap();
+            BeginUse { apart: vec![step().name_aside()] }.act(&mut site, &Value::Null).unwrap();
+            durable::write_file(&volume.join("rows"), b"of a pod", 0o600).unwrap();
+            if begins {
+                step().make_ready(&site).unwrap();
+                assert_eq!(fs_err::read_dir(&volume).unwrap().count(), 0);
+                durable::write_file(&volume.join("half"), b"loaded", 0o600).unwrap();
+            }
+            step().unload(&site).unwrap();
+            undo(&site);
+            assert!(is_as_before(&site));
+            assert_eq!(kept(&site).len(), usize::from(!begins), "{begins}: {:?}", kept(&site));
+            assert!(!note_of(&site.paths, &step().name_aside()).exists());
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::backups::LiveVolume;
 use crate::steps::action::Action;
 use crate::steps::stop::Stop;
 use landfall_cluster::ObjectName;
-use world::{ROWS, SAVED, World};
+use world::{EMPTY_DATABASE, ROWS, SAVED, World};
 
 const FATES: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)];
 
@@ -25,9 +25,20 @@ fn copied() -> ChangedData {
     ChangedData::Copied(vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")])
 }
 
-/// A change between two releases: a database whose data changes, a program that uses it, one that goes and one that comes.
+/// Two volumes of one workload, and what a backup has of each.
+fn restored_volumes() -> ChangedData {
+    let ChangedData::Restored(mut streams) = restored() else { unreachable!("it is restored") };
+    let mut log = streams[0].clone();
+    log.stream.rule = "log".to_owned();
+    log.volume.folder = "pvc-2_db_log".to_owned();
+    streams.push(log);
+    ChangedData::Restored(streams)
+}
+
+/// A change between two releases, in which the database has another number of pods: a database whose data changes, a program that uses it, one that goes and one that comes.
 fn change(operation: Operation, data: ChangedData) -> Plan<Action> {
-    let older = side("1.0.0", 1).with("db", "db:1", &[]).with("api", "api:1", &[]).with("old", "old:1", &["model"]);
+    let older = side("1.0.0", 1).with("db", "db:1", &[]).with_pods("db", 1);
+    let older = older.with("api", "api:1", &[]).with("old", "old:1", &["model"]);
     let newer = side("1.1.0", 2).with("db", "db:2", &[]).with("api", "api:1", &[]).with("new", "new:1", &["model"]);
     let (before, after) = if operation == Operation::Upgrade { (older, newer) } else { (newer, older) };
     let api = ObjectName::new("apps/v1", "Deployment", "api", "api");
@@ -49,7 +60,7 @@ fn expect_one_of_two(world: &World, end: End, birth: &World, goal: &World, what:
         let is_loaded = is_committed && goal.below("volume/")[&folder].starts_with(SAVED);
         let first = if is_loaded { SAVED } else { ROWS };
         assert!(rows.starts_with(first), "{what}: {folder} has {rows}");
-        assert!(!rows.contains("empty database"), "{what}: {folder} has {rows}");
+        assert!(!rows.contains(EMPTY_DATABASE), "{what}: {folder} has {rows}");
     }
     let stored = world.below("volume/").into_values().chain(beside.into_values()).collect::<String>();
     for row in &world.acknowledged {
@@ -103,7 +114,7 @@ fn cut(plan: &Plan<Action>) {
     }
     for (index, planned) in plan.steps.iter().enumerate().skip(from) {
         let step = &planned.id;
-        // A second wait, or a second stop, is the same action: the first one fails.
+        // A second wait is the same action: the first one fails.
         if plan.steps[..index].iter().any(|earlier| earlier.action == planned.action) {
             continue;
         }
@@ -125,7 +136,7 @@ fn a_rollback_that_keeps_data_and_is_cut_at_every_edge_ends_as_one_release_with_
 
 #[test]
 fn a_rollback_that_restores_data_and_is_cut_at_every_edge_ends_as_one_release_with_its_data() {
-    cut(&change(Operation::Rollback, restored()));
+    cut(&change(Operation::Rollback, restored_volumes()));
 }
 
 #[test]
@@ -145,12 +156,22 @@ fn an_undo_keeps_rows_beside_the_volume_only_where_clients_could_write_them() {
 }
 
 #[test]
-fn what_clients_write_on_the_way_back_from_a_load_that_failed_is_kept() {
-    let mut world = World::new(change(Operation::Rollback, restored()));
-    world.fault = Some(StepId("load/db/files".to_owned()));
-    assert_eq!(world.change().unwrap(), End::Undone);
-    let kept = world.below("beside/");
-    assert!(!world.acknowledged.is_empty() && kept.values().all(|rows| !rows.contains(&SAVED[..4])), "{kept:?}");
-    let stored = world.below("volume/").into_values().chain(kept.into_values()).collect::<String>();
-    assert!(world.acknowledged.iter().all(|row| stored.contains(row)), "{:?}, there is {stored}", world.acknowledged);
+fn what_clients_write_on_the_way_back_from_a_rollback_that_failed_before_its_data_was_used_is_kept() {
+    for step in ["component/db", "stop-again/db/db", "load/db/files", "load/db/log"] {
+        let mut world = World::new(change(Operation::Rollback, restored_volumes()));
+        world.fault = Some(StepId(step.to_owned()));
+        assert_eq!(world.change().unwrap(), End::Undone);
+        let kept = world.below("beside/");
+        assert_eq!(kept.len(), 2, "{step}: pods wrote to both volumes: {kept:?}");
+        assert!(!world.acknowledged.is_empty() && kept.values().all(|rows| !rows.contains(&SAVED[..4])), "{kept:?}");
+        let stored = world.below("volume/").into_values().chain(kept.into_values()).collect::<String>();
+        assert!(world.acknowledged.iter().all(|row| stored.contains(row)), "{step}: there is {stored}");
+    }
+}
+
+#[test]
+fn a_rollback_that_restores_data_keeps_nothing_of_what_pods_made_on_empty_volumes() {
+    let mut world = World::new(change(Operation::Rollback, restored_volumes()));
+    assert_eq!(world.change().unwrap(), End::Committed);
+    assert!(world.below("beside/").is_empty(), "{:?}", world.below("beside/"));
 }

@@ -25,6 +25,16 @@ const JOURNAL: &str = "000001-change.journal";
 pub(super) const ROWS: &str = "rows";
 pub(super) const SAVED: &str = "saved rows";
 
+/// What pods make of an empty volume.
+pub(super) const EMPTY_DATABASE: &str = "an empty database";
+
+/// Whether a change goes on, or is undone.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Forward,
+    Back,
+}
+
 pub(super) struct World {
     pub(super) disk: Disk,
     pub(super) plan: Plan<Action>,
@@ -168,15 +178,18 @@ impl World {
         Ok(())
     }
 
-    /// The objects of a component are there. The pods of one whose volumes are set aside begin on empty ones; what they make there is
-    /// no row that a client knows to be stored.
-    fn begin_pods(&mut self, id: &StepId) -> Result<(), StepError> {
+    /// The objects of a component are there, and its pods run. On the way forward, those whose volumes are set aside begin on empty ones:
+    /// their clients are stopped, so what they make there is no row that a client knows to be stored.
+    fn begin_pods(&mut self, id: &StepId, way: Way) -> Result<(), StepError> {
         let Some(workload) = id.0.strip_prefix("component/") else { return Ok(()) };
         for (folder, aside) in self.volumes(workload) {
-            if self.is_there(&note(&aside)) {
-                self.add_row(&folder)?;
-            } else {
-                self.write(&volume(&folder), b"an empty database")?;
+            self.write(&format!("running/{workload}"), b"1")?;
+            // They may have begun before a power cut.
+            let has_no_data = ["", EMPTY_DATABASE].map(str::as_bytes).contains(&&*self.disk.read(&volume(&folder)));
+            let is_empty = self.is_there(&beside(&aside)) && has_no_data;
+            match way {
+                Way::Forward if is_empty => self.write(&volume(&folder), EMPTY_DATABASE.as_bytes())?,
+                _ => self.add_row(&folder)?,
             }
         }
         Ok(())
@@ -213,7 +226,7 @@ impl World {
             Action::Retire(step) => return self.write(&made(&step.step.0), b""),
             _ => self.write(&made(&id.0), &parameters(action))?,
         }
-        self.begin_pods(id)
+        self.begin_pods(id, Way::Forward)
     }
 }
 
@@ -288,6 +301,8 @@ impl Step<World> for Action {
                 world.write(&volume, b"")?;
             }
             Self::Load(step) => {
+                // As `SetAside::make_ready`.
+                world.write(&note(&step.volume.name_aside()), b"")?;
                 // Half of it is there for a while.
                 world.write(&volume(&step.volume.folder), b"")?;
                 world.write(&volume(&step.volume.folder), &SAVED.as_bytes()[..4])?;
@@ -312,7 +327,10 @@ impl Step<World> for Action {
             Self::StageRelease(_) => world.write("content/later", b""),
             Self::Stop(stop) => world.run(stop, stop.replicas),
             Self::Start(start) => world.write(&running(&start.stopped), b""),
-            Self::SetAside(step) => world.put_back(&step.aside()),
+            Self::SetAside(step) => {
+                world.write(&running(&step.stopped), b"")?;
+                world.put_back(&step.aside())
+            }
             Self::KeepCopy(step) => {
                 let aside = step.aside();
                 let is_used = world.is_there(&note(&aside.name())) || !world.is_there(&volume(aside.folder));
@@ -330,7 +348,8 @@ impl Step<World> for Action {
                 match action {
                     Self::Retire(step) => world.write(&made(&step.step.0), &bytes),
                     _ => world.write(&made(&id.0), &bytes),
-                }
+                }?;
+                world.begin_pods(&id, Way::Back)
             }
         }
     }

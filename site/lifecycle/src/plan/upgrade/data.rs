@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stopped::{self, in_release};
 use crate::backups::LiveVolume;
 use crate::plan::install::step;
-use crate::plan::restore::{RestoredStream, begin_use};
+use crate::plan::restore::{RestoredStream, begin_use, title_of_use};
 use crate::steps::action::Action;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
@@ -39,7 +39,8 @@ impl ChangedData {
         stops
     }
 
-    /// Once its workloads have stopped: its data is copied or set aside. Copied data may be written to from then on.
+    /// Once its workloads have stopped: its data is copied or set aside. Its volumes may be written to from then on, by clients or, where
+    /// they are empty, by pods that the objects or the way back start.
     pub(super) fn set_apart(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {
         match self {
             Self::Copied(volumes) => {
@@ -49,9 +50,17 @@ impl ChangedData {
                     step(format!("keep-copy/{}", volume.folder), &title, 10, action)
                 };
                 let copies = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
-                distinct(volumes).map(copy).chain(begin_use(id_of_use(component), component, copies)).collect()
+                distinct(volumes)
+                    .map(copy)
+                    .chain(begin_use(id_of_use(component), title_of_use(component), copies))
+                    .collect()
             }
-            Self::Restored(streams) => streams.iter().map(RestoredStream::set_aside).collect(),
+            Self::Restored(streams) => {
+                let id = format!("begin-use-empty/{component}");
+                let title = format!("note that pods of {component} may run on empty volumes from here on");
+                let noted = begin_use(id, title, asides(streams));
+                streams.iter().map(RestoredStream::set_aside).chain(noted).collect()
+            }
         }
     }
 
@@ -63,10 +72,9 @@ impl ChangedData {
             let title = format!("stop {component}, whose data is loaded");
             step(stopped::id("stop-again", component, &stop), &title, 10, Action::Stop(stop))
         });
-        let asides = streams.iter().map(|stream| stream.volume.name_aside()).collect();
         again
             .chain(streams.iter().map(RestoredStream::load))
-            .chain(begin_use(id_of_use(component), component, asides))
+            .chain(begin_use(id_of_use(component), title_of_use(component), asides(streams)))
             .collect()
     }
 
@@ -89,6 +97,11 @@ impl ChangedData {
 
 fn id_of_use(component: &str) -> String {
     format!("begin-use/{component}")
+}
+
+/// Names of what is set aside.
+fn asides(streams: &[RestoredStream]) -> Vec<String> {
+    streams.iter().map(|stream| stream.volume.name_aside()).collect()
 }
 
 /// Each folder once: several workloads may share one.

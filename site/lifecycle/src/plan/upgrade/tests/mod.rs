@@ -64,7 +64,7 @@ impl Side {
     }
 
     /// Sets the number of pods that a component's Deployment has in the release.
-    fn with_pods(mut self, name: &str, replicas: u32) -> Self {
+    pub(in crate::plan) fn with_pods(mut self, name: &str, replicas: u32) -> Self {
         let document = self.documents.get_mut(&format!("documents/objects/{name}.json")).unwrap();
         let mut objects: Value = serde_json::from_slice(document).unwrap();
         objects[0]["spec"]["replicas"] = json!(replicas);
@@ -418,7 +418,7 @@ pub(crate) fn restored() -> ChangedData {
 fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
     let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
     let data = BTreeMap::from([("db".to_owned(), restored())]);
-    let steps = "stop/db/db set-aside/db/files component/db stop-again/db/db load/db/files begin-use/db start/db/db \
+    let steps = "stop/db/db set-aside/db/files begin-use-empty/db component/db stop-again/db/db load/db/files begin-use/db start/db/db \
                  ready/db check-restored/db/files still-ready/db";
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {steps}"));
