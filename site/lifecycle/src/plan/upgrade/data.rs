@@ -52,7 +52,7 @@ impl ChangedData {
                 let copies = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
                 distinct(volumes)
                     .map(copy)
-                    .chain(begin_use(id_of_use(component), title_of_use(component), copies))
+                    .chain(begin_use(id_of_use(component), &title_of_use(component), copies))
                     .collect()
             }
             Self::Restored(streams) => {
@@ -74,7 +74,7 @@ impl ChangedData {
         });
         again
             .chain(streams.iter().map(RestoredStream::load))
-            .chain(begin_use(id_of_use(component), title_of_use(component), asides(streams)))
+            .chain(begin_use(id_of_use(component), &title_of_use(component), asides(streams)))
             .collect()
     }
 
