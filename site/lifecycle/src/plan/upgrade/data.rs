@@ -58,7 +58,7 @@ impl ChangedData {
             Self::Restored(streams) => {
                 let id = format!("begin-use-empty/{component}");
                 let title = format!("note that pods of {component} may run on empty volumes from here on");
-                let noted = begin_use(id, title, asides(streams));
+                let noted = begin_use(id, &title, asides(streams));
                 streams.iter().map(RestoredStream::set_aside).chain(noted).collect()
             }
         }
