@@ -1,5 +1,7 @@
 //! What an upgrade or a rollback takes of each filesystem at its peak: known before anything changes.
 
+use std::iter;
+
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_cluster::Cluster;
 use landfall_engine::plan::{Operation, Plan};
@@ -17,7 +19,7 @@ use crate::steps::action::Action;
 const INODES_OF_BLOB: u64 = 2;
 
 impl Operations {
-    /// The peaks of a plan that brings these blobs. The drill ends before images are unpacked and data is copied.
+    /// The peaks of a plan that brings these blobs.
     pub(super) fn peaks(
         &self,
         plan: &Plan<Action>,
@@ -30,19 +32,17 @@ impl Operations {
             return Ok(peaks(&self.paths, &[self.data(plan)?.to_vec()])?);
         }
         let (staged, unpacked) = self.content(target, missing);
-        let mut stays = vec![staged];
-        let mut first = Vec::new();
-        if plan.all().any(|planned| matches!(planned.action, Action::BackUp(_))) {
-            let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
-            let repository = self.existing_repository()?;
-            let estimate = BackupEstimate::of(&self.paths, &cluster, installed, repository.as_ref())?;
-            let [backup, drill] = estimate.demands(&self.paths);
-            stays.push(backup);
-            first.push(drill);
-        }
-        let second = unpacked.into_iter().chain(self.data(plan)?);
-        let phases = [[stays.clone(), first].concat(), stays.into_iter().chain(second).collect()];
-        Ok(peaks(&self.paths, &phases)?)
+        let is_backed_up = plan.all().any(|planned| matches!(planned.action, Action::BackUp(_)));
+        let backup = is_backed_up.then(|| self.backup(installed)).transpose()?;
+        let later = unpacked.into_iter().chain(self.data(plan)?);
+        Ok(peaks(&self.paths, &phases(staged, backup, later))?)
+    }
+
+    /// What a backup and its drill take.
+    fn backup(&self, installed: &ReleaseDocument) -> Result<[Demand; 2]> {
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
+        let repository = self.existing_repository()?;
+        Ok(BackupEstimate::of(&self.paths, &cluster, installed, repository.as_ref())?.demands(&self.paths))
     }
 
     /// What is copied from the media, and what containerd unpacks of it.
@@ -78,6 +78,13 @@ impl Operations {
     }
 }
 
+/// What is there at the same time. The release and the backup stay; the drill ends before images are unpacked and data is copied.
+fn phases(staged: Demand, backup: Option<[Demand; 2]>, later: impl Iterator<Item = Demand>) -> [Vec<Demand>; 2] {
+    let (backup, drill) = backup.map(|[backup, drill]| (backup, drill)).unzip();
+    let stays: Vec<Demand> = iter::once(staged).chain(backup).collect();
+    [stays.iter().cloned().chain(drill).collect(), stays.iter().cloned().chain(later).collect()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +99,16 @@ mod tests {
         assert_eq!(operations.peaks(&plan, &release, &release, &[]).unwrap(), []);
         let (staged, [unpacked, unpacking]) = operations.content(&release, &[]);
         assert!([staged, unpacked, unpacking].iter().all(|demand| demand.space == Space::default()));
+    }
+
+    #[test]
+    fn the_backup_counts_until_the_end_and_the_drill_until_images_are_unpacked() {
+        let demand =
+            |bytes| Demand { folder: "/data".into(), space: Space { bytes, inodes: 0 }, purpose: "for a test" };
+        let sums =
+            |phases: [Vec<Demand>; 2]| phases.map(|phase| phase.iter().map(|demand| demand.space.bytes).sum::<u64>());
+        let later = || [demand(1000), demand(10_000)].into_iter();
+        assert_eq!(sums(phases(demand(1), Some([demand(10), demand(100)]), later())), [111, 11_011]);
+        assert_eq!(sums(phases(demand(1), None, later())), [1, 11_001]);
     }
 }

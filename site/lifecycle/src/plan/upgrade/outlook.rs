@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use landfall_cluster::ObjectName;
 use landfall_engine::plan::{Operation, Plan, StepId};
-use landfall_release_document::{ComponentData, ReleaseDocument};
+use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -132,22 +133,35 @@ fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument
         let found = release.components.iter().find(|one| one.name == component);
         found.is_some_and(|found| !found.data.is_none())
     };
-    let both = before.components.iter().chain(&after.components);
-    let is_migrated = both.into_iter().any(|one| one.name == component && one.data == ComponentData::Migrated);
     let is_loaded = plan.all().any(|planned| match &planned.action {
         Action::Load(load) => load.stream.component == component,
         _ => false,
     });
-    let is_copied = is_migrated && plan.all().any(|planned| matches!(planned.action, Action::KeepCopy(_)));
     if is_loaded {
         DataFate::Restored
-    } else if is_copied && declared(before) {
+    } else if is_copied(plan, component) {
         DataFate::Copied
     } else if declared(before) || declared(after) {
         DataFate::Kept
     } else {
         DataFate::None
     }
+}
+
+/// Whether a volume is copied whose workload stops for this component.
+fn is_copied(plan: &Plan<Action>, component: &str) -> bool {
+    let prefix = format!("stop/{component}/");
+    let stops = plan.all().filter(|planned| planned.id.0.starts_with(&prefix));
+    let stopped: Vec<&ObjectName> = stops
+        .filter_map(|planned| match &planned.action {
+            Action::Stop(stop) => Some(&stop.workload),
+            _ => None,
+        })
+        .collect();
+    plan.all().any(|planned| match &planned.action {
+        Action::KeepCopy(copy) => stopped.contains(&&copy.stopped.workload),
+        _ => false,
+    })
 }
 
 /// What a person cannot have back by `landfall rollback` alone.
@@ -178,6 +192,8 @@ mod tests {
     use super::*;
     use crate::plan::install::step;
     use crate::steps::collect::Collect;
+    use crate::steps::keep_copy::KeepCopy;
+    use crate::steps::stop::Stop;
 
     fn change(component: &str, fate: Fate, stops: bool) -> ComponentChange {
         let (objects, images_before, images_after) = (Vec::new(), Vec::new(), Vec::new());
@@ -214,6 +230,26 @@ mod tests {
         .map(|change| interruption(&change));
         let [stops, replaced, none] = [Interruption::Stops, Interruption::Replaced, Interruption::None];
         assert_eq!(found, [stops, stops, replaced, none, none, Interruption::Removed]);
+    }
+
+    #[test]
+    fn data_is_copied_of_the_component_that_stops_for_it() {
+        let stop = |name: &str| Stop {
+            workload: ObjectName::new("apps/v1", "StatefulSet", "shop", name),
+            pods: format!("app={name}"),
+            replicas: 1,
+        };
+        let stopped = stop("db");
+        let copy = KeepCopy { folder: "pvc-1".to_owned(), token: "7".to_owned(), stopped };
+        let steps = vec![
+            step("stop/web/web", "", 0, Action::Stop(stop("web"))),
+            step("stop/db/db", "", 0, Action::Stop(stop("db"))),
+            step("stop/db-of-logs/logs", "", 0, Action::Stop(stop("logs"))),
+            step("keep-copy/pvc-1", "", 0, Action::KeepCopy(copy)),
+        ];
+        let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", steps);
+        assert!(is_copied(&plan, "db"));
+        assert!(["web", "db-of-logs", "other"].iter().all(|component| !is_copied(&plan, component)));
     }
 
     #[test]
