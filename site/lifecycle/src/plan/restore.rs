@@ -136,14 +136,14 @@ pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     }
 }
 
-/// Before any pod may write to changed or loaded data: the undo that brings back what is `apart` keeps such data from then on.
-pub(super) fn begin_use(id: String, title: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
-    (!apart.is_empty()).then(|| step(id, title, 0, Action::BeginUse(BeginUse { apart })))
+/// Before clients may write to changed or loaded data.
+pub(super) fn begin_use(id: String, component: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
+    note_use(id, &format!("note that the data of {component} may change from here on"), apart)
 }
 
-/// The title of that step, where clients may write.
-pub(super) fn title_of_use(component: &str) -> String {
-    format!("note that the data of {component} may change from here on")
+/// Before any pod may write to a volume: the undo that brings back what is `apart` keeps what is in the volume from then on.
+pub(super) fn note_use(id: String, title: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
+    (!apart.is_empty()).then(|| step(id, title, 0, Action::BeginUse(BeginUse { apart })))
 }
 
 /// Where one of these streams has a log: after the commit, its points in time begin with what is there then.
@@ -180,7 +180,7 @@ pub fn plan_restore(
     steps.extend(streams.iter().flat_map(|stream| [stream.set_aside(), stream.load()]));
     for workload in workloads {
         let asides = workload.streams.iter().map(|stream| stream.volume.name_aside()).collect();
-        steps.extend(begin_use(workload.id("begin-use"), &title_of_use(&workload.component), asides));
+        steps.extend(begin_use(workload.id("begin-use"), &workload.component, asides));
         steps.extend(start(workload));
     }
     steps.extend(streams.iter().map(|stream| stream.check()));

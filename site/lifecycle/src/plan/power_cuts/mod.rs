@@ -35,7 +35,8 @@ fn restored_volumes() -> ChangedData {
     ChangedData::Restored(streams)
 }
 
-/// A change between two releases, in which the database has another number of pods: a database whose data changes, a program that uses it, one that goes and one that comes.
+/// A change between two releases: a database whose data and number of pods change, a program that uses it, one that goes and one that
+/// comes.
 fn change(operation: Operation, data: ChangedData) -> Plan<Action> {
     let older = side("1.0.0", 1).with("db", "db:1", &[]).with_pods("db", 1);
     let older = older.with("api", "api:1", &[]).with("old", "old:1", &["model"]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stopped::{self, in_release};
 use crate::backups::LiveVolume;
 use crate::plan::install::step;
-use crate::plan::restore::{RestoredStream, begin_use, title_of_use};
+use crate::plan::restore::{RestoredStream, begin_use, note_use};
 use crate::steps::action::Action;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
@@ -50,15 +50,12 @@ impl ChangedData {
                     step(format!("keep-copy/{}", volume.folder), &title, 10, action)
                 };
                 let copies = distinct(volumes).map(|volume| kept_copy(volume, token).copy()).collect();
-                distinct(volumes)
-                    .map(copy)
-                    .chain(begin_use(id_of_use(component), &title_of_use(component), copies))
-                    .collect()
+                distinct(volumes).map(copy).chain(begin_use(id_of_use(component), component, copies)).collect()
             }
             Self::Restored(streams) => {
                 let id = format!("begin-use-empty/{component}");
                 let title = format!("note that pods of {component} may run on empty volumes from here on");
-                let noted = begin_use(id, &title, asides(streams));
+                let noted = note_use(id, &title, asides(streams));
                 streams.iter().map(RestoredStream::set_aside).chain(noted).collect()
             }
         }
@@ -74,7 +71,7 @@ impl ChangedData {
         });
         again
             .chain(streams.iter().map(RestoredStream::load))
-            .chain(begin_use(id_of_use(component), &title_of_use(component), asides(streams)))
+            .chain(begin_use(id_of_use(component), component, asides(streams)))
             .collect()
     }
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::difference::{ComponentChange, Fate};
+use super::stopped;
 use crate::steps::action::Action;
 
 /// Seconds that each step took when it was done last, by the journals of this site.
@@ -118,7 +119,7 @@ fn expected_seconds(
     times: &StepTimes,
 ) -> Option<u64> {
     let begins = |id: &StepId| match interruption {
-        Interruption::Stops => id.0.starts_with(&format!("stop/{component}/")),
+        Interruption::Stops => stopped::is_stop(id, component),
         Interruption::Replaced => id.0 == format!("component/{component}"),
         Interruption::None | Interruption::Removed => false,
     };
@@ -150,8 +151,7 @@ fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument
 
 /// Whether a volume is copied whose workload stops for this component.
 fn is_copied(plan: &Plan<Action>, component: &str) -> bool {
-    let prefix = format!("stop/{component}/");
-    let stops = plan.all().filter(|planned| planned.id.0.starts_with(&prefix));
+    let stops = plan.all().filter(|planned| stopped::is_stop(&planned.id, component));
     let stopped: Vec<&ObjectName> = stops
         .filter_map(|planned| match &planned.action {
             Action::Stop(stop) => Some(&stop.workload),

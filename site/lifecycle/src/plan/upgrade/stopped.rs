@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_engine::plan::PlannedStep;
+use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_release_document::ReleaseDocument;
 use serde_json::Value;
 
@@ -65,6 +65,11 @@ impl Stopped {
 
 pub(super) fn id(kind: &str, component: &str, stop: &Stop) -> String {
     format!("{kind}/{component}/{}", stop.workload.name)
+}
+
+/// Whether this step is one of a component's first stops.
+pub(super) fn is_stop(step: &StepId, component: &str) -> bool {
+    step.0.starts_with(&format!("stop/{component}/"))
 }
 
 /// The workload as the other release has it, with the number of pods that its object says, if it says one.
