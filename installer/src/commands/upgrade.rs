@@ -190,14 +190,20 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
 /// What stops, what becomes of data, and what does not go back.
 fn outlook_text(outlook: &Outlook) -> String {
     let mut text = String::new();
-    for ComponentOutlook { component, interruption, expected_seconds, data } in &outlook.components {
+    for ComponentOutlook { component, interruption, expected_seconds, is_predicted, data } in &outlook.components {
         let pods = match interruption {
             Interruption::None => None,
             Interruption::Replaced => Some("its pods are replaced"),
             Interruption::Stops => Some("stops"),
             Interruption::Removed => Some("its pods are removed"),
         };
-        let seconds = expected_seconds.map(|seconds| format!(", {seconds} s by earlier operations of this site"));
+        let seconds = expected_seconds.map(|seconds| {
+            if *is_predicted {
+                format!(", an estimated {seconds} s")
+            } else {
+                format!(", {seconds} s by earlier operations of this site")
+            }
+        });
         let pods = pods.map(|pods| format!("{pods}{}", seconds.unwrap_or_default()));
         let data = match data {
             DataFate::None => None,
@@ -402,18 +408,19 @@ mod tests {
 
     #[test]
     fn a_plan_says_what_stops_what_it_takes_and_what_does_not_go_back() {
-        let component = |component: &str, interruption, expected_seconds, data| ComponentOutlook {
+        let component = |component: &str, interruption, expected: Option<(u64, bool)>, data| ComponentOutlook {
             component: component.to_owned(),
             interruption,
-            expected_seconds,
+            expected_seconds: expected.map(|(seconds, _)| seconds),
+            is_predicted: expected.is_some_and(|(_, is_predicted)| is_predicted),
             data,
         };
         let lost = vec!["the copies of the data of db are removed".to_owned()];
         let outlook = Outlook {
             components: vec![
                 component("dns", Interruption::None, None, DataFate::None),
-                component("db", Interruption::Stops, Some(42), DataFate::Copied),
-                component("web", Interruption::Replaced, None, DataFate::None),
+                component("db", Interruption::Stops, Some((42, false)), DataFate::Copied),
+                component("web", Interruption::Replaced, Some((20, true)), DataFate::None),
                 component("cache", Interruption::Removed, None, DataFate::Kept),
             ],
             point_of_no_return: PointOfNoReturn { after: "mark the release as the newest one".to_owned(), lost },

@@ -29,6 +29,9 @@ pub(super) struct ComponentOutlook {
     pub(super) interruption: String,
     /// For how long it is expected to be away, in seconds; none where the site does not know.
     pub(super) expected_seconds: Option<u64>,
+    /// Whether the site has not done all of it yet.
+    #[serde(default)]
+    pub(super) is_predicted: bool,
     #[serde(default)]
     pub(super) data: String,
 }
@@ -41,15 +44,16 @@ impl ComponentOutlook {
 
     /// What a person notices of it while the plan is carried out; none where its pods are let alone.
     pub(super) fn meanwhile(&self) -> Option<String> {
-        let about = self.expected_seconds.map(length);
+        let basis = if self.is_predicted { "an estimated" } else { "about" };
+        let about = self.expected_seconds.map(|seconds| format!("{basis} {}", length(seconds)));
         match (self.interruption.as_str(), about) {
             ("none", _) => None,
-            ("stops", Some(about)) => Some(format!("stops for about {about}")),
+            ("stops", Some(about)) => Some(format!("stops for {about}")),
             ("stops", None) => Some("stops; this site does not know yet for how long".to_owned()),
-            ("replaced", Some(about)) => Some(format!("pods are replaced, in about {about}")),
+            ("replaced", Some(about)) => Some(format!("pods are replaced, in {about}")),
             ("replaced", None) => Some("pods are replaced".to_owned()),
             ("removed", _) => Some("ends".to_owned()),
-            (other, Some(about)) => Some(format!("{other}, for about {about}")),
+            (other, Some(about)) => Some(format!("{other}, for {about}")),
             (other, None) => Some(other.to_owned()),
         }
     }

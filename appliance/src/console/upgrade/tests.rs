@@ -252,7 +252,7 @@ fn what_happens_to_each_component_is_said() {
     let with_outlook = expect([
         ("pods are replaced, in about 53 seconds", ""),
         ("starts", ""),
-        ("pods are replaced", "stays as it is"),
+        ("pods are replaced, in an estimated 16 seconds", "stays as it is"),
         ("stops for about 1 minute", "is copied, then may be changed"),
         ("ends", ""),
     ]);

@@ -1,5 +1,6 @@
 //! What an upgrade or a rollback takes of each filesystem at its peak: known before anything changes.
 
+use std::collections::BTreeMap;
 use std::iter;
 
 use landfall_bundle_spec::blobs::BlobEntry;
@@ -26,15 +27,16 @@ impl Operations {
         installed: &ReleaseDocument,
         target: &ReleaseDocument,
         missing: &[BlobEntry],
+        copied: &BTreeMap<String, Space>,
     ) -> Result<Vec<FilesystemPeak>> {
         if missing.is_empty() && plan.operation == Operation::Rollback {
             // A full disk may be why it goes back: nothing counts but the data that it copies.
-            return Ok(peaks(&self.paths, &[self.data(plan)?.to_vec()])?);
+            return Ok(peaks(&self.paths, &[self.data(plan, copied).to_vec()])?);
         }
         let (staged, unpacked) = self.content(target, missing);
         let is_backed_up = plan.all().any(|planned| matches!(planned.action, Action::BackUp(_)));
         let backup = is_backed_up.then(|| self.backup(installed)).transpose()?;
-        let later = unpacked.into_iter().chain(self.data(plan)?);
+        let later = unpacked.into_iter().chain(self.data(plan, copied));
         Ok(peaks(&self.paths, &phases(staged, backup, later))?)
     }
 
@@ -60,21 +62,23 @@ impl Operations {
         (staged, [unpacked, demand(unpacking_bytes, 0, "for unpacking")])
     }
 
+    /// What the folders of volumes take that a plan copies, by name.
+    pub(super) fn copied(&self, plan: &Plan<Action>) -> Result<BTreeMap<String, Space>, StepError> {
+        let folders = plan.all().filter_map(|planned| match &planned.action {
+            Action::KeepCopy(copy) => Some(&copy.folder),
+            _ => None,
+        });
+        folders.map(|folder| Ok((folder.clone(), space::tree(&self.paths.storage().join(folder))?))).collect()
+    }
+
     /// What is copied or loaded of data. What is loaded may be unpacked beside its final place; the data that is there stays until the
     /// commit.
-    fn data(&self, plan: &Plan<Action>) -> Result<[Demand; 2], StepError> {
-        let (mut copied, mut loaded) = (Space::default(), Space::default());
-        for planned in plan.all() {
-            match &planned.action {
-                Action::KeepCopy(copy) => {
-                    copied = copied.plus(space::tree(&self.paths.storage().join(&copy.folder))?);
-                }
-                Action::Load(_) => loaded = loaded.plus(Space { bytes: planned.bytes, inodes: 0 }.times(2)),
-                _ => {}
-            }
-        }
+    fn data(&self, plan: &Plan<Action>, copied: &BTreeMap<String, Space>) -> [Demand; 2] {
+        let loads = plan.all().filter(|planned| matches!(planned.action, Action::Load(_)));
+        let loaded = Space { bytes: loads.map(|planned| planned.bytes).sum(), inodes: 0 }.times(2);
+        let copied = copied.values().fold(Space::default(), |sum, space| sum.plus(*space));
         let demand = |space, purpose| Demand { folder: self.paths.storage(), space, purpose };
-        Ok([demand(copied, "for copies of data that changes"), demand(loaded, "for data of a backup")])
+        [demand(copied, "for copies of data that changes"), demand(loaded, "for data of a backup")]
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
         let (_root, operations) = operations();
         let release = release();
         let plan = Plan::new(Operation::Rollback, "shop", "1.0.0", Vec::new());
-        assert_eq!(operations.peaks(&plan, &release, &release, &[]).unwrap(), []);
+        assert_eq!(operations.peaks(&plan, &release, &release, &[], &BTreeMap::new()).unwrap(), []);
         let (staged, [unpacked, unpacking]) = operations.content(&release, &[]);
         assert!([staged, unpacked, unpacking].iter().all(|demand| demand.space == Space::default()));
     }

@@ -30,7 +30,7 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
-    ComponentChange, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
+    ComponentChange, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
 };
 use crate::preflight::{self, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
@@ -242,10 +242,12 @@ impl Operations {
             backups: &settings.backups,
         })?;
         let releases = (&*installed.release, &*release.release);
-        let outlook = Outlook::of(&planned.plan, &planned.components, releases, &history.step_times());
+        let (times, copied) = (history.step_times(), self.copied(&planned.plan)?);
+        let experience = Experience { times: &times, copied: &copied };
+        let outlook = Outlook::of(&planned.plan, &planned.components, releases, &experience);
         let edits = self.judged(&planned.plan, &release.documents)?;
         set_edits(&mut planned.plan, policy);
-        let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing)?;
+        let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing, &copied)?;
         let (kept, backup, token) = (history.kept(), data.backup, data.token);
         Ok(PreparedUpgrade {
             operations: self,

@@ -38,7 +38,7 @@ pub use difference::{ComponentChange, Fate, ObjectChange};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 pub use node::NodeChange;
-pub use outlook::{ComponentOutlook, DataFate, Interruption, Outlook, PointOfNoReturn, StepTimes};
+pub use outlook::{ComponentOutlook, DataFate, Experience, Interruption, Outlook, PointOfNoReturn, StepTimes};
 
 /// The installed release.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use landfall_cluster::ObjectName;
-use landfall_engine::plan::{Operation, Plan, StepId};
+use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId};
+use landfall_host::space::Space;
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +16,24 @@ use crate::steps::action::Action;
 
 /// Seconds that each step took when it was done last, by the journals of this site.
 pub type StepTimes = BTreeMap<StepId, u64>;
+
+/// Rate at which data is copied on the reference machine, in bytes per second. On a filesystem that shares blocks it takes no time.
+const COPYING_RATE: u64 = 60 << 20;
+
+/// What shows how long steps take.
+pub struct Experience<'a> {
+    /// By the journals.
+    pub times: &'a StepTimes,
+    /// What the folders of volumes take now that the plan copies, by name: data grows.
+    pub copied: &'a BTreeMap<String, Space>,
+}
+
+/// Seconds for which a component is expected to be away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seconds {
+    seconds: u64,
+    is_predicted: bool,
+}
 
 /// What happens to a component's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -52,8 +71,10 @@ pub struct ComponentOutlook {
     pub component: String,
     /// What happens to its pods.
     pub interruption: Interruption,
-    /// Seconds for which it is expected to be away, by earlier operations of this site; none where they do not show it.
+    /// Seconds for which it is expected to be away; none where it is not.
     pub expected_seconds: Option<u64>,
+    /// Whether this site has not done all of these steps yet, so that some of the seconds are those of a reference machine.
+    pub is_predicted: bool,
     /// What happens to its data.
     pub data: DataFate,
 }
@@ -84,14 +105,16 @@ impl Outlook {
         plan: &Plan<Action>,
         changes: &[ComponentChange],
         (before, after): (&ReleaseDocument, &ReleaseDocument),
-        times: &StepTimes,
+        experience: &Experience<'_>,
     ) -> Self {
         let components = changes.iter().map(|change| {
             let interruption = interruption(change);
+            let expected = experience.away(plan, &change.component, interruption);
             ComponentOutlook {
                 component: change.component.clone(),
                 interruption,
-                expected_seconds: expected_seconds(plan, &change.component, interruption, times),
+                expected_seconds: expected.map(|expected| expected.seconds),
+                is_predicted: expected.is_some_and(|expected| expected.is_predicted),
                 data: data(plan, &change.component, (before, after)),
             }
         });
@@ -111,22 +134,43 @@ fn interruption(change: &ComponentChange) -> Interruption {
     }
 }
 
-/// From the first step that ends its pods to the wait after which it is ready; none where one of the steps is not known.
-fn expected_seconds(
-    plan: &Plan<Action>,
-    component: &str,
-    interruption: Interruption,
-    times: &StepTimes,
-) -> Option<u64> {
-    let begins = |id: &StepId| match interruption {
-        Interruption::Stops => stopped::is_stop(id, component),
-        Interruption::Replaced => id.0 == format!("component/{component}"),
-        Interruption::None | Interruption::Removed => false,
-    };
-    let ends = [format!("ready/{component}"), format!("started/{component}")];
-    let begin = plan.steps.iter().position(|step| begins(&step.id))?;
-    let end = plan.steps.iter().position(|step| ends.contains(&step.id.0))?;
-    plan.steps.get(begin..=end)?.iter().map(|step| times.get(&step.id).copied()).sum()
+impl Experience<'_> {
+    /// From the first step that ends its pods to the wait after which it is ready; none where the plan has no such steps.
+    fn away(&self, plan: &Plan<Action>, component: &str, interruption: Interruption) -> Option<Seconds> {
+        let begins = |id: &StepId| match interruption {
+            Interruption::Stops => stopped::is_stop(id, component),
+            Interruption::Replaced => id.0 == format!("component/{component}"),
+            Interruption::None | Interruption::Removed => false,
+        };
+        let ends = [format!("ready/{component}"), format!("started/{component}")];
+        let begin = plan.steps.iter().position(|step| begins(&step.id))?;
+        let end = plan.steps.iter().position(|step| ends.contains(&step.id.0))?;
+        let steps = plan.steps.get(begin..=end)?;
+        Some(steps.iter().map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus))
+    }
+
+    /// Those of one step. A copy takes as long as it did last time, or longer if there is more to copy by now.
+    fn seconds(&self, planned: &PlannedStep<Action>) -> Seconds {
+        let (predicted, may_grow) = match &planned.action {
+            Action::KeepCopy(copy) => {
+                (self.copied.get(&copy.folder).map_or(0, |space| space.bytes / COPYING_RATE), true)
+            }
+            _ => (planned.seconds, false),
+        };
+        match self.times.get(&planned.id) {
+            Some(measured) if !may_grow || *measured >= predicted => {
+                Seconds { seconds: *measured, is_predicted: false }
+            }
+            // One that takes no time on a reference machine is no reason to doubt the others.
+            _ => Seconds { seconds: predicted, is_predicted: predicted > 0 },
+        }
+    }
+}
+
+impl Seconds {
+    fn plus(self, other: Self) -> Self {
+        Self { seconds: self.seconds + other.seconds, is_predicted: self.is_predicted || other.is_predicted }
+    }
 }
 
 fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument, &ReleaseDocument)) -> DataFate {
@@ -204,17 +248,38 @@ mod tests {
     #[test]
     fn times_of_earlier_operations_say_how_long_a_component_is_away() {
         let ids = ["stop/web/web", "stop/db/db", "component/db", "ready/db", "start/web/web", "started/web", "mark"];
-        let steps = ids.map(|id| step(id, id, 0, Action::Collect(Collect {}))).to_vec();
+        let steps = ids.map(|id| step(id, id, 2, Action::Collect(Collect {}))).to_vec();
         let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", steps);
         let mut times: StepTimes = ids.iter().map(|id| (StepId((*id).to_owned()), 10)).collect();
-        let seconds =
-            |component: &str, interruption, times: &StepTimes| expected_seconds(&plan, component, interruption, times);
-        assert_eq!(seconds("web", Interruption::Stops, &times), Some(60));
-        assert_eq!(seconds("db", Interruption::Stops, &times), Some(30));
-        assert_eq!(seconds("db", Interruption::Replaced, &times), Some(20));
+        let seconds = |component: &str, interruption, times: &StepTimes| {
+            let away = Experience { times, copied: &BTreeMap::new() }.away(&plan, component, interruption);
+            away.map(|away| (away.seconds, away.is_predicted))
+        };
+        assert_eq!(seconds("web", Interruption::Stops, &times), Some((60, false)));
+        assert_eq!(seconds("db", Interruption::Stops, &times), Some((30, false)));
+        assert_eq!(seconds("db", Interruption::Replaced, &times), Some((20, false)));
         assert_eq!(seconds("db", Interruption::None, &times), None);
         times.remove(&StepId("ready/db".to_owned()));
-        assert_eq!(seconds("db", Interruption::Stops, &times), None, "one of them is not known");
+        assert_eq!(seconds("db", Interruption::Stops, &times), Some((22, true)), "one of them was never done");
+    }
+
+    #[test]
+    fn a_copy_takes_longer_than_last_time_where_there_is_more_to_copy() {
+        let workload = ObjectName::new("apps/v1", "StatefulSet", "shop", "db");
+        let stopped = Stop { workload, pods: "app=db".to_owned(), replicas: 1 };
+        let copy = KeepCopy { folder: "pvc-1".to_owned(), token: "7".to_owned(), stopped };
+        let planned = step("keep-copy/pvc-1", "", 10, Action::KeepCopy(copy));
+        let times = StepTimes::from([(planned.id.clone(), 20)]);
+        let seconds = |times: &StepTimes, copied_seconds: u64| {
+            let space = Space { bytes: copied_seconds * COPYING_RATE, inodes: 1 };
+            let copied = BTreeMap::from([("pvc-1".to_owned(), space)]);
+            let found = Experience { times, copied: &copied }.seconds(&planned);
+            (found.seconds, found.is_predicted)
+        };
+        assert_eq!(seconds(&times, 19), (20, false));
+        assert_eq!(seconds(&times, 200), (200, true));
+        assert_eq!(seconds(&StepTimes::new(), 19), (19, true));
+        assert_eq!(seconds(&StepTimes::new(), 0), (0, false));
     }
 
     #[test]
@@ -258,6 +323,7 @@ mod tests {
             component: component.to_owned(),
             interruption: Interruption::None,
             expected_seconds: None,
+            is_predicted: false,
             data,
         };
         let components =

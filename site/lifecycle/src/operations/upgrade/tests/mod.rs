@@ -107,7 +107,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
     let pins = pins(fixture);
     let operation = plan.operation;
     let releases = (&*release.release, &*release.release);
-    let outlook = Outlook::of(&plan, &[], releases, &BTreeMap::new());
+    let outlook = Outlook::of(&plan, &[], releases, &Experience { times: &BTreeMap::new(), copied: &BTreeMap::new() });
     let prepared = PreparedUpgrade {
         operations,
         pins,
