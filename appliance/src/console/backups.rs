@@ -35,6 +35,8 @@ struct Span {
     stream: String,
     from: Option<Moment>,
     until: Option<Moment>,
+    /// The part of it that a drill has proven.
+    proven: Option<(Moment, Moment)>,
 }
 
 struct Facts {
@@ -106,6 +108,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let spans = backups.points_in_time.into_iter().map(|span| Span {
         from: Moment::read(Some(&span.from)),
         until: Moment::read(Some(&span.until)),
+        proven: span.proven.and_then(|part| Moment::read(Some(&part.from)).zip(Moment::read(Some(&part.until)))),
         stream: span.stream,
     });
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());

@@ -385,4 +385,14 @@ pub struct PointsInTime {
     pub stream: String,
     pub from: String,
     pub until: String,
+    /// The part of it that a drill has proven.
+    #[serde(default)]
+    pub proven: Option<ProvenPoints>,
+}
+
+/// Its ends.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProvenPoints {
+    pub from: String,
+    pub until: String,
 }

@@ -1,12 +1,13 @@
 //! `landfall backup` and `landfall drill`: data is saved, and what was saved is proven.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, LogOutcome,
-    Operations, PointsInTime, RecoveryKey, SavedLogs,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, Drilled,
+    LogOutcome, Operations, PointsInTime, RecoveryKey, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -46,7 +47,7 @@ impl Document for RecoveryKey {
     const KIND: &'static str = "recoveryKey";
 }
 
-impl Document for DrillReport {
+impl Document for Drilled {
     const KIND: &'static str = "drill";
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn drill(arguments: &DrillArguments, printer: Printer) -> Result<(), 
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "drill");
     let report = operations.drill(arguments.backup.as_deref())?;
-    printer.report(&report, drill_text);
+    printer.report(&report, drilled_text);
     Ok(())
 }
 
@@ -183,7 +184,7 @@ fn copies_text(copies: &[BackupCopies]) -> String {
 }
 
 fn backup_text(made: &BackedUp) -> String {
-    let BackedUp { backup, drill, dropped, copies } = made;
+    let BackedUp { backup, drill, log_drill, dropped, copies } = made;
     let mut text = format!("backup {} of {} {}", backup.short_id(), backup.release, backup.version);
     let _infallible = write!(text, " is stored: {}", streams_text(backup));
     match drill {
@@ -192,6 +193,7 @@ fn backup_text(made: &BackedUp) -> String {
         }
         None => text.push_str("\nit is not proven: `landfall drill` restores it on trial"),
     }
+    text.push_str(&log_drill_text(log_drill.as_ref()));
     if !dropped.is_empty() {
         let _infallible = write!(text, "\n{} removed, as the retention says", counted(dropped.len(), "older backup"));
     }
@@ -207,11 +209,28 @@ fn streams_text(backup: &BackupSummary) -> String {
     streams.join(", ")
 }
 
+fn drilled_text(drilled: &Drilled) -> String {
+    format!("{}{}", drill_text(&drilled.drill), log_drill_text(drilled.log_drill.as_ref()))
+}
+
 fn drill_text(report: &DrillReport) -> String {
+    format!("the backup of {} is proven: {}", report.time, checks_text(report))
+}
+
+/// Empty where there were no log backups.
+fn log_drill_text(report: Option<&DrillReport>) -> String {
+    let text = |report: &DrillReport| {
+        let ends = report.streams.iter().filter_map(|drilled| drilled.recovered_to.as_deref());
+        let ends: BTreeSet<&str> = ends.collect();
+        let until = ends.into_iter().collect::<Vec<_>>().join(", ");
+        format!("\nthe log from {} until {until} is proven: {}", report.time, checks_text(report))
+    };
+    report.map(text).unwrap_or_default()
+}
+
+fn checks_text(report: &DrillReport) -> String {
     let checks: usize = report.streams.iter().map(|drilled| drilled.checks.len()).sum();
-    let checks = counted(checks, "check");
-    let mut text = format!("the backup of {} is proven: {checks} passed on restored data", report.time);
-    let _infallible = write!(text, " in {:.0} s", report.seconds);
+    let mut text = format!("{} passed on restored data in {:.0} s", counted(checks, "check"), report.seconds);
     for drilled in &report.streams {
         let _infallible = write!(text, "\n  {}", drilled.stream);
         for check in &drilled.checks {
@@ -242,7 +261,12 @@ fn list_text(list: &BackupList) -> String {
         format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
     });
     let points = list.points_in_time.iter();
-    let points = points.map(|span| format!("{}: every point from {} until {}", span.stream, span.from, span.until));
+    let points = points.map(|PointsInTime { stream, from, until, proven }| {
+        let proven = proven
+            .as_ref()
+            .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
+        format!("{stream}: every point from {from} until {until}, {proven}")
+    });
     lines.chain(points).collect::<Vec<_>>().join("\n")
 }
 
@@ -261,7 +285,7 @@ fn check_text(report: &BackupCheckReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{CheckResult, DrilledStream, StreamSummary};
+    use landfall_lifecycle::operations::{CheckResult, DrilledStream, ProvenPoints, StreamSummary};
 
     use super::*;
 
@@ -288,9 +312,16 @@ mod tests {
             streams: vec![DrilledStream {
                 stream: "postgres/database".to_owned(),
                 size_bytes: Some(3 << 20),
+                recovered_to: None,
                 checks: vec![check],
             }],
         }
+    }
+
+    fn log_report() -> DrillReport {
+        let mut report = DrillReport { time: "2026-11-21T02:00:00Z".to_owned(), ..report() };
+        report.streams[0].recovered_to = Some("2026-11-22T02:05:00Z".to_owned());
+        report
     }
 
     #[test]
@@ -302,16 +333,26 @@ mod tests {
             count: 3,
             newest: None,
         }];
-        let made = BackedUp { backup: backup(None), drill: Some(report()), dropped: vec![backup(None)], copies };
+        let made = BackedUp {
+            backup: backup(None),
+            drill: Some(report()),
+            log_drill: Some(log_report()),
+            dropped: vec![backup(None)],
+            copies,
+        };
         insta::assert_snapshot!(backup_text(&made), @"
         backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
         the backup of 2026-11-22T02:00:00Z is proven: 1 check passed on restored data in 32 s
           postgres/database
             Rows are there
+        the log from 2026-11-21T02:00:00Z until 2026-11-22T02:05:00Z is proven: 1 check passed on restored data in 32 s
+          postgres/database
+            Rows are there
         1 older backup removed, as the retention says
         /mnt/disk/landfall-backups-node-1: 1 backup copied; it has 3 backups
         ");
-        let made = BackedUp { backup: backup(None), drill: None, dropped: Vec::new(), copies: Vec::new() };
+        let (dropped, copies) = (Vec::new(), Vec::new());
+        let made = BackedUp { backup: backup(None), drill: None, log_drill: None, dropped, copies };
         assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
     }
 
@@ -321,6 +362,10 @@ mod tests {
             stream: "postgres/database".to_owned(),
             from: "2026-11-22T02:00:09Z".to_owned(),
             until: "2026-11-22T11:55:00Z".to_owned(),
+            proven: Some(ProvenPoints {
+                from: "2026-11-22T02:00:09Z".to_owned(),
+                until: "2026-11-22T03:00:00Z".to_owned(),
+            }),
         }];
         let none = BackupList { backups: Vec::new(), points_in_time: Vec::new() };
         assert!(list_text(&none).contains("no backups"));
@@ -328,7 +373,7 @@ mod tests {
         insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
-        postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z
+        postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
         ");
     }
 

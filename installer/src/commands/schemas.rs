@@ -4,7 +4,7 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
-    DrillReport, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored,
+    Drilled, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored,
     Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
@@ -46,7 +46,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),
         schema_of::<backup::BackupList>(),
-        schema_of::<DrillReport>(),
+        schema_of::<Drilled>(),
         schema_of::<RecoveryKey>(),
         schema_of::<restore::RestoreDryRun<'_>>(),
         schema_of::<Restored>(),

@@ -161,6 +161,23 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     engineer.landfall(&["restore", "--at", &later, "--dry-run"])?.report("restore --at after a restore")?;
     sql(machine, "DROP TABLE dropped")?;
     printer::note("proved: a table that was dropped came back as of the second before");
+    proves_the_log(engineer)
+}
+
+/// The drill that follows a backup restores the one before it with everything that was logged since.
+fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
+    let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
+    let made = engineer.landfall(&["backup", "run"])?.report("backup run after log backups")?;
+    let [drilled] = made["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
+        anyhow::bail!("{}", made["logDrill"])
+    };
+    let passed = drilled["checks"].as_array().is_some_and(|checks| checks.len() > 2);
+    ensure!(drilled["stream"] == "postgres/database" && passed, "{drilled}");
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let proven = listed["pointsInTime"].as_array().and_then(|spans| spans.last()).map(|span| &span["proven"]["until"]);
+    let proven = proven.and_then(Value::as_str).with_context(|| listed.to_string())?;
+    ensure!(drilled["recoveredTo"] == proven && proven.parse::<jiff::Timestamp>()? > begun, "{listed}");
+    printer::note("proved: a drill restored everything that was logged since the backup before");
     Ok(())
 }
 

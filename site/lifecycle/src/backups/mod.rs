@@ -33,7 +33,7 @@ pub(crate) use estimate::BackupEstimate;
 pub(crate) use folder::BackupFolder;
 pub use last_try::{BackupFailure, BackupTry};
 pub(crate) use logs::{Chain, LogRecords, SavingLogs, has_logs};
-pub use logs::{LogOutcome, LogStatus, PointsInTime, SavedLog};
+pub use logs::{LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog};
 pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
 pub(crate) use room::{refuse, refuse_lacking, refuse_without_room};

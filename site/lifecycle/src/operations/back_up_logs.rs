@@ -61,7 +61,8 @@ impl Operations {
         saved
     }
 
-    fn save_logs(&self, release: &ReleaseDocument) -> Result<SavedLogs> {
+    /// The same of this release, which has logs.
+    pub(super) fn save_logs(&self, release: &ReleaseDocument) -> Result<SavedLogs> {
         let Some(repository) = self.existing_repository()? else { return Ok(SavedLogs { logs: Vec::new() }) };
         let repository = repository.with_patience(PATIENCE);
         let (folder, space) = (self.paths.backup_repository(), Space { bytes: LEAST_BYTES, inodes: 0 });

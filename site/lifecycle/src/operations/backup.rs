@@ -17,8 +17,8 @@ use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_rules,
-    unusable,
+    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
+    has_rules, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -32,10 +32,23 @@ pub struct BackedUp {
     pub backup: BackupSummary,
     /// What its drill showed; none where it was not wanted.
     pub drill: Option<DrillReport>,
+    /// What a drill showed of the log backups since the backup before; none where there are none.
+    pub log_drill: Option<DrillReport>,
     /// Backups that were removed, since newer ones take their place.
     pub dropped: Vec<BackupSummary>,
     /// The folders that have a copy of it, as the site's settings name them.
     pub copies: Vec<BackupCopies>,
+}
+
+/// What a drill showed of a backup, and of the log backups that follow it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drilled {
+    /// The backup.
+    #[serde(flatten)]
+    pub drill: DrillReport,
+    /// The log backups; none where there are none.
+    pub log_drill: Option<DrillReport>,
 }
 
 /// What a check of all backups found.
@@ -60,7 +73,8 @@ pub struct RecoveryKey {
 
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
-    /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it.
+    /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it, and a drill proves
+    /// the log backups that lead here from the backup before.
     ///
     /// Whether data was saved and proven is noted, and on the disk when this returns.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
@@ -69,7 +83,8 @@ impl Operations {
         let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
         let backup = self.save(&ready, &repository, next).inspect_err(|error| self.note_try(Err(error)))?;
         if !drilled {
-            return Ok(BackedUp { backup: (&backup).into(), drill: None, dropped: Vec::new(), copies: Vec::new() });
+            let (dropped, copies) = (Vec::new(), Vec::new());
+            return Ok(BackedUp { backup: (&backup).into(), drill: None, log_drill: None, dropped, copies });
         }
         let report = self.prove_backup(&ready, &repository, &backup);
         self.note_try(report.as_ref().map(drop));
@@ -85,9 +100,12 @@ impl Operations {
         let outcome = self.copy_to_each(&ready.pins, &repository, &settings.copies);
         let dropped = forgotten?.dropped;
         let copies = outcome?.copies;
+        let log_drill = self.prove_logs_before(&ready, &repository, &backup);
+        self.note_try(log_drill.as_ref().map(drop));
+        let log_drill = log_drill?;
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
-        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), dropped, copies })
+        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), log_drill, dropped, copies })
     }
 
     fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<Backup> {
@@ -119,12 +137,14 @@ impl Operations {
         }
     }
 
-    /// Restores a backup on trial, the named one or the newest, and marks it as proven if every check passes.
-    pub fn drill(&self, backup: Option<&str>) -> Result<DrillReport> {
+    /// Restores a backup on trial, the named one or the newest, then what was logged since, and marks each as proven if every check
+    /// passes.
+    pub fn drill(&self, backup: Option<&str>) -> Result<Drilled> {
         let ready = self.ready_to_back_up("drill")?;
         let repository = self.repository()?;
         let backup = chosen_backup(&repository, backup, &ready.pins)?;
-        self.prove_backup(&ready, &repository, &backup)
+        let drill = self.prove_backup(&ready, &repository, &backup)?;
+        Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? })
     }
 
     /// Every backup, oldest first. Changes nothing.
@@ -164,13 +184,43 @@ impl Operations {
 
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
+        passed(self.drill_of(ready).prove(repository, &open)?)
+    }
+
+    /// What was logged since the backup before this one. The log is saved first, so that points in time are proven up to this backup, with
+    /// which the next ones begin.
+    fn prove_logs_before(
+        &self,
+        ready: &ReadyToBackUp,
+        repository: &Repository,
+        backup: &Backup,
+    ) -> Result<Option<DrillReport>> {
         let release = &ready.release.release;
-        let drill = Drill { cluster: &ready.cluster, paths: &self.paths, release, progress: &*self.progress };
-        let report = drill.prove(repository, &open)?;
-        match report.refusal() {
-            Some(refusal) => Err(refusal.into()),
-            None => Ok(report),
+        if !has_logs(release, &ready.pins.settings.backups) {
+            return Ok(None);
         }
+        let known = repository.backups().map_err(unusable)?;
+        let mut earlier = known.iter().rev().skip_while(|known| known.id != backup.id).skip(1);
+        let Some(before) = earlier.find(|known| is_of(known, &ready.pins)) else {
+            return Ok(None);
+        };
+        self.save_logs(release)?;
+        self.prove_logs(ready, repository, before)
+    }
+
+    fn prove_logs(
+        &self,
+        ready: &ReadyToBackUp,
+        repository: &Repository,
+        backup: &Backup,
+    ) -> Result<Option<DrillReport>> {
+        let open = repository.open_backup(backup.id).map_err(unusable)?;
+        self.drill_of(ready).prove_logs(repository, &open)?.map(passed).transpose()
+    }
+
+    fn drill_of<'a>(&'a self, ready: &'a ReadyToBackUp) -> Drill<'a> {
+        let release = &ready.release.release;
+        Drill { cluster: &ready.cluster, paths: &self.paths, release, progress: &*self.progress }
     }
 
     /// Takes the site's lock, so that nothing changes meanwhile, and looks at what is installed.
@@ -196,6 +246,14 @@ struct ReadyToBackUp {
     release: TrustedRelease,
     cluster: Cluster,
     _lock: SiteLock,
+}
+
+/// The report, or the error of a drill that proved nothing.
+fn passed(report: DrillReport) -> Result<DrillReport> {
+    match report.refusal() {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(report),
+    }
 }
 
 fn no_backups() -> StepError {

@@ -55,7 +55,7 @@ use landfall_media::progress::Progress;
 pub use administration::Pod;
 pub use adopt_backups::AdoptedBackups;
 pub use back_up_logs::SavedLogs;
-pub use backup::{BackedUp, BackupCheckReport, RecoveryKey};
+pub use backup::{BackedUp, BackupCheckReport, Drilled, RecoveryKey};
 pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
 pub use changed_data::DataChoice;
@@ -91,7 +91,7 @@ pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
     BackupCopies, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, DrillReport, DrilledStream,
-    LogOutcome, LogStatus, PointsInTime, SavedLog, StreamSummary,
+    LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};

@@ -1,6 +1,8 @@
-//! A drill: a backup is restored into a namespace that is thrown away, and checked there. Running software is not touched.
+//! A drill: a backup, or what was logged since, is restored into a namespace that is thrown away, and checked there. Running software is
+//! not touched.
 
 mod namespace;
+mod trial;
 mod workload;
 
 use std::time::Instant;
@@ -19,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check::CheckResult;
 use super::error::unusable;
-use super::manifest::Manifest;
 use super::room::refuse;
 use super::{SavedStream, estimate, load};
 use crate::room::Demand;
+use trial::Trial;
 
 /// What a drill showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,26 +48,34 @@ pub struct DrillReport {
 pub struct DrilledStream {
     /// `COMPONENT/RULE`.
     pub stream: String,
-    /// Bytes that were loaded; none where the backup does not know.
+    /// Bytes that were loaded of the backup; none where the backup does not know.
     pub size_bytes: Option<u64>,
+    /// The last point in time up to which log backups were applied, RFC 3339 in UTC; none where it is as of the backup.
+    #[serde(default)]
+    pub recovered_to: Option<String>,
     /// What was checked.
     pub checks: Vec<CheckResult>,
 }
 
 impl DrillReport {
     /// Every check that failed, with its stream.
-    pub fn failed(&self) -> impl Iterator<Item = (&str, &CheckResult)> {
-        self.streams.iter().flat_map(|drilled| {
-            drilled.checks.iter().filter(|check| !check.passed).map(|check| (drilled.stream.as_str(), check))
-        })
+    pub fn failed(&self) -> impl Iterator<Item = (&DrilledStream, &CheckResult)> {
+        self.streams
+            .iter()
+            .flat_map(|drilled| drilled.checks.iter().filter(|check| !check.passed).map(move |check| (drilled, check)))
     }
 
-    /// The error of a drill that did not prove its backup.
+    /// The error of a drill that did not prove its backup, or the log.
     pub(crate) fn refusal(&self) -> Option<StepError> {
-        let (stream, check) = self.failed().next()?;
+        let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
-        let what = format!("the backup of {} is not proven: {stream}: {}; found {found}", self.time, check.shows);
-        Some(StepError::new(codes::BACKUP_UNPROVEN, what))
+        let (code, what) = match recovered_to {
+            None => (codes::BACKUP_UNPROVEN, format!("the backup of {}", self.time)),
+            Some(to) => {
+                (codes::LOG_UNPROVEN, format!("the log of {stream} from the backup of {} until {to}", self.time))
+            }
+        };
+        Some(StepError::new(code, format!("{what} is not proven: {stream}: {}; found {found}", check.shows)))
     }
 }
 
@@ -83,41 +93,58 @@ pub(crate) struct Drill<'a> {
 
 impl Drill<'_> {
     /// Restores a backup on trial, and marks it as proven if every check passes. A check that fails is no error: the report
-    /// says so. Nothing of the drill stays in the cluster.
+    /// shows it. Nothing of the drill stays in the cluster.
     pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
-        let report = self.run(backup)?;
+        self.run(repository, &Trial::of_backup(backup)?)
+    }
+
+    /// Restores on trial what was logged since a backup, up to the last point in time, and marks the log backups that lead there as
+    /// proven if every check passes; none where no log backup follows the backup.
+    pub(crate) fn prove_logs(
+        &self,
+        repository: &Repository,
+        backup: &OpenBackup,
+    ) -> Result<Option<DrillReport>, StepError> {
+        let trial = Trial::of_logs(repository, backup)?;
+        trial.map(|trial| self.run(repository, &trial)).transpose()
+    }
+
+    fn run(&self, repository: &Repository, trial: &Trial<'_>) -> Result<DrillReport, StepError> {
+        let report = self.restore(trial)?;
         if report.passed {
             let text = serde_json::to_string(&report).map_err(|error| {
                 StepError::new(codes::BUG, "the report of a drill cannot be written").because(error)
             })?;
-            let proof = Proof { time: Timestamp::now(), report: text };
-            repository.mark_proven(backup.backup().id, proof).map_err(unusable)?;
+            for id in trial.proves() {
+                let proof = Proof { time: Timestamp::now(), report: text.clone() };
+                repository.mark_proven(id, proof).map_err(unusable)?;
+            }
         }
         Ok(report)
     }
 
-    fn run(&self, backup: &OpenBackup) -> Result<DrillReport, StepError> {
-        let begun = Instant::now();
-        let manifest = Manifest::read(backup)?;
-        manifest.refuse_other(self.release)?;
-        self.refuse_too_large(backup, &manifest)?;
+    fn restore(&self, trial: &Trial<'_>) -> Result<DrillReport, StepError> {
+        let (begun, backup) = (Instant::now(), trial.backup.backup());
+        trial.manifest.refuse_other(self.release)?;
+        self.refuse_too_large(trial)?;
         for left in self.cluster.leftover_drills()? {
             self.cluster.delete_drill(&left.namespace, namespace::LIMIT)?;
         }
         let mut streams = Vec::new();
-        for group in groups(&manifest.streams) {
+        for group in trial.groups() {
             let names: Vec<String> = group.iter().map(|saved| saved.name()).collect();
             self.progress.event(Event::Note(format!("drill: restoring {} on trial", names.join(", "))));
-            let checks = self.workload(backup, &group)?;
+            let checks = self.workload(trial, &group)?;
             streams.extend(group.iter().zip(checks).map(|(saved, checks)| DrilledStream {
                 stream: saved.name(),
-                size_bytes: load::size_bytes(backup, saved),
+                size_bytes: load::size_bytes(trial.backup, saved),
+                recovered_to: trial.recovery(saved).map(|recovery| format!("{:.0}", recovery.to)),
                 checks,
             }));
         }
         Ok(DrillReport {
-            backup: backup.backup().id.to_string(),
-            time: backup.backup().time.to_string(),
+            backup: backup.id.to_string(),
+            time: backup.time.to_string(),
             passed: streams.iter().flat_map(|drilled| &drilled.checks).all(|check| check.passed),
             seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
             streams,
@@ -125,19 +152,18 @@ impl Drill<'_> {
     }
 
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
-    fn refuse_too_large(&self, backup: &OpenBackup, manifest: &Manifest) -> Result<(), StepError> {
-        groups(&manifest.streams).iter().try_for_each(|group| {
-            let space = self.needed(backup, group);
+    fn refuse_too_large(&self, trial: &Trial<'_>) -> Result<(), StepError> {
+        trial.groups().iter().try_for_each(|group| {
+            let space = self.needed(trial, group);
             let demand = Demand { folder: self.paths.storage(), space, purpose: "for the drill" };
             refuse(self.paths, &[demand], &format!("a drill of {}", group[0].component))
         })
     }
 
     /// What loaded data and what its software adds may take.
-    fn needed(&self, backup: &OpenBackup, group: &[&SavedStream]) -> Space {
-        let loaded = group.iter().filter_map(|saved| load::size_bytes(backup, saved)).sum();
+    fn needed(&self, trial: &Trial<'_>, group: &[&SavedStream]) -> Space {
         let rules = group.iter().map(|saved| (saved.namespace.as_str(), &saved.rule));
-        estimate::drill_space(loaded, estimate::live(self.paths, self.cluster, rules))
+        estimate::drill_space(trial.loaded_bytes(group), estimate::live(self.paths, self.cluster, rules))
     }
 }
 
@@ -161,6 +187,7 @@ pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::Coded as _;
     use serde_json::json;
 
     use super::*;
@@ -189,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_check_that_failed_refuses_the_backup() {
-        let drilled = |checks| DrilledStream { stream: "db/files".to_owned(), size_bytes: Some(7), checks };
+        let drilled =
+            |checks| DrilledStream { stream: "db/files".to_owned(), size_bytes: Some(7), recovered_to: None, checks };
         let mut report = DrillReport {
             backup: "0f".to_owned(),
             time: "2026-11-22T12:00:00Z".to_owned(),
@@ -202,5 +230,10 @@ mod tests {
         let refusal = report.refusal().unwrap().to_string();
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: It has rows; found exit code 1";
         assert_eq!(refusal, expected);
+        report.streams[1].recovered_to = Some("2026-11-22T18:00:00Z".to_owned());
+        let refusal = report.refusal().unwrap();
+        let expected = "the log of db/files from the backup of 2026-11-22T12:00:00Z until 2026-11-22T18:00:00Z is not proven: \
+                        db/files: It has rows; found exit code 1";
+        assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::LOG_UNPROVEN, expected));
     }
 }

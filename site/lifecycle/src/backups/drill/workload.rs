@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use landfall_backup::OpenBackup;
 use landfall_cluster::drill::{DataVolume, DrillPod, END_LOADING, LOADER, claims};
 use landfall_cluster::ready::PodReason;
 use landfall_cluster::{ObjectName, Owner, Waiting};
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::super::check::{CheckResult, check};
 use super::super::load::Loading;
+use super::trial::Trial;
 use super::{Drill, SavedStream};
 use crate::pods::Container;
 
@@ -29,6 +29,10 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// What a failed load would have shown.
 const LOADED: &str = "The backup is loaded into an empty volume, and its software starts on it";
 
+/// The same of a backup with its log.
+const RECOVERED: &str =
+    "The backup and the log backups after it are loaded into an empty volume, and the software starts on them";
+
 /// Errors that speak against a backup.
 const FAILURES: [Code; 3] = [codes::RESTORE_LOAD, codes::CLUSTER_NOT_READY, codes::CLUSTER_FAILED];
 
@@ -39,24 +43,32 @@ impl Drill<'_> {
     /// Restores the streams of one container on trial. Returns the results of each stream's checks.
     pub(super) fn workload(
         &self,
-        backup: &OpenBackup,
+        trial: &Trial<'_>,
         group: &[&SavedStream],
     ) -> Result<Vec<Vec<CheckResult>>, StepError> {
         let first = group[0];
+        let shows = |saved: &SavedStream| if trial.recovery(saved).is_some() { RECOVERED } else { LOADED };
         self.within(&first.component, |namespace, owner| {
-            let server = match self.restored(backup, group, namespace, owner) {
+            let server = match self.restored(trial, group, namespace, owner) {
                 Ok(server) => server,
                 // What says nothing of the backup is no result: whoever repeats it may learn more.
                 Err(error) if !FAILURES.contains(&error.code()) => return Err(error),
                 Err(error) => {
-                    let failed =
-                        CheckResult::failed(LOADED, "it is loaded, and the software starts", with_causes(&error));
-                    return Ok(vec![vec![failed]; group.len()]);
+                    let found = with_causes(&error);
+                    let failed = |saved: &&SavedStream| {
+                        vec![CheckResult::failed(shows(saved), "it is loaded, and the software starts", &found)]
+                    };
+                    return Ok(group.iter().map(failed).collect());
                 }
             };
             let checked = |saved: &&SavedStream| {
-                let loaded = CheckResult::passed(LOADED);
-                std::iter::once(loaded).chain(check(self.cluster, saved, &server)).collect()
+                let loaded = CheckResult::passed(shows(saved));
+                let checks = match trial.recovery(saved) {
+                    None => check(self.cluster, saved, &server),
+                    // A backup that was cut off since then may have written a later word.
+                    Some(_) => check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server),
+                };
+                std::iter::once(loaded).chain(checks).collect()
             };
             Ok(group.iter().map(checked).collect())
         })
@@ -65,13 +77,13 @@ impl Drill<'_> {
     /// A container that runs its own program on the restored data.
     fn restored(
         &self,
-        backup: &OpenBackup,
+        trial: &Trial<'_>,
         group: &[&SavedStream],
         namespace: &str,
         owner: &Owner,
     ) -> Result<Container, StepError> {
         let first = group[0];
-        let size_limit = self.needed(backup, group).bytes.to_string();
+        let size_limit = self.needed(trial, group).bytes.to_string();
         let empty = |(volume, _)| (volume, DataVolume::Empty { size_limit: size_limit.clone() });
         let volumes: BTreeMap<String, DataVolume> = claims(&first.workload).into_iter().map(empty).collect();
         let drilled = DrillPod {
@@ -81,7 +93,7 @@ impl Drill<'_> {
             name: &first.rule.workload.name,
             owner,
             volumes: &volumes,
-            lifetime: lifetime(group),
+            lifetime: lifetime(trial, group),
         };
         let pod = drilled.loader_before_server()?;
         self.copy_references(&pod, &first.namespace, namespace, owner)?;
@@ -97,7 +109,10 @@ impl Drill<'_> {
         for saved in group {
             let (cluster, paths, progress) = (self.cluster, self.paths, self.progress);
             let loading = Loading { cluster, paths, saved, into: &loader, progress };
-            loading.load(backup)?;
+            loading.load(trial.backup)?;
+            if let Some(recovery) = trial.recovery(saved) {
+                loading.recover(&recovery.logs, recovery.to)?;
+            }
         }
         let end = END_LOADING.map(str::to_owned);
         let ended = self.cluster.execute(namespace, &name.name, LOADER, &end, END_LIMIT);
@@ -134,10 +149,10 @@ fn is_loading(pod: &Value) -> bool {
 }
 
 /// How long the pod of these streams may live.
-fn lifetime(group: &[&SavedStream]) -> Duration {
+fn lifetime(trial: &Trial<'_>, group: &[&SavedStream]) -> Duration {
     let seconds = |saved: &&SavedStream| {
         let checks: u64 = saved.rule.checks.iter().map(|check| check.limit_seconds).sum();
-        saved.rule.limit_seconds + saved.ready_seconds + checks
+        saved.rule.limit_seconds * trial.programs(saved) + saved.ready_seconds + checks
     };
     MARGIN + Duration::from_secs(group.iter().map(seconds).sum())
 }

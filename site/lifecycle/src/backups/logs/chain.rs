@@ -1,7 +1,7 @@
 //! How far the log backups of a stream lead. Pure.
 
 use jiff::Timestamp;
-use landfall_backup::Backup;
+use landfall_backup::{Backup, BackupId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,6 +21,33 @@ pub struct PointsInTime {
     pub from: String,
     /// The last of them, RFC 3339 in UTC.
     pub until: String,
+    /// The newest part of them to whose end a drill has recovered.
+    pub proven: Option<ProvenPoints>,
+}
+
+/// A part of a time span that a drill has proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvenPoints {
+    /// The first point in time, RFC 3339 in UTC.
+    pub from: String,
+    /// The last one, RFC 3339 in UTC.
+    pub until: String,
+}
+
+/// A span of points in time of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Span {
+    stream: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Span {
+    /// The first and the last full second of it.
+    fn ends(&self) -> (String, String) {
+        (format!("{:.0}", up_to_second(self.from)), format!("{:.0}", self.until))
+    }
 }
 
 fn fact<'a>(backup: &'a Backup, key: &str) -> &'a str {
@@ -55,6 +82,17 @@ impl<'a> Chain<'a> {
         self.0.iter().map(|log| log.time).max()
     }
 
+    /// All of them, oldest first.
+    pub(crate) fn ids(&self) -> Vec<BackupId> {
+        self.0.iter().map(|log| log.id).collect()
+    }
+
+    /// The last time that a drill has recovered to by them; none if none has.
+    fn proven_until(&self) -> Option<Timestamp> {
+        let newest = self.0.iter().rposition(|log| log.proof.is_some())?;
+        self.0[..=newest].iter().map(|log| log.time).max()
+    }
+
     /// The log backups that lead to a time: the last of them has everything that was written until then. None if it is too late.
     pub(crate) fn to(&self, at: Timestamp) -> Option<&[&'a Backup]> {
         let last = self.0.iter().position(|log| log.time >= at)?;
@@ -68,32 +106,40 @@ fn up_to_second(time: Timestamp) -> Timestamp {
     if rest == 0 { time } else { Timestamp::from_second(time.as_second() + 1).unwrap_or(time) }
 }
 
-/// Adds a time span, which may continue the one before it of the same stream.
-pub(super) fn add(spans: &mut Vec<(String, Timestamp, Timestamp)>, stream: String, from: Timestamp, until: Timestamp) {
-    match spans.iter_mut().rev().find(|span| span.0 == stream) {
-        Some(span) if from <= span.2 => span.2 = span.2.max(until),
-        _ => spans.push((stream, from, until)),
+/// Adds a time span, which may continue the one before it of the same stream; one that is empty is none.
+fn add(spans: &mut Vec<Span>, new: Span) {
+    if new.until <= new.from {
+        return;
+    }
+    match spans.iter_mut().rev().find(|span| span.stream == new.stream) {
+        Some(span) if new.from <= span.until => span.until = span.until.max(new.until),
+        _ => spans.push(new),
     }
 }
 
 impl PointsInTime {
     /// The points in time of these backups of all data, oldest first, each with its streams.
     pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &[Backup]) -> Vec<Self> {
-        let mut spans = Vec::new();
+        let (mut spans, mut proven) = (Vec::new(), Vec::new());
         for (backup, streams) in backups {
             for saved in streams {
-                let from = backup.ended.unwrap_or(backup.time);
-                if let Some(until) = Chain::of(saved, logs).until().filter(|until| *until > from) {
-                    add(&mut spans, saved.name(), from, until);
-                }
+                let (from, chain) = (backup.ended.unwrap_or(backup.time), Chain::of(saved, logs));
+                let span = |until: Option<Timestamp>| Span { stream: saved.name(), from, until: until.unwrap_or(from) };
+                add(&mut spans, span(chain.until()));
+                add(&mut proven, span(chain.proven_until()));
             }
         }
-        let span = |(stream, from, until): (String, Timestamp, Timestamp)| Self {
-            stream,
-            from: format!("{:.0}", up_to_second(from)),
-            until: format!("{until:.0}"),
-        };
-        spans.into_iter().map(span).collect()
+        spans.iter().map(|span| Self::new(span, &proven)).collect()
+    }
+
+    fn new(span: &Span, proven: &[Span]) -> Self {
+        let is_part = |part: &&Span| part.stream == span.stream && span.from <= part.from && part.until <= span.until;
+        let proven = proven.iter().rev().find(is_part).map(|part| {
+            let (from, until) = part.ends();
+            ProvenPoints { from, until }
+        });
+        let (from, until) = span.ends();
+        Self { stream: span.stream.clone(), from, until, proven }
     }
 }
 
@@ -174,6 +220,26 @@ pub(crate) mod tests {
     fn links_in_a_circle_end() {
         let logs = [log(5, "a", "b"), log(6, "b", "a")];
         assert_eq!(Chain::of(&saved(Some("a")), &logs).until(), Some(time(6)));
+    }
+
+    #[test]
+    fn points_in_time_are_proven_as_far_as_a_drill_has_recovered() {
+        let proof = || Some(landfall_backup::Proof { time: time(50), report: String::new() });
+        let mut logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d"), log(20, "d", "e")];
+        let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
+        let backups = [full(1), full(12)];
+        let proven = |logs: &[Backup]| {
+            let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
+            let [points] = &PointsInTime::of(&[with(0, "a"), with(1, "c")], logs)[..] else { panic!("one span") };
+            assert_eq!((points.from.as_str(), points.until.as_str()), ("1970-01-01T00:01:00Z", "1970-01-01T00:20:00Z"));
+            points.proven.as_ref().map(|part| (part.from[11..16].to_owned(), part.until[11..16].to_owned()))
+        };
+        let part = |from: &str, until: &str| Some((from.to_owned(), until.to_owned()));
+        assert_eq!(proven(&logs), None);
+        logs[1].proof = proof();
+        assert_eq!(proven(&logs), part("00:01", "00:10"));
+        logs[2].proof = proof();
+        assert_eq!(proven(&logs), part("00:01", "00:15"), "the second night continues the first one");
     }
 
     #[test]

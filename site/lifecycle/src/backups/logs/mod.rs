@@ -9,9 +9,9 @@ mod record;
 mod save;
 
 pub(crate) use chain::Chain;
-pub use chain::PointsInTime;
 #[cfg(test)]
 pub(crate) use chain::tests;
+pub use chain::{PointsInTime, ProvenPoints};
 pub(crate) use record::LogRecords;
 pub use record::LogStatus;
 pub(crate) use save::SavingLogs;

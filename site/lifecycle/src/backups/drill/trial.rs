@@ -1,0 +1,98 @@
+//! What a drill restores: a backup, or those of its streams that log backups follow, with the log.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_backup::{BackupId, OpenBackup, Repository};
+use landfall_engine::step::StepError;
+
+use super::super::error::unusable;
+use super::super::logs::Chain;
+use super::super::manifest::Manifest;
+use super::{SavedStream, groups, load};
+
+/// What is restored on trial.
+pub(super) struct Trial<'a> {
+    pub(super) backup: &'a OpenBackup,
+    pub(super) manifest: Manifest,
+    content: Content,
+}
+
+enum Content {
+    /// Every stream, as of the backup.
+    Backup,
+    /// The streams that log backups follow, by name, and what the same containers load.
+    Logs(BTreeMap<String, Recovery>),
+}
+
+/// What is applied to a stream once it is loaded.
+pub(super) struct Recovery {
+    /// The last point in time that the log leads to.
+    pub(super) to: Timestamp,
+    /// The log backups, oldest first.
+    pub(super) logs: Vec<OpenBackup>,
+}
+
+impl<'a> Trial<'a> {
+    /// A backup as it was made.
+    pub(super) fn of_backup(backup: &'a OpenBackup) -> Result<Self, StepError> {
+        Ok(Self { backup, manifest: Manifest::read(backup)?, content: Content::Backup })
+    }
+
+    /// The last point in time that each log leads to from a backup; none where no log backup follows it.
+    pub(super) fn of_logs(repository: &Repository, backup: &'a OpenBackup) -> Result<Option<Self>, StepError> {
+        let manifest = Manifest::read(backup)?;
+        let known = repository.everything().map_err(unusable)?.logs;
+        let begun = backup.backup().ended.unwrap_or(backup.backup().time);
+        let mut recoveries = BTreeMap::new();
+        for saved in &manifest.streams {
+            let chain = Chain::of(saved, &known);
+            let Some(to) = chain.until().filter(|until| *until > begun) else { continue };
+            let logs = repository.open_backups(&chain.ids()).map_err(unusable)?;
+            recoveries.insert(saved.name(), Recovery { to, logs });
+        }
+        Ok((!recoveries.is_empty()).then_some(Self { backup, manifest, content: Content::Logs(recoveries) }))
+    }
+
+    /// What one container loads, in the order of the backup.
+    pub(super) fn groups(&self) -> Vec<Vec<&SavedStream>> {
+        let mut groups = groups(&self.manifest.streams);
+        if matches!(self.content, Content::Logs(_)) {
+            groups.retain(|group| group.iter().any(|saved| self.recovery(saved).is_some()));
+        }
+        groups
+    }
+
+    /// What is applied to this stream, if anything is.
+    pub(super) fn recovery(&self, saved: &SavedStream) -> Option<&Recovery> {
+        match &self.content {
+            Content::Backup => None,
+            Content::Logs(recoveries) => recoveries.get(&saved.name()),
+        }
+    }
+
+    /// What it proves: the backup, or the newest log backup of each stream, to which the others lead.
+    pub(super) fn proves(&self) -> Vec<BackupId> {
+        match &self.content {
+            Content::Backup => vec![self.backup.backup().id],
+            Content::Logs(recoveries) => {
+                let newest = recoveries.values().filter_map(|recovery| recovery.logs.last());
+                newest.map(|log| log.backup().id).collect()
+            }
+        }
+    }
+
+    /// Bytes that these streams load, the log backups included.
+    pub(super) fn loaded_bytes(&self, group: &[&SavedStream]) -> u64 {
+        let of_stream = |saved: &&SavedStream| {
+            let logs = self.recovery(saved).into_iter().flat_map(|recovery| &recovery.logs);
+            std::iter::once(self.backup).chain(logs).filter_map(|backup| load::size_bytes(backup, saved)).sum::<u64>()
+        };
+        group.iter().map(of_stream).sum()
+    }
+
+    /// How many programs load these streams, one after another, each within the limit of its rule.
+    pub(super) fn programs(&self, saved: &SavedStream) -> u64 {
+        self.recovery(saved).map_or(1, |recovery| recovery.logs.len() as u64 + 2)
+    }
+}
