@@ -35,6 +35,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     pub service_addresses: Option<Part>,
     #[serde(default)]
+    pub firewall: Option<Part>,
+    #[serde(default)]
     pub components: Vec<ComponentStatus>,
     pub registry: Option<Registry>,
     pub certificates: Option<CertificatesStatus>,

@@ -54,6 +54,9 @@ fn text(report: &StatusReport) -> String {
     if let Some(addresses) = &report.service_addresses {
         let _infallible = writeln!(text, "services  {}", state_text(addresses.reason.as_deref()));
     }
+    if let Some(firewall) = &report.firewall {
+        let _infallible = writeln!(text, "firewall  {}", state_text(firewall.reason.as_deref()));
+    }
     if let Some(registry) = &report.registry {
         registry_text(&mut text, registry);
     }

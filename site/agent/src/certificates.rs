@@ -31,6 +31,18 @@ const LASTING: [&str; 4] = [AUTHORITIES[0], AUTHORITIES[1], AUTHORITIES[2], "pki
 /// Authorities, by path below `/etc/kubernetes` without extension.
 pub(crate) const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
+/// Pairs that kubeadm makes of every control plane with an etcd of its own, by path below `/etc/kubernetes` without extension. One of
+/// which nothing is left must be missed.
+const MADE: [&str; 7] = [
+    "pki/apiserver",
+    "pki/apiserver-etcd-client",
+    "pki/apiserver-kubelet-client",
+    "pki/etcd/healthcheck-client",
+    "pki/etcd/peer",
+    "pki/etcd/server",
+    "pki/front-proxy-client",
+];
+
 /// What must be done about the control plane's certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Work {
@@ -153,14 +165,15 @@ fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
     Ok(work)
 }
 
-/// Pairs that kubeadm renews, by path below `/etc/kubernetes` without extension.
+/// Pairs that kubeadm makes and renews, by path below `/etc/kubernetes` without extension, those that are lost included.
 pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     let pair = |file: PathBuf| {
         let extension = file.extension()?.to_str()?;
         let name = file.strip_prefix(paths.kubernetes()).ok()?.with_extension("").to_str()?.to_owned();
         (["crt", "key"].contains(&extension) && !LASTING.contains(&name.as_str())).then_some(name)
     };
-    Ok(renewal::files_below(&paths.kubernetes().join("pki"))?.into_iter().filter_map(pair).collect())
+    let found = renewal::files_below(&paths.kubernetes().join("pki"))?.into_iter().filter_map(pair);
+    Ok(MADE.into_iter().map(str::to_owned).chain(found).collect())
 }
 
 /// Fails if a file is lost that only a backup can restore. kubeadm would make a new one that matches nothing.
@@ -198,11 +211,12 @@ mod tests {
             for name in ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"] {
                 host.write(&format!("pki/{name}"), "not to be read");
             }
-            for name in ["sa.key", "sa.pub", "apiserver.key", "etcd/server.key"] {
+            for name in ["sa.key", "sa.pub"] {
                 host.write(&format!("pki/{name}"), "a key");
             }
-            for name in ["pki/apiserver.crt", "pki/etcd/server.crt"] {
-                host.write(name, PEM);
+            for pair in MADE {
+                host.write(&format!("{pair}.key"), "a key");
+                host.write(&format!("{pair}.crt"), PEM);
             }
             for name in KUBECONFIGS {
                 host.write(&format!("{name}.conf"), &kubeconfig());
@@ -234,7 +248,11 @@ mod tests {
         host.write("pki/etcd/server.key", "");
         host.write("scheduler.conf", "");
         fs_err::remove_file(host.paths.kubernetes().join("super-admin.conf")).unwrap();
-        let pairs = ["pki/apiserver", "pki/etcd/server"].map(str::to_owned).to_vec();
+        // Of one, nothing is left.
+        for extension in ["crt", "key"] {
+            fs_err::remove_file(host.paths.kubernetes().join(format!("pki/front-proxy-client.{extension}"))).unwrap();
+        }
+        let pairs = ["pki/apiserver", "pki/etcd/server", "pki/front-proxy-client"].map(str::to_owned).to_vec();
         let kubeconfigs = vec!["super-admin", "scheduler"];
         assert_eq!(host.work(EARLY), Work { pairs, kubeconfigs, renews: false });
     }

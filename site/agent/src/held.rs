@@ -73,7 +73,16 @@ mod tests {
             let wanted = found.iter().filter(|one| wanted(one.found));
             wanted.map(|one| one.file.strip_prefix(folder.path()).unwrap().display().to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(names(|found| found == Found::Missing), ["etc/kubernetes/scheduler.conf"]);
+        let missing = [
+            "etc/kubernetes/pki/apiserver-etcd-client.crt",
+            "etc/kubernetes/pki/apiserver-kubelet-client.crt",
+            "etc/kubernetes/pki/etcd/healthcheck-client.crt",
+            "etc/kubernetes/pki/etcd/peer.crt",
+            "etc/kubernetes/pki/etcd/server.crt",
+            "etc/kubernetes/pki/front-proxy-client.crt",
+            "etc/kubernetes/scheduler.conf",
+        ];
+        assert_eq!(names(|found| found == Found::Missing), missing);
         assert_eq!(names(|found| found == Found::Unreadable), ["etc/kubernetes/pki/etcd/ca.crt"]);
         assert_eq!(
             names(|found| matches!(found, Found::Whole(_))),

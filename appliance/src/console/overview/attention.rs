@@ -59,6 +59,7 @@ pub fn matters(status: &Status) -> Vec<Matter> {
         }
     }
     list.part("Service addresses", status.service_addresses.as_ref(), "/node");
+    list.part("Firewall", status.firewall.as_ref(), "/node");
     for component in &status.components {
         for reason in &component.reasons {
             list.add(State::Bad, component.component.clone(), reason, format!("/components/{}", component.component));

@@ -13,7 +13,7 @@ mod network;
 pub mod sample;
 
 pub use filter::closed_chains;
-pub use network::nameservers;
+pub use network::{collect as collect_network, nameservers};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -11,7 +11,8 @@ use crate::netlink;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-pub(super) fn collect(paths: &SitePaths) -> Result<Network, StepError> {
+/// Addresses, routes, nameservers, ports and firewalls of this host. Changes nothing.
+pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
     let failed = |error: std::io::Error| {
         StepError::new(codes::NODE_NETWORK, "cannot read the host's network configuration").because(error)
     };

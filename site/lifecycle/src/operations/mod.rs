@@ -78,9 +78,9 @@ pub use replaced_data::RemovedReplacedData;
 pub use restore::{PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
 pub use status::{
-    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
-    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
-    StepReport, Verdict,
+    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
+    FirewallStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus,
+    SiteState, StatusReport, StepReport, Verdict,
 };
 pub use support::CollectedSupport;
 pub use trust::Trust;

@@ -6,16 +6,21 @@ use super::Finding;
 use super::shell::quote;
 use crate::plan::network::Networks;
 use landfall_agent::bridge::BRIDGE;
-use landfall_host::facts::{ClosedChain, ClosedHook, Facts, Filter};
+use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
 
 /// The device that leads to pods on further nodes.
 const OVERLAY: &str = "flannel.1";
 
+/// What of the host's firewalls cuts pods off, now or at the next boot.
+pub(crate) fn closed(network: &Network, networks: &Networks) -> Vec<Finding> {
+    firewalld(network, networks).into_iter().chain(chains(network, networks)).collect()
+}
+
 /// firewalld rejects everything that its rules do not name, and another program's accept does not override a reject. So
 /// pods reach neither one another nor the API server unless firewalld trusts their addresses.
-pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Finding> {
-    let firewalld = facts.network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
+fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
+    let firewalld = network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
     let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
     let is_trusted = |pods: &&IpRange| {
         trusted.iter().any(|source| source.prefix() <= pods.prefix() && source.contains(pods.address()))
@@ -32,9 +37,9 @@ pub(super) fn firewalld(facts: &Facts, networks: &Networks) -> Option<Finding> {
 
 /// Chains that drop what no rule accepts must accept traffic from pods: another chain's accept does not override a
 /// drop.
-pub(super) fn closed(facts: &Facts, networks: &Networks) -> Option<Finding> {
+fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     let closed: Vec<&ClosedChain> =
-        facts.network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();
+        network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();
     if closed.is_empty() {
         return None;
     }

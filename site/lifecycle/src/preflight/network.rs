@@ -47,8 +47,7 @@ pub(super) fn findings(facts: &Facts, ports: &[u16], configuration: &SiteConfigu
     match Networks::of(configuration) {
         Ok(networks) => {
             blockers.extend(overlaps(facts, &networks));
-            blockers.extend(firewall::firewalld(facts, &networks));
-            blockers.extend(firewall::closed(facts, &networks));
+            blockers.extend(firewall::closed(&facts.network, &networks));
         }
         Err(error) => blockers.push(Finding::of(&error, "ranges of addresses")),
     }

@@ -5,6 +5,7 @@ mod agent;
 mod backups;
 mod certificates;
 mod components;
+mod firewall;
 mod host;
 mod nodes;
 #[cfg(any(test, feature = "testing"))]
@@ -37,6 +38,7 @@ use crate::settled::containers;
 pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
+pub use firewall::FirewallStatus;
 pub use host::{ClockStatus, DiskStatus, EtcdStatus};
 use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
@@ -84,7 +86,7 @@ pub struct StatusReport {
     pub verdict: Verdict,
     /// The state of the site.
     pub state: SiteState,
-    /// Whether all that should run is ready: release installed, agent, nodes, every component of the release, registry,
+    /// Whether all that should run is ready: release installed, agent, nodes, firewall, every component of the release, registry,
     /// certificates, clock, disk, etcd.
     pub ready: bool,
     /// The release, installed or on its way.
@@ -97,6 +99,8 @@ pub struct StatusReport {
     pub nodes: Vec<NodeStatus>,
     /// Whether the cluster's service addresses answer; none where the cluster was not asked.
     pub service_addresses: Option<ServiceAddresses>,
+    /// Whether the host's firewalls let packets of pods pass; none where nothing is installed.
+    pub firewall: Option<FirewallStatus>,
     /// Components of the release.
     pub components: Vec<ComponentStatus>,
     /// The site's registry.
@@ -219,6 +223,7 @@ impl StatusReport {
             && self.agent.as_ref().is_some_and(|agent| agent.ready)
             && self.registry.as_ref().is_some_and(|registry| registry.ready)
             && self.service_addresses.as_ref().is_some_and(|addresses| addresses.ready)
+            && self.firewall.as_ref().is_some_and(|firewall| firewall.ready)
             && !self.nodes.is_empty()
             && self.nodes.iter().all(|node| node.ready)
             && self.components.iter().all(is_ready)
@@ -239,6 +244,7 @@ impl StatusReport {
             agent: None,
             nodes: Vec::new(),
             service_addresses: None,
+            firewall: None,
             components: Vec::new(),
             registry: None,
             certificates: None,
@@ -279,6 +285,7 @@ impl Operations {
         });
         report.agent = AgentStatus::of(&self.paths);
         self.look_at_host(&mut report, Timestamp::now());
+        report.firewall = replay.state.pins.as_ref().map(|pins| FirewallStatus::of(&self.paths, &pins.settings));
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
         report.backups = BackupsStatus::of(&self.paths, &settings.copies);
         report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));

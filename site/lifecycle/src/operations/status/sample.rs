@@ -7,8 +7,9 @@ use landfall_engine::plan::Operation;
 use landfall_license::Entitlements;
 
 use super::{
-    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, NodeStatus,
-    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState, StatusReport, StepReport, Verdict,
+    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
+    FirewallStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState,
+    StatusReport, StepReport, Verdict,
 };
 use crate::backups::{BackupTry, CopyRecord, LogStatus};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
@@ -48,6 +49,7 @@ pub fn installed() -> StatusReport {
             pressures: Vec::new(),
         }],
         service_addresses: Some(ServiceAddresses { ready: true, reason: None }),
+        firewall: Some(FirewallStatus { ready: true, reason: None, commands: Vec::new() }),
         components: vec![component("assistant", 3), component("postgres", 4)],
         registry: Some(RegistryStatus {
             address: "127.0.0.1:5000".to_owned(),

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn nothing_that_is_not_ready_or_not_known_passes_for_ready() {
-        let spoilers: [fn(&mut StatusReport); 16] = [
+        let spoilers: [fn(&mut StatusReport); 20] = [
             |report| report.agent = None,
             |report| report.agent.as_mut().unwrap().ready = false,
             |report| report.nodes[0].ready = false,
@@ -115,7 +115,11 @@ mod tests {
             |report| report.registry.as_mut().unwrap().ready = false,
             |report| report.certificates = None,
             |report| report.certificates.as_mut().unwrap().ready = false,
+            |report| report.clock = None,
             |report| report.clock.as_mut().unwrap().ready = false,
+            |report| report.firewall = None,
+            |report| report.firewall.as_mut().unwrap().ready = false,
+            |report| report.components[0].total += 1,
             |report| report.disk = None,
             |report| report.disk.as_mut().unwrap().ready = false,
             |report| report.etcd = None,
