@@ -129,6 +129,9 @@ struct Kept {
     /// One for each command and temperature.
     commands: Vec<Row>,
     parts: Vec<Row>,
+    /// Parts of which no run was kept.
+    #[serde(default)]
+    not_run: Vec<String>,
 }
 
 impl Kept {
@@ -154,6 +157,8 @@ impl Kept {
         let earlier = std::mem::take(&mut self.parts);
         let latest = |name: &str| rows.iter().chain(&earlier).find(|row| row.name == name).cloned();
         self.parts = order.iter().filter_map(|name| latest(name)).collect();
+        let not_run = order.iter().filter(|name| latest(name).is_none());
+        self.not_run = not_run.map(|name| (*name).to_owned()).collect();
     }
 
     fn document(&self) -> String {
@@ -169,6 +174,9 @@ impl Kept {
                 let _infallible =
                     writeln!(text, "| `{name}` | {} | {result} | {minutes} | {ran} |", temperature.name());
             }
+        }
+        for name in &self.not_run {
+            let _infallible = writeln!(text, "| `{name}` | – | not run | – | |");
         }
         text
     }
@@ -218,6 +226,7 @@ mod tests {
         let text = kept.document();
         assert!(text.contains("| `lint` | warm | passed | 1.5 | one |"), "{text}");
         assert!(text.contains("| `unit` | warm | **failed** | 1.5 | two |"), "{text}");
+        assert!(text.ends_with("| `new` | – | not run | – | |\n"), "{text}");
     }
 
     #[test]
