@@ -41,7 +41,7 @@ commonName = supplied
 organizationName = optional
 ";
 
-/// Two boots with unusable certificates; after each the site must be ready with usable ones.
+/// Boots with unusable certificates; after each the site must be ready with usable ones.
 pub(crate) fn unusable_certificates(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     reissue(machine, SERVING, SERVING_KEY, ENDED)?;
@@ -51,7 +51,12 @@ pub(crate) fn unusable_certificates(engineer: Engineer<'_>) -> Result<()> {
     let client = machine.run(&format!("readlink {CLIENT}"))?.stdout;
     reissue(machine, SERVING, SERVING_KEY, NOT_YET_VALID)?;
     reissue(machine, client.trim(), client.trim(), ENDED)?;
-    restart(engineer, "a boot with a certificate that was not valid yet and one that had ended")
+    restart(engineer, "a boot with a certificate that was not valid yet and one that had ended")?;
+
+    let client = machine.run(&format!("readlink {CLIENT}"))?.stdout;
+    machine.run(&format!("rm {SERVING} {SERVING_KEY}"))?;
+    reissue(machine, client.trim(), client.trim(), NOT_YET_VALID)?;
+    restart(engineer, "a boot without the pair of the API server, and with a certificate that was not valid yet")
 }
 
 fn restart(engineer: Engineer<'_>, since: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::site::wait_until;
 use landfall_tests::{printer, proofs};
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ fn a_site_survives_the_administration_of_its_host() -> Result<()> {
     for _ in 0..FLUSHES {
         flush_with_the_agent(engineer)?;
     }
-    nameservers_come_and_go(&machine)?;
+    nameservers_come_and_go(engineer)?;
     a_kubelet_hangs(engineer)?;
     flush_without_the_agent(engineer)?;
     engineer.uninstall_all()?;
@@ -113,7 +113,8 @@ fn flush_with_the_agent(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// CoreDNS queries the host's current nameservers, and survives without any.
-fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
+fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
     let reloads = || -> Result<usize> {
         let logs = proofs::administer(machine, "kubectl --namespace kube-system logs deployment/coredns")?;
         ensure!(logs.status.success(), "CoreDNS has no log: {}", logs.stderr);
@@ -121,9 +122,11 @@ fn nameservers_come_and_go(machine: &Machine) -> Result<()> {
     };
     let before = reloads()?;
     let resolver = machine.read_file("/etc/resolv.conf")?;
-    for (count, content) in [(1, b"nameserver 192.0.2.53\n".to_vec()), (2, resolver)] {
+    // Another one, none, and the one that there was.
+    for (count, content) in [(1, b"nameserver 192.0.2.53\n".to_vec()), (2, Vec::new()), (3, resolver)] {
         machine.write_file("/etc/resolv.conf", &content, 0o644)?;
         wait_until("CoreDNS to reload", RELOAD_LIMIT, || Ok((reloads()? >= before + count).then_some(())))?;
+        engineer.landfall(&["prove", "names"])?.report("names within the cluster")?;
     }
     let line = "kubectl --namespace kube-system get pods --selector k8s-app=kube-dns \
                 --output jsonpath='{.items[*].status.containerStatuses[*].restartCount}'";
