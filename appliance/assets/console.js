@@ -16,6 +16,17 @@
   // On a phone the navigation is a strip that scrolls.
   var here = document.querySelector("nav [aria-current]");
   if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+  // A file that is chosen is shown as text, so that a person sees what is sent.
+  document.querySelectorAll("[data-file]").forEach(function (field) {
+    field.hidden = false;
+    var chooser = field.querySelector("[data-into]");
+    chooser.addEventListener("change", function () {
+      if (!chooser.files[0]) return;
+      chooser.files[0].text().then(function (text) {
+        document.getElementById(chooser.dataset.into).value = text;
+      });
+    });
+  });
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:timeout", failed);
   document.addEventListener("htmx:responseError", failed);

@@ -78,7 +78,7 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
         _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
-        Some("dist") => BTreeSet::from([Work::Program]),
+        Some("dist" | "documents") => BTreeSet::from([Work::Program]),
         Some("fuzz") => BTreeSet::from([Work::Program, Work::Fuzz]),
         Some("site") => BTreeSet::from([Work::Machines]),
         Some("images") => BTreeSet::from([Work::Parts]),

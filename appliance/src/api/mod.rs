@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 pub use changes::{Intent, ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
-pub use site::back_up_now;
+pub use site::{back_up_now, import_license};
 
 use crate::context::Context;
 use crate::refusal::Refusal;
@@ -32,7 +32,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::status))
         .routes(routes!(site::releases))
         .routes(routes!(site::backups, site::begin_backup))
-        .routes(routes!(site::license))
+        .routes(routes!(site::license, site::import))
         .routes(routes!(changes::operation))
         .routes(routes!(changes::media, changes::look))
         .routes(routes!(changes::plan))

@@ -5,6 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use landfall_error_codes::codes;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Body;
 
 use crate::access::Caller;
 use crate::audit::{Author, Event, record};
@@ -85,6 +89,57 @@ pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal
 )]
 pub async fn license(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::License).await
+}
+
+/// A license to import.
+#[derive(Deserialize, JsonSchema)]
+pub struct NewLicense {
+    /// The text of the file that the vendor sent.
+    license: String,
+}
+
+/// Import a license
+///
+/// The host verifies it, and has stored it when this is answered.
+#[utoipa::path(
+    post,
+    path = "/api/v1/license",
+    operation_id = "importLicense",
+    tag = "site",
+    request_body(content = ref("#/components/schemas/NewLicense"), description = "the license", content_type = "application/json"),
+    responses(
+        (status = 204, description = "the license is stored"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn import(
+    State(context): State<Context>,
+    caller: Caller,
+    Body(NewLicense { license }): Body<NewLicense>,
+) -> Result<StatusCode, Refusal> {
+    import_license(&context, &caller, license).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Hands a license to the host, which verifies it. As for backups, the wish is recorded before, and what came of it afterwards,
+/// whether or not the browser still waits.
+pub async fn import_license(context: &Context, caller: &Caller, license: String) -> Result<(), Refusal> {
+    if license.trim().is_empty() {
+        return Err(Refusal::Invalid("license: give the text of the file that the vendor sent".to_owned()));
+    }
+    let asking = tokio::spawn(ask_for_import(context.clone(), caller.author(), license));
+    asking.await.context(codes::BUG, || "the import of a license broke off".to_owned())?
+}
+
+async fn ask_for_import(context: Context, author: Author, license: String) -> Result<(), Refusal> {
+    note(&context, &author, Event::done("license.ask", "site")).await?;
+    let imported = context.site.import_license(&author.name, &author.correlation, &license).await;
+    let why = imported.as_ref().err().map(ToString::to_string);
+    let event = match &why {
+        None => Event::done("license.import", "site"),
+        Some(why) => Event::refused("license.import", "site", why),
+    };
+    note(&context, &author, event).await?;
+    Ok(imported?)
 }
 
 /// Begin a backup

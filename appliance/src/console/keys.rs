@@ -28,7 +28,7 @@ struct Row {
 struct Whole {
     frame: Frame,
     rows: Vec<Row>,
-    scopes: [Scope; 6],
+    scopes: [Scope; 7],
     /// The key that was just made, shown this once.
     made: Option<String>,
 }
@@ -51,6 +51,8 @@ pub struct Create {
     #[serde(default)]
     upgrade: String,
     #[serde(default)]
+    license: String,
+    #[serde(default)]
     people: String,
     #[serde(default)]
     audit: String,
@@ -60,7 +62,7 @@ pub struct Create {
 
 impl Create {
     fn wish(&self) -> Result<NewKey, Refusal> {
-        let boxes = [&self.read, &self.backup, &self.upgrade, &self.people, &self.audit, &self.metrics];
+        let boxes = [&self.read, &self.backup, &self.upgrade, &self.license, &self.people, &self.audit, &self.metrics];
         let chosen = Scope::ALL.into_iter().zip(boxes).filter(|(_, text)| !text.is_empty());
         let days = self.days.trim().parse().map_err(|_| Refusal::Invalid("days: give a whole number".to_owned()))?;
         Ok(NewKey { label: self.label.clone(), scopes: chosen.map(|(scope, _)| scope).collect(), days })
@@ -76,6 +78,7 @@ fn meaning(scope: &Scope) -> &'static str {
         Scope::Upgrade => {
             "look for media and plan; of an administrator's key, also approve and undo changes of the release"
         }
+        Scope::License => "import licenses; of an administrator's key alone",
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
         Scope::Audit => "export the audit log",
         Scope::Metrics => "read /metrics",

@@ -1,18 +1,23 @@
-//! The license: its terms, what needs it, and the date that it is judged by.
+//! The license: its terms, what needs it, the date that it is judged by, and how a new one comes to the site.
 
 use std::borrow::Borrow;
 
 use askama::Template;
 use axum::extract::State;
+use serde::Deserialize;
 
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, draw};
+use super::{Shown, draw, draw_refused, go};
 use crate::access::Caller;
+use crate::api::import_license;
 use crate::context::Context;
 use crate::host::{License, LicenseDocument, Terms, Topic};
+use crate::refusal::Refusal;
+use crate::server::Page;
 
 struct Facts {
     mark: Mark,
@@ -25,6 +30,19 @@ struct Facts {
 struct Whole {
     frame: Frame,
     facts: Result<Option<Facts>, Trouble>,
+}
+
+/// What was just done.
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+/// A license that a person pasted, or whose file the page has read.
+#[derive(Deserialize)]
+pub struct Import {
+    license: String,
 }
 
 fn mark(terms: Option<&Terms>) -> Mark {
@@ -52,13 +70,77 @@ fn limit(count: impl Borrow<Option<u64>>) -> String {
     count.borrow().map_or_else(|| "no limit".to_owned(), |count| count.to_string())
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
-    let frame = Frame::new(&context, &caller, Place::License, "License");
-    let document = context.site.read::<LicenseDocument>(Topic::License).await;
-    let facts = document.map_err(Trouble::from).map(|document| {
-        let LicenseDocument { license, identifiers } = document?;
+async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
+    let document = context.site.read::<LicenseDocument>(Topic::License).await?;
+    let facts = document.and_then(|LicenseDocument { license, identifiers }| {
         let license = license?;
         Some(Facts { mark: mark(license.terms.as_ref()), license, identifiers })
     });
-    draw(&Whole { frame, facts })
+    Ok(facts)
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+    let notice = (done == "imported").then_some("The license is imported. It counts from now on.");
+    let frame = Frame::new(&context, &caller, Place::License, "License").with(notice);
+    draw(&Whole { frame, facts: facts(&context).await })
+}
+
+pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): Sent<Import>) -> Shown {
+    match import_license(&context, &caller, form.license).await {
+        Ok(()) => go("/license?done=imported"),
+        Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
+        Err(refusal) => {
+            let frame = Frame::new(&context, &caller, Place::License, "License").refusing(Some(&refusal));
+            draw_refused(&Whole { frame, facts: facts(&context).await }, refusal.status())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Method, StatusCode};
+    use serde_json::json;
+
+    use crate::people::Scope;
+    use crate::testing::Site;
+
+    #[tokio::test]
+    async fn an_administrator_imports_a_license_and_a_refused_one_says_why() {
+        let site = Site::begin().await;
+        let root = site.sign_in("root").await;
+        assert!(root.get("/license").await.body.contains("action=\"/license\""));
+        let refused = root.post("/license", &[("license", "{}")]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.body.contains("LF1106") && refused.body.contains("action=\"/license\""), "{}", refused.body);
+        let imported = root.post("/license", &[("license", "{\"signed\": \"<&>\"}")]).await;
+        assert_eq!((imported.status, imported.header("location")), (StatusCode::SEE_OTHER, "/license?done=imported"));
+        assert!(root.get("/license?done=imported").await.body.contains("The license is imported."));
+        assert_eq!(*site.host.licenses.lock().unwrap(), ["{\"signed\": \"<&>\"}"]);
+        let audit = root.get("/audit").await.body;
+        assert!(["license.ask", "license.import"].iter().all(|event| audit.contains(event)), "{audit}");
+    }
+
+    #[tokio::test]
+    async fn only_administrators_have_the_form_and_only_their_keys_with_the_scope_import() {
+        let site = Site::begin().await;
+        let olga = site.sign_in("olga").await;
+        assert!(!olga.get("/license").await.body.contains("action=\"/license\""));
+        assert_eq!(olga.post("/license", &[("license", "signed")]).await.status, StatusCode::FORBIDDEN);
+        let body = json!({ "license": "signed" }).to_string();
+        for (user, scope, expected) in [
+            ("root", Scope::License, StatusCode::NO_CONTENT),
+            ("root", Scope::Upgrade, StatusCode::FORBIDDEN),
+            ("olga", Scope::License, StatusCode::FORBIDDEN),
+        ] {
+            let program = site.program(user, &[scope]).await;
+            assert_eq!(program.call(Method::POST, "/api/v1/license", &body).await.status, expected, "{user} {scope}");
+        }
+        let empty = json!({ "license": "  \n" }).to_string();
+        let program = site.program("root", &[Scope::License]).await;
+        assert_eq!(
+            program.call(Method::POST, "/api/v1/license", &empty).await.status,
+            StatusCode::UNPROCESSABLE_ENTITY
+        );
+        assert_eq!(site.host.licenses.lock().unwrap().len(), 1);
+    }
 }

@@ -62,7 +62,7 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/abort", post(upgrade::abort))
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
-        .route("/license", get(license::show))
+        .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))
         .route("/account", get(account::show))

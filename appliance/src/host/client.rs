@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_peer::{
-    BackupRequest, Claim, ComponentLogs, MediaPage, OperationPage, PlanPage, Problem, ProgressPage,
+    BackupRequest, Claim, ComponentLogs, LicenseWish, MediaPage, OperationPage, PlanPage, Problem, ProgressPage,
     Request as HostRequest, routes,
 };
 use rustls::pki_types::ServerName;
@@ -171,6 +171,20 @@ impl Host for Client {
             let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
             let (status, body) = self.post(routes::BACKUPS, &request).await?;
             if status == StatusCode::ACCEPTED { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn import_license<'a>(
+        &'a self,
+        by: &'a str,
+        correlation: &'a str,
+        license: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
+            let (status, body) = self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?;
+            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
         }
         .boxed()
     }

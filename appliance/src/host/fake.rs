@@ -33,6 +33,8 @@ pub struct FakeHost {
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
+    /// Licenses that it took. It refuses one that does not say `signed`.
+    pub licenses: Mutex<Vec<String>>,
     /// What a look finds.
     pub media: Mutex<MediaPage>,
     pub operation: Mutex<Option<OperationPage>>,
@@ -86,6 +88,7 @@ impl FakeHost {
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
+            licenses: Mutex::default(),
             media: Mutex::new(sample_of("media")),
             operation: Mutex::new(Some(sample_of("operation"))),
             plans: Mutex::default(),
@@ -173,6 +176,30 @@ impl Host for FakeHost {
                 return Err(HostError::Refused(problem.into()));
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn import_license<'a>(
+        &'a self,
+        _by: &'a str,
+        _correlation: &'a str,
+        license: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            if !license.contains("signed") {
+                let problem = Problem {
+                    status: 422,
+                    title: "that the console sent is not signed by enough license keys".to_owned(),
+                    detail: None,
+                    code: Some("LF1106".to_owned()),
+                    hint: Some("Ask the vendor for the license file again.".to_owned()),
+                };
+                return Err(HostError::Refused(problem.into()));
+            }
+            self.licenses.lock().unwrap().push(license.to_owned());
             Ok(())
         }
         .boxed()

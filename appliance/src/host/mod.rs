@@ -73,6 +73,14 @@ pub trait Host: Send + Sync + 'static {
     /// Begins a backup.
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
 
+    /// Hands the text of a license to the host. It is verified and stored there when this answers.
+    fn import_license<'a>(
+        &'a self,
+        by: &'a str,
+        correlation: &'a str,
+        license: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>>;
+
     /// What the host's last look at its media found.
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>>;
 

@@ -206,6 +206,14 @@ impl Site {
         begun
     }
 
+    /// Hands a license to the host, which verifies and stores it.
+    pub async fn import_license(&self, by: &str, correlation: &str, license: &str) -> Result<(), HostError> {
+        let imported = self.host.import_license(by, correlation, license).await;
+        self.heard(&imported);
+        self.forget();
+        imported
+    }
+
     /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.
     pub async fn operation(&self) -> LatestOperation {
         let mut held = self.operation.lock().await;

@@ -31,6 +31,8 @@ pub enum Scope {
     Backup,
     /// Look for media, plan upgrades and rollbacks, approve and undo them.
     Upgrade,
+    /// Import licenses.
+    License,
     /// Read and change users, sessions and the list of keys.
     People,
     /// Read the audit log.
@@ -41,7 +43,8 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Backup, Self::Upgrade, Self::People, Self::Audit, Self::Metrics];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Backup, Self::Upgrade, Self::License, Self::People, Self::Audit, Self::Metrics];
 
     /// As it is stored and shown.
     pub const fn text(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Scope {
             Self::Read => "read",
             Self::Backup => "backup",
             Self::Upgrade => "upgrade",
+            Self::License => "license",
             Self::People => "people",
             Self::Audit => "audit",
             Self::Metrics => "metrics",
@@ -67,9 +71,8 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.into_iter().find(|scope| scope.text() == text);
-        found.ok_or_else(|| {
-            Refusal::Invalid(format!("scopes: {text} is none of read, backup, people, audit and metrics"))
-        })
+        let known = || Self::ALL.map(Self::text).join(", ");
+        found.ok_or_else(|| Refusal::Invalid(format!("scopes: {text} is none of {}", known())))
     }
 }
 

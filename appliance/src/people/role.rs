@@ -14,7 +14,7 @@ pub enum Role {
     Viewer,
     /// Begin backups, look for media, and plan changes of the release.
     Operator,
-    /// Approve and undo changes of the release, change users and keys, and read the audit log.
+    /// Approve and undo changes of the release, import licenses, change users and keys, and read the audit log.
     Administrator,
 }
 

@@ -133,6 +133,10 @@ impl Site for Host {
         self.operations.begin_backup().map_err(|error| problem(&error.into()))
     }
 
+    fn import_license(&self, license: &str) -> Result<(), Problem> {
+        self.operations.import_sent_license(license).map(drop).map_err(|error| problem(&error.into()))
+    }
+
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
         self.changes.look()
     }
@@ -159,6 +163,7 @@ fn problem(failure: &Failure) -> Problem {
     let code = failure.code();
     let status = match code.class {
         ExitClass::Usage => 400,
+        ExitClass::Refused | ExitClass::License => 422,
         ExitClass::Bug => 500,
         _ => 503,
     };

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use landfall_peer::{BackupRequest, Claim, routes};
+use axum::routing::{MethodRouter, get, post};
+use landfall_peer::{BackupRequest, Claim, LICENSE_BYTES, LicenseWish, routes};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -28,6 +28,8 @@ const QUICK_AT_ONCE: usize = 8;
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
 /// Longest body of a request, in bytes.
 const BODY_BYTES: usize = 16 << 10;
+/// The same of one with a license, each byte of which may need two in JSON.
+const LICENSE_BODY_BYTES: usize = 2 * LICENSE_BYTES + BODY_BYTES;
 /// How long progress waits for news.
 const NEWS_PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks for news.
@@ -110,7 +112,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
     Router::new()
         .route(routes::STATUS, get(|host| answer(host, Question::Status)))
         .route(routes::RELEASES, get(|host| answer(host, Question::Releases)))
-        .route(routes::LICENSE, get(|host| answer(host, Question::License)))
+        .route(routes::LICENSE, get(|host| answer(host, Question::License)).merge(import_route()))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
@@ -118,6 +120,11 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .merge(changes::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(Host::new(site))
+}
+
+/// The one request that is larger than others.
+fn import_route() -> MethodRouter<Host> {
+    post(import_license).layer(DefaultBodyLimit::max(LICENSE_BODY_BYTES))
 }
 
 async fn answer(State(host): State<Host>, question: Question) -> Result<Response> {
@@ -185,4 +192,11 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Err(Refused::new(StatusCode::CONFLICT, "a backup runs already"))
+}
+
+async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>) -> Result<StatusCode> {
+    let LicenseWish { by, correlation, license } = wish;
+    tracing::info!(by, correlation, bytes = license.len(), "a license arrives");
+    host.ask(move |site| site.import_license(&license)).await??;
+    Ok(StatusCode::NO_CONTENT)
 }

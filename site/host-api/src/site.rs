@@ -32,6 +32,10 @@ pub trait Site: Send + Sync + 'static {
     /// Begins a backup; false where one runs already.
     fn begin_backup(&self) -> Result<bool, Problem>;
 
+    /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
+    /// this returns.
+    fn import_license(&self, license: &str) -> Result<(), Problem>;
+
     /// Looks for bundles on media. May take a minute.
     fn look(&self) -> Result<Vec<Medium>, Refusal>;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use landfall_peer::{
-    Blocker, Certificate, Change, ComponentLogs, Identity, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
-    Problem, ProgressPage, Refusal, client, server,
+    Blocker, Certificate, Change, ComponentLogs, Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent,
+    OperationPage, PlanPage, Problem, ProgressPage, Refusal, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -57,6 +57,11 @@ impl Site for Remembering {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
+    }
+
+    fn import_license(&self, license: &str) -> Result<(), Problem> {
+        self.begun.lock().unwrap().push(format!("license of {} bytes", license.len()));
+        Ok(())
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -202,6 +207,18 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
     assert_eq!(busy.post("/v1/backups", wish).await, StatusCode::CONFLICT);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_license_may_be_longer_than_other_requests() {
+    let begun = Arc::default();
+    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
+    assert_eq!(served.post("/v1/license", license(LICENSE_BYTES)).await, StatusCode::NO_CONTENT);
+    assert_eq!(served.post("/v1/license", license(2 * LICENSE_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(*begun.lock().unwrap(), [format!("license of {LICENSE_BYTES} bytes")]);
+    let claim = json!({ "token": "x".repeat(LICENSE_BYTES) });
+    assert_eq!(served.post("/v1/claims", claim).await, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

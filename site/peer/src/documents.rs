@@ -20,6 +20,20 @@ pub struct BackupRequest {
     pub correlation: String,
 }
 
+/// A license that a person gave the console, with who it was.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LicenseWish {
+    /// The user's name.
+    pub by: String,
+    /// Id that leads to the request in the appliance's log.
+    pub correlation: String,
+    /// The text of the vendor's file. What it says counts only by its signatures, which the host verifies.
+    pub license: String,
+}
+
+/// Longest text of a license that the console takes, in bytes. Longer ones are imported on the host.
+pub const LICENSE_BYTES: usize = 64 << 10;
+
 /// What the running operation reported after a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressPage {

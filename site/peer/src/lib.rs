@@ -15,7 +15,9 @@ pub use changes::{
     AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, LookWish, MediaPage, Medium, MediumRelease,
     OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
 };
-pub use documents::{BackupRequest, Claim, ComponentLogs, LogLine, NumberedEvent, Problem, ProgressPage};
+pub use documents::{
+    BackupRequest, Claim, ComponentLogs, LICENSE_BYTES, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage,
+};
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};

@@ -6,7 +6,8 @@ pub const STATUS: &str = "/v1/status";
 pub const RELEASES: &str = "/v1/releases";
 /// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
 pub const BACKUPS: &str = "/v1/backups";
-/// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed.
+/// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is
+/// stored.
 pub const LICENSE: &str = "/v1/license";
 /// GET with `run` and `after`, the run and the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
 /// twenty seconds.

@@ -21,6 +21,8 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Makes what a release page holds.
     Dist(commands::dist::Arguments),
+    /// Writes the documents that are made from code.
+    Documents(commands::documents::Arguments),
     /// Gives every reader of hostile bytes inputs that libFuzzer makes.
     Fuzz(commands::fuzz::Arguments),
     /// Builds the real parts that tests and demo use.
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Dist(arguments) => commands::dist::run(&arguments),
+        Command::Documents(arguments) => commands::documents::run(&arguments),
         Command::Fuzz(arguments) => commands::fuzz::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod dist;
+pub mod documents;
 pub mod fuzz;
 pub mod images;
 pub mod site;

@@ -7,7 +7,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{changes, keys, people};
+use super::super::{changes, keys, people, site};
 use crate::host::{MediaPage, OperationPage, PlanPage, Request};
 use crate::refusal::Problem;
 
@@ -42,6 +42,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<people::Create>();
     generator.subschema_for::<people::Change>();
     generator.subschema_for::<keys::Create>();
+    generator.subschema_for::<site::NewLicense>();
     generator.subschema_for::<changes::Sent>();
     generator.subschema_for::<changes::SentPlan>();
     generator.subschema_for::<changes::SentUpgrade>();

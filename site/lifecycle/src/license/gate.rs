@@ -35,6 +35,26 @@ pub(crate) enum LicensedHost<'a> {
     Elsewhere(Timestamp),
 }
 
+/// A license that a person passes: the bytes that the vendor signed, and what they are called in errors.
+#[derive(Debug, Clone)]
+pub(crate) struct GivenLicense {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl GivenLicense {
+    /// Reads the file of a license.
+    pub(crate) fn read(path: &Path) -> Result<Self, StepError> {
+        let bytes = fs_err::read(path).map_err(|error| landfall_host::files::failed("read", path, error))?;
+        Ok(Self { name: path.display().to_string(), bytes })
+    }
+
+    /// A license that the console sent.
+    pub(crate) fn sent(text: &str) -> Self {
+        Self { name: "that the console sent".to_owned(), bytes: text.as_bytes().to_vec() }
+    }
+}
+
 /// The license that counts for an operation, and what it comes to.
 #[derive(Debug, Clone)]
 pub(crate) struct Licensing {
@@ -55,12 +75,12 @@ struct Held {
 }
 
 impl Licensing {
-    /// Looks at the license in this file, or at the one that the site has, for a trusted release. A license that this site must
-    /// not have is refused. Changes nothing.
+    /// Looks at the license that a person passes, or at the one that the site has, for a trusted release. A license that this site
+    /// must not have is refused. Changes nothing.
     pub(crate) fn look(
         place: &LicensedHost<'_>,
         release: &TrustedRelease,
-        given: Option<&Path>,
+        given: Option<&GivenLicense>,
     ) -> Result<Self, StepError> {
         let (root, signed) = (release.verified.trusted().root(), release.built_at());
         let before = match place {
@@ -70,7 +90,7 @@ impl Licensing {
         let mut note = before.as_ref().err().map(why);
         let before = before.ok().flatten();
         let found = match given {
-            Some(path) => Some(opened(path, root, &release.release.name, before.as_ref())?),
+            Some(given) => Some(opened(given, root, &release.release.name, before.as_ref())?),
             None => before.and_then(|record| match held(record, release) {
                 Ok(found) => Some(found),
                 Err(error) => {
@@ -178,16 +198,14 @@ fn held(record: LicenseRecord, release: &TrustedRelease) -> Result<(LicenseRecor
     Err(StepError::new(codes::LICENSE_RECORD, what))
 }
 
-/// Reads a license that a person passes, verifies it, and makes the record of it.
+/// Verifies a license that a person passes, and makes the record of it.
 fn opened(
-    path: &Path,
+    GivenLicense { name, bytes }: &GivenLicense,
     root: &Root,
     release: &str,
     before: Option<&LicenseRecord>,
 ) -> Result<(LicenseRecord, License), StepError> {
-    let name = path.display().to_string();
-    let bytes = fs_err::read(path).map_err(|error| landfall_host::files::failed("read", path, error))?;
-    let sealed = SealedLicense::read(&name, &bytes).map_err(refused)?;
+    let sealed = SealedLicense::read(name, bytes).map_err(refused)?;
     let license = sealed.verify(&TrustAnchor::Root(root.bytes().to_vec())).map_err(refused)?;
     let terms = license.terms();
     if terms.release != release {

@@ -18,7 +18,7 @@ use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCH
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::{Operations, carried};
-use crate::license::{LicensedHost, Licensing};
+use crate::license::{GivenLicense, LicensedHost, Licensing};
 use crate::marks::Marks;
 
 /// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
@@ -149,7 +149,8 @@ impl TrustedRelease {
 
     /// The license that counts for it: the one in this file, or the one that the site has.
     pub(super) fn licensing(&self, place: &LicensedHost<'_>, given: Option<&Path>) -> Result<Licensing> {
-        Ok(Licensing::look(place, self, given)?)
+        let given = given.map(GivenLicense::read).transpose()?;
+        Ok(Licensing::look(place, self, given.as_ref())?)
     }
 
     /// What copying and checking of the payload need.

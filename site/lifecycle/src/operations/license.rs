@@ -20,8 +20,8 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::trust::Trust;
 use crate::license::{
-    LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, NeededEntitlement, TrustedDate,
-    cluster_identifier, needs, shown, standing, why,
+    GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
+    NeededEntitlement, TrustedDate, cluster_identifier, needs, shown, standing, why,
 };
 
 /// How long a license waits for the API server: its answer only adds an identifier.
@@ -38,15 +38,24 @@ pub struct ConfirmedDate {
 }
 
 impl Operations {
-    /// Imports a license that the site's vendor has signed, and reports what it comes to. License, trusted time and the
-    /// revocation in the file are on the disk when it returns.
+    /// Imports the file of a license that the site's vendor has signed, and reports what it comes to. License, trusted time and
+    /// the revocation in the file are on the disk when it returns.
     pub fn import_license(&self, path: &Path) -> Result<LicenseStatus> {
+        self.import(&GivenLicense::read(path)?)
+    }
+
+    /// The same of the text of such a file, which a person gave the console.
+    pub fn import_sent_license(&self, text: &str) -> Result<LicenseStatus> {
+        self.import(&GivenLicense::sent(text))
+    }
+
+    fn import(&self, given: &GivenLicense) -> Result<LicenseStatus> {
         let Some(release) = self.release_of_site()? else {
-            let what = format!("the license {} cannot be checked before a release is installed", path.display());
+            let what = "a license cannot be checked before a release is installed";
             return Err(StepError::new(codes::LICENSE_NO_ROOT, what).into());
         };
         let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
-        release.licensing(&place, Some(path))?.store(&self.paths)?;
+        Licensing::look(&place, &release, Some(given))?.store(&self.paths)?;
         let missing = || StepError::new(codes::BUG, "the license that was stored is missing");
         Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
     }

@@ -1,10 +1,11 @@
-//! The part "lint": formatting, lints, documentation, licenses, dependencies, and the document that is generated.
+//! The part "lint": formatting, lints, documentation, licenses, dependencies, and the documents that are made from code.
 
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::{built_launcher, launcher};
+use crate::commands::documents;
 use crate::workspace::{self, cargo};
 use crate::{printer, tools};
 
@@ -20,7 +21,7 @@ pub(super) fn run() -> Result<()> {
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
-    errors_document()
+    documents::check()
 }
 
 /// Newer releases of Rust bring new lints: their warnings fail nothing; only those of the project's own release do.
@@ -51,18 +52,6 @@ fn advisories() -> Result<()> {
         return Ok(());
     }
     workspace::run(tools::cargo_deny()?.args(["check", "advisories"]))
-}
-
-/// docs/ERRORS.md is generated; a stale one fails.
-fn errors_document() -> Result<()> {
-    let landfall = workspace::landfall()?;
-    let output = Command::new(landfall).arg("errors").output().context("cannot start landfall")?;
-    let document = workspace::root().join("docs/ERRORS.md");
-    let current = std::fs::read(&document).unwrap_or_default();
-    if current != output.stdout {
-        bail!("docs/ERRORS.md is stale: write the output of `landfall errors` there");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

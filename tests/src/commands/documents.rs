@@ -1,0 +1,98 @@
+//! `cargo xtask documents`: the documents that are made from code. Part `lint` compares them with what the code makes now.
+#![expect(clippy::disallowed_methods, reason = "documents of the tree, which are made again when they are lost")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::site::tool;
+use crate::{printer, workspace};
+
+/// Where schemas of what commands print are kept, in the tree.
+const SCHEMAS: &str = "docs/schemas";
+
+/// A document that a program prints.
+const PRINTED: [(&str, &str, &str); 2] =
+    [("docs/ERRORS.md", "landfall", "errors"), ("docs/openapi.json", "landfall-appliance", "openapi")];
+
+/// Writes the documents that are made from code: error codes, JSON Schemas, the API's document.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+/// Runs the command. The API's document contains schemas, so it is made by a program that was built with the new ones.
+pub fn run(_: &Arguments) -> Result<u8> {
+    let root = workspace::root();
+    for (path, content) in schemas(&workspace::landfall()?)? {
+        write(&root.join(path), &content)?;
+    }
+    let landfall = workspace::landfall()?;
+    for (path, content) in printed(&landfall)? {
+        write(&root.join(path), &content)?;
+    }
+    for path in left_over(&schemas(&landfall)?)? {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(0)
+}
+
+/// Fails if a document is not what the code makes.
+pub fn check() -> Result<()> {
+    let landfall = workspace::landfall()?;
+    let made = schemas(&landfall)?;
+    let mut stale = left_over(&made)?;
+    for (path, content) in made.into_iter().chain(printed(&landfall)?) {
+        let path = workspace::root().join(path);
+        if std::fs::read(&path).unwrap_or_default() != content {
+            stale.push(path);
+        }
+    }
+    let names: Vec<String> = stale.iter().map(|path| path.display().to_string()).collect();
+    ensure!(names.is_empty(), "run `cargo xtask documents`: the code makes others than {}", names.join(", "));
+    Ok(())
+}
+
+/// The schemas that this `landfall` writes, by path in the tree.
+fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    tool::output(Command::new(landfall).args(["--quiet", "schemas"]).arg(folder.path()))?;
+    let mut schemas = BTreeMap::new();
+    for entry in folder.path().read_dir().context("cannot list the schemas")? {
+        let entry = entry?;
+        let content = std::fs::read(entry.path()).context("cannot read a schema")?;
+        schemas.insert(Path::new(SCHEMAS).join(entry.file_name()), content);
+    }
+    ensure!(!schemas.is_empty(), "landfall wrote no schemas");
+    Ok(schemas)
+}
+
+/// What programs beside this `landfall` print, by path in the tree.
+fn printed(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let print = |(path, program, verb): (&str, &str, &str)| {
+        let program = landfall.with_file_name(program);
+        let output = Command::new(&program).arg(verb).output();
+        let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+        ensure!(output.status.success() && !output.stdout.is_empty(), "{} {verb} printed nothing", program.display());
+        Ok((PathBuf::from(path), output.stdout))
+    };
+    PRINTED.into_iter().map(print).collect()
+}
+
+/// Schemas in the tree of documents that no command prints now.
+fn left_over(made: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>> {
+    let folder = workspace::root().join(SCHEMAS);
+    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let names = entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
+    let left = names.into_iter().filter(|name| !made.contains_key(&Path::new(SCHEMAS).join(name)));
+    Ok(left.map(|name| folder.join(name)).collect())
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if std::fs::read(path).unwrap_or_default() == content {
+        return Ok(());
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    printer::note(format!("written: {}", path.display()));
+    Ok(())
+}
