@@ -280,6 +280,7 @@ codes! {
     // LF305x: more about a site before an operation.
     FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts", "In the file of the firewall's rules, replace `flush ruleset` by one `flush table` for each table of your own.";
     LICENSE_UNJUDGED = "LF3051", NotReady, "Whether the license suffices was not judged", "Run the same command with `--trust`, and with `--license FILE` where the vendor sent a license.";
+    FIREWALL_INBOUND = "LF3052", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -49,8 +49,13 @@ impl Console {
     /// Asks it from the machine's own network, by the host's curl, with these further arguments; returns the answer's code and
     /// body.
     pub fn ask(&self, machine: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
-        let url = format!("https://{}:{}{path}", machine.address(), self.port);
-        let mut command = in_network(machine, "curl")?;
+        self.ask_from(machine, machine, path, arguments)
+    }
+
+    /// The same from the network of another machine of the site.
+    pub fn ask_from(&self, from: &Machine, node: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
+        let url = format!("https://{}:{}{path}", node.address(), self.port);
+        let mut command = in_network(from, "curl")?;
         command.args(["--silent", "--show-error", "--insecure", "--max-time", "30", "--write-out", "\n%{http_code}"]);
         let output = command.args(arguments).arg(&url).output().context("cannot run curl")?;
         ensure!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use axum::http::StatusCode;
 use landfall_host_api::{Question, serve};
 use landfall_peer::{
     AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
@@ -101,6 +102,10 @@ impl landfall_host_api::Site for Answers {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(true)
+    }
+
+    fn import_license(&self, license: &str) -> Result<(), Problem> {
+        if license == "signed" { Ok(()) } else { Err(Problem { status: 422, ..problem("LF1106") }) }
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -219,6 +224,9 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());
     client.begin_backup("alice", "c").await.unwrap();
+    client.import_license("alice", "c", "signed").await.unwrap();
+    let refused = client.import_license("alice", "c", "forged").await.unwrap_err();
+    assert_eq!((refused.status(), refused.to_string().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not mounted"));
     let stranger = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
     let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
     assert!(refused.is_unreachable(), "{refused}");

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::wait_until;
+use landfall_tests::console::Console;
+use landfall_tests::site::{Machine, MachineSpec, wait_until};
 use landfall_tests::{printer, proofs};
 use serde_json::Value;
 
@@ -41,7 +42,9 @@ const TABLES: [&str; 2] = [OF_SERVICES, "flannel-ipv4"];
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_site_survives_the_administration_of_its_host() -> Result<()> {
-    let (_site, machine) = machine_with_stick("e2e-firewall")?;
+    let (site, machine) = machine_with_stick("e2e-firewall")?;
+    let desk = site.machine(MachineSpec::new("desk"))?;
+    desk.boot()?;
     let engineer = Engineer::at(&machine);
     engineer.install()?;
     engineer.wait_ready("the install")?;
@@ -49,6 +52,7 @@ fn a_site_survives_the_administration_of_its_host() -> Result<()> {
         flush_with_the_agent(engineer)?;
     }
     nameservers_come_and_go(engineer)?;
+    a_closed_firewall_is_opened_by_its_own_commands(engineer, &desk)?;
     a_kubelet_hangs(engineer)?;
     flush_without_the_agent(engineer)?;
     engineer.uninstall_all()?;
@@ -62,15 +66,47 @@ fn missing_tables(engineer: Engineer<'_>) -> Result<Vec<&'static str>> {
     Ok(TABLES.into_iter().filter(|table| found.iter().all(|one| one != table)).collect())
 }
 
-/// Flushes the ruleset with the host's `nft` in the machine's network: the machine has none.
+/// Runs a line with the host's `nft` in the machine's network: the machine has none.
+fn nft(engineer: Engineer<'_>, line: &str) -> Result<()> {
+    let network = format!("--net=/proc/{}/ns/net", engineer.machine().first()?.number);
+    let shell = format!("exec nsenter {network} {line}");
+    let output = Command::new("sh").args(["-c", &shell]).output().context("cannot run nft")?;
+    ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
 fn flush(engineer: Engineer<'_>) -> Result<()> {
     let missing = missing_tables(engineer)?;
     ensure!(missing.is_empty(), "tables were missing before the flush: {missing:?}");
-    let network = format!("--net=/proc/{}/ns/net", engineer.machine().first()?.number);
-    let output =
-        Command::new("nsenter").args([&network, "nft", "flush", "ruleset"]).output().context("cannot run nft")?;
-    ensure!(output.status.success(), "nft cannot flush: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    nft(engineer, "nft flush ruleset")
+}
+
+/// A firewall that drops what it does not accept: status names it with commands, and with these alone pods reach one another again,
+/// and another host the console.
+fn a_closed_firewall_is_opened_by_its_own_commands(engineer: Engineer<'_>, desk: &Machine) -> Result<()> {
+    let console = Console::without_token(engineer.machine())?;
+    let life = || console.ask_from(desk, engineer.machine(), "/health/live", &["--connect-timeout", "5"]);
+    ensure!(life()?.0 == 200, "the console does not answer another host");
+    for line in [
+        "nft add table inet guard",
+        "nft 'add chain inet guard forward { type filter hook forward priority 0; policy drop; }'",
+        "nft 'add rule inet guard forward ct state established,related accept'",
+    ] {
+        nft(engineer, line)?;
+    }
+    ensure!(life().is_err(), "the console answers through a chain that drops everything");
+    let status = engineer.status()?;
+    let commands: Vec<&str> =
+        status["firewall"]["commands"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(status["ready"] == false && !commands.is_empty(), "{status:#}");
+    for command in &commands {
+        nft(engineer, command)?;
+    }
+    engineer.wait_ready("the commands of a closed firewall")?;
+    engineer.landfall(&["prove"])?.report("proofs behind a firewall that drops")?;
+    ensure!(life()?.0 == 200, "the console does not answer another host, after: {}", commands.join("; "));
+    printer::note(format!("a closed firewall is opened by: {}", commands.join("; ")));
+    nft(engineer, "nft delete table inet guard")
 }
 
 /// Waits until both tables are there and the API server and the nameserver answer at their service addresses, within a limit. Fails

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use super::host::read;
 use super::{ClosedChain, ClosedHook, Filter};
 use crate::command::{CommandRunner, HostCommand, Subprocesses};
-use crate::netlink::{self, Chain, Hook};
+use crate::netlink::{self, Chain, Hook, Outcome};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
@@ -37,7 +37,8 @@ pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
         closed.extend(dropping.filter_map(|(chain, outcome)| {
             let family = if chain.family == 2 { "ip" } else { "inet" };
             let name = format!("{family} {} {}", chain.table, chain.name);
-            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts: outcome.accepts })
+            let Outcome { accepts, accepts_to, .. } = outcome;
+            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts, accepts_to })
         }));
     }
     if ufw.is_empty() {
@@ -76,19 +77,26 @@ fn saved(text: &str) -> Vec<ClosedChain> {
             filter: Filter::Iptables,
             name: name.to_owned(),
             hook,
-            accepts: accepted(text, name),
+            accepts: accepted(text, name, FROM),
+            accepts_to: accepted(text, name, TO),
         })
     };
     [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
 }
 
-/// From which interfaces and ranges the rules of a chain accept everything, in the words of `iptables-save`.
-fn accepted(text: &str, chain: &str) -> Vec<String> {
+/// How `iptables-save` names interfaces and ranges that packets come from, and those that they go to.
+const FROM: [&str; 2] = ["-i", "-s"];
+const TO: [&str; 2] = ["-o", "-d"];
+
+/// From or to which interfaces and ranges the rules of a chain accept everything, in the words of `iptables-save`.
+fn accepted(text: &str, chain: &str, way: [&str; 2]) -> Vec<String> {
     let accepts = text.lines().take_while(|line| !drops_rest(line, chain)).filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["-A", name, "-j", "ACCEPT"] if *name == chain => Some("*".to_owned()),
-            ["-A", name, "-i" | "-s", from, "-j", "ACCEPT"] if *name == chain => Some(from.replace('+', "*")),
+            ["-A", name, "-j", "ACCEPT"] if *name == chain && way == FROM => Some("*".to_owned()),
+            ["-A", name, at, named, "-j", "ACCEPT"] if *name == chain && way.contains(at) => {
+                Some(named.replace('+', "*"))
+            }
             _ => None,
         }
     });
@@ -118,12 +126,12 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
         // ufw's own default for a missing setting.
         let is_closed = setting(&policies, policy).as_deref() != Some("accept");
-        let mut accepts = accepted(&rules, name);
+        let (mut accepts, accepts_to) = (accepted(&rules, name, FROM), accepted(&rules, name, TO));
         if hook == ClosedHook::Input {
             // By the rules that it ships.
             accepts.insert(0, "lo".to_owned());
         }
-        is_closed.then(|| ClosedChain { filter: Filter::Ufw, name: name.to_owned(), hook, accepts })
+        is_closed.then(|| ClosedChain { filter: Filter::Ufw, name: name.to_owned(), hook, accepts, accepts_to })
     };
     [
         ("DEFAULT_INPUT_POLICY", "ufw-user-input", ClosedHook::Input),
@@ -159,7 +167,8 @@ mod tests {
             "/etc/ufw/user.rules",
             "*filter\n:ufw-user-input - [0:0]\n### RULES ###\n\
              ### tuple ### allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0\n-A ufw-user-input -i cni0 -j ACCEPT\n\
-             -A ufw-user-input -p tcp --dport 22 -j ACCEPT\n-A ufw-user-forward -s 10.244.0.0/16 -j ACCEPT\n",
+             -A ufw-user-input -p tcp --dport 22 -j ACCEPT\n-A ufw-user-forward -s 10.244.0.0/16 -j ACCEPT\n\
+             -A ufw-user-forward -o cni0 -j ACCEPT\n",
         ),
     ];
 
@@ -170,6 +179,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].hook, &found[0].accepts[..]), (ClosedHook::Input, &["lo", "cni0"].map(str::to_owned)[..]));
         assert_eq!((found[1].hook, &found[1].accepts[..]), (ClosedHook::Forward, &["10.244.0.0/16".to_owned()][..]));
+        assert_eq!(found[1].accepts_to, ["cni0"]);
 
         let (_folder, paths) = host(&[("/etc/ufw/ufw.conf", "ENABLED=no\n"), UFW[1]]);
         assert_eq!(ufw(&paths), []);
@@ -181,17 +191,18 @@ mod tests {
     #[test]
     fn the_output_of_iptables_save_is_read() {
         let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
-                    -A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
+                    -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
         let expected = ClosedChain {
             filter: Filter::Iptables,
             name: "FORWARD".to_owned(),
             hook: ClosedHook::Forward,
             accepts: vec!["cni*".to_owned()],
+            accepts_to: vec!["10.244.0.0/16".to_owned()],
         };
         assert_eq!(saved(text), std::slice::from_ref(&expected));
         // A last rule closes a chain as a policy does; no packet reaches the rules after it.
         let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
-                    -A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
+                    -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
         assert_eq!(saved(text), [expected]);
     }
 

@@ -32,7 +32,7 @@ use landfall_engine::step::StepError;
 pub const KIND: &str = "facts";
 
 /// Form of the document. Since 2 it has GPUs.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// The oldest form that is still read: it knows nothing about GPUs.
 const OLDEST_SCHEMA: u32 = 1;
@@ -191,6 +191,9 @@ pub struct ClosedChain {
     pub hook: ClosedHook,
     /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets.
     pub accepts: Vec<String>,
+    /// Interfaces and ranges to which it accepts everything. Facts of schema 2 and older do not name them.
+    #[serde(default)]
+    pub accepts_to: Vec<String>,
 }
 
 /// What filters packets.

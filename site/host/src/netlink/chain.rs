@@ -1,7 +1,7 @@
 //! Chains and rules of the packet filter: which packets a chain accepts, whatever its other rules say.
 //!
-//! Only rules with a simple condition count: an interface or a range of sources. Rules with any other condition are
-//! ignored.
+//! Only rules with a simple condition count: an interface or a range of addresses, that packets come from or go to. Rules with
+//! any other condition are ignored.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -56,6 +56,8 @@ pub struct Chain {
 pub struct Outcome {
     /// From which interfaces and ranges it accepts everything; `*` for everywhere.
     pub accepts: Vec<String>,
+    /// To which interfaces and ranges it accepts everything.
+    pub accepts_to: Vec<String>,
     /// Whether it drops or rejects the rest, by its policy or by a rule on every packet.
     pub drops_rest: bool,
 }
@@ -77,6 +79,8 @@ enum Condition {
     None,
     /// Those that arrived on an interface with this name (`cni*` for a prefix), or from this range (`10.0.0.0/8`).
     From(String),
+    /// Those that leave by an interface with this name, or go to this range.
+    To(String),
     /// Anything else.
     Other,
 }
@@ -128,7 +132,7 @@ pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
 }
 
 fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
-    let (mut accepted, mut drops_rest) = (BTreeSet::new(), chain.drops);
+    let (mut accepted, mut accepted_to, mut drops_rest) = (BTreeSet::new(), BTreeSet::new(), chain.drops);
     let (mut seen, mut next) = (BTreeSet::new(), vec![chain.name.as_str()]);
     while let Some(name) = next.pop().filter(|name| seen.insert(*name)) {
         let here = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table && rule.chain == name;
@@ -136,6 +140,7 @@ fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
             match (&rule.condition, &rule.verdict) {
                 (Condition::None, Some((ACCEPT, _))) => accepted.insert("*".to_owned()),
                 (Condition::From(from), Some((ACCEPT, _))) => accepted.insert(from.clone()),
+                (Condition::To(to), Some((ACCEPT, _))) => accepted_to.insert(to.clone()),
                 (Condition::None, Some((JUMP | GOTO, target))) => {
                     next.insert(0, target);
                     false
@@ -149,7 +154,8 @@ fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
             };
         }
     }
-    Outcome { accepts: accepted.into_iter().collect(), drops_rest }
+    let [accepts, accepts_to] = [accepted, accepted_to].map(|accepted| accepted.into_iter().collect());
+    Outcome { accepts, accepts_to, drops_rest }
 }
 
 fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
@@ -171,15 +177,33 @@ fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
     Some(found)
 }
 
+/// Which way a packet goes at what a condition names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    From,
+    To,
+}
+
+impl Way {
+    /// The condition that names this interface or range.
+    fn condition(self, name: String) -> Condition {
+        match self {
+            Self::From => Condition::From(name),
+            Self::To => Condition::To(name),
+        }
+    }
+}
+
 /// The last loaded value, to be compared.
 enum Loaded {
     Nothing,
-    InterfaceName,
-    InterfaceIndex,
+    InterfaceName(Way),
+    InterfaceIndex(Way),
     /// The protocol, which a comparison of addresses also needs.
     Protocol,
-    /// The first bytes of the source address, this many, with a mask.
-    Source {
+    /// The first bytes of an address, with a mask.
+    Address {
+        way: Way,
         is_ipv4: bool,
         mask: Option<Vec<u8>>,
     },
@@ -228,10 +252,12 @@ fn data_of<'a>(found: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
 }
 
 fn load_meta(data: &[(u16, &[u8])]) -> Loaded {
-    // NFT_META_PROTOCOL, IIF, IIFNAME, NFPROTO.
+    // NFT_META_PROTOCOL, IIF, OIF, IIFNAME, OIFNAME, NFPROTO.
     match of(data, 2).and_then(big_endian) {
-        Some(4) => Loaded::InterfaceIndex,
-        Some(6) => Loaded::InterfaceName,
+        Some(4) => Loaded::InterfaceIndex(Way::From),
+        Some(5) => Loaded::InterfaceIndex(Way::To),
+        Some(6) => Loaded::InterfaceName(Way::From),
+        Some(7) => Loaded::InterfaceName(Way::To),
         Some(1 | 15) => Loaded::Protocol,
         _ => Loaded::Other,
     }
@@ -240,16 +266,22 @@ fn load_meta(data: &[(u16, &[u8])]) -> Loaded {
 fn load_payload(data: &[(u16, &[u8])]) -> Loaded {
     const NETWORK_HEADER: u32 = 1;
     let number = |kind: u16| of(data, kind).and_then(big_endian);
-    match (number(2), number(3), number(4)) {
-        (Some(NETWORK_HEADER), Some(12), Some(1..=4)) => Loaded::Source { is_ipv4: true, mask: None },
-        (Some(NETWORK_HEADER), Some(8), Some(1..=16)) => Loaded::Source { is_ipv4: false, mask: None },
-        _ => Loaded::Other,
-    }
+    // Where the addresses of IPv4 and IPv6 begin.
+    let (way, is_ipv4) = match (number(2), number(3), number(4)) {
+        (Some(NETWORK_HEADER), Some(12), Some(1..=4)) => (Way::From, true),
+        (Some(NETWORK_HEADER), Some(16), Some(1..=4)) => (Way::To, true),
+        (Some(NETWORK_HEADER), Some(8), Some(1..=16)) => (Way::From, false),
+        (Some(NETWORK_HEADER), Some(24), Some(1..=16)) => (Way::To, false),
+        _ => return Loaded::Other,
+    };
+    Loaded::Address { way, is_ipv4, mask: None }
 }
 
 fn mask(loaded: Loaded, data: &[(u16, &[u8])]) -> Loaded {
     match (loaded, data_of(data, 4)) {
-        (Loaded::Source { is_ipv4, mask: None }, Some(bytes)) => Loaded::Source { is_ipv4, mask: Some(bytes.to_vec()) },
+        (Loaded::Address { way, is_ipv4, mask: None }, Some(bytes)) => {
+            Loaded::Address { way, is_ipv4, mask: Some(bytes.to_vec()) }
+        }
         _ => Loaded::Other,
     }
 }
@@ -259,19 +291,19 @@ fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<
     let (Some(EQUAL), Some(bytes)) = (of(data, 2).and_then(big_endian), data_of(data, 3)) else {
         return Condition::Other;
     };
-    let from = |found: Option<String>| found.map_or(Condition::Other, Condition::From);
+    let named = |way: Way, found: Option<String>| found.map_or(Condition::Other, |found| way.condition(found));
     match loaded {
         Loaded::Protocol => Condition::None,
         // A whole name ends with a zero byte; without one it is a prefix.
-        Loaded::InterfaceName if bytes.contains(&0) => Condition::From(text(bytes)),
-        Loaded::InterfaceName => Condition::From(format!("{}*", text(bytes))),
-        Loaded::InterfaceIndex => from(bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
-        Loaded::Source { is_ipv4, mask } => from(source(*is_ipv4, mask.as_deref(), bytes)),
+        Loaded::InterfaceName(way) if bytes.contains(&0) => way.condition(text(bytes)),
+        Loaded::InterfaceName(way) => way.condition(format!("{}*", text(bytes))),
+        Loaded::InterfaceIndex(way) => named(*way, bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
+        Loaded::Address { way, is_ipv4, mask } => named(*way, range(*is_ipv4, mask.as_deref(), bytes)),
         Loaded::Nothing | Loaded::Other => Condition::Other,
     }
 }
 
-fn source(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
+fn range(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
     let bits = match mask {
         // One bits first, as in a prefix.
         Some(mask) => {

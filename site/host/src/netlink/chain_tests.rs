@@ -3,13 +3,49 @@ use super::*;
 
 /// Chains that drop what they do not accept, with what they accept.
 fn closed() -> Vec<(String, Hook, Vec<String>)> {
+    closed_with(|outcome| outcome.accepts)
+}
+
+/// The same with this of what they accept.
+fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, Vec<String>)> {
     let chains: Vec<Chain> = chains().unwrap().into_iter().filter(|chain| chain.hook.is_some()).collect();
     let outcomes = outcomes(&chains).unwrap();
     let one = |(chain, outcome): (Chain, Outcome)| {
         let name = format!("{} {} {}", chain.family, chain.table, chain.name);
-        outcome.drops_rest.then(|| (name, chain.hook.unwrap().0, outcome.accepts))
+        outcome.drops_rest.then(|| (name, chain.hook.unwrap().0, accepts(outcome)))
     };
     chains.into_iter().zip(outcomes).filter_map(one).collect()
+}
+
+#[test]
+fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
+    if std::env::var_os(INSIDE).is_none() {
+        return in_namespace_with(
+            "netlink::chain::tests::what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart",
+            "nft 'table inet filter {
+                chain forward {
+                    type filter hook forward priority 0; policy drop;
+                    oifname \"cni0\" accept
+                    oif lo accept
+                    oifname \"flannel*\" accept
+                    ip daddr 10.244.0.0/16 accept
+                    ip6 daddr fd00:10:244::/56 accept
+                    iifname \"eth0\" oifname \"cni1\" accept
+                    oifname \"eth1\" ct state established accept
+                }
+            }'
+            iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -o cni0 -j ACCEPT",
+        );
+    }
+    let mut found = closed_with(|outcome| outcome.accepts_to);
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let to = ["10.244.0.0/16", "cni0", "fd00:10:244::/56", "flannel*", "lo"].map(str::to_owned).to_vec();
+    let expected = [
+        ("1 filter forward".to_owned(), Hook::Forward, to),
+        ("2 filter FORWARD".to_owned(), Hook::Forward, vec!["cni0".to_owned()]),
+    ];
+    assert_eq!(found, expected);
+    assert!(closed().iter().all(|(_, _, accepts)| accepts.is_empty()), "nothing is accepted from anywhere");
 }
 
 #[test]

@@ -56,6 +56,7 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::ADDRESS_NOT_HERE, "address-of-host", Topic::Network),
     (codes::RANGES_OVERLAP, "address-ranges", Topic::Network),
     (codes::FIREWALL_CLOSED, "firewall", Topic::Network),
+    (codes::FIREWALL_INBOUND, "firewall-inbound", Topic::Network),
     (codes::FIREWALL_FLUSHES, "firewall-flush", Topic::Network),
     (codes::UPGRADE_UNREADY, "site-ready", Topic::Site),
     (codes::KEPT_DATA, "kept-data", Topic::Site),

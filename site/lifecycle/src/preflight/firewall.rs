@@ -60,24 +60,51 @@ fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(commands))
 }
 
+/// Chains that let pods out, but nobody in: the cluster works, and no other host reaches a service in it, the console among them.
+pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding> {
+    let is_closed = |chain: &&ClosedChain| {
+        chain.hook == ClosedHook::Forward
+            && passes_pods(chain, &networks.pods)
+            && !is_open(&chain.accepts_to, &networks.pods)
+            && !names_interface(&chain.accepts, "*")
+    };
+    let closed: Vec<&ClosedChain> = network.closed_chains.iter().filter(is_closed).collect();
+    let names: Vec<String> = closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
+    let commands: Vec<String> = closed.iter().flat_map(|chain| commands_inbound(chain)).collect();
+    let shown: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
+    let found = format!("packets to pods are dropped by {}", names.join(", "));
+    let fix = format!(
+        "If other hosts should reach the console or other services of the site, run {}, and keep the rules for the next boot.",
+        shown.join(", ")
+    );
+    (!closed.is_empty()).then(|| Finding::warning(codes::FIREWALL_INBOUND, found, fix).commands(commands))
+}
+
 fn listed(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a chain accepts everything that comes from pods and, where it sees packets for the host, from the host itself.
 pub(crate) fn passes_pods(chain: &ClosedChain, pods: &[IpRange]) -> bool {
-    let by_interface = |interface: &str| {
-        chain.accepts.iter().any(|from| match from.strip_suffix('*') {
-            Some(beginning) => interface.starts_with(beginning),
-            None => from == interface,
-        })
-    };
+    let is_open_to_host = chain.hook == ClosedHook::Forward || names_interface(&chain.accepts, "lo");
+    is_open_to_host && is_open(&chain.accepts, pods)
+}
+
+/// Whether these interfaces and ranges include those of pods.
+fn is_open(accepted: &[String], pods: &[IpRange]) -> bool {
     let by_address = |range: &IpRange| {
-        let sources = chain.accepts.iter().filter_map(|from| from.parse::<IpRange>().ok());
-        sources.into_iter().any(|source| source.prefix() <= range.prefix() && source.contains(range.address()))
+        let mut ranges = accepted.iter().filter_map(|one| one.parse::<IpRange>().ok());
+        ranges.any(|accepted| accepted.prefix() <= range.prefix() && accepted.contains(range.address()))
     };
-    let is_open_to_host = chain.hook == ClosedHook::Forward || by_interface("lo");
-    is_open_to_host && (by_interface(BRIDGE) || (!pods.is_empty() && pods.iter().all(by_address)))
+    names_interface(accepted, BRIDGE) || (!pods.is_empty() && pods.iter().all(by_address))
+}
+
+/// Whether one of them is this interface, or a beginning of its name.
+fn names_interface(accepted: &[String], interface: &str) -> bool {
+    accepted.iter().any(|one| match one.strip_suffix('*') {
+        Some(beginning) => interface.starts_with(beginning),
+        None => one == interface,
+    })
 }
 
 fn name(filter: Filter) -> &'static str {
@@ -88,7 +115,7 @@ fn name(filter: Filter) -> &'static str {
     }
 }
 
-/// The commands that open a chain.
+/// The commands that open a chain for what comes from pods, and for what goes to them.
 fn commands(chain: &ClosedChain) -> Vec<String> {
     let own = (chain.hook == ClosedHook::Input && chain.filter != Filter::Ufw).then_some("lo");
     let command = |interface: &str| match (chain.filter, chain.hook) {
@@ -97,7 +124,19 @@ fn commands(chain: &ClosedChain) -> Vec<String> {
         (Filter::Nftables, _) => format!("nft insert rule {} iifname {interface} accept", words(&chain.name)),
         (Filter::Iptables, _) => format!("iptables -I {} -i {interface} -j ACCEPT", quote(&chain.name)),
     };
-    own.into_iter().chain([BRIDGE, OVERLAY]).map(command).collect()
+    let inbound = if is_open(&chain.accepts_to, &[]) { Vec::new() } else { commands_inbound(chain) };
+    own.into_iter().chain([BRIDGE, OVERLAY]).map(command).chain(inbound).collect()
+}
+
+/// The commands that let packets to pods through a chain; none for one that sees only packets for the host.
+fn commands_inbound(chain: &ClosedChain) -> Vec<String> {
+    let command = |interface: &str| match (chain.filter, chain.hook) {
+        (_, ClosedHook::Input) => None,
+        (Filter::Ufw, _) => Some(format!("ufw route allow out on {interface}")),
+        (Filter::Nftables, _) => Some(format!("nft insert rule {} oifname {interface} accept", words(&chain.name))),
+        (Filter::Iptables, _) => Some(format!("iptables -I {} -o {interface} -j ACCEPT", quote(&chain.name))),
+    };
+    [BRIDGE, OVERLAY].into_iter().filter_map(command).collect()
 }
 
 /// Family, table and chain, each as a word of its own.

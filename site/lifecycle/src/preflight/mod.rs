@@ -9,7 +9,7 @@ use crate::room::FilesystemPeak;
 use landfall_host::facts::Facts;
 
 pub use finding::{Finding, Severity, Topic, sort};
-pub(crate) use firewall::{closed as closed_firewalls, passes_pods};
+pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
 use network::upgrade_ports;
 pub use shell::quote;
 use storage::upgrade_space;

@@ -48,6 +48,7 @@ pub(super) fn findings(facts: &Facts, ports: &[u16], configuration: &SiteConfigu
         Ok(networks) => {
             blockers.extend(overlaps(facts, &networks));
             blockers.extend(firewall::closed(&facts.network, &networks));
+            blockers.extend(firewall::inbound(&facts.network, &networks));
         }
         Err(error) => blockers.push(Finding::of(&error, "ranges of addresses")),
     }

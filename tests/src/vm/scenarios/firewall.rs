@@ -27,14 +27,25 @@ pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Res
     let services = engineer::services(&mut machine)?;
     engineer::prove_lightly(&mut machine)?;
     for (what, line) in [("nftables restarted", RESTART), ("all rules flushed", "nft flush ruleset")] {
+        let known = lost_tables(&mut machine)?.len();
         machine.run(line)?;
         if !answer_again(&mut machine, &services, what, findings)? {
             break;
         }
+        let logged = lost_tables(&mut machine)?.split_off(known);
+        findings.saw(format!("{what}: the agent logged {}", logged.join("; ")));
         let proved = engineer::prove_lightly(&mut machine);
         findings.expect(proved.is_ok(), || format!("{what}: services answer, but the proof fails: {proved:?}"));
     }
     machine.power_off()
+}
+
+/// What the agent has logged of tables that the packet filter lost, with the time of each line: which program it restarts in its pod,
+/// and which pod it replaces.
+fn lost_tables(machine: &mut Machine) -> Result<Vec<String>> {
+    let line = "journalctl --unit landfall-agent --boot --output short-precise --no-pager | grep 'the packet filter lost a table' || true";
+    let shown = |line: &str| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
+    Ok(machine.run(line)?.lines().map(shown).collect())
 }
 
 /// Waits until all services answer, and asks for the status all the time: one that says ready between two looks that both found

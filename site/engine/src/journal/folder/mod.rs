@@ -54,6 +54,8 @@ impl Drop for SiteLock {
     fn drop(&mut self) {
         // What the file says is for people and is meaningless once the lock is free.
         let _emptied = self.file.set_len(0);
+        // A program that another thread is just starting has this file, too, until it begins: closing it would release nothing yet.
+        let _released = self.file.file().unlock();
     }
 }
 
@@ -128,7 +130,9 @@ impl<P: Pinned> JournalFolder<P> {
         let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
         match file.file().try_lock_shared() {
             Err(std::fs::TryLockError::WouldBlock) => Some(read_holder(&mut file)),
-            _ => None,
+            // Closing alone would release it late, as for a [`SiteLock`]: the next operation would be refused.
+            Ok(()) => file.file().unlock().ok().and(None),
+            Err(std::fs::TryLockError::Error(_)) => None,
         }
     }
 

@@ -118,6 +118,20 @@ fn a_second_operation_names_the_first() {
     folder.lock("uninstall").unwrap();
 }
 
+/// Between its fork and its beginning, a program that another thread starts has every open file.
+#[test]
+fn a_lock_ends_although_a_program_that_starts_still_has_its_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::<Outline>::at(temporary.path());
+    let lock = folder.lock("install").unwrap();
+    let inherited = lock.file.file().try_clone().unwrap();
+    assert!(folder.holder().is_some());
+    drop(lock);
+    assert!(folder.holder().is_none());
+    folder.lock("uninstall").unwrap();
+    drop(inherited);
+}
+
 /// The lock's text finds no space; the records have reserved space, which no other file can take. The test adds as many
 /// records as two hundred steps write.
 #[test]

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
 use crate::plan::network::Networks;
-use crate::preflight::{Finding, closed_firewalls};
+use crate::preflight::{Finding, closed_firewalls, inbound};
 
 /// The host's firewalls, as far as they decide about pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -26,14 +26,16 @@ pub struct FirewallStatus {
 }
 
 impl FirewallStatus {
-    /// That of a host with a site of these settings.
-    pub(super) fn of(paths: &SitePaths, settings: &SiteConfiguration) -> Self {
-        let judged =
-            Networks::of(settings).and_then(|networks| Ok(Self::judged(&facts::collect_network(paths)?, &networks)));
-        judged.unwrap_or_else(|error: StepError| Self {
-            ready: false,
-            reason: Some(format!("[{}] {}", error.code().id, with_causes(&error))),
-            commands: Vec::new(),
+    /// That of a host with a site of these settings, and a note where pods reach others but nobody reaches them.
+    pub(super) fn of(paths: &SitePaths, settings: &SiteConfiguration) -> (Self, Option<String>) {
+        let looked = Networks::of(settings).and_then(|networks| {
+            let network = facts::collect_network(paths)?;
+            let note = inbound(&network, &networks).map(|finding| format!("{}. {}", finding.measured, finding.fix));
+            Ok((Self::judged(&network, &networks), note))
+        });
+        looked.unwrap_or_else(|error: StepError| {
+            let reason = Some(format!("[{}] {}", error.code().id, with_causes(&error)));
+            (Self { ready: false, reason, commands: Vec::new() }, None)
         })
     }
 
@@ -67,6 +69,7 @@ mod tests {
             name: "inet filter forward".to_owned(),
             hook: ClosedHook::Forward,
             accepts: vec!["eth0".to_owned()],
+            accepts_to: Vec::new(),
         });
         let closed = FirewallStatus::judged(&network, &networks);
         let reason = closed.reason.unwrap();

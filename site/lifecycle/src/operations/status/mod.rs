@@ -285,7 +285,10 @@ impl Operations {
         });
         report.agent = AgentStatus::of(&self.paths);
         self.look_at_host(&mut report, Timestamp::now());
-        report.firewall = replay.state.pins.as_ref().map(|pins| FirewallStatus::of(&self.paths, &pins.settings));
+        let firewall = replay.state.pins.as_ref().map(|pins| FirewallStatus::of(&self.paths, &pins.settings));
+        let (firewall, closed_to_others) = firewall.unzip();
+        report.firewall = firewall;
+        report.notes.extend(closed_to_others.flatten());
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
         report.backups = BackupsStatus::of(&self.paths, &settings.copies);
         report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));

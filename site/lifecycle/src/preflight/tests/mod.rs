@@ -220,6 +220,32 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
         name: name.to_owned(),
         hook,
         accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
+        accepts_to: Vec::new(),
+    }
+}
+
+#[test]
+fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
+    let warned = |accepts: &[&str], to: &[&str], hook| {
+        let mut facts = sample();
+        let mut chain = chain(Filter::Nftables, "inet filter forward", hook, accepts);
+        chain.accepts_to = to.iter().map(|one| (*one).to_owned()).collect();
+        facts.network.closed_chains = vec![chain];
+        let found = super::network::findings(&facts, &[], &SiteConfiguration::default());
+        found.into_iter().find(|finding| finding.code == codes::FIREWALL_INBOUND.id)
+    };
+    let finding = warned(&["cni0"], &[], ClosedHook::Forward).unwrap();
+    assert_eq!(finding.severity, Severity::Warning);
+    assert_eq!(finding.commands[0], "nft insert rule inet filter forward oifname cni0 accept");
+    for (accepts, to, hook) in [
+        (["cni0"].as_slice(), ["cni0"].as_slice(), ClosedHook::Forward),
+        (&["cni0"], &["10.244.0.0/16"], ClosedHook::Forward),
+        (&["*"], &[], ClosedHook::Forward),
+        (&["cni0", "lo"], &[], ClosedHook::Input),
+        // What comes from pods is dropped, too: the blocker names both.
+        (&[], &[], ClosedHook::Forward),
+    ] {
+        assert_eq!(warned(accepts, to, hook), None, "{accepts:?} {to:?} {hook:?}");
     }
 }
 
