@@ -361,13 +361,13 @@ codes! {
     UPGRADE_OTHER = "LF4401", Usage, "The bundle holds another release than the one that is installed", "Use a bundle of the installed release's name, or install this one on another machine.";
     UPGRADE_SAME = "LF4402", Usage, "The bundle's release is installed already", "Run `landfall status`; nothing is left to do.";
     UPGRADE_OLDER = "LF4403", Usage, "The bundle's release is older than the installed one", "To go back to the release before this one, run `landfall rollback`.";
-    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd, and new names for the images that it changes.";
+    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd. Images that it changes need new names.";
     UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a release in which the component keeps its namespace: its data cannot move by itself.";
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
     UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
-    ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what becomes of it", "Run `landfall rollback` with `--data keep`: the data stays as it is, and if the proofs fail with it, everything is as it is now.";
+    ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what to do with it", "Run `landfall rollback` with `--data keep`: the data stays as it is. If the proofs fail with it, the rollback is undone.";
     ROLLBACK_DATA_UNCHANGED = "LF4411", Usage, "There is no data to be restored by a rollback", "Run `landfall rollback` without `--data`.";
     UPGRADE_SOAK = "LF4412", NotReady, "The release did not stay healthy while the upgrade watched it", "Send the message to the vendor; the site is as it was before the upgrade.";
 
@@ -385,7 +385,7 @@ codes! {
     BACKUP_FOLDER_OCCUPIED = "LF4606", Usage, "The folder for a new backup repository is in use", "Name an empty folder, or open the repository that the folder holds.";
     BACKUP_IN_USE = "LF4607", NotReady, "Another operation is using the backup repository", "Wait until it has ended, then run the same command again.";
     BACKUP_STREAM = "LF4608", Resumable, "The data of a backup could not be read to its end", "Remove the cause that the message names, then run the same command again.";
-    BACKUP_UNKNOWN = "LF4609", Usage, "There is no such backup, or nothing of that name in it", "List the backups, and name one of them.";
+    BACKUP_UNKNOWN = "LF4609", Usage, "Unknown backup, or no such item in it", "List the backups, and name one of them.";
     BACKUP_NAME = "LF4610", Usage, "A backup cannot have this name or fact", "Use a name that the message allows.";
     BACKUP_LIBRARY = "LF4611", Resumable, "An operation on the backup repository failed", "Remove the cause that the message names, then run the same command again.";
     BACKUP_NOT_FREED = "LF4612", Resumable, "Backups were dropped, but their space was not freed", "Remove the cause that the message names; the next removal of old backups frees the space.";
@@ -449,7 +449,7 @@ codes! {
     NOT_PERMITTED = "LF5021", Usage, "The role or the API key does not permit this", "Ask an administrator for the role or the scope that the message names.";
     FOREIGN_REQUEST = "LF5022", Usage, "The request did not come from a page of the console", "Open the console's page again and repeat the action there.";
     REQUEST_INVALID = "LF5023", Usage, "The request cannot be understood", "Correct the field that the message names.";
-    NOT_THERE = "LF5024", Usage, "The console knows nothing of this name", "Check the name; the list one level up shows what exists.";
+    NOT_THERE = "LF5024", Usage, "Unknown name", "Check the name; the list one level up shows what exists.";
     TOO_MANY_ATTEMPTS = "LF5025", Usage, "Too many failed sign-ins", "Wait as long as the message says. Or open `/first` with the token that `landfall console` on the host prints: failed sign-ins do not count against it. It works once, within an hour, and has a limit of its own.";
     NAME_TAKEN = "LF5026", Usage, "A user of this name exists", "Choose another name.";
     LAST_ADMINISTRATOR = "LF5027", Usage, "The last administrator cannot be removed or lose the role", "Make another user an administrator first.";

@@ -115,7 +115,7 @@ async fn a_document_of_another_form_is_not_guessed_at() {
 }
 
 #[tokio::test]
-async fn a_backup_begins_once_and_a_second_wish_is_told_why_not() {
+async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
     assert_eq!(olga.post("/backups", &[]).await.header("location"), "/backups?done=begun");

@@ -181,7 +181,7 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
                 drawn.note(one, &pointer, &value)?;
                 found.random.insert(key, length);
             }
-            None => return Err(refused(one, &pointer, "is not in each rendering")),
+            None => return Err(refused(one, &pointer, "is missing from some renderings")),
         }
     }
     if found.random.is_empty() {

@@ -155,7 +155,7 @@ impl Client {
             let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
             answer.and_then(|answer| answer.access_token.or(answer.token)).filter(|token| !token.is_empty())
         });
-        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it gives no token for the identity token".into());
+        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it refused to exchange the identity token".into());
         Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
     }
 }

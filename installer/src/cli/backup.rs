@@ -19,7 +19,7 @@ pub(crate) enum BackupCommand {
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
     Key,
-    /// Take over the backups of a site that is lost, on a machine on which nothing is installed.
+    /// Adopt a lost site's backups on an empty machine.
     Adopt(BackupAdoptArguments),
 }
 

@@ -39,7 +39,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsoleArguments {
-    /// Make no token: earlier ones count on.
+    /// Make no token: earlier ones stay valid.
     #[arg(long)]
     pub(crate) no_token: bool,
 }

@@ -69,7 +69,7 @@ pub(crate) enum ChangeCommand {
         #[arg(long)]
         approved: String,
     },
-    /// Make the open change go back.
+    /// Undo the open change.
     BeginAbort {
         /// Number of its journal.
         operation: u64,

@@ -109,7 +109,7 @@ pub(crate) struct RollbackArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum RollbackData {
-    /// It stays as it is; if the proofs of the earlier release fail with it, everything is as it is now.
+    /// It stays as it is; if the earlier release's proofs fail, the rollback is undone.
     Keep,
     /// It is that of the newest proven backup of the earlier release; what was written since is lost.
     Restore,

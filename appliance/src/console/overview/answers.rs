@@ -105,7 +105,7 @@ fn term_of(terms: &Terms) -> String {
         ("valid" | "ending", Some(ends), _) => {
             format!("The license of {} ends {}, on {}.", terms.customer, ends.relative(), ends.day())
         }
-        ("valid", None, _) => format!("The license of {} does not end.", terms.customer),
+        ("valid", None, _) => format!("The license of {} never expires.", terms.customer),
         ("grace", _, Some(grace)) => {
             format!("The license has ended; its grace ends {}, on {}.", grace.relative(), grace.day())
         }

@@ -110,7 +110,7 @@ fn holds(expect: &TextExpectation, output: &Output) -> Result<(), Option<String>
                     Some(found) => {
                         return Err(Some(format!("{} is {}", place(pointer), beginning(&found.to_string()))));
                     }
-                    None => return Err(Some(format!("{} is not there", place(pointer)))),
+                    None => return Err(Some(format!("{} is missing", place(pointer)))),
                 }
             }
             true

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_stops_is_replaced_or_goes_on() {
+    fn a_component_stops_is_replaced_or_continues() {
         let found = [
             change("db", Fate::Changed, true),
             change("web", Fate::Unchanged, true),
