@@ -64,7 +64,7 @@ async fn every_page_answers_while_the_host_is_silent() {
         let begun = Instant::now();
         let reply = root.get(page).await;
         assert!(reply.is_success(), "{page}: {}", reply.status);
-        assert!(reply.body.contains("The host does not answer, since"), "{page} does not say so");
+        assert!(reply.body.contains("The host has not answered since"), "{page} does not say so");
         assert!(begun.elapsed() < Duration::from_secs(2), "{page} waits");
     }
     let status = root.get("/api/v1/status").await;

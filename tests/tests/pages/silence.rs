@@ -22,7 +22,7 @@ async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
     ensure!(!browser.text("#live").await?.contains("starter"), "the page shows old news as if they were new");
     for (path, words) in PAGES {
         browser.open(path).await?;
-        browser.expect(".notice.bad:not([hidden])", "The host does not answer, since").await?;
+        browser.expect(".notice.bad:not([hidden])", "The host has not answered since").await?;
         browser.expect(".notice.bad:not([hidden])", "landfall status").await?;
         ensure!(!browser.text("#live").await?.contains(words), "{path} shows old news as if they were new");
     }

@@ -41,7 +41,7 @@ struct Seconds {
 pub enum Interruption {
     /// They continue to run.
     None,
-    /// They are replaced by others, as the workload's strategy says: one that has a single pod is away meanwhile.
+    /// They are replaced by others, as the workload's strategy says: one with a single pod is unavailable meanwhile.
     Replaced,
     /// They stop, since data changes that the component has or uses, and start again.
     Stops,
