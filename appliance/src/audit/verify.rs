@@ -49,7 +49,7 @@ pub fn verify(log: impl BufRead, known: Option<&Head>) -> Result<Head, Broken> {
             return Err(broken("a line follows the head".to_owned()));
         }
         match read(&line)
-            .ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is no entry")))?
+            .ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is not an entry")))?
         {
             Line::AuditEntry { entry, hash, .. } => {
                 let text = entry.canonical().map_err(|error| broken(error.to_string()))?;

@@ -176,7 +176,7 @@ fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: b
 /// An address to which credentials may be sent.
 fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     let address = Url::parse(realm).map_err(|error| {
-        let what = format!("its realm `{}` is no address: {error}", realm.escape_default());
+        let what = format!("its realm `{}` is not an address: {error}", realm.escape_default());
         Failure::Final(codes::FETCH_FAILED, what.into())
     })?;
     if web::may_lead(registry, &address) {

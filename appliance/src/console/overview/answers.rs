@@ -43,7 +43,7 @@ fn healthy(status: &Status) -> Answer {
         }
         Verdict::Unfinished => unfinished(status),
         Verdict::Stuck => {
-            (State::Bad.mark("Stuck"), "An operation was interrupted by what a person must remove.".to_owned())
+            (State::Bad.mark("Stuck"), "An operation is stuck: only a person can remove the cause.".to_owned())
         }
         Verdict::Unknown => {
             (State::Unknown.mark("Unknown"), "The host reports a state that this console does not know.".to_owned())

@@ -74,7 +74,7 @@ pub fn matters(status: &Status) -> Vec<Matter> {
         list.add(
             State::Attention,
             "Clock",
-            &format!("it says an earlier time than the site has seen: {seen}"),
+            &format!("it shows an earlier time than the site has seen: {seen}"),
             "/node",
         );
     }
