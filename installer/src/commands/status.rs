@@ -226,7 +226,7 @@ fn backups_text(backups: &BackupsStatus) -> String {
     for log in logs {
         let until = log.until.as_ref().map_or_else(
             || "no point in time can be restored yet".to_owned(),
-            |until| format!("every point in time until {until} can be restored"),
+            |until| format!("points in time until {until} can be restored"),
         );
         let _infallible = write!(text, "\n            {}: {until}", log.stream);
         if let Some(reason) = &log.reason {
