@@ -72,7 +72,7 @@ async fn every_page_answers_while_the_host_is_silent() {
     assert_eq!(status.header("content-type"), "application/problem+json");
     site.host.is_silent.store(false, Ordering::SeqCst);
     until(async || root.get("/").await.body.contains("Is it healthy?")).await;
-    assert!(!root.get("/").await.body.contains("The host does not answer"));
+    assert!(!root.get("/").await.body.contains("The host has not answered"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
