@@ -144,7 +144,7 @@ fn alone(when: When, sourced: &Sourced, jobs: &mut Vec<(When, String)>) -> Resul
     if let Some((_, other)) = jobs.iter().find(|(at, _)| *at == when) {
         let what = format!("Helm runs it and {other} in sequence; Landfall runs both at once");
         let hint = format!(
-            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`), and let the other Job do its work, or a component of its own that the chart's component needs."
+            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`). Let the other Job do its work, or a component of its own that the chart's component needs."
         );
         return Err(refused(sourced, what).hint(hint));
     }
