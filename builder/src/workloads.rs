@@ -33,7 +33,7 @@ pub(crate) fn parse(written: &str) -> Result<Workload, Unknown> {
     if let Some(kind) = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind) {
         return Ok(Workload { kind, name: name.to_owned() });
     }
-    let what = format!("`{written}` is no workload such as StatefulSet/postgres");
+    let what = format!("`{written}` is not a workload such as StatefulSet/postgres");
     Err(Unknown::new(what, kind, WorkloadKind::ALL.iter().map(|kind| kind.name())))
 }
 

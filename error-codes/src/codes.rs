@@ -185,14 +185,14 @@ codes! {
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
     // LF204x: proofs that a release declares.
-    PROOF_INVALID = "LF2040", Usage, "A proof is declared wrongly", "Correct the named field of the proof.";
+    PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
     // A component's canary.
-    CANARY_IMPOSSIBLE = "LF2042", Usage, "A component cannot have a canary", "Remove `canary` from the component, or the named obstacle: only a Deployment of several pods that share no volume for one node can run in two forms at once.";
+    CANARY_IMPOSSIBLE = "LF2042", Usage, "A component cannot have a canary", "Remove `canary` from the component, or the named obstacle. Only a Deployment of several pods that share no volume for one node can run in two forms at once.";
     LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
     INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
-    RENDERER_UNPINNED = "LF2032", Usage, "The program that renders is not the one in the lock", "Use the kubectl and the Helm that the lock names, or run `landfall lock` with those that shall render from now on.";
-    REMOTE_BASE = "LF2033", Usage, "A kustomization takes something from elsewhere", "Copy it into the folder of the component, so that the same bytes are rendered each time.";
+    RENDERER_UNPINNED = "LF2032", Usage, "The program that renders is not the one in the lock", "Use the kubectl and the Helm that the lock names, or run `landfall lock` with those that are to render from now on.";
+    REMOTE_BASE = "LF2033", Usage, "A kustomization includes something from elsewhere", "Copy it into the folder of the component, so that the same bytes are rendered each time.";
     OBJECT_UNFIT = "LF2034", Usage, "An object does not fit the schema of its kind", "Correct the named field: the API server would refuse it at the site.";
     NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses", "Add the named component to `needs`.";
     POD_REFUSED = "LF2036", Usage, "Pods break the Pod Security level of their namespace", "Correct the named fields, or set another `podSecurity` for the component.";
@@ -208,15 +208,15 @@ codes! {
     CHART_UNREADABLE = "LF2080", Usage, "A chart cannot be used as it is", "Fetch the chart again from its publisher, or correct the named file of it.";
     CHART_DEPENDENCY = "LF2081", Usage, "A chart lacks a chart that it needs", "Run `helm dependency build` in the chart's folder.";
     CHART_REFUSED = "LF2082", Usage, "Helm cannot render a chart", "Correct the chart's values, or the named template.";
-    CHART_LOOKUP = "LF2083", Usage, "A chart looks up objects of a cluster", "Set values with which the chart does without a look-up, such as the name of an existing Secret.";
-    CHART_UNSTEADY = "LF2084", Usage, "A chart renders to something else each time", "Set the values that the chart would make up, or declare the Secret under `secrets` of the component.";
+    CHART_LOOKUP = "LF2083", Usage, "A chart looks up objects of a cluster", "Set values with which the chart needs no look-up, such as the name of an existing Secret.";
+    CHART_UNSTEADY = "LF2084", Usage, "A chart renders differently each time", "Set the values that the chart would generate, or declare the Secret under `secrets` of the component.";
     CHART_HOOK = "LF2085", Usage, "A chart's hook has no place in a release", "Switch the hook off by the chart's values, or list its object under `leaveOut` of the chart.";
-    CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or take files out of it that it does not need.";
+    CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or remove files that it does not need.";
     CHART_NOT_OFFERED = "LF2087", Usage, "A repository of charts does not have a chart", "Correct the name, the version or the repository in the lock.";
     // LF209x: inventories.
     NO_INVENTORY = "LF2090", Usage, "A bundle does not list the packages of its images", "Ask the vendor for a bundle that this version of Landfall, or a later one, built.";
     INVENTORY_REFUSED = "LF2091", Usage, "The packages of a release cannot be listed", "Split the release, or correct the named text.";
-    IMAGE_UNKNOWN = "LF2092", Usage, "A name means no image of the bundle, or several", "Name one of the listed images, in full.";
+    IMAGE_UNKNOWN = "LF2092", Usage, "A name matches no image of the bundle, or several", "Name one of the listed images, in full.";
     // LF21: fetching.
     REGISTRIES_INVALID = "LF2101", Usage, "The registries file is not valid", "Correct the named line of the registries file.";
     FETCH_FAILED = "LF2102", Resumable, "A registry or server did not deliver the content", "Run the same command again; it continues where it stopped.";
@@ -274,12 +274,12 @@ codes! {
     GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs.";
     GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are connected by NVSwitch, but Fabric Manager is not running", "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
     GPU_MISSING = "LF3042", NotReady, "The release needs a GPU, and the host has none that it can use", "Use a machine with the GPUs that the release needs; in a virtual machine, pass them through to it.";
-    GPU_TOO_FEW = "LF3043", NotReady, "The host has too few GPUs that meet the release's needs", "Use a machine with as many GPUs as the release needs, of the kind that it needs.";
+    GPU_TOO_FEW = "LF3043", NotReady, "The host has too few GPUs that meet the release's needs", "Use a machine with as many GPUs of the required kind as the release needs.";
     GPU_NOT_KNOWN = "LF3044", NotReady, "It is not known which GPUs the host has", "Collect the facts again with this version of `landfall facts`.";
     GPU_UNHEALTHY = "LF3045", NotReady, "A GPU works, but something is wrong with it", "Do what the message names before users depend on the GPU.";
     // LF305x: more about a site before an operation.
     FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts", "In the file of the firewall's rules, replace `flush ruleset` by one `flush table` for each table of your own.";
-    LICENSE_UNJUDGED = "LF3051", NotReady, "Whether the license suffices was not judged", "Run the same command with `--trust`, and with `--license FILE` where the vendor sent a license.";
+    LICENSE_UNJUDGED = "LF3051", NotReady, "It was not checked whether the license suffices", "Run the same command with `--trust`, and with `--license FILE` where the vendor sent a license.";
     FIREWALL_INBOUND = "LF3052", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
@@ -318,7 +318,7 @@ codes! {
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
-    CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again; some fields, such as the size of a volume, never change once a site is installed.";
+    CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then run the same command again. Some fields, such as the size of a volume, never change once a site is installed.";
     NOTHING_TO_ABORT = "LF4035", Usage, "There is no open change to undo", "Run `landfall status` to see what is installed.";
     EDITED = "LF4036", NotReady, "Fields that the change would set were edited", "Undo the edits that the message names with `landfall kubectl edit`, or run the same command with `--overwrite-edits`, which takes these fields over. To keep an edit, ask the vendor to make its field editable.";
     REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name what it lists.";
@@ -359,16 +359,16 @@ codes! {
     SUPPORT_UNREADABLE = "LF4304", Usage, "The file is not a whole support bundle", "Copy the file again, or run `landfall support collect` on the site once more.";
     SUPPORT_EXISTS = "LF4305", Usage, "The file that receives a support bundle exists", "Name another file, or remove that one.";
     // LF44: upgrades and rollback.
-    UPGRADE_OTHER = "LF4401", Usage, "The bundle holds another release than the one that is installed", "Use a bundle of the installed release's name, or install this one on another machine.";
+    UPGRADE_OTHER = "LF4401", Usage, "The bundle holds a different release than the installed one", "Use a bundle of the installed release's name, or install this one on another machine.";
     UPGRADE_SAME = "LF4402", Usage, "The bundle's release is installed already", "Run `landfall status`; nothing is left to do.";
     UPGRADE_OLDER = "LF4403", Usage, "The bundle's release is older than the installed one", "To go back to the release before this one, run `landfall rollback`.";
-    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd, and new names for the images that it changes.";
+    UPGRADE_NODE = "LF4404", NotReady, "The node pack of the release cannot take the place of the installed one", "Ask the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd. Images that it changes need new names.";
     UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a release in which the component keeps its namespace: its data cannot move by itself.";
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the message names; `landfall status` shows when everything is ready. To go back to an earlier release, run `landfall rollback`.";
     UPGRADE_UNPROVED = "LF4407", NotReady, "A proof of the new release failed", "Send the message to the vendor: the site is as it was before.";
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the message names; for any other, install its bundle on a machine of its own.";
-    UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "Upgrade to the version that the message names first; without one, ask the vendor for the way.";
-    ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what becomes of it", "Run `landfall rollback` with `--data keep`: the data stays as it is, and if the proofs fail with it, everything is as it is now.";
+    UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "First upgrade to the version that the message names. If it names none, ask the vendor for the way.";
+    ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what to do with it", "Run `landfall rollback` with `--data keep`: the data stays as it is. If the proofs fail with it, the rollback is undone.";
     ROLLBACK_DATA_UNCHANGED = "LF4411", Usage, "There is no data to be restored by a rollback", "Run `landfall rollback` without `--data`.";
     UPGRADE_SOAK = "LF4412", NotReady, "The release did not stay healthy while the upgrade watched it", "Send the message to the vendor; the site is as it was before the upgrade.";
 
@@ -385,24 +385,24 @@ codes! {
     BACKUP_DAMAGED = "LF4605", NotReady, "The backup repository is damaged", "Check the disk and the repository, and make a new backup elsewhere; remove nothing from the folder before that.";
     BACKUP_FOLDER_OCCUPIED = "LF4606", Usage, "The folder for a new backup repository is in use", "Name an empty folder, or open the repository that the folder holds.";
     BACKUP_IN_USE = "LF4607", NotReady, "Another operation is using the backup repository", "Wait until it has ended, then run the same command again.";
-    BACKUP_STREAM = "LF4608", Resumable, "The data of a backup could not be read to its end", "Remove the cause that the message names, then run the same command again.";
-    BACKUP_UNKNOWN = "LF4609", Usage, "There is no such backup, or nothing of that name in it", "List the backups, and name one of them.";
+    BACKUP_STREAM = "LF4608", Resumable, "The data of a backup could not be read completely", "Remove the cause that the message names, then run the same command again.";
+    BACKUP_UNKNOWN = "LF4609", Usage, "Unknown backup, or no such item in it", "List the backups, and name one of them.";
     BACKUP_NAME = "LF4610", Usage, "A backup cannot have this name or fact", "Use a name that the message allows.";
     BACKUP_LIBRARY = "LF4611", Resumable, "An operation on the backup repository failed", "Remove the cause that the message names, then run the same command again.";
     BACKUP_NOT_FREED = "LF4612", Resumable, "Backups were dropped, but their space was not freed", "Remove the cause that the message names; the next removal of old backups frees the space.";
-    BACKUP_NO_RULES = "LF4613", Usage, "The release declares nothing that is backed up", "Ask the vendor for a release whose components have backup rules.";
+    BACKUP_NO_RULES = "LF4613", Usage, "The release declares no data to back up", "Ask the vendor for a release whose components have backup rules.";
     BACKUP_UNPROVEN = "LF4614", NotReady, "A drill did not prove the backup", "Read which check failed, remove its cause, then run `landfall backup run` again; older backups are as they were.";
     BACKUP_NO_ROOM = "LF4615", NotReady, "There is no room for a backup, a drill or a restore", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again.";
-    RESTORE_OTHER_VERSION = "LF4616", Usage, "The backup is of another version than the installed one", "Install that version first, with `landfall rollback` or `landfall upgrade`, then restore.";
+    RESTORE_OTHER_VERSION = "LF4616", Usage, "The backup is of a different version than the installed one", "Install that version first, with `landfall rollback` or `landfall upgrade`, then restore.";
     RESTORE_LOAD = "LF4617", NotReady, "Data of a backup could not be loaded", "Read what the program said; the data is as it was before the restore.";
     RESTORE_IMPOSSIBLE = "LF4618", Usage, "The data cannot be restored in place", "Ask the vendor for a component whose data is in a volume of its own, of a Deployment or StatefulSet.";
     RESTORE_CHECK = "LF4619", NotReady, "Restored data failed a check", "Choose another backup: `landfall backup list` shows which of them are proven.";
     BACKUP_POD = "LF4620", NotReady, "A component has no pod whose data can be read", "Run `landfall status`, remove what keeps the component from being ready, then run the same command again.";
-    RESTORE_NOTHING = "LF4621", Usage, "The backup has nothing of this component", "Name a component that `landfall backup list` shows, or none to restore all of them.";
-    BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot get copies of the backups", "Mount the disk of the copies, and name a folder on it that exists.";
-    BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not get the copies that they lack", "Remove the causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
-    RESTORE_TIME = "LF4624", Usage, "Data cannot return as of this time", "Run `landfall backup list` for the points in time that come back; `landfall backup log` adds those until now. A backup as it is returns with `--backup`.";
-    BACKUP_STOPPED = "LF4625", NotReady, "A backup, a drill or a restore was stopped before it filled the disk", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again; older backups are as they were.";
+    RESTORE_NOTHING = "LF4621", Usage, "The backup holds no data of this component", "Name a component that `landfall backup list` shows, or none to restore all of them.";
+    BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot receive copies of the backups", "Mount the disk of the copies, and name a folder on it that exists.";
+    BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not receive the copies that they lack", "Remove the causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
+    RESTORE_TIME = "LF4624", Usage, "Data as of this time cannot be restored", "Run `landfall backup list` for the points in time that can be restored; `landfall backup log` adds those up to now. To restore a backup as it is, use `--backup`.";
+    BACKUP_STOPPED = "LF4625", NotReady, "A backup, a drill or a restore was stopped before it filled the disk", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again. Older backups are as they were.";
     LOG_UNPROVEN = "LF4626", NotReady, "A drill did not prove the log backups", "Read which check failed and remove its cause; `landfall backup run` begins new points in time, and every backup is as it was.";
     // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
@@ -427,14 +427,14 @@ codes! {
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove the named file, then run `systemctl restart landfall-host-api`, which makes it again.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
     HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
-    MEDIUM_UNKNOWN = "LF4804", Usage, "The host knows no such medium", "Look for media again, then choose one of those that are listed.";
-    PLAN_UNKNOWN = "LF4805", Usage, "The host keeps no such plan", "Make the plan again, read it, and approve that one: a plan counts once, for an hour, and not after the host's API has started again.";
+    MEDIUM_UNKNOWN = "LF4804", Usage, "Unknown medium", "Look for media again, then choose one of those that are listed.";
+    PLAN_UNKNOWN = "LF4805", Usage, "Unknown or expired plan", "Make the plan again, read it, and approve that one. A plan counts once, for an hour, and no longer once the host's API has restarted.";
     PLAN_DIFFERS = "LF4806", NotReady, "What would be done is no longer what was approved", "Nothing was changed. Make the plan again, read it, and approve that one.";
     MEDIUM_UNREADABLE = "LF4807", NotReady, "A medium cannot be read", "Use a stick with exFAT, FAT32, ext4 or ISO 9660, or copy the bundle to another one.";
-    CHANGE_QUESTION = "LF4808", Resumable, "A question about a change was not answered", "Ask again; `journalctl --unit landfall-host-api` on the host has more.";
+    CHANGE_QUESTION = "LF4808", Resumable, "A question about a change was not answered", "Ask again; `journalctl --unit landfall-host-api` on the host has details.";
     OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Look at the page again: it shows the operation that is open, if there is one.";
-    REQUEST_RUNS = "LF4810", NotReady, "The host works on another request", "Wait until that one is done, then ask again.";
-    MEDIUM_EMPTY = "LF4811", Usage, "A medium has no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
+    REQUEST_RUNS = "LF4810", NotReady, "The host is working on another request", "Wait until that one is done, then ask again.";
+    MEDIUM_EMPTY = "LF4811", Usage, "A medium holds no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";
@@ -450,7 +450,7 @@ codes! {
     NOT_PERMITTED = "LF5021", Usage, "The role or the API key does not permit this", "Ask an administrator for the role or the scope that the message names.";
     FOREIGN_REQUEST = "LF5022", Usage, "The request did not come from a page of the console", "Open the console's page again and repeat the action there.";
     REQUEST_INVALID = "LF5023", Usage, "The request cannot be understood", "Correct the field that the message names.";
-    NOT_THERE = "LF5024", Usage, "The console knows nothing of this name", "Check the name; the list one level up shows what exists.";
+    NOT_THERE = "LF5024", Usage, "Unknown name", "Check the name; the list one level up shows what exists.";
     TOO_MANY_ATTEMPTS = "LF5025", Usage, "Too many failed sign-ins", "Wait as long as the message says. Or open `/first` with the token that `landfall console` on the host prints: failed sign-ins do not count against it. It works once, within an hour, and has a limit of its own.";
     NAME_TAKEN = "LF5026", Usage, "A user of this name exists", "Choose another name.";
     LAST_ADMINISTRATOR = "LF5027", Usage, "The last administrator cannot be removed or lose the role", "Make another user an administrator first.";

@@ -141,8 +141,9 @@ fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp>, String> 
         None => text.parse::<Timestamp>().ok(),
     };
     let time = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
-    time.map(Some)
-        .ok_or_else(|| format!("{field}: `{text}` is neither a date such as 2026-12-01 nor a time as in RFC 3339"))
+    time.map(Some).ok_or_else(|| {
+        format!("{field}: `{text}` is neither a date such as 2026-12-01 nor a time in the format of RFC 3339")
+    })
 }
 
 #[cfg(test)]

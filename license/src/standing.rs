@@ -145,7 +145,7 @@ impl Standing {
         match self {
             Self::Valid => match terms.ends {
                 Some(_) => format!("valid; it ends on {}", day(terms.ends)),
-                None => "valid; it has no end".to_owned(),
+                None => "valid; it never expires".to_owned(),
             },
             Self::Ending { days_left, .. } => format!("valid; it ends in {}, on {}", days(*days_left), day(terms.ends)),
             Self::Grace { days_left } => {

@@ -55,7 +55,7 @@ impl Canary {
     /// A proof that can be asked of the pod: it is of this component, and a command of it runs in this workload.
     fn check_proof(&self, component: &str, name: &str, proofs: &[Proof]) -> Checked {
         let proof = proofs.iter().find(|proof| proof.name == *name && proof.component == component);
-        let proof = proof.ok_or_else(|| format!("`{}` in its canary, which is no proof of it", shown(name)))?;
+        let proof = proof.ok_or_else(|| format!("`{}` in its canary, which is not a proof of it", shown(name)))?;
         match &proof.trial {
             ProofTrial::Command(command) => require(command.workload == self.workload, || {
                 format!("the proof `{}` in its canary, which runs in {}", shown(name), command.workload)
@@ -126,14 +126,14 @@ mod tests {
         let many = vec!["answers"; 17];
         for (canary, data, what) in [
             (canary("StatefulSet/web", &["answers"], 0), "none", "a canary of StatefulSet/web"),
-            (canary("Deployment/a b", &["answers"], 0), "none", "no name of an object"),
+            (canary("Deployment/a b", &["answers"], 0), "none", "not the name of an object"),
             (canary("Deployment/web", &["answers"], 0), "migrated", "must not meet the same data"),
             (canary("Deployment/web", &["answers"], 3601), "none", "watched for 3601 seconds"),
             (canary("Deployment/web", &[], 0), "none", "with 0 proofs"),
             (canary("Deployment/web", &many, 0), "none", "with 17 proofs"),
             (canary("Deployment/web", &["answers", "answers"], 0), "none", "`answers` twice"),
-            (canary("Deployment/web", &["unknown"], 0), "none", "`unknown` in its canary, which is no proof of it"),
-            (canary("Deployment/web", &["foreign"], 0), "none", "`foreign` in its canary, which is no proof of it"),
+            (canary("Deployment/web", &["unknown"], 0), "none", "`unknown` in its canary, which is not a proof of it"),
+            (canary("Deployment/web", &["foreign"], 0), "none", "`foreign` in its canary, which is not a proof of it"),
             (canary("Deployment/web", &["elsewhere"], 0), "none", "which runs in Deployment/worker"),
         ] {
             let refused = release(&canary, data).unwrap_err();

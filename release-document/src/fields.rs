@@ -30,13 +30,13 @@ pub(crate) fn check_sentence(shows: &str) -> Checked {
 /// A name that may be that of an object.
 pub(crate) fn check_workload(workload: &Workload) -> Checked {
     let name = &workload.name;
-    require(is_subdomain(name), || format!("the workload `{}`, which is no name of an object", shown(name)))
+    require(is_subdomain(name), || format!("the workload `{}`, which is not the name of an object", shown(name)))
 }
 
 /// A DNS label, or none.
 pub(crate) fn check_container(container: Option<&str>) -> Checked {
     require(container.is_none_or(is_dns_label), || {
-        format!("the container `{}`, which is no DNS label", shown(container.unwrap_or_default()))
+        format!("the container `{}`, which is not a DNS label", shown(container.unwrap_or_default()))
     })
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn check_text(text: &TextExpectation) -> Checked {
             places.iter().try_for_each(|(pointer, value)| {
                 let right = pointer.is_empty() || pointer.starts_with('/');
                 let right = right && pointer.len() <= PLACE_BYTES && !pointer.chars().any(char::is_control);
-                require(right, || format!("`{}`, which is no JSON Pointer", shown(pointer)))?;
+                require(right, || format!("`{}`, which is not a JSON Pointer", shown(pointer)))?;
                 fault(value.to_string().len() <= TEXT_BYTES, "an expected value that is too long")
             })
         }

@@ -72,12 +72,12 @@ impl GpuRequirements {
         require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes for each GPU"))?;
         if let Some(capability) = &self.compute_capability {
             require(numbers(capability) == Some(2), || {
-                format!("`{}`, which is no compute capability such as 8.0", shown(capability))
+                format!("`{}`, which is not a compute capability such as 8.0", shown(capability))
             })?;
         }
         if let Some(driver) = &self.driver {
             let right = matches!(numbers(driver), Some(2 | 3));
-            require(right, || format!("`{}`, which is no version of a driver such as 570.86.15", shown(driver)))?;
+            require(right, || format!("`{}`, which is not a version of a driver such as 570.86.15", shown(driver)))?;
         }
         Ok(())
     }

@@ -83,7 +83,7 @@ impl Rule {
 
     /// Whether name, lengths and counts are within their bounds; the fault is a noun, for a message that begins with "it has".
     pub fn check(&self) -> Result<(), String> {
-        require(is_dns_label(&self.name), || format!("the rule `{}`, which is no DNS label", shown(&self.name)))?;
+        require(is_dns_label(&self.name), || format!("the rule `{}`, which is not a DNS label", shown(&self.name)))?;
         let name = &self.name;
         check_expression(&self.require).map_err(|fault| format!("{fault} in `require` of rule {name}"))?;
         require(self.commands.len() <= Self::COMMANDS, || {

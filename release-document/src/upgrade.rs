@@ -75,7 +75,7 @@ pub fn check_upgrades(version: &str, paths: &[UpgradePath]) -> Result<(), Upgrad
             return fault(format!("more than {UPGRADES} versions"));
         }
         if !is_version(from) {
-            return fault(format!("`{}`, which is no version", shown(from)));
+            return fault(format!("`{}`, which is not a version", shown(from)));
         }
         if from == version {
             return fault(format!("the version `{from}`, which is the release itself"));
@@ -143,7 +143,7 @@ mod tests {
     fn faults_name_their_entry() {
         let many = (0..=UPGRADES).map(|number| json!({ "from": format!("1.{number}") })).collect();
         for (list, index, field, what) in [
-            (json!([{ "from": "a b" }]), 0, UpgradeField::From, "`a b`, which is no version"),
+            (json!([{ "from": "a b" }]), 0, UpgradeField::From, "`a b`, which is not a version"),
             (json!([{ "from": "1" }, { "from": "3.0.0" }]), 1, UpgradeField::From, "the release itself"),
             (json!([{ "from": "1" }, { "from": "1" }]), 1, UpgradeField::From, "the version `1` twice"),
             (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "no `from` of the list"),

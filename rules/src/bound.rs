@@ -158,7 +158,7 @@ impl Walk {
         if Inputs::NAMES.contains(&name) {
             return Ok(Bound { steps: 1, elements: self.sizes.elements, bytes: self.sizes.bytes });
         }
-        Err(format!("`{name}` is no variable: there are {}", Inputs::NAMES.join(", ")))
+        Err(format!("`{name}` is not a variable: there are {}", Inputs::NAMES.join(", ")))
     }
 
     /// The bound of a list or a map with these parts.

@@ -107,7 +107,7 @@ fn a_build_names_the_rule_the_field_and_what_is_wrong() {
     for (require, part) in [
         ("facts.memroyBytes > 1", "`facts` has no field `memroyBytes`; did you mean `facts.memoryBytes`?"),
         ("facts.cores >= 1 || facts.network.adresses.size() > 0", "did you mean `facts.network.addresses`?"),
-        ("fact.cores > 1", "`fact` is no variable: there are facts, release, site"),
+        ("fact.cores > 1", "`fact` is not a variable: there are facts, release, site"),
         ("facts.cores", "on a sample host: it is a number, and must be true or false"),
         ("facts.cores > 'four'", "on a sample host: "),
         ("facts.hostname.matches('a+')", "`matches` cannot be called"),

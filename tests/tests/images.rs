@@ -93,7 +93,7 @@ fn everything_is_served_with_the_digests_it_says() -> Result<()> {
 }
 
 #[test]
-fn a_registry_killed_in_mid_blob_goes_on_from_there_after_a_restart() -> Result<()> {
+fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Result<()> {
     let parts = images::ensure_all()?;
     let mut registry = Registry::start(&parts.tree.root)?;
     let model = parts.tree.references.iter().find(|reference| reference.recipe == "model").context("no model")?;

@@ -113,7 +113,7 @@ pub async fn ask(
         return Err(Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned()));
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
-    asking.await.context(codes::BUG, || "the wish for a change broke off".to_owned())?
+    asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?
 }
 
 async fn ask_host(

@@ -127,7 +127,7 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
         return Err(Refusal::Invalid("license: give the text of the file that the vendor sent".to_owned()));
     }
     let asking = tokio::spawn(ask_for_import(context.clone(), caller.author(), license));
-    asking.await.context(codes::BUG, || "the import of a license broke off".to_owned())?
+    asking.await.context(codes::BUG, || "the import of a license was interrupted".to_owned())?
 }
 
 async fn ask_for_import(context: Context, author: Author, license: String) -> Result<(), Refusal> {
@@ -163,7 +163,7 @@ pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Res
 /// Both happen whether or not the browser still waits.
 pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
     let asking = tokio::spawn(ask_for_backup(context.clone(), caller.author()));
-    asking.await.context(codes::BUG, || "the wish for a backup broke off".to_owned())?
+    asking.await.context(codes::BUG, || "the request for a backup was interrupted".to_owned())?
 }
 
 async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal> {

@@ -30,7 +30,7 @@ impl Follower {
         let number = self.0.number + 1;
         let broken =
             |why: &str| Error::new(codes::AUDIT_BROKEN, format!("entry {number} is not as it was written: {why}"));
-        let entry: Entry = serde_json::from_str(text).map_err(|_| broken("it is no entry"))?;
+        let entry: Entry = serde_json::from_str(text).map_err(|_| broken("it is not an entry"))?;
         if entry.canonical().ok().as_deref() != Some(text) {
             return Err(broken("its text was edited"));
         }

@@ -1,7 +1,7 @@
 //! Whether an exported log is whole, without the console.
 //!
 //! What it finds: any change of a byte, a removed, inserted, swapped or repeated entry, and a cut anywhere. What it cannot find:
-//! a log that was written anew from some entry on, by someone who can write to the database. An earlier head, kept elsewhere,
+//! a log that was rewritten from some entry on, by someone who can write to the database. An earlier head, kept elsewhere,
 //! finds that, too.
 
 use std::io::BufRead;
@@ -49,7 +49,7 @@ pub fn verify(log: impl BufRead, known: Option<&Head>) -> Result<Head, Broken> {
             return Err(broken("a line follows the head".to_owned()));
         }
         match read(&line)
-            .ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is no entry")))?
+            .ok_or_else(|| broken(format!("entry {next} is not as it was written: its line is not an entry")))?
         {
             Line::AuditEntry { entry, hash, .. } => {
                 let text = entry.canonical().map_err(|error| broken(error.to_string()))?;
@@ -69,7 +69,7 @@ pub fn verify(log: impl BufRead, known: Option<&Head>) -> Result<Head, Broken> {
 
 fn missing(known: Option<&Head>) -> Broken {
     let number = known.map_or(0, |known| known.number);
-    broken(format!("entry {number} is not the one of the earlier head: the log was written anew or cut"))
+    broken(format!("entry {number} is not the one of the earlier head: the log was rewritten or truncated"))
 }
 
 /// A line that is exactly as the export writes it.

@@ -126,7 +126,8 @@ async fn view(context: &Context) -> View {
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
-    let notice = (done == "begun").then_some("The host has begun a backup. It appears below once its data was read.");
+    let notice =
+        (done == "begun").then_some("The host has begun a backup. It appears below once its data has been read.");
     let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
     draw(&Whole { frame, view: view(&context).await })
 }

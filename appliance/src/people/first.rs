@@ -34,7 +34,7 @@ pub async fn make_administrator(
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let claim = Claim { author: author.clone(), token: token.to_owned(), name, password: password.to_owned() };
     let claimed = tokio::spawn(claim.make(context.clone())).await;
-    claimed.context(codes::BUG, || "the claim of a token broke off".to_owned())?
+    claimed.context(codes::BUG, || "the claim of a token was interrupted".to_owned())?
 }
 
 /// A claim whose parts are suitable.

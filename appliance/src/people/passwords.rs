@@ -60,7 +60,7 @@ impl Hasher {
             let _turn = turn;
             work()
         });
-        done.await.context(codes::BUG, || "the hashing of a password broke off".to_owned())
+        done.await.context(codes::BUG, || "the hashing of a password was interrupted".to_owned())
     }
 
     /// The hash of a new password, in PHC's form.

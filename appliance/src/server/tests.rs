@@ -64,7 +64,7 @@ async fn every_page_answers_while_the_host_is_silent() {
         let begun = Instant::now();
         let reply = root.get(page).await;
         assert!(reply.is_success(), "{page}: {}", reply.status);
-        assert!(reply.body.contains("The host does not answer, since"), "{page} does not say so");
+        assert!(reply.body.contains("The host has not answered since"), "{page} does not say so");
         assert!(begun.elapsed() < Duration::from_secs(2), "{page} waits");
     }
     let status = root.get("/api/v1/status").await;
@@ -72,7 +72,7 @@ async fn every_page_answers_while_the_host_is_silent() {
     assert_eq!(status.header("content-type"), "application/problem+json");
     site.host.is_silent.store(false, Ordering::SeqCst);
     until(async || root.get("/").await.body.contains("Is it healthy?")).await;
-    assert!(!root.get("/").await.body.contains("The host does not answer"));
+    assert!(!root.get("/").await.body.contains("The host has not answered"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +115,7 @@ async fn a_document_of_another_form_is_not_guessed_at() {
 }
 
 #[tokio::test]
-async fn a_backup_begins_once_and_a_second_wish_is_told_why_not() {
+async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
     assert_eq!(olga.post("/backups", &[]).await.header("location"), "/backups?done=begun");

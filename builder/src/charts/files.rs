@@ -148,7 +148,7 @@ impl<'a> Unpacking<'a> {
     fn archive(&mut self, shown: &str, archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
         let broken = |what: &str| format!("{what}: a chart is a tar archive in gzip");
         if !archive.starts_with(&[0x1f, 0x8b]) {
-            return Err(self.refuse(broken(&format!("`{}` is no chart", shown.escape_default()))));
+            return Err(self.refuse(broken(&format!("`{}` is not a chart", shown.escape_default()))));
         }
         // Also bounds what lies between the members: a tar reader skips it, and must decompress it for that.
         let bound = self.limits.unpacked_bytes + (self.limits.members as u64) * 2048;
@@ -185,7 +185,7 @@ impl<'a> Unpacking<'a> {
             tar::EntryType::Symlink | tar::EntryType::Link => {
                 return Err(self.refuse(format_args!("has a link `{shown}`: charts have plain files")));
             }
-            _ => return Err(self.refuse(format_args!("has `{shown}`, which is no plain file"))),
+            _ => return Err(self.refuse(format_args!("has `{shown}`, which is not a plain file"))),
         }
         let declared = entry.size();
         let bytes = self.read(&path, &mut entry)?;
@@ -199,7 +199,8 @@ impl<'a> Unpacking<'a> {
     fn without_top_folder(&self, shown: &str, files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Vec<u8>>> {
         let top = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/"));
         let Some(top) = top.filter(|top| files.contains_key(&format!("{top}Chart.yaml"))) else {
-            let what = format!("`{}` has no Chart.yaml in a folder of its own: it is no chart", shown.escape_default());
+            let what =
+                format!("`{}` has no Chart.yaml in a folder of its own: it is not a chart", shown.escape_default());
             return Err(self.refuse(what));
         };
         let mut inner = BTreeMap::new();
@@ -254,7 +255,7 @@ impl<'a> Unpacking<'a> {
             let kind =
                 entry.file_type().map_err(|error| self.refuse(format!("{path} cannot be read")).because(error))?;
             if !is_relative(&path) {
-                return Err(self.refuse(format_args!("`{}` is no plain name", path.escape_default())));
+                return Err(self.refuse(format_args!("`{}` is not a plain name", path.escape_default())));
             } else if kind.is_dir() {
                 self.folder(&entry.path(), &path, files)?;
             } else if kind.is_file() {

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_helm_refuses_is_told_as_what_it_is() {
+    fn what_helm_refuses_is_reported_as_what_it_is() {
         let refusals: Vec<_> = [
             "echo 'Error: execution error at (shop/templates/a.yaml:3:4): set a host\u{1b}[31m' >&2; exit 1",
             "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",

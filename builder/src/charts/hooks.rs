@@ -142,9 +142,9 @@ impl Rules<'_> {
 fn alone(when: When, sourced: &Sourced, jobs: &mut Vec<(When, String)>) -> Result<()> {
     let title = title(&sourced.object);
     if let Some((_, other)) = jobs.iter().find(|(at, _)| *at == when) {
-        let what = format!("Helm runs it and {other} one after the other, and Landfall both at the same time");
+        let what = format!("Helm runs it and {other} in sequence; Landfall runs both at once");
         let hint = format!(
-            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`), and have its work done by the other, or by a component of its own that the chart's needs."
+            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`). Let the other Job do its work, or a component of its own that the chart's component needs."
         );
         return Err(refused(sourced, what).hint(hint));
     }

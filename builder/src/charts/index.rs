@@ -44,11 +44,11 @@ impl ChartIndex {
     /// Reads an index that came from an address.
     pub fn read(address: &FileUrl, bytes: &[u8]) -> Result<Self> {
         let unreadable = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{address} {what}"));
-        let text = std::str::from_utf8(bytes).map_err(|_| unreadable("is no text".to_owned()))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| unreadable("is not text".to_owned()))?;
         // Its size is bounded where it is fetched; large repositories have more nodes than the parser takes by default.
         let options = serde_saphyr::options! { budget: None };
         let index: Self = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| unreadable(format!("is no index of charts: {}", error.without_snippet())))?;
+            .map_err(|error| unreadable(format!("is not an index of charts: {}", error.without_snippet())))?;
         Ok(Self { address: address.to_string(), ..index })
     }
 

@@ -112,7 +112,11 @@ fn plain(version: &str) -> &str {
 fn yaml<T: serde::de::DeserializeOwned>(name: &str, files: &ChartFiles, path: &str) -> Result<T> {
     let place = Place::file(&Path::new(name).join(path));
     let Some(text) = files.text(path) else {
-        return Err(BuildError::at(codes::CHART_UNREADABLE, place, "is missing, or is no text: a chart has this file"));
+        return Err(BuildError::at(
+            codes::CHART_UNREADABLE,
+            place,
+            "is missing, or is not text: a chart has this file",
+        ));
     };
     serde_saphyr::from_str(text)
         .map_err(|error| BuildError::at(codes::CHART_UNREADABLE, place, error.without_snippet().to_string()))

@@ -35,7 +35,7 @@ pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
             .map_err(|error| invalid(format!("renders to no YAML: {}", error.without_snippet())))?;
         for object in documents.into_iter().filter(|document| !document.is_null()) {
             if !object.is_object() {
-                return Err(invalid("renders to something that is no object".to_owned()));
+                return Err(invalid("renders to something that is not an object".to_owned()));
             }
             flatten(&file, object, &mut found)?;
         }
@@ -60,7 +60,7 @@ fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
     }
     for mut item in items {
         let Some(fields) = item.as_object_mut() else {
-            let what = "renders to a list of something that is no object";
+            let what = "renders to a list of something that is not an object";
             return Err(BuildError::at(codes::CHART_REFUSED, Place::file(file), what));
         };
         // Items of a typed list need not say what they are.

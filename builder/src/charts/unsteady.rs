@@ -181,7 +181,7 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
                 drawn.note(one, &pointer, &value)?;
                 found.random.insert(key, length);
             }
-            None => return Err(refused(one, &pointer, "is not in each rendering")),
+            None => return Err(refused(one, &pointer, "is missing from some renderings")),
         }
     }
     if found.random.is_empty() {
@@ -226,13 +226,13 @@ fn values(secret: &Sourced) -> Result<BTreeMap<String, String>> {
         let bytes = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let Some(text) = text else {
-            return Err(refused(secret, &format!("/data/{key}"), "is no text in base64"));
+            return Err(refused(secret, &format!("/data/{key}"), "is not text in base64"));
         };
         found.insert(key.clone(), text);
     }
     for (key, value) in fields("stringData") {
         let Some(text) = value.as_str() else {
-            return Err(refused(secret, &format!("/stringData/{key}"), "is no text"));
+            return Err(refused(secret, &format!("/stringData/{key}"), "is not text"));
         };
         found.insert(key.clone(), text.to_owned());
     }

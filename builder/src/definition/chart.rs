@@ -123,7 +123,7 @@ pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> 
     let name = chart.release.as_ref().unwrap_or(&component.name);
     if name.value.len() > RELEASE_NAME_BYTES || !super::check::is_label(&name.value) {
         let what =
-            format!("`{}` is no name of a Helm release: up to 53 lower-case letters, digits and `-`", name.value);
+            format!("`{}` is not the name of a Helm release: up to 53 lower-case letters, digits and `-`", name.value);
         return invalid(name.referenced.line(), "chart.release", what);
     }
     let lists = [("repeatable", &chart.repeatable), ("leaveOut", &chart.leave_out)];

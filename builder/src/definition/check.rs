@@ -97,7 +97,7 @@ impl Checked<'_> {
         let found = self.release.artifacts.iter().find(|artifact| artifact.name.value == name.value);
         found
             .map(|artifact| artifact.kind)
-            .ok_or_else(|| self.invalid(name, field, format!("`{}` is no artifact of this release", name.value)))
+            .ok_or_else(|| self.invalid(name, field, format!("`{}` is not an artifact of this release", name.value)))
     }
 
     fn node_packs(&self) -> Result<()> {
@@ -210,14 +210,14 @@ impl Checked<'_> {
     fn no_component(&self, name: &str) -> String {
         let names = self.release.components.iter().map(|component| component.name.value.as_str());
         let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        format!("`{name}` is no component of this release{near}")
+        format!("`{name}` is not a component of this release{near}")
     }
 
     fn pointer(&self, pointer: &Spanned<String>, field: &str) -> Result<()> {
         if pointer.value.starts_with('/') {
             return Ok(());
         }
-        Err(self.invalid(pointer, field, format!("`{}` is no JSON Pointer: it begins with `/`", pointer.value)))
+        Err(self.invalid(pointer, field, format!("`{}` is not a JSON Pointer: it begins with `/`", pointer.value)))
     }
 
     fn values(&self) -> Result<()> {

@@ -200,7 +200,7 @@ fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
         code if code == codes::CREDENTIALS_REFUSED => format!("{host} refuses {what}"),
-        code if code == codes::RATE_LIMITED => format!("{host} got too many requests, and does not deliver {what}"),
+        code if code == codes::RATE_LIMITED => format!("{host} limits requests and refused {what}"),
         _ => format!("{host} does not deliver {what}"),
     }
 }

@@ -49,7 +49,7 @@ impl Authority {
     /// As the HTTP client takes it.
     pub(super) fn certificate(&self) -> Result<reqwest::Certificate> {
         reqwest::Certificate::from_pem(&self.pem).map_err(|error| {
-            BuildError::at(codes::REGISTRIES_INVALID, Place::file(&self.path), "is no certificate in PEM")
+            BuildError::at(codes::REGISTRIES_INVALID, Place::file(&self.path), "is not a certificate in PEM")
                 .because(error)
         })
     }

@@ -155,7 +155,7 @@ impl Client {
             let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
             answer.and_then(|answer| answer.access_token.or(answer.token)).filter(|token| !token.is_empty())
         });
-        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it gives no token for the identity token".into());
+        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it refused to exchange the identity token".into());
         Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
     }
 }
@@ -176,7 +176,7 @@ fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: b
 /// An address to which credentials may be sent.
 fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     let address = Url::parse(realm).map_err(|error| {
-        let what = format!("its realm `{}` is no address: {error}", realm.escape_default());
+        let what = format!("its realm `{}` is not an address: {error}", realm.escape_default());
         Failure::Final(codes::FETCH_FAILED, what.into())
     })?;
     if web::may_lead(registry, &address) {

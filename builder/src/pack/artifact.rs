@@ -67,7 +67,7 @@ fn file(kind: ArtifactKind, layer: &Described) -> Result<ArtifactFile, String> {
         None => Vec::new(),
     };
     if let Some(link) = links.iter().find(|link| link.contains('/') || !is_relative(link)) {
-        return Err(format!("names a link `{}` that is no file name", link.escape_default()));
+        return Err(format!("names a link `{}` that is not a file name", link.escape_default()));
     }
     if kind != ArtifactKind::Node && !links.is_empty() {
         return Err(format!("has links beside {path}, which only artifacts for the node have"));

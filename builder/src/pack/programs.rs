@@ -47,7 +47,7 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
             };
             return Err(refused(format!("is a program for {name}, but the release is for {platform}")));
         }
-        None => return Err(refused("is no program for Linux".to_owned())),
+        None => return Err(refused("is not a program for Linux".to_owned())),
     }
     match needs(path) {
         Ok(None) => Ok(()),
@@ -169,7 +169,7 @@ mod tests {
             (&for_arm, "linux/amd64", "for linux/arm64, but the release is for linux/amd64"),
             (&good, "linux/arm64", "for linux/amd64, but the release is for linux/arm64"),
             (&dynamic, "linux/amd64", "needs the dynamic linker"),
-            (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is no program for Linux"),
+            (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is not a program for Linux"),
         ] {
             let refused = check(bytes, platform).expect_err(said);
             assert!(refused.contains(said), "{refused}");

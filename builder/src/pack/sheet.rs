@@ -75,7 +75,7 @@ impl Sheet<'_> {
 
     fn checks(&self, page: &mut String) {
         page.push_str(
-            "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin: \
+            "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin. \
              <code>landfall verify BUNDLE --trust FINGERPRINT</code> shows origin, with a fingerprint that you obtained \
              over a channel other than this sheet and its stick.</p>\n",
         );

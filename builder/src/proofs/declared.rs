@@ -56,7 +56,7 @@ impl Declared<'_> {
 
     fn request(&self, request: &RequestDefinition) -> Result<RequestProof> {
         let port = NonZeroU16::new(request.port.value)
-            .ok_or_else(|| self.invalid(&request.port, "request.port", "0 is no port"))?;
+            .ok_or_else(|| self.invalid(&request.port, "request.port", "0 is not a port"))?;
         let expect = match &request.expect {
             None => ResponseExpectation { status: super::ok(), body: None },
             Some(expect) => ResponseExpectation {

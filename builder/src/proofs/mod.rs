@@ -193,7 +193,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
         let component = &declared.definition.component;
         let known = release.components.iter().map(|component| component.name.value.as_str());
         if !known.clone().any(|known| known == component.value) {
-            let what = format!("`{}` is no component of this release", component.value);
+            let what = format!("`{}` is not a component of this release", component.value);
             let place = declared.place(component.referenced.line(), "component");
             let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
             return Err(meant::hinted(error, &component.value, known));

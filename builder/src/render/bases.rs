@@ -57,7 +57,7 @@ fn visit(folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
     }
     for (field, file_name) in with_files(&document) {
         if file_name.contains("://") {
-            return remote(field, format!("`{file_name}` is no file here"));
+            return remote(field, format!("`{file_name}` is not a file here"));
         }
     }
     for (field, index, entry) in taken(&document) {
@@ -65,7 +65,7 @@ fn visit(folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
         if path.is_dir() {
             visit(&path, seen)?;
         } else if !path.is_file() && is_elsewhere(entry) {
-            return remote(format!("{field}[{index}]"), format!("`{entry}` is no file or folder here"));
+            return remote(format!("{field}[{index}]"), format!("`{entry}` is not a file or folder here"));
         }
     }
     Ok(())

@@ -78,7 +78,7 @@ fn refusal(component: &Rendered, object: &Value, pointer: &str, found: &str) -> 
         "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
     );
     BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what).hint(format!(
-        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is no image",
+        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is not an image",
         object["kind"].as_str().unwrap_or("?"),
         title(object).split('/').nth(1).unwrap_or("?")
     ))

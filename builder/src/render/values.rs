@@ -56,8 +56,9 @@ pub fn check_editable(definition: &Definition, components: &[Rendered]) -> Resul
 
 fn check_default(definition: &Definition, value: &ValueDefinition, field: &str) -> Result<()> {
     let schema_place = definition.place(&value.schema, format!("{field}.schema"));
-    let validator = jsonschema::validator_for(&value.schema.value)
-        .map_err(|error| BuildError::at(codes::VALUE_INVALID, schema_place, format!("is no JSON Schema: {error}")))?;
+    let validator = jsonschema::validator_for(&value.schema.value).map_err(|error| {
+        BuildError::at(codes::VALUE_INVALID, schema_place, format!("is not a JSON Schema: {error}"))
+    })?;
     let Some(default) = &value.default else { return Ok(()) };
     validator.validate(&default.value).map_err(|error| {
         let place = definition.place(default, format!("{field}.default"));

@@ -7,27 +7,27 @@ use jiff::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
-    /// Save all data of the installed release, and prove the backup by restoring it on trial.
+    /// Save all data of the installed release, and prove the backup by a trial restore.
     Run(BackupRunArguments),
-    /// Save what was written since the backup before, so that any point in time comes back; a timer does this every five minutes.
+    /// Save what was written since the previous backup, so that any point in time can be restored; a timer does this every five minutes.
     Log,
-    /// Print every backup, which of them are proven, and the points in time that come back.
+    /// Print every backup, which of them are proven, and the points in time that can be restored.
     List,
-    /// Read all data of all backups, and report every damage with what can no longer be restored because of it.
+    /// Read all data of all backups, and report all damage and what can no longer be restored because of it.
     Check(BackupCheckArguments),
     /// Copy every proven backup to other disks that lack it.
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
     Key,
-    /// Take over the backups of a site that is lost, on a machine on which nothing is installed.
+    /// Adopt a lost site's backups on an empty machine.
     Adopt(BackupAdoptArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReplacedDataCommand {
-    /// Print all of it, with claim, folder and size.
+    /// Print all replaced data, with claim, folder and size.
     List,
-    /// Remove some of it; asks for the name of the site.
+    /// Remove one item of it; asks for the name of the site.
     Remove(ReplacedDataRemoveArguments),
 }
 
@@ -72,17 +72,17 @@ pub(crate) struct BackupRunArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {
-    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest backup without one.
+    /// The beginning of a backup's id, as `landfall backup list` prints it; by default, the newest backup.
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    /// The beginning of a backup's id, as `landfall backup list` prints it; by default, the newest proven backup.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
-    /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log is as of the backup before it.
+    /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log returns as of the last backup before it.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
     /// Restore this component only; may be repeated.

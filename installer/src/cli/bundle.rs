@@ -40,7 +40,7 @@ pub(crate) struct DiffArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Print which models run how on this machine, and why others do not; changes nothing and verifies nothing.
+    /// Print how each model runs on this machine, or why it does not; changes nothing and verifies nothing.
     Fit(ModelsFitArguments),
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct KeyNewArguments {
     /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
     #[arg(long)]
     pub(crate) development: bool,
-    /// Make the key pair alone: the root document names several people's keys (`landfall trust init`).
+    /// Make only the key pair, for a root document that names several people's keys (`landfall trust init`).
     #[arg(long, conflicts_with = "development")]
     pub(crate) no_root: bool,
     /// Kind of key.

@@ -26,12 +26,12 @@ pub(crate) enum LicenseCommand {
 pub(crate) struct LicenseIssueArguments {
     /// The description of the license, in YAML.
     pub(crate) description: PathBuf,
-    /// A cosign private key of the role license, as often as the root asks for keys; the password comes from
+    /// A cosign private key of the role license; repeat it for as many keys as the root requires. The password comes from
     /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
     #[arg(long, required_unless_present = "sign_command")]
     pub(crate) key: Vec<PathBuf>,
-    /// A command that signs, too: it reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
-    /// Sigstore bundle, or as bytes or base64.
+    /// A command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a Sigstore
+    /// bundle, bytes or base64.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) sign_command: Vec<String>,
     /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
@@ -49,7 +49,7 @@ pub(crate) struct LicenseRevokeArguments {
     /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// Why, in a sentence that the site shows.
+    /// The reason, in a sentence that the site shows.
     #[arg(long)]
     pub(crate) reason: String,
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArguments {
-    /// Names of proofs; without one, all proofs of the release.
+    /// Names of proofs; by default, all proofs of the release.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct KubectlArguments {
 pub(crate) struct LogsArguments {
     /// Name of the component, as `landfall status` lists it.
     pub(crate) component: String,
-    /// Continue to print new lines as they are logged, those of pods that start meanwhile among them.
+    /// Keep printing new lines as they are logged, including those of pods that start meanwhile.
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
@@ -39,7 +39,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsoleArguments {
-    /// Make no token: earlier ones count on.
+    /// Make no token: earlier ones stay valid.
     #[arg(long)]
     pub(crate) no_token: bool,
 }

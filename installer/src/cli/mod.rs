@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Make and look at keys.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Say who may sign what: root documents, their signatures, and revocations.
+    /// Manage who may sign what: root documents, their signatures, and revocations.
     #[command(subcommand)]
     Trust(TrustCommand),
     /// Issue licenses, and see what this site's license allows; what runs never depends on it.
@@ -84,29 +84,29 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.
     Stage(StageArguments),
-    /// Report everything that would block an installation, each with its fix; changes nothing on this machine.
+    /// Report everything that would block an installation, and how to fix it; changes nothing on this machine.
     Preflight(PreflightArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
-    /// Change the settings of the installed release; a change that fails is undone by itself.
+    /// Change the settings of the installed release; a change that fails is undone automatically.
     Configure(ConfigureArguments),
-    /// Replace the installed release by that of a bundle; whatever fails before the end is undone by itself.
+    /// Replace the installed release with that of a bundle; an upgrade that fails is undone automatically.
     Upgrade(UpgradeArguments),
     /// Return to the release that was installed before; the site keeps it, so no media are needed.
     Rollback(RollbackArguments),
-    /// Save the data of the installed release, and look after what was saved.
+    /// Save the data of the installed release, and manage its backups.
     #[command(subcommand)]
     Backup(BackupCommand),
-    /// Restore a backup on trial, apart from everything that runs; one that passes all checks is proven.
+    /// Restore a backup on trial, beside everything that runs; a backup that passes all checks is proven.
     Drill(DrillArguments),
-    /// Replace data of the installed release by that of a backup; a restore that fails is undone by itself.
+    /// Replace data of the installed release with that of a backup; a restore that fails is undone automatically.
     Restore(RestoreArguments),
-    /// Look at data that an undone change kept beside the volume that it was in, and remove it.
+    /// List or remove data that an undone change kept beside its volume.
     #[command(subcommand)]
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
-    /// Print what an install depends on here, for planning it elsewhere; changes nothing.
+    /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.
     Facts,
     /// Look at the models of a release.
     #[command(subcommand)]
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
-    /// Collect what explains a site's state into one file without secrets, and find out what such a file shows.
+    /// Collect what explains a site's state into one file without secrets, and analyze such a file.
     #[command(subcommand)]
     Support(SupportCommand),
     /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.

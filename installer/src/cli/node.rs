@@ -45,7 +45,7 @@ pub(crate) enum ChangeCommand {
         /// The version to return to.
         #[arg(long)]
         to: String,
-        /// What becomes of data that the installed release has changed.
+        /// What to do with data that the installed release has changed.
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
     },
@@ -62,14 +62,14 @@ pub(crate) enum ChangeCommand {
         /// The version to return to.
         #[arg(long)]
         to: String,
-        /// What becomes of data that the installed release has changed.
+        /// What to do with data that the installed release has changed.
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
         /// Digest of the approved plan.
         #[arg(long)]
         approved: String,
     },
-    /// Make the open change go back.
+    /// Undo the open change.
     BeginAbort {
         /// Number of its journal.
         operation: u64,

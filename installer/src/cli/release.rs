@@ -30,7 +30,7 @@ pub(crate) struct LockArguments {
     /// The kubectl that renders: the lock records its version and digest.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,
-    /// The Helm that renders charts, where the release has some: the lock records its version and digest.
+    /// The Helm that renders charts, if the release has any: the lock records its version and digest.
     #[arg(long, default_value = "helm")]
     pub(crate) helm: PathBuf,
 }
@@ -41,12 +41,12 @@ pub(crate) struct BuildArguments {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// The cosign private key that signs, as often as the root asks for keys; the password comes from
+    /// The cosign private key that signs; repeat it for as many keys as the root requires. The password comes from
     /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
     #[arg(long, required_unless_present = "sign_command")]
     pub(crate) key: Vec<PathBuf>,
-    /// A command that signs, too: it reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
-    /// Sigstore bundle, or as bytes or base64.
+    /// A command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a Sigstore
+    /// bundle, bytes or base64.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) sign_command: Vec<String>,
     /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
@@ -66,7 +66,7 @@ pub(crate) struct BuildArguments {
     /// The static `landfall` that travels in the bundle, instead of this one.
     #[arg(long)]
     pub(crate) installer: Option<PathBuf>,
-    /// The static `landfall-appliance` of which the console's image is made, instead of the one beside this program.
+    /// The static `landfall-appliance` from which the console's image is made, instead of the one beside this program.
     #[arg(long)]
     pub(crate) appliance: Option<PathBuf>,
     /// The kubectl that renders, which must be the one that the lock records.

@@ -55,10 +55,10 @@ pub(crate) struct PreflightArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigureArguments {
-    /// The whole site configuration as it is to be: values that it leaves out become the release's own.
+    /// The complete new site configuration: values that it leaves out return to the release's defaults.
     #[arg(long, value_name = "FILE", required_unless_present = "abort")]
     pub(crate) site: Option<PathBuf>,
-    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
@@ -77,7 +77,7 @@ pub(crate) struct UpgradeArguments {
     /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
-    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
@@ -93,10 +93,10 @@ pub(crate) struct RollbackArguments {
     /// The version to return to; by default, that of the release before the installed one.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
-    /// What becomes of data that the installed release has changed.
+    /// What to do with data that the installed release has changed.
     #[arg(long, value_enum)]
     pub(crate) data: Option<RollbackData>,
-    /// Take over fields that were edited and that the release does not let the site change: those edits are lost.
+    /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
     /// Print what would change, and change nothing.
@@ -109,7 +109,7 @@ pub(crate) struct RollbackArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum RollbackData {
-    /// It stays as it is; if the proofs of the earlier release fail with it, everything is as it is now.
+    /// It stays as it is; if the earlier release's proofs fail, the rollback is undone.
     Keep,
     /// It is that of the newest proven backup of the earlier release; what was written since is lost.
     Restore,
@@ -117,14 +117,14 @@ pub(crate) enum RollbackData {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
-    /// Where the bundle is now, when staging is unfinished and the stick moved.
+    /// Where the bundle is now, if staging is unfinished and its path has changed.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArguments {
-    /// Delete volumes and generated secrets, too; asks for the name of the site.
+    /// Also delete volumes and generated secrets; asks for the name of the site.
     #[arg(long)]
     pub(crate) delete_data: bool,
     /// Name of the site, for scripts that delete data without a terminal.

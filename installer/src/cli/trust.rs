@@ -56,7 +56,7 @@ pub(crate) struct TrustInitArguments {
     /// A public key and its role: root, release, license, revocation, or all; repeat it for each key.
     #[arg(long = "key", value_name = "ROLE=FILE", required = true)]
     pub(crate) keys: Vec<ForRole>,
-    /// How many keys of a role must sign; 1 unless said otherwise.
+    /// How many keys of a role must sign; by default, 1.
     #[arg(long = "threshold", value_name = "ROLE=NUMBER")]
     pub(crate) thresholds: Vec<ForRole>,
     /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
@@ -75,10 +75,10 @@ pub(crate) struct TrustRotateArguments {
     /// A public key that gets a role.
     #[arg(long = "add", value_name = "ROLE=FILE")]
     pub(crate) add: Vec<ForRole>,
-    /// A key that loses a role, by its public key's file or its id.
+    /// A key that loses a role: the file of its public key, or its id.
     #[arg(long = "remove", value_name = "ROLE=FILE|ID")]
     pub(crate) remove: Vec<ForRole>,
-    /// How many keys of a role must sign; as before unless said otherwise.
+    /// How many keys of a role must sign; by default, as many as before.
     #[arg(long = "threshold", value_name = "ROLE=NUMBER")]
     pub(crate) thresholds: Vec<ForRole>,
 }
@@ -94,7 +94,7 @@ pub(crate) struct TrustRevokeArguments {
     /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// Why, in a sentence that every site shows.
+    /// The reason, in a sentence that every site shows.
     #[arg(long)]
     pub(crate) reason: String,
     /// Revoke only the bundle with this id, and not every bundle of the version.

@@ -243,7 +243,11 @@ fn checks_text(report: &DrillReport) -> String {
 fn logs_text(saved: &SavedLogs) -> String {
     let lines = saved.logs.iter().map(|log| match &log.outcome {
         LogOutcome::Stored { until, size_bytes } => {
-            format!("{}: every point until {until} comes back ({} stored)", log.stream, HumanBytes(*size_bytes))
+            format!(
+                "{}: every point in time until {until} can be restored ({} stored)",
+                log.stream,
+                HumanBytes(*size_bytes)
+            )
         }
         LogOutcome::InUse => format!("{}: a backup is being stored; the next log backup has it", log.stream),
         LogOutcome::NotBegun => format!("{}: points in time begin with the next backup", log.stream),
@@ -395,7 +399,7 @@ mod tests {
             |outcome| landfall_lifecycle::operations::SavedLog { stream: "postgres/database".to_owned(), outcome };
         let stored = LogOutcome::Stored { until: "2026-11-22T12:00:00Z".to_owned(), size_bytes: 16 << 20 };
         insta::assert_snapshot!(logs_text(&SavedLogs { logs: vec![log(stored), log(LogOutcome::NotBegun)] }), @"
-        postgres/database: every point until 2026-11-22T12:00:00Z comes back (16.00 MiB stored)
+        postgres/database: every point in time until 2026-11-22T12:00:00Z can be restored (16.00 MiB stored)
         postgres/database: points in time begin with the next backup
         ");
     }

@@ -89,14 +89,14 @@ fn print(printer: Printer, value: &impl Serialize) {
 fn print_plan(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
     let text = document::line(&UpgradeDryRun::of(prepared));
     let document: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(codes::BUG, "the plan's document is no JSON").because(&error))?;
+        .map_err(|error| Failure::new(codes::BUG, "the plan's document is not JSON").because(&error))?;
     let (digest, site) = (prepared.approval()?.to_string(), operations.site_name()?);
     print(printer, &json!({ "digest": digest, "site": site, "document": document }));
     Ok(())
 }
 
 fn digest(text: &str) -> Result<Sha256, Failure> {
-    text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, format!("{text} is no digest of a plan")))
+    text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, format!("{text} is not the digest of a plan")))
 }
 
 fn choice(data: Option<RollbackData>) -> Option<DataChoice> {

@@ -1,4 +1,4 @@
-//! `landfall models fit`: which models run how on a host. It verifies nothing, and says so.
+//! `landfall models fit`: how each model runs on a host. It verifies nothing, and says so.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Which models run how, unverified.
+/// How each model runs, unverified.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ModelsFit {

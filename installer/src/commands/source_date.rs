@@ -13,6 +13,6 @@ pub(super) fn now() -> Result<Timestamp, Failure> {
     let Ok(text) = std::env::var(EPOCH_VARIABLE) else { return Ok(Timestamp::now()) };
     let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let bad =
-        || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is no number of seconds since 1970"));
+        || Failure::new(codes::BAD_ARGUMENT, format!("{EPOCH_VARIABLE}={text} is not a number of seconds since 1970"));
     seconds.ok_or_else(bad)
 }

@@ -225,8 +225,8 @@ fn backups_text(backups: &BackupsStatus) -> String {
     }
     for log in logs {
         let until = log.until.as_ref().map_or_else(
-            || "no point in time comes back yet".to_owned(),
-            |until| format!("points in time come back until {until}"),
+            || "no point in time can be restored yet".to_owned(),
+            |until| format!("points in time until {until} can be restored"),
         );
         let _infallible = write!(text, "\n            {}: {until}", log.stream);
         if let Some(reason) = &log.reason {

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::CollectedSupport;
-use landfall_support::analyze::{Analysis, Finding, Severity, analyze};
+use landfall_support::analyze::{Analysis, Observation, Severity, analyze};
 use landfall_support::{Index, archive};
 
 use super::site::operations_of_root;
@@ -73,14 +73,14 @@ fn show(arguments: &SupportAnalyzeArguments, printer: Printer) -> Result<(), Fai
 }
 
 fn analysis_text(analysis: &Analysis) -> String {
-    let Analysis { collected_at, landfall, files, findings, gaps } = analysis;
+    let Analysis { collected_at, landfall, files, observations, gaps } = analysis;
     let mut text = format!(
         "collected at {collected_at} by landfall {landfall}: {}, {}",
         counted(*files, "file"),
-        counted(findings.len(), "finding")
+        counted(observations.len(), "observation")
     );
-    for finding in findings {
-        finding_text(&mut text, finding);
+    for observation in observations {
+        observation_text(&mut text, observation);
     }
     for gap in gaps {
         let _infallible = write!(text, "\nnot collected: {gap}");
@@ -88,8 +88,8 @@ fn analysis_text(analysis: &Analysis) -> String {
     text
 }
 
-fn finding_text(text: &mut String, finding: &Finding) {
-    let Finding { rule, severity, what, evidence, more, page } = finding;
+fn observation_text(text: &mut String, observation: &Observation) {
+    let Observation { rule, severity, what, evidence, more, page } = observation;
     let severity = match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_analysis_names_places_and_pages_and_a_hostile_quotation_makes_no_line_of_its_own() {
-        let finding = Finding {
+        let observation = Observation {
             rule: "image",
             severity: Severity::Error,
             what: "An image cannot be pulled",
@@ -152,7 +152,7 @@ mod tests {
             collected_at: "2026-11-20T08:00:00Z".to_owned(),
             landfall: "0.1.0".to_owned(),
             files: 80,
-            findings: vec![finding],
+            observations: vec![observation],
             gaps: vec!["cluster: no answer".to_owned()],
         };
         insta::assert_snapshot!(crate::shown::block(&analysis_text(&analysis)));

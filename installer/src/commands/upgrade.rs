@@ -250,7 +250,7 @@ pub(super) fn edits_text(edits: &[ObjectEdit]) -> String {
 fn node_text(change: &NodeChange) -> String {
     let NodeChange { kubernetes_before: from, kubernetes_after: to, .. } = change;
     let kubernetes = if from == to { format!("Kubernetes stays {to}") } else { format!("Kubernetes {from} to {to}") };
-    let mut text = format!("\n  node: changed; {kubernetes}; pods go on while it changes");
+    let mut text = format!("\n  node: changed; {kubernetes}; pods keep running while it changes");
     if change.replaces_control_plane {
         text.push_str("\n    the API server does not answer for some minutes");
     }
@@ -281,7 +281,7 @@ fn components_text(components: &[ComponentChange]) -> String {
     let (stopped, unchanged): (Vec<&ComponentChange>, Vec<&ComponentChange>) =
         unchanged.partition(|change| change.stops);
     for change in stopped {
-        let _infallible = write!(text, "\n  {}: unchanged; stops while data changes that it uses", change.component);
+        let _infallible = write!(text, "\n  {}: unchanged; stops while data that it uses changes", change.component);
     }
     let unchanged: Vec<&str> = unchanged.into_iter().map(|change| change.component.as_str()).collect();
     if !unchanged.is_empty() {
@@ -389,7 +389,7 @@ mod tests {
             replaces_control_plane: true,
         };
         insta::assert_snapshot!(node_text(&change), @r"
-          node: changed; Kubernetes v1.36.3 to v1.36.4; pods go on while it changes
+          node: changed; Kubernetes v1.36.3 to v1.36.4; pods keep running while it changes
             the API server does not answer for some minutes
             no longer runs registry.k8s.io/etcd:3.7.3-0
             runs registry.k8s.io/etcd:3.7.3-1
@@ -402,7 +402,7 @@ mod tests {
             ..change
         };
         insta::assert_snapshot!(node_text(&runtime), @r"
-          node: changed; Kubernetes stays v1.36.3; pods go on while it changes
+          node: changed; Kubernetes stays v1.36.3; pods keep running while it changes
         ");
     }
 

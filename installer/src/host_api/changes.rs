@@ -261,7 +261,7 @@ impl Changes {
         let Some(filesystem) = self.shelf.filesystem_of(&path).filter(|id| !self.shelf.is_mounted(id)) else { return };
         match self.shelf.mount(&filesystem) {
             Ok(_) => self.operations.continue_change(),
-            Err(error) => tracing::debug!(%error, "the medium of the open change is not there"),
+            Err(error) => tracing::debug!(%error, "the medium of the open change is not connected"),
         }
     }
 }

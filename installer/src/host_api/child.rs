@@ -67,7 +67,10 @@ fn answer<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<
         let _gone = child.kill();
         // A device that answers nothing may hold it in the kernel: then it is left behind, with those who read from it.
         if wait(&mut child, END).is_none() {
-            return Err(failed(format!("there was no answer in {} seconds, and it does not end", limit.as_secs())));
+            return Err(failed(format!(
+                "there was no answer in {} seconds, and the process does not exit",
+                limit.as_secs()
+            )));
         }
     }
     let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());

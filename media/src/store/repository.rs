@@ -45,7 +45,8 @@ impl ContentStore {
                 }
             }
             if !is_repository(&link.repository) || !link.tag.as_deref().is_none_or(is_tag) {
-                let what = format!("`{}` with the tag {:?} is no repository of a registry", link.repository, link.tag);
+                let what =
+                    format!("`{}` with the tag {:?} is not a repository of a registry", link.repository, link.tag);
                 return Err(MediaError::Bug(what));
             }
         }

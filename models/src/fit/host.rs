@@ -135,7 +135,9 @@ impl Host {
 /// What keeps GPUs from being used, for people.
 fn obstacle(state: &HostState) -> Option<String> {
     match state {
-        HostState::OtherVendor => Some("only NVIDIA's GPUs are considered: this host has others".to_owned()),
+        HostState::OtherVendor => {
+            Some("only NVIDIA's GPUs are considered: this host has GPUs of other vendors".to_owned())
+        }
         HostState::SystemOnChip(model) => Some(format!("the memory of {model}'s own GPU is not known")),
         state => state.code().map(|code| format!("[{}] {}. {}", code.id, code.title, code.fix)),
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::engine::Engine;
 
-/// Which models run how on a host, and why others do not.
+/// How each model runs on a host, or why it does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FitReport {

@@ -21,12 +21,12 @@ impl BackupRule {
     /// the container and the volume is not known here.
     pub fn check(&self) -> Checked {
         require(is_dns_label(&self.name), BackupField::Name, || {
-            format!("the name `{}`, which is no DNS label", shown(&self.name))
+            format!("the name `{}`, which is not a DNS label", shown(&self.name))
         })?;
         within(BackupField::Workload, check_workload(&self.workload))?;
         within(BackupField::Container, check_container(self.container.as_deref()))?;
         require(is_dns_label(&self.volume), BackupField::Volume, || {
-            format!("the volume `{}`, which is no DNS label", shown(&self.volume))
+            format!("the volume `{}`, which is not a DNS label", shown(&self.volume))
         })?;
         within(BackupField::Limit, check_limit(self.limit_seconds))?;
         within(BackupField::Save, check_arguments(&self.save))?;

@@ -110,7 +110,7 @@ fn check_node_pack(release: &ReleaseDocument, pack: &NodePack) -> Checked {
     for name in &pack.artifacts {
         let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
         let right = found.is_some_and(|artifact| artifact.kind == ArtifactKind::Node);
-        require(right, || format!("`{}`, which is no artifact for nodes, in a node pack", shown(name)))?;
+        require(right, || format!("`{}`, which is not an artifact for nodes, in a node pack", shown(name)))?;
     }
     for reference in pack.images.values() {
         let right = release.images.iter().any(|image| image.reference == *reference);
@@ -143,7 +143,7 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
     component.secrets.iter().try_for_each(|secret| check_secret(&name, secret))?;
     for mount in &component.mounts {
         let right = release.artifacts.iter().any(|artifact| artifact.name == mount.artifact);
-        require(right, || format!("`{}`, which is no artifact, in component {name}", shown(&mount.artifact)))?;
+        require(right, || format!("`{}`, which is not an artifact, in component {name}", shown(&mount.artifact)))?;
         require(is_subdomain(&mount.claim), || format!("the claim `{}` of component {name}", shown(&mount.claim)))?;
     }
     component.editable.iter().try_for_each(|field| {

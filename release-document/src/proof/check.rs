@@ -29,10 +29,10 @@ impl Proof {
     /// the workload or Service, is not known here.
     pub fn check(&self) -> Checked {
         require(is_dns_label(&self.name), ProofField::Name, || {
-            format!("the name `{}`, which is no DNS label", shown(&self.name))
+            format!("the name `{}`, which is not a DNS label", shown(&self.name))
         })?;
         require(is_dns_label(&self.component), ProofField::Component, || {
-            format!("the component `{}`, which is no DNS label", shown(&self.component))
+            format!("the component `{}`, which is not a DNS label", shown(&self.component))
         })?;
         within(ProofField::Shows, check_sentence(&self.shows))?;
         require((1..=LIMIT_SECONDS).contains(&self.limit_seconds), ProofField::Limit, || {
@@ -54,7 +54,7 @@ fn check_command(command: &CommandProof) -> Checked {
 
 fn check_request(request: &RequestProof) -> Checked {
     require(is_dns_label(&request.service), ProofField::Service, || {
-        format!("the Service `{}`, which is no DNS label", shown(&request.service))
+        format!("the Service `{}`, which is not a DNS label", shown(&request.service))
     })?;
     let path = &request.path;
     let right = path.starts_with('/') && path.len() <= PATH_BYTES && path.bytes().all(|byte| byte.is_ascii_graphic());
@@ -66,7 +66,7 @@ fn check_request(request: &RequestProof) -> Checked {
     })?;
     for (name, value) in &request.headers {
         require(is_header_name(name), ProofField::Headers, || {
-            format!("the header `{}`, which is no header that can be set", shown(name))
+            format!("the header `{}`, which is not a header that can be set", shown(name))
         })?;
         let is_visible = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let right = value.len() <= HEADER_BYTES && value.bytes().all(is_visible) && value.trim() == value;

@@ -168,7 +168,7 @@ impl Watched {
             return Ok(());
         }
         let what = format!(
-            "{}, which must write the table {} again, does not end",
+            "{}, which must write the table {} again, does not exit",
             process::describe(&left).join(", "),
             self.table
         );

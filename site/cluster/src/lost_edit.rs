@@ -27,11 +27,11 @@ pub enum Restored {
     Made,
     /// Its value is secret or was not found, so nothing kept it.
     ValueUnknown,
-    /// The object is not there.
+    /// The object is missing.
     ObjectMissing,
     /// Another manager has set it meanwhile: that stays.
     EditedSince,
-    /// What was around it is not there.
+    /// The field that held it is missing.
     PlaceMissing,
 }
 
@@ -40,9 +40,9 @@ impl fmt::Display for Restored {
         formatter.write_str(match self {
             Self::Made => "it is as it was before",
             Self::ValueUnknown => "its value was not kept",
-            Self::ObjectMissing => "the object is not there",
+            Self::ObjectMissing => "the object is missing",
             Self::EditedSince => "it was set again meanwhile",
-            Self::PlaceMissing => "what was around it is not there",
+            Self::PlaceMissing => "its parent field is missing",
         })
     }
 }

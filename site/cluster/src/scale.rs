@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_a_job_is_told_by_its_controller() {
+    fn a_pod_of_a_job_is_recognized_by_its_controller() {
         let pod = |kind: &str, controller: Value| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": controller}]}});
         assert!(is_of_job(&pod("Job", json!(true))));
         assert!(!is_of_job(&pod("StatefulSet", json!(true))) && !is_of_job(&pod("Job", Value::Null)));

@@ -241,7 +241,7 @@ fn wish(request: &str, more: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_is_worked_on_and_the_second_is_told_whose_it_is() {
+async fn one_request_is_worked_on_and_the_second_learns_whose_it_is() {
     let looks_on = Arc::new(AtomicBool::new(true));
     let served = Served::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
     let look = wish("00000001", json!({}));

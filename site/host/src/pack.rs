@@ -19,7 +19,7 @@ pub struct PackId(String);
 
 /// What cannot name a node pack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no id of a node pack, such as v1.36.3-0123456789ab")]
+#[error("`{0}` is not the id of a node pack, such as v1.36.3-0123456789ab")]
 pub struct InvalidPackId(String);
 
 impl PackId {

@@ -36,10 +36,10 @@ pub enum IdentityError {
     #[error("cannot make a key and its certificate: {0}")]
     NotMade(String),
     /// A text is no certificate.
-    #[error("is no certificate in PEM: {0}")]
+    #[error("is not a certificate in PEM: {0}")]
     Certificate(String),
     /// A text is no key.
-    #[error("is no private key in PEM: {0}")]
+    #[error("is not a private key in PEM: {0}")]
     Key(String),
     /// A key belongs to another certificate.
     #[error("certificate and key do not belong together: {0}")]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::evidence::{Evidence, Reading, list, text};
 
-/// Days before the end of a certificate from which on it is a finding: the agent renews long before.
+/// Days before the end of a certificate from which on it is an observation: the agent renews long before.
 const CERTIFICATE_DAYS: i64 = 14;
 
 /// Restarts from which on a service is said to restart again and again.

@@ -1,4 +1,4 @@
-//! What a support bundle shows: a pure function from its contents to findings, by a table of rules. Any text of it may be hostile; it
+//! What a support bundle shows: a pure function from its contents to observations, by a table of rules. Any text of it may be hostile; it
 //! is quoted in bounded pieces, and whoever prints it makes it plain.
 
 mod evidence;
@@ -16,7 +16,7 @@ use crate::archive::Contents;
 pub use evidence::Evidence;
 use evidence::Reading;
 
-/// How bad a finding is.
+/// How bad an observation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
@@ -29,7 +29,7 @@ pub enum Severity {
 /// One thing that the bundle shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Finding {
+pub struct Observation {
     /// The rule that found it.
     pub rule: &'static str,
     /// How bad it is.
@@ -44,7 +44,7 @@ pub struct Finding {
     pub page: &'static str,
 }
 
-/// Maximum number of places that a finding names.
+/// Maximum number of places that an observation names.
 pub const MAX_EVIDENCE: usize = 5;
 
 /// What a support bundle shows.
@@ -57,8 +57,8 @@ pub struct Analysis {
     pub landfall: String,
     /// How many files it has.
     pub files: usize,
-    /// The findings, errors first.
-    pub findings: Vec<Finding>,
+    /// The observations, errors first.
+    pub observations: Vec<Observation>,
     /// What the bundle lacks, so that nothing could be found there.
     pub gaps: Vec<String>,
 }
@@ -207,8 +207,8 @@ const fn rule(
 /// Finds what a bundle shows.
 pub fn analyze(contents: &Contents) -> Analysis {
     let reading = Reading::of(contents);
-    let mut findings: Vec<_> = RULES.iter().filter_map(|rule| found(rule, &reading)).collect();
-    findings.sort_by_key(|finding| finding.severity);
+    let mut observations: Vec<_> = RULES.iter().filter_map(|rule| found(rule, &reading)).collect();
+    observations.sort_by_key(|observation| observation.severity);
     let index = &contents.index;
     let failures = |one: &crate::index::CollectorRecord| {
         one.failures.iter().map(|failure| evidence::quoted(&format!("{}: {failure}", one.name))).collect::<Vec<_>>()
@@ -217,7 +217,7 @@ pub fn analyze(contents: &Contents) -> Analysis {
         collected_at: evidence::quoted(&index.collected_at),
         landfall: evidence::quoted(&index.landfall),
         files: index.files.len(),
-        findings,
+        observations,
         gaps: index.collectors.iter().flat_map(failures).take(MAX_GAPS).collect(),
     }
 }
@@ -225,10 +225,10 @@ pub fn analyze(contents: &Contents) -> Analysis {
 /// Maximum number of gaps that are named.
 const MAX_GAPS: usize = 50;
 
-fn found(rule: &Rule, reading: &Reading<'_>) -> Option<Finding> {
+fn found(rule: &Rule, reading: &Reading<'_>) -> Option<Observation> {
     let mut evidence = (rule.look)(reading);
     let more = evidence.len().saturating_sub(MAX_EVIDENCE);
     evidence.truncate(MAX_EVIDENCE);
     let Rule { name, severity, what, page, .. } = *rule;
-    (!evidence.is_empty()).then_some(Finding { rule: name, severity, what, evidence, more, page })
+    (!evidence.is_empty()).then_some(Observation { rule: name, severity, what, evidence, more, page })
 }

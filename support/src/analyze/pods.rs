@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::evidence::{CLAIMS, Evidence, PODS, Reading, list, quoted, text};
 
-/// Failed lookups from which on the cluster's nameserver is a finding: a few come with every start.
+/// Failed lookups from which on the cluster's nameserver is an observation: a few come with every start.
 const FAILED_LOOKUPS: usize = 20;
 
 fn name(object: &Value) -> String {

@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::evidence::{Evidence, Reading, list, text};
 use super::hosts::not_ready;
 
-/// Age of the newest proven backup from which on it is a finding: a timer makes one every day.
+/// Age of the newest proven backup from which on it is an observation: a timer makes one every day.
 const PROOF_AGE: SignedDuration = SignedDuration::from_hours(48);
 
-/// Complaints of etcd about its disk from which on it is a finding: a few come with every start.
+/// Complaints of etcd about its disk from which on it is an observation: a few come with every start.
 const SLOW_WRITES: usize = 20;
 
 pub(super) fn operation(reading: &Reading<'_>) -> Vec<Evidence> {

@@ -79,12 +79,12 @@ fn analyzed(sample: Sample) -> Analysis {
 }
 
 fn rules(analysis: &Analysis) -> Vec<&str> {
-    analysis.findings.iter().map(|finding| finding.rule).collect()
+    analysis.observations.iter().map(|observation| observation.rule).collect()
 }
 
 #[test]
-fn a_healthy_site_has_no_findings() {
-    assert_eq!(analyzed(healthy()).findings, []);
+fn a_healthy_site_has_no_observations() {
+    assert_eq!(analyzed(healthy()).observations, []);
 }
 
 /// A status in which one part is another one.
@@ -161,11 +161,11 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
     ] {
         let analysis = analyzed(sample);
         assert_eq!(rules(&analysis), [expected]);
-        let finding = &analysis.findings[0];
-        let evidence = &finding.evidence[0];
+        let observation = &analysis.observations[0];
+        let evidence = &observation.evidence[0];
         assert!(
-            evidence.line > 0 && !evidence.text.is_empty() && finding.evidence.len() <= MAX_EVIDENCE,
-            "{finding:?}"
+            evidence.line > 0 && !evidence.text.is_empty() && observation.evidence.len() <= MAX_EVIDENCE,
+            "{observation:?}"
         );
         seen.push(expected);
     }
@@ -176,12 +176,13 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
 
 #[test]
 fn evidence_names_the_line() {
-    let finding = analyzed(with("/disk", json!({"ready": false, "reason": "512 MiB are free"}))).findings.remove(0);
+    let observation =
+        analyzed(with("/disk", json!({"ready": false, "reason": "512 MiB are free"}))).observations.remove(0);
     let text =
         serde_json::to_string_pretty(&with("/disk", json!({"ready": false, "reason": "512 MiB are free"})).status)
             .unwrap();
     let line = text.lines().position(|line| line.contains("512 MiB are free")).unwrap() + 1;
-    assert_eq!((finding.evidence[0].line, finding.evidence[0].text.as_str()), (line, "512 MiB are free"));
+    assert_eq!((observation.evidence[0].line, observation.evidence[0].text.as_str()), (line, "512 MiB are free"));
 }
 
 #[test]

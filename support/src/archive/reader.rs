@@ -98,10 +98,10 @@ pub fn read(input: impl Read) -> Result<Contents, ReadError> {
 
 fn name_of(entry: &tar::Entry<'_, impl Read>) -> Result<String, ReadError> {
     let foreign = |what: String| ReadError::Foreign { what };
-    let name =
-        String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| foreign("a name that is no text".to_owned()))?;
+    let name = String::from_utf8(entry.path_bytes().into_owned())
+        .map_err(|_| foreign("a name that is not text".to_owned()))?;
     if entry.header().entry_type() != tar::EntryType::Regular {
-        return Err(foreign("what is no plain file".to_owned()));
+        return Err(foreign("what is not a plain file".to_owned()));
     }
     let is_plain = |part: &str| {
         !part.trim_matches('.').is_empty()
@@ -117,7 +117,7 @@ fn index_of(bytes: &[u8]) -> Result<Index, ReadError> {
     let damaged = |error: serde_json::Error| ReadError::Damaged { what: format!("{INDEX}: {error}") };
     let document: Value = serde_json::from_slice(bytes).map_err(damaged)?;
     if document["kind"] != KIND {
-        return Err(ReadError::Damaged { what: format!("{INDEX} is no index of a support bundle") });
+        return Err(ReadError::Damaged { what: format!("{INDEX} is not an index of a support bundle") });
     }
     match document["schema"].as_u64() {
         Some(schema) if schema == u64::from(SCHEMA) => serde_json::from_value(document).map_err(damaged),

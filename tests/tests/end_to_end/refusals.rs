@@ -276,7 +276,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     ensure!(staged >= 5, "only {staged} good blobs were kept");
     let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
     again.refused("install once more", "LF4011", 5)?;
-    the_engine_that_began_goes_on(engineer, &bundle)?;
+    the_engine_that_began_continues(engineer, &bundle)?;
     a_revoked_release_goes_no_further(engineer, sticks)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
@@ -301,7 +301,7 @@ fn a_revoked_release_goes_no_further(engineer: Engineer<'_>, sticks: &Sticks) ->
 
 /// An operation belongs to the program that began it, which the site keeps: another build is replaced by that one, and
 /// reports its result.
-fn the_engine_that_began_goes_on(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
+fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
     let kept = "continuing with /var/lib/landfall/engine/";
     let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
     let said = engineer.another_landfall(&["resume", "--bundle", bundle])?;

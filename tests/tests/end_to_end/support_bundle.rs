@@ -59,8 +59,11 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
     }
     let analysis: Value =
         serde_json::from_str(&machine.run(&format!("landfall --json support analyze {FILE}"))?.stdout)?;
-    let findings = analysis["findings"].as_array().context("no findings")?;
-    ensure!(findings.iter().all(|finding| finding["severity"] != "error"), "a ready site shows {findings:#?}");
+    let observations = analysis["observations"].as_array().context("no observations")?;
+    ensure!(
+        observations.iter().all(|observation| observation["severity"] != "error"),
+        "a ready site shows {observations:#?}"
+    );
     machine.run(&format!("rm --recursive {FILE} {PLANTED_LOG} /root/support"))?;
     Ok(())
 }

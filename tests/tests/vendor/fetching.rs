@@ -175,7 +175,7 @@ fn kill_in_mid_blob(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_killed_in_mid_blob_goes_on_there_in_the_next_process() -> Result<()> {
+fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;

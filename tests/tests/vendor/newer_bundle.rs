@@ -78,7 +78,7 @@ fn refused(what: &str, outcome: &Outcome) {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn install_goes_on_with_the_landfall_that_the_bundle_carries() -> Result<()> {
+fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;

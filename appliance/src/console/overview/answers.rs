@@ -43,7 +43,7 @@ fn healthy(status: &Status) -> Answer {
         }
         Verdict::Unfinished => unfinished(status),
         Verdict::Stuck => {
-            (State::Bad.mark("Stuck"), "An operation was interrupted by what a person must remove.".to_owned())
+            (State::Bad.mark("Stuck"), "An operation is stuck: only a person can remove the cause.".to_owned())
         }
         Verdict::Unknown => {
             (State::Unknown.mark("Unknown"), "The host reports a state that this console does not know.".to_owned())
@@ -105,7 +105,7 @@ fn term_of(terms: &Terms) -> String {
         ("valid" | "ending", Some(ends), _) => {
             format!("The license of {} ends {}, on {}.", terms.customer, ends.relative(), ends.day())
         }
-        ("valid", None, _) => format!("The license of {} does not end.", terms.customer),
+        ("valid", None, _) => format!("The license of {} never expires.", terms.customer),
         ("grace", _, Some(grace)) => {
             format!("The license has ended; its grace ends {}, on {}.", grace.relative(), grace.day())
         }

@@ -74,7 +74,7 @@ pub fn matters(status: &Status) -> Vec<Matter> {
         list.add(
             State::Attention,
             "Clock",
-            &format!("it says an earlier time than the site has seen: {seen}"),
+            &format!("it shows an earlier time than the site has seen: {seen}"),
             "/node",
         );
     }
@@ -82,8 +82,8 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     for note in status.license.iter().flat_map(|license| &license.notes) {
         list.add(State::Attention, "License", note, "/license");
     }
-    let is_told = |note: &&String| status.license.iter().any(|license| license.notes.contains(note));
-    for note in status.notes.iter().filter(|note| !is_told(note)) {
+    let is_shown = |note: &&String| status.license.iter().any(|license| license.notes.contains(note));
+    for note in status.notes.iter().filter(|note| !is_shown(note)) {
         list.add(State::Unknown, "Host", note, "/node");
     }
     list.0.sort_by_key(|matter| matter.mark.state);

@@ -106,7 +106,7 @@ fn a_backup_that_fails_is_no_yes() {
 }
 
 #[test]
-fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_told_once() {
+fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_reported_once() {
     let found = status(|status| {
         status["license"]["terms"]["standing"] = "valid".into();
         status["license"]["needs"][0]["granted"] = false.into();

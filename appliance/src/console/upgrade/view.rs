@@ -117,7 +117,7 @@ fn latest(page: OperationPage) -> Option<Latest> {
         (OperationState::Back, true) => (How::Busy.mark("Going back"), "is being undone.", None),
         (OperationState::Back, false) => (
             How::Bad.mark("Not undone yet"),
-            "goes back, and has stopped. The host tries again within ten minutes.",
+            "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
             Some("If it stops again, remove the cause that is named here, or call the vendor."),
         ),
         (OperationState::Committed, _) => (How::Good.mark("Done"), "is done, and its proofs passed.", None),
@@ -152,18 +152,18 @@ fn asking(request: Request) -> Asking {
     let sentence = match (request.verb.as_str(), request.state) {
         ("look", RequestState::Running) => "The host looks at its media.",
         ("plan", RequestState::Running) => {
-            "The host makes the plan. This takes up to some minutes, and changes nothing."
+            "The host makes the plan. This takes up to a few minutes, and changes nothing."
         }
-        ("abort", RequestState::Running) => "The host stops the change and lets it go back.",
+        ("abort", RequestState::Running) => "The host stops the change and undoes it.",
         (_, RequestState::Running) => "The host plans once more, compares that with what was approved, and begins.",
         ("look", RequestState::Done) => "The host has looked at its media.",
         ("plan", RequestState::Done) => "The plan is made.",
-        ("abort", RequestState::Done) => "The change goes back.",
+        ("abort", RequestState::Done) => "The change is being undone.",
         (_, RequestState::Done) => "The change has begun. Its steps appear here.",
         ("look", _) => "The host could not look at its media.",
         ("plan", _) => "There is no plan: this is not possible now. Nothing was changed.",
         ("abort", _) if is_unanswered(&request) => {
-            "It is not known whether the change goes back. Its state is shown below."
+            "It is not known whether the change is being undone. Its state is shown below."
         }
         ("abort", _) => "The change was not undone.",
         _ if is_unanswered(&request) => {

@@ -112,7 +112,7 @@ fn text(inspection: &Inspection) -> String {
         text.push_str("NOT VERIFIED: this is what the file says about itself; `--trust` checks it.\n\n");
     }
     let ends = inspection.ends.as_ref().map_or_else(
-        || "it does not end".to_owned(),
+        || "it never expires".to_owned(),
         |ends| format!("ends {ends}, then {} days of grace", inspection.grace_days),
     );
     let Inspection { id, vendor, customer, contact, release, issued, not_before, .. } = inspection;

@@ -108,7 +108,7 @@ pub(crate) fn line(status: &LicenseStatus) -> String {
     if lacking.is_empty() {
         return license;
     }
-    format!("{license}; it does not allow to install or upgrade: {}", lacking.join(", "))
+    format!("{license}; it does not allow installs or upgrades of: {}", lacking.join(", "))
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
         let mut status = sample::license();
         insta::assert_snapshot!(line(&status), @"acme-1 for Acme: valid; it ends in 11 days, on 2026-12-01T00:00:00Z");
         (status.terms, status.needs[0].granted) = (None, false);
-        insta::assert_snapshot!(line(&status), @"none; it does not allow to install or upgrade: assistant");
+        insta::assert_snapshot!(line(&status), @"none; it does not allow installs or upgrades of: assistant");
     }
 
     #[test]

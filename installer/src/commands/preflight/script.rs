@@ -44,7 +44,7 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
             let _infallible = writeln!(text, "    run {}", quoted(command));
         } else {
             // What cannot be seen cannot be reviewed.
-            comment(text, "", &format!("    left out, for it holds characters that are not seen: {command}"));
+            comment(text, "", &format!("    left out, because it holds invisible characters: {command}"));
             text.push_str("    false\n");
         }
     }

@@ -95,7 +95,7 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 fn ended(status: &ContainerStatus) -> String {
     let terminated = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let Some(ContainerStateTerminated { exit_code, reason, .. }) = terminated else {
-        return "its previous end is not known".to_owned();
+        return "its previous exit status is unknown".to_owned();
     };
     let reason = reason.as_deref().map_or_else(String::new, |reason| format!("{reason}, "));
     format!("{reason}exit code {exit_code}")

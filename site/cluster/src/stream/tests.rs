@@ -134,7 +134,7 @@ fn a_connection_without_a_status_broke_off() {
 }
 
 #[test]
-fn a_refusal_is_told_from_a_broken_connection() {
+fn a_refusal_is_distinguished_from_a_broken_connection() {
     let refused = Peer::new(|mut it| async move {
         let status = serde_json::json!({ "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
             "message": "container not found (\"main\")" });

@@ -240,7 +240,7 @@ impl Facts {
         let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(wrong)?;
         let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
         if kind != Some(KIND.into()) {
-            return Err(failed(&format!("is no document of the kind {KIND}")));
+            return Err(failed(&format!("is not a document of the kind {KIND}")));
         }
         let number = schema.as_ref().and_then(Value::as_u64);
         if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
@@ -333,7 +333,7 @@ mod tests {
         };
         assert_eq!(read(|_| {}).unwrap(), facts);
         let others: [(Change, &str); 4] = [
-            (|one| one["kind"] = "status".into(), "is no document of the kind facts"),
+            (|one| one["kind"] = "status".into(), "is not a document of the kind facts"),
             (|one| one["schema"] = 3.into(), "has schema 3, and this landfall reads 1 to 2"),
             (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 2"),
             (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),

@@ -108,8 +108,8 @@ impl BackupFolder {
     /// What a person must do before this machine is lost.
     pub(crate) fn note(&self) -> Option<String> {
         (self.key.exists() && !self.printed.exists()).then(|| {
-            "the key of the backups was never printed, and without it no copy of them can be read: `landfall backup key` prints \
-             it; store it away from this machine"
+            "the key of the backups was never printed; without it, no copy of them can be read. Print it with \
+             `landfall backup key`, and store it away from this machine"
                 .to_owned()
         })
     }

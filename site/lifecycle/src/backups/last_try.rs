@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_until_a_later_backup_is_proven() {
+    fn a_failure_is_reported_until_a_later_backup_is_proven() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();

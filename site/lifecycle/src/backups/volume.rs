@@ -89,7 +89,7 @@ fn folder(cluster: &Cluster, storage: &Path, namespace: &str, claim: &str) -> Re
 fn folder_of(volume: &Value, storage: &Path) -> Result<String, String> {
     let spec = &volume["spec"];
     let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
-    let path = path.ok_or("has a volume that is no folder of this host")?;
+    let path = path.ok_or("has a volume that is not a folder of this host")?;
     let folder = Path::new(path).strip_prefix(storage).ok().and_then(Path::to_str);
     let folder = folder.filter(|folder| !folder.is_empty() && !folder.contains('/') && *folder != "..");
     folder.map(str::to_owned).ok_or_else(|| format!("has its volume at {path}, which is not the site's"))

@@ -146,7 +146,7 @@ impl Operations {
         self.journals().latest()?.ok_or(OperationError::NotInstalled)
     }
 
-    /// Makes the open change go back, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
+    /// Undoes the open change, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
     /// of that step removes.
     pub fn abort_change(&self) -> Result<Aborted> {
         let past = self.request_undo(|_| true)?;

@@ -227,7 +227,7 @@ pub enum OperationError {
         approved: Sha256,
     },
     /// The bundle holds another release than the site.
-    #[error("{bundle} is no release of {installed}, which is installed here")]
+    #[error("{bundle} is not a release of {installed}, which is installed here")]
     OtherRelease {
         /// Name and version of the bundle's release.
         bundle: String,

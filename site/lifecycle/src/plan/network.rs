@@ -34,7 +34,7 @@ impl Networks {
             [] => usual
                 .parse()
                 .map(|range| vec![range])
-                .map_err(|error| StepError::new(codes::BUG, format!("{usual} is no range")).because(error)),
+                .map_err(|error| StepError::new(codes::BUG, format!("{usual} is not a range")).because(error)),
             ranges => Ok(ranges.to_vec()),
         };
         Ok(Self {

@@ -13,7 +13,7 @@ use landfall_host::paths::SitePaths;
 pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Finding> {
     let (now, built) = (time(&facts.collected_at), time(built_at));
     let (Some(now), Some(built)) = (now, built) else {
-        return Some(wrong(facts.collected_at.clone(), "a time as in RFC 3339".to_owned()));
+        return Some(wrong(facts.collected_at.clone(), "a time in the format of RFC 3339".to_owned()));
     };
     // The release is the first that is known to have existed.
     let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen: seen(facts) };

@@ -123,7 +123,7 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
         blockers.push(Finding::new(codes::KERNEL_TOO_OLD, &facts.kernel, needed));
     }
     if !facts.systemd {
-        blockers.push(Finding::new(codes::SYSTEMD_MISSING, "another first process", "systemd"));
+        blockers.push(Finding::new(codes::SYSTEMD_MISSING, "a different first process", "systemd"));
     }
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()

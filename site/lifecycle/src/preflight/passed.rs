@@ -103,13 +103,13 @@ const PASSING: &[Passing] = &[
     },
     Passing {
         codes: &[codes::CLOCK_WRONG, codes::NODE_CLOCK],
-        message: "The clock can be right",
+        message: "The clock is plausible",
         measured: |subject| subject.facts.collected_at.clone(),
         threshold: |subject| format!("later than {}", subject.built_at),
     },
     Passing {
         codes: &[codes::OTHER_KUBERNETES],
-        message: "No other Kubernetes or container runtime is here",
+        message: "No other Kubernetes or container runtime is installed",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },

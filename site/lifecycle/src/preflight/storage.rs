@@ -83,7 +83,7 @@ fn data_folder(facts: &Facts) -> Vec<Finding> {
     let folder = &facts.data_folder;
     let is_remote = ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"].contains(&folder.kind.as_str());
     let unfit = match folder.kind.as_str() {
-        _ if is_remote => Some(format!("{DATA} is on {} (a filesystem of another machine)", folder.kind)),
+        _ if is_remote => Some(format!("{DATA} is on {} (a network filesystem)", folder.kind)),
         "overlay" => Some(format!("{DATA} is on an overlay")),
         "tmpfs" | "ramfs" => Some(format!("{DATA} is in memory ({})", folder.kind)),
         "vfat" | "exfat" | "ntfs" | "ntfs3" => Some(format!("{DATA} is on {}", folder.kind)),

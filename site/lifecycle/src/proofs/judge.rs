@@ -103,14 +103,14 @@ fn holds(expect: &TextExpectation, output: &Output) -> Result<(), Option<String>
         TextExpectation::Contains(text) => output.text.contains(text.as_str()),
         TextExpectation::Json(places) => {
             let document: Value =
-                serde_json::from_str(&output.text).map_err(|error| Some(format!("it is no JSON ({error})")))?;
+                serde_json::from_str(&output.text).map_err(|error| Some(format!("it is not JSON ({error})")))?;
             for (pointer, expected) in places {
                 match document.pointer(pointer) {
                     Some(found) if found == expected => {}
                     Some(found) => {
                         return Err(Some(format!("{} is {}", place(pointer), beginning(&found.to_string()))));
                     }
-                    None => return Err(Some(format!("{} is not there", place(pointer)))),
+                    None => return Err(Some(format!("{} is missing", place(pointer)))),
                 }
             }
             true

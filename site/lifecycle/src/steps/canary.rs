@@ -195,7 +195,7 @@ impl Step<Site> for Canary {
     /// What was seen of a pod before a power cut says nothing of it now: it is tried again.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let left = site.cluster()?.canaries(Canaries::Of(self.name()))?.len();
-        Ok(if left == 0 { Observed::Absent } else { Observed::Partial(format!("{left} objects of it are there")) })
+        Ok(if left == 0 { Observed::Absent } else { Observed::Partial(format!("{left} of its objects exist")) })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

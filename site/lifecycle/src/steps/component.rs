@@ -148,8 +148,10 @@ impl Component {
                 Err(error) => with_causes(&error),
             };
             let value = edit.now.map(|value| format!(" to {value}")).unwrap_or_default();
-            let text =
-                format!("{} of {name}, which {} had set{value}, is not so again: {reason}", edit.field, edit.manager);
+            let text = format!(
+                "{} of {name}, which {} had set{value}, could not be restored: {reason}",
+                edit.field, edit.manager
+            );
             site.progress.event(Event::Note(text));
         }
     }

@@ -56,12 +56,12 @@ impl Step<Site> for Retire {
                 let cluster = site.cluster()?;
                 match Inventory::read(&cluster, &component.namespace, &component.owner.component)? {
                     None => Observed::Done,
-                    Some(inventory) => Observed::Partial(format!("{} objects are there", inventory.objects.len())),
+                    Some(inventory) => Observed::Partial(format!("{} of its objects exist", inventory.objects.len())),
                 }
             }
             Action::Mount(mount) => match mount.observe(&mut site.as_it_was()?)? {
                 Observed::Absent => Observed::Done,
-                observed => Observed::Partial(format!("the volume is there: {observed:?}")),
+                observed => Observed::Partial(format!("the volume exists: {observed:?}")),
             },
             action => return Err(other(action)),
         })

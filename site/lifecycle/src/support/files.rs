@@ -23,7 +23,7 @@ pub(crate) fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Tail> {
     let mut file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no plain file"));
+        return Err(io::Error::other("it is not a plain file"));
     }
     let from = metadata.len().saturating_sub(bytes);
     file.seek(SeekFrom::Start(from))?;

@@ -186,9 +186,9 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
                 running = Some(Beside::start(scope, parts, keep_going, &is_stopped));
             }
             let row = run_part(part);
-            let goes_on = !row.failed || keep_going;
+            let continues = !row.failed || keep_going;
             rows.push(row);
-            if !goes_on {
+            if !continues {
                 running.iter().for_each(Beside::stop);
                 break;
             }

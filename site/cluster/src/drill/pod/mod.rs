@@ -104,7 +104,7 @@ impl DrillPod<'_> {
     fn template_container(&self) -> Result<&Value, ClusterError> {
         let kind = (self.workload["apiVersion"].as_str(), self.workload["kind"].as_str());
         if !matches!(kind, (Some("apps/v1"), Some("Deployment" | "StatefulSet" | "DaemonSet"))) {
-            return Err(self.refused("it is no Deployment, StatefulSet or DaemonSet of apps/v1"));
+            return Err(self.refused("it is not a Deployment, StatefulSet or DaemonSet of apps/v1"));
         }
         let containers = self.template()["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
         let found = match self.container {

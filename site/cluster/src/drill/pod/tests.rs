@@ -139,7 +139,7 @@ fn workloads_without_the_parts_are_refused() {
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "db", "namespace": "shop"}});
     let refused = refused(&job, None, &empty());
     assert!(
-        refused.ends_with("batch/Job shop/db: it is no Deployment, StatefulSet or DaemonSet of apps/v1"),
+        refused.ends_with("batch/Job shop/db: it is not a Deployment, StatefulSet or DaemonSet of apps/v1"),
         "{refused}"
     );
 }

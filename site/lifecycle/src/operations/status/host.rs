@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn etcd_is_told_of_before_it_is_full_and_not_ready_then() {
+    fn etcd_is_reported_before_it_is_full_and_not_ready_then() {
         const MIB: u64 = 1 << 20;
         let etcd = |mebibytes| EtcdStatus::judge(mebibytes * MIB);
         assert!(etcd(100).ready && etcd(100).note().is_none() && etcd(1600).note().is_none());

@@ -19,7 +19,7 @@ pub enum Verdict {
     Absent,
     /// An operation runs or was interrupted.
     Unfinished,
-    /// An operation was interrupted by what a person must remove.
+    /// An operation was interrupted, and only a person can remove the cause.
     Stuck,
 }
 

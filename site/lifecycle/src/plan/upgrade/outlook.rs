@@ -41,7 +41,7 @@ struct Seconds {
 pub enum Interruption {
     /// They continue to run.
     None,
-    /// They are replaced by others, as the workload's strategy says: one that has a single pod is away meanwhile.
+    /// They are replaced by others, as the workload's strategy says: one with a single pod is unavailable meanwhile.
     Replaced,
     /// They stop, since data changes that the component has or uses, and start again.
     Stops,
@@ -218,8 +218,8 @@ fn lost(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
     let (copied, restored) = (named(DataFate::Copied), named(DataFate::Restored));
     if !copied.is_empty() {
         lost.push(format!(
-            "the copies of the data of {copied} are removed: an earlier release runs on the changed data, or on that of a backup, \
-             without what was written since (`landfall rollback --data`)"
+            "the copies of the data of {copied} are removed: an earlier release runs on the changed data, or on that of a backup \
+             without later writes (`landfall rollback --data`)"
         ));
     }
     if !restored.is_empty() {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_stops_is_replaced_or_goes_on() {
+    fn a_component_stops_is_replaced_or_continues() {
         let found = [
             change("db", Fate::Changed, true),
             change("web", Fate::Unchanged, true),

@@ -15,21 +15,23 @@ pub(super) fn finding(index: u32, warning: Warning) -> Finding {
 fn advice(warning: Warning) -> (&'static str, &'static str, Option<&'static str>) {
     match warning {
         Warning::UncorrectedErrors => (
-            "had memory errors that could not be corrected since its driver was loaded",
+            "has had uncorrectable memory errors since its driver was loaded",
             "Reset the GPU while nothing uses it; if the errors return, have it replaced.",
             Some("nvidia-smi --gpu-reset --id=INDEX"),
         ),
         Warning::MemoryRepairPending => (
-            "has memory that waits to be taken out of use",
+            "has memory that is waiting to be retired",
             "Reset the GPU while nothing uses it, or reboot.",
             Some("nvidia-smi --gpu-reset --id=INDEX"),
         ),
         Warning::MemoryRepairFailed => ("has no spare memory left", "Have the GPU replaced.", None),
-        Warning::EccChangePending => {
-            ("changes its error correction at the next reboot", "Reboot before the install.", Some("systemctl reboot"))
-        }
+        Warning::EccChangePending => (
+            "will change its error correction (ECC) at the next reboot",
+            "Reboot before the install.",
+            Some("systemctl reboot"),
+        ),
         Warning::MigChangePending => (
-            "changes its division (MIG) at the next reset",
+            "will change its division (MIG) at the next reset",
             "Reset the GPU while nothing uses it, or reboot.",
             Some("nvidia-smi --gpu-reset --id=INDEX"),
         ),
@@ -43,15 +45,17 @@ fn advice(warning: Warning) -> (&'static str, &'static str, Option<&'static str>
             "Set the compute mode to DEFAULT.",
             Some("nvidia-smi --id=INDEX --compute-mode=0"),
         ),
-        Warning::MemoryHeld => ("has memory that other processes hold", "Stop them; `nvidia-smi` lists them.", None),
-        Warning::Hot => ("is so hot that it slows down", "Look after its cooling.", None),
+        Warning::MemoryHeld => {
+            ("has memory that other processes are using", "Stop them; `nvidia-smi` lists them.", None)
+        }
+        Warning::Hot => ("is so hot that it slows down", "Check its cooling.", None),
         Warning::NotPersistent => (
             "loses its driver's state whenever it is idle, so that every first start takes seconds",
             "Start NVIDIA's persistence daemon.",
             Some("systemctl enable --now nvidia-persistenced"),
         ),
         Warning::NeedsVgpuLicense => (
-            "is a part of a GPU in a virtual machine, and runs at full speed only with a license of NVIDIA's",
+            "is a part of a GPU in a virtual machine, and runs at full speed only with an NVIDIA license",
             "Give the virtual machine such a license.",
             None,
         ),

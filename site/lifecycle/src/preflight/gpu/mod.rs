@@ -78,7 +78,7 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
         HostState::DriverFails(how) => blocker(codes::GPU_DRIVER_FAILS, &how),
         HostState::FabricManagerMissing => {
             let start = "systemctl enable --now nvidia-fabricmanager".to_owned();
-            blocker(codes::GPU_FABRIC_MANAGER, "Fabric Manager does not run").commands([start])
+            blocker(codes::GPU_FABRIC_MANAGER, "Fabric Manager is not running").commands([start])
         }
     })
 }

@@ -30,7 +30,7 @@ fn a_bundle_of_another_release_is_refused() {
     let (fixture, vendor) = site();
     let error = refusal(&fixture, &vendor, |later| later["name"] = "other".into());
     assert_eq!(error.code(), codes::UPGRADE_OTHER);
-    assert_eq!(error.to_string(), "other 1.1.0 is no release of tiny 1.0.0, which is installed here");
+    assert_eq!(error.to_string(), "other 1.1.0 is not a release of tiny 1.0.0, which is installed here");
 }
 
 #[test]
