@@ -17,6 +17,7 @@ use crate::{dependencies, images, printer, setup, tools};
 mod bench;
 mod beside;
 mod demo;
+mod figures;
 mod lint;
 mod newcomer;
 mod pages;
@@ -135,7 +136,7 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     part("release", release::run),
     part("stock", stock),
-    when_full("figures", figures),
+    when_full("figures", figures::run),
     when_full("large", large),
     when_full("cuts", cuts),
     when_full("recovery", recovery),
@@ -264,7 +265,8 @@ const UNIT_TESTS: [&str; 10] =
     ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
-const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
+const DEMANDING_TESTS: [&str; 8] =
+    ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
 
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
@@ -400,11 +402,6 @@ fn administration() -> Result<()> {
 
 fn node() -> Result<()> {
     sites(&NODE)
-}
-
-/// The performance table in the release profile, which compiles every dependency again.
-fn figures() -> Result<()> {
-    xtask(&["bench"])
 }
 
 /// Takes 40 GiB of disk, and a quarter of an hour.
