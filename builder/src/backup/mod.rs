@@ -166,6 +166,12 @@ impl<'a> Component<'a> {
                 let what = format!("the component `{name}` has data, but no backup rule");
                 Err(self.wrong_data(what).hint("List under `backup` how the data is saved and loaded."))
             }
+            (_, Some(_)) if name == BackupRule::RESERVED_COMPONENT => {
+                let what = format!(
+                    "the component `{name}` has data, and its streams would be named as those of the cluster itself"
+                );
+                Err(self.wrong_data(what).hint("Give the component another name."))
+            }
             _ if rules.len() > BackupRule::PER_COMPONENT => {
                 let what = format!("the component `{name}` has {} backup rules", rules.len());
                 Err(self.wrong_data(what).hint(format!("List up to {}.", BackupRule::PER_COMPONENT)))

@@ -37,6 +37,7 @@ pub(super) fn saving<'a>(
         reason,
         next,
         operation: None,
+        commands: &*site.commands,
         progress: &*site.progress,
     }
 }
@@ -64,8 +65,9 @@ impl Step<Site> for BackUp {
         let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
-            let progress = &*site.progress;
-            let drill = Drill { cluster: &cluster, paths: &site.paths, release: &installed.release, progress };
+            let (commands, progress) = (&*site.commands, &*site.progress);
+            let (paths, release) = (&site.paths, &*installed.release);
+            let drill = Drill { cluster: &cluster, paths, release, commands, progress };
             if let Some(refusal) = drill.prove(&repository, &open)?.refusal() {
                 return Err(refusal);
             }
