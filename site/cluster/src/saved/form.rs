@@ -30,7 +30,6 @@ pub(super) fn saved(mut object: Value, is_added: bool) -> Value {
 /// make the API server refuse it or delete it at once.
 #[must_use]
 pub fn applicable(mut object: Value) -> Value {
-    remove(&mut object, "", &["status"]);
     // An owner is named by an id that it has no longer, and what finalizers wait for may not run.
     remove(&mut object, "/metadata", &["ownerReferences", "finalizers"]);
     match (object["apiVersion"].as_str(), object["kind"].as_str()) {
