@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
@@ -47,11 +47,13 @@ pub fn check(
             let search = Search { files, path: path_of(container, image), container };
             if let Some(program) = programs(declared.definition).find(|program| search.lacks(program)) {
                 let what = format!("runs `{program}`, which the image {} does not have", image.pin.reference);
-                return Err(declared.unfit(&what));
+                return Err(declared.unfit(codes::RULE_PROGRAM, &what));
             }
             if let Some((variable, parameter)) = unset(declared.definition, container, environment_of(image)) {
                 let what = format!("reads the variable {variable}, which neither the container nor its image sets");
-                return Err(declared.unfit(&what).hint(format!("Set `with: {{{parameter}: …}}`.")));
+                return Err(declared
+                    .unfit(codes::RELEASE_INVALID, &what)
+                    .hint(format!("Set `with: {{{parameter}: …}}`.")));
             }
         }
     }
@@ -60,12 +62,12 @@ pub fn check(
 
 impl Declared<'_> {
     /// The error of a rule whose programs cannot run in its container.
-    fn unfit(&self, what: &str) -> BuildError {
+    fn unfit(&self, code: Code, what: &str) -> BuildError {
         let (component, rule) = (&self.component.definition.name.value, &self.definition.name);
         let preset = self.definition.preset.as_ref();
         let by = preset.map(|preset| format!(" (preset `{}`)", preset.name.value)).unwrap_or_default();
         let place = self.place(rule.referenced.line(), "name");
-        BuildError::at(codes::RULE_PROGRAM, place, format!("the rule `{}` of `{component}`{by} {what}", rule.value))
+        BuildError::at(code, place, format!("the rule `{}` of `{component}`{by} {what}", rule.value))
     }
 }
 
