@@ -233,7 +233,8 @@ mod tests {
         let repository = BackupFolder::of(paths).open_or_create().unwrap();
         let mut objects = objects.as_bytes();
         let streams: Vec<(_, &mut dyn Read)> = vec![(cluster::name(OBJECTS).unwrap(), &mut objects)];
-        let (time, facts) = (jiff::Timestamp::UNIX_EPOCH, BTreeMap::new());
+        let known = i64::try_from(repository.backups().unwrap().len()).unwrap();
+        let (time, facts) = (jiff::Timestamp::from_second(known).unwrap(), BTreeMap::new());
         let documents = vec![("LANDFALL/secrets/encryption.yaml".parse().unwrap(), b"key".to_vec())];
         let new = NewBackup { kind: BackupKind::Full, time, facts, streams, documents };
         let saved = repository.save(new).unwrap();

@@ -20,7 +20,7 @@ const OPENS: &str = "The snapshot is restored into an empty folder, and its data
 
 impl Drill<'_> {
     /// Tries what the backup has of its cluster; nothing where it was made without, or where only its log is tried.
-    pub(super) fn cluster(&self, trial: &Trial<'_>) -> Result<Vec<DrilledStream>, StepError> {
+    pub(super) fn streams_of_cluster(&self, trial: &Trial<'_>) -> Result<Vec<DrilledStream>, StepError> {
         let Some(saved) = trial.cluster() else { return Ok(Vec::new()) };
         let backup = trial.backup;
         let drilled = |stream: &str, checks| DrilledStream {

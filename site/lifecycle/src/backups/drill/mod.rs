@@ -147,7 +147,7 @@ impl Drill<'_> {
                 checks,
             }));
         }
-        streams.extend(self.cluster(trial)?);
+        streams.extend(self.streams_of_cluster(trial)?);
         Ok(DrillReport {
             backup: backup.id.to_string(),
             time: backup.time.to_string(),
