@@ -5,7 +5,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded;
 
-use super::super::cluster::{self, ETCD, EtcdTrial, OBJECTS, read_objects};
+use super::super::cluster::{self, ETCD, EtcdTrial, OBJECTS, ReadObjects, read_objects};
 use super::super::error::unusable;
 use super::trial::Trial;
 use super::workload::FAILURES;
@@ -52,9 +52,20 @@ impl Drill<'_> {
 fn objects(backup: &OpenBackup) -> Result<CheckResult, StepError> {
     let read = read_objects(backup.read(&cluster::name(OBJECTS)?).map_err(unusable)?, |_| Ok(()))?;
     Ok(match read.difference() {
-        None => CheckResult::passed(LISTED),
+        None => CheckResult::passed(listed(&read)),
         Some(found) => CheckResult::failed(LISTED, "as many objects of each kind as were listed", found),
     })
+}
+
+/// What is shown of objects that are all there.
+fn listed(read: &ReadObjects) -> String {
+    let (objects, kinds) = read.totals();
+    let unreadable: Vec<&str> = read.unreadable().collect();
+    let without = match unreadable.as_slice() {
+        [] => String::new(),
+        kinds => format!("; without {}, which could not be listed", kinds.join(", ")),
+    };
+    format!("{LISTED}: {objects} of {kinds} kinds{without}")
 }
 
 /// The result of a check; an error that says nothing of the backup is none.
