@@ -5,6 +5,7 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::backups::cluster::remove_scratch;
 use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, Saving, drill::Drill, unusable};
 use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
@@ -77,6 +78,7 @@ impl Step<Site> for BackUp {
 
     /// A backup is never removed because what followed it failed.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        remove_scratch(&site.paths)?;
         let cluster = site.cluster()?;
         for left in cluster.leftover_drills()? {
             cluster.delete_drill(&left.namespace, super::wait::DRILL_DELETION_LIMIT)?;
