@@ -404,6 +404,7 @@ codes! {
     RESTORE_TIME = "LF4624", Usage, "Data as of this time cannot be restored", "Run `landfall backup list` for the points in time that can be restored; `landfall backup log` adds those up to now. To restore a backup as it is, use `--backup`.";
     BACKUP_STOPPED = "LF4625", NotReady, "A backup, a drill or a restore was stopped before it filled the disk", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again. Older backups are as they were.";
     LOG_UNPROVEN = "LF4626", NotReady, "A drill did not prove the log backups", "Read which check failed and remove its cause; `landfall backup run` begins new points in time, and every backup is as it was.";
+    EXPORT_EXISTS = "LF4627", Usage, "The file for what a backup has exists already", "Name a file that does not exist.";
     // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";

@@ -7,6 +7,7 @@ mod end_to_end {
     mod administration;
     mod backups;
     mod certificates;
+    mod cluster_backup;
     mod comparison;
     mod configure;
     mod console;

@@ -2,6 +2,8 @@
 //! into the release document.
 
 mod declared;
+mod entry;
+mod presets;
 mod programs;
 mod rendered;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use landfall_release_document::{BackupLogField, BackupRule, ComponentData};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use entry::{AppliedPreset, BackupEntry, expand};
 pub use programs::check as check_programs;
 pub use rendered::check as check_rendered;
 
@@ -28,34 +31,30 @@ const LIMIT_SECONDS: u64 = 3600;
 /// Seconds that a check may take where it names no limit.
 const CHECK_LIMIT_SECONDS: u64 = 300;
 
-/// A backup rule as a vendor writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// A backup rule with all of its programs, whoever wrote them.
+#[derive(Debug, Clone)]
 pub struct BackupDefinition {
     /// Name, a DNS label, unique within the component.
     pub name: Spanned<String>,
     /// Whose pods, such as `StatefulSet/postgres`.
     pub workload: Spanned<String>,
     /// Which container; the pod's first where none is named.
-    #[serde(default)]
     pub container: Option<Spanned<String>>,
     /// The volume of the pod that holds the data.
     pub volume: Spanned<String>,
     /// Seconds until `save` counts as failed, and seconds until `load` does.
-    #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
+    /// The preset that brought the programs, if one did.
+    pub preset: Option<AppliedPreset>,
     /// The program that writes the backup to its standard output, with its arguments.
     pub save: Spanned<Vec<String>>,
     /// The program that reads the backup from its standard input, with its arguments.
     pub load: Spanned<Vec<String>>,
     /// The log of what is written between two backups.
-    #[serde(default)]
     pub log: Option<LogDefinition>,
     /// A word that must return with the backup.
-    #[serde(default)]
     pub marker: Option<MarkerDefinition>,
     /// What is checked after a restore.
-    #[serde(default)]
     pub checks: Vec<CheckDefinition>,
 }
 
@@ -135,7 +134,7 @@ impl<'a> Component<'a> {
     }
 
     fn rules(self) -> impl Iterator<Item = Declared<'a>> {
-        let rules = self.definition.backup.iter().enumerate();
+        let rules = self.definition.rules.iter().enumerate();
         rules.map(move |(index, definition)| Declared { component: self, index, definition })
     }
 
@@ -153,7 +152,7 @@ impl<'a> Component<'a> {
 
     /// Data needs a rule, and a rule needs data.
     fn check_data(self) -> Result<()> {
-        let (name, rules) = (&self.definition.name.value, &self.definition.backup);
+        let (name, rules) = (&self.definition.name.value, &self.definition.rules);
         match (self.data(), rules.first()) {
             (ComponentData::None, Some(rule)) => {
                 let place =
@@ -165,6 +164,12 @@ impl<'a> Component<'a> {
             (ComponentData::Kept | ComponentData::Migrated, None) => {
                 let what = format!("the component `{name}` has data, but no backup rule");
                 Err(self.wrong_data(what).hint("List under `backup` how the data is saved and loaded."))
+            }
+            (_, Some(_)) if name == BackupRule::RESERVED_COMPONENT => {
+                let what = format!(
+                    "the component `{name}` has data, and its streams would be named as those of the cluster itself"
+                );
+                Err(self.wrong_data(what).hint("Give the component another name."))
             }
             _ if rules.len() > BackupRule::PER_COMPONENT => {
                 let what = format!("the component `{name}` has {} backup rules", rules.len());

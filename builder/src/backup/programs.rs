@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, btree_map};
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
-use super::{BackupDefinition, Component};
+use super::{BackupDefinition, Component, Declared};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
@@ -45,20 +45,44 @@ pub fn check(
                 btree_map::Entry::Vacant(place) => place.insert(ImageFiles::read(image, store)?),
             };
             let search = Search { files, path: path_of(container, image), container };
-            for program in programs(declared.definition) {
-                if search.lacks(program) {
-                    let (component, rule) = (&component.definition.name.value, &declared.definition.name);
-                    let what = format!(
-                        "the rule `{}` of `{component}` runs `{program}`, which the image {} does not have",
-                        rule.value, image.pin.reference
-                    );
-                    let place = declared.place(rule.referenced.line(), "name");
-                    return Err(BuildError::at(codes::RULE_PROGRAM, place, what));
-                }
+            if let Some(program) = programs(declared.definition).find(|program| search.lacks(program)) {
+                let what = format!("runs `{program}`, which the image {} does not have", image.pin.reference);
+                return Err(declared.unfit(codes::RULE_PROGRAM, &what));
+            }
+            if let Some((variable, parameter)) = unset(declared.definition, container, environment_of(image)) {
+                let what = format!("reads the variable {variable}, which neither the container nor its image sets");
+                return Err(declared
+                    .unfit(codes::RELEASE_INVALID, &what)
+                    .hint(format!("Set `with: {{{parameter}: …}}`.")));
             }
         }
     }
     Ok(())
+}
+
+impl Declared<'_> {
+    /// The error of a rule whose programs cannot run in its container.
+    fn unfit(&self, code: Code, what: &str) -> BuildError {
+        let (component, rule) = (&self.component.definition.name.value, &self.definition.name);
+        let preset = self.definition.preset.as_ref();
+        let by = preset.map(|preset| format!(" (preset `{}`)", preset.name.value)).unwrap_or_default();
+        let place = self.place(rule.referenced.line(), "name");
+        BuildError::at(code, place, format!("the rule `{}` of `{component}`{by} {what}", rule.value))
+    }
+}
+
+/// A variable that a preset reads and that is certainly not set, with the parameter that sets it.
+fn unset<'a>(rule: &'a BackupDefinition, container: &Value, of_image: &[String]) -> Option<(&'a str, &'a str)> {
+    // What comes from a ConfigMap or Secret as a whole is not judged.
+    if container["envFrom"].as_array().is_some_and(|from| !from.is_empty()) {
+        return None;
+    }
+    let mut needed = rule.preset.iter().flat_map(|preset| &preset.needs.variables);
+    let is_set = |variable: &str| {
+        let own = container["env"].as_array().into_iter().flatten().any(|set| set["name"] == variable);
+        own || of_image.iter().any(|set| set.split_once('=').is_some_and(|(name, _)| name == variable))
+    };
+    needed.find(|(variable, _)| !is_set(variable)).map(|(variable, parameter)| (variable.as_str(), parameter.as_str()))
 }
 
 fn container<'a>(component: Component<'_>, rule: &BackupDefinition, objects: &'a [Value]) -> Option<&'a Value> {
@@ -66,20 +90,27 @@ fn container<'a>(component: Component<'_>, rule: &BackupDefinition, objects: &'a
     workloads::container(workload, rule.container.as_ref().map(|name| name.value.as_str())).ok()
 }
 
-/// The first word of each program of a rule, and the shell that runs those whose output is a stream.
+/// The first word of each program of a rule, the shell that runs those whose output is a stream, and what the scripts of a preset run.
 fn programs(rule: &BackupDefinition) -> impl Iterator<Item = &str> {
+    let of_preset = rule.preset.iter().flat_map(|preset| &preset.needs.programs).map(String::as_str);
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
     let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
     let checks = rule.checks.iter().map(|check| &check.arguments);
     let all = [&rule.save, &rule.load].into_iter().chain(log).chain(marker).chain(checks);
-    std::iter::once(SHELL).chain(all.filter_map(|arguments| arguments.value.first().map(String::as_str)))
+    let first = all.filter_map(|arguments| arguments.value.first().map(String::as_str));
+    std::iter::once(SHELL).chain(first).chain(of_preset)
+}
+
+/// Variables that an image sets, as `NAME=VALUE`.
+fn environment_of(image: &FetchedImage) -> &[String] {
+    let configured = image.configuration.config.as_ref().and_then(|config| config.env.as_deref());
+    configured.unwrap_or_default()
 }
 
 /// Where a container looks for programs.
 fn path_of(container: &Value, image: &FetchedImage) -> String {
     let own = container["env"].as_array().into_iter().flatten().find(|variable| variable["name"] == "PATH");
-    let configured = image.configuration.config.iter().flat_map(|config| config.env.iter().flatten());
-    let of_image = || configured.into_iter().find_map(|variable| variable.strip_prefix("PATH="));
+    let of_image = || environment_of(image).iter().find_map(|variable| variable.strip_prefix("PATH="));
     own.and_then(|variable| variable["value"].as_str()).or_else(of_image).unwrap_or(PATH).to_owned()
 }
 
@@ -132,6 +163,27 @@ mod tests {
             }
         }
         archive.into_inner().expect("archive")
+    }
+
+    #[test]
+    fn what_a_preset_reads_must_be_set_by_the_container_or_its_image() {
+        let text = include_str!("../definition/good.yaml").replacen(
+            "    needs: [network]\n",
+            "    needs: [network]\n    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
+             volume: data\n        preset: postgresql\n        with: {user: app}\n",
+            1,
+        );
+        let definition = crate::proofs::tests::read_text(&text).expect("good");
+        let rule = definition.release.components.iter().find_map(|component| component.rules.first()).expect("rule");
+        let of_image = ["PGDATA=/data".to_owned()];
+        let of_pod = json!({"env": [{"name": "POSTGRES_DB", "valueFrom": {}}]});
+        assert_eq!(unset(rule, &of_pod, &of_image), None);
+        assert_eq!(unset(rule, &json!({}), &of_image), Some(("POSTGRES_DB", "database")));
+        assert_eq!(unset(rule, &of_pod, &[]), Some(("PGDATA", "data")));
+        assert_eq!(unset(rule, &json!({"envFrom": [{"secretRef": {}}]}), &[]), None);
+        for program in ["sh", "pg_basebackup", "psql"] {
+            assert!(programs(rule).any(|known| known == program), "{program}");
+        }
     }
 
     #[test]

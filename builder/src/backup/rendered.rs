@@ -1,6 +1,8 @@
 //! Whether components declare the data that they render, and render what their backup rules use: workload, container and
 //! volume.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{Component, Declared};
@@ -105,12 +107,30 @@ impl Declared<'_> {
             let unknown = Unknown::new(what, &volume.value, known.into_iter());
             return Err(unknown.at(|what| self.invalid(volume, "volume", what)));
         }
-        let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
-        if mounts.any(|mount| mount["name"] == volume.value) {
-            return Ok(());
+        let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        let mounts: Vec<&Value> = mounts.filter(|mount| mount["name"] == volume.value).collect();
+        if !mounts.is_empty() {
+            return self.check_paths(&mounts);
         }
         let name = container["name"].as_str().unwrap_or_default();
         let what = format!("the container `{name}` of {} does not mount the volume `{}`", wanted.value, volume.value);
         Err(self.invalid(volume, "volume", what).hint("Name the container that mounts it, or another volume."))
+    }
+
+    /// Refuses a preset whose files are not on the rule's volume: it would save, or load, elsewhere.
+    fn check_paths(&self, mounts: &[&Value]) -> Result<()> {
+        let Some(preset) = &self.definition.preset else { return Ok(()) };
+        let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
+        let is_on_volume = |path: &String| places.iter().any(|place| Path::new(path).starts_with(place));
+        let Some((parameter, path)) = preset.needs.paths.iter().find(|(_, path)| !is_on_volume(path)) else {
+            return Ok(());
+        };
+        let volume = &self.definition.volume.value;
+        let what = format!(
+            "`{parameter}` of the preset `{}` is {path}, which is not on the volume `{volume}`",
+            preset.name.value
+        );
+        let hint = format!("It is mounted at {}: set `with: {{{parameter}: …}}`.", places.join(" and "));
+        Err(self.invalid(&preset.name, "preset", what).hint(hint))
     }
 }

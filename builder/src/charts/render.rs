@@ -291,6 +291,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         mounts: Vec::new(),
         data: None,
         backup: Vec::new(),
+        rules: Vec::new(),
         references: Vec::new(),
         editable: Vec::new(),
     };

@@ -26,7 +26,7 @@ pub(crate) use read::{text, yaml, yaml_text};
 pub use requirements::{GpuDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;
 
-use crate::backup::BackupDefinition;
+use crate::backup::{BackupDefinition, BackupEntry};
 use crate::canary::CanaryDefinition;
 use crate::error::Place;
 use crate::proofs::ProofDefinition;
@@ -178,7 +178,10 @@ pub struct ComponentDefinition {
     pub data: Option<Spanned<ComponentData>>,
     /// How its data is saved and restored.
     #[serde(default)]
-    pub backup: Vec<BackupDefinition>,
+    pub backup: Vec<BackupEntry>,
+    /// The same with all programs, once presets are written out.
+    #[serde(skip)]
+    pub rules: Vec<BackupDefinition>,
     /// Image references outside the fields that are known to name images.
     #[serde(default)]
     pub references: Vec<ReferenceDefinition>,

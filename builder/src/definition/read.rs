@@ -15,8 +15,9 @@ const FILE_NAME: &str = "release.yaml";
 /// Reads and checks a definition, given as the file or as its folder.
 pub fn read(path: &Path) -> Result<Definition> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-    let release: Release = yaml(&path, codes::RELEASE_UNREADABLE)?;
+    let mut release: Release = yaml(&path, codes::RELEASE_UNREADABLE)?;
     check::check(&path, &release)?;
+    backup::expand(&path, &mut release)?;
     backup::check(&path, &release)?;
     proofs::check(&path, &release)?;
     canary::check(&path, &release)?;

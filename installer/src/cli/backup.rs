@@ -21,6 +21,10 @@ pub(crate) enum BackupCommand {
     Key,
     /// Adopt a lost site's backups on an empty machine.
     Adopt(BackupAdoptArguments),
+    /// Write objects of the cluster that a backup has into a file for `kubectl apply`, without those of the release.
+    Objects(BackupObjectsArguments),
+    /// Write a stream of a backup into a file, as it was saved.
+    Export(BackupExportArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +65,35 @@ pub(crate) struct BackupAdoptArguments {
     /// The file that holds its key, as `landfall backup key` printed it.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupObjectsArguments {
+    /// The file, which must not exist.
+    pub(crate) file: PathBuf,
+    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) backup: Option<String>,
+    /// Only what is in this namespace, and the namespace itself; may be repeated.
+    #[arg(long = "namespace", short = 'n', value_name = "NAME")]
+    pub(crate) namespaces: Vec<String>,
+    /// Only objects of this kind, such as `ConfigMap`; may be repeated.
+    #[arg(long = "kind", value_name = "KIND")]
+    pub(crate) kinds: Vec<String>,
+    /// Only objects of this name; may be repeated.
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupExportArguments {
+    /// The stream, as `landfall backup list --json` names it, such as `cluster/etcd`.
+    pub(crate) stream: String,
+    /// The file, which must not exist.
+    pub(crate) file: PathBuf,
+    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) backup: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,14 +7,15 @@ use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, Drilled,
-    LogOutcome, Operations, PointsInTime, RecoveryKey, SavedLogs,
+    ExportedObjects, ExportedStream, LogOutcome, ObjectSelection, Operations, PointsInTime, RecoveryKey, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
 use crate::cli::{
-    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
+    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
+    BackupObjectsArguments, BackupRunArguments, DrillArguments,
 };
 use crate::count::counted;
 use crate::document::Document;
@@ -45,6 +46,14 @@ impl Document for BackupCheckReport {
 
 impl Document for RecoveryKey {
     const KIND: &'static str = "recoveryKey";
+}
+
+impl Document for ExportedStream {
+    const KIND: &'static str = "exportedStream";
+}
+
+impl Document for ExportedObjects {
+    const KIND: &'static str = "exportedObjects";
 }
 
 impl Document for Drilled {
@@ -82,6 +91,8 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::Copy(arguments) => copy(arguments, printer),
         BackupCommand::Key => key(printer),
         BackupCommand::Adopt(arguments) => adopt(arguments, printer),
+        BackupCommand::Objects(arguments) => objects(arguments, printer),
+        BackupCommand::Export(arguments) => export(arguments, printer),
     }
 }
 
@@ -155,6 +166,49 @@ fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failu
     let adopted = operations.adopt_backups(&arguments.repository, &arguments.key)?;
     printer.report(&adopted, adopted_text);
     Ok(())
+}
+
+fn objects(arguments: &BackupObjectsArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let BackupObjectsArguments { file, backup, namespaces, kinds, names } = arguments;
+    let wanted = ObjectSelection { namespaces: namespaces.clone(), kinds: kinds.clone(), names: names.clone() };
+    let exported = operations.export_objects(backup.as_deref(), &wanted, file)?;
+    printer.report(&exported, objects_text);
+    Ok(())
+}
+
+fn export(arguments: &BackupExportArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let BackupExportArguments { stream, file, backup } = arguments;
+    let exported = operations.export_stream(backup.as_deref(), stream, file)?;
+    printer.report(&exported, |exported| {
+        let ExportedStream { stream, time, file, size_bytes, .. } = exported;
+        format!("{stream} of the backup of {time} is in {} ({})", file.display(), HumanBytes(*size_bytes))
+    });
+    Ok(())
+}
+
+fn objects_text(exported: &ExportedObjects) -> String {
+    let ExportedObjects { time, file, objects, of_release, unreadable, .. } = exported;
+    let total: u64 = objects.values().sum();
+    let mut text =
+        format!("{} of the backup of {time}", counted(usize::try_from(total).unwrap_or(usize::MAX), "object"));
+    for (kind, count) in objects {
+        let _infallible = write!(text, "\n  {count} {kind}");
+    }
+    if *of_release > 0 {
+        let _infallible = write!(text, "\nleft out: {of_release} of the release, which brings them itself");
+    }
+    if !unreadable.is_empty() {
+        let _infallible =
+            write!(text, "\nnot in the backup, since their software did not answer: {}", unreadable.join(", "));
+    }
+    let file = file.display();
+    let _infallible = write!(
+        text,
+        "\nread {file}, remove what is not wanted, then:\n  landfall kubectl apply --server-side -f {file}"
+    );
+    text
 }
 
 fn adopted_text(adopted: &AdoptedBackups) -> String {
@@ -271,7 +325,8 @@ fn list_text(list: &BackupList) -> String {
             .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
         format!("{stream}: every point from {from} until {until}, {proven}")
     });
-    lines.chain(points).collect::<Vec<_>>().join("\n")
+    let newest = list.backups.last().map(|backup| format!("streams of the newest backup: {}", streams_text(backup)));
+    lines.chain(points).chain(newest).collect::<Vec<_>>().join("\n")
 }
 
 fn check_text(report: &BackupCheckReport) -> String {
@@ -378,6 +433,29 @@ mod tests {
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
+        streams of the newest backup: postgres/database (3.00 MiB)
+        ");
+    }
+
+    #[test]
+    fn exported_objects_come_with_the_way_to_apply_them() {
+        let counts = [("v1 ConfigMap", 2), ("v1 Namespace", 1)].map(|(kind, count)| (kind.to_owned(), count));
+        let exported = ExportedObjects {
+            backup: "01".repeat(32),
+            time: "2026-11-22T02:00:00Z".to_owned(),
+            file: "/root/team.json".into(),
+            objects: counts.into(),
+            of_release: 3,
+            unreadable: vec!["example.com/v1 Widget".to_owned()],
+        };
+        insta::assert_snapshot!(objects_text(&exported), @"
+        3 objects of the backup of 2026-11-22T02:00:00Z
+          2 v1 ConfigMap
+          1 v1 Namespace
+        left out: 3 of the release, which brings them itself
+        not in the backup, since their software did not answer: example.com/v1 Widget
+        read /root/team.json, remove what is not wanted, then:
+          landfall kubectl apply --server-side -f /root/team.json
         ");
     }
 

@@ -4,8 +4,8 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
-    Drilled, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored,
-    Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey,
+    RemovedReplacedData, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -47,6 +47,8 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<BackupCheckReport>(),
         schema_of::<backup::BackupList>(),
         schema_of::<Drilled>(),
+        schema_of::<ExportedObjects>(),
+        schema_of::<ExportedStream>(),
         schema_of::<RecoveryKey>(),
         schema_of::<restore::RestoreDryRun<'_>>(),
         schema_of::<Restored>(),

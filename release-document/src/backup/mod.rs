@@ -64,6 +64,9 @@ impl BackupRule {
     /// Maximum number of rules of a component.
     pub const PER_COMPONENT: usize = 16;
 
+    /// The component that has no rules: its streams would have the names of those that every backup has of its cluster.
+    pub const RESERVED_COMPONENT: &str = "cluster";
+
     /// Name of the stream within the release, such as `postgres/database`.
     pub fn stream(&self, component: &str) -> String {
         format!("{component}/{}", self.name)

@@ -166,6 +166,9 @@ fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
         0 => format!("data without a backup rule in component {name}"),
         _ => format!("a backup rule without data in component {name}"),
     })?;
+    require(component.name != BackupRule::RESERVED_COMPONENT || rules.is_empty(), || {
+        format!("a backup rule in a component named {name}, which names what backups have of the cluster itself")
+    })?;
     require(rules.len() <= BackupRule::PER_COMPONENT, || format!("{} backup rules in component {name}", rules.len()))?;
     unique("backup rule", rules.iter().map(|rule| &rule.name))?;
     for (index, rule) in rules.iter().enumerate() {

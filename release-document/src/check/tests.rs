@@ -131,6 +131,7 @@ fn what_contradicts_itself_is_refused() {
         ("/components/1/secrets/0/random/password", json!(1 << 30), "a random value of"),
         ("/components/1/secrets/0/fixed", json!({ "../x": "" }), "the key `../x`"),
         ("/components/1/data", json!("none"), "a backup rule without data in component db"),
+        ("/components/1/name", json!("cluster"), "a backup rule in a component named cluster"),
         ("/components/1/backup", json!([]), "data without a backup rule in component db"),
         ("/components/1/backup/1/name", json!("rows"), "the backup rule `rows` twice"),
         ("/components/1/backup/1/volume", json!("rows"), "a second backup rule for the volume rows of component db"),

@@ -20,9 +20,16 @@ pub struct Resource {
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
+    /// Whether its objects can be listed: those of some kinds are only questions, or views of other objects.
+    pub listable: bool,
 }
 
 impl Resource {
+    /// API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
     /// Path of all objects of the kind, in a namespace or in all.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
         let root = root(&self.api_version);
@@ -57,14 +64,21 @@ impl Cluster {
             .ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
     }
 
-    /// Every kind that the cluster knows, each in the version that it prefers.
-    pub fn resources(&self) -> Result<Vec<Resource>, ClusterError> {
+    /// Every kind that the cluster knows, each in the version that its group prefers, or in the first other one that has it. Versions of
+    /// groups that `is_wanted` refuses are not asked for.
+    pub fn resources(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Resource>, ClusterError> {
         let groups = self.call_json(&read("/apis".to_owned(), &"the groups of kinds"))?;
-        let preferred = groups["groups"].as_array().into_iter().flatten();
-        let preferred = preferred.filter_map(|group| group["preferredVersion"]["groupVersion"].as_str());
+        let versions = groups["groups"].as_array().into_iter().flatten().map(versions);
         let mut resources = Vec::new();
-        for api_version in std::iter::once("v1").chain(preferred) {
-            resources.extend(self.kinds_of(api_version)?);
+        for versions in std::iter::once(vec!["v1"]).chain(versions) {
+            let mut of_group: Vec<Resource> = Vec::new();
+            for api_version in versions.into_iter().filter(|version| is_wanted(version)) {
+                let kinds = self.kinds_of(api_version)?;
+                let is_new = |kind: &Resource| of_group.iter().all(|known| known.kind != kind.kind);
+                let new: Vec<Resource> = kinds.into_iter().filter(is_new).collect();
+                of_group.extend(new);
+            }
+            resources.extend(of_group);
         }
         Ok(resources)
     }
@@ -94,6 +108,13 @@ impl Cluster {
     }
 }
 
+/// API versions of a group, the preferred one first.
+fn versions(group: &Value) -> Vec<&str> {
+    let preferred = group["preferredVersion"]["groupVersion"].as_str();
+    let all = group["versions"].as_array().into_iter().flatten().filter_map(|version| version["groupVersion"].as_str());
+    preferred.into_iter().chain(all.filter(|version| Some(*version) != preferred)).collect()
+}
+
 fn read(path: String, what: &dyn std::fmt::Display) -> Call<'_> {
     Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what }
 }
@@ -106,5 +127,32 @@ fn resource(api_version: &str, entry: &Value) -> Option<Resource> {
         kind: entry["kind"].as_str()?.to_owned(),
         plural: plural.to_owned(),
         namespaced: entry["namespaced"].as_bool()?,
+        listable: entry["verbs"].as_array().into_iter().flatten().any(|verb| verb == "list"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_preferred_version_of_a_group_comes_first_and_once() {
+        let version = |name: &str| json!({"groupVersion": name});
+        let group = json!({"versions": [version("a.dev/v2beta1"), version("a.dev/v1")], "preferredVersion": version("a.dev/v1")});
+        assert_eq!(versions(&group), ["a.dev/v1", "a.dev/v2beta1"]);
+        assert_eq!(versions(&json!({})), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn subresources_are_no_kinds_and_questions_cannot_be_listed() {
+        let read = |name: &str, verbs: &[&str]| {
+            resource("apps/v1", &json!({"name": name, "kind": "Deployment", "namespaced": true, "verbs": verbs}))
+        };
+        assert_eq!(read("deployments/scale", &["get"]), None);
+        let (kind, question) =
+            (read("deployments", &["get", "list"]).unwrap(), read("deployments", &["create"]).unwrap());
+        assert_eq!((kind.group(), kind.listable, question.listable), ("apps", true, false));
+    }
 }

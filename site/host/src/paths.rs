@@ -57,6 +57,8 @@ impl SitePaths {
         etcd = "/var/lib/landfall/etcd";
         /// etcd's data as it was before the node changed, while an upgrade may still go back.
         etcd_snapshot = "/var/lib/landfall/etcd-before-upgrade.db";
+        /// etcd's data on its way into a backup, or out of one on trial.
+        backup_scratch = "/var/lib/landfall/backup-scratch";
         /// A link to the programs of the node pack that runs: what outlives a change of it finds them here.
         node_link = "/var/lib/landfall/node/current";
         /// Volumes of the site.

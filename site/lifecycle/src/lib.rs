@@ -5,6 +5,7 @@ pub mod backups;
 pub mod configuration;
 pub mod console;
 pub mod content;
+mod etcd_tools;
 pub mod license;
 pub mod marks;
 mod node_name;

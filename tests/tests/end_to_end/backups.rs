@@ -9,6 +9,7 @@ use landfall_tests::proofs::{administer, in_pod, sql};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
+use super::cluster_backup;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
@@ -46,7 +47,9 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     refuses_what_it_cannot_do(engineer)?;
     sets_backups(engineer)?;
     write_data(engineer, "first")?;
+    cluster_backup::make_objects(&machine)?;
     let first = backs_up(engineer)?;
+    cluster_backup::objects_come_back(&machine)?;
     let time = saves_the_log(engineer)?;
     copies_to_another_disk(engineer, &first)?;
 
@@ -60,6 +63,8 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     keeps_what_clients_wrote(engineer, &name)?;
     expect_data(engineer, "third")?;
     restores_through_a_power_cut(engineer, &name, &time)?;
+    expect_data(engineer, "first")?;
+    cluster_backup::a_broken_etcd_comes_back(engineer)?;
     expect_data(engineer, "first")?;
 
     lands_on_an_empty_machine(engineer, &first, &time)?;
@@ -234,7 +239,14 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
     let passed: Vec<&str> =
         checks.filter(|check| check["passed"] == true).filter_map(|one| one["shows"].as_str()).collect();
-    ensure!(drilled.len() == 3 && passed.len() >= 10, "the drill showed only {passed:?}");
+    let streams: Vec<&Value> = drilled.iter().map(|one| &one["stream"]).collect();
+    ensure!(
+        streams == ["postgres/database", "valkey/keys", "console/people", "cluster/objects", "cluster/etcd"],
+        "the drill tried {streams:?}"
+    );
+    ensure!(passed.len() >= 13, "the drill showed only {passed:?}");
+    let scratch = engineer.machine().try_run("ls /var/lib/landfall/backup-scratch")?;
+    ensure!(!scratch.status.success(), "a snapshot of etcd is left: {}", scratch.stdout);
     ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
     let namespaces = administer(engineer.machine(), "kubectl get namespaces --output name")?.stdout;
     ensure!(!namespaces.contains("drill"), "a drill's namespace is left: {namespaces}");

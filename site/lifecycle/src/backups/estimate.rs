@@ -10,6 +10,7 @@ use landfall_host::space::{self, Space};
 use landfall_release_document::{BackupRule, ReleaseDocument};
 
 use super::LiveVolume;
+use super::cluster;
 use super::error::unusable;
 use crate::room::Demand;
 
@@ -33,6 +34,8 @@ pub(crate) struct BackupEstimate {
     pub(crate) stored: Space,
     /// Of the data's filesystem, while the largest drill runs.
     pub(crate) drill: Space,
+    /// Of the data's filesystem, while etcd's snapshot is saved.
+    pub(crate) snapshot: Space,
 }
 
 impl BackupEstimate {
@@ -57,7 +60,7 @@ impl BackupEstimate {
                 });
             }
         }
-        Ok(Self::of_streams(&streams))
+        Ok(Self::of_streams(&streams).with_etcd(cluster::file_bytes(paths), saved_bytes(&known, cluster::ETCD)))
     }
 
     fn of_streams(streams: &[Stream<'_>]) -> Self {
@@ -78,7 +81,18 @@ impl BackupEstimate {
         }
         let packs = Space { bytes, inodes: bytes / PACK_BYTES };
         let drills = groups.values().map(|(loaded, live)| drill_space(*loaded, *live));
-        Self { stored: LEAST.plus(packs), drill: drills.fold(Space::default(), Space::or) }
+        let drill = drills.fold(Space::default(), Space::or);
+        Self { stored: LEAST.plus(packs), drill, snapshot: Space::default() }
+    }
+
+    /// The same with a snapshot of etcd, whose data takes so many bytes now, and took so many in the latest backup.
+    fn with_etcd(self, live_bytes: u64, saved_bytes: Option<u64>) -> Self {
+        let bytes = saved_bytes.map_or(live_bytes, |saved| saved / CHANGED_PART);
+        Self {
+            stored: self.stored.plus(Space { bytes, inodes: bytes / PACK_BYTES }),
+            drill: self.drill.or(cluster::trial_space(live_bytes)),
+            snapshot: Space { bytes: live_bytes, inodes: 2 },
+        }
     }
 
     /// It as demands: what stays, and what passes.
@@ -87,6 +101,12 @@ impl BackupEstimate {
             Demand { folder: paths.backup_repository(), space: self.stored, purpose: "for a backup" },
             Demand { folder: paths.storage(), space: self.drill, purpose: "for its drill" },
         ]
+    }
+
+    /// The demands of a backup that no drill follows.
+    pub(crate) fn demands_without_drill(self, paths: &SitePaths) -> [Demand; 2] {
+        let [backup, _] = self.demands(paths);
+        [backup, Demand { folder: paths.data(), space: self.snapshot, purpose: "for etcd's snapshot" }]
     }
 }
 
@@ -178,5 +198,16 @@ mod tests {
         let shared = [of_volume("db", "pvc-1", None), of_volume("db", "pvc-1", None)];
         assert_eq!(drill(&shared), drill(&shared[..1]));
         assert_eq!(drill(&[]), Space::default());
+    }
+
+    #[test]
+    fn a_snapshot_of_etcd_is_beside_the_backup_while_it_is_saved_and_twice_while_it_is_tried() {
+        let without = BackupEstimate::of_streams(&[]);
+        let first = without.with_etcd(GIB, None);
+        assert_eq!((first.stored.bytes - LEAST.bytes, first.snapshot.bytes), (GIB, GIB));
+        assert!((2 * GIB..3 * GIB).contains(&first.drill.bytes));
+        let later = without.with_etcd(GIB, Some(GIB));
+        assert_eq!((later.stored.bytes - LEAST.bytes, later.snapshot.bytes), (GIB / CHANGED_PART, GIB));
+        assert_eq!(without.with_etcd(0, None).drill, Space::default(), "a cluster that runs no etcd here");
     }
 }

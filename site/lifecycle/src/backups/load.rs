@@ -32,7 +32,11 @@ impl<R: Read> Read for Reported<'_, R> {
 
 /// Bytes of a stream of this backup; none where the backup does not know.
 pub(crate) fn size_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64> {
-    let name = saved.name();
+    stream_bytes(backup, &saved.name())
+}
+
+/// Bytes of the stream of this name; none where the backup does not know.
+pub(super) fn stream_bytes(backup: &OpenBackup, name: &str) -> Option<u64> {
     backup.backup().streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
 }
 

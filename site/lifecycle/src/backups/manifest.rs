@@ -11,6 +11,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cluster::SavedCluster;
 use super::error::unusable;
 use crate::pods::object_name;
 
@@ -37,6 +38,9 @@ pub(crate) struct Manifest {
     pub(crate) version: String,
     /// Streams, in the order of the release's components.
     pub(crate) streams: Vec<SavedStream>,
+    /// What the backup has of its cluster; none where an earlier `landfall` made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cluster: Option<SavedCluster>,
 }
 
 /// One stream of a backup, and everything that is needed to load and to check it.
@@ -98,7 +102,8 @@ impl Manifest {
                 });
             }
         }
-        Ok(Self { schema: SCHEMA, release: release.name.clone(), version: release.version.clone(), streams })
+        let (release, version) = (release.name.clone(), release.version.clone());
+        Ok(Self { schema: SCHEMA, release, version, streams, cluster: None })
     }
 
     /// Reads that of a backup.

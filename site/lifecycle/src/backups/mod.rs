@@ -5,11 +5,13 @@
 //! checked, so that a later release can restore what an earlier one saved.
 
 pub(crate) mod check;
+pub(crate) mod cluster;
 mod copies;
 mod copy_records;
 pub(crate) mod drill;
 mod error;
 mod estimate;
+pub(crate) mod fetch;
 mod folder;
 pub(crate) mod last_try;
 pub(crate) mod load;

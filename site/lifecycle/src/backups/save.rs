@@ -9,11 +9,13 @@ use landfall_backup::{BEGINS_LOG, Backup, BackupKind, NewBackup, Repository, Str
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
+use landfall_host::command::CommandRunner;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, ReleaseDocument};
 
+use super::cluster::ClusterSources;
 use super::error::unusable;
 use super::estimate::BackupEstimate;
 use super::logs::LogRecords;
@@ -76,6 +78,8 @@ pub(crate) struct Saving<'a> {
     pub(crate) next: NextOfBackup,
     /// What names the operation that the backup belongs to, if there is one.
     pub(crate) operation: Option<&'a str>,
+    /// Runs etcd's own tools.
+    pub(crate) commands: &'a dyn CommandRunner,
     /// Where progress goes.
     pub(crate) progress: &'a dyn Progress,
 }
@@ -88,14 +92,9 @@ impl Saving<'_> {
         make_room(self.paths, repository, retention, &self.demands(repository)?, self.progress)?;
         license::remember_cluster(self.paths, self.cluster);
         let mut manifest = Manifest::new(self.release, self.cluster)?;
-        let mut begins_log = false;
-        if self.settings.has_points_in_time() {
-            for saved in &mut manifest.streams {
-                let link = self.link(saved)?;
-                begins_log |= matches!(link, Link::New(_));
-                saved.link = link.into_word();
-            }
-        }
+        let begins_log = self.settings.has_points_in_time() && self.link_all(&mut manifest)?;
+        let mut of_cluster = ClusterSources::take(self.cluster, self.paths, self.commands, self.progress)?;
+        manifest.cluster = Some(of_cluster.saved.clone());
         let mut documents = site_documents(self.paths, self.bundle)?;
         documents.push(manifest.document()?);
         let pods: Vec<RulePod<'_>> = manifest.streams.iter().map(|saved| self.pod(saved)).collect();
@@ -104,7 +103,8 @@ impl Saving<'_> {
             let source = PodStream::new(pod, &saved.rule.save, self.progress).marked(saved.word.as_deref());
             sources.push((saved.stream_name()?, source));
         }
-        let streams = sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)).collect();
+        let mut streams = of_cluster.streams()?;
+        streams.extend(sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)));
         let (kind, time, mut facts) = (BackupKind::Full, Timestamp::now(), self.facts());
         if begins_log {
             facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
@@ -118,13 +118,23 @@ impl Saving<'_> {
         Ok(backup)
     }
 
-    fn demands(&self, repository: &Repository) -> Result<Vec<Demand>, StepError> {
+    fn demands(&self, repository: &Repository) -> Result<[Demand; 2], StepError> {
         let estimate = BackupEstimate::of(self.paths, self.cluster, self.release, Some(repository))?;
-        let [backup, drill] = estimate.demands(self.paths);
         Ok(match self.next {
-            NextOfBackup::Drill => vec![backup, drill],
-            NextOfBackup::Nothing => vec![backup],
+            NextOfBackup::Drill => estimate.demands(self.paths),
+            NextOfBackup::Nothing => estimate.demands_without_drill(self.paths),
         })
+    }
+
+    /// Notes in the manifest which log backups will follow the backup. Returns whether a log begins with it.
+    fn link_all(&self, manifest: &mut Manifest) -> Result<bool, StepError> {
+        let mut begins_log = false;
+        for saved in &mut manifest.streams {
+            let link = self.link(saved)?;
+            begins_log |= matches!(link, Link::New(_));
+            saved.link = link.into_word();
+        }
+        Ok(begins_log)
     }
 
     fn pod<'b>(&'b self, saved: &'b SavedStream) -> RulePod<'b> {

@@ -33,7 +33,7 @@ pub struct BackupSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamSummary {
-    /// `COMPONENT/RULE`.
+    /// `COMPONENT/RULE`; of the cluster itself `cluster/objects` and `cluster/etcd`.
     pub name: String,
     /// Bytes, as they were read.
     pub size_bytes: u64,

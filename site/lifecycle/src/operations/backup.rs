@@ -23,6 +23,7 @@ use crate::backups::{
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
 use landfall_cluster::Cluster;
+use landfall_host::command::Subprocesses;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -118,6 +119,7 @@ impl Operations {
             reason: Reason::Request,
             next,
             operation: None,
+            commands: &Subprocesses,
             progress: &*self.progress,
         };
         Ok(saving.save(repository)?)
@@ -220,7 +222,8 @@ impl Operations {
 
     fn drill_of<'a>(&'a self, ready: &'a ReadyToBackUp) -> Drill<'a> {
         let release = &ready.release.release;
-        Drill { cluster: &ready.cluster, paths: &self.paths, release, progress: &*self.progress }
+        let (cluster, paths, progress) = (&ready.cluster, &self.paths, &*self.progress);
+        Drill { cluster, paths, release, commands: &Subprocesses, progress }
     }
 
     /// Takes the site's lock, so that nothing changes meanwhile, and looks at what is installed.

@@ -8,6 +8,7 @@ use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
 use crate::backups::BackupTry;
+use crate::backups::cluster::remove_scratch;
 use crate::console::ConsoleFiles;
 use crate::content::remove_others;
 use crate::license;
@@ -64,6 +65,7 @@ impl Operations {
         mounts::remove_tree(&self.paths.files())?;
         mounts::remove_tree(&self.paths.node())?;
         etcd_snapshot::remove(&self.paths)?;
+        remove_scratch(&self.paths)?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

@@ -5,6 +5,7 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::backups::cluster::remove_scratch;
 use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, Saving, drill::Drill, unusable};
 use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
@@ -37,6 +38,7 @@ pub(super) fn saving<'a>(
         reason,
         next,
         operation: None,
+        commands: &*site.commands,
         progress: &*site.progress,
     }
 }
@@ -64,8 +66,9 @@ impl Step<Site> for BackUp {
         let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
-            let progress = &*site.progress;
-            let drill = Drill { cluster: &cluster, paths: &site.paths, release: &installed.release, progress };
+            let (commands, progress) = (&*site.commands, &*site.progress);
+            let (paths, release) = (&site.paths, &*installed.release);
+            let drill = Drill { cluster: &cluster, paths, release, commands, progress };
             if let Some(refusal) = drill.prove(&repository, &open)?.refusal() {
                 return Err(refusal);
             }
@@ -75,6 +78,7 @@ impl Step<Site> for BackUp {
 
     /// A backup is never removed because what followed it failed.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        remove_scratch(&site.paths)?;
         let cluster = site.cluster()?;
         for left in cluster.leftover_drills()? {
             cluster.delete_drill(&left.namespace, super::wait::DRILL_DELETION_LIMIT)?;

@@ -1,16 +1,13 @@
 //! Before the node changes, etcd's data is saved as a snapshot: if an undo fails, a person can bring the cluster back from it.
 //! It is removed after the commit, and at the end of an undo.
 
-use std::path::PathBuf;
-
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::etcd_tools::EtcdTools;
 use crate::site::Site;
-use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
-use landfall_host::command::HostCommand;
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 
@@ -20,23 +17,6 @@ use landfall_host::paths::SitePaths;
 pub struct EtcdSnapshot {
     /// The installed node pack, whose etcdctl and etcdutl run.
     pub pack: PackId,
-}
-
-/// etcd answers at this address on its own node, whatever the node's address is.
-const ENDPOINT: &str = "--endpoints=https://127.0.0.1:2379";
-
-impl EtcdSnapshot {
-    fn save(&self, site: &Site, file: &PathBuf) -> HostCommand {
-        let certificates = site.paths.kubernetes().join("pki/etcd");
-        let option = |name: &str, file: &str| format!("--{name}={}", certificates.join(file).display());
-        let files = [
-            option("cacert", "ca.crt"),
-            option("cert", "healthcheck-client.crt"),
-            option("key", "healthcheck-client.key"),
-        ];
-        let etcdctl = Programs::of(&site.paths, &self.pack).program("etcdctl").argument(ENDPOINT).arguments(files);
-        etcdctl.arguments(["snapshot", "save"]).argument(file)
-    }
 }
 
 /// Removes the snapshot, and a part of one.
@@ -56,10 +36,9 @@ impl Step<Site> for EtcdSnapshot {
         remove(&site.paths)?;
         site.cluster()?;
         let snapshot = site.paths.etcd_snapshot();
-        site.run(&self.save(site, &snapshot))?;
-        // It reads the whole database, and checks its structure.
-        let etcdutl = Programs::of(&site.paths, &self.pack).program("etcdutl");
-        site.run(&etcdutl.arguments(["snapshot", "status"]).argument(&snapshot))?;
+        let tools = EtcdTools::of_pack(&site.paths, &self.pack);
+        site.run(&tools.save(&snapshot))?;
+        site.run(&tools.status(&snapshot))?;
         durable::set_mode(&snapshot, 0o600)?;
         site.sync_filesystem(&snapshot)?;
         Ok(Value::Null)

@@ -11,6 +11,7 @@ mod edits;
 mod fixture;
 mod installing;
 mod logs;
+mod objects;
 mod phases;
 mod snapshots;
 mod soak;

@@ -1,6 +1,7 @@
 //! A drill: a backup, or what was logged since, is restored into a namespace that is thrown away, and checked there. Running software is
 //! not touched.
 
+mod cluster;
 mod namespace;
 mod trial;
 mod workload;
@@ -12,6 +13,7 @@ use landfall_backup::{OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::space::Space;
 use landfall_media::progress::{Event, Progress};
@@ -20,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::CheckResult;
+use super::cluster::{ETCD, trial_space};
 use super::error::unusable;
 use super::room::refuse;
 use super::{SavedStream, estimate, load};
@@ -46,7 +49,7 @@ pub struct DrillReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DrilledStream {
-    /// `COMPONENT/RULE`.
+    /// `COMPONENT/RULE`; of the cluster itself `cluster/objects` and `cluster/etcd`.
     pub stream: String,
     /// Bytes that were loaded of the backup; none where the backup does not know.
     pub size_bytes: Option<u64>,
@@ -87,6 +90,8 @@ pub(crate) struct Drill<'a> {
     pub(crate) paths: &'a SitePaths,
     /// The release that is installed.
     pub(crate) release: &'a ReleaseDocument,
+    /// Runs etcd's own tools.
+    pub(crate) commands: &'a dyn CommandRunner,
     /// Where progress goes.
     pub(crate) progress: &'a dyn Progress,
 }
@@ -133,7 +138,7 @@ impl Drill<'_> {
         let mut streams = Vec::new();
         for group in trial.groups() {
             let names: Vec<String> = group.iter().map(|saved| saved.name()).collect();
-            self.progress.event(Event::Note(format!("drill: restoring {} on trial", names.join(", "))));
+            self.note(&names.join(", "));
             let checks = self.workload(trial, &group)?;
             streams.extend(group.iter().zip(checks).map(|(saved, checks)| DrilledStream {
                 stream: saved.name(),
@@ -142,6 +147,7 @@ impl Drill<'_> {
                 checks,
             }));
         }
+        streams.extend(self.streams_of_cluster(trial)?);
         Ok(DrillReport {
             backup: backup.id.to_string(),
             time: backup.time.to_string(),
@@ -151,8 +157,15 @@ impl Drill<'_> {
         })
     }
 
+    fn note(&self, streams: &str) {
+        self.progress.event(Event::Note(format!("drill: restoring {streams} on trial")));
+    }
+
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
     fn refuse_too_large(&self, trial: &Trial<'_>) -> Result<(), StepError> {
+        let etcd = trial.cluster().and_then(|_| load::stream_bytes(trial.backup, ETCD)).unwrap_or(0);
+        let demand = Demand { folder: self.paths.data(), space: trial_space(etcd), purpose: "for the drill" };
+        refuse(self.paths, &[demand], "a drill of etcd's snapshot")?;
         trial.groups().iter().try_for_each(|group| {
             let space = self.needed(trial, group);
             let demand = Demand { folder: self.paths.storage(), space, purpose: "for the drill" };

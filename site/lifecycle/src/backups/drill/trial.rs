@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_engine::step::StepError;
 
+use super::super::cluster::SavedCluster;
 use super::super::error::unusable;
 use super::super::logs::Chain;
 use super::super::manifest::Manifest;
@@ -61,6 +62,14 @@ impl<'a> Trial<'a> {
             groups.retain(|group| group.iter().any(|saved| self.recovery(saved).is_some()));
         }
         groups
+    }
+
+    /// What the backup has of its cluster, if that is on trial.
+    pub(super) fn cluster(&self) -> Option<&SavedCluster> {
+        match self.content {
+            Content::Backup => self.manifest.cluster.as_ref(),
+            Content::Logs(_) => None,
+        }
     }
 
     /// What is applied to this stream, if anything is.

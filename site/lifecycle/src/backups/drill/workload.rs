@@ -34,7 +34,7 @@ const RECOVERED: &str =
     "The backup and the log backups after it are loaded into an empty volume, and the software starts on them";
 
 /// Errors that speak against a backup.
-const FAILURES: [Code; 3] = [codes::RESTORE_LOAD, codes::CLUSTER_NOT_READY, codes::CLUSTER_FAILED];
+pub(super) const FAILURES: [Code; 3] = [codes::RESTORE_LOAD, codes::CLUSTER_NOT_READY, codes::CLUSTER_FAILED];
 
 /// Time for everything of a pod whose limits are not declared.
 const MARGIN: Duration = Duration::from_mins(15);

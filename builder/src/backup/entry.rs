@@ -1,0 +1,243 @@
+//! Rules as a vendor writes them: whole, or by a preset.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::presets::{self, ContainerNeeds, Filled, Misfit, Preset, PresetCheck};
+use super::{BackupDefinition, CheckDefinition, LogDefinition, MarkerDefinition};
+use crate::definition::Release;
+use crate::error::{BuildError, Place, Result};
+use crate::meant;
+
+/// A backup rule as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupEntry {
+    /// Name, a DNS label, unique within the component.
+    pub name: Spanned<String>,
+    /// Whose pods, such as `StatefulSet/postgres`.
+    pub workload: Spanned<String>,
+    /// Which container; the pod's first where none is named.
+    #[serde(default)]
+    pub container: Option<Spanned<String>>,
+    /// The volume of the pod that holds the data.
+    pub volume: Spanned<String>,
+    /// Seconds until `save` counts as failed, and seconds until `load` does.
+    #[serde(default)]
+    pub limit_seconds: Option<Spanned<u64>>,
+    /// The preset that brings the programs.
+    #[serde(default)]
+    pub preset: Option<Spanned<String>>,
+    /// Parameters of the preset.
+    #[serde(default)]
+    pub with: Option<Spanned<BTreeMap<String, Value>>>,
+    /// Whether the preset's log is saved, if it has one; it is by default.
+    #[serde(default)]
+    pub points_in_time: Option<Spanned<bool>>,
+    /// The program that writes the backup to its standard output, with its arguments.
+    #[serde(default)]
+    pub save: Option<Spanned<Vec<String>>>,
+    /// The program that reads the backup from its standard input, with its arguments.
+    #[serde(default)]
+    pub load: Option<Spanned<Vec<String>>>,
+    /// The log of what is written between two backups.
+    #[serde(default)]
+    pub log: Option<LogDefinition>,
+    /// A word that must return with the backup.
+    #[serde(default)]
+    pub marker: Option<MarkerDefinition>,
+    /// What is checked after a restore.
+    #[serde(default)]
+    pub checks: Vec<CheckDefinition>,
+}
+
+/// Writes out the rules of every component.
+pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
+    for (component, definition) in release.components.iter_mut().enumerate() {
+        let entries = definition.backup.iter().enumerate();
+        let rules = entries.map(|(index, entry)| Written { path, component, index, entry }.definition());
+        definition.rules = rules.collect::<Result<_>>()?;
+    }
+    Ok(())
+}
+
+/// Where a rule is written, for errors.
+struct Written<'a> {
+    path: &'a Path,
+    component: usize,
+    index: usize,
+    entry: &'a BackupEntry,
+}
+
+impl Written<'_> {
+    fn definition(&self) -> Result<BackupDefinition> {
+        match &self.entry.preset {
+            Some(preset) => self.of_preset(preset),
+            None => self.as_it_is(),
+        }
+    }
+
+    /// A rule that brings its own programs.
+    fn as_it_is(&self) -> Result<BackupDefinition> {
+        let entry = self.entry;
+        let without_preset = |field: &str| {
+            let what = format!("the backup rule `{}` has `{field}`, which only a preset uses", entry.name.value);
+            let hint = format!("Name one, such as `preset: postgresql`, or remove `{field}`.");
+            self.invalid(field, entry.name.referenced.line(), what).hint(hint)
+        };
+        if entry.with.is_some() {
+            return Err(without_preset("with"));
+        }
+        if entry.points_in_time.is_some() {
+            return Err(without_preset("pointsInTime"));
+        }
+        let missing = |field: &str| {
+            let what = format!("the backup rule `{}` has neither `{field}` nor a preset", entry.name.value);
+            let known = presets::names().into_iter().collect::<Vec<_>>().join(", ");
+            let hint = format!("Write the program and its arguments, or name a preset: {known}.");
+            self.invalid(field, entry.name.referenced.line(), what).hint(hint)
+        };
+        let save = entry.save.clone().ok_or_else(|| missing("save"))?;
+        let load = entry.load.clone().ok_or_else(|| missing("load"))?;
+        let (log, marker, checks) = (entry.log.clone(), entry.marker.clone(), entry.checks.clone());
+        Ok(self.with(Programs { save, load, log, marker, checks, needs: ContainerNeeds::default() }))
+    }
+
+    /// A rule whose programs a preset brings.
+    fn of_preset(&self, preset: &Spanned<String>) -> Result<BackupDefinition> {
+        let entry = self.entry;
+        let own = [
+            ("save", entry.save.as_ref().map(|own| own.referenced.line())),
+            ("load", entry.load.as_ref().map(|own| own.referenced.line())),
+            ("log", entry.log.as_ref().map(|log| log.keep.referenced.line())),
+            ("marker", entry.marker.as_ref().map(|marker| marker.write.referenced.line())),
+        ];
+        if let Some((field, line)) = own.into_iter().find_map(|(field, line)| Some((field, line?))) {
+            let what = format!(
+                "the backup rule `{}` has `{field}`, and so has its preset `{}`",
+                entry.name.value, preset.value
+            );
+            let hint = "Remove it, or write the whole rule without a preset.";
+            return Err(self.invalid(field, line, what).hint(hint));
+        }
+        let values = entry.with.as_ref().map(|with| with.value.clone()).unwrap_or_default();
+        let Filled { preset: filled, needs } =
+            presets::fill(&preset.value, &values).map_err(|misfit| self.misfit(preset, misfit))?;
+        let log = self.log(preset, &filled)?;
+        let script = |text: &str| script(preset, text);
+        let check = |check: &PresetCheck| self.check(preset, check);
+        let last = filled.last_checks.iter().map(check);
+        let checks = filled.checks.iter().map(check).chain(entry.checks.iter().cloned()).chain(last).collect();
+        let marker = MarkerDefinition { write: script(&filled.marker.write), read: script(&filled.marker.read) };
+        Ok(self.with(Programs {
+            save: script(&filled.save),
+            load: script(&filled.load),
+            log,
+            marker: Some(marker),
+            checks,
+            needs,
+        }))
+    }
+
+    fn log(&self, preset: &Spanned<String>, filled: &Preset) -> Result<Option<LogDefinition>> {
+        let wish = self.entry.points_in_time.as_ref();
+        match (&filled.log, wish) {
+            (None, Some(wish)) => {
+                let what = format!("the preset `{}` has no log, so no points in time", preset.value);
+                Err(self.invalid("pointsInTime", wish.referenced.line(), what).hint("Remove `pointsInTime`."))
+            }
+            (Some(log), wish) if wish.is_none_or(|wish| wish.value) => Ok(Some(LogDefinition {
+                keep: script(preset, &log.keep),
+                save: script(preset, &log.save),
+                saved: script(preset, &log.saved),
+                load: script(preset, &log.load),
+                recover: script(preset, &log.recover),
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    fn check(&self, preset: &Spanned<String>, check: &PresetCheck) -> CheckDefinition {
+        CheckDefinition {
+            shows: at(preset, check.shows.clone()),
+            arguments: script(preset, &check.run),
+            limit_seconds: check.limit_seconds.map(|limit| at(preset, limit)),
+            expect: check.expect.clone().map(|expect| at(preset, expect)),
+        }
+    }
+
+    fn with(&self, programs: Programs) -> BackupDefinition {
+        let BackupEntry { name, workload, container, volume, limit_seconds, preset, .. } = self.entry.clone();
+        let Programs { save, load, log, marker, checks, needs } = programs;
+        let preset = preset.map(|preset| AppliedPreset { name: preset, needs });
+        BackupDefinition { name, workload, container, volume, limit_seconds, preset, save, load, log, marker, checks }
+    }
+
+    fn misfit(&self, preset: &Spanned<String>, misfit: Misfit) -> BuildError {
+        let line = preset.referenced.line();
+        let with = self.entry.with.as_ref().map_or(line, |with| with.referenced.line());
+        let name = &preset.value;
+        match misfit {
+            Misfit::Unknown { why: Some(why), .. } => self
+                .invalid("preset", line, format!("there is no preset `{name}`"))
+                .hint(format!("For `{name}` there is none, since {why}")),
+            Misfit::Unknown { known, why: None } => {
+                let what = format!("there is no preset `{name}`");
+                meant::hinted(self.invalid("preset", line, what), name, known.into_iter())
+            }
+            Misfit::Parameter { name: parameter, known } => {
+                let what = format!("the preset `{name}` has no parameter `{parameter}`");
+                meant::hinted(self.invalid("with", with, what), &parameter, known.iter().map(String::as_str))
+            }
+            Misfit::Value { name: parameter, expected } => {
+                let what = format!("`{parameter}` of the preset `{name}` is not {expected}");
+                self.invalid(&format!("with.{parameter}"), with, what)
+            }
+            Misfit::Missing { name: parameter } => {
+                let what = format!("the preset `{name}` needs the parameter `{parameter}`");
+                self.invalid("with", with, what).hint(format!("Add `with: {{{parameter}: …}}`."))
+            }
+            Misfit::Bug(why) => BuildError::new(codes::BUG, format!("the preset `{name}` cannot be used: {why}")),
+        }
+    }
+
+    fn invalid(&self, field: &str, line: u64, what: String) -> BuildError {
+        let Self { path, component, index, .. } = self;
+        let place = Place::field(path, line, format!("components[{component}].backup[{index}].{field}"));
+        BuildError::at(codes::RELEASE_INVALID, place, what)
+    }
+}
+
+/// What of a rule a preset may bring.
+struct Programs {
+    save: Spanned<Vec<String>>,
+    load: Spanned<Vec<String>>,
+    log: Option<LogDefinition>,
+    marker: Option<MarkerDefinition>,
+    checks: Vec<CheckDefinition>,
+    needs: ContainerNeeds,
+}
+
+/// The preset that a rule was made by.
+#[derive(Debug, Clone)]
+pub struct AppliedPreset {
+    /// Its name.
+    pub(super) name: Spanned<String>,
+    /// What it needs of the rule's container.
+    pub(super) needs: ContainerNeeds,
+}
+
+/// A script of a preset as a program with its arguments.
+fn script(preset: &Spanned<String>, text: &str) -> Spanned<Vec<String>> {
+    at(preset, ["sh", "-euc", text].map(str::to_owned).to_vec())
+}
+
+/// Something of a preset, where the release names it.
+fn at<T>(preset: &Spanned<String>, value: T) -> Spanned<T> {
+    Spanned::new(value, preset.referenced, preset.defined)
+}

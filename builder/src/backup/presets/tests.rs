@@ -1,0 +1,243 @@
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use landfall_media::durable;
+use landfall_release_document::BackupRule;
+use serde_json::{Value, json};
+
+use super::{Misfit, fill, names};
+use crate::backup::{check_rendered, rules};
+use crate::definition::Definition;
+use crate::error::BuildError;
+use crate::proofs::tests::{read_text, said};
+use crate::render::{Origin, Rendered};
+
+const GOOD: &str = include_str!("../../definition/good.yaml");
+
+/// The good definition, in which the database has a rule with these lines.
+fn text(lines: &str) -> String {
+    let needs = "    needs: [network]\n";
+    let head = "    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        volume: data\n";
+    GOOD.replacen(needs, &format!("{needs}{head}{lines}"), 1)
+}
+
+fn definition(lines: &str) -> Result<Definition, BuildError> {
+    read_text(&text(lines))
+}
+
+fn rule(lines: &str) -> BackupRule {
+    let definition = definition(lines).expect("good");
+    let index = definition.release.components.iter().position(|component| !component.rules.is_empty()).expect("rules");
+    rules(&definition, index).expect("rules").1.remove(0)
+}
+
+/// Every script of a rule.
+fn scripts(rule: &BackupRule) -> Vec<&str> {
+    let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
+    let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
+    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(marker);
+    let all = all.chain(rule.checks.iter().map(|check| &check.arguments));
+    all.map(|arguments| {
+        let [shell, option, script] = &arguments[..] else { panic!("{arguments:?} is no script") };
+        assert_eq!((shell.as_str(), option.as_str()), ("sh", "-euc"));
+        script.as_str()
+    })
+    .collect()
+}
+
+/// What makes a good rule of each preset, without and with all that can be set.
+const WAYS: [&str; 8] = [
+    "        preset: files\n        with: {path: /data}\n",
+    "        preset: files\n        with: {path: /data/uploads}\n        limitSeconds: 60\n",
+    "        preset: postgresql\n",
+    "        preset: postgresql\n        with: {user: app, database: a-b, port: 5433, data: /data/pg}\n        pointsInTime: false\n",
+    "        preset: redis\n",
+    "        preset: redis\n        with: {passwordFile: /run/secrets/redis, port: '6380', path: /data/redis}\n",
+    "        preset: valkey\n",
+    "        preset: valkey\n        with: {passwordFile: /run/secrets/valkey, port: 6380, path: /data/valkey}\n",
+];
+
+#[test]
+fn every_preset_makes_a_rule_whose_scripts_a_shell_reads() {
+    for name in names() {
+        assert_eq!(WAYS.iter().filter(|lines| lines.contains(&format!("preset: {name}\n"))).count(), 2, "{name}");
+    }
+    for lines in WAYS {
+        let rule = rule(lines);
+        for script in scripts(&rule) {
+            assert!(!script.contains("@{") && !script.starts_with('\n'), "{lines}{script}");
+            // What Landfall fills in at the site is a word.
+            let script = script.replace("%{marker}", "word").replace("%{time}", "time");
+            let read = Command::new("sh").args(["-n", "-c", &script]).output().expect("a shell");
+            assert!(read.status.success(), "{lines}{script}{}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
+}
+
+#[test]
+fn parameters_reach_every_script_that_they_concern() {
+    let rule = rule(WAYS[3]);
+    for script in scripts(&rule) {
+        let begin =
+            "export POSTGRES_USER='app'; export POSTGRES_DB='a-b'; export PGPORT='5433'; export PGDATA='/data/pg';\n";
+        assert!(script.starts_with(begin), "{script}");
+    }
+    assert!(rule.log.is_none(), "no points in time are wanted");
+    let rule = self::rule(WAYS[7]);
+    let save = &rule.save[2];
+    assert!(save.starts_with("export REDISCLI_AUTH=$(cat /run/secrets/valkey)\n"), "{save}");
+    assert!(save.contains("valkey-cli -h 127.0.0.1 -p 6380 --rdb"), "{save}");
+    assert!(rule.load[2].contains("unfinished=/data/valkey/appendonlydir.unfinished\n"));
+    assert!(self::rule(WAYS[6]).save[2].starts_with("file=$(mktemp)\n"), "a line without a value goes");
+}
+
+#[test]
+fn checks_of_the_release_come_before_those_that_take_long() {
+    let own = "        checks: [{shows: It answers, arguments: [ask]}]\n";
+    let rule = rule(&format!("{}{own}", WAYS[2]));
+    let shown: Vec<&str> = rule.checks.iter().map(|check| check.shows.as_str()).collect();
+    assert_eq!(
+        shown,
+        [
+            "The restored PostgreSQL has finished its recovery",
+            "It answers",
+            "Every table and B-tree index of every restored database is intact",
+        ]
+    );
+    assert_eq!(rule.checks[2].limit_seconds, 3600);
+}
+
+#[test]
+fn what_does_not_fit_a_preset_is_refused_with_its_line() {
+    let refusal = |lines: &str| {
+        let text = text(lines);
+        said(&read_text(&text).expect_err("refused"), &text)
+    };
+    let refusals = [
+        refusal(""),
+        refusal("        save: [save]\n"),
+        refusal("        save: [save]\n        load: [load]\n        with: {path: /data}\n"),
+        refusal("        save: [save]\n        load: [load]\n        pointsInTime: true\n"),
+        refusal("        preset: postgres\n"),
+        refusal("        preset: oracle\n"),
+        refusal("        preset: qdrant\n"),
+        refusal("        preset: files\n"),
+        refusal("        preset: files\n        with: {paths: /data}\n"),
+        refusal("        preset: files\n        with: {path: data}\n"),
+        refusal("        preset: files\n        with: {path: \"/data'; rm\"}\n"),
+        refusal("        preset: files\n        with: {path: /data}\n        pointsInTime: true\n"),
+        refusal("        preset: valkey\n        with: {port: 70000}\n"),
+        refusal("        preset: postgresql\n        with: {user: '-U'}\n"),
+        refusal("        preset: postgresql\n        save: [pg_dump]\n"),
+        refusal("        preset: postgresql\n        marker: {write: [set, '%{marker}'], read: [get]}\n"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn values_mean_themselves() {
+    let with = |name: &str, value: Value| fill("postgresql", &BTreeMap::from([(name.to_owned(), value)]));
+    for (name, value) in
+        [("user", json!("app_1.x-y")), ("port", json!(1)), ("port", json!("65535")), ("data", json!("/a/b.c"))]
+    {
+        assert!(with(name, value.clone()).is_ok(), "{name}: {value}");
+    }
+    for (name, value) in [
+        ("user", json!("")),
+        ("user", json!("a b")),
+        ("user", json!("a'b")),
+        ("user", json!("$USER")),
+        ("user", json!("a".repeat(256))),
+        ("user", json!(["a"])),
+        ("port", json!(0)),
+        ("port", json!("08")),
+        ("port", json!(65536)),
+        ("port", json!(5.5)),
+        ("data", json!("/")),
+        ("data", json!("/a//b")),
+        ("data", json!("/a/../b")),
+        ("data", json!("/a\nb")),
+    ] {
+        assert!(matches!(with(name, value.clone()), Err(Misfit::Value { .. })), "{name}: {value}");
+    }
+}
+
+#[test]
+fn files_of_a_preset_must_be_on_the_volume_of_its_rule() {
+    let database = json!({
+        "kind": "StatefulSet", "metadata": { "name": "database" }, "spec": {
+            "volumeClaimTemplates": [{ "metadata": { "name": "data" } }],
+            "template": { "spec": { "containers": [{ "name": "server", "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }] } },
+        },
+    });
+    let checked = |lines: &str| {
+        let text = text(lines);
+        let definition = read_text(&text).expect("good by itself");
+        let components = &definition.release.components;
+        let index = components.iter().position(|component| component.name.value == "database").expect("component");
+        let origin = Origin::Folder("manifests/database".into());
+        let rendered = [Rendered { index, origin, objects: vec![database.clone()] }];
+        check_rendered(&definition, &rendered).map_err(|error| said(&error, &text))
+    };
+    for lines in WAYS {
+        assert_eq!(checked(lines), Ok(()), "{lines}");
+    }
+    let elsewhere = checked("        preset: files\n        with: {path: /database}\n").expect_err("refused");
+    insta::assert_snapshot!(elsewhere, @"LF2002 <preset: files> components[1].backup[0].preset: `path` of the preset `files` is /database, which is not on the volume `data` => It is mounted at /data: set `with: {path: …}`.");
+}
+
+/// Runs a script of the preset for files, with this folder as its volume.
+fn run(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>, input: &[u8]) -> Output {
+    let rule = rule(&format!("        preset: files\n        with: {{path: {}}}\n", folder.display()));
+    let program = choose(&rule);
+    let mut child = Command::new(&program[0])
+        .args(&program[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    // A script that does not read its input closes it.
+    let _closed = child.stdin.take().expect("input").write_all(input);
+    child.wait_with_output().expect("an end")
+}
+
+#[test]
+fn files_come_back_with_their_digests_and_what_changed_is_found() {
+    let (volume, empty) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let (from, to) = (volume.path(), empty.path());
+    durable::create_folder(&from.join(".hidden/deep")).expect("folder");
+    durable::create_folder(&from.join("empty")).expect("folder");
+    for (name, mode) in [("a file", 0o644), ("-rf", 0o600), (".hidden/deep/\\x", 0o755), ("..odd", 0o640)] {
+        durable::write_file(&from.join(name), name.as_bytes(), mode).expect("file");
+    }
+    durable::symlink(Path::new("a file"), &from.join("link")).expect("link");
+    let marked = run(from, |rule| rule.marker.as_ref().expect("marker").write_word("word"), b"");
+    assert!(marked.status.success(), "{marked:?}");
+    let saved = run(from, |rule| rule.save.clone(), b"");
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+
+    let loaded = run(to, |rule| rule.load.clone(), &saved.stdout);
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    let word = run(to, |rule| rule.marker.as_ref().expect("marker").read.clone(), b"");
+    assert_eq!(word.stdout, b"word");
+    assert!(run(to, |rule| rule.checks[0].arguments.clone(), b"").status.success());
+    let compared =
+        Command::new("diff").arg("--recursive").arg("--no-dereference").args([from, to]).output().expect("diff");
+    assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stdout));
+    let mode = |name: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs_err::metadata(to.join(name)).expect("file").permissions().mode() & 0o777
+    };
+    assert_eq!((mode("-rf"), mode(".hidden/deep/\\x")), (0o600, 0o755));
+
+    // One byte of a file's content is another: an archive has contents where a block of 512 bytes begins.
+    let blocks = saved.stdout.chunks(512).position(|block| block.starts_with(b"a file\0"));
+    let at = blocks.expect("the content of a file") * 512;
+    let mut damaged = saved.stdout.clone();
+    damaged[at] = b'A';
+    let other = tempfile::tempdir().expect("folder");
+    assert!(!run(other.path(), |rule| rule.load.clone(), &damaged).status.success());
+}

@@ -1,0 +1,91 @@
+//! What a backup of the cluster's objects leaves out, and why. Where it is not certain that the cluster makes an object again, the backup
+//! has it: above all Secrets and claims, also those that a controller owns.
+
+use serde_json::Value;
+
+/// Objects of a kind that are left out.
+struct LeftOut {
+    group: &'static str,
+    kind: &'static str,
+    which: Which,
+    reason: &'static str,
+}
+
+/// Which objects of a kind.
+enum Which {
+    /// All of them: they are not even listed.
+    All,
+    /// Those that another object controls.
+    Controlled,
+    /// Those with this label, whatever its value.
+    Labeled(&'static str),
+    /// Those with this value of a label.
+    LabeledAs(&'static str, &'static str),
+    /// Those of this name.
+    Named(&'static str),
+}
+
+const CONTROLLED: &str = "the object that controls it makes it again";
+const PASSING: &str = "it says what happened or who was at work at the time";
+const OF_SERVICES: &str = "it is made from Services and pods";
+const OF_NODES: &str = "the node's own programs report it again";
+const OF_SERVER: &str = "the control plane makes it again";
+
+/// The table.
+const TABLE: [LeftOut; 19] = [
+    entry("", "Event", Which::All, PASSING),
+    entry("events.k8s.io", "Event", Which::All, PASSING),
+    entry("coordination.k8s.io", "Lease", Which::All, PASSING),
+    entry("coordination.k8s.io", "LeaseCandidate", Which::All, PASSING),
+    entry("certificates.k8s.io", "CertificateSigningRequest", Which::All, PASSING),
+    entry("", "ComponentStatus", Which::All, PASSING),
+    entry("", "Pod", Which::Controlled, CONTROLLED),
+    entry("apps", "ReplicaSet", Which::Controlled, CONTROLLED),
+    entry("apps", "ControllerRevision", Which::Controlled, CONTROLLED),
+    entry("batch", "Job", Which::Controlled, CONTROLLED),
+    entry("resource.k8s.io", "ResourceClaim", Which::Controlled, CONTROLLED),
+    entry("discovery.k8s.io", "EndpointSlice", Which::Controlled, OF_SERVICES),
+    entry("", "Endpoints", Which::LabeledAs("endpoints.kubernetes.io/managed-by", "endpoint-controller"), OF_SERVICES),
+    entry("networking.k8s.io", "IPAddress", Which::All, OF_SERVICES),
+    entry("resource.k8s.io", "ResourceSlice", Which::All, OF_NODES),
+    entry("storage.k8s.io", "CSINode", Which::All, OF_NODES),
+    entry("storage.k8s.io", "VolumeAttachment", Which::All, OF_NODES),
+    entry(
+        "apiregistration.k8s.io",
+        "APIService",
+        Which::Labeled("kube-aggregator.kubernetes.io/automanaged"),
+        OF_SERVER,
+    ),
+    entry("", "ConfigMap", Which::Named("kube-root-ca.crt"), OF_SERVER),
+];
+
+const DELETED: &str = "it was being deleted";
+
+const fn entry(group: &'static str, kind: &'static str, which: Which, reason: &'static str) -> LeftOut {
+    LeftOut { group, kind, which, reason }
+}
+
+/// Why no object of a kind is saved, if none is.
+pub(super) fn kind(group: &str, kind: &str) -> Option<&'static str> {
+    let found = TABLE.iter().find(|entry| (entry.group, entry.kind) == (group, kind))?;
+    matches!(found.which, Which::All).then_some(found.reason)
+}
+
+/// Why an object of this group is not saved, if it is not.
+pub(super) fn object(group: &str, object: &Value) -> Option<&'static str> {
+    if object["metadata"]["deletionTimestamp"].is_string() {
+        return Some(DELETED);
+    }
+    let found = TABLE.iter().find(|entry| entry.group == group && object["kind"] == entry.kind)?;
+    let metadata = &object["metadata"];
+    let is_left_out = match found.which {
+        Which::All => true,
+        Which::Controlled => {
+            metadata["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true)
+        }
+        Which::Labeled(label) => !metadata["labels"][label].is_null(),
+        Which::LabeledAs(label, value) => metadata["labels"][label] == value,
+        Which::Named(name) => metadata["name"] == name,
+    };
+    is_left_out.then_some(found.reason)
+}

@@ -1,0 +1,118 @@
+//! What of the cluster itself every backup has: all of its objects, and a snapshot of etcd. A release declares neither.
+//!
+//! Both are for a person: objects that are not the release's return by `landfall backup objects`, and etcd by its own tool. What a
+//! release needs returns without them.
+
+mod etcd;
+mod lines;
+mod objects;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use landfall_backup::StreamName;
+use landfall_cluster::{Cluster, SavedObjects};
+use landfall_engine::step::StepError;
+use landfall_host::command::CommandRunner;
+use landfall_host::paths::SitePaths;
+use landfall_media::progress::{Event, Progress};
+use serde::{Deserialize, Serialize};
+
+use super::unusable;
+use crate::etcd_tools::SnapshotStatus;
+use objects::ObjectStream;
+use scratch::Scratch;
+
+pub(super) use etcd::{EtcdTrial, file_bytes, trial_space};
+pub(crate) use lines::{ReadObjects, read_objects};
+pub(crate) use scratch::remove as remove_scratch;
+
+/// The stream with etcd's snapshot. No component with data has the name `cluster`.
+pub(crate) const ETCD: &str = "cluster/etcd";
+
+/// The stream with the cluster's objects.
+pub(crate) const OBJECTS: &str = "cluster/objects";
+
+/// What a backup has of its cluster, as its manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SavedCluster {
+    /// The snapshot of etcd; none where the node pack has no tools for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) etcd: Option<SnapshotStatus>,
+}
+
+/// What of a cluster goes into a backup. What it needs beside the backup is removed when it is dropped.
+pub(super) struct ClusterSources<'a> {
+    pub(super) saved: SavedCluster,
+    objects: Announced<'a, ObjectStream<'a, SavedObjects<'a>>>,
+    etcd: Option<Announced<'a, File>>,
+    _scratch: Scratch,
+}
+
+impl<'a> ClusterSources<'a> {
+    /// Saves etcd's data beside the backup, and looks up which kinds of objects there are.
+    pub(super) fn take(
+        cluster: &'a Cluster,
+        paths: &SitePaths,
+        commands: &dyn CommandRunner,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, StepError> {
+        let scratch = Scratch::begin(paths)?;
+        let snapshot = etcd::take(paths, commands, &scratch, progress)?;
+        let (saved, file) = snapshot.map(|snapshot| (snapshot.status, snapshot.file)).unzip();
+        Ok(Self {
+            saved: SavedCluster { etcd: saved },
+            objects: Announced::new(OBJECTS, ObjectStream::new(cluster.saved_objects()?, progress), progress),
+            etcd: file.map(|file| Announced::new(ETCD, file, progress)),
+            _scratch: scratch,
+        })
+    }
+
+    /// The streams.
+    pub(super) fn streams(&mut self) -> Result<Vec<(StreamName, &mut dyn Read)>, StepError> {
+        let mut streams: Vec<(StreamName, &mut dyn Read)> = vec![(name(OBJECTS)?, &mut self.objects)];
+        if let Some(etcd) = &mut self.etcd {
+            streams.push((name(ETCD)?, etcd));
+        }
+        Ok(streams)
+    }
+}
+
+/// A stream's name, as the repository has it.
+pub(crate) fn name(stream: &str) -> Result<StreamName, StepError> {
+    stream.parse().map_err(unusable)
+}
+
+/// Reports a stream while it is read.
+struct Announced<'a, R> {
+    stream: &'static str,
+    from: R,
+    has_begun: bool,
+    progress: &'a dyn Progress,
+}
+
+impl<'a, R> Announced<'a, R> {
+    fn new(stream: &'static str, from: R, progress: &'a dyn Progress) -> Self {
+        Self { stream, from, has_begun: false, progress }
+    }
+}
+
+impl<R: Read> Read for Announced<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.has_begun {
+            self.has_begun = true;
+            let phase = format!("saving {}", self.stream);
+            self.progress.event(Event::PhaseStarted { phase, total_bytes: None });
+        }
+        let read = self.from.read(buffer)?;
+        self.progress.event(match read {
+            0 => Event::PhaseDone,
+            read => Event::Advanced { bytes: read as u64 },
+        });
+        Ok(read)
+    }
+}

@@ -1,0 +1,46 @@
+//! A folder beside the backups, in which a snapshot of etcd is while it is saved or tried. What a power cut leaves in it, the next backup
+//! removes.
+
+use std::path::PathBuf;
+
+use landfall_engine::step::StepError;
+use landfall_host::mounts;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+
+/// The folder, which is removed when this is dropped. The site's lock keeps others from it.
+pub(super) struct Scratch {
+    paths: SitePaths,
+}
+
+impl Scratch {
+    /// Makes it, empty.
+    pub(super) fn begin(paths: &SitePaths) -> Result<Self, StepError> {
+        remove(paths)?;
+        durable::create_folder_with_mode(&paths.backup_scratch(), 0o700)?;
+        Ok(Self { paths: paths.clone() })
+    }
+
+    /// The file of a snapshot.
+    pub(super) fn snapshot(&self) -> PathBuf {
+        self.paths.backup_scratch().join("snapshot.db")
+    }
+
+    /// The folder into which a snapshot is restored.
+    pub(super) fn restored(&self) -> PathBuf {
+        self.paths.backup_scratch().join("restored")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.paths) {
+            tracing::warn!(%error, "the folder for a snapshot of etcd stays; the next backup removes it");
+        }
+    }
+}
+
+/// Removes the folder; a missing one is no error.
+pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
+    mounts::remove_tree(&paths.backup_scratch())
+}

@@ -1,0 +1,78 @@
+//! What a backup has of its cluster, on trial: objects are read and counted, etcd's snapshot is restored into a folder.
+
+use landfall_backup::OpenBackup;
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_error_codes::Coded;
+
+use super::super::cluster::{self, ETCD, EtcdTrial, OBJECTS, ReadObjects, read_objects};
+use super::super::error::unusable;
+use super::trial::Trial;
+use super::workload::FAILURES;
+use super::{CheckResult, Drill, DrilledStream, load};
+use crate::etcd_tools::SnapshotStatus;
+
+const LISTED: &str = "Every object of the cluster that was listed is read from the backup";
+
+const WHOLE: &str = "etcd's snapshot is read from the backup, and is the one that was taken";
+
+const OPENS: &str = "The snapshot is restored into an empty folder, and its data opens at the revision that was saved";
+
+impl Drill<'_> {
+    /// Tries what the backup has of its cluster; nothing where it was made without, or where only its log is tried.
+    pub(super) fn streams_of_cluster(&self, trial: &Trial<'_>) -> Result<Vec<DrilledStream>, StepError> {
+        let Some(saved) = trial.cluster() else { return Ok(Vec::new()) };
+        let backup = trial.backup;
+        let drilled = |stream: &str, checks| DrilledStream {
+            stream: stream.to_owned(),
+            size_bytes: load::stream_bytes(backup, stream),
+            recovered_to: None,
+            checks,
+        };
+        self.note(OBJECTS);
+        let mut streams = vec![drilled(OBJECTS, vec![objects(backup)?])];
+        if let Some(saved) = &saved.etcd {
+            self.note(ETCD);
+            streams.push(drilled(ETCD, self.etcd(backup, saved)?));
+        }
+        Ok(streams)
+    }
+
+    fn etcd(&self, backup: &OpenBackup, saved: &SnapshotStatus) -> Result<Vec<CheckResult>, StepError> {
+        let trial = EtcdTrial::begin(self.paths, self.commands, self.progress)?;
+        let whole = judged(WHOLE, "the snapshot that was taken", trial.is_whole(backup, saved))?;
+        if !whole.passed {
+            return Ok(vec![whole]);
+        }
+        let opens = judged(OPENS, "data at the saved revision", trial.opens(saved))?;
+        Ok(vec![whole, opens])
+    }
+}
+
+fn objects(backup: &OpenBackup) -> Result<CheckResult, StepError> {
+    let read = read_objects(backup.read(&cluster::name(OBJECTS)?).map_err(unusable)?, |_| Ok(()))?;
+    Ok(match read.difference() {
+        None => CheckResult::passed(listed(&read)),
+        Some(found) => CheckResult::failed(LISTED, "as many objects of each kind as were listed", found),
+    })
+}
+
+/// What is shown of objects that are all there.
+fn listed(read: &ReadObjects) -> String {
+    let (objects, kinds) = read.totals();
+    let unreadable: Vec<&str> = read.unreadable().collect();
+    let without = match unreadable.as_slice() {
+        [] => String::new(),
+        kinds => format!("; without {}, which could not be listed", kinds.join(", ")),
+    };
+    format!("{LISTED}: {objects} of {kinds} kinds{without}")
+}
+
+/// The result of a check; an error that says nothing of the backup is none.
+fn judged(shows: &str, expected: &str, outcome: Result<(), StepError>) -> Result<CheckResult, StepError> {
+    match outcome {
+        Ok(()) => Ok(CheckResult::passed(shows)),
+        Err(error) if FAILURES.contains(&error.code()) => Ok(CheckResult::failed(shows, expected, with_causes(&error))),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,88 @@
+//! What backups have of the cluster itself: objects that an administrator deleted come back, and so does an etcd whose data is damaged. The
+//! commands are those of the handbook.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::administer;
+use landfall_tests::site::{Machine, wait_until};
+
+use super::engineer::Engineer;
+use super::handbook;
+
+/// The page about objects that are not the release's.
+const OBJECTS: &str = "### What the release does not bring";
+
+/// The page about etcd.
+const ETCD: &str = "### A broken etcd";
+
+/// How long the API server may take to start, or to be missed.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// What an administrator has made.
+const MAKE: &str = "kubectl create namespace team && kubectl label namespace team owner=research && \
+    kubectl --namespace team create secret generic token --from-literal=token=known-to-one-person && \
+    kubectl --namespace team create configmap settings --from-literal=mode=fast";
+
+/// What is left of it, in one line.
+const SHOW: &str = "kubectl get namespace team --output jsonpath='{.metadata.labels.owner} ' && \
+    kubectl --namespace team get secret token --output jsonpath='{.data.token} ' && \
+    kubectl --namespace team get configmap settings --output jsonpath='{.data.mode}'";
+
+const SHOWN: &str = "research a25vd24tdG8tb25lLXBlcnNvbg== fast";
+
+fn administered(machine: &Machine, line: &str) -> Result<String> {
+    let output = administer(machine, line)?;
+    ensure!(output.status.success(), "{line} failed: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout.trim().to_owned())
+}
+
+/// Makes objects beside the release.
+pub(crate) fn make_objects(machine: &Machine) -> Result<()> {
+    administered(machine, MAKE)?;
+    let shown = administered(machine, SHOW)?;
+    ensure!(shown == SHOWN, "the objects are {shown}");
+    Ok(())
+}
+
+/// The namespace is deleted, and comes back by the page's commands.
+pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
+    administered(machine, "kubectl delete namespace team")?;
+    for command in handbook::commands(OBJECTS)? {
+        machine.run(&command)?;
+    }
+    let shown = administered(machine, SHOW)?;
+    ensure!(shown == SHOWN, "the objects are {shown}");
+    let mode = machine.run("stat --format %a /root/team.json && rm /root/team.json")?.stdout;
+    ensure!(mode.trim() == "600", "others may read the Secrets: {mode}");
+    printer::note("proved: a namespace with its Secrets that was deleted came back from a backup");
+    Ok(())
+}
+
+/// etcd's data is overwritten, and comes back by the page's commands; what was made since the backup is gone, data stays.
+pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    engineer.landfall(&["backup", "run"])?.report("backup run before etcd breaks")?;
+    administered(machine, "kubectl create namespace later")?;
+    machine.run(
+        "head -c 65536 /dev/urandom | dd of=/var/lib/landfall/etcd/member/snap/db conv=notrunc status=none && sync && \
+         kill -9 $(pgrep --exact etcd)",
+    )?;
+    wait_until("the cluster to be missed", LIMIT, || {
+        let asked = administer(machine, "kubectl get namespaces --request-timeout=5s")?;
+        Ok((!asked.status.success()).then_some(()))
+    })?;
+    let commands = handbook::commands(ETCD)?;
+    machine.run(&format!("set -e\n{}", commands.join("\n")))?;
+    // Parts of the control plane that ended without it are started again with growing delays.
+    wait_until("the site to be ready", 2 * LIMIT, || Ok((engineer.status()?["ready"] == true).then_some(())))?;
+    let shown = administered(machine, SHOW)?;
+    ensure!(shown == SHOWN, "the objects are {shown}");
+    let later = administer(machine, "kubectl get namespace later")?;
+    ensure!(!later.status.success(), "what was made after the backup is there: {}", later.stdout);
+    machine.run("rm -r /var/lib/landfall/etcd-broken")?;
+    administered(machine, "kubectl delete namespace team")?;
+    printer::note("proved: a cluster whose etcd had lost its data came back from a backup");
+    Ok(())
+}
