@@ -18,7 +18,7 @@ pub(crate) enum BackupCommand {
     /// Copy every proven backup to other disks that lack it.
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
-    Key,
+    Key(BackupKeyArguments),
     /// Take over the backups of a site that is lost, on a machine on which nothing is installed.
     Adopt(BackupAdoptArguments),
 }
@@ -38,6 +38,18 @@ pub(crate) struct ReplacedDataRemoveArguments {
     /// Name of the site, for scripts without a terminal.
     #[arg(long, value_name = "NAME")]
     pub(crate) confirm: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupKeyArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<BackupKeyCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupKeyCommand {
+    /// Exchange the key for a new one, print it, and shut the former one out, here and in every copy that can be reached.
+    Rotate,
 }
 
 #[derive(Debug, Args)]

@@ -17,8 +17,9 @@ mod trust;
 use clap::{Parser, Subcommand};
 
 pub(crate) use backup::{
-    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupRunArguments, DrillArguments,
-    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
+    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupKeyArguments,
+    BackupKeyCommand, BackupRunArguments, DrillArguments, ReplacedDataCommand, ReplacedDataRemoveArguments,
+    RestoreArguments,
 };
 pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, SbomArguments, SbomFormat, StageArguments,

@@ -4,8 +4,8 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
-    Drilled, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored,
-    Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    Drilled, Installed, LicenseReport, NewKey, PreflightReport, ProofReport, RecoveryKey, RemovedReplacedData,
+    Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -61,6 +61,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
+        schema_of::<NewKey>(),
         schema_of::<LockReport>(),
         schema_of::<LicenseReport>(),
         schema_of::<license::inspect::Inspection>(),

@@ -11,9 +11,7 @@ use crate::backup::Backup;
 use crate::error::{BackupError, Result};
 use crate::folder::{FOLDERS, View};
 use crate::ledger::{Entry, Found, Ledger};
-use crate::library;
 use crate::repository::{Lock, Repository};
-use crate::whole;
 
 /// The right to change the repository, from [`Change::begin`] until it is dropped.
 pub(crate) struct Change<'a> {
@@ -23,7 +21,7 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Takes the lock, removes what an interrupted change left, replaces restic's key file if it is lost, and writes the
+    /// Takes the lock, removes what an interrupted change left, replaces files of the key that are lost, and writes the
     /// ledger of a change that is in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
@@ -34,7 +32,7 @@ impl<'a> Change<'a> {
         change.adopt()?;
         change.ledger.indexes = None;
         change.write()?;
-        change.mend_key_file()?;
+        repository.mend_files_of_key()?;
         Ok(change)
     }
 
@@ -78,18 +76,6 @@ impl<'a> Change<'a> {
         }
         self.ledger.snapshots.retain(|name, entry| present.contains(name) || !backups.contains(&entry.backup));
         Ok(())
-    }
-
-    fn mend_key_file(&self) -> Result<()> {
-        let root = self.repository.folder();
-        let (folder, opened) = self.repository.session(View::default())?;
-        let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
-        if files.iter().any(|(id, _)| whole::is_whole(root, FileType::Key, id)) {
-            return Ok(());
-        }
-        tracing::warn!(folder = %root.display(), "the file of restic's key is lost and is written again");
-        let added = self.repository.add_key_file(&opened);
-        added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))
     }
 
     fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 use landfall_media::durable;
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
-use rustic_core::{ConfigOptions, Credentials, FileType, Id, KeyOptions};
+use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions};
 use uuid::Uuid;
 
 use crate::backup::{self, Backup, BackupId, BackupKind};
@@ -18,8 +18,9 @@ use crate::folder::{CONFIG, FOLDERS, Folder, View};
 use crate::key::RepositoryKey;
 use crate::ledger::{Found, Ledger};
 use crate::library::{self, Indexed, Opened};
+use crate::master::Master;
 use crate::reserve::Reserve;
-use crate::{walk, whole};
+use crate::{exchange, walk, whole};
 
 /// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
 const PACK_SIZE: ByteSize = ByteSize::mib(16);
@@ -41,6 +42,7 @@ pub struct Repository {
     root: PathBuf,
     site: Uuid,
     key: RepositoryKey,
+    master: Master,
     patience: Duration,
     reserve: Reserve,
 }
@@ -68,22 +70,25 @@ impl Repository {
     /// All of it is on the disk when this returns. A folder that holds anything else is refused.
     pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         durable::create_folder_with_mode(folder, 0o700)?;
-        let repository =
-            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
+        let repository = Self::of(folder, site, key, Master::random());
         let _lock = repository.lock(Lock::Exclusive)?;
         repository.refuse_occupied()?;
         let view = Arc::new(Folder::new(folder, View::default()));
         for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", folder, error))? {
             durable::remove_file(&folder.join(Folder::relative(FileType::Key, &id)))?;
         }
+        for file in Master::files(folder)? {
+            durable::remove_file(&folder.join(file))?;
+        }
         Ledger::new(site).write(folder)?;
+        repository.master.write(folder, key)?;
         // The pack size does not grow with the repository, and neither does the memory.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
         let made = library::closed(&view)
             .and_then(|closed| closed.init(&repository.credentials(), &KeyOptions::default(), &config))
-            .and_then(|opened| repository.add_key_file(&opened));
+            .and_then(|opened| repository.add_key_file(&opened, key));
         made.map_err(|error| library::failure(&view, "create a backup repository", error))?;
         Ok(repository)
     }
@@ -91,11 +96,9 @@ impl Repository {
     /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
     /// the key does not open, and names damage that keeps it from being opened.
     pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        let repository =
-            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
         if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
             // Empty folders are what an interrupted creation leaves.
-            return Err(if repository.has_parts()? {
+            return Err(if has_parts(folder)? {
                 BackupError::damaged(folder, "its file config is missing")
             } else {
                 BackupError::NoRepository(folder.to_owned())
@@ -107,8 +110,14 @@ impl Repository {
         {
             return Err(BackupError::OtherSite { folder: folder.to_owned(), found, expected: site });
         }
+        let repository = Self::of(folder, site, key, exchange::unlock(folder, key)?);
         repository.session(View::default())?;
         Ok(repository)
+    }
+
+    fn of(folder: &Path, site: Uuid, key: &RepositoryKey, master: Master) -> Self {
+        let (root, reserve) = (folder.to_owned(), Reserve::default());
+        Self { root, site, key: key.clone(), master, patience: PATIENCE, reserve }
     }
 
     /// The site that the repository in this folder belongs to; none where that is not known, since its ledger is lost.
@@ -276,14 +285,12 @@ impl Repository {
         &self.key
     }
 
-    /// Adds the file through which restic's password opens the repository.
-    pub(crate) fn add_key_file(&self, opened: &Opened) -> rustic_core::RusticResult<()> {
-        let options = KeyOptions::default().hostname(self.site.to_string()).username("landfall".to_owned());
-        opened.add_key(&self.key.password(), &options.with_created(true)).map(|_| ())
+    pub(crate) fn master(&self) -> &Master {
+        &self.master
     }
 
     fn credentials(&self) -> Credentials {
-        Credentials::Masterkey(self.key.master().to_library())
+        Credentials::Masterkey(self.master.to_library())
     }
 
     /// Only what an interrupted creation leaves may be in the folder, or the folder of a filesystem's check.
@@ -300,47 +307,33 @@ impl Repository {
                 return Err(occupied(&name));
             }
         }
-        if self.has_parts()? {
+        if has_parts(&self.root)? {
             return Err(occupied("parts of a repository that has lost its file config"));
         }
         Ok(())
     }
 
-    /// Whether there is anything that a backup has stored.
-    fn has_parts(&self) -> Result<bool> {
-        let folder = Folder::new(&self.root, View::default());
-        for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
-            let files = folder.files(kind).map_err(|error| BackupError::io("list", &self.root, error))?;
-            if !files.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// A wrong key and a damaged config look alike: neither can be decrypted. The files of restic's keys distinguish them.
+    /// The key opened the repository already.
     fn why_not_opened(&self, error: Box<rustic_core::RusticError>) -> BackupError {
-        if !self.root.join(CONFIG).exists() {
-            return library::damage(&self.root, "its file config is missing", error);
-        }
-        let folder = Folder::new(&self.root, View::default());
-        let Ok(keys) = folder.files(FileType::Key) else {
-            return library::damage(&self.root, "its files cannot be listed", error);
-        };
-        let (whole, damaged): (Vec<Id>, Vec<Id>) =
-            keys.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&self.root, FileType::Key, id));
-        if whole.is_empty() {
-            return library::damage(&self.root, "neither config nor a file in keys can be read", error);
-        }
-        let hidden = damaged.iter().map(|id| Folder::relative(FileType::Key, id)).collect();
-        let folder = Arc::new(Folder::new(&self.root, View { hidden, ..View::default() }));
-        let password = Credentials::Password(self.key.password().to_string());
-        match library::open(&folder, &password) {
-            Err(other) if other.is_incorrect_password() => BackupError::WrongKey(self.root.clone()),
-            Err(_) => library::damage(&self.root, "its file config is changed", error),
-            Ok(_) => library::damage(&self.root, "it was not created by Landfall", error),
+        let is_there = self.root.join(CONFIG).exists();
+        library::damage(
+            &self.root,
+            if is_there { "its file config is changed" } else { "its file config is missing" },
+            error,
+        )
+    }
+}
+
+/// Whether there is anything in this folder that a backup has stored.
+fn has_parts(root: &Path) -> Result<bool> {
+    let folder = Folder::new(root, View::default());
+    for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
+        let files = folder.files(kind).map_err(|error| BackupError::io("list", root, error))?;
+        if !files.is_empty() {
+            return Ok(true);
         }
     }
+    Ok(false)
 }
 
 /// The snapshot of each backup that counts, oldest first. A mark that was interrupted leaves two snapshots of one backup,

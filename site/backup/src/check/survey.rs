@@ -9,6 +9,7 @@ use super::damage::{Damage, Part, What};
 use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, Folder, View};
 use crate::ledger::{self, Found, Ledger};
+use crate::master::{Master, Sealed};
 use crate::repository::Repository;
 use crate::whole;
 
@@ -40,6 +41,7 @@ impl Survey {
         if survey.whole(FileType::Key, &keys).is_empty() && keys.is_empty() {
             survey.note(Part::Key, PathBuf::from(FileType::Key.dirname()), What::Missing);
         }
+        survey.look_at_sealed_master(repository);
         survey.whole(FileType::Index, &indexes);
         survey.snapshots = survey.whole(FileType::Snapshot, &snapshots);
         survey.miss(&indexes, &snapshots);
@@ -68,6 +70,17 @@ impl Survey {
         if let Some(what) = what {
             self.note(Part::Config, CONFIG.into(), what);
         }
+    }
+
+    fn look_at_sealed_master(&mut self, repository: &Repository) {
+        let what = match Master::read(&self.root, repository.key()) {
+            Ok(Sealed::Master(_)) => return,
+            Ok(Sealed::Missing) => What::Missing,
+            Ok(Sealed::Changed) => What::Changed,
+            Err(BackupError::Io { source, .. }) => what_of(&source),
+            Err(error) => What::Unreadable(error.to_string()),
+        };
+        self.note(Part::Key, Master::file_of(repository.key()), what);
     }
 
     fn look_at_ledger(&mut self) {

@@ -15,7 +15,7 @@ use landfall_media::progress::{Event, Progress};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BackupFolder, BackupSummary, unusable};
+use super::{BackupFolder, BackupSummary, exchange, unusable};
 
 /// The name of a repository of copies, before that of the node: several sites may share a disk.
 const PREFIX: &str = "landfall-backups-";
@@ -50,6 +50,8 @@ impl Copies<'_> {
     /// makes room. A backup that cannot be copied keeps no other from its copy.
     pub(crate) fn bring_up_to_date(&self, source: &Repository, folder: &Path) -> Result<BackupCopies, StepError> {
         let copies = self.open_or_create(source, folder)?;
+        // It may have been away when keys were exchanged.
+        exchange::shut_out_former(self.paths, &copies)?;
         let now = Timestamp::now();
         let forgotten = copies.forget(self.retention, now).map_err(unusable);
         let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
@@ -81,20 +83,30 @@ impl Copies<'_> {
         })
     }
 
-    /// Opens the copies in a folder, whatever became of the backups themselves. Changes nothing.
+    /// Opens the copies in a folder, whatever became of the backups themselves, also where only a former key opens them yet. Changes
+    /// nothing.
     pub(crate) fn open(&self, folder: &Path) -> Result<Repository, StepError> {
-        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
+        let path = self.repository(folder);
         let owner = Repository::owner(&path).map_err(unusable)?;
-        Repository::open(&path, owner.unwrap_or_default(), &key).map_err(unusable)
+        let opened = exchange::open_with_any(self.paths, &path, owner.unwrap_or_default());
+        opened.map(|(repository, _)| repository).map_err(unusable)
+    }
+
+    /// Lets the site's key open the copies in a folder, if there are any; a former key opens them, too.
+    pub(crate) fn admit_key(&self, source: &Repository, folder: &Path) -> Result<Option<Repository>, StepError> {
+        self.refuse_same_disk(folder)?;
+        match exchange::open_copies(self.paths, &self.repository(folder), source.site()) {
+            Err(BackupError::NoRepository(_)) => Ok(None),
+            opened => opened.map(Some).map_err(unusable),
+        }
     }
 
     fn open_or_create(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
-        self.refuse_same_disk(folder)?;
-        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
-        match Repository::open(&path, source.site(), &key) {
-            Err(BackupError::NoRepository(_)) => Repository::create(&path, source.site(), &key).map_err(unusable),
-            opened => opened.map_err(unusable),
+        if let Some(copies) = self.admit_key(source, folder)? {
+            return Ok(copies);
         }
+        let key = BackupFolder::of(self.paths).key()?;
+        Repository::create(&self.repository(folder), source.site(), &key).map_err(unusable)
     }
 
     fn repository(&self, folder: &Path) -> PathBuf {
@@ -243,6 +255,31 @@ mod tests {
         copies.bring_up_to_date(&source, disk.path()).unwrap_err();
         let there = copies.open(disk.path()).unwrap().backups().unwrap();
         assert!(there.contains(&kept) && !there.contains(&lost), "{there:?}");
+    }
+
+    #[test]
+    fn a_disk_that_was_away_when_keys_were_exchanged_gets_the_new_key_with_its_next_copy() {
+        let ((_root, paths), disk) = (host(), other_disk());
+        let folder = BackupFolder::of(&paths);
+        let source = folder.open_or_create().unwrap();
+        let copies = Copies { paths: &paths, node: "node-1", retention: Retention::default(), progress: &Silent };
+        save(&source, "2026-11-19T12:00:00Z", true);
+        copies.bring_up_to_date(&source, disk.path()).unwrap();
+        let first = folder.key().unwrap();
+        for _ in 0..2 {
+            exchange::admit_new_key(&paths, &folder.open().unwrap().unwrap()).unwrap();
+            folder.mark_printed().unwrap();
+            exchange::shut_out_former(&paths, &folder.open().unwrap().unwrap()).unwrap();
+        }
+        let (source, new) = (folder.open().unwrap().unwrap(), folder.key().unwrap());
+        let there = disk.path().join("landfall-backups-node-1");
+        let opens = |key: &landfall_backup::RepositoryKey| Repository::open(&there, source.site(), key).is_ok();
+        assert!(opens(&first) && !opens(&new));
+        assert_eq!(copies.open(disk.path()).unwrap().backups().unwrap().len(), 1, "a check reads it before that");
+        save(&source, "2026-11-20T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        assert!(!opens(&first) && opens(&new));
+        assert_eq!(copies.open(disk.path()).unwrap().check(&Silent).unwrap(), []);
     }
 
     #[test]

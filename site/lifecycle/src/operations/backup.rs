@@ -18,7 +18,7 @@ use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
     BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
-    has_rules, unusable,
+    has_rules, shut_out_former, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -80,6 +80,10 @@ impl Operations {
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
+        // An exchange of keys may have been interrupted. A backup does not wait for that.
+        if let Err(error) = shut_out_former(&self.paths, &repository) {
+            self.progress.event(Event::Note(format!("a former key still opens the backups: {}", with_causes(&error))));
+        }
         let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
         let backup = self.save(&ready, &repository, next).inspect_err(|error| self.note_try(Err(error)))?;
         if !drilled {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::BackupCheckReport;
 use super::error::Result;
-use crate::backups::{BackupCopies, Copies, CopyRecords};
+use crate::backups::{BackupCopies, Copies, CopyRecords, shut_out_former};
 use crate::pins::Pins;
 
 /// Folders that have every proven backup now.
@@ -39,7 +39,10 @@ impl Operations {
             let hint = "Name one: `landfall backup copy /mnt/vault`. Or set backups.copies in site.yaml, then run `landfall configure`.";
             return Err(StepError::new(codes::BACKUP_COPY_PLACE, what).hint(hint.to_owned()).into());
         }
-        self.copy_to_each(pins, &self.repository()?, folders)
+        let repository = self.repository()?;
+        // An exchange of keys may have been interrupted.
+        shut_out_former(&self.paths, &repository)?;
+        self.copy_to_each(pins, &repository, folders)
     }
 
     /// Reads all data of all copies in a folder. Damage is no error: the report names it. Changes nothing.
@@ -84,7 +87,7 @@ impl Operations {
         }
     }
 
-    fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
+    pub(super) fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
         Copies {
             paths: &self.paths,
             node: &pins.node.name,

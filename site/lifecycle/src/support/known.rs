@@ -46,7 +46,9 @@ pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: 
             add_file(&file, known, unknown);
         }
     }
-    add_file(&paths.backup_key(), known, unknown);
+    for file in [paths.backup_key(), paths.backup_key_next(), paths.backup_keys_former()] {
+        add_file(&file, known, unknown);
+    }
     add_file(&paths.kubeadm_configuration(), known, unknown);
     for file in walk(&paths.kubernetes(), 3, SystemTime::UNIX_EPOCH) {
         let is_secret = file.extension().is_some_and(|end| end == "key" || end == "conf");
