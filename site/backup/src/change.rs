@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use landfall_media::durable;
 use rustic_core::FileType;
 use rustic_core::repofile::SnapshotId;
 
 use crate::backup::Backup;
 use crate::error::{BackupError, Result};
-use crate::folder::{FOLDERS, View};
+use crate::folder::{Folder, View};
 use crate::ledger::{Entry, Found, Ledger};
 use crate::repository::{Lock, Repository};
 
@@ -17,7 +16,7 @@ use crate::repository::{Lock, Repository};
 pub(crate) struct Change<'a> {
     repository: &'a Repository,
     ledger: Ledger,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl<'a> Change<'a> {
@@ -25,9 +24,7 @@ impl<'a> Change<'a> {
     /// ledger of a change that is in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
-        for name in FOLDERS {
-            durable::remove_leftovers(&repository.folder().join(name))?;
-        }
+        repository.store().remove_leftovers()?;
         let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
         change.adopt()?;
         change.ledger.indexes = None;
@@ -79,19 +76,19 @@ impl<'a> Change<'a> {
     }
 
     fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {
-        let folder = crate::folder::Folder::new(self.repository.folder(), View::default());
+        let folder = Folder::new(self.repository.store(), View::default());
         let files = folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error))?;
         Ok(files.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
     }
 
     fn write(&self) -> Result<()> {
-        self.ledger.write(self.repository.folder())
+        self.ledger.write(&**self.repository.store())
     }
 }
 
 /// The ledger as it is, or an empty one in place of one that is lost.
 fn known(repository: &Repository) -> Result<Ledger> {
-    match Ledger::read(repository.folder())? {
+    match Ledger::read(&**repository.store())? {
         Found::Ledger(ledger) => Ok(ledger),
         found => {
             tracing::warn!(folder = %repository.folder().display(), ?found, "the ledger is lost and is written again");

@@ -4,10 +4,9 @@
 //! it beside the former one; once a person has the new one, the former one is shut out. Data is not encrypted anew: the master
 //! key stays, and who has read it with a former key can still read what they get of the repository.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use landfall_media::durable;
 use rustic_core::repofile::KeyId;
 use rustic_core::{Credentials, FileType, Id, KeyOptions};
 use serde::Deserialize;
@@ -19,6 +18,7 @@ use crate::key::RepositoryKey;
 use crate::library::{self, Opened};
 use crate::master::{Master, Sealed};
 use crate::repository::Repository;
+use crate::store::Store;
 use crate::whole;
 
 /// What the user of restic's key file begins with; the name of the key follows.
@@ -31,20 +31,21 @@ struct KeyFile {
     username: String,
 }
 
-/// The master key of the repository in this folder, which this key opens. It names damage that keeps it from being opened.
-pub(crate) fn unlock(root: &Path, key: &RepositoryKey) -> Result<Master> {
-    if let Sealed::Master(master) = Master::read(root, key)? {
+/// The master key of the repository in this place, which this key opens. It names damage that keeps it from being opened.
+pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Master> {
+    if let Sealed::Master(master) = Master::read(&**store, key)? {
         return Ok(master);
     }
-    let folder = Folder::new(root, View::default());
+    let root = store.place();
+    let folder = Folder::new(store, View::default());
     let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
     let (whole, damaged): (Vec<Id>, Vec<Id>) =
-        files.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(root, FileType::Key, id));
+        files.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&**store, FileType::Key, id));
     if whole.is_empty() {
         return Err(BackupError::damaged(root, "none of the files that a key opens can be read"));
     }
     let hidden = damaged.iter().map(|id| Folder::relative(FileType::Key, id)).collect();
-    let folder = Arc::new(Folder::new(root, View { hidden, ..View::default() }));
+    let folder = Arc::new(Folder::new(store, View { hidden, ..View::default() }));
     let password = Credentials::Password(key.password().to_string());
     match library::open(&folder, &password) {
         Ok(opened) => Master::of_library(&opened.key())
@@ -58,12 +59,15 @@ impl Repository {
     /// Lets another key open the repository, too. All of it is on the disk when this returns. A key that opens it already
     /// changes nothing.
     pub fn admit(&self, key: &RepositoryKey) -> Result<()> {
-        if self.is_admitted(key)? {
-            return Ok(());
-        }
-        let change = Change::begin(self)?;
-        self.write_files_of(key)?;
-        change.finish()
+        let admitted = self.is_admitted(key).and_then(|is_admitted| {
+            if is_admitted {
+                return Ok(());
+            }
+            let change = Change::begin(self)?;
+            self.write_files_of(key)?;
+            change.finish()
+        });
+        self.settle(admitted)
     }
 
     /// Whether this is the key with which the repository was opened.
@@ -74,6 +78,10 @@ impl Repository {
     /// Shuts these keys out; the repository's own is kept, whatever the list says. They open nothing once this returns, and all
     /// of it is on the disk. Returns how many other passwords open the repository, which a person added with restic.
     pub fn shut_out(&self, former: &[RepositoryKey]) -> Result<usize> {
+        self.settle(self.shut_out_each(former))
+    }
+
+    fn shut_out_each(&self, former: &[RepositoryKey]) -> Result<usize> {
         let former: Vec<&RepositoryKey> = former.iter().filter(|key| *key != self.key()).collect();
         let mut has_files = false;
         for key in &former {
@@ -85,7 +93,7 @@ impl Repository {
             self.write_files_of(self.key())?;
             for key in former {
                 for file in self.files_of(key)? {
-                    durable::remove_file(&self.folder().join(file))?;
+                    self.store().remove(&file)?;
                 }
             }
             change.finish()?;
@@ -96,8 +104,8 @@ impl Repository {
     /// Writes those of the two files of the repository's own key that are lost or damaged. A process that opened the repository with
     /// a key that was shut out since does not let that one in again.
     pub(crate) fn mend_files_of_key(&self) -> Result<()> {
-        let is_own_missing = matches!(Master::read(self.folder(), self.key())?, Sealed::Missing);
-        if is_own_missing && !Master::files(self.folder())?.is_empty() {
+        let is_own_missing = matches!(Master::read(&**self.store(), self.key())?, Sealed::Missing);
+        if is_own_missing && !Master::files(&**self.store())?.is_empty() {
             return Ok(());
         }
         if !self.is_admitted(self.key())? {
@@ -109,7 +117,7 @@ impl Repository {
 
     /// Whether both files of a key are whole.
     fn is_admitted(&self, key: &RepositoryKey) -> Result<bool> {
-        let is_sealed = matches!(Master::read(self.folder(), key)?, Sealed::Master(_));
+        let is_sealed = matches!(Master::read(&**self.store(), key)?, Sealed::Master(_));
         Ok(is_sealed && self.has_key_file(key)?)
     }
 
@@ -119,9 +127,9 @@ impl Repository {
             let added = self.add_key_file(&opened, key);
             added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))?;
         }
-        match Master::read(self.folder(), key)? {
+        match Master::read(&**self.store(), key)? {
             Sealed::Master(_) => Ok(()),
-            Sealed::Missing | Sealed::Changed => self.master().write(self.folder(), key),
+            Sealed::Missing | Sealed::Changed => self.master().write(&**self.store(), key),
         }
     }
 
@@ -136,11 +144,11 @@ impl Repository {
     }
 
     /// Files through which a key opens the repository, relative to its folder.
-    fn files_of(&self, key: &RepositoryKey) -> Result<Vec<std::path::PathBuf>> {
+    fn files_of(&self, key: &RepositoryKey) -> Result<Vec<PathBuf>> {
         let user = user_of(key);
         let files = self.key_files()?.into_iter().filter(|(_, found)| *found == user);
         let mut files: Vec<_> = files.map(|(id, _)| Folder::relative(FileType::Key, &id)).collect();
-        if !matches!(Master::read(self.folder(), key)?, Sealed::Missing) {
+        if !matches!(Master::read(&**self.store(), key)?, Sealed::Missing) {
             files.push(Master::file_of(key));
         }
         Ok(files)
@@ -149,13 +157,15 @@ impl Repository {
     /// restic's key files that are whole, each with the user that it names.
     fn key_files(&self) -> Result<Vec<(Id, String)>> {
         let root = self.folder();
-        let files = Folder::new(root, View::default()).files(FileType::Key);
+        let files = Folder::new(self.store(), View::default()).files(FileType::Key);
         let files = files.map_err(|error| BackupError::io("list", root, error))?;
-        let whole = files.into_iter().map(|(id, _)| id).filter(|id| whole::is_named_right(root, FileType::Key, id));
+        let whole =
+            files.into_iter().map(|(id, _)| id).filter(|id| whole::is_named_right(&**self.store(), FileType::Key, id));
         let mut found = Vec::new();
         for id in whole {
-            let path = root.join(Folder::relative(FileType::Key, &id));
-            let bytes = std::fs::read(&path).map_err(|error| BackupError::io("read", &path, error))?;
+            let file = Folder::relative(FileType::Key, &id);
+            let read = self.store().read(&file);
+            let bytes = read.map_err(|error| BackupError::io("read", &root.join(file), error))?;
             let user = serde_json::from_slice(&bytes).map_or_else(|_| String::new(), |file: KeyFile| file.username);
             found.push((id, user));
         }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use aes256ctr_poly1305aes::aead::Aead as _;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
-use landfall_media::durable;
 use rand::RngExt as _;
 use rustic_core::repofile::MasterKey;
 use zeroize::{Zeroize, Zeroizing};
@@ -17,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{BackupError, Result};
 use crate::key::RepositoryKey;
 use crate::ledger;
+use crate::store::Store;
 
 /// Bytes of a master key: 32 for AES-256, 16 for AES-128 and 16 for Poly1305.
 const MASTER_BYTES: usize = 64;
@@ -93,38 +93,28 @@ impl Master {
     }
 
     /// Every such file of a repository, whatever its key.
-    pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
-        let folder = root.join(ledger::FOLDER);
-        let at = |error| BackupError::io("list", &folder, error);
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(at)?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(at)?.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with(PREFIX)) {
-                found.push(Path::new(ledger::FOLDER).join(name));
-            }
-        }
-        Ok(found)
+    pub(crate) fn files(store: &dyn Store) -> Result<Vec<PathBuf>> {
+        let folder = Path::new(ledger::FOLDER);
+        let named = store.list(ledger::FOLDER);
+        let named = named.map_err(|error| BackupError::io("list", &store.place().join(folder), error))?;
+        let named = named.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(PREFIX));
+        Ok(named.map(|name| folder.join(name)).collect())
     }
 
     /// Reads the master key that is sealed for this key.
-    pub(crate) fn read(root: &Path, key: &RepositoryKey) -> Result<Sealed> {
-        let path = root.join(Self::file_of(key));
-        match std::fs::read(&path) {
+    pub(crate) fn read(store: &dyn Store, key: &RepositoryKey) -> Result<Sealed> {
+        let file = Self::file_of(key);
+        match store.read(&file) {
             Ok(text) => Ok(Self::parse(&text, key).map_or(Sealed::Changed, Sealed::Master)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sealed::Missing),
-            Err(error) => Err(BackupError::io("read", &path, error)),
+            Err(error) => Err(BackupError::io("read", &store.place().join(file), error)),
         }
     }
 
-    /// Seals it for this key; the file is on the disk when this returns.
-    pub(crate) fn write(&self, root: &Path, key: &RepositoryKey) -> Result<()> {
-        durable::create_folder_with_mode(&root.join(ledger::FOLDER), 0o700)?;
+    /// Seals it for this key; the file is durable when this returns.
+    pub(crate) fn write(&self, store: &dyn Store, key: &RepositoryKey) -> Result<()> {
         let text = text_of(&key.lock().seal(&*self.0)?);
-        Ok(durable::write_file(&root.join(Self::file_of(key)), text.as_bytes(), 0o600)?)
+        store.write(&Self::file_of(key), text.as_bytes())
     }
 
     fn parse(text: &[u8], key: &RepositoryKey) -> Option<Self> {
@@ -146,16 +136,18 @@ fn text_of(sealed: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Disk;
 
     #[test]
     fn a_sealed_master_key_opens_with_its_key_alone_and_no_changed_byte_of_it_is_accepted() {
         let folder = tempfile::tempdir().unwrap();
+        let store = Disk::new(folder.path());
         let (master, key) = (Master::random(), RepositoryKey::generate());
-        assert!(matches!(Master::read(folder.path(), &key), Ok(Sealed::Missing)));
-        master.write(folder.path(), &key).unwrap();
-        let Ok(Sealed::Master(read)) = Master::read(folder.path(), &key) else { panic!("it cannot be read") };
+        assert!(matches!(Master::read(&store, &key), Ok(Sealed::Missing)));
+        master.write(&store, &key).unwrap();
+        let Ok(Sealed::Master(read)) = Master::read(&store, &key) else { panic!("it cannot be read") };
         assert_eq!(read.bytes(), master.bytes());
-        assert_eq!(Master::files(folder.path()).unwrap(), [Master::file_of(&key)]);
+        assert_eq!(Master::files(&store).unwrap(), [Master::file_of(&key)]);
         let text = std::fs::read(folder.path().join(Master::file_of(&key))).unwrap();
         assert!(Master::parse(&text, &RepositoryKey::generate()).is_none());
         for position in 0..text.len() {

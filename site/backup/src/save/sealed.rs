@@ -56,7 +56,7 @@ pub(super) fn store_trees(folder: &Folder, master: &Master, trees: &Trees) -> Re
     folder.store(FileType::Pack, &id, &pack)?;
     let index = serde_json::to_vec(&IndexFile { packs: [IndexPack { id, blobs }] });
     let index = master.seal(&index.map_err(|error| BackupError::Bug(error.to_string()))?)?;
-    Ok(folder.store(FileType::Index, &whole::digest_of_bytes(&index), &index)?)
+    folder.store(FileType::Index, &whole::digest_of_bytes(&index), &index)
 }
 
 fn length(bytes: &[u8]) -> Result<u32> {

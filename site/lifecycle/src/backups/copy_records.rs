@@ -1,4 +1,4 @@
-//! What became of the latest copy into each folder. The status shows it without a look at disks that may be away or slow.
+//! What became of the latest copy into each folder and bucket. The status shows it without a look at disks that may be away or slow.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::BackupCopies;
 
-/// The latest copy into a folder.
+/// The latest copy into a folder or bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyRecord {
-    /// The folder.
+    /// The folder, or `s3:NAME` of a bucket.
     pub folder: PathBuf,
     /// When copies were last made there, or tried to be, RFC 3339 in UTC; none where it was not tried yet.
     #[serde(default)]

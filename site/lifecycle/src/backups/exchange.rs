@@ -3,9 +3,7 @@
 //! The former key stays in a file of its own: a copy that is away meanwhile opens with it, and gets the new one when it is
 //! back. It is there for who reads the data folder, which holds the data itself.
 
-use std::path::Path;
-
-use landfall_backup::{BackupError, Repository, RepositoryKey};
+use landfall_backup::{BackupError, Place, Repository, RepositoryKey};
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
@@ -44,7 +42,7 @@ pub(crate) fn shut_out_former(paths: &SitePaths, repository: &Repository) -> Res
 }
 
 /// Opens a repository of copies for changes. One that only a former key opens gets that of the site first.
-pub(super) fn open_copies(paths: &SitePaths, repository: &Path, owner: Uuid) -> Result<Repository, BackupError> {
+pub(super) fn open_copies(paths: &SitePaths, repository: &Place, owner: Uuid) -> Result<Repository, BackupError> {
     let (opened, key) = open_with_any(paths, repository, owner)?;
     if opened.opens_with(&key) {
         return Ok(opened);
@@ -56,7 +54,7 @@ pub(super) fn open_copies(paths: &SitePaths, repository: &Path, owner: Uuid) -> 
 /// Opens a repository of copies with the site's key, or with a former one. Changes nothing. Returns the site's key, too.
 pub(super) fn open_with_any(
     paths: &SitePaths,
-    repository: &Path,
+    repository: &Place,
     owner: Uuid,
 ) -> Result<(Repository, RepositoryKey), BackupError> {
     let key = RepositoryKey::read(&paths.backup_key())?;
@@ -79,6 +77,8 @@ fn former_keys(paths: &SitePaths) -> Result<Vec<RepositoryKey>, StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use landfall_media::mounted::on_tmpfs;
     use landfall_media::power::{Fate, Recording};
 

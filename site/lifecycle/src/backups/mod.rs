@@ -6,6 +6,7 @@
 
 pub(crate) mod check;
 mod copies;
+mod copy_place;
 mod copy_records;
 pub(crate) mod drill;
 mod error;
@@ -26,6 +27,7 @@ mod volume;
 pub use check::CheckResult;
 pub use copies::BackupCopies;
 pub(crate) use copies::Copies;
+pub(crate) use copy_place::only_repository;
 pub use copy_records::CopyRecord;
 pub(crate) use copy_records::CopyRecords;
 pub use drill::{DrillReport, DrilledStream};

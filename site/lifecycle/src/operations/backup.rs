@@ -96,12 +96,13 @@ impl Operations {
         let settings = &ready.pins.settings.backups;
         let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);
         let report = report?;
-        if !settings.copies.is_empty() {
+        let places = settings.copy_places();
+        if !places.is_empty() {
             let text = format!("backup {} is proven", BackupSummary::from(&backup).short_id());
             self.progress.event(Event::Note(text));
         }
         // Whatever became of older ones.
-        let outcome = self.copy_to_each(&ready.pins, &repository, &settings.copies);
+        let outcome = self.copy_to_each(&ready.pins, &repository, &places);
         let dropped = forgotten?.dropped;
         let copies = outcome?.copies;
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);

@@ -22,7 +22,7 @@ pub struct NewKey {
     pub repository: String,
     /// The key: also restic's password.
     pub key: String,
-    /// Folders of the site's settings whose copies only the former key opens, until the next copy is made there.
+    /// Folders and buckets of the site's settings whose copies only the former key opens, until the next copy is made there.
     pub waiting: Vec<WaitingCopy>,
 }
 
@@ -30,7 +30,7 @@ pub struct NewKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingCopy {
-    /// The folder.
+    /// The folder, or `s3:NAME` of a bucket.
     pub folder: PathBuf,
     /// Why.
     pub reason: String,
@@ -52,7 +52,7 @@ pub struct KeyExchange<'a> {
 pub struct ShutOut {
     /// Passwords that a person added with restic, and that still open the repository.
     pub other_passwords: usize,
-    /// Folders of the site's settings whose copies the former key still opens.
+    /// Folders and buckets of the site's settings whose copies the former key still opens.
     pub waiting: Vec<PathBuf>,
 }
 
@@ -70,11 +70,11 @@ impl Operations {
         // Opened once more, with the new key.
         let repository = self.repository()?;
         let (mut reached, mut waiting) = (Vec::new(), Vec::new());
-        for folder in &pins.settings.backups.copies {
-            match self.copies(&pins).admit_key(&repository, folder) {
-                Ok(Some(_)) => reached.push(folder.clone()),
+        for folder in pins.settings.backups.copy_places() {
+            match self.copies(&pins).admit_key(&repository, &folder) {
+                Ok(Some(_)) => reached.push(folder),
                 Ok(None) => {}
-                Err(error) => waiting.push(WaitingCopy { folder: folder.clone(), reason: with_causes(&error) }),
+                Err(error) => waiting.push(WaitingCopy { folder, reason: with_causes(&error) }),
             }
         }
         self.note_former_keys(&pins, waiting.iter().map(|copy| copy.folder.as_path()))?;
@@ -89,7 +89,7 @@ impl Operations {
         for folder in folders {
             records.note_former_key(folder, true);
         }
-        Ok(records.write(&pins.settings.backups.copies)?)
+        Ok(records.write(&pins.settings.backups.copy_places())?)
     }
 }
 

@@ -287,7 +287,7 @@ impl Operations {
         self.look_at_host(&mut report, Timestamp::now());
         report.firewall = replay.state.pins.as_ref().map(|pins| FirewallStatus::of(&self.paths, &pins.settings));
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
-        report.backups = BackupsStatus::of(&self.paths, &settings.copies);
+        report.backups = BackupsStatus::of(&self.paths, &settings.copy_places());
         report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));
         report.notes.extend(BackupFolder::of(&self.paths).note());
         report.replaced_data = self.replaced_data()?;
