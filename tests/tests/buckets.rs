@@ -176,7 +176,10 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
     assert!(read(&copies, &saved[0]) == first && read(&copies, &saved[1]) == second);
     assert_eq!(copies.check(&Silent).unwrap(), []);
     assert_eq!(Repository::owner(world.place()).unwrap(), Some(SITE));
-    assert_eq!(Repository::create(world.place(), SITE, &world.key).err().unwrap().code(), codes::BACKUP_FOLDER_OCCUPIED);
+    assert_eq!(
+        Repository::create(world.place(), SITE, &world.key).err().unwrap().code(),
+        codes::BACKUP_FOLDER_OCCUPIED
+    );
     let other = Repository::open(world.place(), Uuid::from_u128(8), &world.key).err().unwrap();
     assert_eq!(other.code(), codes::BACKUP_OTHER_SITE);
 
@@ -329,8 +332,7 @@ fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
     let root = tempfile::tempdir().unwrap();
     let paths = SitePaths::below(root.path());
     std::fs::create_dir_all(paths.data().parent().unwrap()).unwrap();
-    let operations =
-        Operations { paths, progress: std::sync::Arc::new(Silent), io: IoCounters::default() };
+    let operations = Operations { paths, progress: std::sync::Arc::new(Silent), io: IoCounters::default() };
     let description = world.path("offsite.yaml");
     let describe = |prefix: &str, bucket: &str| {
         let text = format!(

@@ -403,7 +403,12 @@ mod tests {
     #[test]
     fn an_exchange_of_keys_says_what_the_former_one_still_opens() {
         let shut_out = ShutOut { other_passwords: 1, waiting: vec!["/mnt/vault".into()] };
-        insta::assert_snapshot!(shut_out_text(&shut_out), @"");
+        insta::assert_snapshot!(shut_out_text(&shut_out), @"
+        the former key no longer opens the backups of this site, except for the copies in /mnt/vault
+        a disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the former key until then
+        who has read backups with the former key may have their master key, which stays the same
+        1 password that `restic key add` added can still open them; see `restic key list`
+        ");
     }
 
     #[test]

@@ -140,10 +140,13 @@ impl Repository {
     }
 
     fn has_key_file(&self, key: &RepositoryKey) -> Result<bool> {
-        Ok(self.key_files()?.iter().any(|(_, user)| *user == user_of(key)))
+        let user = user_of(key);
+        let is_it =
+            |(id, found): &(Id, String)| *found == user && whole::is_named_right(&**self.store(), FileType::Key, id);
+        Ok(self.key_files()?.iter().any(is_it))
     }
 
-    /// Files through which a key opens the repository, relative to its folder.
+    /// Files through which a key may open the repository, damaged ones among them, relative to its folder.
     fn files_of(&self, key: &RepositoryKey) -> Result<Vec<PathBuf>> {
         let user = user_of(key);
         let files = self.key_files()?.into_iter().filter(|(_, found)| *found == user);
@@ -154,15 +157,13 @@ impl Repository {
         Ok(files)
     }
 
-    /// restic's key files that are whole, each with the user that it names.
+    /// restic's key files, each with the user that it names, or none.
     fn key_files(&self) -> Result<Vec<(Id, String)>> {
         let root = self.folder();
         let files = Folder::new(self.store(), View::default()).files(FileType::Key);
         let files = files.map_err(|error| BackupError::io("list", root, error))?;
-        let whole =
-            files.into_iter().map(|(id, _)| id).filter(|id| whole::is_named_right(&**self.store(), FileType::Key, id));
         let mut found = Vec::new();
-        for id in whole {
+        for (id, _) in files {
             let file = Folder::relative(FileType::Key, &id);
             let read = self.store().read(&file);
             let bytes = read.map_err(|error| BackupError::io("read", &root.join(file), error))?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use landfall_backup::{Backup, Damage, Repository};
+use landfall_engine::causes::with_causes;
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded as _, codes};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_backup::Repository;
 use landfall_engine::causes::with_causes;
+use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::Operations;
 use super::error::Result;
 use crate::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
-use crate::pins::{Pins, SiteLock};
+use crate::pins::Pins;
 
 /// The key that takes the place of the former one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

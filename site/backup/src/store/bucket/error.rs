@@ -27,7 +27,7 @@ pub enum Trouble {
 
 /// What went wrong, with which bucket. It holds neither credentials nor a signed address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} {}: {said}", .trouble.lead(), place.display())]
+#[error("{} {}: {said}", .trouble.lead(), .place.display())]
 pub struct BucketError {
     place: PathBuf,
     trouble: Trouble,

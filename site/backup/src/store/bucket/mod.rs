@@ -94,7 +94,7 @@ impl Bucket {
             [endpoint.trim_end_matches('/'), bucket, prefix].map(str::to_owned).join("/").trim_end_matches('/'),
         );
         let refused = |what: String| BucketError::new(&place, Trouble::Address, what);
-        let url: Url = endpoint.parse().map_err(|error| refused(format!("{endpoint} is no address: {error}")))?;
+        let url: Url = endpoint.parse().map_err(|error| refused(error.to_string()))?;
         let style = if *path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let made = rusty_s3::Bucket::new(url, style, bucket.clone(), region.clone());
         let made = made.map_err(|error| refused(error.to_string()))?;
@@ -107,6 +107,9 @@ impl Bucket {
         if let Some(pem) = authority {
             let certificates = Certificate::from_pem_bundle(pem);
             let certificates = certificates.map_err(|error| refused(format!("its authority is no PEM: {error}")))?;
+            if certificates.is_empty() {
+                return Err(refused("its authority is no PEM".to_owned()).into());
+            }
             client = client.tls_certs_only(certificates);
         }
         let client = client.build().map_err(|error| refused(error::said(error)))?;
@@ -152,7 +155,7 @@ impl Bucket {
                 }
                 action.sign(self.limits.signed)
             })?;
-            let unread = |error: String| BucketError::new(&self.place, Trouble::Answer, error);
+            let unread = |error: String| self.give_up(Trouble::Answer, error);
             let text = String::from_utf8(answer.to_vec()).map_err(|error| unread(error.to_string()))?;
             let page = ListObjectsV2::parse_response(&text).map_err(|error| unread(error.to_string()))?;
             for object in page.contents {

@@ -128,7 +128,7 @@ impl Bucket {
         Err(self.give_up(Trouble::Unreachable, "it was not tried".to_owned()))
     }
 
-    fn give_up(&self, trouble: Trouble, said: String) -> BucketError {
+    pub(super) fn give_up(&self, trouble: Trouble, said: String) -> BucketError {
         let error = BucketError::new(&self.place, trouble, said);
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error).clone()
     }
@@ -160,7 +160,7 @@ impl Bucket {
 fn failed(error: reqwest::Error, limit: Duration) -> Failed {
     if error.is_timeout() && !error.is_connect() {
         Failed::Passing(Trouble::Slow, late(limit))
-    } else if error.is_builder() || error.is_request() && !error.is_connect() && error.is_body() {
+    } else if error.is_builder() {
         Failed::Lasting(Trouble::Answer, said(error))
     } else {
         Failed::Passing(Trouble::Unreachable, said(error))
