@@ -404,7 +404,13 @@ codes! {
     RESTORE_TIME = "LF4624", Usage, "Data as of this time cannot be restored", "Run `landfall backup list` for the points in time that can be restored; `landfall backup log` adds those up to now. To restore a backup as it is, use `--backup`.";
     BACKUP_STOPPED = "LF4625", NotReady, "A backup, a drill or a restore was stopped before it filled the disk", "Free as much space as the message names, or keep fewer backups (`backups.keep` in site.yaml), then run the same command again. Older backups are as they were.";
     LOG_UNPROVEN = "LF4626", NotReady, "A drill did not prove the log backups", "Read which check failed and remove its cause; `landfall backup run` begins new points in time, and every backup is as it was.";
-    EXPORT_EXISTS = "LF4627", Usage, "The file for what a backup has exists already", "Name a file that does not exist.";
+    BUCKET_CREDENTIALS = "LF4627", Usage, "The credentials for a bucket cannot be used", "Write them into the file that the settings name, which root alone may read: `aws_access_key_id = …` and `aws_secret_access_key = …`.";
+    BUCKET_UNREACHABLE = "LF4628", NotReady, "The server of a bucket does not answer, or fails", "Check the address, the network, the server and its certificate; the next copy adds what lacks, and no backup is lost.";
+    BUCKET_REFUSED = "LF4629", NotReady, "The server of a bucket refuses a request", "Check the bucket's name, region and credentials, and this host's clock; the credentials must list, read, write and delete objects.";
+    BUCKET_FULL = "LF4630", NotReady, "The server of a bucket stores no more", "Give the bucket more room, or keep fewer backups (`backups.keep` in site.yaml); the copies that it has are as they were.";
+    BUCKET_SLOW = "LF4631", NotReady, "The server of a bucket is too slow", "Check the network and the server; what was copied stays, and the next copy continues.";
+    BUCKET_ANSWER = "LF4632", NotReady, "The server of a bucket does not answer as S3 does", "Check that the address is that of an S3 server, and whether it expects the bucket's name in the path (`pathStyle`).";
+    EXPORT_EXISTS = "LF4633", Usage, "The file for what a backup has exists already", "Name a file that does not exist.";
     // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";

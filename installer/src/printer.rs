@@ -65,6 +65,12 @@ impl Printer {
         self.data(rendered.trim_end());
     }
 
+    /// The same report; an error means that no one reads it. For what a person must have before anything else happens.
+    pub(crate) fn deliver<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> std::io::Result<()> {
+        let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
+        around(|| self.bytes(format!("{}\n", rendered.trim_end()).as_bytes()))
+    }
+
     /// A report on standard error, where standard output is the data itself.
     pub(crate) fn report_beside<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
         let rendered = if self.json { document::line(data) } else { shown::block(&text(data)) };

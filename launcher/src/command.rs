@@ -54,6 +54,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
     ("cluster", &[Work::Program, Work::Parts]),
     ("vendor", &[Work::Program, Work::Parts, Work::Tests]),
+    ("buckets", &[Work::Program, Work::Parts, Work::Tests]),
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("release", &[Work::Program, Work::Tests]),
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),

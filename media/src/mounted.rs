@@ -23,7 +23,7 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
         .args(["--mount", "sh", "-c", script, "sh", options])
         .arg(folder.path())
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test])
+        .args(["--include-ignored", "--exact", test])
         .env(ROOT, folder.path())
         .output()
         .unwrap();

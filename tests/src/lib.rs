@@ -4,6 +4,7 @@
 
 pub mod axe;
 pub mod bench;
+pub mod bucket_server;
 pub mod cache;
 pub mod commands;
 pub mod console;

@@ -15,10 +15,10 @@ pub(crate) enum BackupCommand {
     List,
     /// Read all data of all backups, and report all damage and what can no longer be restored because of it.
     Check(BackupCheckArguments),
-    /// Copy every proven backup to other disks that lack it.
+    /// Copy every proven backup to other disks and buckets that lack it.
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
-    Key,
+    Key(BackupKeyArguments),
     /// Adopt a lost site's backups on an empty machine.
     Adopt(BackupAdoptArguments),
     /// Write objects of the cluster that a backup has into a file for `kubectl apply`, without those of the release.
@@ -45,22 +45,35 @@ pub(crate) struct ReplacedDataRemoveArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BackupKeyArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<BackupKeyCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupKeyCommand {
+    /// Exchange the key for a new one, print it, and shut the former one out, here and in every copy that can be reached.
+    Rotate,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BackupCheckArguments {
-    /// Read the copies in this folder instead.
-    #[arg(long, value_name = "FOLDER")]
+    /// Read the copies in this folder instead, or in a bucket of the site's settings (`s3:NAME`).
+    #[arg(long, value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupCopyArguments {
-    /// Folders on other disks, each of which gets a repository; by default those that the site's settings name.
-    #[arg(value_name = "FOLDER")]
+    /// Folders on other disks, and buckets of the site's settings (`s3:NAME`), each of which gets a repository; by default all that the
+    /// settings name.
+    #[arg(value_name = "PLACE")]
     pub(crate) folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupAdoptArguments {
-    /// The repository's folder; it is copied.
+    /// The repository's folder, or a file that describes a bucket as the site's settings do; it is copied.
     pub(crate) repository: PathBuf,
     /// The file that holds its key, as `landfall backup key` printed it.
     #[arg(long, value_name = "FILE")]

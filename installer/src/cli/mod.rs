@@ -18,8 +18,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
-    BackupObjectsArguments, BackupRunArguments, DrillArguments, ReplacedDataCommand, ReplacedDataRemoveArguments,
-    RestoreArguments,
+    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
+    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
 };
 pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, SbomArguments, SbomFormat, StageArguments,

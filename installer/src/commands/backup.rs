@@ -7,7 +7,8 @@ use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, Drilled,
-    ExportedObjects, ExportedStream, LogOutcome, ObjectSelection, Operations, PointsInTime, RecoveryKey, SavedLogs,
+    ExportedObjects, ExportedStream, LogOutcome, NewKey, ObjectSelection, Operations, PointsInTime, RecoveryKey,
+    SavedLogs, ShutOut, WaitingCopy,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::site::operations_of_root;
 use crate::cli::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
-    BackupObjectsArguments, BackupRunArguments, DrillArguments,
+    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
 };
 use crate::count::counted;
 use crate::document::Document;
@@ -56,6 +57,10 @@ impl Document for ExportedObjects {
     const KIND: &'static str = "exportedObjects";
 }
 
+impl Document for NewKey {
+    const KIND: &'static str = "newRecoveryKey";
+}
+
 impl Document for Drilled {
     const KIND: &'static str = "drill";
 }
@@ -89,7 +94,8 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::List => list(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
-        BackupCommand::Key => key(printer),
+        BackupCommand::Key(BackupKeyArguments { command: None }) => key(printer),
+        BackupCommand::Key(BackupKeyArguments { command: Some(BackupKeyCommand::Rotate) }) => rotate_key(printer),
         BackupCommand::Adopt(arguments) => adopt(arguments, printer),
         BackupCommand::Objects(arguments) => objects(arguments, printer),
         BackupCommand::Export(arguments) => export(arguments, printer),
@@ -158,6 +164,44 @@ fn key(printer: Printer) -> Result<(), Failure> {
     ));
     printer.report(&key, |key| key.key.clone());
     Ok(())
+}
+
+/// The former key is shut out only once the new one was printed.
+fn rotate_key(printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup-key-rotate");
+    let exchange = operations.exchange_key()?;
+    let new = exchange.new_key();
+    printer.note(&format!("the new key of the backups in {}; store it away from this machine", new.repository));
+    for WaitingCopy { folder, reason } in &new.waiting {
+        printer.note(&format!("{} does not have the new key yet: {reason}", folder.display()));
+    }
+    printer.deliver(new, |new| new.key.clone()).map_err(|error| {
+        let what = "the new key could not be printed, so the former one is not shut out";
+        Failure::new(codes::BACKUP_KEY, what).because(&error)
+    })?;
+    let shut_out = exchange.finish()?;
+    printer.note(&shut_out_text(&shut_out));
+    Ok(())
+}
+
+fn shut_out_text(shut_out: &ShutOut) -> String {
+    let ShutOut { other_passwords, waiting } = shut_out;
+    let mut text = "the former key no longer opens the backups of this site".to_owned();
+    if !waiting.is_empty() {
+        let folders: Vec<String> = waiting.iter().map(|folder| folder.display().to_string()).collect();
+        let _infallible = write!(text, ", except for the copies in {}", folders.join(", "));
+    }
+    text.push_str(
+        "\na disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the \
+         former key until then\nwho has read backups with the former key may have their master key, which stays the same",
+    );
+    if *other_passwords > 0 {
+        let counted = counted(*other_passwords, "password");
+        let _infallible =
+            write!(text, "\n{counted} that `restic key add` added can still open them; see `restic key list`");
+    }
+    text
 }
 
 fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failure> {
@@ -413,6 +457,17 @@ mod tests {
         let (dropped, copies) = (Vec::new(), Vec::new());
         let made = BackedUp { backup: backup(None), drill: None, log_drill: None, dropped, copies };
         assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
+    }
+
+    #[test]
+    fn an_exchange_of_keys_says_what_the_former_one_still_opens() {
+        let shut_out = ShutOut { other_passwords: 1, waiting: vec!["/mnt/vault".into()] };
+        insta::assert_snapshot!(shut_out_text(&shut_out), @"
+        the former key no longer opens the backups of this site, except for the copies in /mnt/vault
+        a disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the former key until then
+        who has read backups with the former key may have their master key, which stays the same
+        1 password that `restic key add` added can still open them; see `restic key list`
+        ");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use landfall_builder::LockReport;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
-    Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, PreflightReport, ProofReport, RecoveryKey,
-    RemovedReplacedData, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled, Upgraded,
+    Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport, ProofReport,
+    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled,
+    Upgraded,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -63,6 +64,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
+        schema_of::<NewKey>(),
         schema_of::<LockReport>(),
         schema_of::<LicenseReport>(),
         schema_of::<license::inspect::Inspection>(),

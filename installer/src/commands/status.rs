@@ -211,7 +211,7 @@ fn backups_text(backups: &BackupsStatus) -> String {
         (None, Some(_), Some(proven)) => format!("{count}; the newest proven one is of {proven}"),
         (None, Some(newest), None) => format!("{count}; none is proven; the newest is of {newest}"),
     };
-    for CopyRecord { folder, tried, newest, reason } in copies {
+    for CopyRecord { folder, tried, newest, reason, former_key } in copies {
         let newest =
             newest.as_ref().map_or_else(|| "no copy".to_owned(), |time| format!("the newest copy is of {time}"));
         let _infallible = write!(text, "\n            {}: {newest}", folder.display());
@@ -221,6 +221,9 @@ fn backups_text(backups: &BackupsStatus) -> String {
             }
             (None, _) => text.push_str(" yet"),
             _ => {}
+        }
+        if *former_key {
+            text.push_str("; a former key of the backups still opens it, until the next copy");
         }
     }
     for log in logs {

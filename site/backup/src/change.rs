@@ -3,38 +3,33 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use landfall_media::durable;
 use rustic_core::FileType;
 use rustic_core::repofile::SnapshotId;
 
 use crate::backup::Backup;
 use crate::error::{BackupError, Result};
-use crate::folder::{FOLDERS, View};
+use crate::folder::{Folder, View};
 use crate::ledger::{Entry, Found, Ledger};
-use crate::library;
 use crate::repository::{Lock, Repository};
-use crate::whole;
 
 /// The right to change the repository, from [`Change::begin`] until it is dropped.
 pub(crate) struct Change<'a> {
     repository: &'a Repository,
     ledger: Ledger,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl<'a> Change<'a> {
-    /// Takes the lock, removes what an interrupted change left, replaces restic's key file if it is lost, and writes the
+    /// Takes the lock, removes what an interrupted change left, replaces files of the key that are lost, and writes the
     /// ledger of a change that is in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
-        for name in FOLDERS {
-            durable::remove_leftovers(&repository.folder().join(name))?;
-        }
+        repository.store().remove_leftovers()?;
         let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
         change.adopt()?;
         change.ledger.indexes = None;
         change.write()?;
-        change.mend_key_file()?;
+        repository.mend_files_of_key()?;
         Ok(change)
     }
 
@@ -80,32 +75,20 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn mend_key_file(&self) -> Result<()> {
-        let root = self.repository.folder();
-        let (folder, opened) = self.repository.session(View::default())?;
-        let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
-        if files.iter().any(|(id, _)| whole::is_whole(root, FileType::Key, id)) {
-            return Ok(());
-        }
-        tracing::warn!(folder = %root.display(), "the file of restic's key is lost and is written again");
-        let added = self.repository.add_key_file(&opened);
-        added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))
-    }
-
     fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {
-        let folder = crate::folder::Folder::new(self.repository.folder(), View::default());
+        let folder = Folder::new(self.repository.store(), View::default());
         let files = folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error))?;
         Ok(files.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
     }
 
     fn write(&self) -> Result<()> {
-        self.ledger.write(self.repository.folder())
+        self.ledger.write(&**self.repository.store())
     }
 }
 
 /// The ledger as it is, or an empty one in place of one that is lost.
 fn known(repository: &Repository) -> Result<Ledger> {
-    match Ledger::read(repository.folder())? {
+    match Ledger::read(&**repository.store())? {
         Found::Ledger(ledger) => Ok(ledger),
         found => {
             tracing::warn!(folder = %repository.folder().display(), ?found, "the ledger is lost and is written again");

@@ -24,6 +24,10 @@ impl Repository {
     /// Copies several, in their order, as [`Repository::copy_to`] does. One that cannot be copied keeps no other from its copy; the
     /// first failure is returned then.
     pub fn copy_all_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
+        other.settle(self.settle(self.copy_each_to(ids, other)))
+    }
+
+    fn copy_each_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
         let found = self.find_all(ids)?;
         let mut change = Change::begin(other)?;
         let there = other.everything()?;
@@ -39,7 +43,7 @@ impl Repository {
                 .and_then(|()| on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change)));
             match copied {
                 // The disk takes no more.
-                Err(error @ BackupError::Durable(_)) => return Err(error),
+                Err(error @ (BackupError::Durable(_) | BackupError::Bucket(_))) => return Err(error),
                 copied => failure = failure.or(copied.err()),
             }
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::backup::{Backup, BackupId};
 use crate::library::LibraryError;
 use crate::names::StreamName;
+use crate::store::BucketError;
 
 /// A result of this crate.
 pub type Result<T, E = BackupError> = std::result::Result<T, E>;
@@ -31,6 +32,9 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
+    /// A bucket cannot be used.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// The file of the key does not exist.
     #[error("the key of the backup repository, {}, does not exist", .0.display())]
     KeyMissing(PathBuf),
@@ -160,7 +164,10 @@ impl BackupError {
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source }
+        match source.downcast::<BucketError>() {
+            Ok(error) => Self::Bucket(error),
+            Err(source) => Self::Io { operation, path: path.to_owned(), source },
+        }
     }
 
     pub(crate) fn name(name: &str, why: &'static str) -> Self {
@@ -177,6 +184,7 @@ impl Coded for BackupError {
         match self {
             Self::Durable(error) => error.code(),
             Self::Io { .. } => codes::MEDIA_IO,
+            Self::Bucket(error) => error.code(),
             Self::KeyMissing(_) | Self::KeyMalformed(_) | Self::KeyExists(_) => codes::BACKUP_KEY,
             Self::NoRepository(_) => codes::BACKUP_NO_REPOSITORY,
             Self::Occupied { .. } => codes::BACKUP_FOLDER_OCCUPIED,

@@ -1,8 +1,7 @@
 //! The key of a repository: 32 random bytes, in a file as text.
 //!
-//! The text is the repository's password for restic, whose `--password-file` reads this file as it is. restic keeps the
-//! master key, with which everything is encrypted, in a file that the password opens. That file is a single point of
-//! failure, so here the master key is derived from the bytes: who has the key can read the repository without it.
+//! The text is the repository's password for restic, whose `--password-file` reads this file as it is. The key opens what
+//! everything is encrypted with, the master key (`master.rs`): so a key can be exchanged for another one (`exchange.rs`).
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -11,21 +10,22 @@ use std::path::Path;
 
 use landfall_media::durable;
 use rand::RngExt as _;
-use rustic_core::repofile::MasterKey;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::{BackupError, Result};
+use crate::master::Master;
 
 const KEY_BYTES: usize = 32;
 
-/// Bytes of a master key: 32 for AES-256, 16 for AES-128 and 16 for Poly1305.
-const MASTER_BYTES: usize = 64;
+/// What is derived from a key, as BLAKE3 asks for it. Another text would be another lock, which opens nothing that exists.
+const LOCK: &str = "landfall 2026-11-24 lock of the master key of a backup repository";
+const NAME: &str = "landfall 2026-11-24 public name of the key of a backup repository";
 
-/// What the derivation of the master key is for, as BLAKE3 asks for it. A new text would be a new master key.
-const DERIVATION: &str = "landfall 2026-11-21 master key of a backup repository";
+/// Bytes of a key's public name.
+const NAME_BYTES: usize = 8;
 
 /// The secret that opens a repository. It is erased from memory when it is dropped; it has no `Debug` form.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RepositoryKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl RepositoryKey {
@@ -56,6 +56,27 @@ impl RepositoryKey {
         Ok(durable::write_file(path, line.as_bytes(), 0o600)?)
     }
 
+    /// Reads a file with one key on each line; a missing file has none.
+    pub fn read_list(path: &Path) -> Result<Vec<Self>> {
+        let mut text = Zeroizing::new(String::new());
+        match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(BackupError::io("read", path, error)),
+            Ok(_) => {}
+        }
+        text.lines().map(|line| Self::parse(line).ok_or_else(|| BackupError::KeyMalformed(path.to_owned()))).collect()
+    }
+
+    /// Writes such a file in place of one that exists. Only its owner can read it (0600), and it is on the disk when this returns.
+    pub fn write_list(keys: &[Self], path: &Path) -> Result<()> {
+        let mut text = Zeroizing::new(String::with_capacity(keys.len() * (2 * KEY_BYTES + 1)));
+        for key in keys {
+            text.push_str(&key.password());
+            text.push('\n');
+        }
+        Ok(durable::write_file(path, text.as_bytes(), 0o600)?)
+    }
+
     /// The repository's password for restic.
     pub(crate) fn password(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
@@ -65,11 +86,16 @@ impl RepositoryKey {
         text
     }
 
-    /// The key with which the repository's files are encrypted.
-    pub(crate) fn master(&self) -> Master {
-        let mut bytes = Zeroizing::new([0; MASTER_BYTES]);
-        blake3::Hasher::new_derive_key(DERIVATION).update(&*self.0).finalize_xof().fill(&mut *bytes);
-        Master(bytes)
+    /// What names the key in a repository, and betrays nothing of it.
+    pub(crate) fn name(&self) -> String {
+        let mut bytes = [0; NAME_BYTES];
+        blake3::Hasher::new_derive_key(NAME).update(&*self.0).finalize_xof().fill(&mut bytes);
+        hex::encode(bytes)
+    }
+
+    /// What seals the master key for this key.
+    pub(crate) fn lock(&self) -> Master {
+        Master::filled(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.0).finalize_xof().fill(bytes))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -81,25 +107,6 @@ impl RepositoryKey {
 
 /// More than any key has: a file of another kind is not read whole.
 const LONGEST_FILE: u64 = 256;
-
-/// A master key in the order of restic: encryption, then the two keys of the authentication.
-pub(crate) struct Master(Zeroizing<[u8; MASTER_BYTES]>);
-
-impl Master {
-    pub(crate) fn bytes(&self) -> &[u8; MASTER_BYTES] {
-        &self.0
-    }
-
-    /// In the library's type, which is not erased when it is dropped.
-    pub(crate) fn to_library(&self) -> MasterKey {
-        let mut key = MasterKey::new();
-        for (field, range) in [(&mut key.encrypt, 0..32), (&mut key.mac.k, 32..48), (&mut key.mac.r, 48..64)] {
-            field.zeroize();
-            field.extend_from_slice(&self.0[range]);
-        }
-        key
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -118,8 +125,8 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
         let read = RepositoryKey::read(&path).unwrap();
         assert_eq!(*read.password(), *key.password());
-        assert_eq!(read.master().bytes(), key.master().bytes());
-        assert_ne!(RepositoryKey::generate().master().bytes(), key.master().bytes());
+        assert_eq!((read.name(), read.lock().bytes()), (key.name(), key.lock().bytes()));
+        assert_ne!(RepositoryKey::generate().lock().bytes(), key.lock().bytes());
         assert_eq!(key.write_new(&path).unwrap_err().code(), codes::BACKUP_KEY);
         assert_eq!(*RepositoryKey::read(&path).unwrap().password(), *key.password());
     }
@@ -140,10 +147,23 @@ mod tests {
         assert_eq!(*RepositoryKey::read(&path).unwrap().password(), whole);
     }
 
+    #[test]
+    fn a_list_of_keys_is_read_back_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        assert!(RepositoryKey::read_list(&path).unwrap().is_empty());
+        let keys = [RepositoryKey::generate(), RepositoryKey::generate()];
+        RepositoryKey::write_list(&keys, &path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+        assert!(RepositoryKey::read_list(&path).unwrap() == keys);
+        durable::write_file(&path, b"no key\n", 0o600).unwrap();
+        assert!(matches!(RepositoryKey::read_list(&path), Err(BackupError::KeyMalformed(_))));
+    }
+
     /// A repository that one version made must open with the next one.
     #[test]
-    fn the_master_key_of_a_key_never_changes() {
-        let master = RepositoryKey::parse(&"0f".repeat(KEY_BYTES)).unwrap().master();
-        assert_eq!(hex::encode(&master.bytes()[..8]), "9c1506e7ba79612c");
+    fn lock_and_name_of_a_key_never_change() {
+        let key = RepositoryKey::parse(&"0f".repeat(KEY_BYTES)).unwrap();
+        assert_eq!((hex::encode(&key.lock().bytes()[..8]), key.name()), ("LOCK".to_owned(), "NAME".to_owned()));
     }
 }

@@ -8,7 +8,6 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use crate::backup::{Backup, BackupId};
 use crate::error::{BackupError, Result};
 use crate::names::StreamName;
+use crate::store::Store;
 
 /// The folder, in the repository's.
 pub(crate) const FOLDER: &str = "landfall";
@@ -63,20 +63,18 @@ impl Ledger {
         Self { site, snapshots: BTreeMap::new(), indexes: None }
     }
 
-    /// Reads the ledger of the repository in this folder.
-    pub(crate) fn read(root: &Path) -> Result<Found> {
-        let path = root.join(FILE);
-        match std::fs::read(&path) {
+    /// Reads the ledger of a repository.
+    pub(crate) fn read(store: &dyn Store) -> Result<Found> {
+        match store.read(Path::new(FILE)) {
             Ok(bytes) => Ok(Self::parse(&bytes).map_or(Found::Changed, Found::Ledger)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
-            Err(error) => Err(BackupError::io("read", &path, error)),
+            Err(error) => Err(BackupError::io("read", &store.place().join(FILE), error)),
         }
     }
 
-    /// Writes it; it is on the disk when this returns.
-    pub(crate) fn write(&self, root: &Path) -> Result<()> {
-        durable::create_folder_with_mode(&root.join(FOLDER), 0o700)?;
-        Ok(durable::write_file(&root.join(FILE), &self.to_bytes()?, 0o600)?)
+    /// Writes it; it is durable when this returns.
+    pub(crate) fn write(&self, store: &dyn Store) -> Result<()> {
+        store.write(Path::new(FILE), &self.to_bytes()?)
     }
 
     /// A line with the SHA-256 of everything after it, and the ledger as JSON.

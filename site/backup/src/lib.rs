@@ -1,12 +1,12 @@
-//! The backup repository of a site: encrypted, deduplicated backups of streams and small documents in a folder, in the
-//! format of restic. It knows nothing of clusters, releases or journals.
+//! The backup repository of a site: encrypted, deduplicated backups of streams and small documents in a folder or a
+//! bucket, in the format of restic. It knows nothing of clusters, releases or journals.
 //!
 //! **One backup is one snapshot of restic.** `rustic_core` archives several readers at once, so no backup is spread over
 //! snapshots, and plain `restic` lists, restores and prunes what is here. Three things are Landfall's own, since
 //! `rustic_core` has no means for them:
 //!
-//! - *The folder* (`folder.rs`): upstream's backend syncs files but not the names of files. Here a file is durable before
-//!   the next one relies on it, and a snapshot is written after everything that it needs.
+//! - *The place* (`store/`): a folder, or a bucket of an S3 server. Upstream's backend syncs files but not the names of files.
+//!   Here a file is durable before the next one relies on it, and a snapshot is written after everything that it needs.
 //! - *Sizes* (`save/trees.rs`): what is archived from a reader gets size 0 in its tree, because its size is not
 //!   known beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
 //! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here each damage is
@@ -22,10 +22,12 @@ mod change;
 mod check;
 mod copy;
 mod error;
+mod exchange;
 mod folder;
 mod key;
 mod ledger;
 mod library;
+mod master;
 mod names;
 mod proven;
 mod read;
@@ -33,6 +35,7 @@ mod repository;
 mod reserve;
 mod retention;
 mod save;
+mod store;
 mod walk;
 mod whole;
 
@@ -49,3 +52,4 @@ pub use repository::{Backups, Repository};
 pub use reserve::Reserve;
 pub use retention::{BEGINS_LOG, Forgotten, Retention};
 pub use save::NewBackup;
+pub use store::{Bucket, BucketAddress, BucketCredentials, BucketError, Place, Trouble};

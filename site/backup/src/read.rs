@@ -33,6 +33,10 @@ impl Repository {
 
     /// Opens several, in their order; the index is read once.
     pub fn open_backups(&self, ids: &[BackupId]) -> Result<Vec<OpenBackup>> {
+        self.settle(self.open_each(ids))
+    }
+
+    fn open_each(&self, ids: &[BackupId]) -> Result<Vec<OpenBackup>> {
         let found = self.find_all(ids)?;
         let (_, indexed) = self.indexed()?;
         let indexed = Arc::new(indexed);

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use landfall_media::durable;
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
-use rustic_core::{ConfigOptions, Credentials, FileType, Id, KeyOptions};
+use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions};
 use uuid::Uuid;
 
 use crate::backup::{self, Backup, BackupId, BackupKind};
@@ -18,8 +18,10 @@ use crate::folder::{CONFIG, FOLDERS, Folder, View};
 use crate::key::RepositoryKey;
 use crate::ledger::{Found, Ledger};
 use crate::library::{self, Indexed, Opened};
+use crate::master::Master;
 use crate::reserve::Reserve;
-use crate::{walk, whole};
+use crate::store::{Place, Store};
+use crate::{exchange, walk, whole};
 
 /// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
 const PACK_SIZE: ByteSize = ByteSize::mib(16);
@@ -38,9 +40,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The opened backup repository of a site.
 pub struct Repository {
-    root: PathBuf,
+    store: Arc<dyn Store>,
     site: Uuid,
     key: RepositoryKey,
+    master: Master,
     patience: Duration,
     reserve: Reserve,
 }
@@ -64,64 +67,93 @@ pub(crate) enum Lock {
 }
 
 impl Repository {
-    /// Makes an empty repository in this folder, which is created if it is missing; an interrupted creation is finished.
-    /// All of it is on the disk when this returns. A folder that holds anything else is refused.
-    pub fn create(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        durable::create_folder_with_mode(folder, 0o700)?;
-        let repository =
-            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
-        let _lock = repository.lock(Lock::Exclusive)?;
-        repository.refuse_occupied()?;
-        let view = Arc::new(Folder::new(folder, View::default()));
-        for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", folder, error))? {
-            durable::remove_file(&folder.join(Folder::relative(FileType::Key, &id)))?;
+    /// Makes an empty repository in this place, a folder that is created if it is missing; an interrupted creation is finished.
+    /// All of it is durable when this returns. A place that holds anything else is refused.
+    pub fn create(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Self> {
+        let repository = Self::of(&place.into().store(), site, key, Master::random());
+        repository.store.make_root()?;
+        let created = repository.fill();
+        repository.settle(created)?;
+        Ok(repository)
+    }
+
+    fn fill(&self) -> Result<()> {
+        let _lock = self.lock(Lock::Exclusive)?;
+        self.refuse_occupied()?;
+        let view = Arc::new(Folder::new(&self.store, View::default()));
+        for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", self.folder(), error))? {
+            self.store.remove(&Folder::relative(FileType::Key, &id))?;
         }
-        Ledger::new(site).write(folder)?;
+        for file in Master::files(&*self.store)? {
+            self.store.remove(&file)?;
+        }
+        Ledger::new(self.site).write(&*self.store)?;
+        self.master.write(&*self.store, &self.key)?;
         // The pack size does not grow with the repository, and neither does the memory.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
         let made = library::closed(&view)
-            .and_then(|closed| closed.init(&repository.credentials(), &KeyOptions::default(), &config))
-            .and_then(|opened| repository.add_key_file(&opened));
-        made.map_err(|error| library::failure(&view, "create a backup repository", error))?;
-        Ok(repository)
+            .and_then(|closed| closed.init(&self.credentials(), &KeyOptions::default(), &config))
+            .and_then(|opened| self.add_key_file(&opened, &self.key));
+        made.map(drop).map_err(|error| library::failure(&view, "create a backup repository", error))
     }
 
-    /// Opens the repository in this folder, and changes nothing. It refuses a repository of another site and one that
+    /// Opens the repository in this place, and changes nothing. It refuses a repository of another site and one that
     /// the key does not open, and names damage that keeps it from being opened.
-    pub fn open(folder: &Path, site: Uuid, key: &RepositoryKey) -> Result<Self> {
-        let repository =
-            Self { root: folder.to_owned(), site, key: key.clone(), patience: PATIENCE, reserve: Reserve::default() };
-        if !folder.join(CONFIG).try_exists().map_err(|error| BackupError::io("look at", folder, error))? {
+    pub fn open(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Self> {
+        let store = place.into().store();
+        let opened = Self::open_store(&store, site, key);
+        store.failure().map_or(opened, Err)
+    }
+
+    fn open_store(store: &Arc<dyn Store>, site: Uuid, key: &RepositoryKey) -> Result<Self> {
+        let place = store.place();
+        let config = store.size(Path::new(CONFIG)).map_err(|error| BackupError::io("look at", place, error))?;
+        if config.is_none() {
             // Empty folders are what an interrupted creation leaves.
-            return Err(if repository.has_parts()? {
-                BackupError::damaged(folder, "its file config is missing")
+            return Err(if has_parts(store)? {
+                BackupError::damaged(place, "its file config is missing")
             } else {
-                BackupError::NoRepository(folder.to_owned())
+                BackupError::NoRepository(place.to_owned())
             });
         }
         // A ledger that cannot be read refuses nothing: the check reports it.
-        if let Ok(Found::Ledger(Ledger { site: found, .. })) = Ledger::read(folder)
+        if let Ok(Found::Ledger(Ledger { site: found, .. })) = Ledger::read(&**store)
             && found != site
         {
-            return Err(BackupError::OtherSite { folder: folder.to_owned(), found, expected: site });
+            return Err(BackupError::OtherSite { folder: place.to_owned(), found, expected: site });
         }
+        let repository = Self::of(store, site, key, exchange::unlock(store, key)?);
         repository.session(View::default())?;
         Ok(repository)
     }
 
-    /// The site that the repository in this folder belongs to; none where that is not known, since its ledger is lost.
-    pub fn owner(folder: &Path) -> Result<Option<Uuid>> {
-        match Ledger::read(folder)? {
+    fn of(store: &Arc<dyn Store>, site: Uuid, key: &RepositoryKey, master: Master) -> Self {
+        let (store, reserve) = (store.clone(), Reserve::default());
+        Self { store, site, key: key.clone(), master, patience: PATIENCE, reserve }
+    }
+
+    /// The site that the repository in this place belongs to; none where that is not known, since its ledger is lost.
+    pub fn owner(place: impl Into<Place>) -> Result<Option<Uuid>> {
+        match Ledger::read(&*place.into().store())? {
             Found::Ledger(Ledger { site, .. }) => Ok(Some(site)),
             _ => Ok(None),
         }
     }
 
-    /// The repository's folder.
+    /// The repository's folder, or the address of its bucket.
     pub fn folder(&self) -> &Path {
-        &self.root
+        self.store.place()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// This result, unless the repository's place has failed meanwhile: then nothing that was found is certain.
+    pub(crate) fn settle<T>(&self, result: Result<T>) -> Result<T> {
+        self.store.failure().map_or(result, Err)
     }
 
     /// The same repository, whose changes wait this long for another change.
@@ -148,7 +180,7 @@ impl Repository {
     /// Every backup that is complete. A snapshot that cannot be read is left out, with a line in the log: [`Repository::check`]
     /// names it.
     pub fn everything(&self) -> Result<Backups> {
-        let all = self.latest_snapshots()?.into_iter().map(|(backup, _)| backup);
+        let all = self.settle(self.latest_snapshots())?.into_iter().map(|(backup, _)| backup);
         let (full, logs) = all.partition(|backup| backup.kind == BackupKind::Full);
         Ok(Backups { full, logs })
     }
@@ -161,14 +193,14 @@ impl Repository {
     /// The backup of this id, with the snapshot that counts.
     pub(crate) fn find(&self, id: BackupId) -> Result<(Backup, SnapshotFile)> {
         let found = self.find_all(&[id])?.pop();
-        found.ok_or_else(|| BackupError::NoBackup { folder: self.root.clone(), id })
+        found.ok_or_else(|| BackupError::NoBackup { folder: self.folder().to_owned(), id })
     }
 
     /// The backups of these ids, in their order, each with the snapshot that counts.
     pub(crate) fn find_all(&self, ids: &[BackupId]) -> Result<Vec<(Backup, SnapshotFile)>> {
         let mut known: BTreeMap<BackupId, (Backup, SnapshotFile)> =
             self.latest_snapshots()?.into_iter().map(|found| (found.0.id, found)).collect();
-        let missing = |id: &BackupId| BackupError::NoBackup { folder: self.root.clone(), id: *id };
+        let missing = |id: &BackupId| BackupError::NoBackup { folder: self.folder().to_owned(), id: *id };
         ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
 
@@ -176,11 +208,14 @@ impl Repository {
     /// another one is none: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View::default())?;
-        let mut files = folder.files(FileType::Snapshot).map_err(|error| BackupError::io("list", &self.root, error))?;
+        let mut files =
+            folder.files(FileType::Snapshot).map_err(|error| BackupError::io("list", self.folder(), error))?;
         files.sort_unstable();
+        let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Snapshot, id)).collect();
+        self.store.read_ahead(&names);
         let mut found = Vec::new();
         for (id, _) in files {
-            if !whole::is_named_right(&self.root, FileType::Snapshot, &id) {
+            if !whole::is_named_right(&*self.store, FileType::Snapshot, &id) {
                 tracing::warn!(file = %id.to_hex().as_str(), "a snapshot has other bytes than were written");
                 continue;
             }
@@ -218,7 +253,7 @@ impl Repository {
 
     /// Opens the folder for one use.
     pub(crate) fn session(&self, view: View) -> Result<(Arc<Folder>, Opened)> {
-        let folder = Arc::new(Folder::new(&self.root, view));
+        let folder = Arc::new(Folder::new(&self.store, view));
         match library::open(&folder, &self.credentials()) {
             Ok(opened) => Ok((folder, opened)),
             Err(error) => Err(self.why_not_opened(error)),
@@ -227,7 +262,7 @@ impl Repository {
 
     /// Whether the library still opens the folder.
     pub(crate) fn opens(&self) -> bool {
-        library::open(&Arc::new(Folder::new(&self.root, View::default())), &self.credentials()).is_ok()
+        library::open(&Arc::new(Folder::new(&self.store, View::default())), &self.credentials()).is_ok()
     }
 
     /// The same as [`Repository::session`], with the index in memory.
@@ -235,34 +270,36 @@ impl Repository {
         let (folder, opened) = self.session(self.view_of_whole_indexes()?)?;
         match opened.to_indexed() {
             Ok(indexed) => Ok((folder, indexed)),
-            Err(error) => Err(library::damage(&self.root, "its index cannot be read", error)),
+            Err(error) => Err(library::damage(self.folder(), "its index cannot be read", error)),
         }
     }
 
     /// A view without damaged index files, at which the library would stop: what they name counts as missing, and the
     /// rest can be read and added to.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
-        let files = Folder::new(&self.root, View::default()).files(FileType::Index);
-        let files = files.map_err(|error| BackupError::io("list", &self.root, error))?;
-        let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&self.root, FileType::Index, id));
+        let files = Folder::new(&self.store, View::default()).files(FileType::Index);
+        let files = files.map_err(|error| BackupError::io("list", self.folder(), error))?;
+        let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
+        self.store.read_ahead(&names);
+        let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&*self.store, FileType::Index, id));
         let hidden = damaged.map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
         Ok(View { hidden, ..View::default() })
     }
 
     /// Takes the lock of the repository, which ends with the returned file. Waits as long as the repository is patient.
-    pub(crate) fn lock(&self, lock: Lock) -> Result<File> {
-        let folder = File::open(&self.root).map_err(|error| BackupError::io("open", &self.root, error))?;
+    pub(crate) fn lock(&self, lock: Lock) -> Result<Option<File>> {
+        let Some(file) = self.store.lock_file()? else { return Ok(None) };
         let begun = Instant::now();
         loop {
             let locked = match lock {
-                Lock::Shared => folder.try_lock_shared(),
-                Lock::Exclusive => folder.try_lock(),
+                Lock::Shared => file.try_lock_shared(),
+                Lock::Exclusive => file.try_lock(),
             };
             match locked {
-                Ok(()) => return Ok(folder),
+                Ok(()) => return Ok(Some(file)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < self.patience => std::thread::sleep(INTERVAL),
-                Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(self.root.clone())),
-                Err(TryLockError::Error(error)) => return Err(BackupError::io("lock", &self.root, error)),
+                Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(self.folder().to_owned())),
+                Err(TryLockError::Error(error)) => return Err(BackupError::io("lock", self.folder(), error)),
             }
         }
     }
@@ -276,22 +313,20 @@ impl Repository {
         &self.key
     }
 
-    /// Adds the file through which restic's password opens the repository.
-    pub(crate) fn add_key_file(&self, opened: &Opened) -> rustic_core::RusticResult<()> {
-        let options = KeyOptions::default().hostname(self.site.to_string()).username("landfall".to_owned());
-        opened.add_key(&self.key.password(), &options.with_created(true)).map(|_| ())
+    pub(crate) fn master(&self) -> &Master {
+        &self.master
     }
 
     fn credentials(&self) -> Credentials {
-        Credentials::Masterkey(self.key.master().to_library())
+        Credentials::Masterkey(self.master.to_library())
     }
 
     /// Only what an interrupted creation leaves may be in the folder, or the folder of a filesystem's check.
     fn refuse_occupied(&self) -> Result<()> {
-        let at = |error| BackupError::io("list", &self.root, error);
-        let occupied = |found: &str| BackupError::Occupied { folder: self.root.clone(), found: found.to_owned() };
-        for entry in std::fs::read_dir(&self.root).map_err(at)? {
-            let name = entry.map_err(at)?.file_name().to_string_lossy().into_owned();
+        let names = self.store.names().map_err(|error| BackupError::io("list", self.folder(), error))?;
+        let occupied =
+            |found: &str| BackupError::Occupied { folder: self.folder().to_owned(), found: found.to_owned() };
+        for name in names {
             if name == CONFIG {
                 return Err(occupied("a repository already"));
             }
@@ -300,47 +335,30 @@ impl Repository {
                 return Err(occupied(&name));
             }
         }
-        if self.has_parts()? {
+        if has_parts(&self.store)? {
             return Err(occupied("parts of a repository that has lost its file config"));
         }
         Ok(())
     }
 
-    /// Whether there is anything that a backup has stored.
-    fn has_parts(&self) -> Result<bool> {
-        let folder = Folder::new(&self.root, View::default());
-        for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
-            let files = folder.files(kind).map_err(|error| BackupError::io("list", &self.root, error))?;
-            if !files.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// A wrong key and a damaged config look alike: neither can be decrypted. The files of restic's keys distinguish them.
+    /// The key opened the repository already.
     fn why_not_opened(&self, error: Box<rustic_core::RusticError>) -> BackupError {
-        if !self.root.join(CONFIG).exists() {
-            return library::damage(&self.root, "its file config is missing", error);
-        }
-        let folder = Folder::new(&self.root, View::default());
-        let Ok(keys) = folder.files(FileType::Key) else {
-            return library::damage(&self.root, "its files cannot be listed", error);
-        };
-        let (whole, damaged): (Vec<Id>, Vec<Id>) =
-            keys.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&self.root, FileType::Key, id));
-        if whole.is_empty() {
-            return library::damage(&self.root, "neither config nor a file in keys can be read", error);
-        }
-        let hidden = damaged.iter().map(|id| Folder::relative(FileType::Key, id)).collect();
-        let folder = Arc::new(Folder::new(&self.root, View { hidden, ..View::default() }));
-        let password = Credentials::Password(self.key.password().to_string());
-        match library::open(&folder, &password) {
-            Err(other) if other.is_incorrect_password() => BackupError::WrongKey(self.root.clone()),
-            Err(_) => library::damage(&self.root, "its file config is changed", error),
-            Ok(_) => library::damage(&self.root, "it was not created by Landfall", error),
+        let is_there = matches!(self.store.size(Path::new(CONFIG)), Ok(Some(_)));
+        let what = if is_there { "its file config is changed" } else { "its file config is missing" };
+        library::damage(self.folder(), what, error)
+    }
+}
+
+/// Whether there is anything in this place that a backup has stored.
+fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
+    let folder = Folder::new(store, View::default());
+    for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
+        let files = folder.files(kind).map_err(|error| BackupError::io("list", store.place(), error))?;
+        if !files.is_empty() {
+            return Ok(true);
         }
     }
+    Ok(false)
 }
 
 /// The snapshot of each backup that counts, oldest first. A mark that was interrupted leaves two snapshots of one backup,

@@ -113,6 +113,14 @@ impl Repository {
         part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Result<Parting>,
         options: &PruneOptions,
     ) -> Result<Forgotten> {
+        self.settle(self.part_with(part, options))
+    }
+
+    fn part_with(
+        &self,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Result<Parting>,
+        options: &PruneOptions,
+    ) -> Result<Forgotten> {
         let mut change = Change::begin(self)?;
         let Parting { kept, dropped, removed } = part(self.all_snapshots()?)?;
         // A lost backup is named until every backup of its time is gone.

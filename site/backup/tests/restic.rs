@@ -164,3 +164,40 @@ fn what_restic_rewrites_is_still_a_backup() {
     restic(folder, &["check", "--read-data"]);
     assert_eq!(repository.check(&Silent).unwrap(), []);
 }
+
+#[test]
+#[ignore = "needs restic, which `cargo xtask test` installs"]
+fn restic_accepts_the_new_key_and_refuses_the_former_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (former, new) = (RepositoryKey::generate(), RepositoryKey::generate());
+    former.write_new(&folder.join("key")).unwrap();
+    let repository = Repository::create(&folder.join("backups"), SITE, &former).unwrap();
+    let rows = data(5, 100_000);
+    save(&repository, "2026-11-20T12:00:00Z", &rows);
+    repository.admit(&new).unwrap();
+    restic(folder, &["check"]);
+    // A password that a person added stays, and is counted.
+    std::fs::copy(folder.join("key"), folder.join("former")).unwrap();
+    landfall_media::durable::write_file(&folder.join("own"), b"a person's password", 0o600).unwrap();
+    restic(folder, &["key", "add", "--new-password-file", folder.join("own").to_str().unwrap()]);
+    std::fs::remove_file(folder.join("key")).unwrap();
+    new.write_new(&folder.join("key")).unwrap();
+    let repository = Repository::open(&folder.join("backups"), SITE, &new).unwrap();
+    assert_eq!(repository.shut_out(std::slice::from_ref(&former)).unwrap(), 1);
+
+    restic(folder, &["check", "--read-data"]);
+    let listed = json(folder, &["snapshots", "--json"]);
+    let id = listed[0]["id"].as_str().unwrap();
+    assert_eq!(digest(&restic(folder, &["dump", id, "/postgres/database"])), digest(&rows));
+    let refused = Command::new("restic")
+        .args(["--no-cache", "snapshots", "--repo"])
+        .arg(folder.join("backups"))
+        .arg("--password-file")
+        .arg(folder.join("former"))
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("wrong password or no key found"), "{said}");
+}

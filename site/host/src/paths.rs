@@ -69,6 +69,10 @@ impl SitePaths {
         backup_repository = "/var/lib/landfall/backups/repository";
         /// The key of the backup repository, readable by root only.
         backup_key = "/var/lib/landfall/backups/key";
+        /// The key that takes the place of the backup repository's, while keys are exchanged.
+        backup_key_next = "/var/lib/landfall/backups/key-next";
+        /// Keys of the backup repository before, newest first: copies that were away when keys were exchanged open with one of them.
+        backup_keys_former = "/var/lib/landfall/backups/keys-former";
         /// There since a person has seen the key of the backup repository.
         backup_key_printed = "/var/lib/landfall/backups/key-printed";
         /// What became of the latest copies on other disks.

@@ -195,6 +195,11 @@ pub fn ensure_helm() -> Result<PathBuf> {
     Ok(node_pack::HELM.ensure(&Workshop::open()?)?.join("helm"))
 }
 
+/// The program `versitygw`, a server of S3 that only tests use.
+pub fn ensure_versitygw() -> Result<PathBuf> {
+    Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
+}
+
 /// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;

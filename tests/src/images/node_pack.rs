@@ -172,6 +172,16 @@ pub const HELM: GoModule = GoModule {
     variables: &[("helm.sh/helm/v3/internal/version.version", "{version}")],
 };
 
+/// A server of S3 over a folder, to which tests copy backups. It is no part of a node pack.
+pub const VERSITYGW: GoModule = GoModule {
+    name: "versitygw",
+    upstream: "github.com/versity/versitygw",
+    stamp: None,
+    programs: &[Program { package: "github.com/versity/versitygw/cmd/versitygw", file: "versitygw" }],
+    build: Build::Go,
+    variables: &[("main.Version", "{version}")],
+};
+
 /// The base with Debian's nft and its nft-based iptables, for programs that write packet-filter rules.
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };

@@ -193,6 +193,7 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let name = machine.run("hostname")?.stdout.trim().to_owned();
     let checked = engineer.landfall(&["backup", "check", "--copy", DISK])?.report("backup check --copy")?;
     ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
+    exchanges_the_key(engineer)?;
     let again = engineer.landfall(&["backup", "copy"])?.report("backup copy")?;
     ensure!(again["copies"][0]["count"] == 1 && again["copies"][0]["copied"] == json!([]), "{again}");
     let repository = format!("{DISK}/landfall-backups-{name}");
@@ -208,6 +209,23 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     ensure!(copied["copies"][0]["copied"][0]["id"] == backup, "{copied}");
     machine.run(&format!("umount {DISK} && rmdir {DISK}"))?;
     printer::note("proved: another disk has a copy of each proven backup, and one that is missing is reported");
+    Ok(())
+}
+
+/// The key is exchanged here and in the copies, which are as they were.
+fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
+    let key = || engineer.landfall(&["backup", "key"])?.report("backup key");
+    let former = key()?;
+    let new = engineer.landfall(&["backup", "key", "rotate"])?.report("backup key rotate")?;
+    ensure!(new["waiting"] == json!([]) && new["key"] != former["key"], "the new key is {new}");
+    ensure!(key()?["key"] == new["key"], "another key than the new one is printed");
+    let notes = engineer.status()?["notes"].to_string();
+    ensure!(!notes.contains("landfall backup key"), "the status reminds of a key that was printed: {notes}");
+    for arguments in [&["backup", "check"][..], &["backup", "check", "--copy", DISK]] {
+        let checked = engineer.landfall(arguments)?.report("backup check with a new key")?;
+        ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
+    }
+    printer::note("proved: a new key opens the backups and their copies");
     Ok(())
 }
 

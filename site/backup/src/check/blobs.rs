@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -15,9 +15,10 @@ use rustic_core::{BlobId, FileType, Id};
 use super::damage::{Part, What};
 use super::survey::{Survey, state};
 use crate::error::Result;
-use crate::folder::{Folder, forget_cached};
+use crate::folder::Folder;
 use crate::library::{self, Indexed};
 use crate::read::checked_blob;
+use crate::store::{Store, forget_cached};
 
 /// Packs that are read at a time, at most: a check leaves processors to running software.
 const WORKERS: usize = 4;
@@ -40,12 +41,12 @@ pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progr
     let packs = described(indexed, survey)?;
     let (next, findings) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = available_parallelism().map_or(1, NonZero::get).min(WORKERS);
-    let root = survey.root.clone();
+    let store = survey.store.clone();
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let finding = examine(indexed, &root, pack, progress);
+                    let finding = examine(indexed, &*store, pack, progress);
                     findings.lock().unwrap_or_else(PoisonError::into_inner).extend(finding);
                 }
             });
@@ -64,7 +65,8 @@ pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progr
 pub(super) fn check_names(survey: &mut Survey, progress: &dyn Progress) {
     for (id, _) in survey.packs.clone() {
         let file = Folder::relative(FileType::Pack, &id);
-        if let Some(what) = state(&survey.root.join(&file), &id, &mut |bytes| progress.event(Event::Advanced { bytes }))
+        if let Some(what) =
+            state(&*survey.store.clone(), &file, &id, &mut |bytes| progress.event(Event::Advanced { bytes }))
         {
             survey.note(Part::Pack, file, what);
         }
@@ -72,7 +74,7 @@ pub(super) fn check_names(survey: &mut Survey, progress: &dyn Progress) {
 }
 
 fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
-    let unread = |error| library::damage(&survey.root, "an index file cannot be read", error);
+    let unread = |error| library::damage(survey.store.place(), "an index file cannot be read", error);
     let mut packs: BTreeMap<Id, Vec<(BlobType, BlobId)>> =
         survey.packs.iter().map(|(id, _)| (*id, Vec::new())).collect();
     for read in indexed.stream_files::<IndexFile>().map_err(unread)? {
@@ -88,12 +90,12 @@ fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
     Ok(packs.into_iter().collect())
 }
 
-fn examine(indexed: &Indexed, root: &Path, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
-    let path = root.join(Folder::relative(FileType::Pack, id));
-    let what = state(&path, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
+fn examine(indexed: &Indexed, store: &dyn Store, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
+    let (root, file) = (store.place(), Folder::relative(FileType::Pack, id));
+    let what = state(store, &file, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
     // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.
     let is_bad = |(kind, blob): &&(BlobType, BlobId)| checked_blob(indexed, root, *blob, *kind).is_err();
     let bad: Vec<_> = blobs.iter().filter(is_bad).copied().collect();
-    forget_cached(&path);
+    forget_cached(&root.join(file));
     (what.is_some() || !bad.is_empty()).then_some(Finding { id: *id, what, bad })
 }

@@ -13,7 +13,7 @@ use crate::names::StreamName;
 pub enum Part {
     /// What makes the folder a repository. Without it nothing can be read.
     Config,
-    /// What restic's password opens. Landfall reads the repository without it, and the next change writes it again.
+    /// One of the two files that a key opens. The other one is enough, and the next change writes this one again.
     Key,
     /// A backup's facts and the way to its data.
     Snapshot,

@@ -21,6 +21,10 @@ impl Repository {
     /// Reads all data of the repository, and returns all damage in the order of its files; nothing if every backup can be
     /// restored. It changes nothing, and may run beside readers, but not beside a change.
     pub fn check(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
+        self.settle(self.check_all(progress))
+    }
+
+    fn check_all(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
         let _lock = self.lock(Lock::Shared)?;
         let mut survey = Survey::of(self)?;
         let total_bytes = Some(survey.pack_bytes());

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustic_core::{FileType, Id};
 
@@ -9,12 +10,13 @@ use super::damage::{Damage, Part, What};
 use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, Folder, View};
 use crate::ledger::{self, Found, Ledger};
+use crate::master::{Master, Sealed};
 use crate::repository::Repository;
-use crate::whole;
+use crate::store::Store;
 
 /// What is known before data is read.
 pub(super) struct Survey {
-    pub root: PathBuf,
+    pub store: Arc<dyn Store>,
     /// The ledger, if it can be read.
     pub ledger: Option<Ledger>,
     /// Snapshots that are whole.
@@ -27,19 +29,20 @@ pub(super) struct Survey {
 
 impl Survey {
     pub(super) fn of(repository: &Repository) -> Result<Self> {
-        let root = repository.folder().to_owned();
-        let folder = Folder::new(&root, View::default());
-        let list = |kind| folder.files(kind).map_err(|error| BackupError::io("list", &root, error));
+        let store = repository.store().clone();
+        let folder = Folder::new(&store, View::default());
+        let list = |kind| folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error));
         let packs = list(FileType::Pack)?;
         let ids = |kind| -> Result<Vec<Id>> { Ok(list(kind)?.into_iter().map(|(id, _)| id).collect()) };
         let (keys, indexes, snapshots) = (ids(FileType::Key)?, ids(FileType::Index)?, ids(FileType::Snapshot)?);
 
-        let mut survey = Self { root, ledger: None, snapshots: Vec::new(), packs, damage: Vec::new() };
+        let mut survey = Self { store, ledger: None, snapshots: Vec::new(), packs, damage: Vec::new() };
         survey.look_at_config(repository);
         survey.look_at_ledger();
         if survey.whole(FileType::Key, &keys).is_empty() && keys.is_empty() {
             survey.note(Part::Key, PathBuf::from(FileType::Key.dirname()), What::Missing);
         }
+        survey.look_at_sealed_master(repository);
         survey.whole(FileType::Index, &indexes);
         survey.snapshots = survey.whole(FileType::Snapshot, &snapshots);
         survey.miss(&indexes, &snapshots);
@@ -61,7 +64,7 @@ impl Survey {
 
     /// The key decrypted the config when the repository was opened. So if it no longer does, the config has changed.
     fn look_at_config(&mut self, repository: &Repository) {
-        let what = match std::fs::read(self.root.join(CONFIG)) {
+        let what = match self.store.read(Path::new(CONFIG)) {
             Ok(_) => (!repository.opens()).then_some(What::Changed),
             Err(error) => Some(what_of(&error)),
         };
@@ -70,8 +73,19 @@ impl Survey {
         }
     }
 
+    fn look_at_sealed_master(&mut self, repository: &Repository) {
+        let what = match Master::read(&*self.store, repository.key()) {
+            Ok(Sealed::Master(_)) => return,
+            Ok(Sealed::Missing) => What::Missing,
+            Ok(Sealed::Changed) => What::Changed,
+            Err(BackupError::Io { source, .. }) => what_of(&source),
+            Err(error) => What::Unreadable(error.to_string()),
+        };
+        self.note(Part::Key, Master::file_of(repository.key()), what);
+    }
+
     fn look_at_ledger(&mut self) {
-        let what = match Ledger::read(&self.root) {
+        let what = match Ledger::read(&*self.store) {
             Ok(Found::Ledger(ledger)) => {
                 self.ledger = Some(ledger);
                 return;
@@ -87,9 +101,10 @@ impl Survey {
     /// Those of these files that have their bytes; the others are noted.
     fn whole(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
         let mut whole = Vec::new();
+        self.store.read_ahead(&ids.iter().map(|id| Folder::relative(kind, id)).collect::<Vec<_>>());
         for id in ids {
             let file = Folder::relative(kind, id);
-            match state(&self.root.join(&file), id, &mut |_| {}) {
+            match state(&*self.store, &file, id, &mut |_| {}) {
                 None => whole.push(*id),
                 Some(what) => self.note(part_of(kind), file, what),
             }
@@ -116,8 +131,8 @@ impl Survey {
 }
 
 /// How a file is damaged, if it is. `advance` gets the number of bytes of each piece that is read.
-pub(super) fn state(path: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<What> {
-    match whole::digest(path, advance) {
+pub(super) fn state(store: &dyn Store, file: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<What> {
+    match store.digest(file, advance) {
         Ok(found) if found == *id => None,
         Ok(_) => Some(What::Changed),
         Err(error) => Some(what_of(&error)),

@@ -61,7 +61,7 @@ impl Repository {
         let mut change = Change::begin(self)?;
         let before = Written::of(self)?;
         let sources = Source::sorted(new.streams, new.documents);
-        match self.store(snapshot, sources, new.time) {
+        match self.store_everything(snapshot, sources, new.time) {
             Ok((snapshot, backup)) => {
                 change.add(snapshot.id, &backup)?;
                 change.finish()?;
@@ -80,7 +80,7 @@ impl Repository {
     }
 
     /// Stores everything, the snapshot last.
-    fn store(
+    fn store_everything(
         &self,
         snapshot: SnapshotFile,
         sources: Vec<Source<'_>>,

@@ -4,18 +4,13 @@
 //! header's length. The header has one entry for each blob: its type, its sealed length and its id. Sealed is a nonce, the
 //! ciphertext of AES-256 in counter mode, and its Poly1305-AES authentication.
 
-use aes256ctr_poly1305aes::aead::Aead as _;
-use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
-use rand::RngExt as _;
 use rustic_core::{FileType, Id};
 use serde::Serialize;
 
 use crate::error::{BackupError, Result};
 use crate::folder::Folder;
-use crate::key::Master;
+use crate::master::Master;
 use crate::whole;
-
-const NONCE_BYTES: usize = 16;
 
 /// The type of a tree that is not compressed, in a pack's header.
 const TREE: u8 = 1;
@@ -47,29 +42,21 @@ struct IndexBlob {
 pub(super) fn store_trees(folder: &Folder, master: &Master, trees: &Trees) -> Result<()> {
     let (mut pack, mut header, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
     for (id, bytes) in trees {
-        let sealed = seal(master, bytes)?;
+        let sealed = master.seal(bytes)?;
         header.push(TREE);
         header.extend(length(&sealed)?.to_le_bytes());
         header.extend(hex::decode(id.to_hex().as_str()).map_err(|error| BackupError::Bug(error.to_string()))?);
         blobs.push(IndexBlob { id: *id, kind: "tree", offset: pack.len(), length: sealed.len() });
         pack.extend(sealed);
     }
-    let header = seal(master, &header)?;
+    let header = master.seal(&header)?;
     pack.extend(&header);
     pack.extend(length(&header)?.to_le_bytes());
     let id = whole::digest_of_bytes(&pack);
     folder.store(FileType::Pack, &id, &pack)?;
     let index = serde_json::to_vec(&IndexFile { packs: [IndexPack { id, blobs }] });
-    let index = seal(master, &index.map_err(|error| BackupError::Bug(error.to_string()))?)?;
-    Ok(folder.store(FileType::Index, &whole::digest_of_bytes(&index), &index)?)
-}
-
-fn seal(master: &Master, plain: &[u8]) -> Result<Vec<u8>> {
-    let nonce: [u8; NONCE_BYTES] = rand::rng().random();
-    let cipher = Aes256CtrPoly1305Aes::new(Key::from_slice(master.bytes()));
-    let sealed = cipher.encrypt(Nonce::from_slice(&nonce), plain);
-    let sealed = sealed.map_err(|error| BackupError::Bug(format!("a tree was not sealed: {error}")))?;
-    Ok([&nonce, sealed.as_slice()].concat())
+    let index = master.seal(&index.map_err(|error| BackupError::Bug(error.to_string()))?)?;
+    folder.store(FileType::Index, &whole::digest_of_bytes(&index), &index)
 }
 
 fn length(bytes: &[u8]) -> Result<u32> {

@@ -30,7 +30,7 @@ pub(super) fn with_sizes(repository: &Repository, root: TreeId, streams: &[Strea
         }
     }
     if !rewriting.trees.is_empty() {
-        sealed::store_trees(&folder, &repository.key().master(), &rewriting.trees)?;
+        sealed::store_trees(&folder, repository.master(), &rewriting.trees)?;
     }
     Ok(root)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use landfall_media::durable;
 use rustic_core::FileType;
 
 use crate::error::{BackupError, Result};
@@ -30,7 +29,7 @@ impl Written {
     pub(super) fn remove_later(&self, repository: &Repository) -> Result<()> {
         for kind in KINDS {
             for file in files(repository, kind)?.into_iter().filter(|file| !self.0.contains(file)) {
-                durable::remove_file(&repository.folder().join(file))?;
+                repository.store().remove(&file)?;
             }
         }
         Ok(())
@@ -38,8 +37,7 @@ impl Written {
 }
 
 fn files(repository: &Repository, kind: FileType) -> Result<Vec<PathBuf>> {
-    let root = repository.folder();
-    let found = Folder::new(root, View::default()).files(kind);
-    let found = found.map_err(|error| BackupError::io("list", root, error))?;
+    let found = Folder::new(repository.store(), View::default()).files(kind);
+    let found = found.map_err(|error| BackupError::io("list", repository.folder(), error))?;
     Ok(found.into_iter().map(|(id, _)| Folder::relative(kind, &id)).collect())
 }

@@ -120,12 +120,12 @@ fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, older, data) = with_older(folder.path());
     let root = repository.folder();
-    let Found::Ledger(mut ledger) = Ledger::read(root).unwrap() else { panic!("no ledger") };
+    let Found::Ledger(mut ledger) = Ledger::read(&**repository.store()).unwrap() else { panic!("no ledger") };
     let new = random(52, 5 * MIB);
     let cut = save(&repository, "2026-11-21T12:00:00Z", &[("database", &new)]).unwrap();
     std::fs::remove_file(root.join("snapshots").join(cut.id.to_string())).unwrap();
     ledger.indexes = None;
-    ledger.write(root).unwrap();
+    ledger.write(&**repository.store()).unwrap();
     let temporary = root.join(format!("data/0f/.{}.landfall-temporary", "0f".repeat(32)));
     durable::write_file(&temporary, b"half a pack", 0o600).unwrap();
     assert_only_older(&repository, &older, &data);

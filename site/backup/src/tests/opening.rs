@@ -39,18 +39,29 @@ fn a_damaged_config_is_not_a_wrong_key() {
 }
 
 #[test]
-fn restics_key_file_is_not_needed_and_is_replaced_by_the_next_backup() {
+fn either_file_of_the_key_is_enough_and_the_next_backup_writes_the_other_again() {
     let kept = empty();
     let root = kept.repository.folder();
     let saved = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
-    let key_files = || root.join("keys").read_dir().unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    assert_eq!(key_files().len(), 1);
-    std::fs::remove_file(&key_files()[0]).unwrap();
-    let reopened = Repository::open(root, SITE, &kept.key).unwrap();
-    assert_eq!(read(&reopened, saved.id, "database").unwrap(), b"rows");
-    save(&reopened, "2026-11-21T12:00:00Z", &[("database", b"more rows")]).unwrap();
-    assert_eq!(key_files().len(), 1);
-    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+    let key_file = || {
+        let mut found = root.join("keys").read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let first = found.next();
+        assert!(found.next().is_none());
+        first
+    };
+    let sealed = root.join(crate::master::Master::file_of(&kept.key));
+    for (index, lost) in [key_file().unwrap(), sealed.clone()].into_iter().enumerate() {
+        std::fs::remove_file(&lost).unwrap();
+        let reopened = Repository::open(root, SITE, &kept.key).unwrap();
+        assert_eq!(reopened.check(&landfall_progress::Silent).unwrap().len(), 1);
+        assert_eq!(read(&reopened, saved.id, "database").unwrap(), b"rows");
+        save(&reopened, &format!("2026-11-21T12:0{index}:00Z"), &[("database", b"more rows")]).unwrap();
+        assert!(key_file().is_some() && sealed.exists());
+        assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+    }
+    std::fs::remove_file(key_file().unwrap()).unwrap();
+    put(&sealed, b"00\n");
+    assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_DAMAGED);
 }
 
 #[test]

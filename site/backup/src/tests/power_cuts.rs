@@ -42,20 +42,27 @@ impl Disk {
 
     /// Runs the operation, and looks at every state that a power cut in it may leave. Returns how many there are.
     fn cut(self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left)) -> usize {
+        let check = |disk: &Self| assert_eq!(disk.backups().check(&Silent).unwrap(), []);
+        self.cut_with(operation, look, check)
+    }
+
+    /// The same, with what must be true once the operation was repeated. The disk is as it was before at the end.
+    fn cut_with(&self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left), repeated: impl Fn(&Self)) -> usize {
         let recording = Recording::begin(&self.folder).unwrap();
-        operation(&self);
+        operation(self);
         let states = recording.end(&FATES);
         let last = states.iter().map(|left| left.edge).max().unwrap();
-        assert!(last > 20, "there are more edges than {last}");
+        assert!(last > 8, "there are more edges than {last}");
         std::fs::remove_dir_all(&self.folder).unwrap();
         for left in &states {
             left.place(&self.folder).unwrap();
-            look(&self, left);
+            look(self, left);
             // The operation is repeated, as the next night or a person repeats it.
-            operation(&self);
-            assert_eq!(self.backups().check(&Silent).unwrap(), [], "repeated after {}", named(left));
+            operation(self);
+            repeated(self);
             std::fs::remove_dir_all(&self.folder).unwrap();
         }
+        states.iter().find(|left| left.edge == 0).unwrap().place(&self.folder).unwrap();
         states.len()
     }
 }
@@ -176,4 +183,36 @@ fn a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again() {
         },
     );
     assert!(states > 20, "{states}");
+}
+
+#[test]
+fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_without_one() {
+    let test =
+        "tests::power_cuts::a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_without_one";
+    let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
+    let (disk, new) = (Disk::new(&tmpfs), RepositoryKey::generate());
+    save_day(&disk.backups(), 0);
+    let open = |disk: &Disk, key: &RepositoryKey| Repository::open(&disk.folder.join("backups"), SITE, key);
+    let is_refused = |disk: &Disk, key: &RepositoryKey| matches!(open(disk, key), Err(BackupError::WrongKey(_)));
+    // The half during which both keys open it.
+    let admit = |disk: &Disk| disk.backups().admit(&new).unwrap();
+    let states = disk.cut_with(
+        admit,
+        |disk, left| assert_eq!(days(&disk.backups(), left), [0], "the former key opens it after {}", named(left)),
+        |disk| assert_eq!(open(disk, &new).unwrap().check(&Silent).unwrap(), []),
+    );
+    assert!(states > 15, "{states}");
+    // The half at the end of which only the new one does.
+    disk.backups().admit(&new).unwrap();
+    let states = disk.cut_with(
+        |disk| {
+            let others = open(disk, &new).unwrap().shut_out(std::slice::from_ref(&disk.key)).unwrap();
+            assert_eq!(others, 0);
+        },
+        |disk, left| {
+            assert_eq!(days(&open(disk, &new).unwrap(), left), [0], "the new key opens it after {}", named(left))
+        },
+        |disk| assert!(is_refused(disk, &disk.key) && !is_refused(disk, &new)),
+    );
+    assert!(states > 15, "{states}");
 }

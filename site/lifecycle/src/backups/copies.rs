@@ -1,30 +1,26 @@
-//! Copies of the backups on other disks: proven backups, each with its proof, and log backups, in a repository of its own that the same
-//! key opens. A folder that cannot take a copy costs no backup, neither here nor there.
+//! Copies of the backups on other disks and in buckets: proven backups, each with its proof, and log backups, in a repository of its
+//! own that the same key opens. A place that cannot take a copy costs no backup, neither here nor there.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, Backups, Repository, Retention};
+use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, Backups, Place, Repository, Retention};
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
-use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BackupFolder, BackupSummary, unusable};
+use super::copy_place::{self, refuse_same_disk};
+use super::{BackupFolder, BackupSummary, exchange, unusable};
+use crate::configuration::BucketSettings;
 
-/// The name of a repository of copies, before that of the node: several sites may share a disk.
-const PREFIX: &str = "landfall-backups-";
-
-/// A folder that has the proven backups now.
+/// A folder or bucket that has the proven backups now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupCopies {
-    /// The repository in it.
+    /// The repository in it: its folder, or its address.
     pub repository: PathBuf,
     /// Backups that were copied now, oldest first.
     pub copied: Vec<BackupSummary>,
@@ -41,15 +37,18 @@ pub(crate) struct Copies<'a> {
     pub paths: &'a SitePaths,
     /// The name of the node.
     pub node: &'a str,
+    pub buckets: &'a [BucketSettings],
     pub retention: Retention,
     pub progress: &'a dyn Progress,
 }
 
 impl Copies<'_> {
-    /// Copies each proven backup that the folder lacks and that the retention keeps. What it no longer keeps is removed first, which
+    /// Copies each proven backup that the folder or bucket lacks and that the retention keeps. What it no longer keeps is removed first, which
     /// makes room. A backup that cannot be copied keeps no other from its copy.
     pub(crate) fn bring_up_to_date(&self, source: &Repository, folder: &Path) -> Result<BackupCopies, StepError> {
         let copies = self.open_or_create(source, folder)?;
+        // It may have been away when keys were exchanged.
+        exchange::shut_out_former(self.paths, &copies)?;
         let now = Timestamp::now();
         let forgotten = copies.forget(self.retention, now).map_err(unusable);
         let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
@@ -59,8 +58,8 @@ impl Copies<'_> {
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
             match source.copy_to(backup.id, &copies) {
                 Ok(()) => added.push(summary),
-                // The disk takes no more.
-                Err(error @ BackupError::Durable(_)) => return Err(unusable(error)),
+                // The disk or the bucket takes no more.
+                Err(error @ (BackupError::Durable(_) | BackupError::Bucket(_))) => return Err(unusable(error)),
                 Err(error) => failure = failure.or(Some(unusable(error))),
             }
         }
@@ -81,43 +80,34 @@ impl Copies<'_> {
         })
     }
 
-    /// Opens the copies in a folder, whatever became of the backups themselves. Changes nothing.
-    pub(crate) fn open(&self, folder: &Path) -> Result<Repository, StepError> {
-        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
-        let owner = Repository::owner(&path).map_err(unusable)?;
-        Repository::open(&path, owner.unwrap_or_default(), &key).map_err(unusable)
+    /// Opens the copies in a place, whatever became of the backups themselves, also where only a former key opens them yet. Changes
+    /// nothing.
+    pub(crate) fn open(&self, place: &Path) -> Result<Repository, StepError> {
+        let repository = self.repository(place)?;
+        let owner = Repository::owner(&repository).map_err(unusable)?;
+        let opened = exchange::open_with_any(self.paths, &repository, owner.unwrap_or_default());
+        opened.map(|(repository, _)| repository).map_err(unusable)
     }
 
-    fn open_or_create(&self, source: &Repository, folder: &Path) -> Result<Repository, StepError> {
-        self.refuse_same_disk(folder)?;
-        let (path, key) = (self.repository(folder), BackupFolder::of(self.paths).key()?);
-        match Repository::open(&path, source.site(), &key) {
-            Err(BackupError::NoRepository(_)) => Repository::create(&path, source.site(), &key).map_err(unusable),
-            opened => opened.map_err(unusable),
+    /// Lets the site's key open the copies in a place, if there are any; a former key opens them, too.
+    pub(crate) fn admit_key(&self, source: &Repository, place: &Path) -> Result<Option<Repository>, StepError> {
+        refuse_same_disk(self.paths, place)?;
+        match exchange::open_copies(self.paths, &self.repository(place)?, source.site()) {
+            Err(BackupError::NoRepository(_)) => Ok(None),
+            opened => opened.map(Some).map_err(unusable),
         }
     }
 
-    fn repository(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("{PREFIX}{}", self.node))
+    fn open_or_create(&self, source: &Repository, place: &Path) -> Result<Repository, StepError> {
+        if let Some(copies) = self.admit_key(source, place)? {
+            return Ok(copies);
+        }
+        let key = BackupFolder::of(self.paths).key()?;
+        Repository::create(&self.repository(place)?, source.site(), &key).map_err(unusable)
     }
 
-    /// A copy on the disk of the data would be lost with it. A disk that is not mounted looks like that of the data or of the system.
-    fn refuse_same_disk(&self, folder: &Path) -> Result<(), StepError> {
-        let refused = |what: String| Err(StepError::new(codes::BACKUP_COPY_PLACE, what));
-        let shown = folder.display();
-        if !folder.is_dir() {
-            return refused(format!("{shown} is not a folder"));
-        }
-        let device = |path: &Path| {
-            fs_err::metadata(path).map(|metadata| metadata.dev()).map_err(|error| files::failed("look at", path, error))
-        };
-        let own = [self.paths.data(), self.paths.backups(), self.paths.backup_repository(), self.paths.host("/")];
-        for path in own.iter().filter(|path| path.exists()) {
-            if device(folder)? == device(path)? {
-                return refused(format!("{shown} is on the same filesystem as {}", path.display()));
-            }
-        }
-        Ok(())
+    fn repository(&self, place: &Path) -> Result<Place, StepError> {
+        copy_place::repository(self.paths, self.buckets, place, self.node)
     }
 }
 
@@ -158,7 +148,7 @@ fn joined(some: &[Backup], others: &[Backup]) -> Vec<Backup> {
 #[cfg(test)]
 mod tests {
     use landfall_backup::{BackupKind, NewBackup, Proof};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::{Coded, codes};
     use landfall_media::durable;
     use landfall_media::progress::Silent;
     use uuid::Uuid;
@@ -190,7 +180,7 @@ mod tests {
     fn a_folder_gets_each_proven_backup_once_and_keeps_as_many_as_it_should() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
-        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
         save(&source, "2026-11-19T12:00:00Z", true);
         save(&source, "2026-11-20T12:00:00Z", false);
         let made = copies.bring_up_to_date(&source, disk.path()).unwrap();
@@ -211,7 +201,7 @@ mod tests {
         let (root, paths) = host();
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);
-        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
         for folder in [root.path().to_owned(), root.path().join("not-there")] {
             let refused = copies.bring_up_to_date(&source, &folder).unwrap_err();
             assert_eq!(refused.code(), codes::BACKUP_COPY_PLACE);
@@ -223,7 +213,8 @@ mod tests {
     fn a_backup_that_is_lost_or_of_another_time_keeps_no_other_from_its_copy() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
-        let copies = Copies { paths: &paths, node: "node-1", retention: Retention::default(), progress: &Silent };
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
         // The clock was wrong for a night.
         save(&source, "2030-01-01T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 1);
@@ -246,6 +237,32 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_was_away_when_keys_were_exchanged_gets_the_new_key_with_its_next_copy() {
+        let ((_root, paths), disk) = (host(), other_disk());
+        let folder = BackupFolder::of(&paths);
+        let source = folder.open_or_create().unwrap();
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        save(&source, "2026-11-19T12:00:00Z", true);
+        copies.bring_up_to_date(&source, disk.path()).unwrap();
+        let first = folder.key().unwrap();
+        for _ in 0..2 {
+            exchange::admit_new_key(&paths, &folder.open().unwrap().unwrap()).unwrap();
+            folder.mark_printed().unwrap();
+            exchange::shut_out_former(&paths, &folder.open().unwrap().unwrap()).unwrap();
+        }
+        let (source, new) = (folder.open().unwrap().unwrap(), folder.key().unwrap());
+        let there = disk.path().join("landfall-backups-node-1");
+        let opens = |key: &landfall_backup::RepositoryKey| Repository::open(&there, source.site(), key).is_ok();
+        assert!(opens(&first) && !opens(&new));
+        assert_eq!(copies.open(disk.path()).unwrap().backups().unwrap().len(), 1, "a check reads it before that");
+        save(&source, "2026-11-20T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        assert!(!opens(&first) && opens(&new));
+        assert_eq!(copies.open(disk.path()).unwrap().check(&Silent).unwrap(), []);
+    }
+
+    #[test]
     fn a_disk_of_another_site_is_left_alone() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
@@ -253,7 +270,7 @@ mod tests {
         let key = BackupFolder::of(&paths).key().unwrap();
         let theirs = disk.path().join("landfall-backups-node-1");
         Repository::create(&theirs, Uuid::from_u128(8), &key).unwrap();
-        let copies = Copies { paths: &paths, node: "node-1", retention: ONE_DAY, progress: &Silent };
+        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
         let refused = copies.bring_up_to_date(&source, disk.path()).unwrap_err();
         assert_eq!(refused.code(), codes::BACKUP_OTHER_SITE);
     }

@@ -1,4 +1,4 @@
-//! What became of the latest copy into each folder. The status shows it without a look at disks that may be away or slow.
+//! What became of the latest copy into each folder and bucket. The status shows it without a look at disks that may be away or slow.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::BackupCopies;
 
-/// The latest copy into a folder.
+/// The latest copy into a folder or bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyRecord {
-    /// The folder.
+    /// The folder, or `s3:NAME` of a bucket.
     pub folder: PathBuf,
     /// When copies were last made there, or tried to be, RFC 3339 in UTC; none where it was not tried yet.
     #[serde(default)]
@@ -28,6 +28,15 @@ pub struct CopyRecord {
     /// Why the latest try failed.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Whether a former key still opens the copies there: keys were exchanged since. The next copy shuts it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_key: bool,
+}
+
+impl CopyRecord {
+    fn unknown(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), tried: None, newest: None, reason: None, former_key: false }
+    }
 }
 
 /// The records of a site.
@@ -46,19 +55,31 @@ impl CopyRecords {
 
     /// The record of each of these folders, in their order.
     pub(crate) fn of_folders(&self, folders: &[PathBuf]) -> Vec<CopyRecord> {
-        let unknown = |folder: &Path| CopyRecord { folder: folder.to_owned(), tried: None, newest: None, reason: None };
-        folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| unknown(folder))).collect()
+        folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| CopyRecord::unknown(folder))).collect()
     }
 
     /// Notes what became of a try.
     pub(crate) fn note(&mut self, folder: &Path, outcome: Result<&BackupCopies, &StepError>, now: Timestamp) {
-        let earlier = self.find(folder).and_then(|record| record.newest.clone());
-        let (newest, reason) = match outcome {
-            Ok(copies) => (copies.newest.clone(), None),
-            Err(error) => (earlier, Some(with_causes(error))),
-        };
-        self.records.retain(|record| record.folder != folder);
-        self.records.push(CopyRecord { folder: folder.to_owned(), tried: Some(format!("{now:.0}")), newest, reason });
+        let mut record = self.take(folder);
+        record.tried = Some(format!("{now:.0}"));
+        match outcome {
+            Ok(copies) => {
+                (record.newest, record.reason, record.former_key) = (copies.newest.clone(), None, false);
+            }
+            Err(error) => record.reason = Some(with_causes(error)),
+        }
+        self.records.push(record);
+    }
+
+    /// Notes whether a former key still opens the copies there.
+    pub(crate) fn note_former_key(&mut self, folder: &Path, former_key: bool) {
+        let record = CopyRecord { former_key, ..self.take(folder) };
+        self.records.push(record);
+    }
+
+    fn take(&mut self, folder: &Path) -> CopyRecord {
+        let position = self.records.iter().position(|record| record.folder == folder);
+        position.map_or_else(|| CopyRecord::unknown(folder), |position| self.records.remove(position))
     }
 
     /// Writes them, without those of other folders; they are on the disk when this returns.
@@ -99,7 +120,12 @@ mod tests {
             records.note(Path::new("/media/stick"), Ok(&copies), Timestamp::UNIX_EPOCH);
             records.write(&folders).unwrap();
         }
+        let mut records = CopyRecords::of(&paths);
+        records.note_former_key(&folders[0], true);
+        records.note(&folders[0], Err(&error), "2026-11-22T02:00:00Z".parse().unwrap());
+        records.write(&folders).unwrap();
         let found = CopyRecords::of(&paths).of_folders(&folders);
+        assert!(found[0].former_key, "a try that failed shuts no key out");
         assert_eq!(found[0].newest.as_deref(), Some("2026-11-21T02:00:00Z"));
         assert_eq!(found[0].tried.as_deref(), Some("2026-11-22T02:00:00Z"));
         assert_eq!(found[0].reason.as_deref(), Some("/mnt/a is not a folder"));

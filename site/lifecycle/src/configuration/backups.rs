@@ -8,6 +8,8 @@ use jiff::civil::Time;
 use landfall_backup::Retention;
 use serde::{Deserialize, Serialize};
 
+use super::BucketSettings;
+
 /// Settings of backups. A release without backup rules has none to make, whatever they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct BackupSettings {
     /// Folders on other disks that get a copy of each proven backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<PathBuf>,
+    /// Buckets of S3 servers that get one, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<BucketSettings>,
 }
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
@@ -67,6 +72,12 @@ impl BackupSettings {
         self.retention().log_days > 0
     }
 
+    /// Everything that gets copies: folders, then buckets as `s3:NAME`.
+    pub fn copy_places(&self) -> Vec<PathBuf> {
+        let buckets = self.buckets.iter().map(BucketSettings::place);
+        self.copies.iter().cloned().chain(buckets).collect()
+    }
+
     /// What no type can refuse, each with the key that has it.
     pub(super) fn problems(&self, data: &Path) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
@@ -83,6 +94,12 @@ impl BackupSettings {
                     .push(("backups.copies", format!("{shown} is in the data folder, whose loss a copy must survive")));
             } else if self.copies[..index].contains(folder) {
                 problems.push(("backups.copies", format!("{shown} is listed twice")));
+            }
+        }
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            problems.extend(bucket.problems().into_iter().map(|problem| ("backups.buckets", problem)));
+            if self.buckets[..index].iter().any(|earlier| earlier.name == bucket.name) {
+                problems.push(("backups.buckets", format!("two buckets have the name {}", bucket.name)));
             }
         }
         problems

@@ -4,6 +4,7 @@
 //! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
 mod backups;
+mod bucket;
 mod error;
 mod read;
 mod values;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
+pub use bucket::BucketSettings;
 pub use error::{ConfigurationError, Problem};
 pub(crate) use read::nearest;
 pub use values::{Patch, ResolvedValues, patched, resolve_values};

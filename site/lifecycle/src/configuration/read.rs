@@ -14,7 +14,7 @@ use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 const FIXED: &[(&str, &[&str])] = &[
     ("node", &["name", "address"]),
     ("network", &["podRanges", "serviceRanges"]),
-    ("backups", &["time", "keep", "pointInTimeDays", "copies"]),
+    ("backups", &["time", "keep", "pointInTimeDays", "copies", "buckets"]),
     ("values", &[]),
 ];
 

@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use landfall_backup::{Backup, Damage, OpenBackup, Repository, RepositoryKey, StreamName};
+use landfall_backup::{Backup, Damage, OpenBackup, Place, Repository, RepositoryKey, StreamName};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::{files, mounts};
@@ -12,13 +12,14 @@ use landfall_media::durable;
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::{BackupFolder, BackupSummary, unusable};
-use crate::configuration::SiteConfiguration;
+use crate::backups::{BackupFolder, BackupSummary, only_repository, unusable};
+use crate::configuration::{BucketSettings, SiteConfiguration};
 use crate::license;
 use crate::pins::JournalFolder;
 use landfall_engine::causes::with_causes;
@@ -46,7 +47,7 @@ pub struct AdoptedBackups {
 }
 
 impl Operations {
-    /// Takes over the repository in a folder, which the key opens. A repository with damage is refused: the machine that it came
+    /// Takes over the repository in a folder, or in the bucket that a file describes as the settings of a site do. The key opens it. A repository with damage is refused: the machine that it came
     /// from may still have a better copy. Nothing may be installed, and no other data may be kept here.
     pub fn adopt_backups(&self, repository: &Path, key: &Path) -> Result<AdoptedBackups> {
         if let Some(past) = self.deciding()? {
@@ -56,11 +57,12 @@ impl Operations {
         let key_text = files::read(key)?;
         let key = RepositoryKey::read(key).map_err(unusable)?;
         self.refuse_other_data(key_text.as_deref().unwrap_or_default())?;
+        let source = Source::of(repository)?;
         // Before anything is copied: a folder that is no repository, or another one's key.
-        open(repository, &key)?;
+        open(&source.place(), &key)?;
         durable::create_own_folder(&self.paths.data())?;
         let lock = self.journals().lock("backup adopt")?;
-        let adopted = self.copied_repository(repository, &key)?;
+        let adopted = self.copied_repository(&source, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
         let used = backups.iter().rev().find(|backup| backup.proof.is_some()).or(backups.last());
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
@@ -107,21 +109,24 @@ impl Operations {
     }
 
     /// Copies the repository beside its final place, and reads the copy.
-    fn copied_repository(&self, repository: &Path, key: &RepositoryKey) -> Result<Repository> {
+    fn copied_repository(&self, source: &Source, key: &RepositoryKey) -> Result<Repository> {
         let incoming = self.paths.backups().join(INCOMING);
         durable::create_folder_with_mode(&self.paths.backups(), 0o700)?;
         mounts::remove_tree(&incoming)?;
         self.progress.event(Event::PhaseStarted { phase: "copying backups".to_owned(), total_bytes: None });
-        self.copy_folder(repository, &incoming)?;
+        match source {
+            Source::Folder(folder) => self.copy_folder(folder, &incoming)?,
+            Source::Bucket(place) => self.copy_bucket(place, &incoming)?,
+        }
         self.progress.event(Event::PhaseDone);
-        let copied = open(&incoming, key)?;
+        let copied = open(&Place::from(&incoming), key)?;
         let damages = copied.check(&*self.progress).map_err(unusable)?;
         if damages.is_empty() {
             return Ok(copied);
         }
         let named: Vec<String> = damages.iter().map(Damage::to_string).collect();
         mounts::remove_tree(&incoming)?;
-        let what = format!("{} is damaged: {}", repository.display(), named.join("; "));
+        let what = format!("{} is damaged: {}", source.place(), named.join("; "));
         Err(StepError::new(codes::BACKUP_DAMAGED, what).into())
     }
 
@@ -137,6 +142,18 @@ impl Operations {
                 continue;
             }
             let bytes = fs_err::read(&path).map_err(|error| files::failed("read", &path, error))?;
+            durable::write_file(&target, &bytes, 0o400)?;
+            self.progress.event(Event::Advanced { bytes: bytes.len() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Every object becomes a file.
+    fn copy_bucket(&self, from: &Place, to: &Path) -> Result<()> {
+        for (file, _) in from.files().map_err(unusable)? {
+            let bytes = from.read(&file).map_err(unusable)?;
+            let target = to.join(&file);
+            target.parent().map_or(Ok(()), |folder| durable::create_folder_with_mode(folder, 0o700))?;
             durable::write_file(&target, &bytes, 0o400)?;
             self.progress.event(Event::Advanced { bytes: bytes.len() as u64 });
         }
@@ -200,7 +217,39 @@ fn secret_of_component(document: &str) -> Option<&str> {
     document.strip_prefix("LANDFALL/secrets/").filter(|path| path.matches('/').count() == 1)
 }
 
-fn open(repository: &Path, key: &RepositoryKey) -> Result<Repository, StepError> {
+/// Where the backups of the lost site are.
+enum Source {
+    Folder(PathBuf),
+    Bucket(Place),
+}
+
+impl Source {
+    /// A folder is itself; a file describes a bucket.
+    fn of(path: &Path) -> Result<Self, StepError> {
+        if !path.is_file() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        let refused = |why: String| StepError::new(codes::SITE_VALUE, format!("{} {why}", path.display()));
+        let text = files::read_text(path)?.unwrap_or_default();
+        let value: Value = serde_saphyr::from_str(&text).map_err(|error| refused(format!("is not YAML: {error}")))?;
+        let settings: BucketSettings =
+            serde_json::from_value(value).map_err(|error| refused(format!("does not describe a bucket: {error}")))?;
+        let problems = settings.problems();
+        if !problems.is_empty() {
+            return Err(refused(format!("does not describe a bucket: {}", problems.join("; "))));
+        }
+        Ok(Self::Bucket(only_repository(&settings)?))
+    }
+
+    fn place(&self) -> Place {
+        match self {
+            Self::Folder(folder) => Place::from(folder),
+            Self::Bucket(place) => place.clone(),
+        }
+    }
+}
+
+fn open(repository: &Place, key: &RepositoryKey) -> Result<Repository, StepError> {
     let owner = Repository::owner(repository).map_err(unusable)?;
     // The check reports a ledger that is lost.
     Repository::open(repository, owner.unwrap_or_else(Uuid::nil), key).map_err(unusable)

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use landfall_backup::{Backup, Damage, Repository};
+use landfall_engine::causes::with_causes;
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded as _, codes};
@@ -18,7 +19,7 @@ use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
     BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
-    has_rules, unusable,
+    has_rules, shut_out_former, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -81,6 +82,10 @@ impl Operations {
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
         let repository = BackupFolder::of(&self.paths).open_or_create()?;
+        // An exchange of keys may have been interrupted. A backup does not wait for that.
+        if let Err(error) = shut_out_former(&self.paths, &repository) {
+            self.progress.event(Event::Note(format!("a former key still opens the backups: {}", with_causes(&error))));
+        }
         let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
         let backup = self.save(&ready, &repository, next).inspect_err(|error| self.note_try(Err(error)))?;
         if !drilled {
@@ -93,12 +98,13 @@ impl Operations {
         let settings = &ready.pins.settings.backups;
         let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);
         let report = report?;
-        if !settings.copies.is_empty() {
+        let places = settings.copy_places();
+        if !places.is_empty() {
             let text = format!("backup {} is proven", BackupSummary::from(&backup).short_id());
             self.progress.event(Event::Note(text));
         }
         // Whatever became of older ones.
-        let outcome = self.copy_to_each(&ready.pins, &repository, &settings.copies);
+        let outcome = self.copy_to_each(&ready.pins, &repository, &places);
         let dropped = forgotten?.dropped;
         let copies = outcome?.copies;
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);

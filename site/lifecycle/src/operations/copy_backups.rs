@@ -1,4 +1,5 @@
-//! Copies of the backups on other disks: those that the settings name, after each backup, or one that a person names.
+//! Copies of the backups on other disks and in buckets: those that the settings name, after each backup, or one that a person names. A
+//! bucket is named `s3:NAME` where a folder would be named.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +14,19 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::BackupCheckReport;
 use super::error::Result;
-use crate::backups::{BackupCopies, Copies, CopyRecords};
+use crate::backups::{BackupCopies, Copies, CopyRecords, shut_out_former};
 use crate::pins::Pins;
 
-/// Folders that have every proven backup now.
+/// Folders and buckets that have every proven backup now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopiedBackups {
-    /// The folders, in the order of the settings or of the command line.
+    /// The folders and buckets, in the order of the settings or of the command line.
     pub copies: Vec<BackupCopies>,
 }
 
 impl Operations {
-    /// Copies every proven backup that it lacks into each of these folders, or into those of the site's settings. Nothing of the
+    /// Copies every proven backup that it lacks into each of these folders and buckets, or into those of the site's settings. Nothing of the
     /// cluster is needed.
     pub fn copy_backups(&self, folders: &[PathBuf]) -> Result<CopiedBackups> {
         self.changeable(&self.idle_history()?)?;
@@ -33,13 +34,16 @@ impl Operations {
         // Another operation may have run between the first look and the lock.
         let history = self.history()?;
         let pins = self.changeable(&history)?;
-        let folders = if folders.is_empty() { &pins.settings.backups.copies } else { folders };
+        let folders = if folders.is_empty() { pins.settings.backups.copy_places() } else { folders.to_vec() };
         if folders.is_empty() {
-            let what = "the site's settings name no folder for copies";
+            let what = "the site's settings name no folder and no bucket for copies";
             let hint = "Name one: `landfall backup copy /mnt/vault`. Or set backups.copies in site.yaml, then run `landfall configure`.";
             return Err(StepError::new(codes::BACKUP_COPY_PLACE, what).hint(hint.to_owned()).into());
         }
-        self.copy_to_each(pins, &self.repository()?, folders)
+        let repository = self.repository()?;
+        // An exchange of keys may have been interrupted.
+        shut_out_former(&self.paths, &repository)?;
+        self.copy_to_each(pins, &repository, &folders)
     }
 
     /// Reads all data of all copies in a folder. Damage is no error: the report names it. Changes nothing.
@@ -67,14 +71,14 @@ impl Operations {
             }
         }
         if !folders.is_empty() {
-            records.write(&pins.settings.backups.copies)?;
+            records.write(&pins.settings.backups.copy_places())?;
         }
         if failures.len() > 1 && failures.iter().all(|(_, error)| error.code() != codes::SYNC_FAILED) {
             let causes: Vec<String> = failures
                 .iter()
                 .map(|(folder, error)| format!("{}: {}", folder.display(), with_causes(error)))
                 .collect();
-            let what = format!("{} folders did not get what they lack: {}", failures.len(), causes.join("; "));
+            let what = format!("{} places did not get what they lack: {}", failures.len(), causes.join("; "));
             return Err(StepError::new(codes::BACKUP_NOT_COPIED, what).into());
         }
         failures.sort_by_key(|(_, error)| error.code() != codes::SYNC_FAILED);
@@ -84,10 +88,11 @@ impl Operations {
         }
     }
 
-    fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
+    pub(super) fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
         Copies {
             paths: &self.paths,
             node: &pins.node.name,
+            buckets: &pins.settings.backups.buckets,
             retention: pins.settings.backups.retention(),
             progress: &*self.progress,
         }

@@ -10,6 +10,7 @@ use landfall_support::KnownValues;
 use serde_json::Value;
 
 use super::files::{tail_of_file, walk};
+use crate::configuration::BucketSettings;
 
 /// Maximum size of a file that holds secrets.
 const MAX_FILE: u64 = 1 << 20;
@@ -36,8 +37,16 @@ const PUBLIC: [&str; 12] = [
     "https://kubernetes.default.svc.cluster.local",
 ];
 
-/// Reads all of them. What cannot be read is named in `unknown`.
-pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
+/// Reads all of them, with those of these buckets. What cannot be read is named in `unknown`.
+pub(crate) fn known_values(
+    paths: &SitePaths,
+    buckets: &[BucketSettings],
+    known: &mut KnownValues,
+    unknown: &mut Vec<String>,
+) {
+    for bucket in buckets {
+        add_credentials(&bucket.credentials, known, unknown);
+    }
     for text in PUBLIC {
         known.add_public(text);
     }
@@ -46,7 +55,9 @@ pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: 
             add_file(&file, known, unknown);
         }
     }
-    add_file(&paths.backup_key(), known, unknown);
+    for file in [paths.backup_key(), paths.backup_key_next(), paths.backup_keys_former()] {
+        add_file(&file, known, unknown);
+    }
     add_file(&paths.kubeadm_configuration(), known, unknown);
     for file in walk(&paths.kubernetes(), 3, SystemTime::UNIX_EPOCH) {
         let is_secret = file.extension().is_some_and(|end| end == "key" || end == "conf");
@@ -61,6 +72,20 @@ pub(crate) fn known_values(paths: &SitePaths, known: &mut KnownValues, unknown: 
 fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     match tail_of_file(path, MAX_FILE) {
         Ok(tail) => known.add(&tail.bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+    }
+}
+
+/// The values of a file of credentials; the names before them are no secret.
+fn add_credentials(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    match tail_of_file(path, MAX_FILE) {
+        Ok(tail) => {
+            let text = String::from_utf8_lossy(&tail.bytes);
+            for value in text.lines().filter_map(|line| Some(line.split_once('=')?.1.trim())) {
+                known.add(value.as_bytes());
+            }
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => unknown.push(format!("{}: {error}", path.display())),
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::cluster::described;
 use super::*;
+use crate::configuration::BucketSettings;
 
 #[test]
 fn a_program_that_hangs_or_prints_without_end_is_ended_and_one_that_is_missing_is_named() {
@@ -72,6 +73,15 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     );
     write(paths.console().join("token.json"), br#"{"token":"canary-of-console"}"#);
     write(paths.backup_key(), b"canary-backup-key\n");
+    write(paths.backup_key_next(), b"canary-next-key\n");
+    write(paths.backup_keys_former(), b"canary-former-key\ncanary-earlier-key\n");
+    let credentials = root.path().join("offsite.credentials");
+    write(
+        credentials.clone(),
+        b"[default]\naws_access_key_id = canary-access-key\naws_secret_access_key=canary/secret=key\n",
+    );
+    let bucket = json!({"name": "offsite", "endpoint": "https://s3.example.com", "bucket": "backups", "credentials": credentials});
+    let buckets: Vec<BucketSettings> = vec![serde_json::from_value(bucket).unwrap()];
     write(paths.admin_kubeconfig(), b"users:\n- user:\n    client-key-data: Y2FuYXJ5LWFkbWluLWtleQ==\n");
     let pods = paths.kubelet_mount().join("pods/1234/volumes");
     write(pods.join("kubernetes.io~secret/db/..2026/password"), b"canary-in-volume");
@@ -81,13 +91,18 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
         br#"{"process":{"env":["DB_PASSWORD=canary-in-env","PATH=/usr/bin:/bin","TOKEN_FILE=/run/token"]}}"#;
     write(paths.containers().join("one/config.json"), environment);
     let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
-    known_values(&paths, &mut known, &mut unknown);
+    known_values(&paths, &buckets, &mut known, &mut unknown);
     assert!(unknown.is_empty(), "{unknown:?}");
     let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
     for secret in [
         "canary-in-secrets",
         "canary-of-console",
         "canary-backup-key",
+        "canary-next-key",
+        "canary-former-key",
+        "canary-earlier-key",
+        "canary-access-key",
+        "canary/secret=key",
         "Y2FuYXJ5LWFkbWluLWtleQ==",
         "canary-in-volume",
         "canary-in-projected-token",

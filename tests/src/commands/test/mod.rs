@@ -133,6 +133,7 @@ const PARTS: &[Part] = &[
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
+    part("buckets", buckets),
     part("bench", bench::run),
     part("release", release::run),
     part("stock", stock),
@@ -324,6 +325,12 @@ fn assemble_images() -> Result<()> {
 fn reproducible() -> Result<()> {
     images::ensure_all()?;
     run_end_to_end("images", &[REPRODUCIBLE])
+}
+
+/// Backups in buckets of a real server of S3.
+fn buckets() -> Result<()> {
+    images::ensure_versitygw()?;
+    end_to_end("buckets")
 }
 
 fn cluster() -> Result<()> {

@@ -26,7 +26,7 @@ pub struct BackupsStatus {
     /// The latest try to make one, outside of an upgrade; none where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_try: Option<BackupTry>,
-    /// The folders on other disks that get copies, by the site's settings, each with its latest copy.
+    /// The folders on other disks and the buckets that get copies, by the site's settings, each with its latest copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyRecord>,
     /// How far points in time come back, of each stream whose log is kept.
@@ -35,7 +35,7 @@ pub struct BackupsStatus {
 }
 
 impl BackupsStatus {
-    /// Those of this site, whose settings name these folders for copies; none where there never was one.
+    /// Those of this site, whose settings name these places for copies; none where there never was one.
     pub(super) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
         let folder = BackupFolder::of(paths);
         let last_try = BackupTry::read(paths);

@@ -290,7 +290,7 @@ impl Operations {
         report.firewall = firewall;
         report.notes.extend(closed_to_others.flatten());
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
-        report.backups = BackupsStatus::of(&self.paths, &settings.copies);
+        report.backups = BackupsStatus::of(&self.paths, &settings.copy_places());
         report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));
         report.notes.extend(BackupFolder::of(&self.paths).note());
         report.replaced_data = self.replaced_data()?;

@@ -192,6 +192,7 @@ fn backups() -> BackupsStatus {
         tried: Some("2026-11-20T01:41:00Z".to_owned()),
         newest: Some("2026-11-18T01:40:00Z".to_owned()),
         reason: Some("/mnt/vault is on the same filesystem as /".to_owned()),
+        former_key: true,
     };
     BackupsStatus {
         count: 3,

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 
 use super::Operations;
 use super::error::Result;
+use super::history::{History, Past};
 use crate::support;
 
 /// How long the API server is asked for one list.
@@ -117,7 +118,10 @@ impl Operations {
         }
         let now = Timestamp::now();
         let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
-        support::known_values(&self.paths, &mut known, &mut unknown);
+        let history = self.history().ok();
+        let pins = history.as_ref().and_then(History::deciding).and_then(Past::pins);
+        let buckets = pins.map(|pins| pins.settings.backups.buckets.clone()).unwrap_or_default();
+        support::known_values(&self.paths, &buckets, &mut known, &mut unknown);
         let cluster = self.cluster_of_support();
         // The redactor must know every value before anything is written.
         let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown);

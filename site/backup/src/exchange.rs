@@ -1,0 +1,179 @@
+//! Keys of a repository: which open it, and the exchange of one for another.
+//!
+//! An exchange has two halves, so that at every instant a key that a person has opens the repository: first the new key opens
+//! it beside the former one; once a person has the new one, the former one is shut out. Data is not encrypted anew: the master
+//! key stays, and who has read it with a former key can still read what they get of the repository.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustic_core::repofile::KeyId;
+use rustic_core::{Credentials, FileType, Id, KeyOptions};
+use serde::Deserialize;
+
+use crate::change::Change;
+use crate::error::{BackupError, Result};
+use crate::folder::{Folder, View};
+use crate::key::RepositoryKey;
+use crate::library::{self, Opened};
+use crate::master::{Master, Sealed};
+use crate::repository::Repository;
+use crate::store::Store;
+use crate::whole;
+
+/// What the user of restic's key file begins with; the name of the key follows.
+const USER: &str = "landfall-";
+
+/// What Landfall reads of restic's key file.
+#[derive(Deserialize)]
+struct KeyFile {
+    #[serde(default)]
+    username: String,
+}
+
+/// The master key of the repository in this place, which this key opens. It names damage that keeps it from being opened.
+pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Master> {
+    if let Sealed::Master(master) = Master::read(&**store, key)? {
+        return Ok(master);
+    }
+    let root = store.place();
+    let folder = Folder::new(store, View::default());
+    let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
+    let (whole, damaged): (Vec<Id>, Vec<Id>) =
+        files.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&**store, FileType::Key, id));
+    if whole.is_empty() {
+        return Err(BackupError::damaged(root, "none of the files that a key opens can be read"));
+    }
+    let hidden = damaged.iter().map(|id| Folder::relative(FileType::Key, id)).collect();
+    let folder = Arc::new(Folder::new(store, View { hidden, ..View::default() }));
+    let password = Credentials::Password(key.password().to_string());
+    match library::open(&folder, &password) {
+        Ok(opened) => Master::of_library(&opened.key())
+            .ok_or_else(|| BackupError::damaged(root, "its master key is not one of this format")),
+        Err(error) if error.is_incorrect_password() => Err(BackupError::WrongKey(root.to_owned())),
+        Err(error) => Err(library::damage(root, "its file config is changed", error)),
+    }
+}
+
+impl Repository {
+    /// Lets another key open the repository, too. All of it is on the disk when this returns. A key that opens it already
+    /// changes nothing.
+    pub fn admit(&self, key: &RepositoryKey) -> Result<()> {
+        let admitted = self.is_admitted(key).and_then(|is_admitted| {
+            if is_admitted {
+                return Ok(());
+            }
+            let change = Change::begin(self)?;
+            self.write_files_of(key)?;
+            change.finish()
+        });
+        self.settle(admitted)
+    }
+
+    /// Whether this is the key with which the repository was opened.
+    pub fn opens_with(&self, key: &RepositoryKey) -> bool {
+        self.key() == key
+    }
+
+    /// Shuts these keys out; the repository's own is kept, whatever the list says. They open nothing once this returns, and all
+    /// of it is on the disk. Returns how many other passwords open the repository, which a person added with restic.
+    pub fn shut_out(&self, former: &[RepositoryKey]) -> Result<usize> {
+        self.settle(self.shut_out_each(former))
+    }
+
+    fn shut_out_each(&self, former: &[RepositoryKey]) -> Result<usize> {
+        let former: Vec<&RepositoryKey> = former.iter().filter(|key| *key != self.key()).collect();
+        let mut has_files = false;
+        for key in &former {
+            has_files |= !self.files_of(key)?.is_empty();
+        }
+        if has_files {
+            let change = Change::begin(self)?;
+            // Before the last other way in is closed.
+            self.write_files_of(self.key())?;
+            for key in former {
+                for file in self.files_of(key)? {
+                    self.store().remove(&file)?;
+                }
+            }
+            change.finish()?;
+        }
+        Ok(self.key_files()?.iter().filter(|(_, user)| !user.starts_with(USER)).count())
+    }
+
+    /// Writes those of the two files of the repository's own key that are lost or damaged. A process that opened the repository with
+    /// a key that was shut out since does not let that one in again.
+    pub(crate) fn mend_files_of_key(&self) -> Result<()> {
+        let is_own_missing = matches!(Master::read(&**self.store(), self.key())?, Sealed::Missing);
+        if is_own_missing && !Master::files(&**self.store())?.is_empty() {
+            return Ok(());
+        }
+        if !self.is_admitted(self.key())? {
+            tracing::warn!(folder = %self.folder().display(), "a file of the key is lost and is written again");
+            self.write_files_of(self.key())?;
+        }
+        Ok(())
+    }
+
+    /// Whether both files of a key are whole.
+    fn is_admitted(&self, key: &RepositoryKey) -> Result<bool> {
+        let is_sealed = matches!(Master::read(&**self.store(), key)?, Sealed::Master(_));
+        Ok(is_sealed && self.has_key_file(key)?)
+    }
+
+    fn write_files_of(&self, key: &RepositoryKey) -> Result<()> {
+        if !self.has_key_file(key)? {
+            let (folder, opened) = self.session(View::default())?;
+            let added = self.add_key_file(&opened, key);
+            added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))?;
+        }
+        match Master::read(&**self.store(), key)? {
+            Sealed::Master(_) => Ok(()),
+            Sealed::Missing | Sealed::Changed => self.master().write(&**self.store(), key),
+        }
+    }
+
+    /// Adds the file through which a key, as restic's password, opens the repository.
+    pub(crate) fn add_key_file(&self, opened: &Opened, key: &RepositoryKey) -> rustic_core::RusticResult<KeyId> {
+        let options = KeyOptions::default().hostname(self.site().to_string()).username(user_of(key));
+        opened.add_key(&key.password(), &options.with_created(true))
+    }
+
+    fn has_key_file(&self, key: &RepositoryKey) -> Result<bool> {
+        let user = user_of(key);
+        let is_it =
+            |(id, found): &(Id, String)| *found == user && whole::is_named_right(&**self.store(), FileType::Key, id);
+        Ok(self.key_files()?.iter().any(is_it))
+    }
+
+    /// Files through which a key may open the repository, damaged ones among them, relative to its folder.
+    fn files_of(&self, key: &RepositoryKey) -> Result<Vec<PathBuf>> {
+        let user = user_of(key);
+        let files = self.key_files()?.into_iter().filter(|(_, found)| *found == user);
+        let mut files: Vec<_> = files.map(|(id, _)| Folder::relative(FileType::Key, &id)).collect();
+        if !matches!(Master::read(&**self.store(), key)?, Sealed::Missing) {
+            files.push(Master::file_of(key));
+        }
+        Ok(files)
+    }
+
+    /// restic's key files, each with the user that it names, or none.
+    fn key_files(&self) -> Result<Vec<(Id, String)>> {
+        let root = self.folder();
+        let files = Folder::new(self.store(), View::default()).files(FileType::Key);
+        let files = files.map_err(|error| BackupError::io("list", root, error))?;
+        let mut found = Vec::new();
+        for (id, _) in files {
+            let file = Folder::relative(FileType::Key, &id);
+            let read = self.store().read(&file);
+            let bytes = read.map_err(|error| BackupError::io("read", &root.join(file), error))?;
+            let user = serde_json::from_slice(&bytes).map_or_else(|_| String::new(), |file: KeyFile| file.username);
+            found.push((id, user));
+        }
+        Ok(found)
+    }
+}
+
+fn user_of(key: &RepositoryKey) -> String {
+    format!("{USER}{}", key.name())
+}

@@ -1,0 +1,95 @@
+//! What can go wrong with a bucket.
+
+use std::error::Error as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::{Code, Coded, codes};
+
+/// The kind of what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The settings name no bucket that there could be.
+    Address,
+    /// The file of the credentials is missing, is open to others than root, or holds something else.
+    Credentials,
+    /// The server does not answer, or fails.
+    Unreachable,
+    /// The server refuses what was asked.
+    Refused,
+    /// The server takes no more.
+    Full,
+    /// The server takes too long.
+    Slow,
+    /// The answer is not one of S3.
+    Answer,
+}
+
+/// What went wrong, with which bucket. It holds neither credentials nor a signed address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} {}: {said}", .trouble.lead(), .place.display())]
+pub struct BucketError {
+    place: PathBuf,
+    trouble: Trouble,
+    said: String,
+}
+
+impl BucketError {
+    pub(super) fn new(place: &Path, trouble: Trouble, said: impl Into<String>) -> Self {
+        Self { place: place.to_owned(), trouble, said: said.into() }
+    }
+
+    /// The kind of it.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+}
+
+impl Trouble {
+    fn lead(self) -> &'static str {
+        match self {
+            Self::Address => "there is no bucket at",
+            Self::Credentials => "the credentials cannot be used:",
+            Self::Unreachable => "the server does not answer for",
+            Self::Refused => "the server refuses a request to",
+            Self::Full => "the server stores no more in",
+            Self::Slow => "the server is too slow for",
+            Self::Answer => "the server does not answer as S3 does for",
+        }
+    }
+}
+
+impl Coded for BucketError {
+    fn code(&self) -> Code {
+        match self.trouble {
+            Trouble::Address => codes::BACKUP_COPY_PLACE,
+            Trouble::Credentials => codes::BUCKET_CREDENTIALS,
+            Trouble::Unreachable => codes::BUCKET_UNREACHABLE,
+            Trouble::Refused => codes::BUCKET_REFUSED,
+            Trouble::Full => codes::BUCKET_FULL,
+            Trouble::Slow => codes::BUCKET_SLOW,
+            Trouble::Answer => codes::BUCKET_ANSWER,
+        }
+    }
+}
+
+impl From<BucketError> for io::Error {
+    fn from(error: BucketError) -> Self {
+        Self::other(error)
+    }
+}
+
+/// What the client said, in one line and without the address, whose query is signed.
+pub(super) fn said(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,246 @@
+//! One request to a bucket's server: signed, bounded, and tried again where its failure may pass.
+
+use std::io::Read as _;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::RANGE;
+use reqwest::{Method, StatusCode};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::error::said;
+use super::{Bucket, BucketError, Trouble};
+
+/// The header that carries an upload's SHA-256.
+pub(super) const CHECKSUM: &str = "x-amz-checksum-sha256";
+
+/// Most bytes of an answer: no file of a repository comes near it.
+const LARGEST_ANSWER: u64 = 256 << 20;
+
+/// Bytes for which an answer of unknown size gets time: a thousand names, or a small file.
+const EXPECTED_ANSWER: u64 = 4 << 20;
+
+/// Most bytes of an answer that says why a request failed.
+const LARGEST_REASON: u64 = 16 << 10;
+
+/// Codes by which servers say that they are full.
+const FULL: [&str; 7] = [
+    "QuotaExceeded",
+    "InsufficientStorage",
+    "StorageFull",
+    "XMinioStorageFull",
+    "XMinioAdminBucketQuotaExceeded",
+    "ServiceQuotaExceeded",
+    "StorageQuotaExceeded",
+];
+
+/// What is asked.
+pub(super) struct Request {
+    method: Method,
+    /// Header and value beside those of every request.
+    header: Option<(&'static str, String)>,
+    body: Bytes,
+    /// Bytes that are moved at most, for the time that they may take.
+    bytes: u64,
+}
+
+impl Request {
+    pub(super) fn list() -> Self {
+        Self { method: Method::GET, header: None, body: Bytes::new(), bytes: EXPECTED_ANSWER }
+    }
+
+    /// An object, or its bytes from an offset on; with the size of the answer, if that is known.
+    pub(super) fn get(part: Option<(u32, u32)>, bytes: Option<u64>) -> Self {
+        let range = |(offset, length): (u32, u32)| {
+            let end = u64::from(offset) + u64::from(length).saturating_sub(1);
+            (RANGE.as_str(), format!("bytes={offset}-{end}"))
+        };
+        let bytes = bytes.unwrap_or(EXPECTED_ANSWER);
+        Self { method: Method::GET, header: part.map(range), body: Bytes::new(), bytes }
+    }
+
+    /// An upload, and the value of its header [`CHECKSUM`], which is signed.
+    pub(super) fn put(bytes: &[u8]) -> (Self, String) {
+        let checksum = STANDARD.encode(Sha256::digest(bytes));
+        let (header, body) = (Some((CHECKSUM, checksum.clone())), Bytes::copy_from_slice(bytes));
+        (Self { method: Method::PUT, header, body, bytes: bytes.len() as u64 }, checksum)
+    }
+
+    pub(super) fn delete() -> Self {
+        Self { method: Method::DELETE, header: None, body: Bytes::new(), bytes: 0 }
+    }
+}
+
+/// What a failed try was.
+enum Failed {
+    /// There is no such object.
+    Missing,
+    /// The object is shorter than what was asked for.
+    Short,
+    /// It will not pass.
+    Lasting(Trouble, String),
+    /// It may pass.
+    Passing(Trouble, String),
+}
+
+impl Bucket {
+    /// The answer to a request; a missing object is an error.
+    pub(super) fn send(
+        &self,
+        request: &Request,
+        sign: impl Fn(&rusty_s3::Bucket, &rusty_s3::Credentials) -> Url,
+    ) -> Result<Bytes, BucketError> {
+        let missing = || self.give_up(Trouble::Refused, "HTTP 404".to_owned());
+        self.find(request, sign)?.ok_or_else(missing)
+    }
+
+    /// The same; none if there is no such object. A failure that persists is that of every later request, too.
+    pub(super) fn find(
+        &self,
+        request: &Request,
+        sign: impl Fn(&rusty_s3::Bucket, &rusty_s3::Credentials) -> Url,
+    ) -> Result<Option<Bytes>, BucketError> {
+        let mut pause = self.limits.pause;
+        for remaining in (0..self.limits.tries).rev() {
+            if let Some(failure) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+                return Err(failure);
+            }
+            if Instant::now() >= self.until {
+                let hours = self.limits.total.as_secs_f64() / 3600.0;
+                return Err(self.give_up(Trouble::Slow, format!("{hours:.1} hours were not enough")));
+            }
+            // The signature has a time.
+            match self.try_once(request, sign(&self.bucket, &self.credentials.0)) {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(Failed::Missing) => return Ok(None),
+                Err(Failed::Short) => return Ok(Some(Bytes::new())),
+                Err(Failed::Passing(..)) if remaining > 0 => std::thread::sleep(pause),
+                Err(Failed::Lasting(trouble, said) | Failed::Passing(trouble, said)) => {
+                    return Err(self.give_up(trouble, said));
+                }
+            }
+            pause *= 4;
+        }
+        Err(self.give_up(Trouble::Unreachable, "it was not tried".to_owned()))
+    }
+
+    pub(super) fn give_up(&self, trouble: Trouble, said: String) -> BucketError {
+        let error = BucketError::new(&self.place, trouble, said);
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error).clone()
+    }
+
+    fn try_once(&self, request: &Request, url: Url) -> Result<Bytes, Failed> {
+        let limit = self.limits.of(request.bytes);
+        let begun = Instant::now();
+        let mut sent = self.client.request(request.method.clone(), url).timeout(limit);
+        if let Some((name, value)) = &request.header {
+            sent = sent.header(*name, value);
+        }
+        if request.method == Method::PUT {
+            sent = sent.body(request.body.clone());
+        }
+        let answer = sent.send().map_err(|error| failed(error, limit))?;
+        let status = answer.status();
+        let most = if status.is_success() { LARGEST_ANSWER } else { LARGEST_REASON };
+        let mut body = Vec::new();
+        answer.take(most).read_to_end(&mut body).map_err(|error| {
+            let is_late = begun.elapsed() >= limit;
+            // The text may come from the client, with its address.
+            let said = if is_late { late(limit) } else { format!("the answer broke off ({:?})", error.kind()) };
+            Failed::Passing(if is_late { Trouble::Slow } else { Trouble::Unreachable }, said)
+        })?;
+        if status.is_success() { Ok(body.into()) } else { Err(judge(status, &code_in(&body))) }
+    }
+}
+
+fn failed(error: reqwest::Error, limit: Duration) -> Failed {
+    if error.is_timeout() && !error.is_connect() {
+        Failed::Passing(Trouble::Slow, late(limit))
+    } else if error.is_builder() {
+        Failed::Lasting(Trouble::Answer, said(error))
+    } else {
+        Failed::Passing(Trouble::Unreachable, said(error))
+    }
+}
+
+fn late(limit: Duration) -> String {
+    format!("a request took more than {} s", limit.as_secs())
+}
+
+/// What an answer other than success means. `code` is the server's word for it, or nothing.
+fn judge(status: StatusCode, code: &str) -> Failed {
+    let said = if code.is_empty() {
+        format!("HTTP {}", status.as_u16())
+    } else {
+        format!("{code} (HTTP {})", status.as_u16())
+    };
+    match status.as_u16() {
+        _ if FULL.contains(&code) => Failed::Lasting(Trouble::Full, said),
+        507 => Failed::Lasting(Trouble::Full, said),
+        404 if code == "NoSuchBucket" => Failed::Lasting(Trouble::Refused, said),
+        404 => Failed::Missing,
+        416 => Failed::Short,
+        408 | 429 => Failed::Passing(Trouble::Slow, said),
+        503 if code == "SlowDown" => Failed::Passing(Trouble::Slow, said),
+        500..=599 if status != StatusCode::NOT_IMPLEMENTED => Failed::Passing(Trouble::Unreachable, said),
+        // Another region, or another address.
+        300..=399 | 401 | 403 => Failed::Lasting(Trouble::Refused, said),
+        _ => Failed::Lasting(Trouble::Answer, said),
+    }
+}
+
+/// The code in an answer of S3; what else it holds may quote the request.
+fn code_in(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let is_code = |code: &&str| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric());
+    code.filter(is_code).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_one_meaning() {
+        let meaning = |status: u16, code: &str| match judge(StatusCode::from_u16(status).unwrap(), code) {
+            Failed::Missing => "missing".to_owned(),
+            Failed::Short => "short".to_owned(),
+            Failed::Lasting(trouble, said) => format!("{trouble:?}: {said}"),
+            Failed::Passing(trouble, said) => format!("{trouble:?}, tried again: {said}"),
+        };
+        let table = [
+            (404, "NoSuchKey", "missing"),
+            (404, "NoSuchBucket", "Refused: NoSuchBucket (HTTP 404)"),
+            (416, "InvalidRange", "short"),
+            (403, "AccessDenied", "Refused: AccessDenied (HTTP 403)"),
+            (403, "RequestTimeTooSkewed", "Refused: RequestTimeTooSkewed (HTTP 403)"),
+            (403, "QuotaExceeded", "Full: QuotaExceeded (HTTP 403)"),
+            (400, "XMinioAdminBucketQuotaExceeded", "Full: XMinioAdminBucketQuotaExceeded (HTTP 400)"),
+            (507, "", "Full: HTTP 507"),
+            (301, "PermanentRedirect", "Refused: PermanentRedirect (HTTP 301)"),
+            (503, "SlowDown", "Slow, tried again: SlowDown (HTTP 503)"),
+            (429, "", "Slow, tried again: HTTP 429"),
+            (500, "InternalError", "Unreachable, tried again: InternalError (HTTP 500)"),
+            (501, "NotImplemented", "Answer: NotImplemented (HTTP 501)"),
+            (400, "BadDigest", "Answer: BadDigest (HTTP 400)"),
+            (418, "", "Answer: HTTP 418"),
+        ];
+        for (status, code, expected) in table {
+            assert_eq!(meaning(status, code), expected);
+        }
+    }
+
+    #[test]
+    fn only_the_code_of_an_answer_is_kept() {
+        let body = b"<Error><Code>AccessDenied</Code><Message>AKIA</Message><StringToSign>x</StringToSign></Error>";
+        assert_eq!(code_in(body), "AccessDenied");
+        for other in [&b""[..], b"<Code>", b"<Code>a b</Code>", b"<html>no</html>", b"\xff<Code></Code>"] {
+            assert_eq!(code_in(other), "");
+        }
+    }
+}

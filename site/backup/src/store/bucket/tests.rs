@@ -1,0 +1,143 @@
+//! Servers that do not serve: each trouble has its code, ends in time, and stays.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use landfall_error_codes::{Coded as _, codes};
+use uuid::Uuid;
+
+use super::*;
+use crate::{Repository, RepositoryKey};
+
+const SECRET: &str = "s3cret-access-key";
+
+const SHORT: Limits = Limits {
+    connect: Duration::from_millis(500),
+    answer: Duration::from_millis(300),
+    least_rate: 1 << 30,
+    tries: 3,
+    pause: Duration::from_millis(10),
+    total: Duration::from_secs(60),
+    signed: Duration::from_secs(60),
+    at_a_time: 4,
+};
+
+fn bucket_at(address: SocketAddr, limits: Limits) -> Bucket {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials");
+    let text = format!("aws_access_key_id = AKIAKEY\naws_secret_access_key = {SECRET}\n");
+    landfall_media::durable::write_file(&path, text.as_bytes(), 0o600).unwrap();
+    let address = BucketAddress {
+        endpoint: format!("http://{address}"),
+        region: "us-east-1".to_owned(),
+        bucket: "backups".to_owned(),
+        prefix: "sites/one".to_owned(),
+        path_style: true,
+    };
+    Bucket::with_limits(&address, BucketCredentials::read(&path).unwrap(), None, None, limits).unwrap()
+}
+
+/// Every form in which the failure of a bucket may be shown; none may hold the credentials or a signature.
+fn refuse_secrets(error: &BackupError, bucket: &Bucket) {
+    for text in [format!("{error}"), format!("{error:?}"), format!("{bucket:?}")] {
+        for secret in [SECRET, "AKIAKEY", "X-Amz", "Signature"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+/// A server that answers each request like this; none where it never answers.
+fn server(answer: Option<&'static str>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            match answer {
+                Some(answer) => {
+                    let _ = stream.read(&mut [0; 8192]);
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+                None => silent.push(stream),
+            }
+        }
+    });
+    address
+}
+
+fn trouble_at(address: SocketAddr) -> BackupError {
+    let bucket = bucket_at(address, SHORT);
+    let begun = Instant::now();
+    let error = BackupError::io("list", bucket.place(), bucket.list("index").unwrap_err());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    refuse_secrets(&error, &bucket);
+    // The failure is that of all that follows, at once.
+    let begun = Instant::now();
+    let again = bucket.write(Path::new("config"), b"config").unwrap_err();
+    assert_eq!((again.code(), again.to_string()), (error.code(), error.to_string()));
+    assert_eq!(bucket.failure().unwrap().to_string(), error.to_string());
+    assert!(begun.elapsed() < Duration::from_millis(100));
+    error
+}
+
+#[test]
+fn a_server_that_is_away_silent_or_another_one_has_a_code_each() {
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    assert_eq!(trouble_at(nobody).code(), codes::BUCKET_UNREACHABLE);
+    assert_eq!(trouble_at(server(None)).code(), codes::BUCKET_SLOW);
+    let of = |answer: &'static str| trouble_at(server(Some(answer))).code();
+    assert_eq!(of("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"), codes::BUCKET_ANSWER);
+    assert_eq!(of("SSH-2.0-OpenSSH_9.2\r\n"), codes::BUCKET_UNREACHABLE);
+    assert_eq!(of("HTTP/1.1 500 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), codes::BUCKET_UNREACHABLE);
+    assert_eq!(of("HTTP/1.1 507 full\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), codes::BUCKET_FULL);
+    // A redirect is not followed: the signature is for this server.
+    let elsewhere =
+        "HTTP/1.1 307 there\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert_eq!(of(elsewhere), codes::BUCKET_REFUSED);
+    // Half an answer.
+    assert_eq!(
+        of("HTTP/1.1 200 OK\r\ncontent-length: 500\r\nconnection: close\r\n\r\nhello"),
+        codes::BUCKET_UNREACHABLE
+    );
+}
+
+#[test]
+fn a_time_for_everything_ends_what_would_go_on() {
+    let bucket = bucket_at(server(None), Limits { total: Duration::ZERO, ..SHORT });
+    let error = BackupError::io("list", bucket.place(), bucket.list("index").unwrap_err());
+    assert_eq!(error.code(), codes::BUCKET_SLOW);
+}
+
+/// A server that is silent must not look like a repository that lost its files.
+#[test]
+fn a_repository_on_a_silent_server_is_neither_missing_nor_damaged() {
+    let (key, site) = (RepositoryKey::generate(), Uuid::from_u128(7));
+    let opened = Repository::open(Place::from(bucket_at(server(None), SHORT)), site, &key);
+    assert_eq!(opened.err().unwrap().code(), codes::BUCKET_SLOW);
+    let made = Repository::create(Place::from(bucket_at(server(None), SHORT)), site, &key);
+    assert_eq!(made.err().unwrap().code(), codes::BUCKET_SLOW);
+}
+
+#[test]
+fn an_address_that_is_none_is_refused() {
+    let address = |endpoint: &str| BucketAddress {
+        endpoint: endpoint.to_owned(),
+        region: "us-east-1".to_owned(),
+        bucket: "backups".to_owned(),
+        prefix: String::new(),
+        path_style: true,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials");
+    landfall_media::durable::write_file(&path, b"aws_access_key_id = a\naws_secret_access_key = b\n", 0o600).unwrap();
+    let credentials = BucketCredentials::read(&path).unwrap();
+    for bad in ["", "no address", "ftp://127.0.0.1"] {
+        let made = Bucket::new(&address(bad), credentials.clone(), None, None);
+        assert_eq!(made.err().unwrap().code(), codes::BACKUP_COPY_PLACE, "{bad}");
+    }
+    let authority =
+        Bucket::new(&address("https://127.0.0.1"), credentials, Some(b"-----BEGIN CERTIFICATE-----\nno\n"), None);
+    assert_eq!(authority.err().unwrap().code(), codes::BACKUP_COPY_PLACE);
+}

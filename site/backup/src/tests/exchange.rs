@@ -1,0 +1,64 @@
+//! One key is exchanged for another.
+
+use landfall_error_codes::{Coded, codes};
+use landfall_progress::Silent;
+
+use super::*;
+
+fn opened(kept: &Kept, key: &RepositoryKey) -> Repository {
+    Repository::open(kept.repository.folder(), SITE, key).unwrap()
+}
+
+fn is_refused(kept: &Kept, key: &RepositoryKey) -> bool {
+    let refused = Repository::open(kept.repository.folder(), SITE, key).err();
+    refused.is_some_and(|error| error.code() == codes::BACKUP_WRONG_KEY)
+}
+
+#[test]
+fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
+    let (kept, new) = (empty(), RepositoryKey::generate());
+    let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    assert!(is_refused(&kept, &new));
+    kept.repository.admit(&new).unwrap();
+    for key in [&kept.key, &new] {
+        assert_eq!(opened(&kept, key).check(&Silent).unwrap(), []);
+        assert_eq!(read(&opened(&kept, key), first.id, "database").unwrap(), b"rows");
+    }
+    let admitted = files(kept.repository.folder());
+    kept.repository.admit(&new).unwrap();
+    assert_eq!(files(kept.repository.folder()), admitted, "a key that opens it changes nothing");
+
+    let repository = opened(&kept, &new);
+    assert_eq!(repository.shut_out(&[kept.key.clone(), new.clone()]).unwrap(), 0);
+    assert!(is_refused(&kept, &kept.key));
+    let second = save(&repository, "2026-11-21T12:00:00Z", &[("database", b"more rows")]).unwrap();
+    assert_eq!(opened(&kept, &new).backups().unwrap(), [first, second]);
+    assert_eq!(repository.check(&Silent).unwrap(), []);
+    let changed = files(kept.repository.folder());
+    assert_eq!(repository.shut_out(&[kept.key.clone()]).unwrap(), 0);
+    assert_eq!(files(kept.repository.folder()), changed, "nothing is left to shut out");
+}
+
+/// A log backup may have opened the repository before, and store something after it.
+#[test]
+fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_again() {
+    let (kept, new) = (empty(), RepositoryKey::generate());
+    let former = opened(&kept, &kept.key);
+    kept.repository.admit(&new).unwrap();
+    opened(&kept, &new).shut_out(&[kept.key.clone()]).unwrap();
+    let saved = save(&former, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    assert!(is_refused(&kept, &kept.key));
+    assert_eq!(opened(&kept, &new).backups().unwrap(), [saved]);
+    assert_eq!(opened(&kept, &new).check(&Silent).unwrap(), []);
+}
+
+/// A former key's files are no way in, whatever becomes of those of the key.
+#[test]
+fn a_former_key_is_not_needed_where_files_of_the_new_one_are_lost_before_it_is_shut_out() {
+    let (kept, new) = (empty(), RepositoryKey::generate());
+    kept.repository.admit(&new).unwrap();
+    std::fs::remove_file(kept.repository.folder().join(crate::master::Master::file_of(&new))).unwrap();
+    opened(&kept, &new).shut_out(&[kept.key.clone()]).unwrap();
+    assert!(is_refused(&kept, &kept.key));
+    assert_eq!(opened(&kept, &new).check(&Silent).unwrap(), []);
+}

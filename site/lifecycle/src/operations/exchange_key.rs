@@ -1,0 +1,131 @@
+//! The key of the backups is exchanged for another one: here, and in every copy that can be reached.
+
+use std::path::{Path, PathBuf};
+
+use landfall_backup::Repository;
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::SiteLock;
+use landfall_engine::step::StepError;
+use landfall_media::progress::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::error::Result;
+use crate::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
+use crate::pins::Pins;
+
+/// The key that takes the place of the former one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewKey {
+    /// The repository's folder.
+    pub repository: String,
+    /// The key: also restic's password.
+    pub key: String,
+    /// Folders and buckets of the site's settings whose copies only the former key opens, until the next copy is made there.
+    pub waiting: Vec<WaitingCopy>,
+}
+
+/// Copies that did not get the new key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingCopy {
+    /// The folder, or `s3:NAME` of a bucket.
+    pub folder: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// An exchange of which the first half is done: both keys open the repository, until a person has the new one.
+#[must_use = "until it is finished, the former key opens the backups, too"]
+pub struct KeyExchange<'a> {
+    operations: &'a Operations,
+    pins: Pins,
+    new: NewKey,
+    /// Folders whose copies both keys open.
+    reached: Vec<PathBuf>,
+    _lock: SiteLock,
+}
+
+/// What became of the former key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShutOut {
+    /// Passwords that a person added with restic, and that still open the repository.
+    pub other_passwords: usize,
+    /// Folders and buckets of the site's settings whose copies the former key still opens.
+    pub waiting: Vec<PathBuf>,
+}
+
+impl Operations {
+    /// The first half of an exchange: makes a key that opens the repository and every copy that can be reached. The former key opens them,
+    /// too, until [`KeyExchange::finish`]. All of it is on the disks when this returns. Copies that are away cost nothing: they
+    /// get the new key when the next copy is made.
+    pub fn exchange_key(&self) -> Result<KeyExchange<'_>> {
+        self.changeable(&self.idle_history()?)?;
+        let lock = self.journals().lock("backup key rotate")?;
+        // Another operation may have run between the first look and the lock.
+        let history = self.history()?;
+        let pins = self.changeable(&history)?.clone();
+        admit_new_key(&self.paths, &self.repository()?)?;
+        // Opened once more, with the new key.
+        let repository = self.repository()?;
+        let (mut reached, mut waiting) = (Vec::new(), Vec::new());
+        for folder in pins.settings.backups.copy_places() {
+            match self.copies(&pins).admit_key(&repository, &folder) {
+                Ok(Some(_)) => reached.push(folder),
+                Ok(None) => {}
+                Err(error) => waiting.push(WaitingCopy { folder, reason: with_causes(&error) }),
+            }
+        }
+        self.note_former_keys(&pins, waiting.iter().map(|copy| copy.folder.as_path()))?;
+        let key = BackupFolder::of(&self.paths).recovery_key()?.unwrap_or_default();
+        let new = NewKey { repository: self.paths.backup_repository().display().to_string(), key, waiting };
+        Ok(KeyExchange { operations: self, pins, new, reached, _lock: lock })
+    }
+
+    /// Notes which copies a former key still opens.
+    fn note_former_keys<'a>(&self, pins: &Pins, folders: impl Iterator<Item = &'a Path>) -> Result<()> {
+        let mut records = CopyRecords::of(&self.paths);
+        for folder in folders {
+            records.note_former_key(folder, true);
+        }
+        Ok(records.write(&pins.settings.backups.copy_places())?)
+    }
+}
+
+impl KeyExchange<'_> {
+    /// The new key. Only once a person has seen it, the exchange may be finished.
+    pub fn new_key(&self) -> &NewKey {
+        &self.new
+    }
+
+    /// The second half: the former key opens neither the repository nor the copies that were reached. All of it is on the disks when
+    /// this returns.
+    pub fn finish(self) -> Result<ShutOut> {
+        let Self { operations, pins, new, reached, _lock } = self;
+        let paths = &operations.paths;
+        BackupFolder::of(paths).mark_printed()?;
+        let repository = operations.repository()?;
+        let other_passwords = shut_out_former(paths, &repository)?;
+        let mut waiting: Vec<PathBuf> = new.waiting.into_iter().map(|copy| copy.folder).collect();
+        for folder in reached {
+            if let Err(error) = operations.shut_out_of_copies(&pins, &repository, &folder) {
+                let text = format!("the former key still opens {}: {}", folder.display(), with_causes(&error));
+                operations.progress.event(Event::Note(text));
+                waiting.push(folder);
+            }
+        }
+        operations.note_former_keys(&pins, waiting.iter().map(PathBuf::as_path))?;
+        Ok(ShutOut { other_passwords, waiting })
+    }
+}
+
+impl Operations {
+    fn shut_out_of_copies(&self, pins: &Pins, source: &Repository, folder: &Path) -> Result<(), StepError> {
+        match self.copies(pins).admit_key(source, folder)? {
+            Some(copies) => shut_out_former(&self.paths, &copies).map(drop),
+            None => Ok(()),
+        }
+    }
+}
