@@ -6,20 +6,24 @@
 mod end_to_end {
     mod administration;
     mod backups;
+    mod ballast;
     mod certificates;
     mod comparison;
     mod configure;
     mod console;
     mod cut;
     mod damage;
+    mod drills;
     mod engineer;
     mod failing_proofs;
+    mod faults;
     mod firewall;
     mod fixture;
     mod flips;
     mod full_disk;
     mod handbook;
     mod install;
+    mod installed;
     mod journal;
     mod kept_data;
     mod large;
