@@ -137,6 +137,8 @@ const PARTS: &[Part] = &[
     when_full("figures", figures),
     when_full("large", large),
     when_full("cuts", cuts),
+    when_full("faults", faults),
+    when_full("drills", drills),
     when_full("recovery", recovery),
     when_full("administration", administration),
     when_full("node", node),
@@ -359,6 +361,12 @@ const LARGE: &str = "twenty_gibibytes";
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
 
+/// That of the part `faults`; `site` has a few rows of the same table.
+const FAULTS: &str = "every_fault";
+
+/// That of the part `drills`.
+const DRILLS: &str = "twenty_drills";
+
 /// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has upgrades that are cut, which
 /// the same engine continues.
 const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
@@ -371,7 +379,7 @@ const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site
 const NODE: [&str; 1] = ["node_upgrade::"];
 
 fn site() -> Result<()> {
-    let others = [LARGE, CUTS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
+    let others = [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
     sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
@@ -401,9 +409,11 @@ fn node() -> Result<()> {
     sites(&NODE)
 }
 
-/// The performance table in the release profile, which compiles every dependency again.
+/// The performance table in the release profile, which compiles every dependency again, and the figures of a site with a gigabyte of
+/// data, which take half an hour.
 fn figures() -> Result<()> {
-    xtask(&["bench"])
+    let _turn = turn_on_this_host()?;
+    xtask(&["bench", "--site"])
 }
 
 /// Takes 40 GiB of disk, and a quarter of an hour.
@@ -412,10 +422,19 @@ fn large() -> Result<()> {
     run_end_to_end("end_to_end", &[LARGE])
 }
 
-/// Takes three quarters of an hour.
+/// Takes an hour.
 fn cuts() -> Result<()> {
-    let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &[CUTS])
+    sites(&[CUTS])
+}
+
+/// Takes half an hour.
+fn faults() -> Result<()> {
+    sites(&[FAULTS])
+}
+
+/// Takes half an hour.
+fn drills() -> Result<()> {
+    sites(&[DRILLS])
 }
 
 fn virtual_machines() -> Result<()> {
