@@ -55,7 +55,9 @@ impl Site {
         );
         let spec = MachineSpec { disk_gib: record.spec.disk_gib, ..spec };
         let machine = self.create_machine(spec, number, &saved.folder.join(DISK))?;
-        machine.save(&Record { machine_id: record.machine_id, ..machine.record()? })?;
+        let mut own = machine.record()?;
+        own.machine_id = record.machine_id;
+        machine.save(&own)?;
         let birth: Snapshot = files::read_json(&saved.folder.join(BIRTH))?;
         files::write_json(&machine.folder().join(BIRTH), &birth)?;
         Ok(machine)

@@ -45,8 +45,7 @@ fn expect_row(row: &Value, verb: &str, rivals: &[&str], counters: [f64; 5]) -> R
     ensure!(row["name"] == verb, "it is of another verb");
     let number = |value: &Value| value.as_f64().with_context(|| format!("{value} is no number"));
     let figure = |name: &str| {
-        let figures = row["figures"].as_array().into_iter().flatten();
-        let found = figures.into_iter().find(|figure| figure["name"] == name);
+        let found = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == name);
         number(&found.with_context(|| format!("there is no figure `{name}`"))?["value"])
     };
     for (name, wanted) in COUNTERS.into_iter().zip(counters) {

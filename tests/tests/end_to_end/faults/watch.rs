@@ -77,25 +77,25 @@ impl<'a> Watch<'a> {
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
             self.find_operation()?;
-            let (mut is_it, mut helper) = (false, None);
-            match self.when {
-                When::Before => is_it = true,
-                When::Step(wanted) => is_it = self.begins(wanted)?,
-                When::Undo => {
-                    is_it = self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. }));
-                }
-                When::Program(name) => is_it = program(self.machine, name)?.is_some(),
+            let mut helper = None;
+            let is_it = match self.when {
+                When::Before => true,
+                When::Step(wanted) => self.begins(wanted)?,
+                When::Undo => self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. })),
+                When::Program(name) => program(self.machine, name)?.is_some(),
                 When::Helper(name) => {
                     helper = self.operation.iter().flat_map(ProcessId::descendants).find(|one| is_named(one, name));
-                    is_it = helper.is_some();
+                    helper.is_some()
                 }
-                When::PodOf(namespace) => is_it = self.has_new_pod(namespace)?,
+                When::PodOf(namespace) => self.has_new_pod(namespace)?,
                 When::Migration => {
                     is_migrating |= self.begins(MIGRATING)?;
-                    is_it = is_migrating && self.database_sleeps()?;
+                    is_migrating && self.database_sleeps()?
                 }
-            }
+            };
             if is_it {
+                // It may have started since the look before.
+                self.find_operation()?;
                 let paused = self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default();
                 return Ok(Some(Found { paused, helper }));
             }
