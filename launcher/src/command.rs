@@ -60,9 +60,11 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
-    ("figures", &[Work::Program, Work::Parts, Work::Tests]),
+    ("figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("cuts", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("faults", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("drills", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("recovery", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("administration", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("node", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
@@ -73,7 +75,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
 
 /// Those that only `--full` runs.
 pub const PARTS_WHEN_FULL: &[&str] =
-    &["figures", "large", "cuts", "recovery", "administration", "node", "reproducible", "fuzz", "vm"];
+    &["figures", "large", "cuts", "faults", "drills", "recovery", "administration", "node", "reproducible", "fuzz", "vm"];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
@@ -84,6 +86,9 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
         Some("fuzz") => BTreeSet::from([Work::Program, Work::Fuzz]),
         Some("site") => BTreeSet::from([Work::Machines]),
         Some("images") => BTreeSet::from([Work::Parts]),
+        Some("bench") if arguments.iter().any(|word| word == "--site") => {
+            BTreeSet::from([Work::Program, Work::Parts, Work::Tests, Work::Machines])
+        }
         Some("bench") => BTreeSet::from([Work::Program, Work::Parts, Work::Tests]),
         Some("demo") if arguments.iter().any(|word| word == "--down") => BTreeSet::new(),
         Some("demo") => BTreeSet::from([Work::Program, Work::Parts, Work::Machines]),

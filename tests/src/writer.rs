@@ -105,6 +105,11 @@ impl Acknowledged {
         Ok(self.rows.len())
     }
 
+    /// The largest number that was acknowledged; 0 where none was.
+    pub fn largest(&self) -> u64 {
+        self.rows.iter().map(|(_, id)| *id).max().unwrap_or_default()
+    }
+
     /// The longest time without an acknowledgment since `from`, in seconds. Of a pause that began earlier, what is later counts.
     pub fn longest_pause(&self, from: Timestamp) -> f64 {
         let since = self.rows.iter().map(|(time, _)| *time).filter(|time| *time >= from);
@@ -127,6 +132,7 @@ mod tests {
         }
         let at = |second: i64, id| (Timestamp::from_second(second).unwrap(), id);
         let acknowledged = Acknowledged { rows: vec![at(1, 1), at(9, 2), at(10, 3), at(12, 4)] };
+        assert_eq!(acknowledged.largest(), 4);
         let pause = |from| acknowledged.longest_pause(Timestamp::from_second(from).unwrap());
         assert!((pause(5) - 4.0).abs() < 1e-9 && (pause(9) - 2.0).abs() < 1e-9);
     }

@@ -6,6 +6,7 @@
 mod end_to_end {
     mod administration;
     mod backups;
+    mod ballast;
     mod certificates;
     mod cluster_backup;
     mod comparison;
@@ -13,14 +14,17 @@ mod end_to_end {
     mod console;
     mod cut;
     mod damage;
+    mod drills;
     mod engineer;
     mod failing_proofs;
+    mod faults;
     mod firewall;
     mod fixture;
     mod flips;
     mod full_disk;
     mod handbook;
     mod install;
+    mod installed;
     mod journal;
     mod kept_data;
     mod large;

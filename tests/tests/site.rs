@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::cache::{CACHE_VARIABLE, Cache};
-use landfall_tests::site::{BootState, Category, Machine, MachineSpec, PowerState, Site, Stream, wait_until};
+use landfall_tests::site::{
+    BootState, Category, Machine, MachineSpec, PowerState, SavedDisk, Site, Stream, wait_until,
+};
 
 /// A site with one booted machine.
 fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
@@ -39,6 +41,31 @@ fn a_crash_keeps_what_was_written() -> Result<()> {
     machine.crash()?;
     machine.boot()?;
     assert_eq!(machine.read_file("/root/unsynced")?, b"written\n");
+    Ok(())
+}
+
+#[test]
+fn machines_start_from_a_saved_disk_and_return_to_it() -> Result<()> {
+    let folder = tempfile::tempdir_in(landfall_tests::workspace::target_folder())?;
+    let saved = {
+        let (_site, machine) = one_machine("saved", MachineSpec::new("node-1"))?;
+        machine.run("echo installed > /root/state && sync")?;
+        assert!(SavedDisk::take(&machine, &folder.path().join("disk")).is_err(), "the disk of a machine that is on");
+        machine.crash()?;
+        SavedDisk::take(&machine, &folder.path().join("disk"))?
+    };
+    let site = Site::new(&Site::unique_name("from-saved"))?;
+    assert!(site.machine_from(&saved, MachineSpec::new("node-2")).is_err(), "the disk has another hostname");
+    let machine = site.machine_from(&saved, MachineSpec::new("node-1"))?;
+    machine.boot()?;
+    assert_eq!(machine.wait_settled(Duration::from_mins(1))?, BootState::Running);
+    assert_eq!(machine.run("hostname && cat /root/state")?.stdout, "node-1\ninstalled\n");
+    let difference = machine.difference_since_birth()?;
+    assert!(difference.changes.iter().all(|change| change.to_string().contains("/root/state")), "{difference}");
+    machine.run("echo changed > /root/state && touch /root/more && sync")?;
+    machine.return_to(&saved)?;
+    machine.boot()?;
+    assert_eq!(machine.run("ls /root && cat /root/state")?.stdout, "state\ninstalled\n");
     Ok(())
 }
 

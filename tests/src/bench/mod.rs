@@ -1,14 +1,18 @@
-//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, and byte
-//! counters.
+//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, byte counters, and what a site
+//! with a gigabyte of data does.
 //!
-//! An absolute time says more about the machine than about the program, so none is quoted. Each run of `landfall` is
-//! followed by a run of its rival, and only the ratio of the two counts. Some ratios have a [limit](limits).
+//! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run of its rival where
+//! there is one, and the ratio of the two counts. Some ratios have a [limit](limits). Times of a site have goals that are far from what any
+//! machine takes.
 
 pub mod limits;
 mod pairs;
+mod peaks;
+mod site;
 mod table;
-mod verbs;
+pub mod verbs;
 
 pub use pairs::{Ratio, pairs};
-pub use table::{Row, render};
-pub use verbs::measure;
+pub use site::measure as measure_site;
+pub use table::{Figure, Row, Unit, missed, render};
+pub use verbs::{measure, released_vendor};

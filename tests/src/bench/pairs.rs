@@ -62,7 +62,7 @@ pub fn pairs(
 
 impl Ratio {
     /// The ratios of pairs of durations; none without a pair.
-    fn of(rival: &str, pairs: &[(Duration, Duration)], cold: bool) -> Option<Self> {
+    pub(super) fn of(rival: &str, pairs: &[(Duration, Duration)], cold: bool) -> Option<Self> {
         let ratio =
             |(landfall, rival): &(Duration, Duration)| landfall.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
         let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
@@ -82,7 +82,8 @@ impl Ratio {
     }
 }
 
-fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
+/// How long it takes, and whether the page cache was emptied before. The `programs` are in memory.
+pub(super) fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     let cold = empty_page_cache();
     for program in programs {
         std::fs::read(program).with_context(|| format!("cannot read the program {}", program.display()))?;

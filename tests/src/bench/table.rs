@@ -1,4 +1,4 @@
-//! The table as text and as JSON.
+//! The table as text and as JSON: subjects, each with figures of any kind, some of which have a goal.
 
 use std::fmt::Write;
 
@@ -6,62 +6,144 @@ use serde::Serialize;
 
 use super::Ratio;
 
-/// One verb.
+/// One subject: a verb, or what a site does.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// `build`, `verify`, `stage`.
-    pub verb: &'static str,
-    /// Bytes of the bundle as one stream.
-    pub bundle_bytes: u64,
-    /// Bytes of its blobs.
-    pub blob_bytes: u64,
-    /// Bytes read from the store, over the bytes of the bundle's blobs.
-    pub store_read: f64,
-    /// Bytes written to the store, over the bytes of the bundle's blobs.
-    pub store_written: f64,
-    /// Bytes read from the media, over the bytes of the bundle.
-    pub media_read: f64,
-    /// Bytes written to the media, over the bytes of the bundle.
-    pub media_written: f64,
-    /// Bytes read back from the media, over the bytes of the bundle.
-    pub media_read_back: f64,
-    /// What the kernel counted for the whole process (read and written), over what Landfall counted.
-    pub kernel_agreement: f64,
-    /// Largest resident memory, in bytes.
-    pub peak_memory_bytes: u64,
+    /// `build`, `verify`, `stage`, `upgrade` …
+    pub name: &'static str,
+    /// What was measured of it.
+    pub figures: Vec<Figure>,
     /// Times over rivals'.
     pub ratios: Vec<Ratio>,
+}
+
+/// One figure.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// What it is of, in a few words.
+    pub name: &'static str,
+    /// In its unit.
+    pub value: f64,
+    /// Its unit.
+    pub unit: Unit,
+    /// The goal, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+}
+
+/// What a figure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Bytes; shown in MiB.
+    Bytes,
+    /// Bytes in a second; shown in MB/s.
+    BytesPerSecond,
+    /// Seconds.
+    Seconds,
+    /// A part of a whole that the name says, or a multiple of it.
+    Share,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Bytes => format!("{:.0} MiB", value / f64::from(1 << 20)),
+            Self::BytesPerSecond => format!("{:.0} MB/s", value / 1e6),
+            Self::Seconds => format!("{value:.0} s"),
+            Self::Share => format!("{value:.3}"),
+        }
+    }
+}
+
+impl Figure {
+    /// A figure without a goal.
+    pub fn new(name: &'static str, value: f64, unit: Unit) -> Self {
+        Self { name, value, unit, at_most: None }
+    }
+
+    /// Bytes.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    pub fn bytes(name: &'static str, bytes: u64) -> Self {
+        Self::new(name, bytes as f64, Unit::Bytes)
+    }
+
+    /// A part over its whole.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of three decimals")]
+    pub fn share(name: &'static str, part: u64, whole: u64) -> Self {
+        Self::new(name, part as f64 / whole.max(1) as f64, Unit::Share)
+    }
+
+    /// The same with a goal.
+    #[must_use]
+    pub fn at_most(self, goal: f64) -> Self {
+        Self { at_most: Some(goal), ..self }
+    }
+
+    /// Whether it has a goal and is beyond it.
+    pub fn is_missed(&self) -> bool {
+        self.at_most.is_some_and(|goal| self.value > goal)
+    }
+
+    fn line(&self) -> String {
+        let shown = self.unit.show(self.value);
+        let goal = self.at_most.map(|goal| {
+            let missed = if self.is_missed() { ", MISSED" } else { "" };
+            format!("   at most {}{missed}", self.unit.show(goal))
+        });
+        format!("  {:<44} {shown:>12}{}", self.name, goal.unwrap_or_default())
+    }
+}
+
+/// Every goal that was missed, with its row.
+pub fn missed(rows: &[Row]) -> Vec<String> {
+    let of_row = |row: &Row| {
+        let missed = row.figures.iter().filter(|figure| figure.is_missed());
+        missed.map(|figure| format!("{}:{}", row.name, figure.line())).collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(of_row).collect()
 }
 
 /// The table, for people.
 pub fn render(rows: &[Row]) -> String {
     let mut text = String::new();
-    let header = "verb     store r  store w  media r  media w  read back  kernel  peak MiB   time over rivals";
-    let _infallible = writeln!(text, "{header}");
-    for row in rows {
-        let ratios = row.ratios.iter().map(|ratio| {
-            let warm = if ratio.cold { "" } else { " (warm cache)" };
-            let limit = ratio.limit.map(|limit| {
-                let verdict = if ratio.met == Some(true) { "met" } else { "NOT MET" };
-                format!(", limit {limit:.2} {verdict}")
-            });
-            let limit = limit.unwrap_or_default();
-            format!("{:.2} {} [{:.2}–{:.2}]{warm}{limit}", ratio.median, ratio.rival, ratio.minimum, ratio.maximum)
-        });
-        let _infallible = writeln!(
-            text,
-            "{:<8} {:>7.2}  {:>7.2}  {:>7.2}  {:>7.2}  {:>9.2}  {:>6.3}  {:>8}   {}",
-            row.verb,
-            row.store_read,
-            row.store_written,
-            row.media_read,
-            row.media_written,
-            row.media_read_back,
-            row.kernel_agreement,
-            row.peak_memory_bytes >> 20,
-            ratios.collect::<Vec<_>>().join(" · ")
-        );
+    for Row { name, figures, ratios } in rows {
+        let _infallible = writeln!(text, "{name}");
+        for figure in figures {
+            let _infallible = writeln!(text, "{}", figure.line());
+        }
+        for Ratio { rival, minimum, median, maximum, pairs, cold, limit, met } in ratios {
+            let warm = if *cold { "" } else { ", warm cache" };
+            let verdict = if *met == Some(true) { "met" } else { "NOT MET" };
+            let limit = limit.map(|limit| format!(", limit {limit:.2} {verdict}")).unwrap_or_default();
+            let over = format!("time over {rival}");
+            let _infallible = writeln!(
+                text,
+                "  {over:<44} {median:>12.2}   [{minimum:.2}–{maximum:.2}], pairs: {pairs}{warm}{limit}"
+            );
+        }
     }
-    text.push_str("Bytes are per byte of the bundle (media) or of its blobs (store); kernel is what /proc/PID/io says over Landfall's count.\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_goal_is_named_with_its_row() {
+        let seconds = |value| Figure::new("until it is committed", value, Unit::Seconds).at_most(900.0);
+        let row =
+            |name, value| Row { name, figures: vec![seconds(value), Figure::bytes("memory", 3 << 20)], ratios: vec![] };
+        let rows = [row("upgrade", 900.0), row("undo", 900.6)];
+        let found = missed(&rows);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("undo:") && found[0].ends_with("901 s   at most 900 s, MISSED"), "{found:?}");
+        let text = render(&rows);
+        assert!(text.starts_with("upgrade\n  until it is committed ") && text.contains(" 3 MiB\n"), "{text}");
+        let json = serde_json::to_value(&rows[0]).unwrap();
+        assert_eq!(json["figures"][0]["at_most"], 900.0);
+        assert_eq!(json["figures"][1]["unit"], "bytes");
+        assert!(Figure::share("part", 1, 4).at_most(0.25).line().contains("0.250   at most 0.250"));
+    }
 }

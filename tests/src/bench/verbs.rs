@@ -9,11 +9,26 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::pairs::empty_page_cache;
-use super::{Ratio, Row, limits, pairs};
+use super::{Figure, Ratio, Row, limits, pairs};
 use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
 use crate::{images, printer, workspace};
+
+/// Names of figures of verbs, which a test reads.
+pub const STORE_READ: &str = "store read, of the blobs";
+/// See [`STORE_READ`].
+pub const STORE_WRITTEN: &str = "store written, of the blobs";
+/// See [`STORE_READ`].
+pub const MEDIA_READ: &str = "media read, of the bundle";
+/// See [`STORE_READ`].
+pub const MEDIA_WRITTEN: &str = "media written, of the bundle";
+/// See [`STORE_READ`].
+pub const MEDIA_READ_BACK: &str = "media read back, of the bundle";
+/// What the kernel counted for the whole process (read and written), over what Landfall counted.
+pub const KERNEL: &str = "kernel's count, of Landfall's";
+/// Largest resident memory.
+pub const MEMORY: &str = "memory at its peak";
 
 /// Measures every verb over this many pairs, in a folder that is emptied first.
 pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
@@ -148,24 +163,18 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
     let prepared =
         report["hashedBytes"].as_u64().unwrap_or(0) + count(ingested, "readBytes")? + count(ingested, "writtenBytes")?;
     let counted = store_read + store_written + media_read + media_written + read_back + prepared;
-    Ok(Row {
-        verb,
-        bundle_bytes: sizes.bundle,
-        blob_bytes: sizes.blobs,
-        store_read: over(store_read, sizes.blobs),
-        store_written: over(store_written, sizes.blobs),
-        media_read: over(media_read, sizes.bundle),
-        media_written: over(media_written, sizes.bundle),
-        media_read_back: over(read_back, sizes.bundle),
-        kernel_agreement: over(kernel, counted),
-        peak_memory_bytes: number(&process["peakMemoryBytes"])?,
-        ratios,
-    })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio of two decimals")]
-fn over(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
+    let figures = vec![
+        Figure::bytes("bundle", sizes.bundle),
+        Figure::bytes("blobs", sizes.blobs),
+        Figure::share(STORE_READ, store_read, sizes.blobs),
+        Figure::share(STORE_WRITTEN, store_written, sizes.blobs),
+        Figure::share(MEDIA_READ, media_read, sizes.bundle),
+        Figure::share(MEDIA_WRITTEN, media_written, sizes.bundle),
+        Figure::share(MEDIA_READ_BACK, read_back, sizes.bundle),
+        Figure::share(KERNEL, kernel, counted),
+        Figure::bytes(MEMORY, number(&process["peakMemoryBytes"])?),
+    ];
+    Ok(Row { name: verb, figures, ratios })
 }
 
 /// The programs that are timed, by their paths.
@@ -181,7 +190,7 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
 }
 
 /// A vendor with the `landfall` that ships: the one of development hashes at a fraction of the speed.
-fn released_vendor(folder: &Path) -> Result<Vendor> {
+pub fn released_vendor(folder: &Path) -> Result<Vendor> {
     let landfall = if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
         PathBuf::from(program)
     } else {
@@ -235,8 +244,9 @@ mod tests {
             "process": { "readBytes": 1000, "writtenBytes": 800, "peakMemoryBytes": 1 },
         });
         let row = row("stage", &report, Sizes::of(&inspection).unwrap(), Vec::new()).unwrap();
-        let said = [row.media_read, row.store_written, row.kernel_agreement].map(|ratio| format!("{ratio:.3}"));
-        assert_eq!(said, ["1.000", "1.000", "1.000"]);
-        assert_eq!((row.bundle_bytes, row.blob_bytes), (1000, 800));
+        let said: Vec<_> = row.figures.iter().map(|figure| (figure.name, format!("{:.3}", figure.value))).collect();
+        let is_said = |name, value: &str| said.contains(&(name, value.to_owned()));
+        assert!([MEDIA_READ, STORE_WRITTEN, KERNEL].iter().all(|name| is_said(*name, "1.000")), "{said:?}");
+        assert!(is_said("bundle", "1000.000") && is_said("blobs", "800.000"), "{said:?}");
     }
 }

@@ -25,8 +25,8 @@ const INSIDE: &str = include_str!("inside.sh");
 
 /// The folder of the machines in the folder of a site.
 const FOLDER: &str = "machines";
-const RECORD: &str = "machine.json";
-const BIRTH: &str = "birth.json";
+pub(super) const RECORD: &str = "machine.json";
+pub(super) const BIRTH: &str = "birth.json";
 
 /// How long systemd may take to start its basic units, and a killed machine to be gone.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -84,10 +84,10 @@ impl MachineSpec {
 
 /// The record of a machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    spec: MachineSpec,
-    number: u8,
-    machine_id: String,
+pub(super) struct Record {
+    pub(super) spec: MachineSpec,
+    pub(super) number: u8,
+    pub(super) machine_id: String,
     /// Written before the first process starts, so that a sweep finds what to remove.
     groups: Vec<PathBuf>,
     running: Option<Running>,
@@ -399,7 +399,7 @@ impl Machine {
         Ok(Difference::between(&birth, &Snapshot::take_files(self, Some(&birth))?))
     }
 
-    fn birth(&self) -> Result<Snapshot> {
+    pub(super) fn birth(&self) -> Result<Snapshot> {
         files::read_json(&self.folder.join(BIRTH))
             .with_context(|| format!("machine {} was never booted", self.spec.name))
     }
@@ -415,11 +415,16 @@ impl Machine {
         Switch::recorded(site, self.site.switch.clone())
     }
 
-    fn record(&self) -> Result<Record> {
+    /// The folder with everything of it.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn record(&self) -> Result<Record> {
         files::read_json(&self.folder.join(RECORD))
     }
 
-    fn save(&self, record: &Record) -> Result<()> {
+    pub(super) fn save(&self, record: &Record) -> Result<()> {
         files::write_json(&self.folder.join(RECORD), record)
     }
 }

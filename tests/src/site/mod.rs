@@ -43,6 +43,7 @@ mod host_settings;
 mod machine;
 mod names;
 mod process;
+mod saved;
 mod snapshot;
 mod spawn;
 mod sweep;
@@ -55,6 +56,7 @@ pub use machine::{BootState, Machine, MachineSpec, PowerState};
 pub use names::names;
 pub(crate) use process::boot_id;
 pub use process::{ProcessId, wait_until};
+pub use saved::SavedDisk;
 pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Reach, Snapshot};
 pub(crate) use snapshot::{Items, tables};
 pub use spawn::Lifetime;
@@ -172,10 +174,20 @@ impl Site {
 
     /// Makes a machine with a fresh disk; it is off until [`Machine::boot`].
     pub fn machine(&self, spec: MachineSpec) -> Result<Machine> {
+        let number = self.next_number()?;
+        let template = disk::template(&self.cache, spec.disk_gib)?;
+        self.create_machine(spec, number, &template)
+    }
+
+    /// The number that the next machine gets.
+    fn next_number(&self) -> Result<u8> {
         let number = u8::try_from(self.machines()?.len() + 1)?;
         ensure!(number < 200, "the switch of a site has no more ports");
-        let template = disk::template(&self.cache, spec.disk_gib)?;
-        Machine::create(&self.record, &self.folder, spec, number, &template)
+        Ok(number)
+    }
+
+    fn create_machine(&self, spec: MachineSpec, number: u8, disk: &Path) -> Result<Machine> {
+        Machine::create(&self.record, &self.folder, spec, number, disk)
     }
 
     /// The machines, in the order in which they were made.

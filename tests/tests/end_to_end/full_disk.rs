@@ -8,6 +8,7 @@ use landfall_tests::proofs::sql;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
+use super::ballast::{self, Left};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::handbook;
@@ -15,10 +16,7 @@ use super::handbook;
 /// The handbook's page.
 const PAGE: &str = "### A full disk";
 
-/// A file that does not belong to Landfall, on the disk of the data folder.
-const BALLAST: &str = "/var/ballast";
-
-/// What it leaves free: the kubelet removes pods below 1 GiB.
+/// What is left free: the kubelet removes pods below 1 GiB.
 const FREE_BYTES: u64 = 400_000_000;
 
 /// How soon the kubelet removes a pod.
@@ -37,16 +35,18 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     let proven = proven_backups(engineer)?;
     ensure!(proven.len() == 1, "the proven backups are {proven:?}");
 
-    fill(&machine)?;
+    ballast::fill(&machine, Left::ForAll(FREE_BYTES))?;
     wait_for_eviction(engineer)?;
-    for verb in [&["backup", "run"][..], &["drill"]] {
+    let name = machine.run("hostname")?.stdout;
+    let restore = ["restore", "--confirm", name.trim()];
+    for verb in [&["backup", "run"][..], &["drill"], &["restore", "--dry-run"], &restore] {
         engineer.landfall(verb)?.refused(&verb.join(" "), "LF4615", 4)?;
     }
     let [look, later] = split(&handbook::commands(PAGE)?)?;
     look.iter().try_for_each(|command| expect_to_work(&machine, command, &[0, 4]))?;
     ensure!(proven_backups(engineer)? == proven, "a proven backup is gone");
 
-    machine.run(&format!("rm {BALLAST}"))?;
+    ballast::remove(&machine)?;
     engineer.wait_ready("there was room again")?;
     later.iter().try_for_each(|command| expect_to_work(&machine, command, &[0]))?;
     let rows = sql(&machine, "SELECT word FROM kept")?;
@@ -54,11 +54,6 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     ensure!(proven_backups(engineer)?.len() == 2, "the page's backup is not proven");
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after a full disk and an uninstall", &["/var/log/landfall"])
-}
-
-fn fill(machine: &Machine) -> Result<()> {
-    let free = "df --output=avail --block-size=1 /var/lib/landfall | tail --lines 1";
-    machine.run(&format!("fallocate --length $(( $({free}) - {FREE_BYTES} )) {BALLAST}")).map(drop)
 }
 
 /// Waits until the kubelet has removed a pod. The status must not call the site ready meanwhile.

@@ -1,5 +1,6 @@
 //! A process of a machine, watched from the host.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -9,6 +10,19 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a process may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Where the logs of pods are: each has a folder `NAMESPACE_POD_UID` from its start on.
+const POD_LOGS: &str = "var/log/pods";
+
+/// The folders with logs of the pods of a namespace, some of which may have ended.
+pub(crate) fn pod_logs(machine: &Machine, namespace: &str) -> Result<BTreeSet<String>> {
+    let folder = machine.first()?.proc("root").join(POD_LOGS);
+    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names = names.collect::<Result<BTreeSet<String>>>()?;
+    let beginning = format!("{namespace}_");
+    Ok(names.into_iter().filter(|name| name.starts_with(&beginning)).collect())
+}
 
 /// A process, by the host's number.
 #[derive(Debug, Clone, Copy)]

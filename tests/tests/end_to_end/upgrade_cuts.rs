@@ -1,5 +1,5 @@
-//! The power is cut at seeded instants of upgrades: while data is staged, backed up, changed, and brought back. The site ends by itself
-//! as exactly one of the two versions, with that version's data.
+//! The power is cut at seeded instants of upgrades: while content is placed, data is backed up and restored on trial, while everything
+//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's data.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,18 @@ use landfall_tests::site::wait_until;
 
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::Engineer;
-use super::fixture::machine_with_stick;
+use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
 use super::seed::Seeded;
 use super::upgrade::{expect_release, schema};
 
-/// How long the agent may take to end what was interrupted, once the machine has booted.
+/// Instants of each kind.
+const OF_EACH: usize = 6;
+
+/// How soon after the boot a change that was interrupted must continue.
+const CONTINUE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long it may take until it has ended, once the machine has booted.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
 /// Volumes that a change has moved or copied, which none leaves behind.
@@ -32,58 +38,81 @@ const ROLLBACK: [&str; 7] = [
     "check-restored/postgres/database",
 ];
 
-/// How many instants there are of each kind.
-struct Counts {
-    staging: usize,
-    backup: usize,
-    change: usize,
-    /// In rollbacks that bring data back, after upgrades that were cut and went forward.
-    rollback: usize,
-    undo: usize,
+/// The instants of a seed.
+struct Instants {
+    /// While content is copied from the media and placed.
+    placing: Vec<At>,
+    /// While data is backed up, and the backup restored on trial.
+    backup: Vec<At>,
+    /// While data is copied and migrated, and objects and the node change.
+    change: Vec<At>,
+    /// While a release that failed is undone.
+    undo: Vec<At>,
+    /// In rollbacks that bring data back: beyond those of upgrades.
+    rollback: Vec<At>,
+}
+
+impl Instants {
+    /// Those of the upgrade from 1.0.0 to 1.1.0, whose steps these are, and of one to a release that fails. The number of instants that
+    /// a test takes of a kind changes none of them.
+    fn of(steps: &[String]) -> Result<Self> {
+        let [placing, changing, undone] = [placing(steps), changing(steps)?, undone(steps)?];
+        let back = ROLLBACK.map(str::to_owned);
+        Ok(Self {
+            placing: of_kind("placing", &placing, 300, Moment::After)?,
+            backup: of_kind("backup", &["backup".to_owned()], 25_000, Moment::After)?,
+            change: of_kind("change", &changing, 3000, Moment::After)?,
+            undo: of_kind("undo", &undone, 2000, Moment::Undoing)?,
+            rollback: of_kind("rollback", &back, 2000, Moment::After)?,
+        })
+    }
+}
+
+// Six for CI, in two tests: both lanes have something to do then.
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn an_instant_of_each_kind_on_the_way_forward() -> Result<()> {
+    upgrades_cut("e2e-cuts-forward", |instants| {
+        let forward = [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat();
+        (forward, Vec::new(), Vec::new())
+    })
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_few_instants_of_upgrades() -> Result<()> {
-    // Four, since more of them take more time than CI has.
-    upgrades_cut("e2e-upgrade-cuts", &Counts { staging: 1, backup: 0, change: 1, rollback: 1, undo: 1 })
+fn three_instants_of_the_way_back() -> Result<()> {
+    upgrades_cut("e2e-cuts-back", |instants| (Vec::new(), Vec::new(), instants.undo[..3].to_vec()))
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn twenty_four_instants_of_upgrades() -> Result<()> {
-    upgrades_cut("e2e-upgrade-all-cuts", &Counts { staging: 3, backup: 5, change: 5, rollback: 5, undo: 6 })
+    upgrades_cut("e2e-upgrade-all-cuts", |Instants { placing, backup, change, undo, rollback }| {
+        ([placing, backup, change].concat(), rollback, undo)
+    })
 }
 
-fn upgrades_cut(site: &str, counts: &Counts) -> Result<()> {
+/// Cuts at the chosen instants: of upgrades that work, of rollbacks after those that went forward, and of upgrades that are undone.
+fn upgrades_cut(site: &str, choose: impl FnOnce(Instants) -> (Vec<At>, Vec<At>, Vec<At>)) -> Result<()> {
     ensure_later_releases()?;
-    let (_site, machine) = machine_with_stick(site)?;
+    let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
-    sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
-    let steps = steps(engineer)?;
-    let mut seeded = Seeded::named("upgrades")?;
-    let forward = [
-        (counts.staging, 300, placing(&steps)),
-        (counts.backup, 25_000, vec!["backup".to_owned()]),
-        (counts.change, 3000, changing(&steps)?),
-    ];
-    let back = ROLLBACK.map(str::to_owned);
-    let mut rollbacks: Vec<At> =
-        (0..counts.rollback).map(|_| instant(&mut seeded, &back, 2000, Moment::After)).collect();
-    for (count, longest, candidates) in &forward {
-        for _ in 0..*count {
-            let at = instant(&mut seeded, candidates, *longest, Moment::After);
-            cut_on_the_way(engineer, &at, &mut rollbacks)?;
+    let (forward, mut rollbacks, undone) = choose(Instants::of(&steps(engineer)?)?);
+    write_rows(engineer)?;
+    for at in &undone {
+        cut_on_the_way_back(engineer, at)?;
+    }
+    for (number, at) in (1..).zip(&forward) {
+        let is_later = cut_on_the_way(engineer, at)? == "1.1.0";
+        if let Some(at) = rollbacks.pop_if(|_| is_later) {
+            roll_back_through(engineer, &at)?;
+        } else if is_later && number < forward.len() {
+            start_over(&machine)?;
+            write_rows(engineer)?;
         }
     }
     ensure!(rollbacks.is_empty(), "too few upgrades went forward: {rollbacks:?} were not tried");
-    engineer.landfall(&["upgrade", NEXT])?.report("upgrade")?;
-    let candidates = undone(&steps)?;
-    for _ in 0..counts.undo {
-        cut_on_the_way_back(engineer, &instant(&mut seeded, &candidates, 2000, Moment::Undoing))?;
-    }
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades that were cut and an uninstall", &["/var/log/landfall"])
 }
@@ -111,64 +140,80 @@ fn changing(steps: &[String]) -> Result<Vec<String>> {
     Ok(steps[begin..=end].to_vec())
 }
 
-/// Those that have changed something when the broken release fails.
+/// Those of the database that have changed something when the broken release fails.
 fn undone(steps: &[String]) -> Result<Vec<String>> {
     let begin = steps.iter().position(|step| step.starts_with("stop/")).context("the upgrade stops nothing")?;
     let end = steps.iter().position(|step| step.starts_with("start/")).context("the upgrade starts nothing")?;
     Ok(steps[begin..end].to_vec())
 }
 
-fn instant(seeded: &mut Seeded, steps: &[String], longest: u64, moment: fn(Duration) -> Moment) -> At {
-    let step = seeded.one_of(steps).clone();
-    At { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }
+/// Instants in these steps, each at most so many milliseconds after its step begins.
+fn of_kind(name: &str, steps: &[String], longest: u64, moment: fn(Duration) -> Moment) -> Result<Vec<At>> {
+    let mut seeded = Seeded::named(&format!("upgrades: {name}"))?;
+    let instant = |_| {
+        let step = seeded.one_of(steps).clone();
+        At { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }
+    };
+    Ok((0..OF_EACH).map(instant).collect())
 }
 
-/// From 1.0.0: it is 1.0.0 afterwards or 1.1.0, and then goes back, through another cut if one is left.
-fn cut_on_the_way(engineer: Engineer<'_>, at: &At, rollbacks: &mut Vec<At>) -> Result<()> {
+/// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
+fn cut_on_the_way(engineer: Engineer<'_>, at: &At) -> Result<String> {
     let rows = another_row(engineer)?;
     cut_during(engineer, &["upgrade", NEXT], at)?;
     let version = ends_by_itself(engineer, at)?;
-    expect(engineer, &version, &rows)?;
-    if version == "1.1.0" {
-        let name = engineer.machine().run("hostname")?.stdout;
-        let back = ["rollback", "--data", "restore", "--confirm", name.trim()];
-        if let Some(at) = rollbacks.pop() {
-            cut_during(engineer, &back, &at)?;
-            ends_by_itself(engineer, &at)?;
-        } else {
-            engineer.landfall(&back)?.report("rollback")?;
-        }
-        expect(engineer, "1.0.0", &rows)?;
-    }
-    Ok(())
+    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?}"))?;
+    Ok(version)
 }
 
-/// From 1.1.0, to a release that fails and is undone: it is 1.1.0 afterwards.
+/// From 1.1.0, by a rollback that is cut: it is 1.0.0 afterwards, with the data that it had.
+fn roll_back_through(engineer: Engineer<'_>, at: &At) -> Result<()> {
+    let rows = rows(engineer)?;
+    let name = engineer.machine().run("hostname")?.stdout;
+    cut_during(engineer, &["rollback", "--data", "restore", "--confirm", name.trim()], at)?;
+    let version = ends_by_itself(engineer, at)?;
+    ensure!(version == "1.0.0", "{version} is installed after a rollback that was cut at {at:?}");
+    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?} of a rollback"))
+}
+
+/// From 1.0.0, to a release that fails and is undone: it is 1.0.0 afterwards.
 fn cut_on_the_way_back(engineer: Engineer<'_>, at: &At) -> Result<()> {
     let rows = another_row(engineer)?;
     cut_during(engineer, &["upgrade", BROKEN], at)?;
     let version = ends_by_itself(engineer, at)?;
-    ensure!(version == "1.1.0", "{version} is installed after an undo that was cut");
-    expect(engineer, &version, &rows)
+    ensure!(version == "1.0.0", "{version} is installed after an undo that was cut at {at:?}");
+    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?} of an undo"))
 }
 
 /// Boots, and returns the version that is installed once nothing is open.
 fn ends_by_itself(engineer: Engineer<'_>, at: &At) -> Result<String> {
     boot(engineer.machine())?;
     let begun = Instant::now();
-    let version = wait_until("the change to end by itself", SELF_LIMIT, || {
+    let state = |wanted: &[&str]| -> Result<Option<String>> {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
-        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
-        Ok((state == "installed").then(|| status["release"]["version"].as_str().unwrap_or_default().to_owned()))
-    })?;
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state} after {at:?}");
+        Ok(wanted.contains(&state).then(|| status["release"]["version"].as_str().unwrap_or_default().to_owned()))
+    };
+    let continued = format!("the continuation of the change that was cut at {at:?}");
+    wait_until(&continued, CONTINUE_LIMIT, || state(&["changing", "installed"]))?;
     let seconds = begun.elapsed().as_secs();
-    printer::note(format!("cut at {at:?}: ended by itself {seconds} s after the boot, as {version}"));
+    let version = wait_until(&format!("the end of the change that was cut at {at:?}"), SELF_LIMIT, || {
+        std::thread::sleep(Duration::from_millis(500));
+        state(&["installed"])
+    })?;
+    let ended = begun.elapsed().as_secs();
+    printer::note(format!("cut at {at:?}: continued {seconds} s after the boot, ended after {ended} s as {version}"));
     Ok(version)
 }
 
+/// Writes the first rows.
+pub(crate) fn write_rows(engineer: Engineer<'_>) -> Result<()> {
+    sql(engineer.machine(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number").map(drop)
+}
+
 /// Writes one row more; returns a digest of all.
-fn another_row(engineer: Engineer<'_>) -> Result<String> {
+pub(crate) fn another_row(engineer: Engineer<'_>) -> Result<String> {
     sql(engineer.machine(), "INSERT INTO kept SELECT max(number) + 1 FROM kept")?;
     rows(engineer)
 }
@@ -178,7 +223,7 @@ fn rows(engineer: Engineer<'_>) -> Result<String> {
 }
 
 /// Fails unless this version is installed and ready, with its data and nothing else.
-fn expect(engineer: Engineer<'_>, version: &str, wanted: &str) -> Result<()> {
+pub(crate) fn expect(engineer: Engineer<'_>, version: &str, wanted: &str) -> Result<()> {
     let (work_mem, table) = if version == "1.1.0" { ("8192kB", "schema_version") } else { ("4096kB", "none") };
     expect_release(engineer, version, work_mem)?;
     let found = rows(engineer)?;

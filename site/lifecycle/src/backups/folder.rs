@@ -195,6 +195,23 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_repository_of_another_site_is_refused_and_left_alone() {
+        let ((_root, paths), (_other_root, others)) = (host(), host());
+        let (folder, other) = (BackupFolder::of(&paths), BackupFolder::of(&others));
+        folder.open_or_create().unwrap();
+        other.open_or_create().unwrap();
+        // The disk of another site's backups is mounted in the place of this one's; the key stays beside it.
+        durable::rename(&paths.backup_repository(), &paths.data().join("own")).unwrap();
+        durable::rename(&others.backup_repository(), &paths.backup_repository()).unwrap();
+        for error in [folder.open().err().unwrap(), folder.open_or_create().err().unwrap()] {
+            assert_eq!(error.code(), codes::BACKUP_WRONG_KEY, "{error}");
+        }
+        durable::rename(&paths.backup_repository(), &others.backup_repository()).unwrap();
+        durable::rename(&paths.data().join("own"), &paths.backup_repository()).unwrap();
+        assert!(folder.open().unwrap().is_some() && other.open().unwrap().is_some());
+    }
+
+    #[test]
     fn a_repository_without_its_key_is_not_replaced() {
         let (_root, paths) = host();
         let folder = BackupFolder::of(&paths);

@@ -37,7 +37,7 @@ impl RulePod<'_> {
             success: Success::Trailer,
         };
         let limit = Duration::from_secs(self.rule.limit_seconds);
-        self.cluster.open_stream(&program, limit).map_err(|error| self.failed("cannot be started", error))
+        self.cluster.open_stream(&program, limit).map_err(|error| failed(&self.stream, "cannot be started", error))
     }
 
     /// Runs a program to its end.
@@ -45,7 +45,7 @@ impl RulePod<'_> {
         let Container { namespace, pod, name } = self.container()?;
         let limit = Duration::from_secs(limit_seconds);
         let executed = self.cluster.execute(&namespace, &pod, &name, arguments, limit);
-        let executed = executed.map_err(|error| self.failed("cannot be prepared", error))?;
+        let executed = executed.map_err(|error| failed(&self.stream, "cannot be prepared", error))?;
         if executed.exit_code == 0 {
             return Ok(());
         }
@@ -72,8 +72,48 @@ impl RulePod<'_> {
             }
         }
     }
+}
 
-    fn failed(&self, problem: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
-        StepError::new(codes::BACKUP_STREAM, format!("the backup of {} {problem}", self.stream)).because(error)
+fn failed(stream: &str, problem: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
+    StepError::new(codes::BACKUP_STREAM, format!("the backup of {stream} {problem}")).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use jiff::Timestamp;
+    use landfall_backup::{BackupKind, NewBackup};
+    use landfall_cluster::{NoAnswer, StreamError};
+    use landfall_engine::causes::with_causes;
+    use landfall_error_codes::Coded;
+
+    use super::super::folder::tests::host;
+    use super::super::{BackupFolder, unusable};
+    use super::*;
+
+    /// A stream whose program the container does not have, as the node reports it.
+    struct Lacking;
+
+    impl Read for Lacking {
+        fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+            let message = "exec: \"pg_basebackop\": executable file not found in $PATH".to_owned();
+            let refused = NoAnswer::Refused { code: 500, message, transient: false };
+            Err(io::Error::other(failed("db/files", "cannot be started", StreamError::from(refused))))
+        }
+    }
+
+    #[test]
+    fn a_program_that_the_image_lacks_is_named_and_no_backup_is_made() {
+        let (_root, paths) = host();
+        let repository = BackupFolder::of(&paths).open_or_create().unwrap();
+        let streams: Vec<(_, &mut dyn Read)> = vec![("db/files".parse().unwrap(), &mut Lacking)];
+        let (kind, time) = (BackupKind::Full, Timestamp::UNIX_EPOCH);
+        let new = NewBackup { kind, time, facts: [].into(), streams, documents: Vec::new() };
+        let error = unusable(repository.save(new).unwrap_err());
+        assert_eq!(error.code(), codes::BACKUP_STREAM);
+        let said = with_causes(&error);
+        assert!(said.contains("the backup of db/files cannot be started") && said.contains("pg_basebackop"), "{said}");
+        assert_eq!(repository.backups().unwrap(), []);
     }
 }

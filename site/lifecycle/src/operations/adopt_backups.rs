@@ -318,6 +318,28 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_key_adopts_nothing() {
+        let copies = tempfile::tempdir().unwrap();
+        let (repository, _key) = repository(copies.path());
+        let (wrong, malformed) = (copies.path().join("wrong"), copies.path().join("malformed"));
+        RepositoryKey::generate().write_new(&wrong).unwrap();
+        durable::write_file(&malformed, b"00\n", 0o600).unwrap();
+        let (root, operations) = operations();
+        let names = |folder: &Path| -> Vec<_> {
+            let entries = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = entries.collect();
+            names.sort();
+            names
+        };
+        let before = (names(root.path()), names(&repository));
+        for (key, code) in [(&wrong, codes::BACKUP_WRONG_KEY), (&malformed, codes::BACKUP_KEY)] {
+            assert_eq!(operations.adopt_backups(&repository, key).unwrap_err().code(), code);
+            assert!(!operations.paths.backups().exists() && !operations.paths.journal().exists(), "{code:?}");
+        }
+        assert_eq!((names(root.path()), names(&repository)), before);
+    }
+
+    #[test]
     fn volumes_of_another_site_are_not_mixed_with_adopted_backups() {
         let copies = tempfile::tempdir().unwrap();
         let (repository, key) = repository(copies.path());

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: from real software to a running site that reaches no network.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::path::{Path, PathBuf};
 

@@ -29,8 +29,8 @@ const ACTS: &[(&str, &[&str], i32, &str)] = &[
     ("upgrade again", &["upgrade", "/media/stick/next"], 0, "1.1.0"),
 ];
 
-/// Builds the later releases beside the starter on the stick.
-pub(super) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
+/// Builds the later releases beside the starter on the stick, in a folder with the starter's.
+pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
     let defined = later_releases::define(&folder.join("later-releases"))?;
     for (name, release) in defined.into_iter().filter(|(name, _)| *name != "unproved") {
         later_releases::lock(vendor, &release)?;

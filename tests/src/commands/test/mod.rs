@@ -140,6 +140,8 @@ const PARTS: &[Part] = &[
     when_full("figures", figures::run),
     when_full("large", large),
     when_full("cuts", cuts),
+    when_full("faults", faults),
+    when_full("drills", drills),
     when_full("recovery", recovery),
     when_full("administration", administration),
     when_full("node", node),
@@ -369,6 +371,12 @@ const LARGE: &str = "twenty_gibibytes";
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
 
+/// That of the part `faults`; `site` has a few rows of the same table.
+const FAULTS: &str = "every_fault";
+
+/// That of the part `drills`.
+const DRILLS: &str = "twenty_drills";
+
 /// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has upgrades that are cut, which
 /// the same engine continues.
 const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
@@ -381,7 +389,7 @@ const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site
 const NODE: [&str; 1] = ["node_upgrade::"];
 
 fn site() -> Result<()> {
-    let others = [LARGE, CUTS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
+    let others = [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
     sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
@@ -417,10 +425,19 @@ fn large() -> Result<()> {
     run_end_to_end("end_to_end", &[LARGE])
 }
 
-/// Takes three quarters of an hour.
+/// Takes an hour.
 fn cuts() -> Result<()> {
-    let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &[CUTS])
+    sites(&[CUTS])
+}
+
+/// Takes half an hour.
+fn faults() -> Result<()> {
+    sites(&[FAULTS])
+}
+
+/// Takes half an hour.
+fn drills() -> Result<()> {
+    sites(&[DRILLS])
 }
 
 /// A stock Debian boots under its own kernel, and preflight meets its firewalls. The machines are emulated where the host's KVM boots no

@@ -1,0 +1,73 @@
+//! The disk of a machine that is off, from which others start: what takes minutes to make is made once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::machine::{BIRTH, Machine, MachineSpec, RECORD, Record};
+use super::{Site, Snapshot, disk, files, tool};
+
+/// Name of the disk in the folder.
+const DISK: &str = "disk.img";
+
+/// A disk that was saved, with what is known of the machine that it was taken from.
+#[derive(Clone, Debug)]
+pub struct SavedDisk {
+    folder: PathBuf,
+}
+
+impl SavedDisk {
+    /// Takes the disk of a machine, which is ended, into a folder, which is emptied first. The machine has no disk afterwards.
+    pub fn take(machine: &Machine, folder: &Path) -> Result<Self> {
+        ensure!(!machine.is_running(), "the disk of a machine that is on cannot be saved");
+        machine.off()?;
+        files::remove_folder(folder)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let saved = Self { folder: folder.to_owned() };
+        files::write_json(&saved.folder.join(RECORD), &machine.record()?)?;
+        files::write_json(&saved.folder.join(BIRTH), &machine.birth()?)?;
+        // The folder may be on another filesystem, where a rename is a copy.
+        tool::output(Command::new("mv").arg(machine.disk()).arg(saved.folder.join(DISK)))?;
+        Ok(saved)
+    }
+
+    fn copy_to(&self, machine: &Machine) -> Result<()> {
+        disk::copy(&self.folder.join(DISK), &machine.disk())
+    }
+
+    fn record(&self) -> Result<Record> {
+        files::read_json(&self.folder.join(RECORD))
+    }
+}
+
+impl Site {
+    /// Makes a machine that has a copy of this disk; it is off until [`Machine::boot`]. Its name and its place in the site must be
+    /// those of the machine that was saved, since the disk has its hostname and its address.
+    pub fn machine_from(&self, saved: &SavedDisk, spec: MachineSpec) -> Result<Machine> {
+        let record = saved.record()?;
+        let number = self.next_number()?;
+        ensure!(
+            (record.spec.name.as_str(), record.number) == (spec.name.as_str(), number),
+            "a machine from the disk of {} cannot be {} with number {number}",
+            record.spec.name,
+            spec.name
+        );
+        let spec = MachineSpec { disk_gib: record.spec.disk_gib, ..spec };
+        let machine = self.create_machine(spec, number, &saved.folder.join(DISK))?;
+        let mut own = machine.record()?;
+        own.machine_id = record.machine_id;
+        machine.save(&own)?;
+        let birth: Snapshot = files::read_json(&saved.folder.join(BIRTH))?;
+        files::write_json(&machine.folder().join(BIRTH), &birth)?;
+        Ok(machine)
+    }
+}
+
+impl Machine {
+    /// Ends it without regard to its state, and gives it another copy of the disk; it is off afterwards.
+    pub fn return_to(&self, saved: &SavedDisk) -> Result<()> {
+        self.off()?;
+        saved.copy_to(self)
+    }
+}

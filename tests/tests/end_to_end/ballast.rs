@@ -1,0 +1,45 @@
+//! A file that does not belong to Landfall, and takes the room of the data folder's filesystem.
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::Machine;
+
+/// The file, on the disk of the data folder.
+const BALLAST: &str = "/var/ballast";
+
+/// How much it leaves free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Bytes for everyone: the kubelet removes pods below 1 GiB, and Landfall stops what it writes below 1.25 GiB.
+    ForAll(u64),
+    /// Bytes for root, and none for anyone else: what the filesystem reserves for root is taken, too.
+    ForRoot(u64),
+}
+
+impl Left {
+    /// What `stat --file-system` calls it, and the bytes.
+    fn field(self) -> (&'static str, u64) {
+        match self {
+            Self::ForAll(bytes) => ("%a", bytes),
+            Self::ForRoot(bytes) => ("%f", bytes),
+        }
+    }
+}
+
+/// Fills the filesystem, at once: nothing is written.
+pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
+    let (field, bytes) = left.field();
+    let free = format!(
+        "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S /var/lib/landfall) ))"
+    );
+    let filled = machine.run(&format!(
+        "size=$(( {free} - {bytes} )); [ $size -gt 0 ] && fallocate --length $size {BALLAST} && echo $size"
+    ));
+    let size: u64 = filled.context("the disk cannot be filled")?.stdout.trim().parse()?;
+    ensure!(size > 0, "there was nothing to fill");
+    Ok(())
+}
+
+/// There is room again.
+pub(crate) fn remove(machine: &Machine) -> Result<()> {
+    machine.run(&format!("rm --force {BALLAST}")).map(drop)
+}

@@ -1,0 +1,109 @@
+//! Twenty backups are made and restored on trial while a program writes without pause. What is restored is exactly what the database had
+//! at the cut: every row that was acknowledged before, and none that was written after.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use landfall_tests::proofs::{in_pod, sql};
+use landfall_tests::site::Machine;
+use landfall_tests::{printer, writer};
+
+use super::engineer::Engineer;
+use super::installed::installed_machine;
+use super::process::pod_logs;
+use super::seed::Seeded;
+
+/// How many.
+const DRILLS: usize = 20;
+
+/// The longest pause before a backup, in milliseconds.
+const LONGEST_PAUSE: u64 = 10_000;
+
+/// Where the database is restored on trial.
+const NAMESPACE: &str = "landfall-drill-postgres";
+
+/// The rows of a database: how many, the largest number, and a digest of all numbers.
+const ROWS: &str =
+    "SELECT count(*) || ' ' || coalesce(max(id), 0) || ' ' || md5(string_agg(id::text, ' ' ORDER BY id)) FROM written";
+
+/// Between two looks at the restored database, which answers for some seconds before it is deleted.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn twenty_drills_under_load_restore_the_cut() -> Result<()> {
+    let (_site, machine) = installed_machine("e2e-drills")?;
+    let engineer = Engineer::at(&machine);
+    writer::start(&machine)?;
+    let mut seeded = Seeded::named("drills")?;
+    for number in 1..=DRILLS {
+        let pause = Duration::from_millis(seeded.within(0, LONGEST_PAUSE));
+        std::thread::sleep(pause);
+        drill(engineer).with_context(|| format!("drill {number}, after a pause of {pause:?}"))?;
+    }
+    let kept = writer::next_acknowledged(&machine)?.expect_kept(&machine)?;
+    printer::note(format!("proved: {DRILLS} drills restored the cut, while {kept} rows were written"));
+    Ok(())
+}
+
+/// One backup, its drill, and the comparison.
+fn drill(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let before = writer::next_acknowledged(machine)?.largest();
+    let restored = restored_while(machine, || engineer.landfall(&["backup", "run"])?.report("backup run").map(drop))?;
+    let cut = restored.largest;
+    ensure!(cut >= before, "row {before} was acknowledged before the backup, which ends with row {cut}");
+    let latest = restored.written;
+    ensure!(cut <= latest, "the backup has row {cut}, and {latest} was the latest when its drill began");
+    let live = sql(machine, &format!("{ROWS} WHERE id <= {cut}"))?;
+    ensure!(live == restored.rows, "the rows up to {cut} are {live}, and {} were restored", restored.rows);
+    printer::note(format!("restored up to row {cut}, which is at or after {before}"));
+    Ok(())
+}
+
+/// What a restored database had.
+struct Restored {
+    /// What [`ROWS`] says.
+    rows: String,
+    /// The largest number in it.
+    largest: u64,
+    /// The largest number that the running database had when the drill began.
+    written: u64,
+}
+
+/// Runs a backup with its drill, and asks the restored database meanwhile.
+fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<Restored> {
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looker = scope.spawn(|| look_until(machine, &ended));
+        let ran = run();
+        ended.store(true, Ordering::Release);
+        let found = looker.join().map_err(|_| anyhow!("the thread that looks at the drill panicked"))?;
+        ran?;
+        found?.context("the drill ended before its database could be asked")
+    })
+}
+
+/// The first answer of the restored database; none if the backup ends without one.
+fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<Restored>> {
+    let ask = format!("psql -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -XqtA -c \"{ROWS}\"");
+    let (known, mut written) = (pod_logs(machine, NAMESPACE)?, None);
+    while !ended.load(Ordering::Acquire) {
+        std::thread::sleep(LOOK_EVERY);
+        let Some(written) = written else {
+            if pod_logs(machine, NAMESPACE)?.iter().any(|pod| !known.contains(pod)) {
+                written = Some(sql(machine, "SELECT coalesce(max(id), 0) FROM written")?.parse()?);
+            }
+            continue;
+        };
+        // Before its server is there, this fails.
+        let said = in_pod(machine, NAMESPACE, "postgres", &ask)?;
+        let rows = said.stdout.trim().to_owned();
+        if said.status.success() && !rows.is_empty() {
+            let largest = rows.split(' ').nth(1).with_context(|| format!("{rows} names no row"))?.parse()?;
+            return Ok(Some(Restored { rows, largest, written }));
+        }
+    }
+    Ok(None)
+}

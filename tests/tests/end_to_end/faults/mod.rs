@@ -1,0 +1,157 @@
+//! Faults strike in the middle of upgrades. Each row of the table says which, when, and how that must end; after each, the site is exactly
+//! one of the two releases with that release's data, and every row that its database has acknowledged is there.
+
+mod strike;
+mod table;
+mod watch;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use landfall_tests::{printer, writer};
+
+use self::strike::Fault;
+use self::table::{CHEAP, Ends, OTHERS, Row, Then};
+use self::watch::{Found, Watch, When};
+use super::engineer::{Engineer, Said};
+use super::installed::{installed_machine, start_over};
+use super::later_releases::ensure_later_releases;
+use super::upgrade_cuts::{another_row, expect, write_rows};
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn cheap_faults_end_as_the_table_says() -> Result<()> {
+    strike_by_table("e2e-faults", CHEAP.iter().collect())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn every_fault_ends_as_the_table_says() -> Result<()> {
+    strike_by_table("e2e-all-faults", CHEAP.iter().chain(&OTHERS).collect())
+}
+
+/// The rows one after another, on one machine.
+fn strike_by_table(site: &str, rows: Vec<&Row>) -> Result<()> {
+    ensure_later_releases()?;
+    let (_site, machine) = installed_machine(site)?;
+    let engineer = Engineer::at(&machine);
+    begin_to_write(engineer)?;
+    let last = rows.len() - 1;
+    for (index, row) in rows.into_iter().enumerate() {
+        let begun = Instant::now();
+        printer::note(format!("fault: {}", row.name));
+        withstand(engineer, row).with_context(|| format!("the fault: {}", row.name))?;
+        let (seconds, version) = (begun.elapsed().as_secs_f64(), row.ends.version());
+        printer::note(format!("proved in {seconds:.0} s: {}; the site is {version}", row.name));
+        if version != "1.0.0" && index < last {
+            start_over(&machine)?;
+            begin_to_write(engineer)?;
+        }
+    }
+    Ok(())
+}
+
+fn begin_to_write(engineer: Engineer<'_>) -> Result<()> {
+    write_rows(engineer)?;
+    writer::start(engineer.machine())
+}
+
+/// One row: the upgrade with its fault, what a person does then, and what is true afterwards.
+fn withstand(engineer: Engineer<'_>, row: &Row) -> Result<()> {
+    let machine = engineer.machine();
+    let rows = another_row(engineer)?;
+    row.fault.prepare(engineer)?;
+    let said = upgrade_struck(engineer, row)?;
+    row.fault.end(machine)?;
+    let lines = said.lines.join("\n");
+    let all = || format!("the upgrade to {} said:\n{lines}", row.bundle);
+    expect_end(&said, row.ends).with_context(all)?;
+    ensure!(lines.contains(row.says), "`{}` was not said; {}", row.says, all());
+    if let Ends::Stopped(then) = row.ends {
+        go_on(engineer, then)?;
+    }
+    engineer.wait_ready("a fault")?;
+    expect(engineer, row.ends.version(), &rows)?;
+    writer::next_acknowledged(machine)?.expect_kept(machine)?;
+    expect_backups(engineer)?;
+    remove_replaced_data(engineer)
+}
+
+/// The command ended with the code of the table.
+fn expect_end(said: &Said, ends: Ends) -> Result<()> {
+    match ends {
+        Ends::Refused(code, exit) => said.refused("upgrade", code, exit).map(drop),
+        Ends::Undone => said.refused("upgrade", "LF4032", 4).map(drop),
+        Ends::Stopped(_) => said.refused("upgrade", "LF4031", 5).map(drop),
+        Ends::Committed => {
+            let report = said.report("upgrade")?;
+            ensure!(report["version"] == ends.version(), "{report}");
+            Ok(())
+        }
+    }
+}
+
+fn go_on(engineer: Engineer<'_>, then: Then) -> Result<()> {
+    match then {
+        Then::Abort => engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort").map(drop),
+        Then::Resume => engineer.landfall(&["resume"])?.report("resume").map(drop),
+    }
+}
+
+/// What the upgrade said that was struck.
+fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
+    let (machine, arguments) = (engineer.machine(), ["upgrade", row.bundle]);
+    if row.when == When::Before {
+        row.fault.strike(machine, None)?;
+        return engineer.landfall(&arguments);
+    }
+    let ended = AtomicBool::new(false);
+    let mut watch = Watch::begin(machine, row.when)?;
+    std::thread::scope(|scope| {
+        let striker = scope.spawn(|| -> Result<bool> {
+            let Some(found) = watch.wait(&ended)? else { return Ok(false) };
+            strike_while_paused(engineer, row.fault, found).map(|()| true)
+        });
+        let said = engineer.landfall(&arguments);
+        ended.store(true, Ordering::Release);
+        let struck = striker.join().map_err(|_| anyhow!("the thread that strikes panicked"))?;
+        let said = said?;
+        let context = || format!("the upgrade said:\n{}", said.lines.join("\n"));
+        ensure!(struck.with_context(context)?, "the upgrade ended before {:?}; {}", row.when, context());
+        Ok(said)
+    })
+}
+
+/// Strikes while the operation stands still, which continues when this returns.
+fn strike_while_paused(engineer: Engineer<'_>, fault: Fault, found: Found) -> Result<()> {
+    if matches!(fault, Fault::FillUntilHelperEnds(_)) {
+        return fault.strike(engineer.machine(), Some(found));
+    }
+    let _paused = found.paused;
+    fault.strike(engineer.machine(), None)
+}
+
+/// No fault has damaged a backup.
+fn expect_backups(engineer: Engineer<'_>) -> Result<()> {
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    if listed["backups"].as_array().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    let checked = engineer.landfall(&["backup", "check"])?.report("backup check")?;
+    ensure!(checked["damages"].as_array().is_some_and(Vec::is_empty), "backups are damaged: {checked:#}");
+    Ok(())
+}
+
+/// What failed upgrades have made of data would fill the machine.
+fn remove_replaced_data(engineer: Engineer<'_>) -> Result<()> {
+    let name = engineer.machine().run("hostname")?.stdout.trim().to_owned();
+    let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
+    for replaced in listed["replacedData"].as_array().context("no replaced data is listed")? {
+        let replaced = replaced["name"].as_str().context("replaced data has no name")?;
+        engineer
+            .landfall(&["replaced-data", "remove", replaced, "--confirm", &name])?
+            .report("replaced-data remove")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! What strikes, and how its cause is removed afterwards.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::proofs::sql;
+use landfall_tests::site::Machine;
+
+use super::watch::{Found, program};
+use crate::end_to_end::ballast::{self, Left};
+use crate::end_to_end::engineer::{Engineer, STICK};
+
+/// The folder of backups, which may be a disk of its own.
+const BACKUPS: &str = "/var/lib/landfall/backups";
+
+/// The repository in it.
+const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
+
+/// Where the stick is while it is pulled.
+const PULLED: &str = "/run/pulled-stick";
+
+/// What systemd does before it starts the operation: the stick is gone once the command has looked at it, and before anything is copied.
+const DROP_IN: &str = "/run/systemd/system/landfall-operation.service.d/pulled.conf";
+
+/// How long a process may take to end.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// A schema that is changed for 1.1.0 waits ten seconds in each attempt, so that the fault falls into the migration.
+const SLOW: [&str; 2] = [
+    "CREATE FUNCTION slow_migration() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE ''%schema_version%'' \
+     THEN PERFORM pg_sleep(10); END IF; END'",
+    "CREATE EVENT TRIGGER slow_migration ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow_migration()",
+];
+
+/// What strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing: the release itself does not work.
+    OfTheRelease,
+    /// The data folder's filesystem has no more than this left, until the command has ended.
+    Fill(Left),
+    /// The same until the program of the operation has ended that met it.
+    FillUntilHelperEnds(Left),
+    /// The process of this name ends by SIGKILL.
+    Kill(&'static str),
+    /// The stick is gone when the operation begins, after the command has found it.
+    PullStick,
+    /// The disk of the backups is not mounted.
+    HideRepository,
+    /// The disk of the backups has become read-only.
+    SealRepository,
+}
+
+impl Fault {
+    /// What must be there before the command is typed.
+    pub(super) fn prepare(self, engineer: Engineer<'_>) -> Result<()> {
+        match self {
+            // A site that has never made a backup would make a repository where none is.
+            Self::HideRepository => engineer.landfall(&["backup", "run", "--no-drill"])?.report("backup run").map(drop),
+            Self::Kill("postgres") => slow_migration(engineer.machine()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Strikes. When this returns it has happened, and the operation continues.
+    pub(super) fn strike(self, machine: &Machine, found: Option<Found>) -> Result<()> {
+        match self {
+            Self::OfTheRelease => Ok(()),
+            Self::Fill(left) => ballast::fill(machine, left),
+            Self::FillUntilHelperEnds(left) => fill_for_helper(machine, left, found.context("there is no operation")?),
+            Self::Kill(name) => {
+                let process = program(machine, name)?.with_context(|| format!("no {name} runs"))?;
+                process.kill(END_LIMIT)
+            }
+            Self::PullStick => pull_stick(machine),
+            Self::HideRepository => machine.run(&format!("mount -t tmpfs -o ro tmpfs {BACKUPS}")).map(drop),
+            Self::SealRepository => {
+                let seal = format!("mount --bind {REPOSITORY} {REPOSITORY} && mount -o remount,bind,ro {REPOSITORY}");
+                machine.run(&seal).map(drop)
+            }
+        }
+    }
+
+    /// Removes the cause, once the command has ended.
+    pub(super) fn end(self, machine: &Machine) -> Result<()> {
+        match self {
+            Self::OfTheRelease | Self::Kill(_) => Ok(()),
+            Self::Fill(_) | Self::FillUntilHelperEnds(_) => ballast::remove(machine),
+            Self::PullStick => connect_stick(machine),
+            Self::HideRepository => machine.run(&format!("umount {BACKUPS}")).map(drop),
+            Self::SealRepository => machine.run(&format!("umount --lazy {REPOSITORY}")).map(drop),
+        }
+    }
+}
+
+/// The program runs into the full disk while the operation that waits for it stands still. There is room again before it looks.
+fn fill_for_helper(machine: &Machine, left: Left, found: Found) -> Result<()> {
+    let Found { mut paused, helper } = found;
+    let helper = helper.context("the operation runs no program")?;
+    ballast::fill(machine, left)?;
+    paused.release(&helper);
+    ensure!(helper.wait(END_LIMIT)?, "the program does not end on a full disk");
+    ballast::remove(machine)
+}
+
+pub(super) fn slow_migration(machine: &Machine) -> Result<()> {
+    SLOW.iter().try_for_each(|statement| sql(machine, statement).map(drop))
+}
+
+fn pull_stick(machine: &Machine) -> Result<()> {
+    machine.run(&format!("mkdir --parents {PULLED} && mount --bind {STICK} {PULLED}"))?;
+    machine.write_file(DROP_IN, format!("[Service]\nExecStartPre=/bin/umount --lazy {STICK}\n"), 0o644)?;
+    machine.run("systemctl daemon-reload").map(drop)
+}
+
+fn connect_stick(machine: &Machine) -> Result<()> {
+    ensure!(!machine.try_run(&format!("mountpoint --quiet {STICK}"))?.status.success(), "the stick was never pulled");
+    machine.run(&format!("rm {DROP_IN} && systemctl daemon-reload"))?;
+    machine.run(&format!("mount --bind {PULLED} {STICK} && umount {PULLED} && rmdir {PULLED}")).map(drop)
+}

@@ -1,0 +1,156 @@
+//! The table of faults: what strikes when during which upgrade from 1.0.0, and how that must end.
+
+use super::strike::Fault;
+use super::watch::When;
+use crate::end_to_end::ballast::Left;
+use crate::end_to_end::later_releases::{BROKEN, NEXT};
+
+/// Less than Landfall leaves free for databases, and more than the kubelet does, which would remove pods.
+const BELOW_THE_RESERVE: Left = Left::ForAll(1150 << 20);
+
+/// One fault.
+pub(super) struct Row {
+    /// What a person would call it.
+    pub(super) name: &'static str,
+    /// The bundle that the site is upgraded to.
+    pub(super) bundle: &'static str,
+    pub(super) when: When,
+    pub(super) fault: Fault,
+    pub(super) ends: Ends,
+    /// What is said to the person, somewhere on standard error.
+    pub(super) says: &'static str,
+}
+
+/// How the command ends, and the site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// The upgrade is refused with this code and exit code before anything begins.
+    Refused(&'static str, i32),
+    /// The upgrade goes back by itself: LF4032.
+    Undone,
+    /// The upgrade stops, since nothing has changed yet: LF4031. Once the cause is gone, a person does this.
+    Stopped(Then),
+    /// The upgrade succeeds all the same.
+    Committed,
+}
+
+/// What a person does with an upgrade that has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// `landfall upgrade --abort`.
+    Abort,
+    /// `landfall resume`.
+    Resume,
+}
+
+impl Ends {
+    /// The version that is installed in the end.
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::Refused(..) | Self::Undone | Self::Stopped(Then::Abort) => "1.0.0",
+            Self::Stopped(Then::Resume) | Self::Committed => "1.1.0",
+        }
+    }
+}
+
+/// The rows that CI has time for. All of them leave 1.0.0 and its objects alone.
+pub(super) static CHEAP: [Row; 3] = [
+    Row {
+        name: "the stick is pulled while staging begins",
+        bundle: NEXT,
+        when: When::Before,
+        fault: Fault::PullStick,
+        ends: Ends::Stopped(Then::Abort),
+        says: "Connect the stick",
+    },
+    Row {
+        name: "the disk of the backup repository is not mounted",
+        bundle: NEXT,
+        when: When::Before,
+        fault: Fault::HideRepository,
+        ends: Ends::Refused("LF4602", 2),
+        says: "Mount its disk",
+    },
+    Row {
+        name: "the disk becomes full in the backup",
+        bundle: NEXT,
+        when: When::Program("pg_basebackup"),
+        fault: Fault::Fill(BELOW_THE_RESERVE),
+        ends: Ends::Undone,
+        says: "LF4625",
+    },
+];
+
+/// The others, of which those that end as 1.1.0 come last: the machine starts over after each of these.
+pub(super) static OTHERS: [Row; 8] = [
+    Row {
+        name: "the backup repository becomes read-only in the backup",
+        bundle: NEXT,
+        when: When::Program("pg_basebackup"),
+        fault: Fault::SealRepository,
+        ends: Ends::Undone,
+        says: "Read-only file system",
+    },
+    Row {
+        name: "the disk becomes full in the drill",
+        bundle: NEXT,
+        when: When::PodOf("landfall-drill-postgres"),
+        fault: Fault::Fill(BELOW_THE_RESERVE),
+        ends: Ends::Undone,
+        says: "LF4625",
+    },
+    Row {
+        name: "the disk is full while data is copied that the migration changes",
+        bundle: NEXT,
+        when: When::Helper("cp"),
+        fault: Fault::FillUntilHelperEnds(Left::ForRoot(1 << 20)),
+        ends: Ends::Undone,
+        says: "No space left on device",
+    },
+    Row {
+        name: "an image never becomes ready",
+        bundle: BROKEN,
+        when: When::Before,
+        fault: Fault::OfTheRelease,
+        ends: Ends::Undone,
+        says: "postgres",
+    },
+    Row {
+        name: "the disk becomes full in the undo",
+        bundle: BROKEN,
+        when: When::Undo,
+        fault: Fault::Fill(BELOW_THE_RESERVE),
+        ends: Ends::Undone,
+        says: "postgres",
+    },
+    Row {
+        name: "the disk becomes full while staging",
+        bundle: NEXT,
+        when: When::Step("stage"),
+        fault: Fault::Fill(Left::ForRoot(4 << 20)),
+        ends: Ends::Stopped(Then::Resume),
+        says: "LF1202",
+    },
+    Row {
+        name: "the API server is killed while the database changes",
+        bundle: NEXT,
+        when: When::Step("ready/postgres"),
+        fault: Fault::Kill("kube-apiserver"),
+        ends: Ends::Committed,
+        says: "",
+    },
+    Row {
+        name: "the database is killed in the migration",
+        bundle: NEXT,
+        when: When::Migration,
+        fault: Fault::Kill("postgres"),
+        ends: Ends::Committed,
+        says: "",
+    },
+];
+
+#[test]
+fn rows_after_which_the_machine_starts_over_come_last() {
+    let versions: Vec<&str> = CHEAP.iter().chain(&OTHERS).map(|row| row.ends.version()).collect();
+    assert!(versions.is_sorted() && versions.contains(&"1.1.0"), "{versions:?}");
+}

@@ -1,0 +1,185 @@
+//! The moment of a fault: what is looked at while an upgrade runs, and who stands still meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use landfall_lifecycle::pins::Event;
+use landfall_tests::proofs::psql;
+use landfall_tests::site::{Machine, ProcessId};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::end_to_end::journal::Follow;
+use crate::end_to_end::process::pod_logs;
+
+/// Between two looks at the journal and at the processes of the operation.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Between two questions to the database.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// The step in which the job of 1.1.0 migrates the database.
+const MIGRATING: &str = "ready/postgres";
+
+/// How many sessions wait in the migration, which [`super::strike::slow_migration`] makes slow.
+const SLEEPING: &str = "-c \"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'\"";
+
+/// When a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the command is typed.
+    Before,
+    /// Once the journal says that this step begins.
+    Step(&'static str),
+    /// Once the journal says that the undo begins.
+    Undo,
+    /// Once a program of this name runs on the machine.
+    Program(&'static str),
+    /// Once the operation itself runs a program of this name.
+    Helper(&'static str),
+    /// Once a pod of this namespace begins that was not there before.
+    PodOf(&'static str),
+    /// While the database's schema is changed.
+    Migration,
+}
+
+/// What was found.
+pub(super) struct Found {
+    /// The operation, which stands still until [`Found::release`].
+    pub(super) paused: Paused,
+    /// The program of [`When::Helper`].
+    pub(super) helper: Option<ProcessId>,
+}
+
+/// Looks for one moment.
+pub(super) struct Watch<'a> {
+    machine: &'a Machine,
+    when: When,
+    journal: Follow,
+    operation: Option<ProcessId>,
+    known_pods: BTreeSet<String>,
+}
+
+impl<'a> Watch<'a> {
+    /// From now on.
+    pub(super) fn begin(machine: &'a Machine, when: When) -> Result<Self> {
+        let known_pods = match when {
+            When::PodOf(namespace) => pod_logs(machine, namespace)?,
+            _ => BTreeSet::new(),
+        };
+        Ok(Self { machine, when, journal: Follow::of(machine)?, operation: None, known_pods })
+    }
+
+    /// Returns at the moment, while the operation stands still; none if the command ended before.
+    pub(super) fn wait(&mut self, ended: &AtomicBool) -> Result<Option<Found>> {
+        let mut is_migrating = false;
+        loop {
+            let is_last_look = ended.load(Ordering::Acquire);
+            self.find_operation()?;
+            let mut helper = None;
+            let is_it = match self.when {
+                When::Before => true,
+                When::Step(wanted) => self.begins(wanted)?,
+                When::Undo => self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. })),
+                When::Program(name) => program(self.machine, name)?.is_some(),
+                When::Helper(name) => {
+                    helper = self.operation.iter().flat_map(ProcessId::descendants).find(|one| is_named(one, name));
+                    helper.is_some()
+                }
+                When::PodOf(namespace) => self.has_new_pod(namespace)?,
+                When::Migration => {
+                    is_migrating |= self.begins(MIGRATING)?;
+                    is_migrating && self.database_sleeps()?
+                }
+            };
+            if is_it {
+                // It may have started since the look before.
+                self.find_operation()?;
+                let paused = self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default();
+                return Ok(Some(Found { paused, helper }));
+            }
+            if is_last_look {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn begins(&mut self, wanted: &str) -> Result<bool> {
+        let is_begin = |event: &Event| matches!(event, Event::Started { step } if step.to_string() == wanted);
+        Ok(self.journal.news()?.iter().any(is_begin))
+    }
+
+    /// The process that runs the operation; looked for until there is one, since that takes long.
+    fn find_operation(&mut self) -> Result<()> {
+        if !self.operation.as_ref().is_some_and(ProcessId::is_alive) {
+            self.operation = self.machine.first()?.descendants().into_iter().find(is_operation);
+        }
+        Ok(())
+    }
+
+    fn has_new_pod(&self, namespace: &str) -> Result<bool> {
+        Ok(!pod_logs(self.machine, namespace)?.is_subset(&self.known_pods))
+    }
+
+    /// A database that does not answer does not sleep.
+    fn database_sleeps(&self) -> Result<bool> {
+        std::thread::sleep(ASK_EVERY);
+        let asked = psql(self.machine, SLEEPING)?;
+        Ok(asked.status.success() && asked.stdout.trim().parse::<u32>().is_ok_and(|count| count > 0))
+    }
+}
+
+/// The first process of that name on a machine, in its pods, too.
+pub(super) fn program(machine: &Machine, name: &str) -> Result<Option<ProcessId>> {
+    Ok(machine.first()?.descendants().into_iter().find(|process| is_named(process, name)))
+}
+
+fn is_named(process: &ProcessId, name: &str) -> bool {
+    std::fs::read_to_string(process.proc("comm")).is_ok_and(|found| found.trim_end() == name)
+}
+
+fn is_operation(process: &ProcessId) -> bool {
+    let line = std::fs::read(process.proc("cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    words.windows(2).any(|pair| pair == [&b"node"[..], b"operate"])
+}
+
+/// Processes that stand still until this is dropped.
+#[derive(Default)]
+pub(super) struct Paused(Vec<ProcessId>);
+
+impl Paused {
+    /// A process, and then whatever it runs.
+    fn of(process: &ProcessId) -> Result<Self> {
+        let mut paused = Self::default();
+        signal(process, Signal::STOP).context("cannot stop the operation")?;
+        paused.0.push(process.clone());
+        for helper in process.descendants() {
+            // It may have ended by now.
+            let _ = signal(&helper, Signal::STOP);
+            paused.0.push(helper);
+        }
+        Ok(paused)
+    }
+
+    /// Lets one of them continue.
+    pub(super) fn release(&mut self, process: &ProcessId) {
+        let _ = signal(process, Signal::CONT);
+        self.0.retain(|paused| paused != process);
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        for process in self.0.iter().rev() {
+            let _ = signal(process, Signal::CONT);
+        }
+    }
+}
+
+fn signal(process: &ProcessId, signal: Signal) -> Result<()> {
+    let number = Pid::from_raw(process.number).context("0 is no process")?;
+    kill_process(number, signal).with_context(|| format!("cannot send a signal to process {}", process.number))
+}
