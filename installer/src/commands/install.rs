@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         site: arguments.site,
         adopt_data: arguments.adopt_data,
         license: arguments.license,
+        accept: arguments.accept.accept,
     };
     if let Some(facts) = &arguments.facts {
         let planned = operations.plan_install_from(&request, facts).map_err(refusal)?;
@@ -77,7 +78,7 @@ pub(super) fn refusal(error: OperationError) -> Failure {
         what: blocker.message.clone(),
         // A rule may have nothing to say beyond its message.
         why: Some(blocker.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| blocker.message.clone()),
-        next: blocker.fix.clone(),
+        next: blocker.next(),
     };
     let blockers = error.blockers().iter().map(blocking).collect();
     Failure::from(error).blocked_by(blockers)

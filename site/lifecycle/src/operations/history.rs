@@ -10,6 +10,7 @@ use super::decision::Refusal;
 use super::error::{OperationError, Result};
 use super::{Operations, engine_file};
 use crate::pins::{KeptRelease, PinnedTrust, Pins, Replay};
+use crate::preflight::AcceptedWarning;
 use crate::plan::configure::Made;
 use crate::plan::upgrade::StepTimes;
 use crate::steps::action::Action;
@@ -97,6 +98,13 @@ impl History {
             }
         }
         kept
+    }
+
+    /// The warnings that were accepted before the release of this bundle came.
+    pub(super) fn accepted(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
+        let committed = self.operations.iter().rev().filter(|past| past.replay.state.phase == Phase::Committed);
+        let mut pins = committed.filter_map(Past::pins);
+        pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
     }
 
     /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was

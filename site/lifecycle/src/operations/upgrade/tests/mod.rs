@@ -146,7 +146,7 @@ fn roll_back(fixture: &Fixture) {
 }
 
 fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
-    fixture.operations.prepare_upgrade(&write(fixture, bundle), None, Edits::Refuse).err().unwrap().code()
+    fixture.operations.prepare_upgrade(&UpgradeRequest::to(&write(fixture, bundle))).err().unwrap().code()
 }
 
 #[test]
