@@ -33,8 +33,8 @@ pub(crate) use look::{ConsoleArguments, KubectlArguments, LogsArguments, ProveAr
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
-    ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments, RollbackData,
-    UninstallArguments, UpgradeArguments, edits,
+    ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
+    RollbackData, UninstallArguments, UpgradeArguments, edits,
 };
 pub(crate) use support::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
 pub(crate) use trust::{

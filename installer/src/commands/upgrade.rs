@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeRequest, Upgraded};
+use landfall_lifecycle::operations::{
+    Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeRequest, Upgraded,
+};
 use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };

@@ -10,8 +10,21 @@ use crate::paths::SitePaths;
 
 /// Features of processors that models and databases make use of; a rule of a release may ask for one.
 const FEATURES: [&str; 15] = [
-    "sse4_2", "popcnt", "aes", "sha_ni", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile",
-    "amx_int8", "amx_bf16", "asimd",
+    "sse4_2",
+    "popcnt",
+    "aes",
+    "sha_ni",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
 ];
 
 /// What each level of x86-64 adds, by the kernel's names.
@@ -116,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_processor_has_a_level_if_it_has_all_of_it() {
-        let flags = |more: &str| format!("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse2 {more}\n");
+        let flags =
+            |more: &str| format!("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse2 {more}\n");
         let v2 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
         let v3 = format!("{v2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave");
         for (more, level) in [("", 1), (v2, 2), (v3.as_str(), 3), ("avx avx2", 1)] {
@@ -154,7 +168,10 @@ mod tests {
     fn the_c_library_says_its_version() {
         let debian = b"\x7fELF\0\0GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
         assert_eq!(version_in(debian).as_deref(), Some("2.36"));
-        assert_eq!(version_in(b"GNU C Library (GNU libc) stable release version 2.31, by Roland").as_deref(), Some("2.31"));
+        assert_eq!(
+            version_in(b"GNU C Library (GNU libc) stable release version 2.31, by Roland").as_deref(),
+            Some("2.31")
+        );
         assert_eq!(version_in(b"musl libc"), None);
         assert_eq!(version_in(b"GNU C Library without"), None);
         let (_folder, paths) = host(&[("/lib64/libc.so.6", "GNU C Library stable release version 2.34.\n")]);

@@ -411,8 +411,7 @@ mod tests {
 
     #[test]
     fn facts_of_an_older_landfall_are_still_read() {
-        const SINCE_3: [&str; 7] =
-            ["cpu", "security", "clockSource", "timeProgram", "glibc", "speeds", "stepTimes"];
+        const SINCE_3: [&str; 7] = ["cpu", "security", "clockSource", "timeProgram", "glibc", "speeds", "stepTimes"];
         for (schema, lacks) in [(2, &[][..]), (1, &["gpus"][..])] {
             let mut document = serde_json::to_value(sample::sample()).unwrap();
             (document["kind"], document["schema"]) = (KIND.into(), schema.into());

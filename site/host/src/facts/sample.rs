@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Network, NodeAddress, Security, Speeds,
-};
+use super::{CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Network, NodeAddress, Security, Speeds};
 
 /// Facts about a small, current host that meets all needs; each test changes what it is about.
 pub fn sample() -> Facts {

@@ -11,6 +11,7 @@ use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::Licensing;
+use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
 use crate::preflight::{
     self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
@@ -95,6 +96,20 @@ impl PlannedInstall {
     /// The plan.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan.plan
+    }
+
+    /// What it takes of time and space on that host.
+    pub fn figures(&self) -> Result<PlanFigures> {
+        let verified = &self.release.verified;
+        let inputs = FiguresInputs {
+            plan: &self.plan.plan,
+            release: &self.release.release,
+            documents: &self.release.documents,
+            blobs: verified.blobs().entries(),
+            head_bytes: verified.head_bytes().len() as u64,
+            facts: &self.facts,
+        };
+        Ok(PlanFigures::of(&inputs)?)
     }
 
     /// The facts on which it is based.

@@ -47,7 +47,9 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
         match finding.severity {
             Severity::Warning => finding.accepted = Some(by),
             // It is listed in any case: that it was named there does not help.
-            Severity::Blocker => finding.fix = format!("{} A blocker cannot be accepted.", finding.fix).trim().to_owned(),
+            Severity::Blocker => {
+                finding.fix = format!("{} A blocker cannot be accepted.", finding.fix).trim().to_owned()
+            }
             Severity::Passed => {}
         }
     }
@@ -140,7 +142,10 @@ mod tests {
     #[test]
     fn a_name_without_a_finding_is_refused_with_the_nearest() {
         let error = accept(&mut findings(), &names(&["firewal-flush"]), &[]).unwrap_err();
-        assert_eq!((error.code(), error.to_string().as_str()), (codes::ACCEPTED_UNKNOWN, "no finding has the name `firewal-flush`"));
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            (codes::ACCEPTED_UNKNOWN, "no finding has the name `firewal-flush`")
+        );
         assert!(error.hint().unwrap().starts_with("Did you mean `firewall-flush`?"));
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "The names are clock, cores, firewall-flush, memory.");

@@ -174,7 +174,8 @@ impl Finding {
 
     /// All of it in one line, for a note.
     pub fn note(&self) -> String {
-        let what = if self.why().is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.why()) };
+        let what =
+            if self.why().is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.why()) };
         match self.accepted {
             Some(by) => format!("{what}. Accepted {} ({}).", by.title(), self.name),
             None => format!("{what}. {}", self.fix),
@@ -184,7 +185,8 @@ impl Finding {
     /// What a person does next: the fix, and how to accept what may be accepted.
     pub fn next(&self) -> String {
         if self.is_unaccepted() {
-            let accept = format!("Or accept it: `--accept {}`, or `accept` in the site configuration.", quote(&self.name));
+            let accept =
+                format!("Or accept it: `--accept {}`, or `accept` in the site configuration.", quote(&self.name));
             return format!("{} {accept}", self.fix).trim_start().to_owned();
         }
         self.fix.clone()

@@ -36,7 +36,7 @@ const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Controllers that the kubelet cannot do without.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// The path of the data folder.
-const DATA: &str = "/var/lib/landfall";
+pub(crate) const DATA: &str = "/var/lib/landfall";
 
 /// The sizes of the release, from the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,7 +114,8 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
         warnings.push(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix));
     }
     if facts.swap_bytes > 0 {
-        let finding = Finding::warning(codes::SWAP_ON, format!("{} of swap", size(facts.swap_bytes)), codes::SWAP_ON.fix);
+        let finding =
+            Finding::warning(codes::SWAP_ON, format!("{} of swap", size(facts.swap_bytes)), codes::SWAP_ON.fix);
         warnings.push(finding.commands(["swapoff --all".to_owned()]));
     }
     if facts.network.nameservers.is_empty() {

@@ -139,8 +139,7 @@ impl Operations {
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
-        let brought =
-            Brought { site: request.site.as_deref(), adoption, licensing, accept: &request.accept };
+        let brought = Brought { site: request.site.as_deref(), adoption, licensing, accept: &request.accept };
         let planned = PlannedInstall::new(release, trust, brought, || Ok(facts::collect_measured(&self.paths)?))?;
         // Relative paths have a different meaning for the process that resumes.
         let media_path =
@@ -157,7 +156,9 @@ impl Operations {
         let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
         let (site, adoption) = (request.site.as_deref(), Adoption::default());
-        PlannedInstall::new(release, trust, Brought { site, adoption, licensing, accept: &request.accept }, || Ok(facts))
+        PlannedInstall::new(release, trust, Brought { site, adoption, licensing, accept: &request.accept }, || {
+            Ok(facts)
+        })
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -190,6 +191,7 @@ impl PreparedInstall<'_> {
         find_media(&self.media_path, &self.planned.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
+        operations.keep_step_times(running.plan());
         Ok(Installed::of(&running, operations))
     }
 

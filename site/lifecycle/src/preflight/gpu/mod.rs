@@ -9,7 +9,7 @@ use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
 use landfall_host::facts::Facts;
 use landfall_release_document::{GpuRequirements, MigRequirement};
 
-use super::{Finding, Severity, two_numbers, size};
+use super::{Finding, Severity, size, two_numbers};
 
 pub(super) use driver::package;
 

@@ -203,10 +203,11 @@ impl Fixture {
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
-    /// Everything below the host's root.
+    /// Everything below the host's root, but what outlives an uninstall beside the logs.
     fn contents(&self) -> BTreeMap<PathBuf, String> {
         let mut contents = BTreeMap::new();
         walk(&self.path("host"), &mut contents);
+        contents.retain(|path, _| !path.starts_with(self.path("host/var/log")));
         contents
     }
 
