@@ -14,6 +14,7 @@ mod end_to_end {
     mod damage;
     mod engineer;
     mod failing_proofs;
+    mod figures;
     mod firewall;
     mod fixture;
     mod flips;
