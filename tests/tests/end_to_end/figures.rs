@@ -47,10 +47,8 @@ pub(crate) struct Taken {
 /// A person looks at a machine before anything is changed: that takes little time, and changes nothing.
 pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
     let trust = &fixture()?.fingerprint;
-    let looks: [(&str, &[&str], Duration); 2] = [
-        ("facts", &["facts"], FACTS_LIMIT),
-        ("preflight", &["preflight", STICK, "--trust", trust], PREFLIGHT_LIMIT),
-    ];
+    let looks: [(&str, &[&str], Duration); 2] =
+        [("facts", &["facts"], FACTS_LIMIT), ("preflight", &["preflight", STICK, "--trust", trust], PREFLIGHT_LIMIT)];
     for (name, arguments, limit) in looks {
         let begun = Instant::now();
         let report = engineer.landfall(arguments)?.report(name)?;
@@ -60,7 +58,11 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
         if name == "preflight" {
             ensure!(report["ready"] == true, "preflight of a good machine: {report:#}");
         } else {
-            ensure!(report["speeds"]["writeBytesPerSecond"].is_u64(), "no speeds were measured: {:#}", report["speeds"]);
+            ensure!(
+                report["speeds"]["writeBytesPerSecond"].is_u64(),
+                "no speeds were measured: {:#}",
+                report["speeds"]
+            );
         }
         engineer.expect_unchanged(&format!("after {name}"), &[])?;
     }
@@ -151,8 +153,8 @@ pub(crate) fn expect_times(machine: &Machine, figures: &Value) -> Result<()> {
 }
 
 fn compared(machine: &Machine, figures: &Value) -> Result<Vec<Compared>> {
-    let record: BTreeMap<String, Value> =
-        serde_json::from_slice(&machine.read_file(STEP_TIMES)?).with_context(|| format!("{STEP_TIMES} is no record"))?;
+    let record: BTreeMap<String, Value> = serde_json::from_slice(&machine.read_file(STEP_TIMES)?)
+        .with_context(|| format!("{STEP_TIMES} is no record"))?;
     let steps = figures["steps"].as_array().context("the plan has no steps")?;
     let mut compared = Vec::new();
     for step in steps {

@@ -48,9 +48,8 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     ensure!(plan["plan"] == from_head["plan"], "the head alone gives another plan: {from_head:#}");
     engineer.expect_unchanged("after a dry run", &[])?;
 
-    let ((report, peak_memory_bytes), taken) = figures::taken_by(&machine, || {
-        memory::peak_of(&machine, "install", || install_while_another_tries(engineer))
-    })?;
+    let ((report, peak_memory_bytes), taken) =
+        figures::taken_by(&machine, || memory::peak_of(&machine, "install", || install_while_another_tries(engineer)))?;
     figures::expect_space(&plan["figures"], taken)?;
     // On the first run, nothing is known of this machine but its speeds.
     figures::report_times(&machine, &plan["figures"])?;

@@ -48,7 +48,9 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
             Severity::Warning => finding.accepted = Some(by),
             // It is listed in any case: that it was named there does not help.
             Severity::Blocker => {
-                finding.fix = format!("{} A blocker cannot be accepted.", finding.fix).trim().to_owned()
+                let gap = if finding.fix.is_empty() { "" } else { " " };
+                finding.fix.push_str(gap);
+                finding.fix.push_str("A blocker cannot be accepted.");
             }
             Severity::Passed => {}
         }
@@ -58,8 +60,8 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
 
 /// Refuses names in the site configuration that no finding of this release can have.
 pub fn refuse_unknown(site: &[String], release: &ReleaseDocument) -> Result<(), StepError> {
-    let rules = release.rules.iter().map(|rule| rule.name.as_str());
-    let names: BTreeSet<&str> = catalog::names().chain(rules).collect();
+    let mut names: BTreeSet<&str> = catalog::names().collect();
+    names.extend(release.rules.iter().map(|rule| rule.name.as_str()));
     refuse(site, &names, "no finding can have the name that `accept` in the site configuration has:")
 }
 
@@ -108,6 +110,10 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn hint_of(error: &StepError) -> String {
+        Coded::hint(error).unwrap()
+    }
+
     #[test]
     fn what_is_accepted_no_longer_stops_and_is_kept_with_what_was_measured() {
         let mut found = findings();
@@ -146,9 +152,9 @@ mod tests {
             (error.code(), error.to_string().as_str()),
             (codes::ACCEPTED_UNKNOWN, "no finding has the name `firewal-flush`")
         );
-        assert!(error.hint().unwrap().starts_with("Did you mean `firewall-flush`?"));
+        assert!(hint_of(&error).starts_with("Did you mean `firewall-flush`?"));
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
-        assert_eq!(error.hint().unwrap(), "The names are clock, cores, firewall-flush, memory.");
+        assert_eq!(hint_of(&error), "The names are clock, cores, firewall-flush, memory.");
         // One that is known, but of which nothing was found now, is refused there as well.
         assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
     }
@@ -157,7 +163,7 @@ mod tests {
     fn the_site_configuration_may_name_what_a_finding_can_be() {
         assert!(refuse_unknown(&names(&["selinux", "license"]), &release()).is_ok());
         let error = refuse_unknown(&names(&["selinus"]), &release()).unwrap_err();
-        assert!(error.hint().unwrap().starts_with("Did you mean `selinux`?"), "{error:?}");
+        assert!(hint_of(&error).starts_with("Did you mean `selinux`?"), "{error:?}");
         let mut release = release();
         release.rules = serde_json::from_value(serde_json::json!([
             {"name": "no-swap", "severity": "must-accept", "require": "true", "message": "m", "fix": "f"}

@@ -32,6 +32,7 @@ use super::trust::Trust;
 use crate::backups::BackupFolder;
 use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
+use crate::preflight::AcceptedWarning;
 use crate::registry::REGISTRY;
 use crate::replaced_data::ReplacedData;
 use crate::settled::containers;

@@ -97,7 +97,9 @@ fn to_accept() -> (Fixture, Facts) {
         "measured": {"cel": "string(facts.swapBytes)"}, "fix": "Turn it off.",
     }]);
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release);
-    (fixture, Facts { swap_bytes: 4096, fapolicyd: true, ..sample() })
+    let mut facts = Facts { swap_bytes: 4096, ..sample() };
+    facts.security.fapolicyd = true;
+    (fixture, facts)
 }
 
 #[test]

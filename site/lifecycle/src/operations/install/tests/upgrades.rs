@@ -1,7 +1,7 @@
 //! Bundles that cannot take the place of the installed release: each is refused with its code, and nothing changes.
 
 use super::*;
-use crate::operations::Edits;
+use crate::operations::UpgradeRequest;
 
 /// A site with release 3 of `tiny` 1.0.0, and its vendor.
 fn site() -> (Fixture, Vendor) {

@@ -122,6 +122,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
         backup: None,
         licensing: None,
         warnings: Vec::new(),
+        accepted: Vec::new(),
     };
     let file = prepared.begin().unwrap();
     let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
