@@ -280,7 +280,14 @@ codes! {
     // LF305x: more about a site before an operation.
     FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts", "In the file of the firewall's rules, replace `flush ruleset` by one `flush table` for each table of your own.";
     LICENSE_UNJUDGED = "LF3051", NotReady, "It was not checked whether the license suffices", "Run the same command with `--trust`, and with `--license FILE` where the vendor sent a license.";
-    FIREWALL_INBOUND = "LF3052", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
+    ACCEPTED_UNKNOWN = "LF3052", Usage, "A name to accept is the name of no finding", "Name a warning as `landfall preflight` names it.";
+    NO_NAMESERVER = "LF3053", NotReady, "The host has no nameserver that pods can reach", "If pods must resolve names outside of the cluster, add a `nameserver` other than a loopback address to /etc/resolv.conf before the install.";
+    SWAP_ON = "LF3054", NotReady, "Swap is on", "Turn it off (`swapoff --all`), and remove it from /etc/fstab: etcd and databases are slow while they are swapped out.";
+    PROGRAM_RULES = "LF3055", NotReady, "fapolicyd decides which programs may run", "Allow the programs below /var/lib/landfall in a file of /etc/fapolicyd/rules.d, and load it with `fagenrules --load`.";
+    SLOW_SYNC = "LF3056", NotReady, "The disk of the data folder is slow to make writes durable", "Use a disk that completes 99 of 100 synced writes within 10 ms, such as an SSD: etcd waits for each.";
+    CLOCK_UNSYNCED = "LF3057", NotReady, "Nothing keeps the clock right", "Set up a time source that the site has, such as chrony with a local server, or check the clock at each visit.";
+    GLIBC_TOO_OLD = "LF3058", NotReady, "The C library is too old for the program that reads GPU facts", "Use a release of the operating system with glibc 2.34 or newer, such as Debian 12, Ubuntu 22.04 or Red Hat Enterprise Linux 9.";
+    FIREWALL_INBOUND = "LF3059", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -38,6 +38,8 @@ pub struct Rule {
 pub enum RuleSeverity {
     /// The release cannot be installed.
     Blocker,
+    /// It can be, once a person has accepted the warning by its name.
+    MustAccept,
     /// It can be, and a person should know.
     Warning,
 }

@@ -18,6 +18,7 @@ mod end_to_end {
     mod engineer;
     mod failing_proofs;
     mod faults;
+    mod figures;
     mod firewall;
     mod fixture;
     mod flips;

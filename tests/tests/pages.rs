@@ -1,5 +1,6 @@
 //! The console in a real browser: Chromium without a window, driven as a person uses it, against the program itself over TLS. The host is
-//! the real server of the host's API over a made-up site, whose documents are those that the schemas accept.
+//! the real server of the host's API over a made-up site, whose documents are those that the schemas accept. The pages that `landfall`
+//! writes for e-mail are opened from their files.
 //!
 //! Run by `cargo xtask test`, part "pages". Pictures of the pages are stored in `target/pages`.
 
@@ -13,6 +14,7 @@ mod pages {
     mod host;
     mod keyboard;
     mod people;
+    mod reports;
     mod sign_in;
     mod silence;
     mod upgrade;

@@ -34,8 +34,8 @@ pub(crate) use look::{ConsoleArguments, KubectlArguments, LogsArguments, ProveAr
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
-    ConfigureArguments, InstallArguments, PreflightArguments, ResumeArguments, RollbackArguments, RollbackData,
-    UninstallArguments, UpgradeArguments, edits,
+    ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
+    RollbackData, UninstallArguments, UpgradeArguments, edits,
 };
 pub(crate) use support::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
 pub(crate) use trust::{
@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Stage(StageArguments),
     /// Report everything that would block an installation, and how to fix it; changes nothing on this machine.
     Preflight(PreflightArguments),
+    /// Plan an install, here or for a host whose facts are in a file: steps, time, space over time; changes nothing.
+    Plan(PlanArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
     /// Change the settings of the installed release; a change that fails is undone automatically.

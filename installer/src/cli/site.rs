@@ -22,12 +22,47 @@ pub(crate) struct InstallArguments {
     /// The vendor's license, where components of the release need one; it is imported with the install.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArguments,
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write the plan as one self-contained page, too.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(crate) html: Option<PathBuf>,
     /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
     #[arg(long, requires = "dry_run")]
     pub(crate) facts: Option<PathBuf>,
+}
+
+/// Warnings that are accepted.
+#[derive(Debug, Args)]
+pub(crate) struct AcceptArguments {
+    /// Accept the warning of this name, as `landfall preflight` prints it. Repeat it for several. A blocker cannot be accepted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) accept: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    /// The site's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: Option<PathBuf>,
+    /// The vendor's license, where components of the release need one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Option<PathBuf>,
+    /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArguments,
+    /// Write the plan as one self-contained page, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +80,8 @@ pub(crate) struct PreflightArguments {
     /// Judge the host that this file describes, instead of this one: what `landfall facts` printed there.
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArguments,
     /// Write the findings as one self-contained page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
@@ -80,11 +117,13 @@ pub(crate) struct UpgradeArguments {
     /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArguments,
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo an upgrade or a rollback that is open.
-    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run", "overwrite_edits"])]
+    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run", "overwrite_edits", "accept"])]
     pub(crate) abort: bool,
 }
 

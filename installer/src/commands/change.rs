@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade};
+use landfall_lifecycle::operations::{DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade, UpgradeRequest};
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
 use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             print(printer, &found.collect::<Vec<_>>());
         }
         ChangeCommand::PlanUpgrade { bundle } => {
-            let prepared = operations.prepare_upgrade(bundle, None, Edits::Refuse).map_err(refusal)?;
+            let prepared = operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?;
             print_plan(&prepared, &operations, printer)?;
         }
         ChangeCommand::PlanRollback { to, data } => {
@@ -60,7 +60,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
         ChangeCommand::BeginUpgrade { bundle, approved } => {
             let approved = digest(approved)?;
             logging::keep(&operations.paths.logs(), "upgrade");
-            operations.prepare_upgrade(bundle, None, Edits::Refuse).map_err(refusal)?.begin_approved(approved)?;
+            operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?.begin_approved(approved)?;
             print(printer, &json!({}));
         }
         ChangeCommand::BeginRollback { to, data, approved } => {

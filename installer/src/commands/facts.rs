@@ -14,6 +14,6 @@ impl Document for Facts {
 
 /// Prints the facts; there is one form of them, which programs read.
 pub(crate) fn run() -> Result<(), Failure> {
-    Printer::new(true).report(&facts::collect(&SitePaths::default())?, |_| String::new());
+    Printer::new(true).report(&facts::collect_measured(&SitePaths::default())?, |_| String::new());
     Ok(())
 }

@@ -20,6 +20,7 @@ mod logs;
 mod manuals;
 mod models;
 mod node;
+mod plan;
 mod preflight;
 mod prove;
 mod releases;
@@ -71,6 +72,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Manuals(arguments) => manuals::run(&arguments, printer),
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
         Command::Errors => errors::run(printer),
+        Command::Plan(arguments) => plan::run(arguments, printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Configure(arguments) => configure::run(&arguments, printer),
         Command::Upgrade(arguments) => upgrade::run(&arguments, printer),

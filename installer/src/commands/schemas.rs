@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, diff, inspect, install, key, license, manuals, models, releases, replaced_data,
+    backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, releases, replaced_data,
     restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
@@ -58,7 +58,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
         schema_of::<diff::Difference>(),
-        schema_of::<install::DryRun<'_>>(),
+        schema_of::<plan::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<Facts>(),
         schema_of::<inspect::Inspection>(),

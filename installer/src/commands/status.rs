@@ -10,11 +10,14 @@ use landfall_lifecycle::operations::{
     BackupsStatus, CertificatesStatus, CopyRecord, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
 };
 
+use landfall_lifecycle::preflight::AcceptedWarning;
+
 use super::license;
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 impl Document for StatusReport {
     const KIND: &'static str = "status";
@@ -36,6 +39,10 @@ fn text(report: &StatusReport) -> String {
         if release.development {
             let _infallible = writeln!(text, "  {DEVELOPMENT_NOTE}");
         }
+    }
+    for AcceptedWarning { name, message, measured, .. } in &report.accepted {
+        let measured = if measured.is_empty() { String::new() } else { format!(": {measured}") };
+        let _infallible = writeln!(text, "  accepted {}", shown::line(&format!("[{name}] {message}{measured}")));
     }
     if let Some(operation) = &report.operation {
         operation_text(&mut text, operation);

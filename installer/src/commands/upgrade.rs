@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, Upgraded};
+use landfall_lifecycle::operations::{
+    Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeRequest, Upgraded,
+};
 use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };
@@ -77,9 +79,13 @@ impl Document for Aborted {
 pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), Failure> {
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
-    let prepared = operations
-        .prepare_upgrade(bundle, arguments.license.as_deref(), edits(arguments.overwrite_edits))
-        .map_err(refusal)?;
+    let request = UpgradeRequest {
+        bundle,
+        license: arguments.license.as_deref(),
+        policy: edits(arguments.overwrite_edits),
+        accept: &arguments.accept.accept,
+    };
+    let prepared = operations.prepare_upgrade(&request).map_err(refusal)?;
     prepared.warnings().iter().for_each(|warning| printer.note(warning));
     if arguments.dry_run {
         print_plan(&prepared, printer);

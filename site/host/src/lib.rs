@@ -15,4 +15,5 @@ pub mod range;
 pub mod service_route;
 pub mod site_time;
 pub mod space;
+pub mod step_times;
 pub mod twin;

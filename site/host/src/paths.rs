@@ -119,6 +119,8 @@ impl SitePaths {
         registry_configuration = "/etc/landfall/registry.yaml";
         /// Logs of operations, which uninstall leaves.
         logs = "/var/log/landfall";
+        /// How long the steps of the last install took on this machine; it stays after an uninstall.
+        step_times = "/var/log/landfall/step-times.json";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
         /// containerd's socket.

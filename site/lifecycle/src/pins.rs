@@ -9,6 +9,7 @@ use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::SiteConfiguration;
+use crate::preflight::AcceptedWarning;
 
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;
@@ -59,6 +60,9 @@ pub struct Pins {
     /// goes back to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<KeptRelease>,
+    /// The warnings that were accepted before the release came to the site.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{administration, console, failing_proofs, handbook, memory, support_bundle};
+use super::{administration, console, failing_proofs, figures, handbook, memory, support_bundle};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -43,11 +43,16 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let (_site, machine) = routed_machine_with_stick("e2e-install")?;
     let engineer = Engineer::at(&machine);
     expect_nothing_of_the_host(&machine)?;
+    figures::looks_take_little_time(engineer)?;
     let (plan, from_head) = (engineer.plan()?, engineer.plan_from_the_head()?);
     ensure!(plan["plan"] == from_head["plan"], "the head alone gives another plan: {from_head:#}");
     engineer.expect_unchanged("after a dry run", &[])?;
 
-    let (report, peak_memory_bytes) = memory::peak_of(&machine, "install", || install_while_another_tries(engineer))?;
+    let ((report, peak_memory_bytes), taken) =
+        figures::taken_by(&machine, || memory::peak_of(&machine, "install", || install_while_another_tries(engineer)))?;
+    figures::expect_space(&plan["figures"], taken)?;
+    // On the first run, nothing is known of this machine but its speeds.
+    figures::report_times(&machine, &plan["figures"])?;
     let status = engineer.wait_ready("the install")?;
     expect_all_ready(&status)?;
     let root = &status["release"]["root"];

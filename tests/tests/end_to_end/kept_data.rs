@@ -8,6 +8,7 @@ use landfall_tests::site::Machine;
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};
+use super::figures;
 use super::fixture::{fixture, machine_with_stick};
 
 /// Rows that are written, in one transaction.
@@ -40,7 +41,10 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     ensure!(named.contains("LF4020") && named.contains(&volume), "the refusal names no kept data: {named}");
 
     let install = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
+    // The second run on this machine: each step takes about as long as on the first.
+    let plan = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?.report("install --dry-run")?;
     engineer.landfall(&install)?.report("install --adopt-data")?;
+    figures::expect_times(&machine, &plan["figures"])?;
     wait_ready(&machine, &fixture.expected)?;
     let counted = sql(&machine, "SELECT count(*), sum(number) FROM kept")?;
     ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are missing: {counted}");

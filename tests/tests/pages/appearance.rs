@@ -41,36 +41,47 @@ const TROUBLES: [(&str, &str, Option<&str>); 3] = [
 ];
 
 /// What is wrong with pages, all of it.
-struct Findings {
+pub(crate) struct Findings {
     axe: String,
     text: String,
     looks: usize,
 }
 
 impl Findings {
-    fn begin() -> Result<Self> {
+    pub(crate) fn begin() -> Result<Self> {
         let axe = std::fs::read_to_string(axe::script()?)?;
         Ok(Self { axe, text: String::new(), looks: 0 })
     }
 
     /// Looks at the page that is open, in each way; takes a picture where it has a name.
     async fn look(&mut self, browser: &Browser, page: &str, picture: Option<&str>) -> Result<()> {
-        for (name, looks) in LOOKS {
-            browser.look(looks).await?;
+        self.look_in(&LOOKS, browser, page, picture).await
+    }
+
+    /// The same in these ways.
+    pub(crate) async fn look_in(
+        &mut self,
+        all: &[(&str, Looks)],
+        browser: &Browser,
+        page: &str,
+        picture: Option<&str>,
+    ) -> Result<()> {
+        for (name, looks) in all {
+            browser.look(*looks).await?;
             let mut found = accessibility(browser, &self.axe).await?;
             found.extend(too_wide(browser).await?);
             found.extend(faults(browser).await?);
             found.iter().try_for_each(|found| writeln!(self.text, "{page}, {name}: {found}"))?;
             self.looks += 1;
             if let Some(picture) = picture {
-                let ending = if name == "light" { String::new() } else { format!("-{name}") };
+                let ending = if *name == "light" { String::new() } else { format!("-{name}") };
                 browser.picture(&format!("{picture}{ending}")).await?;
             }
         }
         browser.look(Looks::LIGHT).await
     }
 
-    fn judge(&self, least: usize) -> Result<()> {
+    pub(crate) fn judge(&self, least: usize) -> Result<()> {
         ensure!(self.text.is_empty(), "pages have faults:\n{}", self.text);
         ensure!(self.looks >= least, "only {} looks were taken", self.looks);
         Ok(())

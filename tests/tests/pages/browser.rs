@@ -35,16 +35,20 @@ pub(crate) const PASSWORD: &str = "gravel tuba cinnamon orbit";
 /// How a page is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looks {
+    /// Whether it is laid out for paper.
+    pub(crate) is_printed: bool,
     pub(crate) is_dark: bool,
     pub(crate) width: u32,
     pub(crate) height: u32,
 }
 
 impl Looks {
-    pub(crate) const LIGHT: Self = Self { is_dark: false, width: 1280, height: 800 };
+    pub(crate) const LIGHT: Self = Self { is_printed: false, is_dark: false, width: 1280, height: 800 };
     pub(crate) const DARK: Self = Self { is_dark: true, ..Self::LIGHT };
     /// The narrowest width that WCAG asks for is 320 CSS pixels.
-    pub(crate) const PHONE: Self = Self { is_dark: false, width: 320, height: 720 };
+    pub(crate) const PHONE: Self = Self { width: 320, height: 720, ..Self::LIGHT };
+    /// A4, with its margins, in CSS pixels. Whoever prints may prefer dark pages on the screen.
+    pub(crate) const PRINTED: Self = Self { is_printed: true, is_dark: true, width: 718, height: 1047 };
 }
 
 /// A browser of its own: no cookie of another one.
@@ -58,6 +62,15 @@ pub(crate) struct Browser {
 impl Browser {
     /// A browser that has opened nothing yet.
     pub(crate) async fn begin(console: &Console) -> Result<Self> {
+        Self::at(console.origin()).await
+    }
+
+    /// The same for files of this machine.
+    pub(crate) async fn of_files() -> Result<Self> {
+        Self::at("file://".to_owned()).await
+    }
+
+    async fn at(origin: String) -> Result<Self> {
         let (process, profile) = (Driver::start()?, tempfile::tempdir()?);
         let own = format!("--user-data-dir={}", profile.path().display());
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([own.as_str()]).collect();
@@ -69,7 +82,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });
         let driver = WebDriver::begin(&process.address, wanted).await.context("Chromium does not start")?;
-        let browser = Self { driver, origin: console.origin(), _profile: profile, _process: process };
+        let browser = Self { driver, origin, _profile: profile, _process: process };
         browser.look(Looks::LIGHT).await?;
         // What Chromium shows first is no page of the console.
         browser.driver.goto("about:blank").await?;
@@ -185,7 +198,9 @@ impl Browser {
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        self.driver.command("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        let media = if looks.is_printed { "print" } else { "" };
+        let emulated = json!({ "media": media, "features": features });
+        self.driver.command("Emulation.setEmulatedMedia", emulated).await?;
         let size = json!({
             "width": looks.width, "height": looks.height, "deviceScaleFactor": 1, "mobile": looks.width < 600,
         });

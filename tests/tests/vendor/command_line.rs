@@ -53,6 +53,7 @@ fn every_command_explains_itself() -> Result<()> {
         "inspect",
         "verify",
         "stage",
+        "plan",
         "install",
         "facts",
         "resume",

@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
         site: arguments.site,
         license: arguments.license,
         facts: arguments.facts,
+        accept: arguments.accept.accept,
     };
     let report = operations(printer).preflight(&request)?;
     if let Some(path) = &arguments.html {
@@ -71,10 +72,20 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Whether an installation would begin.
+fn verdict(report: &PreflightReport) -> &'static str {
+    match (report.blockers, report.unaccepted) {
+        (0, 0) => "nothing blocks an installation",
+        (0, _) => "an installation waits until warnings are accepted",
+        _ => "an installation is blocked",
+    }
+}
+
 /// How many findings there are of each kind.
 fn counts(report: &PreflightReport) -> String {
-    let PreflightReport { blockers, warnings, passed, .. } = report;
-    format!("{}, {}, {passed} passed", count(*blockers, "blocker"), count(*warnings, "warning"))
+    let PreflightReport { blockers, unaccepted, warnings, passed, .. } = report;
+    let to_accept = if *unaccepted > 0 { format!(" ({unaccepted} to accept)") } else { String::new() };
+    format!("{}, {}{to_accept}, {passed} passed", count(*blockers, "blocker"), count(*warnings, "warning"))
 }
 
 #[cfg(test)]

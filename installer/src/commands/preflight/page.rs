@@ -3,9 +3,9 @@
 use askama::Template;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::PreflightReport;
-use landfall_lifecycle::preflight::{Finding, Severity};
+use landfall_lifecycle::preflight::{AcceptedBy, Finding, Severity};
 
-use super::{by_topic, counts};
+use super::{by_topic, counts, verdict};
 use crate::failure::Failure;
 use crate::shown;
 
@@ -20,6 +20,7 @@ struct Page {
     verified: bool,
     development: bool,
     ready: bool,
+    verdict: &'static str,
     counts: String,
     topics: Vec<Section>,
 }
@@ -44,6 +45,7 @@ struct Item {
     message: String,
     measured: String,
     threshold: String,
+    accepted: &'static str,
     fix: String,
     commands: Vec<String>,
 }
@@ -68,6 +70,7 @@ pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
         verified: report.verified,
         development: report.development,
         ready: report.ready,
+        verdict: verdict(report),
         counts: counts(report),
         topics: topics.collect(),
     };
@@ -77,6 +80,7 @@ pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
 fn item(number: usize, finding: &Finding) -> Item {
     let (kind, label) = match finding.severity {
         Severity::Blocker => ("blocker", "Blocker"),
+        Severity::Warning if finding.is_unaccepted() => ("warning", "Warning, to be accepted"),
         Severity::Warning => ("warning", "Warning"),
         Severity::Passed => ("passed", "Passed"),
     };
@@ -89,7 +93,8 @@ fn item(number: usize, finding: &Finding) -> Item {
         message: shown::line(&finding.message),
         measured: shown::line(&finding.measured),
         threshold: shown::line(&finding.threshold),
-        fix: shown::line(&finding.fix),
+        accepted: finding.accepted.map_or("", AcceptedBy::title),
+        fix: shown::line(&finding.next()),
         commands: finding.commands.iter().map(|command| shown::line(command)).collect(),
     }
 }

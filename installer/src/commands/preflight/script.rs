@@ -31,7 +31,7 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
     text.push('\n');
     let title = format!("{number}. [{} {}] {}", finding.code, finding.name, finding.message);
     comment(text, "", &title);
-    for more in [finding.why(), finding.fix.clone()].iter().filter(|more| !more.is_empty()) {
+    for more in [finding.why(), finding.next()].iter().filter(|more| !more.is_empty()) {
         comment(text, "   ", more);
     }
     if finding.commands.is_empty() {

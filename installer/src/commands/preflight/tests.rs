@@ -1,7 +1,7 @@
 use std::process::{Command, Output};
 
 use landfall_lifecycle::operations::PreflightReport;
-use landfall_lifecycle::preflight::{Finding, Severity, Topic};
+use landfall_lifecycle::preflight::{AcceptedBy, Finding, Severity, Topic};
 use serde_json::Value;
 
 use super::*;
@@ -18,6 +18,8 @@ fn finding(topic: Topic, name: &str, severity: Severity, code: &'static str) -> 
         threshold: "2".to_owned(),
         fix: "Do something.".to_owned(),
         commands: Vec::new(),
+        must_accept: false,
+        accepted: None,
     }
 }
 
@@ -37,8 +39,9 @@ fn report(findings: Vec<Finding>) -> PreflightReport {
         host: "node-1".to_owned(),
         operating_system: "debian 12".to_owned(),
         collected_at: "2026-01-01T00:00:00Z".to_owned(),
-        ready: count(Severity::Blocker) == 0,
+        ready: !findings.iter().any(Finding::stops),
         blockers: count(Severity::Blocker),
+        unaccepted: findings.iter().filter(|finding| finding.is_unaccepted()).count(),
         warnings: count(Severity::Warning),
         passed: count(Severity::Passed),
         findings,
@@ -96,6 +99,26 @@ fn the_text_as_a_person_reads_it() {
             && !text.lines().any(|line| line.starts_with("BLOCKERS"))
     );
     insta::assert_snapshot!("text_hostile", text);
+}
+
+#[test]
+fn what_must_be_accepted_is_named_until_it_is() {
+    let must = |accepted| Finding {
+        must_accept: true,
+        accepted,
+        ..finding(Topic::System, "fapolicyd", Severity::Warning, "LF3055")
+    };
+    let waiting = report(vec![must(None)]);
+    assert_eq!((waiting.ready, waiting.exit_code()), (false, 4));
+    insta::assert_snapshot!("text_to_accept", text::text(&waiting));
+    let accepted = report(vec![must(Some(AcceptedBy::CommandLine))]);
+    assert_eq!((accepted.ready, accepted.exit_code()), (true, 0));
+    insta::assert_snapshot!("text_accepted", text::text(&accepted));
+    let page = page::page(&waiting).unwrap();
+    assert!(page.contains("An installation waits until warnings are accepted: 0 blockers, 1 warning (1 to accept)"));
+    assert!(page.contains("`--accept fapolicyd`"), "{page}");
+    let page = page::page(&accepted).unwrap();
+    assert!(page.contains("Nothing blocks an installation") && page.contains("<dd>on the command line</dd>"), "{page}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use landfall_lifecycle::operations::PreflightReport;
 use landfall_lifecycle::preflight::{Finding, Severity};
 
 use super::super::site::DEVELOPMENT_NOTE;
-use super::{by_topic, counts};
+use super::{by_topic, counts, verdict};
 use crate::shown;
 
 /// What a person reads at a terminal.
@@ -22,8 +22,7 @@ pub(super) fn text(report: &PreflightReport) -> String {
     if report.development {
         let _infallible = writeln!(text, "{DEVELOPMENT_NOTE}");
     }
-    let verdict = if report.ready { "nothing blocks an installation" } else { "an installation is blocked" };
-    let _infallible = writeln!(text, "{}: {verdict}; nothing was changed", counts(report));
+    let _infallible = writeln!(text, "{}: {}; nothing was changed", counts(report), verdict(report));
     for (topic, findings) in by_topic(&report.findings) {
         let _infallible = writeln!(text, "\n{}", topic.title());
         for (number, finding) in findings {
@@ -44,11 +43,13 @@ fn finding_text(text: &mut String, number: usize, finding: &Finding) {
             return;
         }
         Severity::Blocker => "BLOCKER",
+        Severity::Warning if finding.is_unaccepted() => "ACCEPT?",
         Severity::Warning => "warning",
     };
     let name = shown::line(&finding.name);
     let _infallible = writeln!(text, "  {label:<7}  {number}. {message} [{} {name}]", finding.code);
-    for more in [why, field(&finding.fix)].iter().filter(|more| !more.is_empty()) {
+    let accepted = finding.accepted.map(|by| format!("accepted {}", by.title())).unwrap_or_default();
+    for more in [why, accepted, field(&finding.next())].iter().filter(|more| !more.is_empty()) {
         let _infallible = writeln!(text, "           {more}");
     }
     for command in &finding.commands {

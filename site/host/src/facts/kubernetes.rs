@@ -25,7 +25,7 @@ pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
     }
     let mut found: Vec<String> =
         SIGNS.iter().filter(|path| holds_something(paths, path)).map(|path| format!("files in {path}")).collect();
-    found.extend(running(paths).into_iter().map(|program| format!("the running program {program}")));
+    found.extend(running(paths, &PROGRAMS).into_iter().map(|program| format!("the running program {program}")));
     found
 }
 
@@ -33,13 +33,14 @@ fn holds_something(paths: &SitePaths, path: &str) -> bool {
     fs_err::read_dir(paths.host(path)).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-fn running(paths: &SitePaths) -> Vec<String> {
+/// Those of these programs that run, by the first 15 bytes of their names.
+pub(super) fn running(paths: &SitePaths, programs: &[&str]) -> Vec<String> {
     let Ok(processes) = fs_err::read_dir(paths.host("/proc")) else { return Vec::new() };
     let mut found: Vec<String> = processes
         .flatten()
         .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
         .map(|entry| read(&entry.path().join("comm")).trim().to_owned())
-        .filter(|name| PROGRAMS.contains(&name.as_str()))
+        .filter(|name| programs.contains(&name.as_str()))
         .collect();
     found.sort();
     found.dedup();

@@ -1,6 +1,6 @@
 //! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
 //! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
-//! remotely. Operating system, swap and packet-filter tables decide nothing: a plan shows them to the person who reads it.
+//! remotely. What decides nothing, such as the operating system and the packet filter's tables, a plan shows to the person who reads it.
 
 mod data_folder;
 mod filter;
@@ -8,12 +8,15 @@ mod firewall;
 mod gpus;
 pub mod host;
 mod kubernetes;
+mod machine;
 mod network;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
+mod speed;
 
 pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
+pub use speed::Speeds;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,15 +29,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::paths::SitePaths;
+use crate::step_times::{self, StepTimes};
 use landfall_engine::step::StepError;
 
 /// What `landfall facts` prints, as the field `kind` of the document says.
 pub const KIND: &str = "facts";
 
-/// Form of the document. Since 2 it has GPUs.
+/// Form of the document. Since 2 it has GPUs, since 3 processor, security, clock, C library, speeds and times, and where closed chains lead.
 pub const SCHEMA: u32 = 3;
 
-/// The oldest form that is still read: it knows nothing about GPUs.
+/// The oldest form that is still read: what it does not know yet is unknown.
 const OLDEST_SCHEMA: u32 = 1;
 
 /// Facts of one host.
@@ -89,6 +93,53 @@ pub struct Facts {
     /// What `landfall-gpu` reports about GPUs, as that document has it; null in facts of schema 1.
     #[schemars(with = "Option<Value>")]
     pub gpus: Option<GpuReport>,
+    /// The processor.
+    #[serde(default)]
+    pub cpu: Cpu,
+    /// What decides which programs and modules may run.
+    #[serde(default)]
+    pub security: Security,
+    /// What the kernel reads time from, such as `tsc`.
+    #[serde(default)]
+    pub clock_source: Option<String>,
+    /// The program that keeps the clock right, such as `chronyd`.
+    #[serde(default)]
+    pub time_program: Option<String>,
+    /// Version of glibc, such as `2.36`; none where the host has another C library.
+    #[serde(default)]
+    pub glibc: Option<String>,
+    /// How fast disk and processor are; none where that was not measured.
+    #[serde(default)]
+    pub speeds: Option<Speeds>,
+    /// How long the steps of the last install on this host took, by their ids.
+    #[serde(default)]
+    pub step_times: StepTimes,
+}
+
+/// The processor of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cpu {
+    /// Its name.
+    pub model: String,
+    /// Features that software asks for, such as `avx2`, by the kernel's names.
+    pub features: Vec<String>,
+    /// Level of x86-64: 3 for `x86-64-v3`; none for another architecture.
+    pub level: Option<u8>,
+    /// Nodes of memory (NUMA); 1 where all memory is equally near.
+    pub numa_nodes: u32,
+}
+
+/// What decides which programs and modules may run on a host, beside SELinux.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Security {
+    /// Whether the firmware starts signed systems alone, whose kernel then loads signed modules alone; none without UEFI.
+    pub secure_boot: Option<bool>,
+    /// Whether AppArmor is on.
+    pub app_armor: bool,
+    /// Whether fapolicyd runs, which lets only programs run that its rules allow.
+    pub fapolicyd: bool,
 }
 
 /// Control groups of a host.
@@ -139,6 +190,9 @@ pub struct Network {
     pub addresses: Vec<NodeAddress>,
     /// Interface of the default route with the lowest metric.
     pub default_route: Option<String>,
+    /// Bytes of the largest packet of that interface, or of the first address's.
+    #[serde(default)]
+    pub mtu: Option<u32>,
     /// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
     pub nameservers: Vec<String>,
     /// TCP ports that something listens on.
@@ -256,7 +310,13 @@ impl Facts {
     }
 }
 
-/// Collects the facts of this host. Changes nothing.
+/// Collects the facts of this host and measures its speeds, for at most three seconds. Changes nothing: what is written meanwhile has
+/// no name, and is gone when this returns.
+pub fn collect_measured(paths: &SitePaths) -> Result<Facts, StepError> {
+    Ok(Facts { speeds: speed::measure(paths), ..collect(paths)? })
+}
+
+/// Collects the facts of this host, its speeds aside. Changes nothing.
 pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
     let modules = host::modules(paths);
     let missing_modules = host::missing_modules(paths, &modules);
@@ -284,6 +344,13 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
         gpus: Some(gpus::collect(paths, &gpus::program())),
+        cpu: machine::cpu(paths),
+        security: machine::security(paths),
+        clock_source: machine::clock_source(paths),
+        time_program: machine::time_program(paths),
+        glibc: machine::glibc(paths),
+        speeds: None,
+        step_times: step_times::read(paths),
     })
 }
 
@@ -334,8 +401,8 @@ mod tests {
         assert_eq!(read(|_| {}).unwrap(), facts);
         let others: [(Change, &str); 4] = [
             (|one| one["kind"] = "status".into(), "is not a document of the kind facts"),
-            (|one| one["schema"] = 3.into(), "has schema 3, and this landfall reads 1 to 2"),
-            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 2"),
+            (|one| one["schema"] = 4.into(), "has schema 4, and this landfall reads 1 to 3"),
+            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 3"),
             (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),
         ];
         for (other, said) in others {
@@ -347,11 +414,18 @@ mod tests {
 
     #[test]
     fn facts_of_an_older_landfall_are_still_read() {
-        let mut document = serde_json::to_value(sample::sample()).unwrap();
-        (document["kind"], document["schema"]) = (KIND.into(), 1.into());
-        assert!(document.as_object_mut().unwrap().remove("gpus").is_some());
-        let file = tempfile::NamedTempFile::new().unwrap();
-        serde_json::to_writer(&file, &document).unwrap();
-        assert_eq!(Facts::read(file.path()).unwrap(), Facts { gpus: None, ..sample::sample() });
+        const SINCE_3: [&str; 7] = ["cpu", "security", "clockSource", "timeProgram", "glibc", "speeds", "stepTimes"];
+        for (schema, lacks) in [(2, &[][..]), (1, &["gpus"][..])] {
+            let mut document = serde_json::to_value(sample::sample()).unwrap();
+            (document["kind"], document["schema"]) = (KIND.into(), schema.into());
+            for field in SINCE_3.iter().chain(lacks) {
+                assert!(document.as_object_mut().unwrap().remove(*field).is_some(), "{field}");
+            }
+            assert!(document["network"].as_object_mut().unwrap().remove("mtu").is_some());
+            let file = tempfile::NamedTempFile::new().unwrap();
+            serde_json::to_writer(&file, &document).unwrap();
+            let found = Facts::read(file.path()).unwrap();
+            assert_eq!((found.gpus, found.cpu, found.speeds, found.network.mtu), (None, Cpu::default(), None, None));
+        }
     }
 }

@@ -20,7 +20,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
     let name = |index: u32| {
         interfaces.iter().find(|interface| interface.index == index).map(|interface| interface.name.clone())
     };
-    let addresses = netlink::addresses()
+    let addresses: Vec<NodeAddress> = netlink::addresses()
         .map_err(failed)?
         .into_iter()
         .filter(|address| is_usable(address.address))
@@ -34,6 +34,8 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .filter(|route| route.prefix == 0 && route.destination.is_ipv4())
         .min_by_key(|route| route.metric)
         .and_then(|route| name(route.index?));
+    let used = default_route.as_ref().or(addresses.first().map(|address| &address.interface));
+    let mtu = used.and_then(|used| Some(interfaces.iter().find(|interface| interface.name == *used)?.mtu));
     let networks = routes
         .iter()
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
@@ -47,6 +49,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
     };
     let filter_tables: Vec<String> = tables.into_iter().map(|table| table.name).collect();
     Ok(Network {
+        mtu,
         addresses,
         default_route,
         nameservers: nameservers(paths),

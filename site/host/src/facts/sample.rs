@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CgroupDriver, Cgroups, DataFolder, Facts, Filesystem, Network, NodeAddress};
+use super::{CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Network, NodeAddress, Security, Speeds};
 
 /// Facts about a small, current host that meets all needs; each test changes what it is about.
 pub fn sample() -> Facts {
@@ -41,6 +41,7 @@ pub fn sample() -> Facts {
         network: Network {
             addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
             default_route: Some("eth0".to_owned()),
+            mtu: Some(1500),
             nameservers: vec!["10.99.0.1".to_owned()],
             ports_in_use: vec![22],
             networks: vec!["10.99.0.0/24".to_owned()],
@@ -57,6 +58,23 @@ pub fn sample() -> Facts {
         selinux: None,
         leftovers: Vec::new(),
         gpus: None,
+        cpu: Cpu {
+            model: "Example processor".to_owned(),
+            features: ["sse4_2", "avx", "avx2"].map(str::to_owned).to_vec(),
+            level: Some(3),
+            numa_nodes: 1,
+        },
+        security: Security { secure_boot: Some(false), app_armor: true, fapolicyd: false },
+        clock_source: Some("tsc".to_owned()),
+        time_program: Some("chronyd".to_owned()),
+        glibc: Some("2.36".to_owned()),
+        speeds: Some(Speeds {
+            write_bytes_per_second: 400 << 20,
+            read_bytes_per_second: 500 << 20,
+            hash_bytes_per_second: 1 << 30,
+            sync_p99_micros: 2000,
+        }),
+        step_times: BTreeMap::new(),
     }
 }
 

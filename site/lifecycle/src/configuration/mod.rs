@@ -1,6 +1,6 @@
 //! The site configuration: what a person may set about a site, in `site.yaml`.
 //!
-//! A fixed part sets the node's name and address, the cluster's networks, and backups. `values` sets the release's site values by
+//! A fixed part sets the node's name and address, the cluster's networks, backups, and warnings that are accepted. `values` sets the release's site values by
 //! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
 mod backups;
@@ -38,6 +38,9 @@ pub struct SiteConfiguration {
     /// Backups of the site's data.
     #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
     pub backups: BackupSettings,
+    /// Names of warnings that are accepted, whenever they are found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<String>,
     /// The release's site values, by name.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,

@@ -15,6 +15,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ("node", &["name", "address"]),
     ("network", &["podRanges", "serviceRanges"]),
     ("backups", &["time", "keep", "pointInTimeDays", "copies", "buckets"]),
+    ("accept", &[]),
     ("values", &[]),
 ];
 
@@ -54,6 +55,7 @@ impl SiteConfiguration {
             node: section(&document, "node", &mut problems),
             network: section(&document, "network", &mut problems),
             backups: section(&document, "backups", &mut problems),
+            accept: section(&document, "accept", &mut problems),
             values: section(&document, "values", &mut problems),
         };
         problems.extend(impossible(&configuration));

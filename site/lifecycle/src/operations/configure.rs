@@ -19,6 +19,7 @@ use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, SettingChange, plan_configure, setting_changes};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::set_edits;
+use crate::preflight::refuse_unknown;
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
 use landfall_cluster::Edits;
@@ -69,6 +70,7 @@ impl Operations {
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
         let settings = SiteConfiguration::read(site, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
+        refuse_unknown(&settings.accept, &release.release)?;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
         let inputs = ComponentInputs {
             release: &release.release,
@@ -77,10 +79,21 @@ impl Operations {
             node: &pins.node.name,
         };
         let mut planned = plan_configure(&inputs, &settings.backups, &history.made()?)?;
+        planned.settings.extend(accept_change(&pins.settings, &settings));
         let edits = self.judged(&planned.plan, &release.documents)?;
         set_edits(&mut planned.plan, policy);
         Ok(PreparedConfigure { operations: self, pins, release, settings, planned, edits, policy })
     }
+}
+
+/// The key in `site.yaml` of the warnings that are accepted.
+const ACCEPT: &str = "accept";
+
+/// What changes in the list of warnings that are accepted. No step does it: the journal of the change has the new settings.
+fn accept_change(before: &SiteConfiguration, after: &SiteConfiguration) -> Option<SettingChange> {
+    let listed = |settings: &SiteConfiguration| (!settings.accept.is_empty()).then(|| settings.accept.clone().into());
+    let change = SettingChange { setting: ACCEPT.to_owned(), from: listed(before), to: listed(after) };
+    (change.from != change.to).then_some(change)
 }
 
 /// Components whose objects a plan replaces, in order.
@@ -149,7 +162,8 @@ impl PreparedConfigure<'_> {
 
     /// Runs it. Refused where edits would be lost, unless they are to be overwritten.
     pub fn run(self) -> Result<Configured> {
-        if self.planned.plan.all().next().is_none() {
+        let changes_accept = self.planned.settings.iter().any(|change| change.setting == ACCEPT);
+        if self.planned.plan.all().next().is_none() && !changes_accept {
             let (release, version) = (self.pins.release, self.pins.version);
             return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
         }
@@ -157,7 +171,11 @@ impl PreparedConfigure<'_> {
         let operations = self.operations;
         let file = self.begin()?;
         match operations.end_change(&file)? {
-            Changed::Configure(configured) => Ok(configured),
+            Changed::Configure(mut configured) => {
+                // The plan knows nothing of it.
+                configured.settings.extend(changes_accept.then(|| ACCEPT.to_owned()));
+                Ok(configured)
+            }
             other => Err(other.unexpected()),
         }
     }
@@ -166,5 +184,43 @@ impl PreparedConfigure<'_> {
     fn begin(self) -> Result<JournalFile> {
         let Self { operations, pins, release, settings, planned, .. } = self;
         operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, ..change })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::operations::install::tests::{Fixture, release};
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+
+    /// No step does it, so nothing but the journal can have it.
+    #[test]
+    fn a_warning_that_is_accepted_from_now_on_is_in_the_settings() {
+        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
+        fixture.prepared().run().unwrap();
+        let operations = &fixture.operations;
+        let site = fixture.path("site.yaml");
+        let configure = |text: &str| {
+            durable::write_file(&site, text.as_bytes(), 0o644).unwrap();
+            operations.prepare_configure(&site, Edits::Refuse)
+        };
+        let prepared = configure("accept: [swap]\n").unwrap();
+        assert_eq!(prepared.settings().iter().map(|change| change.setting.as_str()).collect::<Vec<_>>(), [ACCEPT]);
+        let file = prepared.begin().unwrap();
+        operations.end_change_here(&file, None).unwrap();
+        let settings = || {
+            let history = operations.history().unwrap();
+            operations.changeable(&history).unwrap().settings.accept.clone()
+        };
+        assert_eq!(settings(), ["swap"]);
+        assert!(configure("accept: [swap]\n").unwrap().settings().is_empty());
+        let misspelt = configure("accept: [swop]\n").err().unwrap();
+        assert_eq!(landfall_error_codes::Coded::code(&misspelt), landfall_error_codes::codes::ACCEPTED_UNKNOWN);
+        let file = configure("{}\n").unwrap().begin().unwrap();
+        operations.end_change_here(&file, None).unwrap();
+        assert!(settings().is_empty());
     }
 }

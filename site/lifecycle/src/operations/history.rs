@@ -1,6 +1,7 @@
 //! Everything that operations did to a site, from their journals and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
 use landfall_cluster::Edits;
@@ -12,9 +13,11 @@ use super::{Operations, engine_file};
 use crate::pins::{KeptRelease, PinnedTrust, Pins, Replay};
 use crate::plan::configure::Made;
 use crate::plan::upgrade::StepTimes;
+use crate::preflight::AcceptedWarning;
 use crate::steps::action::Action;
 use landfall_engine::journal::{Event, JournalFile, Phase, StepStatus, record};
 use landfall_engine::plan::{Operation, Plan, StepId};
+use landfall_host::step_times::{self, StepTime};
 
 /// How many releases a site keeps: the installed one, and the one before it.
 const KEPT_RELEASES: usize = 2;
@@ -99,6 +102,13 @@ impl History {
         kept
     }
 
+    /// The warnings that were accepted before the release of this bundle came.
+    pub(super) fn accepted(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
+        let committed = self.operations.iter().rev().filter(|past| past.replay.state.phase == Phase::Committed);
+        let mut pins = committed.filter_map(Past::pins);
+        pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
+    }
+
     /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was
     /// verified by an older one, whose keys must not count again for what comes.
     pub(super) fn newest_trust(&self) -> Option<&PinnedTrust> {
@@ -135,19 +145,19 @@ impl History {
 }
 
 impl History {
-    /// Seconds that each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
-    pub(super) fn step_times(&self) -> StepTimes {
-        let mut times = StepTimes::new();
+    /// How long each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
+    pub(super) fn step_durations(&self) -> BTreeMap<StepId, Duration> {
+        let mut times = BTreeMap::new();
         for past in &self.operations {
             let mut begun = BTreeMap::new();
             for entry in &past.replay.entries {
                 match &entry.event {
                     Event::Started { step } => drop(begun.insert(step, entry.at)),
                     Event::Done { step, .. } => {
-                        let took = begun.remove(step).map(|begun| entry.at.duration_since(begun).as_secs());
+                        let took = begun.remove(step).map(|begun| entry.at.duration_since(begun));
                         // The clock may have been set meanwhile.
-                        if let Some(seconds) = took.and_then(|seconds| u64::try_from(seconds).ok()) {
-                            times.insert(step.clone(), seconds);
+                        if let Some(took) = took.and_then(|took| Duration::try_from(took).ok()) {
+                            times.insert(step.clone(), took);
                         }
                     }
                     _ => {}
@@ -155,6 +165,11 @@ impl History {
             }
         }
         times
+    }
+
+    /// The same in seconds.
+    pub(super) fn step_times(&self) -> StepTimes {
+        self.step_durations().into_iter().map(|(step, took)| (step, took.as_secs())).collect()
     }
 }
 
@@ -187,6 +202,22 @@ impl Operations {
         let journals = self.journals();
         let read = |file: JournalFile| Ok(Past { replay: journals.read(&file)?, file });
         Ok(History { operations: journals.list()?.into_iter().map(read).collect::<Result<_>>()? })
+    }
+
+    /// Keeps how long the steps of an install took, for later plans on this machine. The release is installed by then, so what cannot be
+    /// kept is only logged. It is on the disk when this returns.
+    pub(super) fn keep_step_times(&self, plan: &Plan<Action>) {
+        let kept = self.history().and_then(|history| {
+            let took = history.step_durations();
+            let times = plan.all().filter_map(|planned| {
+                let milliseconds = u64::try_from(took.get(&planned.id)?.as_millis()).ok()?;
+                Some((planned.id.0.clone(), StepTime { milliseconds, bytes: planned.bytes }))
+            });
+            Ok(step_times::record(&self.paths, &times.collect())?)
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%error, "how long the steps took is not kept");
+        }
     }
 
     /// The operation that says in which state the site is; none on a site without a journal. Changes nothing.

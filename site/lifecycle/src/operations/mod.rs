@@ -90,7 +90,7 @@ pub use support::CollectedSupport;
 pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use unit::EventFile;
-pub use upgrade::{PreparedUpgrade, Upgraded};
+pub use upgrade::{PreparedUpgrade, UpgradeRequest, Upgraded};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{

@@ -11,8 +11,11 @@ use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::Licensing;
+use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::preflight::{Finding, Severity, Sizes, Subject, preflight, sort};
+use crate::preflight::{
+    self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
+};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
@@ -28,22 +31,37 @@ pub struct PlannedInstall {
     pub(super) licensing: Licensing,
     /// Warnings of preflight, and what a person should know of kept data and the license.
     pub(super) notes: Vec<String>,
+    /// The warnings that a person has accepted.
+    pub(super) accepted: Vec<AcceptedWarning>,
+}
+
+/// What a person brings to an install.
+pub(super) struct Brought<'a> {
+    /// The site configuration's file.
+    pub(super) site: Option<&'a Path>,
+    /// What happens to kept data.
+    pub(super) adoption: Adoption,
+    /// Which license counts.
+    pub(super) licensing: Licensing,
+    /// Names of warnings that are accepted on the command line.
+    pub(super) accept: &'a [String],
 }
 
 impl PlannedInstall {
-    /// Plans from the known facts, once nothing blocks. `facts` is called after all input that a person may have
-    /// mistyped was read; `brought` says what happens to kept data, and which license counts.
+    /// Plans from the known facts, once nothing blocks and every warning is accepted that must be. `facts` is called after
+    /// all input that a person may have mistyped was read.
     pub(super) fn new(
         release: TrustedRelease,
         trust: Trust,
-        site: Option<&Path>,
-        brought: (Adoption, Licensing),
+        brought: Brought<'_>,
         facts: impl FnOnce() -> Result<Facts>,
     ) -> Result<Self> {
+        let Brought { site, adoption, licensing, accept } = brought;
         let configuration = match site {
             Some(path) => SiteConfiguration::read(path, release.site_schema())?,
             None => SiteConfiguration::default(),
         };
+        refuse_unknown(&configuration.accept, &release.release)?;
         let facts = facts()?;
         let built_at = release.verified.identity().built_at;
         let subject = Subject {
@@ -53,12 +71,12 @@ impl PlannedInstall {
             sizes: sizes(&release.verified, &release.release),
             built_at: &built_at,
         };
-        let (adoption, licensing) = brought;
         let mut findings = preflight(&subject);
         findings.extend(adoption.blockers);
         findings.extend(licensing.blockers(&release.release, release.built_at()));
+        preflight::accept(&mut findings, accept, &configuration.accept)?;
         sort(&mut findings);
-        let (blockers, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocker);
+        let (blockers, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::stops);
         if !blockers.is_empty() {
             return Err(OperationError::NotReady { blockers });
         }
@@ -71,12 +89,27 @@ impl PlannedInstall {
         })?;
         let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
         let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
-        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes })
+        let accepted = accepted(&others);
+        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted })
     }
 
     /// The plan.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan.plan
+    }
+
+    /// What it takes of time and space on that host.
+    pub fn figures(&self) -> Result<PlanFigures> {
+        let verified = &self.release.verified;
+        let inputs = FiguresInputs {
+            plan: &self.plan.plan,
+            release: &self.release.release,
+            documents: &self.release.documents,
+            blobs: verified.blobs().entries(),
+            head_bytes: verified.head_bytes().len() as u64,
+            facts: &self.facts,
+        };
+        Ok(PlanFigures::of(&inputs)?)
     }
 
     /// The facts on which it is based.
@@ -87,6 +120,11 @@ impl PlannedInstall {
     /// Warnings, which do not block.
     pub fn warnings(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The warnings that a person has accepted.
+    pub fn accepted(&self) -> &[AcceptedWarning] {
+        &self.accepted
     }
 
     /// The release.

@@ -19,7 +19,7 @@ use super::planned::sizes;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
-use crate::preflight::{Finding, Severity, Subject, preflight, sort};
+use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
 
 /// A person's request.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub struct PreflightRequest {
     pub license: Option<PathBuf>,
     /// The file with the facts of another host.
     pub facts: Option<PathBuf>,
+    /// Names of warnings that are accepted.
+    pub accept: Vec<String>,
 }
 
 /// What preflight found.
@@ -56,10 +58,12 @@ pub struct PreflightReport {
     pub operating_system: String,
     /// When its facts were collected, RFC 3339.
     pub collected_at: String,
-    /// Whether nothing blocks an installation.
+    /// Whether nothing blocks an installation, and every warning is accepted that must be.
     pub ready: bool,
     /// How many findings block it.
     pub blockers: usize,
+    /// How many warnings must be accepted by name before an installation, and are not.
+    pub unaccepted: usize,
     /// How many findings are warnings.
     pub warnings: usize,
     /// How many findings passed.
@@ -100,11 +104,12 @@ impl Operations {
             Some(path) => SiteConfiguration::read(path, schema)?,
             None => SiteConfiguration::default(),
         };
+        refuse_unknown(&configuration.accept, looked.release())?;
         let facts = if let Some(path) = &request.facts {
             Facts::read(path)?
         } else {
             self.check_vacant()?;
-            facts::collect(&self.paths)?
+            facts::collect_measured(&self.paths)?
         };
         let identity = looked.contents().identity();
         let mut findings = preflight(&Subject {
@@ -115,6 +120,7 @@ impl Operations {
             built_at: &identity.built_at,
         });
         findings.extend(self.of_site(request, &looked, &facts)?);
+        accept(&mut findings, &request.accept, &configuration.accept)?;
         sort(&mut findings);
         Ok(PreflightReport::new(&looked, &facts, findings))
     }
@@ -169,6 +175,7 @@ impl PreflightReport {
         let development = matches!(looked, Looked::Trusted(trusted) if trusted.verified.trusted().development());
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         let blockers = count(Severity::Blocker);
+        let unaccepted = findings.iter().filter(|finding| finding.is_unaccepted()).count();
         Self {
             release: identity.name,
             version: identity.version,
@@ -178,17 +185,18 @@ impl PreflightReport {
             host: facts.hostname.clone(),
             operating_system: facts.operating_system.clone(),
             collected_at: facts.collected_at.clone(),
-            ready: blockers == 0,
+            ready: blockers == 0 && unaccepted == 0,
             blockers,
+            unaccepted,
             warnings: count(Severity::Warning),
             passed: count(Severity::Passed),
             findings,
         }
     }
 
-    /// The exit code of a process that ends with it: 0 where nothing blocks, 7 where only a license is missing.
+    /// The exit code of a process that ends with it: 0 where an install would begin, 7 where only a license is missing.
     pub fn exit_code(&self) -> u8 {
-        let blockers: Vec<Finding> = self.findings.iter().filter(|finding| finding.is_blocker()).cloned().collect();
+        let blockers: Vec<Finding> = self.findings.iter().filter(|finding| finding.stops()).cloned().collect();
         if blockers.is_empty() {
             return 0;
         }

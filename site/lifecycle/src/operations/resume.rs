@@ -64,6 +64,7 @@ impl Operations {
                 self.expect_not_revoked(&running.pins)?;
                 running.expect_clock()?;
                 running.forward()?;
+                self.keep_step_times(running.plan());
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
             // The unit knows only where the bundle was.

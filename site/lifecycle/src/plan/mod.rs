@@ -3,6 +3,7 @@
 pub mod components;
 pub mod computed;
 pub mod configure;
+pub mod figures;
 pub mod install;
 pub mod network;
 pub(crate) mod node_parts;

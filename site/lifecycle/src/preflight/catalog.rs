@@ -30,7 +30,9 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::SYSTEMD_MISSING, "systemd", Topic::System),
     (codes::CGROUPS_UNFIT, "cgroups", Topic::System),
     (codes::SELINUX_ENFORCING, "selinux", Topic::System),
+    (codes::PROGRAM_RULES, "fapolicyd", Topic::System),
     (codes::MODULE_MISSING, "kernel-modules", Topic::System),
+    (codes::GLIBC_TOO_OLD, "glibc", Topic::System),
     (codes::GPU_NO_DRIVER, "gpu-driver", Topic::Gpu),
     (codes::GPU_DRIVER_TOO_OLD, "gpu-driver-version", Topic::Gpu),
     (codes::GPU_VERSION_MISMATCH, "gpu-driver-match", Topic::Gpu),
@@ -45,8 +47,11 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::NO_EXEC, "noexec", Topic::Storage),
     (codes::TOO_LITTLE_SPACE, "disk-space", Topic::Storage),
     (codes::TOO_FEW_INODES, "inodes", Topic::Storage),
+    (codes::SLOW_SYNC, "disk-sync", Topic::Storage),
+    (codes::SWAP_ON, "swap", Topic::Machine),
     (codes::CLOCK_WRONG, "clock", Topic::Clock),
     (codes::NODE_CLOCK, "clock-ahead", Topic::Clock),
+    (codes::CLOCK_UNSYNCED, "clock-source", Topic::Clock),
     (codes::OTHER_KUBERNETES, "other-kubernetes", Topic::System),
     (codes::PORT_IN_USE, "ports", Topic::Network),
     (codes::BAD_HOSTNAME, "hostname", Topic::Network),
@@ -58,6 +63,7 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::FIREWALL_CLOSED, "firewall", Topic::Network),
     (codes::FIREWALL_INBOUND, "firewall-inbound", Topic::Network),
     (codes::FIREWALL_FLUSHES, "firewall-flush", Topic::Network),
+    (codes::NO_NAMESERVER, "nameserver", Topic::Network),
     (codes::UPGRADE_UNREADY, "site-ready", Topic::Site),
     (codes::KEPT_DATA, "kept-data", Topic::Site),
     (codes::KEPT_AMBIGUOUS, "kept-data-clear", Topic::Site),
@@ -79,6 +85,11 @@ pub(super) fn entry(code: &str) -> Entry {
     }
     let (name, topic) = if code.starts_with(OF_LICENSES) { ("license", Topic::License) } else { ("site", Topic::Site) };
     Entry { name, topic, rank: ENTRIES.len() }
+}
+
+/// The names that findings can have, those of a release's rules aside.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|(_, name, _)| *name).chain(["license"])
 }
 
 #[cfg(test)]
@@ -106,6 +117,7 @@ mod tests {
         let none = [
             codes::NOT_READY,
             codes::FACTS_FILE,
+            codes::ACCEPTED_UNKNOWN,
             codes::GPU_PROBE_NOT_RUN,
             codes::GPU_PROBE_TIMED_OUT,
             codes::GPU_FACTS_MALFORMED,

@@ -2,9 +2,10 @@
 
 use landfall_error_codes::{Code, Coded};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::catalog;
+use super::shell::quote;
 use landfall_engine::step::StepError;
 
 /// How much a finding matters. Blockers come first.
@@ -17,6 +18,26 @@ pub enum Severity {
     Warning,
     /// It was judged, and is as it must be.
     Passed,
+}
+
+/// Where a person has accepted a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcceptedBy {
+    /// `--accept` on the command line.
+    CommandLine,
+    /// `accept` in the site configuration.
+    SiteConfiguration,
+}
+
+impl AcceptedBy {
+    /// The place for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CommandLine => "on the command line",
+            Self::SiteConfiguration => "in the site configuration",
+        }
+    }
 }
 
 /// What a finding is about.
@@ -86,6 +107,12 @@ pub struct Finding {
     /// Shell commands that do it, in their order; none where no command does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
+    /// Whether a person must accept this warning by its name before anything is changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub must_accept: bool,
+    /// Where a person has accepted it; none where none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<AcceptedBy>,
 }
 
 impl Finding {
@@ -102,12 +129,19 @@ impl Finding {
             threshold: threshold.into(),
             fix: code.fix.to_owned(),
             commands: Vec::new(),
+            must_accept: false,
+            accepted: None,
         }
     }
 
     /// A warning with a fix of its own.
     pub(crate) fn warning(code: Code, measured: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, fix: fix.into(), ..Self::new(code, measured, "") }
+    }
+
+    /// A warning that a person must accept by its name before anything is changed.
+    pub(super) fn to_accept(code: Code, measured: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { must_accept: true, ..Self::warning(code, measured, fix) }
     }
 
     /// What passed.
@@ -140,7 +174,32 @@ impl Finding {
 
     /// All of it in one line, for a note.
     pub fn note(&self) -> String {
-        format!("{}: {}. {}", self.message, self.why(), self.fix)
+        let what =
+            if self.why().is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.why()) };
+        match self.accepted {
+            Some(by) => format!("{what}. Accepted {} ({}).", by.title(), self.name),
+            None => format!("{what}. {}", self.fix),
+        }
+    }
+
+    /// What a person does next: the fix, and how to accept what may be accepted.
+    pub fn next(&self) -> String {
+        if self.is_unaccepted() {
+            let accept =
+                format!("Or accept it: `--accept {}`, or `accept` in the site configuration.", quote(&self.name));
+            return format!("{} {accept}", self.fix).trim_start().to_owned();
+        }
+        self.fix.clone()
+    }
+
+    /// Whether it is a warning that must be accepted, and is not.
+    pub fn is_unaccepted(&self) -> bool {
+        self.severity == Severity::Warning && self.must_accept && self.accepted.is_none()
+    }
+
+    /// Whether nothing may be changed because of it.
+    pub fn stops(&self) -> bool {
+        self.is_blocker() || self.is_unaccepted()
     }
 
     /// Whether it forbids the operation.
@@ -164,8 +223,8 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Puts what must be done first first: blockers before warnings; of each, what may call for another machine or a reboot before what
+/// Puts what must be done first first: blockers, then warnings that must be accepted, then other warnings; of each, what may call for another machine or a reboot before what
 /// a command repairs, and the vendor's rules and the license last.
 pub fn sort(findings: &mut [Finding]) {
-    findings.sort_by_key(|finding| (finding.severity, catalog::entry(finding.code).rank));
+    findings.sort_by_key(|finding| (finding.severity, !finding.must_accept, catalog::entry(finding.code).rank));
 }

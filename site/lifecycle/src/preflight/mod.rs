@@ -8,12 +8,14 @@ use crate::configuration::SiteConfiguration;
 use crate::room::FilesystemPeak;
 use landfall_host::facts::Facts;
 
-pub use finding::{Finding, Severity, Topic, sort};
+pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
+pub use finding::{AcceptedBy, Finding, Severity, Topic, sort};
 pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
 use network::upgrade_ports;
 pub use shell::quote;
 use storage::upgrade_space;
 
+mod acceptance;
 mod catalog;
 pub(crate) mod clock;
 mod finding;
@@ -34,7 +36,7 @@ const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Controllers that the kubelet cannot do without.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// The path of the data folder.
-const DATA: &str = "/var/lib/landfall";
+pub(crate) const DATA: &str = "/var/lib/landfall";
 
 /// The sizes of the release, from the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,6 +109,20 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
         ));
     }
     warnings.extend(clock::warning(facts));
+    if facts.security.fapolicyd {
+        // What its rules allow is not known.
+        warnings.push(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix));
+    }
+    if facts.swap_bytes > 0 {
+        let finding =
+            Finding::warning(codes::SWAP_ON, format!("{} of swap", size(facts.swap_bytes)), codes::SWAP_ON.fix);
+        warnings.push(finding.commands(["swapoff --all".to_owned()]));
+    }
+    if facts.network.nameservers.is_empty() {
+        let found = "/etc/resolv.conf names none but loopback addresses";
+        warnings.push(Finding::warning(codes::NO_NAMESERVER, found, codes::NO_NAMESERVER.fix));
+    }
+    warnings.extend(storage::slow_sync(facts));
     warnings
 }
 
@@ -118,7 +134,7 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
     if facts.platform != release.platform {
         blockers.push(Finding::new(codes::WRONG_PLATFORM, &facts.platform, &release.platform));
     }
-    if kernel_version(&facts.kernel).is_none_or(|version| version < KERNEL) {
+    if two_numbers(&facts.kernel).is_none_or(|version| version < KERNEL) {
         let needed = format!("{}.{} or newer", KERNEL.0, KERNEL.1);
         blockers.push(Finding::new(codes::KERNEL_TOO_OLD, &facts.kernel, needed));
     }
@@ -141,8 +157,8 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
     blockers
 }
 
-/// The first two numbers of a kernel's release.
-fn kernel_version(release: &str) -> Option<(u32, u32)> {
+/// The first two numbers of a version, such as that of a kernel.
+fn two_numbers(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

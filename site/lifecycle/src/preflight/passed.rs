@@ -2,7 +2,7 @@
 
 use landfall_error_codes::{Code, codes};
 
-use super::storage::SYSTEM_BYTES;
+use super::storage::{SYNC_MICROS, SYSTEM_BYTES, milliseconds};
 use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, size};
 
 /// What is said where nothing of these codes was found, with what was measured and what is needed.
@@ -138,6 +138,33 @@ const PASSING: &[Passing] = &[
         threshold: |_| String::new(),
     },
     Passing {
+        codes: &[codes::SWAP_ON],
+        message: "Swap is off",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::PROGRAM_RULES],
+        message: "No fapolicyd decides which programs may run",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::NO_NAMESERVER],
+        message: "Pods can use a nameserver of the host",
+        measured: |subject| subject.facts.network.nameservers.join(", "),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::SLOW_SYNC],
+        message: "The disk makes writes durable fast enough",
+        measured: |subject| {
+            let slow = subject.facts.speeds.map(|speeds| milliseconds(speeds.sync_p99_micros));
+            slow.map(|slow| format!("99 of 100 within {slow}")).unwrap_or_default()
+        },
+        threshold: |_| milliseconds(SYNC_MICROS),
+    },
+    Passing {
         codes: &[codes::FIREWALL_CLOSED],
         message: "No firewall blocks traffic from pods",
         measured: |_| String::new(),
@@ -156,6 +183,8 @@ pub(super) fn findings(subject: &Subject<'_>, found: &[Finding]) -> Vec<Finding>
     let passing = PASSING.iter().filter(|passing| !passing.codes.iter().any(is_found));
     // Another user sees no packet filter, so nothing is known of it.
     let passing = passing.filter(|passing| subject.facts.root || passing.codes != [codes::FIREWALL_CLOSED]);
+    // What was not measured did not pass.
+    let passing = passing.filter(|passing| subject.facts.speeds.is_some() || passing.codes != [codes::SLOW_SYNC]);
     passing
         .filter_map(|passing| {
             let code = *passing.codes.first()?;

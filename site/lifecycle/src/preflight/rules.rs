@@ -29,8 +29,9 @@ fn finding(judgment: Judgment) -> Finding {
         Outcome::NotMet { message, measured, threshold, fix, commands } => Finding {
             severity: match severity {
                 RuleSeverity::Blocker => Severity::Blocker,
-                RuleSeverity::Warning => Severity::Warning,
+                RuleSeverity::MustAccept | RuleSeverity::Warning => Severity::Warning,
             },
+            must_accept: severity == RuleSeverity::MustAccept,
             message,
             fix,
             commands,

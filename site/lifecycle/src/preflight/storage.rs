@@ -62,6 +62,22 @@ fn lacking(peak: &FilesystemPeak) -> Vec<Finding> {
     blockers
 }
 
+/// How long 99 of 100 synced writes may take, in microseconds: etcd's own advice.
+pub(super) const SYNC_MICROS: u64 = 10_000;
+
+/// A disk that is too slow for etcd to be at ease.
+pub(super) fn slow_sync(facts: &Facts) -> Option<Finding> {
+    let slow = facts.speeds.filter(|speeds| speeds.sync_p99_micros > SYNC_MICROS)?;
+    let found = format!("99 of 100 synced writes within {}", milliseconds(slow.sync_p99_micros));
+    let finding = Finding::warning(codes::SLOW_SYNC, found, codes::SLOW_SYNC.fix);
+    Some(Finding { threshold: milliseconds(SYNC_MICROS), ..finding })
+}
+
+/// Microseconds for people.
+pub(super) fn milliseconds(micros: u64) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+}
+
 fn filesystem_of(paths: &[String]) -> String {
     format!("the filesystem of {}", paths.join(", "))
 }

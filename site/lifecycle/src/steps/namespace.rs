@@ -33,6 +33,11 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// How many objects the step applies.
+    pub(crate) fn object_count(&self) -> usize {
+        self.wanted().len()
+    }
+
     /// Whether a namespace is one of Kubernetes' own, which needs no such step.
     pub fn is_of_kubernetes(name: &str) -> bool {
         OF_KUBERNETES.contains(&name)

@@ -15,7 +15,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
 use super::kept::Adoption;
-use super::planned::PlannedInstall;
+use super::planned::{Brought, PlannedInstall};
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
@@ -44,6 +44,8 @@ pub struct InstallRequest {
     pub adopt_data: bool,
     /// The file of a license; without it, one that an earlier installation left here counts.
     pub license: Option<PathBuf>,
+    /// Names of warnings that are accepted.
+    pub accept: Vec<String>,
 }
 
 /// An install that is possible; nothing is changed yet.
@@ -137,9 +139,8 @@ impl Operations {
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
-        let site = request.site.as_deref();
-        let planned =
-            PlannedInstall::new(release, trust, site, (adoption, licensing), || Ok(facts::collect(&self.paths)?))?;
+        let brought = Brought { site: request.site.as_deref(), adoption, licensing, accept: &request.accept };
+        let planned = PlannedInstall::new(release, trust, brought, || Ok(facts::collect_measured(&self.paths)?))?;
         // Relative paths have a different meaning for the process that resumes.
         let media_path =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
@@ -151,11 +152,13 @@ impl Operations {
     pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
-        let site = request.site.as_deref();
         let facts = Facts::read(facts)?;
         let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
-        PlannedInstall::new(release, trust, site, (Adoption::default(), licensing), || Ok(facts))
+        let (site, adoption) = (request.site.as_deref(), Adoption::default());
+        PlannedInstall::new(release, trust, Brought { site, adoption, licensing, accept: &request.accept }, || {
+            Ok(facts)
+        })
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -188,6 +191,7 @@ impl PreparedInstall<'_> {
         find_media(&self.media_path, &self.planned.release.payload(), operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
+        operations.keep_step_times(running.plan());
         Ok(Installed::of(&running, operations))
     }
 
@@ -235,6 +239,7 @@ impl PreparedInstall<'_> {
             closing: 0,
             plan,
             kept: Vec::new(),
+            accepted: planned.accepted.clone(),
         })
     }
 }

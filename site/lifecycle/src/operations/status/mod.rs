@@ -32,6 +32,7 @@ use super::trust::Trust;
 use crate::backups::BackupFolder;
 use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
+use crate::preflight::AcceptedWarning;
 use crate::registry::REGISTRY;
 use crate::replaced_data::ReplacedData;
 use crate::settled::containers;
@@ -118,6 +119,9 @@ pub struct StatusReport {
     /// What undone changes found in volumes whose data they had changed: it is kept until a person removes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced_data: Vec<ReplacedData>,
+    /// The warnings that a person accepted before the release came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
     /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
     pub license: Option<LicenseStatus>,
     /// What a person should know besides.
@@ -253,6 +257,7 @@ impl StatusReport {
             etcd: None,
             backups: None,
             replaced_data: Vec::new(),
+            accepted: Vec::new(),
             license: None,
             notes: Vec::new(),
         }
@@ -297,6 +302,7 @@ impl Operations {
         report.notes.extend(report.replaced_data.iter().map(ReplacedData::note));
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
+            report.accepted.clone_from(&pins.accepted);
             self.head(pins, &mut report.notes)
         });
         report.license = self.license_status(head.as_ref());

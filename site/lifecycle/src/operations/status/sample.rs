@@ -13,6 +13,7 @@ use super::{
 };
 use crate::backups::{BackupTry, CopyRecord, LogStatus};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+use crate::preflight::{AcceptedBy, AcceptedWarning};
 
 /// The status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -69,6 +70,13 @@ pub fn installed() -> StatusReport {
         disk: Some(disk()),
         backups: Some(backups()),
         replaced_data: Vec::new(),
+        accepted: vec![AcceptedWarning {
+            name: "firewall-flush".to_owned(),
+            message: "The host's firewall deletes the cluster's rules whenever it starts".to_owned(),
+            measured: "nftables.service deletes the cluster's rules whenever it starts".to_owned(),
+            threshold: String::new(),
+            by: AcceptedBy::CommandLine,
+        }],
         license: Some(license()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],

@@ -32,7 +32,7 @@ use crate::plan::network::Networks;
 use crate::plan::upgrade::{
     ComponentChange, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
 };
-use crate::preflight::{self, Finding, Severity, Subject};
+use crate::preflight::{self, AcceptedWarning, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
@@ -66,6 +66,28 @@ pub struct PreparedUpgrade<'a> {
     licensing: Option<Licensing>,
     /// Warnings of preflight, which do not block.
     warnings: Vec<String>,
+    /// The warnings that were accepted before the release that will be there came.
+    accepted: Vec<AcceptedWarning>,
+}
+
+/// A person's request for an upgrade.
+#[derive(Debug, Clone, Copy)]
+pub struct UpgradeRequest<'a> {
+    /// The bundle, one of its parts, or the folder that holds them.
+    pub bundle: &'a Path,
+    /// The file of a license, in place of the one that the site has.
+    pub license: Option<&'a Path>,
+    /// What becomes of fields that other managers have edited.
+    pub policy: Edits,
+    /// Names of warnings that are accepted.
+    pub accept: &'a [String],
+}
+
+impl<'a> UpgradeRequest<'a> {
+    /// To the release of this bundle, with nothing that a person may add.
+    pub fn to(bundle: &'a Path) -> Self {
+        Self { bundle, license: None, policy: Edits::Refuse, accept: &[] }
+    }
 }
 
 /// The release that will be there.
@@ -151,7 +173,8 @@ impl Upgraded {
 impl Operations {
     /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
     /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
-    pub fn prepare_upgrade(&self, bundle: &Path, license: Option<&Path>, policy: Edits) -> Result<PreparedUpgrade<'_>> {
+    pub fn prepare_upgrade(&self, request: &UpgradeRequest<'_>) -> Result<PreparedUpgrade<'_>> {
+        let UpgradeRequest { bundle, license, policy, accept } = *request;
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the newest one that the site trusts, also after a rollback.
@@ -171,11 +194,14 @@ impl Operations {
         let mut findings = self.upgrade_findings(&prepared)?;
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
+        // Names in the site's settings may be those of another release's rules.
+        preflight::accept(&mut findings, accept, &prepared.pins.settings.accept)?;
         preflight::sort(&mut findings);
         prepared.licensing = Some(licensing);
         let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
         prepared.warnings = warnings.map(Finding::note).collect();
-        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::is_blocker).collect();
+        prepared.accepted = preflight::accepted(&findings);
+        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
         if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
     }
 
@@ -201,7 +227,8 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
+        let mut prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
+        prepared.accepted = history.accepted(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
     }
@@ -263,6 +290,7 @@ impl Operations {
             backup,
             licensing: None,
             warnings: Vec::new(),
+            accepted: Vec::new(),
         })
     }
 
@@ -276,7 +304,7 @@ impl Operations {
     /// Everything that would block an upgrade, found at once: a site that is not ready now, too little space, and what the release
     /// asks of the host.
     fn upgrade_findings(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Finding>> {
-        let facts = facts::collect(&self.paths)?;
+        let facts = facts::collect_measured(&self.paths)?;
         let target = &prepared.target.release;
         let settings = settings_of(&prepared.pins, target)?;
         let installed = self.release_of_site()?;
@@ -440,7 +468,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target, planned, licensing, .. } = self;
+        let Self { operations, pins, kept, target, planned, licensing, accepted, .. } = self;
         let Target { release, trust, media_path, .. } = target;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
@@ -458,6 +486,7 @@ impl PreparedUpgrade<'_> {
             trust,
             media_path,
             kept,
+            accepted,
             ..change
         })
     }

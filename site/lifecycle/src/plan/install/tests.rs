@@ -109,13 +109,18 @@ fn computed_value(key: &str) -> SiteValue {
     SiteValue { name: name.to_owned(), schema: json!({"type": "string"}), default: None, targets: vec![target] }
 }
 
-pub(crate) fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, StepError> {
+/// The documents of the small release.
+pub(crate) fn documents() -> BTreeMap<String, Vec<u8>> {
     let objects = json!([{
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "computed", "namespace": "kube-system"},
         "data": {"corefile": "", "flannel": ""},
     }]);
-    let documents = BTreeMap::from([("documents/objects/dns.json".to_owned(), serde_json::to_vec(&objects).unwrap())]);
+    BTreeMap::from([("documents/objects/dns.json".to_owned(), serde_json::to_vec(&objects).unwrap())])
+}
+
+pub(crate) fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<InstallPlan, StepError> {
+    let documents = documents();
     plan_install(&InstallInputs {
         release,
         documents: &documents,

@@ -111,7 +111,7 @@ fn by_name(objects: &[Value]) -> Result<BTreeMap<String, &Value>, StepError> {
 }
 
 /// Images of all containers in all pods of these objects.
-fn images(objects: &[Value]) -> BTreeSet<String> {
+pub(in crate::plan) fn images(objects: &[Value]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for object in objects {
         find_images(object, &mut found);

@@ -34,6 +34,7 @@ use crate::steps::supersede::Supersede;
 pub use canary::CanaryChoice;
 pub(crate) use components::{ChangedObject, changed_objects, set_edits};
 pub use data::ChangedData;
+pub(in crate::plan) use difference::images as images_of;
 pub use difference::{ComponentChange, Fate, ObjectChange};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;

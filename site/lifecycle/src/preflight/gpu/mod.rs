@@ -9,7 +9,7 @@ use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
 use landfall_host::facts::Facts;
 use landfall_release_document::{GpuRequirements, MigRequirement};
 
-use super::{Finding, Severity, size};
+use super::{Finding, Severity, size, two_numbers};
 
 pub(super) use driver::package;
 
@@ -37,6 +37,7 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
         }
     }
     findings.extend(old_driver(facts, report, wanted));
+    findings.extend(old_library(facts));
     if can_be_counted && !is_enough {
         findings.push(too_few(wanted, &devices));
     }
@@ -46,6 +47,17 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
         findings.push(Finding::passed(codes::GPU_TOO_FEW, message, counted(fitting, wanted), needed(wanted)));
     }
     findings
+}
+
+/// The oldest glibc with which `landfall-gpu` runs.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// A C library with which GPUs cannot be looked at; none where the version is not known.
+fn old_library(facts: &Facts) -> Option<Finding> {
+    let version = facts.glibc.as_deref()?;
+    let found = two_numbers(version)?;
+    let needed = format!("{}.{} or newer", GLIBC.0, GLIBC.1);
+    (found < GLIBC).then(|| Finding::new(codes::GLIBC_TOO_OLD, format!("glibc {version}"), needed))
 }
 
 /// The first obstacle to using any GPU.

@@ -356,9 +356,9 @@ fn programs_must_run_where_they_will_be_stored() {
 #[test]
 fn kernels() {
     for (release, version) in [("6.1.0-18-amd64", (6, 1)), ("5.14.0-427.el9", (5, 14)), ("6.18.44-fc-v657", (6, 18))] {
-        assert_eq!(kernel_version(release), Some(version));
+        assert_eq!(two_numbers(release), Some(version));
     }
-    assert_eq!(kernel_version("unknown"), None);
+    assert_eq!(two_numbers("unknown"), None);
 }
 
 #[test]

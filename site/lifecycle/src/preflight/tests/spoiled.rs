@@ -23,6 +23,10 @@ const fn fault(name: &'static str, spoil: fn(&mut Facts), code: Code, fix: &'sta
     Fault { name, spoil, code, fix, severity: Severity::Blocker }
 }
 
+const fn warned(name: &'static str, spoil: fn(&mut Facts), code: Code, fix: &'static str) -> Fault {
+    Fault { severity: Severity::Warning, ..fault(name, spoil, code, fix) }
+}
+
 const FAULTS: &[Fault] = &[
     fault("root", |facts| facts.root = false, codes::NOT_ROOT, "as root"),
     fault("platform", |facts| facts.platform = "linux/arm64".to_owned(), codes::WRONG_PLATFORM, "Ask the vendor"),
@@ -104,15 +108,28 @@ const FAULTS: &[Fault] = &[
         codes::FIREWALL_CLOSED,
         "nft insert rule inet filter forward iifname cni0 accept",
     ),
-    Fault {
-        severity: Severity::Warning,
-        ..fault("flush", |facts| facts.network.flushes_ruleset = true, codes::FIREWALL_FLUSHES, "flush table")
-    },
+    fault(
+        "iptables",
+        |facts| facts.network.closed_chains.push(chain(Filter::Iptables, "FORWARD", ClosedHook::Forward, &[])),
+        codes::FIREWALL_CLOSED,
+        "iptables -I FORWARD -i cni0 -j ACCEPT",
+    ),
+    warned("flush", |facts| facts.network.flushes_ruleset = true, codes::FIREWALL_FLUSHES, "flush table"),
+    warned("swap", |facts| facts.swap_bytes = 1 << 30, codes::SWAP_ON, "swapoff --all"),
+    warned("nameservers", |facts| facts.network.nameservers.clear(), codes::NO_NAMESERVER, "/etc/resolv.conf"),
+    warned("fapolicyd", |facts| facts.security.fapolicyd = true, codes::PROGRAM_RULES, "fagenrules --load"),
+    warned("sync", |facts| slow_down(facts, 40_000), codes::SLOW_SYNC, "such as an SSD"),
+    fault("glibc", |facts| facts.glibc = Some("2.31".to_owned()), codes::GLIBC_TOO_OLD, "glibc 2.34"),
     fault("gpu", |facts| facts.gpus = Some(machine("none")), codes::GPU_MISSING, "pass them through"),
     fault("gpu-driver", |facts| facts.gpus = Some(machine("no-driver")), codes::GPU_NO_DRIVER, "nvidia-driver"),
     fault("gpu-lost", |facts| facts.gpus = Some(machine("lost")), codes::GPU_DEVICE_LOST, "Xid"),
-    fault("rule", |facts| facts.swap_bytes = 1 << 30, codes::RULE_NOT_MET, "swapoff --all"),
+    fault("rule", |facts| facts.cpu.features.clear(), codes::RULE_NOT_MET, "with AVX2"),
 ];
+
+/// Lets synced writes take so many microseconds.
+fn slow_down(facts: &mut Facts, micros: u64) {
+    facts.speeds = facts.speeds.map(|speeds| landfall_host::facts::Speeds { sync_p99_micros: micros, ..speeds });
+}
 
 /// Faults of the GPU exclude one another: a machine has one.
 fn is_of_gpu(fault: &Fault) -> bool {
@@ -140,16 +157,16 @@ fn demanding() -> ReleaseDocument {
         Some(GpuRequirements { count: 2, memory_bytes: None, compute_capability: None, driver: None, mig: None });
     let text = |text: &str| RuleText::Text(text.to_owned());
     release.rules = vec![Rule {
-        name: "no-swap".to_owned(),
+        name: "vector-unit".to_owned(),
         severity: RuleSeverity::Blocker,
-        require: "facts.swapBytes == 0".to_owned(),
-        message: text("Swap is on"),
+        require: "\"avx2\" in facts.cpu.features".to_owned(),
+        message: text("The processor is too simple"),
         measured: Some(RuleText::Expression(landfall_release_document::RuleExpression {
-            cel: "string(facts.swapBytes / 1048576) + ' MiB of swap'".to_owned(),
+            cel: "facts.cpu.model + ', level ' + string(facts.cpu.level)".to_owned(),
         })),
-        threshold: Some(text("no swap")),
-        fix: text("Turn swap off, and remove it from /etc/fstab."),
-        commands: vec![text("swapoff --all")],
+        threshold: Some(text("AVX2")),
+        fix: text("Use a processor with AVX2."),
+        commands: Vec::new(),
     }];
     release
 }
@@ -240,7 +257,7 @@ fn blockers_come_first_and_in_the_order_of_what_to_do() {
     let names: Vec<&str> =
         order.iter().take_while(|(severity, _)| *severity == Severity::Blocker).map(|(_, name)| *name).collect();
     assert_eq!(names[..3], ["root", "platform", "cores"]);
-    assert_eq!(names.last(), Some(&"no-swap"));
+    assert_eq!(names.last(), Some(&"vector-unit"));
     assert!(order.is_sorted_by_key(|(severity, _)| *severity));
 }
 
@@ -253,4 +270,15 @@ fn the_samples_of_rules_are_facts() {
         let facts: Facts = serde_json::from_value(sample.clone()).unwrap();
         assert_eq!(serde_json::to_value(facts).unwrap(), sample, "{name}");
     }
+}
+
+/// What the machines of the test are spoiled with is what they must be spoiled with: a fault that is dropped from the table is missed.
+#[test]
+fn the_table_has_every_kind_of_fault() {
+    let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups ufw nftables \
+                  iptables firewalld glibc filesystem fapolicyd sync";
+    let names: BTreeSet<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+    let missing: Vec<&str> = wanted.split_whitespace().filter(|name| !names.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+    assert_eq!(names.len(), FAULTS.len(), "each name once");
 }

@@ -135,7 +135,7 @@ impl Fixture {
     }
 
     /// A machine, and a stick of this vendor with this release.
-    fn with(vendor: &Vendor, release: &serde_json::Value) -> Self {
+    pub(in crate::operations) fn with(vendor: &Vendor, release: &serde_json::Value) -> Self {
         Self::with_bundle(vendor, &bundle(vendor, release))
     }
 
@@ -170,7 +170,8 @@ impl Fixture {
 
     fn request(&self) -> InstallRequest {
         let trust = self.path("1.root.json").display().to_string();
-        InstallRequest { bundle: self.path("stick"), trust: Some(trust), site: None, adopt_data: false, license: None }
+        let (bundle, accept) = (self.path("stick"), Vec::new());
+        InstallRequest { bundle, trust: Some(trust), site: None, adopt_data: false, license: None, accept }
     }
 
     /// An install whose plan is the steps that need no root.
@@ -197,15 +198,16 @@ impl Fixture {
         let settings = SiteConfiguration::default();
         let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
         let licensing = release.licensing(&place, self.license.as_deref()).unwrap();
-        let (plan, notes) = (InstallPlan { plan, node }, Vec::new());
-        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes };
+        let (plan, notes, accepted) = (InstallPlan { plan, node }, Vec::new(), Vec::new());
+        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted };
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
-    /// Everything below the host's root.
+    /// Everything below the host's root, but what outlives an uninstall beside the logs.
     fn contents(&self) -> BTreeMap<PathBuf, String> {
         let mut contents = BTreeMap::new();
         walk(&self.path("host"), &mut contents);
+        contents.retain(|path, _| !path.starts_with(self.path("host/var/log")));
         contents
     }
 

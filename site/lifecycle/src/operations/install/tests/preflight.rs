@@ -88,3 +88,64 @@ fn rules_of_a_release_are_judged_and_those_that_fail_are_named() {
         "{broken:?}"
     );
 }
+
+/// A host and a release of which two warnings must be accepted.
+fn to_accept() -> (Fixture, Facts) {
+    let mut release = release(3);
+    release["rules"] = json!([{
+        "name": "no-swap", "severity": "must-accept", "require": "facts.swapBytes == 0", "message": "Swap is on",
+        "measured": {"cel": "string(facts.swapBytes)"}, "fix": "Turn it off.",
+    }]);
+    let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release);
+    let mut facts = Facts { swap_bytes: 4096, ..sample() };
+    facts.security.fapolicyd = true;
+    (fixture, facts)
+}
+
+#[test]
+fn a_warning_that_must_be_accepted_stops_an_install_until_it_is() {
+    let (fixture, facts) = to_accept();
+    let report = look(&fixture, &facts, true);
+    assert_eq!((report.ready, report.blockers, report.unaccepted, report.exit_code()), (false, 0, 2, 4));
+    let path = facts_file(&fixture, &facts);
+    let plan = |accept: &[&str]| {
+        let accept = accept.iter().map(|name| (*name).to_owned()).collect();
+        fixture.operations.plan_install_from(&InstallRequest { accept, ..fixture.request() }, &path)
+    };
+    let waiting = |accept: &[&str]| {
+        let refused = plan(accept).err().unwrap();
+        refused.blockers().iter().map(|finding| finding.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(&[]), ["fapolicyd", "no-swap"]);
+    assert_eq!(waiting(&["no-swap"]), ["fapolicyd"]);
+    // The release is too small to be planned, which is found once nothing else stops.
+    let unplanned = plan(&["no-swap", "fapolicyd"]).err().unwrap();
+    assert!(unplanned.blockers().is_empty() && unplanned.code() != codes::NOT_READY, "{unplanned:?}");
+    let misspelt = plan(&["no-swop"]).err().unwrap();
+    assert_eq!(misspelt.code(), codes::ACCEPTED_UNKNOWN);
+    assert!(misspelt.hint().unwrap().starts_with("Did you mean `no-swap`?"), "{misspelt:?}");
+}
+
+#[test]
+fn what_is_accepted_is_in_the_journal_and_in_the_status() {
+    let (fixture, facts) = to_accept();
+    let site = fixture.path("site.yaml");
+    durable::write_file(&site, b"accept: [no-swap, fapolicyd, selinux]\n", 0o644).unwrap();
+    let request = PreflightRequest {
+        bundle: fixture.path("stick"),
+        trust: fixture.request().trust,
+        site: Some(site),
+        facts: Some(facts_file(&fixture, &facts)),
+        ..PreflightRequest::default()
+    };
+    let report = fixture.operations.preflight(&request).unwrap();
+    assert_eq!((report.ready, report.unaccepted, report.warnings), (true, 0, 3), "{:?}", open(&report));
+    let mut prepared = fixture.prepared();
+    prepared.planned.accepted = crate::preflight::accepted(&report.findings);
+    prepared.run().unwrap();
+    let status = fixture.operations.status().unwrap();
+    let accepted: Vec<_> =
+        status.accepted.iter().map(|one| (one.name.as_str(), one.measured.as_str(), one.by)).collect();
+    let by = crate::preflight::AcceptedBy::SiteConfiguration;
+    assert_eq!(accepted, [("fapolicyd", "fapolicyd runs", by), ("no-swap", "4096", by)]);
+}

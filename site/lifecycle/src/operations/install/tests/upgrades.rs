@@ -1,7 +1,7 @@
 //! Bundles that cannot take the place of the installed release: each is refused with its code, and nothing changes.
 
 use super::*;
-use crate::operations::Edits;
+use crate::operations::UpgradeRequest;
 
 /// A site with release 3 of `tiny` 1.0.0, and its vendor.
 fn site() -> (Fixture, Vendor) {
@@ -19,7 +19,7 @@ fn refusal(fixture: &Fixture, vendor: &Vendor, change: impl FnOnce(&mut serde_js
     durable::create_folder(&fixture.path("next")).unwrap();
     durable::write_file(&fixture.path("next/tiny.landfall"), &bundle(vendor, &later), 0o644).unwrap();
     let before = fixture.contents();
-    let refused = fixture.operations.prepare_upgrade(&fixture.path("next"), None, Edits::Refuse);
+    let refused = fixture.operations.prepare_upgrade(&UpgradeRequest::to(&fixture.path("next")));
     let error = refused.err().expect("an upgrade that is refused");
     assert_eq!(fixture.contents(), before, "{error}");
     error
@@ -39,7 +39,7 @@ fn the_same_release_and_an_older_one_are_refused() {
     durable::create_folder(&fixture.path("same")).unwrap();
     let stick = fs_err::read(fixture.path("stick/tiny.landfall")).unwrap();
     durable::write_file(&fixture.path("same/tiny.landfall"), &stick, 0o644).unwrap();
-    let same = fixture.operations.prepare_upgrade(&fixture.path("same"), None, Edits::Refuse).err().unwrap();
+    let same = fixture.operations.prepare_upgrade(&UpgradeRequest::to(&fixture.path("same"))).err().unwrap();
     assert_eq!(same.code(), codes::UPGRADE_SAME);
     for counter in [2, 3] {
         let older = refusal(&fixture, &vendor, |later| later["counter"] = counter.into());

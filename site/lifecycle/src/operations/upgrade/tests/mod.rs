@@ -122,6 +122,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
         backup: None,
         licensing: None,
         warnings: Vec::new(),
+        accepted: Vec::new(),
     };
     let file = prepared.begin().unwrap();
     let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
@@ -146,7 +147,7 @@ fn roll_back(fixture: &Fixture) {
 }
 
 fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
-    fixture.operations.prepare_upgrade(&write(fixture, bundle), None, Edits::Refuse).err().unwrap().code()
+    fixture.operations.prepare_upgrade(&UpgradeRequest::to(&write(fixture, bundle))).err().unwrap().code()
 }
 
 #[test]

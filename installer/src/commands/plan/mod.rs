@@ -1,0 +1,108 @@
+//! `landfall plan`, and `landfall install --dry-run`: what an installation does and takes, here or on a host that a file of facts
+//! describes. Nothing is changed but the page that is asked for.
+
+mod page;
+mod text;
+
+use std::path::Path;
+
+use landfall_engine::plan::Plan;
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+use landfall_lifecycle::operations::{InstallRequest, Operations, PlannedInstall};
+use landfall_lifecycle::plan::figures::PlanFigures;
+use landfall_lifecycle::preflight::AcceptedWarning;
+use landfall_lifecycle::steps::action::Action;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::install::{note_what_to_know, refusal};
+use super::site::operations;
+use crate::cli::PlanArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Anyone who gets a page may read it: it holds no secrets.
+const FILE_MODE: u32 = 0o644;
+
+/// What is printed.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DryRun<'a> {
+    /// Id of the bundle.
+    bundle: String,
+    /// Whether its root is for development only.
+    development: bool,
+    /// The facts that it was planned from.
+    facts: &'a Facts,
+    /// The warnings that are accepted.
+    accepted: &'a [AcceptedWarning],
+    /// What it takes of time and space.
+    figures: &'a PlanFigures,
+    /// What would be done; each action as the journal would keep it.
+    #[schemars(with = "Plan<serde_json::Value>")]
+    plan: &'a Plan<Action>,
+}
+
+impl Document for DryRun<'_> {
+    const KIND: &'static str = "dryRun";
+}
+
+/// Plans, and prints the plan.
+pub(crate) fn run(arguments: PlanArguments, printer: Printer) -> Result<(), Failure> {
+    let request = InstallRequest {
+        bundle: arguments.bundle,
+        trust: arguments.trust.trust,
+        site: arguments.site,
+        adopt_data: false,
+        license: arguments.license,
+        accept: arguments.accept.accept,
+    };
+    show(&operations(printer), &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer)
+}
+
+/// Plans the install for this host, or for the one that the facts describe, and prints it. The page is on the disk when this returns.
+pub(super) fn show(
+    operations: &Operations,
+    request: &InstallRequest,
+    facts: Option<&Path>,
+    html: Option<&Path>,
+    printer: Printer,
+) -> Result<(), Failure> {
+    if let Some(facts) = facts {
+        let planned = operations.plan_install_from(request, facts).map_err(refusal)?;
+        return print(&planned, html, printer);
+    }
+    let prepared = operations.prepare_install(request).map_err(refusal)?;
+    print(prepared.planned(), html, printer)
+}
+
+fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Result<(), Failure> {
+    note_what_to_know(planned, printer);
+    let verified = &planned.release().verified;
+    let figures = planned.figures()?;
+    let dry_run = DryRun {
+        bundle: verified.id().to_string(),
+        development: verified.trusted().development(),
+        facts: planned.facts(),
+        accepted: planned.accepted(),
+        figures: &figures,
+        plan: planned.plan(),
+    };
+    if let Some(path) = html {
+        durable::write_file(path, page::page(&dry_run)?.as_bytes(), FILE_MODE)?;
+        printer.note(&format!("written: {}", path.display()));
+    }
+    printer.report(&dry_run, text::text);
+    Ok(())
+}
+
+/// The failure of a page that cannot be made.
+fn no_page(error: &askama::Error) -> Failure {
+    Failure::new(codes::BUG, "the page cannot be made").because(error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The plan as text.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanDuration};
+use landfall_engine::plan::Undo;
+use landfall_host::facts::{Facts, Speeds};
+use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
+
+use super::DryRun;
+use crate::shown;
+
+/// What a person reads at a terminal.
+pub(super) fn text(dry_run: &DryRun<'_>) -> String {
+    let DryRun { plan, facts, figures, accepted, .. } = dry_run;
+    let mut text = format!(
+        "plan: install {} {}, {} steps; printing it changes nothing\n{}",
+        plan.release,
+        plan.version,
+        plan.steps.len(),
+        host_text(facts)
+    );
+    for warning in *accepted {
+        let _infallible =
+            writeln!(text, "accepted: {}", shown::line(&format!("{} [{}]", warning.message, warning.name)));
+    }
+    text.push('\n');
+    for ((index, step), taken) in plan.steps.iter().enumerate().zip(&figures.steps) {
+        let mut remarks = vec![duration(taken.milliseconds)];
+        if taken.written_bytes > 0 {
+            remarks.insert(0, HumanBytes(taken.written_bytes).to_string());
+        }
+        if step.undo == Undo::Irreversible {
+            remarks.push("cannot be undone".to_owned());
+        }
+        let _infallible =
+            writeln!(text, "{:>4}. {:<40} {:<56} {}", index + 1, step.id.to_string(), step.title, remarks.join(", "));
+    }
+    let _infallible = writeln!(text, "\n{}", summary(figures));
+    let _infallible = writeln!(text, "{}", way_back(figures));
+    for filesystem in &figures.filesystems {
+        filesystem_text(&mut text, filesystem);
+    }
+    text
+}
+
+/// Time and objects in one sentence.
+pub(super) fn summary(figures: &PlanFigures) -> String {
+    let of = |basis: Basis| figures.steps.iter().filter(|step| step.basis == basis).count();
+    let known: Vec<String> = [Basis::Measured, Basis::Speed, Basis::Reference]
+        .into_iter()
+        .filter(|basis| of(*basis) > 0)
+        .map(|basis| format!("{} {}", of(basis), basis.title()))
+        .collect();
+    format!(
+        "about {} (steps known: {}), {} objects of Kubernetes",
+        duration(figures.milliseconds),
+        known.join(", "),
+        figures.objects
+    )
+}
+
+/// From when on nothing goes back.
+pub(super) fn way_back(figures: &PlanFigures) -> String {
+    match &figures.point_of_no_return {
+        None => "point of no return: none; `landfall uninstall` undoes every step".to_owned(),
+        Some(step) => format!("point of no return: the step \"{step}\""),
+    }
+}
+
+fn filesystem_text(text: &mut String, figures: &FilesystemFigures) {
+    let FilesystemFigures { paths, free_bytes, peak_bytes, final_bytes, moments, .. } = figures;
+    let (peak, last, free) = (HumanBytes(*peak_bytes), HumanBytes(*final_bytes), HumanBytes(*free_bytes));
+    let _infallible = writeln!(
+        text,
+        "\nspace of {}: {peak} at the peak, {last} in the end, {free} free",
+        shown::line(&paths.join(", "))
+    );
+    for moment in moments {
+        let passing = moment.peak_bytes.saturating_sub(moment.used_bytes);
+        let passing =
+            if passing > 0 { format!(", {} until then", HumanBytes(moment.peak_bytes)) } else { String::new() };
+        let _infallible = writeln!(text, "    after {:<40} {}{passing}", moment.step, HumanBytes(moment.used_bytes));
+    }
+}
+
+/// Milliseconds for people.
+pub(super) fn duration(milliseconds: u64) -> String {
+    if milliseconds < 1000 {
+        return "under 1 second".to_owned();
+    }
+    HumanDuration(Duration::from_millis(milliseconds)).to_string()
+}
+
+/// For which host the plan is, which matters most where it is planned elsewhere. Each line is a name and what is true of it; a fact may
+/// hold anything, and makes no line of its own.
+pub(super) fn host_text(facts: &Facts) -> String {
+    let mut text = String::new();
+    for (name, value) in host(facts) {
+        let _infallible = writeln!(text, "{name}: {}", shown::line(&value));
+    }
+    text
+}
+
+/// What is shown of a host: names, and what is true.
+pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
+    let swap =
+        if facts.swap_bytes > 0 { format!("{} of swap", HumanBytes(facts.swap_bytes)) } else { "no swap".to_owned() };
+    let tables = &facts.network.filter_tables;
+    let tables = if tables.is_empty() { "no tables".to_owned() } else { tables.join(", ") };
+    let memory = HumanBytes(facts.memory_bytes);
+    let Facts { hostname, operating_system, kernel, cores, .. } = facts;
+    let system = format!("{hostname}, {operating_system}, kernel {kernel}, {cores} cores, {memory} of memory, {swap}");
+    let mut shown = vec![
+        ("host", system),
+        ("processor", processor(facts)),
+        ("clock", clock(facts)),
+        ("security", security(facts)),
+        ("packet filter", tables),
+    ];
+    shown.extend(facts.network.mtu.map(|mtu| ("network", format!("packets of up to {mtu} bytes"))));
+    shown.extend(facts.speeds.map(|speeds| ("disk", disk(speeds))));
+    shown
+}
+
+fn disk(speeds: Speeds) -> String {
+    let (writes, reads) = (HumanBytes(speeds.write_bytes_per_second), HumanBytes(speeds.read_bytes_per_second));
+    let sync = speeds.sync_p99_micros.div_ceil(1000);
+    format!("writes {writes}/s, reads {reads}/s; 99 of 100 synced writes within {sync} ms")
+}
+
+fn processor(facts: &Facts) -> String {
+    let cpu = &facts.cpu;
+    let model = if cpu.model.is_empty() { "unknown" } else { &cpu.model };
+    let level = cpu.level.map(|level| format!(", x86-64-v{level}")).unwrap_or_default();
+    let nodes = if cpu.numa_nodes > 1 { format!(", {} NUMA nodes", cpu.numa_nodes) } else { String::new() };
+    format!("{model}{level}{nodes}")
+}
+
+fn clock(facts: &Facts) -> String {
+    let source = facts.clock_source.as_deref().unwrap_or("unknown source");
+    match &facts.time_program {
+        Some(program) => format!("{source}, kept right by {program}"),
+        None => format!("{source}, kept right by no program"),
+    }
+}
+
+fn security(facts: &Facts) -> String {
+    let on = |name: &str, is_on: bool| format!("{name} {}", if is_on { "on" } else { "off" });
+    let parts = [
+        format!("SELinux {}", facts.selinux.as_deref().unwrap_or("off")),
+        on("AppArmor", facts.security.app_armor),
+        on("fapolicyd", facts.security.fapolicyd),
+        on("Secure Boot", facts.security.secure_boot == Some(true)),
+        format!(
+            "C library {}",
+            facts.glibc.as_deref().map_or("unknown".to_owned(), |version| format!("glibc {version}"))
+        ),
+    ];
+    parts.join(", ")
+}

@@ -1,0 +1,180 @@
+//! Facts of the processor, the firmware, the clock and the C library, each from a file that says it.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use super::host::read;
+use super::kubernetes::running;
+use super::{Cpu, Security};
+use crate::paths::SitePaths;
+
+/// Features of processors that models and databases make use of; a rule of a release may ask for one.
+const FEATURES: [&str; 15] = [
+    "sse4_2",
+    "popcnt",
+    "aes",
+    "sha_ni",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+];
+
+/// What each level of x86-64 adds, by the kernel's names.
+const LEVELS: [(u8, &[&str]); 3] = [
+    (2, &["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"]),
+    (3, &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]),
+    (4, &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
+];
+
+/// Programs that keep a clock right.
+const TIME_PROGRAMS: [&str; 6] = ["chronyd", "systemd-timesyn", "ntpd", "ntpsec", "ptp4l", "openntpd"];
+
+/// Where the C library is, by distribution.
+const LIBRARIES: [&str; 6] = [
+    "/lib/x86_64-linux-gnu/libc.so.6",
+    "/lib/aarch64-linux-gnu/libc.so.6",
+    "/lib64/libc.so.6",
+    "/usr/lib64/libc.so.6",
+    "/lib/libc.so.6",
+    "/usr/lib/libc.so.6",
+];
+
+/// Most bytes of the C library that are searched.
+const LIBRARY_BYTES: u64 = 16 << 20;
+
+/// What the C library says before its version.
+const BEFORE_VERSION: &[u8] = b"GNU C Library ";
+
+/// The firmware's variable that says whether Secure Boot is on; its last byte is the answer.
+const SECURE_BOOT: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+pub(super) fn cpu(paths: &SitePaths) -> Cpu {
+    let text = read(&paths.host("/proc/cpuinfo"));
+    let field = |names: [&str; 2]| {
+        text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| names.contains(&name.trim()))
+    };
+    let flags: BTreeSet<&str> =
+        field(["flags", "Features"]).map(|(_, flags)| flags.split_whitespace().collect()).unwrap_or_default();
+    let has_all = |(_, needed): &&(u8, &[&str])| needed.iter().all(|flag| flags.contains(flag));
+    let level = LEVELS.iter().take_while(has_all).last().map_or(1, |(level, _)| *level);
+    Cpu {
+        model: field(["model name", "Processor"]).map(|(_, name)| name.trim().to_owned()).unwrap_or_default(),
+        features: FEATURES.iter().filter(|name| flags.contains(**name)).map(|name| (*name).to_owned()).collect(),
+        level: (cfg!(target_arch = "x86_64") && !flags.is_empty()).then_some(level),
+        numa_nodes: numa_nodes(paths),
+    }
+}
+
+/// Nodes of memory; 1 where the kernel does not tell them apart.
+fn numa_nodes(paths: &SitePaths) -> u32 {
+    let Ok(entries) = fs_err::read_dir(paths.host("/sys/devices/system/node")) else { return 1 };
+    let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
+    let nodes = entries.flatten().filter(|entry| is_node(&entry.file_name().to_string_lossy())).count();
+    u32::try_from(nodes).unwrap_or(u32::MAX).max(1)
+}
+
+pub(super) fn security(paths: &SitePaths) -> Security {
+    let secure_boot = fs_err::read(paths.host(SECURE_BOOT)).ok();
+    Security {
+        secure_boot: secure_boot.and_then(|bytes| bytes.last().map(|last| *last == 1)),
+        app_armor: read(&paths.host("/sys/module/apparmor/parameters/enabled")).trim() == "Y",
+        fapolicyd: !running(paths, &["fapolicyd"]).is_empty(),
+    }
+}
+
+/// What the kernel reads time from, such as `tsc`.
+pub(super) fn clock_source(paths: &SitePaths) -> Option<String> {
+    let text = read(&paths.host("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// The program that keeps the clock right.
+pub(super) fn time_program(paths: &SitePaths) -> Option<String> {
+    running(paths, &TIME_PROGRAMS).into_iter().next()
+}
+
+/// Version of glibc, such as `2.36`; none where the host has another C library.
+pub(super) fn glibc(paths: &SitePaths) -> Option<String> {
+    LIBRARIES.iter().find_map(|path| {
+        let mut bytes = Vec::new();
+        let file = fs_err::File::open(paths.host(path)).ok()?;
+        file.take(LIBRARY_BYTES).read_to_end(&mut bytes).ok()?;
+        version_in(&bytes)
+    })
+}
+
+/// `GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.`
+fn version_in(library: &[u8]) -> Option<String> {
+    const WORD: &str = "version ";
+    let at = library.windows(BEFORE_VERSION.len()).position(|window| window == BEFORE_VERSION)?;
+    let text = library[at..].split(|byte| *byte == b'\n' || *byte == 0).next()?;
+    let text = String::from_utf8_lossy(text);
+    let (_, version) = text.rsplit_once(WORD)?;
+    let version: String = version.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
+    Some(version.trim_end_matches('.').to_owned()).filter(|version| !version.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::host;
+
+    #[test]
+    fn a_processor_has_a_level_if_it_has_all_of_it() {
+        let flags =
+            |more: &str| format!("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse2 {more}\n");
+        let v2 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
+        let v3 = format!("{v2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave");
+        for (more, level) in [("", 1), (v2, 2), (v3.as_str(), 3), ("avx avx2", 1)] {
+            let (_folder, paths) = host(&[("/proc/cpuinfo", &flags(more))]);
+            let found = cpu(&paths);
+            assert_eq!((found.level, found.numa_nodes), (cfg!(target_arch = "x86_64").then_some(level), 1), "{more}");
+            assert_eq!(found.features.contains(&"avx2".to_owned()), more.contains("avx2"));
+            assert_eq!(found.model, "Some CPU @ 2 GHz");
+        }
+        let (_folder, paths) = host(&[
+            ("/sys/devices/system/node/node0/cpulist", ""),
+            ("/sys/devices/system/node/node1/cpulist", ""),
+            ("/sys/devices/system/node/possible", ""),
+        ]);
+        assert_eq!(cpu(&paths).numa_nodes, 2);
+    }
+
+    #[test]
+    fn files_tell_what_guards_and_what_keeps_time() {
+        let (_folder, paths) = host(&[
+            (SECURE_BOOT, "\u{6}\0\0\0\u{1}"),
+            ("/sys/module/apparmor/parameters/enabled", "Y\n"),
+            ("/proc/17/comm", "fapolicyd\n"),
+            ("/proc/18/comm", "chronyd\n"),
+            ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
+        ]);
+        assert_eq!(security(&paths), Security { secure_boot: Some(true), app_armor: true, fapolicyd: true });
+        assert_eq!((clock_source(&paths).as_deref(), time_program(&paths).as_deref()), (Some("tsc"), Some("chronyd")));
+        let (_folder, paths) = host(&[]);
+        assert_eq!(security(&paths), Security { secure_boot: None, app_armor: false, fapolicyd: false });
+        assert_eq!((clock_source(&paths), time_program(&paths), glibc(&paths)), (None, None, None));
+    }
+
+    #[test]
+    fn the_c_library_says_its_version() {
+        let debian = b"\x7fELF\0\0GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
+        assert_eq!(version_in(debian).as_deref(), Some("2.36"));
+        assert_eq!(
+            version_in(b"GNU C Library (GNU libc) stable release version 2.31, by Roland").as_deref(),
+            Some("2.31")
+        );
+        assert_eq!(version_in(b"musl libc"), None);
+        assert_eq!(version_in(b"GNU C Library without"), None);
+        let (_folder, paths) = host(&[("/lib64/libc.so.6", "GNU C Library stable release version 2.34.\n")]);
+        assert_eq!(glibc(&paths).as_deref(), Some("2.34"));
+    }
+}

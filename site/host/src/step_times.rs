@@ -1,0 +1,61 @@
+//! How long the steps of the last install took on this machine. The record stays after an uninstall, beside the logs, so that the
+//! next plan for this machine need not guess.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use landfall_engine::step::StepError;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::paths::SitePaths;
+
+/// Most bytes of the record that are read: whatever made a larger one is no install.
+const RECORD_BYTES: u64 = 1 << 20;
+
+/// How long a step took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepTime {
+    /// Milliseconds.
+    pub milliseconds: u64,
+    /// Bytes that it was planned to write.
+    pub bytes: u64,
+}
+
+/// How long steps took, by their ids.
+pub type StepTimes = BTreeMap<String, StepTime>;
+
+/// The record; empty where none can be read.
+pub fn read(paths: &SitePaths) -> StepTimes {
+    let mut bytes = Vec::new();
+    let read = fs_err::File::open(paths.step_times()).and_then(|file| file.take(RECORD_BYTES).read_to_end(&mut bytes));
+    read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Replaces the record. It is on the disk when this returns.
+pub fn record(paths: &SitePaths, times: &StepTimes) -> Result<(), StepError> {
+    // A map of texts and numbers has a JSON form.
+    let text = serde_json::to_string_pretty(times).unwrap_or_default() + "\n";
+    durable::create_folder(&paths.logs())?;
+    Ok(durable::write_file(&paths.step_times(), text.as_bytes(), 0o644)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_and_a_damaged_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        durable::create_folder(&paths.host("/var/log")).unwrap();
+        assert_eq!(read(&paths), StepTimes::new());
+        let times = StepTimes::from([("stage".to_owned(), StepTime { milliseconds: 1500, bytes: 7 })]);
+        record(&paths, &times).unwrap();
+        assert_eq!(read(&paths), times);
+        durable::write_file(&paths.step_times(), b"{\"stage\": 7}", 0o644).unwrap();
+        assert_eq!(read(&paths), StepTimes::new());
+    }
+}

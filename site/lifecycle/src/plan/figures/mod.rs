@@ -1,0 +1,116 @@
+//! What an installation takes: seconds for each step, and bytes of each filesystem over time. A pure function of the plan, the head
+//! and the facts of the host, so that a vendor's desk computes what the site does.
+
+mod space;
+mod time;
+
+use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_engine::plan::{Plan, PlannedStep, Undo};
+use landfall_engine::step::StepError;
+use landfall_host::facts::{Facts, Speeds};
+use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use crate::steps::action::Action;
+
+pub use space::{FilesystemFigures, Moment};
+pub use time::Basis;
+
+/// What the figures are computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct FiguresInputs<'a> {
+    /// The plan.
+    pub plan: &'a Plan<Action>,
+    /// The release, from the head.
+    pub release: &'a ReleaseDocument,
+    /// The small documents of the head, by name.
+    pub documents: &'a BTreeMap<String, Vec<u8>>,
+    /// The blobs of the head.
+    pub blobs: &'a [BlobEntry],
+    /// Bytes of the head.
+    pub head_bytes: u64,
+    /// Facts of the host.
+    pub facts: &'a Facts,
+}
+
+/// What an installation takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanFigures {
+    /// How long all steps are expected to take, in milliseconds.
+    pub milliseconds: u64,
+    /// How many objects of Kubernetes the steps apply.
+    pub objects: usize,
+    /// Each step, in the plan's order.
+    pub steps: Vec<StepFigures>,
+    /// Each filesystem that is written to. That of the data folder comes first.
+    pub filesystems: Vec<FilesystemFigures>,
+    /// The first step that nothing undoes; none where `landfall uninstall` undoes every step.
+    pub point_of_no_return: Option<String>,
+    /// The measured speeds that the figures use; none where nothing was measured, so that they are those of a reference machine.
+    pub speeds: Option<Speeds>,
+}
+
+/// What a step takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepFigures {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// How long it is expected to take, in milliseconds.
+    pub milliseconds: u64,
+    /// From what that is known.
+    pub basis: Basis,
+    /// Bytes that it writes to the filesystem of the data folder, and that stay.
+    pub written_bytes: u64,
+    /// How many objects of Kubernetes it applies.
+    pub objects: usize,
+}
+
+impl PlanFigures {
+    /// The figures of a plan.
+    pub fn of(inputs: &FiguresInputs<'_>) -> Result<Self, StepError> {
+        let written = space::writes(inputs)?;
+        let steps = inputs.plan.all().zip(&written).map(|(planned, writes)| {
+            let (milliseconds, basis) = time::of_step(planned, writes.stays, inputs.facts);
+            Ok(StepFigures {
+                id: planned.id.0.clone(),
+                title: planned.title.clone(),
+                milliseconds,
+                basis,
+                written_bytes: writes.stays,
+                objects: objects(planned, inputs)?,
+            })
+        });
+        let steps: Vec<StepFigures> = steps.collect::<Result<_, StepError>>()?;
+        let last = inputs.plan.all().find(|planned| planned.undo == Undo::Irreversible);
+        Ok(Self {
+            milliseconds: steps.iter().map(|step| step.milliseconds).sum(),
+            objects: steps.iter().map(|step| step.objects).sum(),
+            filesystems: space::filesystems(inputs, &written),
+            steps,
+            point_of_no_return: last.map(|planned| planned.title.clone()),
+            speeds: inputs.facts.speeds,
+        })
+    }
+}
+
+/// How many objects a step applies.
+fn objects(planned: &PlannedStep<Action>, inputs: &FiguresInputs<'_>) -> Result<usize, StepError> {
+    Ok(match &planned.action {
+        Action::Component(component) => component.resolved(inputs.documents)?.len(),
+        Action::Namespace(namespace) => namespace.object_count(),
+        // A volume and its claim.
+        Action::Mount(_) => 2,
+        Action::Secret(_) => 1,
+        Action::ConsoleSecrets(_) => landfall_release_document::ComponentEntry::CONSOLE_SECRETS.len(),
+        _ => 0,
+    })
+}
+
+#[cfg(test)]
+mod tests;

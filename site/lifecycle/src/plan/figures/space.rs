@@ -1,0 +1,232 @@
+//! Bytes of each filesystem over time. What running software writes later is not among them: that is what the release's
+//! `requirements.data` reserves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::{BlobEntry, LayerContents, Place};
+use landfall_engine::plan::PlannedStep;
+use landfall_engine::step::StepError;
+use landfall_host::facts::Filesystem;
+use landfall_release_document::ImageEntry;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::FiguresInputs;
+use crate::plan::reference::Reference;
+use crate::plan::upgrade::images_of;
+use crate::preflight::DATA;
+use crate::steps::action::Action;
+use crate::steps::component_ready::ComponentReady;
+
+/// Bytes in which filesystems give out space.
+const BLOCK_BYTES: u64 = 4 << 10;
+
+/// What a file, folder or link takes beyond its bytes, on average: half a block.
+const INODE_BYTES: u64 = BLOCK_BYTES / 2;
+
+/// What the cluster itself writes while it starts: etcd reserves two logs of 64 million bytes, and the rest is its database,
+/// containerd's, certificates, and first logs of pods.
+const CLUSTER_BYTES: u64 = 2 * 64_000_000 + (24 << 20);
+
+/// What software writes first into each of its volumes: a database makes its files.
+const VOLUME_BYTES: u64 = 32 << 20;
+
+/// What the operating system's filesystems get: units, settings and links, or logs of services.
+const SETTINGS_BYTES: u64 = 1 << 20;
+const LOG_BYTES: u64 = 8 << 20;
+
+/// Where logs are, and where settings.
+const LOGS: &str = "/var/log";
+const SETTINGS: &str = "/etc";
+
+/// What a step writes to the filesystem of the data folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Writes {
+    /// What stays.
+    pub(super) stays: u64,
+    /// What is there only while the step runs, beside all that stays.
+    pub(super) passes: u64,
+}
+
+/// A filesystem at the end of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// The id of the step.
+    pub step: String,
+    /// Bytes that the install has taken at most by its end, what it needed only meanwhile included.
+    pub peak_bytes: u64,
+    /// Bytes that it has taken at its end.
+    pub used_bytes: u64,
+}
+
+/// What an install takes of a filesystem, beside everything that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesystemFigures {
+    /// The paths in question that are on it.
+    pub paths: Vec<String>,
+    /// Its size in bytes.
+    pub total_bytes: u64,
+    /// Bytes that are free before.
+    pub free_bytes: u64,
+    /// Bytes that the install takes at most at any time.
+    pub peak_bytes: u64,
+    /// Bytes that it has taken in the end.
+    pub final_bytes: u64,
+    /// What it has taken after each step that changes it.
+    pub moments: Vec<Moment>,
+}
+
+/// What each step of a plan writes, in its order. The first one also has what is placed before it: the program and the head.
+pub(super) fn writes(inputs: &FiguresInputs<'_>) -> Result<Vec<Writes>, StepError> {
+    let mut layers = Layers::new(inputs);
+    let mut volumes = BTreeMap::new();
+    let mut written = Vec::new();
+    for planned in inputs.plan.all() {
+        if let Action::Component(component) = &planned.action {
+            let objects = component.resolved(inputs.documents)?;
+            volumes.insert(component.owner.component.clone(), (claims(&objects), images_of(&objects)));
+        }
+        written.push(of_step(planned, inputs, &mut layers, &volumes));
+    }
+    if let Some(first) = written.first_mut() {
+        let program = inputs.blobs.iter().find(|blob| blob.place == Some(Place::Installer)).map_or(0, |blob| blob.size);
+        first.stays += on_disk(program) + on_disk(inputs.head_bytes);
+    }
+    Ok(written)
+}
+
+/// Volumes that a component claims, and its images.
+type Claimed = (u64, BTreeSet<String>);
+
+fn of_step(
+    planned: &PlannedStep<Action>,
+    inputs: &FiguresInputs<'_>,
+    layers: &mut Layers<'_>,
+    volumes: &BTreeMap<String, Claimed>,
+) -> Writes {
+    match &planned.action {
+        Action::Stage(_) => Writes { stays: staged(inputs.blobs), passes: 0 },
+        Action::NodeImages(images) => layers.unpack(images.images.iter()),
+        Action::ControlPlaneReady(_) => Writes { stays: CLUSTER_BYTES, passes: 0 },
+        Action::RegistryLinks(links) => {
+            // A link is a file in a folder of its own.
+            let count = links.links.iter().map(|link| link.blobs.len() as u64 + 1).sum::<u64>();
+            Writes { stays: count * 2 * BLOCK_BYTES, passes: 0 }
+        }
+        Action::ComponentReady(ComponentReady { component, .. }) => {
+            let Some((claims, references)) = volumes.get(component) else { return Writes::default() };
+            let images = inputs.release.images.iter().filter(|image| is_among(image, references));
+            let unpacked = layers.unpack(images);
+            Writes { stays: unpacked.stays + claims * VOLUME_BYTES, ..unpacked }
+        }
+        _ => Writes::default(),
+    }
+}
+
+/// Whether an image has one of these references, which may name it by tag, digest or both.
+fn is_among(image: &ImageEntry, references: &BTreeSet<String>) -> bool {
+    let own = Reference::of(&image.reference);
+    references.iter().any(|reference| {
+        let other = Reference::of(reference);
+        let is_same = (own.host, own.repository) == (other.host, other.repository);
+        *reference == image.reference || (is_same && other.tag.is_none_or(|tag| own.tag == Some(tag)))
+    })
+}
+
+/// How many volumes these objects claim.
+fn claims(objects: &[Value]) -> u64 {
+    let of_object = |object: &Value| match object["kind"].as_str() {
+        Some("StatefulSet") => {
+            object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).map_or(0, Vec::len)
+        }
+        Some("PersistentVolumeClaim") => 1,
+        _ => 0,
+    };
+    objects.iter().map(of_object).sum::<usize>() as u64
+}
+
+/// Bytes as a filesystem gives them out.
+fn on_disk(bytes: u64) -> u64 {
+    bytes.saturating_add(BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES
+}
+
+/// What staging leaves: each blob once, in a folder of its own.
+fn staged(blobs: &[BlobEntry]) -> u64 {
+    let mut seen = BTreeSet::new();
+    let blobs = blobs.iter().filter(|blob| seen.insert(blob.sha256));
+    blobs.map(|blob| on_disk(blob.size).saturating_add(BLOCK_BYTES)).fold(0, u64::saturating_add)
+}
+
+/// The layers of images, each of which is unpacked once.
+struct Layers<'a> {
+    contents: BTreeMap<Sha256, &'a LayerContents>,
+    unpacked: BTreeSet<Sha256>,
+}
+
+impl<'a> Layers<'a> {
+    fn new(inputs: &FiguresInputs<'a>) -> Self {
+        let contents = inputs.blobs.iter().filter_map(|blob| Some((blob.sha256, blob.layer.as_ref()?)));
+        Self { contents: contents.collect(), unpacked: BTreeSet::new() }
+    }
+
+    /// Unpacks images one after another. While one is unpacked, its layers are there as they came, too.
+    fn unpack<'b>(&mut self, images: impl Iterator<Item = &'b ImageEntry>) -> Writes {
+        let mut written = Writes::default();
+        for image in images {
+            let mut came = 0_u64;
+            for layer in &image.layers {
+                if !self.unpacked.insert(layer.digest) {
+                    continue;
+                }
+                came = came.saturating_add(on_disk(layer.size));
+                if let Some(contents) = self.contents.get(&layer.digest) {
+                    let inodes = contents.inodes.saturating_mul(INODE_BYTES);
+                    written.stays = written.stays.saturating_add(contents.unpacked_bytes).saturating_add(inodes);
+                }
+            }
+            written.passes = written.passes.max(came);
+        }
+        written
+    }
+}
+
+/// Each filesystem over time, that of the data folder first.
+pub(super) fn filesystems(inputs: &FiguresInputs<'_>, written: &[Writes]) -> Vec<FilesystemFigures> {
+    let mut found: Vec<FilesystemFigures> =
+        inputs.facts.filesystems.iter().map(|filesystem| over_time(filesystem, inputs, written)).collect();
+    found.sort_by_key(|figures| !figures.paths.iter().any(|path| path == DATA));
+    found.retain(|figures| figures.peak_bytes > 0);
+    found
+}
+
+fn over_time(filesystem: &Filesystem, inputs: &FiguresInputs<'_>, written: &[Writes]) -> FilesystemFigures {
+    let has = |wanted: &str| filesystem.paths.iter().any(|path| path == wanted);
+    let (mut peak_bytes, mut used_bytes) = (0_u64, 0_u64);
+    let mut moments = Vec::new();
+    for (planned, writes) in inputs.plan.all().zip(written) {
+        let mut own = if has(DATA) { *writes } else { Writes::default() };
+        match &planned.action {
+            Action::Agent(_) if has(LOGS) => own.stays += LOG_BYTES,
+            Action::RuntimeConfiguration(_) if has(SETTINGS) => own.stays += SETTINGS_BYTES,
+            _ => {}
+        }
+        if own == Writes::default() {
+            continue;
+        }
+        used_bytes = used_bytes.saturating_add(own.stays);
+        peak_bytes = peak_bytes.max(used_bytes.saturating_add(own.passes));
+        moments.push(Moment { step: planned.id.0.clone(), peak_bytes, used_bytes });
+    }
+    FilesystemFigures {
+        paths: filesystem.paths.clone(),
+        total_bytes: filesystem.total_bytes,
+        free_bytes: filesystem.free_bytes,
+        peak_bytes,
+        final_bytes: used_bytes,
+        moments,
+    }
+}

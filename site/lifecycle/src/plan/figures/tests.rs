@@ -1,0 +1,148 @@
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::{BlobEntry, LayerContents, Place};
+use landfall_bundle_spec::chunks::BlobHasher;
+use landfall_host::facts::sample::sample;
+use landfall_host::facts::{Filesystem, Speeds};
+use landfall_host::step_times::StepTime;
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::configuration::SiteConfiguration;
+use crate::plan::install::tests::{documents, release};
+use crate::plan::install::{InstallInputs, plan_install};
+
+const MIB: u64 = 1 << 20;
+
+/// Plan, release and documents of a small release.
+struct Case {
+    plan: Plan<Action>,
+    release: ReleaseDocument,
+    documents: BTreeMap<String, Vec<u8>>,
+    blobs: Vec<BlobEntry>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let (release, documents, facts) = (release(), documents(), sample());
+        let configuration = SiteConfiguration::default();
+        let inputs = InstallInputs {
+            release: &release,
+            documents: &documents,
+            facts: &facts,
+            configuration: &configuration,
+            adopted: &[],
+        };
+        let plan = plan_install(&inputs).unwrap().plan;
+        let blobs = blobs(&release);
+        Self { plan, release, documents, blobs }
+    }
+
+    fn figures(&self, facts: &Facts) -> PlanFigures {
+        let Self { plan, release, documents, blobs } = self;
+        PlanFigures::of(&FiguresInputs { plan, release, documents, blobs, head_bytes: 5000, facts }).unwrap()
+    }
+}
+
+/// Every layer of a release has 1 MiB, and 3 MiB in 10 files once it is unpacked; and there is a program of 2 MiB.
+fn blobs(release: &ReleaseDocument) -> Vec<BlobEntry> {
+    let mut hasher = BlobHasher::new();
+    hasher.update(b"program");
+    let program = BlobEntry { size: 2 * MIB, place: Some(Place::Installer), ..BlobEntry::blob(&hasher.finish(), "x") };
+    let digests: BTreeSet<Sha256> =
+        release.images.iter().flat_map(|image| &image.layers).map(|layer| layer.digest).collect();
+    let layers = digests.into_iter().map(|sha256| BlobEntry {
+        sha256,
+        size: MIB,
+        place: None,
+        layer: Some(LayerContents { diff_id: Sha256([1; 32]), unpacked_bytes: 3 * MIB, inodes: 10 }),
+        ..program.clone()
+    });
+    std::iter::once(program.clone()).chain(layers).collect()
+}
+
+fn of_step<'a>(figures: &'a PlanFigures, id: &str) -> &'a StepFigures {
+    figures.steps.iter().find(|step| step.id == id).unwrap()
+}
+
+#[test]
+fn the_figures_of_a_usual_host() {
+    insta::assert_json_snapshot!(Case::new().figures(&sample()));
+}
+
+/// What an install did last time on this machine counts more than any speed; it is scaled where there is more to copy.
+#[test]
+fn times_of_the_last_install_come_first_then_speeds_then_the_reference() {
+    let mut case = Case::new();
+    let reference = case.figures(&Facts { speeds: None, ..sample() });
+    assert!(reference.steps.iter().all(|step| step.basis == Basis::Reference));
+    assert_eq!(of_step(&reference, "ready/dns").milliseconds, 15_000);
+    let speeds = |write_bytes_per_second| {
+        sample().speeds.map(|speeds| Speeds { write_bytes_per_second, hash_bytes_per_second: 50 * MIB, ..speeds })
+    };
+    case.plan.steps[0].bytes = 100 * MIB;
+    for (rate, expected) in [(10 * MIB, 10_000), (200 * MIB, 2000)] {
+        let stage = of_step(&case.figures(&Facts { speeds: speeds(rate), ..sample() }), "stage").clone();
+        assert_eq!((stage.milliseconds, stage.basis), (expected, Basis::Speed), "the slower of writing and hashing");
+    }
+    let time = |milliseconds, bytes| StepTime { milliseconds, bytes };
+    let step_times = BTreeMap::from([("stage".to_owned(), time(4000, 50 * MIB)), ("agent".to_owned(), time(777, 0))]);
+    let measured = case.figures(&Facts { step_times, ..sample() });
+    for (id, milliseconds) in [("stage", 8000), ("agent", 777)] {
+        let step = of_step(&measured, id);
+        assert_eq!((step.milliseconds, step.basis), (milliseconds, Basis::Measured), "{id}");
+    }
+    assert_eq!(measured.milliseconds, measured.steps.iter().map(|step| step.milliseconds).sum::<u64>());
+}
+
+#[test]
+fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
+    let case = Case::new();
+    let figures = case.figures(&sample());
+    // All images share their first layer.
+    let layers = case.release.images.len() as u64 + 1;
+    let unpacked = layers * (3 * MIB + 10 * 2048);
+    assert_eq!(of_step(&figures, "node-images").written_bytes, unpacked);
+    let staged = of_step(&figures, "stage").written_bytes;
+    // The program once in the store and once beside it, and the head.
+    assert_eq!(staged, (2 * MIB + 4096) + layers * (MIB + 4096) + 2 * MIB + 8192);
+    let data = &figures.filesystems[0];
+    let at = |id: &str| data.moments.iter().find(|moment| moment.step == id).unwrap();
+    let on_disk = |bytes: u64| bytes.div_ceil(4096) * 4096;
+    let first = on_disk(30_000_000) + on_disk(4_000_000);
+    assert_eq!(at("node-images").peak_bytes - at("node-images").used_bytes, first, "one image at a time");
+    assert!(data.peak_bytes >= data.final_bytes && data.final_bytes == data.moments.last().unwrap().used_bytes);
+    assert!(data.moments.is_sorted_by_key(|moment| moment.used_bytes));
+}
+
+#[test]
+fn each_filesystem_gets_its_own() {
+    let filesystem = |paths: &[&str]| Filesystem {
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        ..sample().filesystems[0].clone()
+    };
+    let filesystems = vec![
+        filesystem(&["/etc"]),
+        filesystem(&["/usr/local/bin"]),
+        filesystem(&["/var/log"]),
+        filesystem(&["/var/lib/landfall"]),
+    ];
+    let figures = Case::new().figures(&Facts { filesystems, ..sample() });
+    let peaks: Vec<(&str, bool)> = figures
+        .filesystems
+        .iter()
+        .map(|filesystem| (filesystem.paths[0].as_str(), filesystem.peak_bytes > 100 * MIB))
+        .collect();
+    assert_eq!(peaks, [("/var/lib/landfall", true), ("/etc", false), ("/var/log", false)]);
+}
+
+#[test]
+fn objects_and_what_nothing_undoes_are_counted() {
+    let mut case = Case::new();
+    let figures = case.figures(&sample());
+    assert_eq!(figures.point_of_no_return, None);
+    assert_eq!(figures.objects, figures.steps.iter().map(|step| step.objects).sum::<usize>());
+    assert!(of_step(&figures, "component/dns").objects > 0);
+    case.plan.steps[3].undo = Undo::Irreversible;
+    assert_eq!(case.figures(&sample()).point_of_no_return, Some(case.plan.steps[3].title.clone()));
+}

@@ -1,0 +1,66 @@
+//! Seconds of a step: as the last install on this machine knows them, or by the measured speed of the disk, or those of the
+//! reference machine.
+
+use landfall_engine::plan::PlannedStep;
+use landfall_host::facts::{Facts, Speeds};
+use landfall_host::step_times::StepTime;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::steps::action::Action;
+
+/// From what the time of a step is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The last install on this machine did the step.
+    Measured,
+    /// The speeds of this machine were measured.
+    Speed,
+    /// Nothing is known of this machine: it is the time of a reference machine.
+    Reference,
+}
+
+impl Basis {
+    /// The basis for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Measured => "by the last install here",
+            Self::Speed => "by measured speed",
+            Self::Reference => "on a reference machine",
+        }
+    }
+}
+
+/// Milliseconds of a step that lets so many bytes stay, and from what they are known.
+pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) -> (u64, Basis) {
+    if let Some(time) = facts.step_times.get(&planned.id.0) {
+        return (scaled(*time, planned.bytes), Basis::Measured);
+    }
+    let reference = planned.seconds.saturating_mul(1000);
+    let Some(speeds) = facts.speeds else { return (reference, Basis::Reference) };
+    match &planned.action {
+        Action::Stage(_) => (milliseconds(planned.bytes, staging(speeds)), Basis::Speed),
+        // What starts takes its time on any machine; unpacking depends on the disk.
+        _ if stays > 0 => (reference.saturating_add(milliseconds(stays, speeds.write_bytes_per_second)), Basis::Speed),
+        _ => (reference, Basis::Reference),
+    }
+}
+
+/// The time of another run, for as many bytes as there are now.
+fn scaled(time: StepTime, bytes: u64) -> u64 {
+    if time.bytes == 0 || bytes == 0 {
+        return time.milliseconds;
+    }
+    let scaled = u128::from(time.milliseconds) * u128::from(bytes) / u128::from(time.bytes);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// Bytes per second that staging reaches: each is hashed and written. How fast the media are is known only once they are connected.
+fn staging(speeds: Speeds) -> u64 {
+    speeds.write_bytes_per_second.min(speeds.hash_bytes_per_second)
+}
+
+fn milliseconds(bytes: u64, bytes_per_second: u64) -> u64 {
+    u64::try_from(u128::from(bytes) * 1000 / u128::from(bytes_per_second.max(1))).unwrap_or(u64::MAX)
+}

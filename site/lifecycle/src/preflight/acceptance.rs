@@ -1,0 +1,174 @@
+//! Warnings that a person accepts by name. A blocker cannot be accepted: what it says stays true whoever knows it. A name that
+//! means nothing is refused, since whoever mistyped it believes that a warning is accepted.
+
+use std::collections::BTreeSet;
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_release_document::ReleaseDocument;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::catalog;
+use super::finding::{AcceptedBy, Finding, Severity};
+use crate::configuration::nearest;
+
+/// A warning that a person accepted before an operation, as the operation's journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptedWarning {
+    /// Name of the finding.
+    pub name: String,
+    /// What it was, in a few words.
+    pub message: String,
+    /// What was measured then, with its unit.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub measured: String,
+    /// What was needed, with its unit.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub threshold: String,
+    /// Where it was accepted.
+    pub by: AcceptedBy,
+}
+
+/// Marks the warnings that are accepted: by `command_line`, whose every name must be that of a finding, and by the site
+/// configuration, whose names may be those of findings of another day.
+pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]) -> Result<(), StepError> {
+    let names: BTreeSet<&str> = findings.iter().map(|finding| finding.name.as_str()).collect();
+    refuse(command_line, &names, "no finding has the name")?;
+    for finding in findings {
+        let by = if command_line.contains(&finding.name) {
+            AcceptedBy::CommandLine
+        } else if site.contains(&finding.name) {
+            AcceptedBy::SiteConfiguration
+        } else {
+            continue;
+        };
+        match finding.severity {
+            Severity::Warning => finding.accepted = Some(by),
+            // It is listed in any case: that it was named there does not help.
+            Severity::Blocker => {
+                let gap = if finding.fix.is_empty() { "" } else { " " };
+                finding.fix.push_str(gap);
+                finding.fix.push_str("A blocker cannot be accepted.");
+            }
+            Severity::Passed => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses names in the site configuration that no finding of this release can have.
+pub fn refuse_unknown(site: &[String], release: &ReleaseDocument) -> Result<(), StepError> {
+    let mut names: BTreeSet<&str> = catalog::names().collect();
+    names.extend(release.rules.iter().map(|rule| rule.name.as_str()));
+    refuse(site, &names, "no finding can have the name that `accept` in the site configuration has:")
+}
+
+/// What was accepted, for the journal.
+pub fn accepted(findings: &[Finding]) -> Vec<AcceptedWarning> {
+    let accepted = findings.iter().filter_map(|finding| {
+        Some(AcceptedWarning {
+            name: finding.name.clone(),
+            message: finding.message.clone(),
+            measured: finding.measured.clone(),
+            threshold: finding.threshold.clone(),
+            by: finding.accepted?,
+        })
+    });
+    accepted.collect()
+}
+
+/// Refuses the first of these names that is not known, and names the one that is nearest.
+fn refuse(wanted: &[String], known: &BTreeSet<&str>, what: &str) -> Result<(), StepError> {
+    let Some(unknown) = wanted.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
+    let listed: Vec<&str> = known.iter().copied().collect();
+    let near = match nearest(unknown, &listed) {
+        Some(near) => format!("Did you mean `{near}`? `landfall preflight` lists the names of all findings."),
+        None => format!("The names are {}.", listed.join(", ")),
+    };
+    Err(StepError::new(codes::ACCEPTED_UNKNOWN, format!("{what} `{}`", unknown.escape_debug())).hint(near))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+
+    use super::*;
+    use crate::plan::install::tests::release;
+
+    fn findings() -> Vec<Finding> {
+        vec![
+            Finding::new(codes::TOO_FEW_CORES, "1", "2"),
+            Finding::to_accept(codes::FIREWALL_FLUSHES, "it flushes", "Do something."),
+            Finding::warning(codes::CLOCK_WRONG, "set back", "Set it."),
+            Finding::passed(codes::TOO_LITTLE_MEMORY, "There is enough memory", String::new(), String::new()),
+        ]
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn hint_of(error: &StepError) -> String {
+        Coded::hint(error).unwrap()
+    }
+
+    #[test]
+    fn what_is_accepted_no_longer_stops_and_is_kept_with_what_was_measured() {
+        let mut found = findings();
+        let stops = |found: &[Finding]| found.iter().filter(|finding| finding.stops()).count();
+        assert_eq!(stops(&found), 2);
+        assert!(found[1].next().ends_with("`--accept firewall-flush`, or `accept` in the site configuration."));
+        accept(&mut found, &names(&["firewall-flush", "memory"]), &names(&["clock", "swap"])).unwrap();
+        assert_eq!(stops(&found), 1, "the blocker");
+        assert_eq!(found[1].next(), "Do something.");
+        let kept = accepted(&found);
+        let kept: Vec<_> = kept.iter().map(|one| (one.name.as_str(), one.measured.as_str(), one.by)).collect();
+        assert_eq!(
+            kept,
+            [
+                ("firewall-flush", "it flushes", AcceptedBy::CommandLine),
+                ("clock", "set back", AcceptedBy::SiteConfiguration)
+            ]
+        );
+        assert!(found[1].note().ends_with("Accepted on the command line (firewall-flush)."), "{}", found[1].note());
+    }
+
+    #[test]
+    fn a_blocker_cannot_be_accepted() {
+        for (command_line, site) in [(&["cores"][..], &[][..]), (&[], &["cores"])] {
+            let mut found = findings();
+            accept(&mut found, &names(command_line), &names(site)).unwrap();
+            assert!(found[0].stops() && found[0].fix.ends_with("A blocker cannot be accepted."), "{:?}", found[0]);
+            assert_eq!(accepted(&found), []);
+        }
+    }
+
+    #[test]
+    fn a_name_without_a_finding_is_refused_with_the_nearest() {
+        let error = accept(&mut findings(), &names(&["firewal-flush"]), &[]).unwrap_err();
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            (codes::ACCEPTED_UNKNOWN, "no finding has the name `firewal-flush`")
+        );
+        assert!(hint_of(&error).starts_with("Did you mean `firewall-flush`?"));
+        let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
+        assert_eq!(hint_of(&error), "The names are clock, cores, firewall-flush, memory.");
+        // One that is known, but of which nothing was found now, is refused there as well.
+        assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
+    }
+
+    #[test]
+    fn the_site_configuration_may_name_what_a_finding_can_be() {
+        assert!(refuse_unknown(&names(&["selinux", "license"]), &release()).is_ok());
+        let error = refuse_unknown(&names(&["selinus"]), &release()).unwrap_err();
+        assert!(hint_of(&error).starts_with("Did you mean `selinux`?"), "{error:?}");
+        let mut release = release();
+        release.rules = serde_json::from_value(serde_json::json!([
+            {"name": "no-swap", "severity": "must-accept", "require": "true", "message": "m", "fix": "f"}
+        ]))
+        .unwrap();
+        assert!(refuse_unknown(&names(&["no-swap"]), &release).is_ok());
+    }
+}
