@@ -15,6 +15,7 @@ pub mod error;
 pub mod fetch;
 pub mod file_url;
 mod files;
+mod hub;
 mod image_files;
 mod layers;
 mod license;

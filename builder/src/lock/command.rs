@@ -26,7 +26,7 @@ pub struct LockReport {
     pub lock: PathBuf,
     /// Manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
-    /// Entries whose tags have moved since they were resolved; the lock keeps what it pins.
+    /// Entries whose tags or revisions have moved since they were resolved; the lock keeps what it pins.
     pub moved: Vec<Moved>,
     /// The kubectl that renders, as the lock records it now.
     pub renderer: Renderer,
@@ -61,7 +61,7 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
     }
     let inputs = |content: &Content| match content {
-        Content::Manifest(_) | Content::Archive(_) => 1,
+        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) => 1,
         Content::Files(files) => files.len(),
     };
     let lists = List::ALL.into_iter().flat_map(|list| lock.list(list));
