@@ -14,6 +14,7 @@ mod vendor {
     mod full_disk;
     mod hostile_stick;
     mod materials;
+    mod models;
     mod newer_bundle;
     mod outcome;
     mod reproducible;

@@ -38,14 +38,32 @@ pub struct Seen {
 }
 
 /// A repository of one branch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Repository {
     /// The commit that the branch `main` names.
     pub head: String,
-    /// Files of each commit: path, bytes, and whether the file is a large one.
-    pub commits: HashMap<String, Vec<(String, Vec<u8>, bool)>>,
+    /// Files of each commit.
+    commits: HashMap<String, Vec<File>>,
     /// What the model card states.
     pub card: Value,
+}
+
+/// A file, hashed once.
+#[derive(Debug)]
+struct File {
+    path: String,
+    bytes: Arc<Vec<u8>>,
+    is_large: bool,
+    sha256: String,
+    git: String,
+}
+
+impl File {
+    fn new(path: &str, bytes: &[u8], is_large: bool) -> Self {
+        let git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
+        let (sha256, git) = (sha256(bytes), hexadecimal(&git));
+        Self { path: path.to_owned(), bytes: Arc::new(bytes.to_vec()), is_large, sha256, git }
+    }
 }
 
 /// What the hub has, and how it behaves.
@@ -118,7 +136,7 @@ impl Hub {
         let mut state = self.state();
         let repository = state.repositories.entry(repository.to_owned()).or_default();
         commit.clone_into(&mut repository.head);
-        let files = files.iter().map(|(path, bytes, is_large)| ((*path).to_owned(), bytes.to_vec(), *is_large));
+        let files = files.iter().map(|(path, bytes, is_large)| File::new(path, bytes, *is_large));
         repository.commits.insert(commit.to_owned(), files.collect());
     }
 
@@ -187,13 +205,13 @@ impl Hub {
         let Some((revision, path)) = rest.split_once('/') else { return missing() };
         let found = commit(state, name, revision);
         let Some((commit, files)) = found else { return missing() };
-        let Some((_, bytes, is_large)) = files.iter().find(|(name, ..)| name == path) else { return missing() };
+        let Some(file) = files.iter().find(|file| file.path == path) else { return missing() };
         let commit = state.other_commit.as_deref().unwrap_or(commit);
         let headers = format!("X-Repo-Commit: {commit}\r\n");
-        if !is_large {
-            return plain("200 OK", &headers, state.small_bytes.as_ref().unwrap_or(bytes));
+        if !file.is_large {
+            return plain("200 OK", &headers, state.small_bytes.as_ref().unwrap_or(&file.bytes));
         }
-        let (digest, size, port) = (sha256(bytes), bytes.len(), self.address.port());
+        let (digest, size, port) = (&file.sha256, file.bytes.len(), self.address.port());
         let linked = format!("X-Linked-Etag: \"{digest}\"\r\nX-Linked-Size: {size}\r\n");
         let location = format!("Location: http://localhost:{port}/large/{digest}?signature=x\r\n");
         plain("302 Found", &format!("{headers}{linked}{location}"), b"")
@@ -217,24 +235,21 @@ fn missing() -> Answer {
     plain("404 Not Found", "X-Error-Code: EntryNotFound\r\n", b"")
 }
 
-type Files = Vec<(String, Vec<u8>, bool)>;
-
 /// A commit of a repository, by itself or by the branch, and its files.
-fn commit<'a>(state: &'a State, name: &str, revision: &str) -> Option<(&'a str, &'a Files)> {
+fn commit<'a>(state: &'a State, name: &str, revision: &str) -> Option<(&'a str, &'a [File])> {
     let repository = state.repositories.get(name)?;
     let wanted = if revision == "main" { repository.head.as_str() } else { revision };
-    repository.commits.get_key_value(wanted).map(|(commit, files)| (commit.as_str(), files))
+    repository.commits.get_key_value(wanted).map(|(commit, files)| (commit.as_str(), files.as_slice()))
 }
 
 fn list(state: &State, name: &str, revision: &str) -> Answer {
     let Some((commit, files)) = commit(state, name, revision) else { return missing() };
     let siblings: Vec<_> = files
         .iter()
-        .map(|(path, bytes, is_large)| {
-            let git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
-            let mut file = json!({ "rfilename": path, "size": bytes.len(), "blobId": hexadecimal(&git) });
+        .map(|File { path, bytes, is_large, sha256, git }| {
+            let mut file = json!({ "rfilename": path, "size": bytes.len(), "blobId": git });
             if *is_large {
-                file["lfs"] = json!({ "sha256": sha256(bytes), "size": bytes.len(), "pointerSize": 134 });
+                file["lfs"] = json!({ "sha256": sha256, "size": bytes.len(), "pointerSize": 134 });
             }
             file
         })
@@ -248,15 +263,15 @@ fn list(state: &State, name: &str, revision: &str) -> Answer {
 fn large(state: &mut State, digest: &str, range: Option<&str>) -> Answer {
     let fault = state.faults.pop_front();
     let files = state.repositories.values().flat_map(|repository| repository.commits.values()).flatten();
-    let found = files.map(|(_, bytes, _)| bytes).find(|bytes| sha256(bytes) == digest);
-    let Some(mut bytes) = found.cloned() else { return missing() };
+    let found = files.into_iter().find(|file| file.sha256 == digest).map(|file| Arc::clone(&file.bytes));
+    let Some(mut bytes) = found else { return missing() };
     match fault {
         Some(Fault::Endless) => {
             let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".to_owned();
             return Answer { head, body: Vec::new(), is_endless: true };
         }
         Some(Fault::Redirect(to)) => return plain("302 Found", &format!("Location: {to}\r\n"), b""),
-        Some(Fault::OtherBytes) => bytes.iter_mut().for_each(|byte| *byte ^= 1),
+        Some(Fault::OtherBytes) => Arc::make_mut(&mut bytes).iter_mut().for_each(|byte| *byte ^= 1),
         _ => {}
     }
     let asked: Option<usize> = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
