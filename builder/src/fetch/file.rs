@@ -86,6 +86,19 @@ impl Client {
         }
     }
 
+    /// The bytes of a file that is published, where its server says so; the file itself is not read.
+    pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
+        let host = self.server(asked.url)?;
+        let mut tries = self.tries();
+        loop {
+            let failure = match self.file(asked, 0, None).await? {
+                Ok(open) => return Ok(open.total),
+                Err(failure) => failure,
+            };
+            self.pause_or_give_up(&host, &format!("the file {}", asked.url), failure, &mut tries, progress).await?;
+        }
+    }
+
     /// Opens a file of pinned size at a byte; the server may ignore the offset.
     pub(super) async fn pinned_file(
         &self,

@@ -74,6 +74,16 @@ impl HubName {
         self.below(segments)
     }
 
+    /// The same repository at a commit.
+    pub fn at(&self, commit: &str) -> Option<Self> {
+        is_revision(commit).then(|| Self { revision: commit.to_owned(), ..self.clone() })
+    }
+
+    /// Where the hub has files of commits, with words for commit and path.
+    pub fn any_file_url(&self) -> Option<FileUrl> {
+        self.below(self.repository.split('/').chain(["resolve", "COMMIT", "PATH"]))
+    }
+
     /// Where the hub has a file of a commit.
     pub fn file_url(&self, commit: &Commit, path: &str) -> Option<FileUrl> {
         let segments = self.repository.split('/').chain(["resolve", commit.as_str()]).chain(path.split('/'));

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
 use super::{Content, List, Lock};
-use crate::definition;
+use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
-use crate::options::LockOptions;
+use crate::options::{LockOptions, SourceOptions};
 use crate::render::{Program, Renderer, Tool};
 
 /// What `landfall lock` did.
@@ -36,10 +36,19 @@ pub struct LockReport {
     pub entries: usize,
 }
 
+/// Where the lock of a release is; the release is read for it, and refused if it is wrong by itself.
+pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
+    Ok(path_of(source, &definition::read(&source.release)?))
+}
+
+fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
+    source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
+}
+
 /// Resolves the lock of a release. What could be resolved is written even where the rest could not.
 pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
     let definition = definition::read(&options.source.release)?;
-    let path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
+    let path = path_of(&options.source, &definition);
     let lock = Lock::read(&path)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);

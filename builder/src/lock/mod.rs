@@ -2,6 +2,7 @@
 
 mod archive;
 mod charts;
+mod check;
 mod command;
 mod document;
 mod edit;
@@ -9,6 +10,7 @@ mod field;
 mod hub;
 mod models;
 mod pin;
+mod requests;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -20,10 +22,12 @@ use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
 pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
+pub use check::{LockCheck, check};
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FilesPin, Form, Pin, Take};
+pub use requests::{LockRequest, LockRequests, RequestKind, requests};
 pub use resolve::Moved;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};
@@ -314,6 +318,11 @@ impl Lock {
     /// The same from a text that was read from `path`.
     pub fn parse(path: &Path, text: String) -> Result<Self> {
         Ok(Self { path: path.to_owned(), document: document::read(path, &text)?, text })
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The entries of a list.

@@ -67,7 +67,7 @@ pub(super) enum Outcome {
 
 /// One thing that is asked for.
 #[derive(Clone, Copy)]
-enum Asked<'a> {
+pub(super) enum Asked<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
     File(&'a LockedFile),
     Archive(&'a LockEntry, &'a ArchiveFields),
@@ -146,7 +146,7 @@ fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<R
 }
 
 /// Every manifest, and every file that is not known to be what its address names, with its place.
-fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
+pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
     let mut asked = Vec::new();
     for list in List::ALL {
         for (number, entry) in lock.list(list).iter().enumerate() {
@@ -209,7 +209,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn manifest(self, entry: &LockEntry, fields: &ManifestFields) -> Result<Outcome> {
+    pub(super) async fn manifest(self, entry: &LockEntry, fields: &ManifestFields) -> Result<Outcome> {
         let reference: Reference = entry
             .reference
             .value
