@@ -71,7 +71,13 @@ pub(super) async fn fetch_blob(
             None => Failure::transient(io::Error::from(io::ErrorKind::UnexpectedEof)),
         };
         let (host, what) = named(client, origin, blob)?;
-        client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await?;
+        if let Err(error) = client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await {
+            // Nothing arrived that a later run could continue.
+            if partial.length() == 0 {
+                blocking(move || partial.discard()).await??;
+            }
+            return Err(error);
+        }
     }
     blocking(move || partial.finish()).await??;
     Ok(())

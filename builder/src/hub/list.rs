@@ -90,7 +90,7 @@ impl Listing {
         let refuse = |what: String| BuildError::new(codes::HUB_ANSWER, format!("the list of files at {url} {what}"));
         let answer: Answer =
             serde_json::from_slice(bytes).map_err(|error| refuse("is malformed".to_owned()).because(error))?;
-        let commit = answer.sha.parse().map_err(|error| refuse(format!("names no commit: {error}")))?;
+        let commit: Commit = answer.sha.parse().map_err(|error| refuse(format!("names no commit: {error}")))?;
         if answer.siblings.len() > FILES {
             return Err(refuse(format!("has {} files, more than {FILES}", answer.siblings.len())));
         }
@@ -133,7 +133,7 @@ fn listed(sibling: Sibling) -> Result<ListedFile, String> {
         return Err(format!("names a file `{shown}` that leads elsewhere"));
     }
     let (size, content) = if let Some(large) = sibling.lfs {
-        let digest = format!("sha256:{}", large.sha256).parse();
+        let digest = format!("sha256:{}", large.sha256).parse::<Sha256>();
         let digest = digest.map_err(|_| format!("names no SHA-256 of `{shown}`"))?;
         (Some(large.size), ListedContent::Large(digest))
     } else {

@@ -34,8 +34,8 @@ impl Donors {
 
     /// The entry of a reference: full reference, and its lines.
     pub fn entry(&self, list: List, wanted: &Reference) -> Option<(String, String)> {
-        let locks = self.named.iter().chain(std::iter::once(&self.starter));
-        locks.into_iter().find_map(|lock| {
+        let mut locks = self.named.iter().chain(std::iter::once(&self.starter));
+        locks.find_map(|lock| {
             let entry = lock.find(list, wanted, Place::default()).ok()?;
             Some((entry.reference.value.clone(), lines(lock, entry)?))
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::donors::Donors;
 use super::guess::Guess;
 use super::starter;
+use crate::error::Result;
 use crate::lock::List;
 use crate::reference::Reference;
 
@@ -17,8 +18,8 @@ pub struct LockText {
 }
 
 /// The lock of the node pack, the platform's components, and what the sources name.
-pub fn text(donors: &Donors, guesses: &[Guess]) -> LockText {
-    let (of_platform, artifacts) = starter::references().unwrap_or_default();
+pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
+    let (of_platform, artifacts) = starter::references()?;
     let mut seen = BTreeSet::new();
     let mut images: Vec<String> = Vec::new();
     let of_sources = guesses.iter().flat_map(|guess| &guess.images);
@@ -37,7 +38,7 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> LockText {
         images.concat(),
         artifacts.concat()
     );
-    LockText { text, unresolved }
+    Ok(LockText { text, unresolved })
 }
 
 /// An entry of a lock that has it, or a new one.

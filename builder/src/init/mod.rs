@@ -29,7 +29,6 @@ use serde::Serialize;
 use self::donors::Donors;
 use self::guess::Guess;
 use self::place::Unfinished;
-use self::sources::Source;
 use crate::definition::{FILL_IN, unfinished};
 use crate::error::{BuildError, Place, Result};
 
@@ -93,7 +92,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
     let guesses = render::all(options, &sources, &donors, &unfinished_folder)?;
     starter::write_manifests(unfinished_folder.path(), &sources)?;
     let text = release_text::text(&name, &sources, &guesses);
-    let lock = lock_text::text(&donors, &guesses);
+    let lock = lock_text::text(&donors, &guesses)?;
     durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
     durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;
     check(unfinished_folder.path(), &text)?;

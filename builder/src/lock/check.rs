@@ -46,31 +46,34 @@ pub async fn check(source: &SourceOptions, store: &ContentStore, progress: &dyn 
     let path = super::command::path(source)?;
     let lock = Lock::read(&path)?;
     let client = Client::configured(source.registries.as_deref())?;
-    let asking = Asking { lock: &lock, client: &client, store, progress };
-    let (mut lines, mut pinned) = (Vec::new(), Vec::new());
-    for list in List::ALL {
-        for entry in lock.list(list) {
-            let open = entry.unresolved();
-            let stale = if open.is_empty() { entry.stale() } else { Vec::new() };
-            let is_fine = open.is_empty() && stale.is_empty();
-            lines.extend(open.into_iter().map(|line| format!("{line} is unresolved")));
-            lines.extend(stale.into_iter().map(|line| format!("{line} is stale")));
-            match &entry.content {
-                _ if !is_fine => {}
-                Content::Files(files) => pinned.extend(files.iter().map(Pinned::File)),
-                _ => pinned.push(Pinned::Entry(entry)),
-            }
-        }
-    }
-    let asked = pinned.len();
-    let found: Vec<_> = stream::iter(pinned).map(|pinned| one(asking, pinned)).buffered(PARALLEL).collect().await;
-    lines.extend(found.into_iter().flatten());
+    let (asked, lines) = look(Asking { lock: &lock, client: &client, store, progress }).await;
     if lines.is_empty() {
         return Ok(LockCheck { lock: path, asked });
     }
     let noun = if lines.len() == 1 { "entry is" } else { "entries are" };
     let what = format!("{} {noun} not what upstream has now:{}", lines.len(), lines.concat());
     Err(BuildError::at(codes::LOCK_OUTDATED, Place::file(&path), what))
+}
+
+/// How much was asked for, and a line for whatever is not as it should be.
+async fn look(asking: Asking<'_>) -> (usize, Vec<String>) {
+    let (mut lines, mut pinned) = (Vec::new(), Vec::new());
+    for entry in List::ALL.into_iter().flat_map(|list| asking.lock.list(list)) {
+        let open = entry.unresolved();
+        let stale = if open.is_empty() { entry.stale() } else { Vec::new() };
+        let is_fine = open.is_empty() && stale.is_empty();
+        lines.extend(open.into_iter().map(|line| format!("{line} is unresolved")));
+        lines.extend(stale.into_iter().map(|line| format!("{line} is stale")));
+        match &entry.content {
+            _ if !is_fine => {}
+            Content::Files(files) => pinned.extend(files.iter().map(Pinned::File)),
+            _ => pinned.push(Pinned::Entry(entry)),
+        }
+    }
+    let asked = pinned.len();
+    let found: Vec<_> = stream::iter(pinned).map(|pinned| one(asking, pinned)).buffered(PARALLEL).collect().await;
+    lines.extend(found.into_iter().flatten());
+    (asked, lines)
 }
 
 /// What is wrong with something that is pinned, in lines.
@@ -137,4 +140,88 @@ fn failed(at: &str, error: &BuildError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let withdrawn = if WITHDRAWN.contains(&error.code()) { "is withdrawn" } else { "could not be asked for" };
     format!("{at} {withdrawn}: {error}{cause}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use landfall_media::progress::Silent;
+
+    use super::*;
+    use crate::fetch::tests::hub_server::Hub;
+    use crate::fetch::tests::registry::{Registry, digest};
+    use crate::fetch::{DockerConfiguration, Registries, Retry};
+
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    const COMMITS: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];
+
+    fn manifest(name: &str) -> Vec<u8> {
+        format!("{{\"mediaType\":\"{MANIFEST}\",\"name\":\"{name}\"}}").into_bytes()
+    }
+
+    /// A resolved lock of an image, a file and a model.
+    fn text(registry: &Registry, hub: &Hub) -> String {
+        let host = registry.address();
+        let pinned = |name: &str| {
+            let manifest = manifest(name);
+            format!(
+                "    index: none\n    digest: {}\n    mediaType: {MANIFEST}\n    size: {}\n",
+                digest(&manifest),
+                manifest.len()
+            )
+        };
+        let (file, endpoint) = (format!("http://{host}/files/tool"), hub.endpoint());
+        format!(
+            "assembled: false\nplatform: linux/amd64\nimages:\n  - reference: {host}/a:1\n    resolved: {host}/a:1\n{}artifacts:\n  \
+             - reference: dl.example/tool:1\n    files:\n      - {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, path: tool}}\n  \
+             - reference: hub.example/a/b:main\n    hub:\n      address: {endpoint}\n      repository: a/b\n      revision: main\n      \
+             pinned:\n        resolved: '{endpoint}/a/b@main'\n        commit: '{}'\n        files:\n          - {{path: x.json, digest: '{}', size: 2}}\n",
+            pinned("one"),
+            digest(b"tool"),
+            COMMITS[0],
+            digest(b"{}")
+        )
+    }
+
+    async fn lines(text: &str) -> (usize, Vec<String>) {
+        let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
+        let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path().join("store"));
+        let found = look(Asking { lock: &lock, client: &client, store: &store, progress: &Silent }).await;
+        assert!(!store.root().exists(), "a check keeps nothing");
+        found
+    }
+
+    #[tokio::test]
+    async fn what_holds_is_quiet_and_what_moved_or_is_gone_is_named() {
+        let (registry, hub) = (Registry::start(|_| ()).await, Hub::start().expect("hub"));
+        registry.add_manifest("a", "1", MANIFEST, &manifest("one"));
+        registry.add_file("tool", b"tool");
+        hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false)]);
+        let text = text(&registry, &hub);
+        assert_eq!(lines(&text).await, (3, Vec::new()));
+        assert!(hub.seen().iter().all(|seen| !seen.path.contains("/resolve/")), "{:?}", hub.seen());
+
+        registry.add_manifest("a", "1", MANIFEST, &manifest("two"));
+        registry.add_file("tool", b"longer");
+        hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
+        let (_, moved) = lines(&text).await;
+        assert_eq!(moved.len(), 3, "{moved:?}");
+        assert!(moved[0].contains(&format!("names {} now", digest(&manifest("two")))), "{moved:?}");
+        assert!(
+            moved[1].contains("has 6 bytes now") && moved[2].contains(&format!("names {} now", COMMITS[1])),
+            "{moved:?}"
+        );
+
+        // The commit that is pinned is gone as well, and so is the file's address.
+        hub.state().repositories.clear();
+        hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
+        let (_, gone) = lines(&text.replace("files/tool'", "files/gone'")).await;
+        assert_eq!(gone.iter().filter(|line| line.contains("is withdrawn")).count(), 2, "{gone:?}");
+
+        let (asked, open) = lines(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
+        assert!(asked == 2 && open[0].contains("is stale"), "{open:?}");
+    }
 }

@@ -148,7 +148,8 @@ async fn a_token_opens_a_gated_repository_and_goes_nowhere_else() {
     assert!(case.notes.all().iter().all(|note| !note.contains(TOKEN)), "the token is in a note");
 
     // The hub of the environment's token is another one.
-    let environment = Client { hub_token: Some(TOKEN.to_owned()), ..client() };
+    let mut environment = client();
+    environment.hub_token = Some(TOKEN.to_owned());
     case.hub.forget();
     case.resolve(&environment, &case.lock()).await;
     assert!(case.hub.seen().iter().all(|seen| seen.authorization.is_none()), "{:?}", case.hub.seen());

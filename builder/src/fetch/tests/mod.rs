@@ -3,7 +3,7 @@
 
 mod files;
 mod hub;
-mod hub_server;
+pub(crate) mod hub_server;
 mod parallel;
 mod plain;
 mod reaching;
