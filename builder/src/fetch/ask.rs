@@ -65,7 +65,7 @@ impl<'a> Asked<'a> {
 impl Client {
     /// Asks for a file, or for the rest of one, and follows permitted redirects. Secrets go to the first server alone: once
     /// a redirect has led elsewhere, none is sent any longer, not even back at the first server.
-    pub(super) async fn ask(
+    pub(super) async fn request(
         &self,
         asked: Asked<'_>,
         rest: Option<Rest<'_>>,

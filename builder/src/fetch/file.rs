@@ -74,7 +74,7 @@ impl Client {
         let host = self.server(asked.url)?;
         let mut tries = self.tries();
         loop {
-            let answer = match self.ask(asked, None).await? {
+            let answer = match self.request(asked, None).await? {
                 Ok(response) => web::read(response, limit_bytes, codes::FILE_MISSING).await,
                 Err(failure) => Err(failure),
             };
@@ -121,7 +121,7 @@ impl Client {
         version: Option<&str>,
     ) -> Result<std::result::Result<OpenFile, Failure>> {
         let rest = (offset > 0).then_some((offset, version));
-        Ok(match self.ask(asked, rest).await? {
+        Ok(match self.request(asked, rest).await? {
             Ok(response) => web::opened(response, offset, codes::FILE_MISSING).await,
             Err(failure) => Err(failure),
         })

@@ -5,5 +5,5 @@ mod name;
 mod patterns;
 
 pub use list::{ListedContent, ListedFile, Listing};
-pub use name::{Commit, HubName, InvalidName};
+pub use name::{Commit, HubName};
 pub use patterns::Patterns;
