@@ -15,7 +15,9 @@ pub mod error;
 pub mod fetch;
 pub mod file_url;
 mod files;
+mod hub;
 mod image_files;
+mod init;
 mod layers;
 mod license;
 mod listing;
@@ -33,19 +35,34 @@ mod unpacked;
 mod workloads;
 
 pub use error::{BuildError, Place};
+pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
-pub use lock::LockReport;
+pub use lock::{LockCheck, LockReport, LockRequest, LockRequests, RequestKind};
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
 pub use pack::{BuildReport, SiteRoom};
 
+use std::path::Path;
+
 use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
 
 /// `landfall lock`: resolves the lock of a release and writes it, synced. Blocks; not to be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
     runtime()?.block_on(lock::update(options, progress))
+}
+
+/// `landfall lock --dry-run`: what a release's lock would ask. Asks nothing and writes nothing.
+pub fn lock_requests(source: &SourceOptions) -> error::Result<LockRequests> {
+    lock::requests(source)
+}
+
+/// `landfall lock --check`: whether a release's lock is still what upstream has. Writes nothing. Blocks; not to be called from
+/// async code.
+pub fn lock_check(source: &SourceOptions, store: &Path, progress: &dyn Progress) -> error::Result<LockCheck> {
+    runtime()?.block_on(lock::check(source, &ContentStore::at(store), progress))
 }
 
 /// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; not to be called from async

@@ -184,6 +184,10 @@ codes! {
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
+    LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, write `unresolved` first; replace what was withdrawn.";
+    RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
+    INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
+    INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
@@ -226,6 +230,13 @@ codes! {
     PLAIN_HTTP_REFUSED = "LF2106", Usage, "Plain HTTP is used only for loopback or where configured", "Use HTTPS, or set `plainHttp` in the registries file.";
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
     ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
+    RANGE_WRONG = "LF2109", Usage, "A server answers with another part of a file than was asked for", "Name a mirror, or another address of the file: joining the parts would make another file.";
+    // LF211x: hubs of models, and bodies without an end.
+    HUB_ANSWER = "LF2110", Usage, "A hub's list of files cannot be used", "Check the address of the hub and the name of the repository in the lock.";
+    HUB_COMMIT = "LF2111", Usage, "A hub serves another commit than the lock pins", "Find out who changed it before you trust it; `landfall lock` pins the commit that the revision names now.";
+    HUB_ACCESS = "LF2112", Usage, "A hub refuses access to a repository", "Check the name, accept the model's terms on its page, and give a token: HF_TOKEN for huggingface.co, else the Docker configuration or `headers` of the registries file.";
+    HUB_REALM = "LF2113", Usage, "A hub asks for its token to be sent to another server", "Do not log in there. Correct the address of the hub in the lock, or name a mirror.";
+    BODY_TOO_LONG = "LF2114", Usage, "A server sends more bytes than the content can have", "Name another mirror or address; nothing of it was kept.";
     // LF2130: reaching registries and servers.
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";

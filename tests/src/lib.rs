@@ -12,6 +12,8 @@ pub mod cosign;
 pub mod dependencies;
 pub mod documents;
 pub mod file_server;
+#[path = "../../builder/src/fetch/tests/hub_server.rs"]
+pub mod hub_server;
 pub mod images;
 pub mod later_releases;
 pub mod printer;

@@ -13,7 +13,9 @@ mod vendor {
     mod formats;
     mod full_disk;
     mod hostile_stick;
+    mod init;
     mod materials;
+    mod models;
     mod newer_bundle;
     mod outcome;
     mod reproducible;

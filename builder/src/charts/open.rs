@@ -79,10 +79,8 @@ pub async fn open_all(
         let Some(chart) = &component.chart else { continue };
         let (name, files, pinned) = match (&chart.folder, entries.get(&index)) {
             (Some(folder), _) => {
-                let folder = definition.resolve(&folder.value);
-                let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(&folder, Limits::default())?);
-                metadata::check(&name, &files)?;
-                (name, files, None)
+                let Opened { name, files, pinned } = open_folder(&definition.resolve(&folder.value))?;
+                (name, files, pinned)
             }
             (None, Some(entry)) => {
                 let name = entry.reference.value.clone();
@@ -97,6 +95,21 @@ pub async fn open_all(
         opened.insert(index, Opened { name, files, pinned });
     }
     Ok(opened)
+}
+
+/// Opens a chart in a folder. Refuses one that is not whole.
+pub fn open_folder(folder: &Path) -> Result<Opened> {
+    let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(folder, Limits::default())?);
+    metadata::check(&name, &files)?;
+    Ok(Opened { name, files, pinned: None })
+}
+
+/// Unpacks the archive of a chart into a folder. Refuses one that is not whole; nothing is written then.
+pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
+    let name = archive.display().to_string();
+    let files = ChartFiles::of_archive(&name, &read_archive(archive)?, Limits::default())?;
+    metadata::check(&name, &files)?;
+    files.write(folder).map_err(|error| super::interrupted("the chart", error))
 }
 
 /// The lock's entry of each component that has a chart by reference.

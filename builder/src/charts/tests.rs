@@ -161,7 +161,10 @@ async fn charts_of_every_place_are_locked_and_built() {
     let other = chart("assistant", &map("other"));
     bench.registry.add_file("stable/index.yaml", index(&other).as_bytes());
     let moved = bench.lock().await.expect("moved").moved;
-    assert_eq!((moved[0].reference.as_str(), moved[0].now), ("charts.example/stable/assistant:2.0.0", digest(&other)));
+    assert_eq!(
+        (moved[0].reference.as_str(), moved[0].now.clone()),
+        ("charts.example/stable/assistant:2.0.0", digest(&other).to_string())
+    );
     // An archive beside the lock that changed is refused.
     bench.write("release/charts/database.tgz", &chart("database", &map("other")), 0o644);
     let refused = said(&bench, bench.build().await);

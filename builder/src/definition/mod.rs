@@ -21,7 +21,7 @@ pub use chart::{ChartDefinition, ObjectSource};
 pub use check::role_name;
 pub(crate) use order::order;
 pub use quantity::Quantity;
-pub use read::read;
+pub use read::{FILL_IN, read, unfinished};
 pub(crate) use read::{text, yaml, yaml_text};
 pub use requirements::{GpuDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;

@@ -12,10 +12,15 @@ use crate::{backup, canary, proofs};
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
 
+/// What stands where a person has to fill in a field.
+pub const FILL_IN: &str = "FILL-IN";
+
 /// Reads and checks a definition, given as the file or as its folder.
 pub fn read(path: &Path) -> Result<Definition> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-    let mut release: Release = yaml(&path, codes::RELEASE_UNREADABLE)?;
+    let text = text(&path, codes::RELEASE_UNREADABLE)?;
+    finished(&path, &text)?;
+    let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
     check::check(&path, &release)?;
     backup::expand(&path, &mut release)?;
     backup::check(&path, &release)?;
@@ -23,6 +28,24 @@ pub fn read(path: &Path) -> Result<Definition> {
     canary::check(&path, &release)?;
     let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
     Ok(Definition { path, release, order })
+}
+
+/// The lines that have a field to fill in, counted from 1; a comment may have the word.
+pub fn unfinished(text: &str) -> Vec<(usize, &str)> {
+    let has_field = |line: &str| line.split(" #").next().is_some_and(|fields| fields.contains(FILL_IN));
+    let is_comment = |line: &str| line.trim_start().starts_with('#');
+    let lines = text.lines().enumerate().filter(|(_, line)| has_field(line) && !is_comment(line));
+    lines.map(|(index, line)| (index + 1, line.trim())).collect()
+}
+
+/// Refuses a definition with fields to fill in.
+fn finished(path: &Path, text: &str) -> Result<()> {
+    let open = unfinished(text);
+    let Some((first, _)) = open.first() else { return Ok(()) };
+    let lines: String = open.iter().map(|(line, text)| format!("\n  line {line}: {text}")).collect();
+    let noun = if open.len() == 1 { "field is" } else { "fields are" };
+    let place = Place { file: Some(path.to_owned()), line: Some(*first as u64), field: None };
+    Err(BuildError::at(codes::RELEASE_UNFINISHED, place, format!("{} {noun} to be filled in:{lines}", open.len())))
 }
 
 fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {

@@ -11,9 +11,9 @@ use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected, Partial};
 use tokio::sync::mpsc;
 
+use super::ask::Asked;
 use super::client::{BlobBytes, Client, Failure};
 use crate::error::{BuildError, Result};
-use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
 /// Pieces that wait for the disk before the connection is slowed down.
@@ -25,7 +25,7 @@ pub(super) enum Origin<'a> {
     /// The repository of this reference.
     Registry(&'a Reference),
     /// A server that publishes it as a file.
-    File(&'a FileUrl),
+    File(Asked<'a>),
 }
 
 /// Fetches a blob. On return it is in the store and on the disk.
@@ -50,9 +50,15 @@ pub(super) async fn fetch_blob(
         }
         let failure = match open(client, origin, blob, offset).await? {
             Ok(bytes) => {
-                let (returned, failure) = receive(partial, bytes, progress).await?;
+                let (returned, end) = receive(partial, bytes, blob.size, progress).await?;
+                if matches!(end, End::TooLong) {
+                    blocking(move || returned.discard()).await??;
+                    let (host, what) = named(client, origin, blob)?;
+                    let what = format!("{host} sends more than the {} bytes that are pinned for {what}", blob.size);
+                    return Err(BuildError::new(codes::BODY_TOO_LONG, what));
+                }
                 partial = returned;
-                failure.map(Failure::transient)
+                end.failure()
             }
             Err(failure) => Some(failure),
         };
@@ -65,7 +71,13 @@ pub(super) async fn fetch_blob(
             None => Failure::transient(io::Error::from(io::ErrorKind::UnexpectedEof)),
         };
         let (host, what) = named(client, origin, blob)?;
-        client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await?;
+        if let Err(error) = client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await {
+            // Nothing arrived that a later run could continue.
+            if partial.length() == 0 {
+                blocking(move || partial.discard()).await??;
+            }
+            return Err(error);
+        }
     }
     blocking(move || partial.finish()).await??;
     Ok(())
@@ -79,7 +91,7 @@ async fn open(
 ) -> Result<std::result::Result<BlobBytes, Failure>> {
     match origin {
         Origin::Registry(reference) => client.blob(reference, blob.digest, blob.size, offset).await,
-        Origin::File(url) => client.pinned_file(url, blob.size, offset).await,
+        Origin::File(asked) => client.pinned_file(asked, blob.size, offset).await,
     }
 }
 
@@ -90,33 +102,54 @@ fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String,
             let what = format!("blob sha256:{}… of {reference}", &blob.digest.to_hex()[..12]);
             (client.registries.endpoint(&reference.host).registry, what)
         }
-        Origin::File(url) => (client.server(url)?, format!("the file {url}")),
+        Origin::File(asked) => (client.server(asked.url)?, format!("the file {}", asked.url)),
     })
 }
 
-/// Writes the stream until it ends or breaks; returns the partial blob with all that arrived.
-async fn receive(
-    partial: Partial,
-    mut bytes: BlobBytes,
-    progress: &dyn Progress,
-) -> Result<(Partial, Option<io::Error>)> {
+/// How a stream ended.
+enum End {
+    /// By itself.
+    Complete,
+    /// The connection broke.
+    Broken(io::Error),
+    /// It went on after the last byte of the blob.
+    TooLong,
+}
+
+impl End {
+    fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Broken(error) => Some(Failure::transient(error)),
+            Self::Complete | Self::TooLong => None,
+        }
+    }
+}
+
+/// Writes the stream until it ends, breaks or has more bytes than the blob; returns the partial blob with all that arrived.
+async fn receive(partial: Partial, mut bytes: BlobBytes, size: u64, progress: &dyn Progress) -> Result<(Partial, End)> {
     let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
     let length = Arc::new(AtomicU64::new(partial.length()));
     let resumed = bytes.resumed;
     let mut shown = if resumed { partial.length() } else { 0 };
+    let mut left = size.saturating_sub(shown);
     let seen = Arc::clone(&length);
     let writer = tokio::task::spawn_blocking(move || write(partial, resumed, receiver, &seen));
-    let mut broken = None;
+    let mut end = End::Complete;
     while let Some(piece) = bytes.stream.next().await {
         match piece {
+            Ok(piece) if piece.len() as u64 > left => {
+                end = End::TooLong;
+                break;
+            }
             Ok(piece) => {
+                left -= piece.len() as u64;
                 // A closed channel means that the writer failed: its error follows below.
                 if sender.send(piece).await.is_err() {
                     break;
                 }
             }
             Err(error) => {
-                broken = Some(error);
+                end = End::Broken(error);
                 break;
             }
         }
@@ -127,7 +160,7 @@ async fn receive(
     drop(sender);
     let partial = writer.await.map_err(bug)??;
     progress.event(Event::Advanced { bytes: partial.length().saturating_sub(shown) });
-    Ok((partial, broken))
+    Ok((partial, end))
 }
 
 fn write(

@@ -5,6 +5,7 @@ use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
 use landfall_media::store::{ContentStore, Expected};
 
+use super::ask::Asked;
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::pull::fetch_manifest;
@@ -45,7 +46,7 @@ pub async fn fetch_chart(
         ChartPin::Archive(pin) => {
             if let ArchiveSource::Url(url) = &pin.source {
                 let blob = Expected { digest: pin.digest, size: pin.size };
-                let fetched = fetch_blob(client, Origin::File(url), blob, store, progress).await;
+                let fetched = fetch_blob(client, Origin::File(Asked::file(url)), blob, store, progress).await;
                 fetched.map_err(|error| error.within(pin.place.clone()))?;
             }
             Ok(pin.digest)

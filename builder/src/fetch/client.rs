@@ -23,6 +23,9 @@ use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
+/// The environment's name for the token of a hub.
+const HUB_TOKEN: &str = "HF_TOKEN";
+
 /// The bytes of a manifest and what they are.
 #[derive(Debug, Clone)]
 pub struct RawManifest {
@@ -49,6 +52,10 @@ pub struct Client {
     pub(super) opened: Mutex<HashMap<Repository, Opened>>,
     /// Made at the first request.
     web: OnceCell<reqwest::Client>,
+    /// The same for requests whose redirects Landfall follows itself.
+    web_without_redirects: OnceCell<reqwest::Client>,
+    /// The token of the environment, which one hub gets.
+    pub(super) hub_token: Option<String>,
 }
 
 /// What opened a repository.
@@ -94,7 +101,8 @@ impl Client {
     pub fn configured(registries: Option<&Path>) -> Result<Self> {
         let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
         let registries = registries.or_proxies(Proxies::of_environment());
-        Ok(Self::new(registries, DockerConfiguration::load()?, Retry::default()))
+        let client = Self::new(registries, DockerConfiguration::load()?, Retry::default());
+        Ok(Self { hub_token: std::env::var(HUB_TOKEN).ok(), ..client })
     }
 
     /// A client with these registries, credentials and tries.
@@ -109,12 +117,20 @@ impl Client {
             oci: Default::default(),
             opened: Mutex::default(),
             web: OnceCell::new(),
+            web_without_redirects: OnceCell::new(),
+            hub_token: None,
         }
     }
 
     /// The HTTP client for everything but registries.
     pub(super) async fn web(&self) -> Result<&reqwest::Client> {
         self.web.get_or_try_init(|| async { web::client(&self.registries) }).await
+    }
+
+    /// The HTTP client for files, which follows no redirect by itself.
+    pub(super) async fn web_without_redirects(&self) -> Result<&reqwest::Client> {
+        let make = || async { web::client_without_redirects(&self.registries) };
+        self.web_without_redirects.get_or_try_init(make).await
     }
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks the answer.
@@ -199,7 +215,9 @@ fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
 fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
-        code if code == codes::CREDENTIALS_REFUSED => format!("{host} refuses {what}"),
+        code if [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM].contains(&code) => {
+            format!("{host} refuses {what}")
+        }
         code if code == codes::RATE_LIMITED => format!("{host} limits requests and refused {what}"),
         _ => format!("{host} does not deliver {what}"),
     }

@@ -1,8 +1,8 @@
-//! Files as upstream publishes them: over HTTPS, without credentials, continued by Range where the connection broke.
+//! Files as upstream publishes them: over HTTPS, continued by Range where the connection broke.
 //!
 //! Threats: a server, or an attacker in front of it, may send other bytes, change them between two requests, or send
-//! too many. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, and
-//! the lock shows what was received.
+//! them without an end. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, there
+//! is a limit, and the lock shows what was received.
 
 use std::io;
 
@@ -13,15 +13,18 @@ use landfall_bundle_spec::chunks::BlobSums;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
-use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::ask::Asked;
 use super::blob::PIECES_IN_FLIGHT;
 use super::client::{BlobBytes, Client, Failure};
 use super::web::{self, OpenFile};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
+
+/// The most bytes of a file whose size neither its server nor the lock says.
+const UNSIZED_BYTES: u64 = 16 << 30;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +50,10 @@ impl Client {
             if offset > 0 {
                 progress.event(Event::Note(format!("resuming {url} at byte {offset} by Range")));
             }
-            let failure = match self.file(url, offset, seen.version.as_deref()).await? {
+            let failure = match self.file(Asked::file(url), offset, seen.version.as_deref()).await? {
                 Ok(open) => match seen.take(open, store, progress).await {
                     Ok(()) => return seen.measured().await,
-                    Err(error) => Failure::transient(error),
+                    Err(failure) => failure,
                 },
                 Err(failure) => failure,
             };
@@ -62,13 +65,16 @@ impl Client {
     }
 
     /// The whole of a small file whose content is not known yet, into memory.
-    pub async fn document(&self, url: &FileUrl, limit_bytes: usize, progress: &dyn Progress) -> Result<Vec<u8>> {
-        let host = self.server(url)?;
+    pub(crate) async fn document(
+        &self,
+        asked: Asked<'_>,
+        limit_bytes: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>> {
+        let host = self.server(asked.url)?;
         let mut tries = self.tries();
         loop {
-            let address = self.registries.file(url)?;
-            let request = self.web().await?.get(address);
-            let answer = match web::send(request, self.registries.proxies()).await {
+            let answer = match self.request(asked, None).await? {
                 Ok(response) => web::read(response, limit_bytes, codes::FILE_MISSING).await,
                 Err(failure) => Err(failure),
             };
@@ -76,18 +82,31 @@ impl Client {
                 Ok(bytes) => return Ok(bytes),
                 Err(failure) => failure,
             };
-            self.pause_or_give_up(&host, &format!("the file {url}"), failure, &mut tries, progress).await?;
+            self.pause_or_give_up(&host, &format!("the file {}", asked.url), failure, &mut tries, progress).await?;
+        }
+    }
+
+    /// The bytes of a file that is published, where its server says so; the file itself is not read.
+    pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
+        let host = self.server(asked.url)?;
+        let mut tries = self.tries();
+        loop {
+            let failure = match self.file(asked, 0, None).await? {
+                Ok(open) => return Ok(open.total),
+                Err(failure) => failure,
+            };
+            self.pause_or_give_up(&host, &format!("the file {}", asked.url), failure, &mut tries, progress).await?;
         }
     }
 
     /// Opens a file of pinned size at a byte; the server may ignore the offset.
     pub(super) async fn pinned_file(
         &self,
-        url: &FileUrl,
+        asked: Asked<'_>,
         size: u64,
         offset: u64,
     ) -> Result<std::result::Result<BlobBytes, Failure>> {
-        Ok(self.file(url, offset, None).await?.and_then(|open| open.of_size(size)))
+        Ok(self.file(asked, offset, None).await?.and_then(|open| open.of_size(size)))
     }
 
     /// The server that is asked for a file, for messages.
@@ -97,19 +116,12 @@ impl Client {
 
     async fn file(
         &self,
-        url: &FileUrl,
+        asked: Asked<'_>,
         offset: u64,
         version: Option<&str>,
     ) -> Result<std::result::Result<OpenFile, Failure>> {
-        let address = self.registries.file(url)?;
-        let mut request = self.web().await?.get(address).header(ACCEPT_ENCODING, "identity");
-        if offset > 0 {
-            request = request.header(RANGE, format!("bytes={offset}-"));
-            if let Some(version) = version {
-                request = request.header(IF_RANGE, version);
-            }
-        }
-        Ok(match web::send(request, self.registries.proxies()).await {
+        let rest = (offset > 0).then_some((offset, version));
+        Ok(match self.request(asked, rest).await? {
             Ok(response) => web::opened(response, offset, codes::FILE_MISSING).await,
             Err(failure) => Err(failure),
         })
@@ -133,18 +145,27 @@ impl Seen {
         Self { pieces, writer, length: 0, version: None }
     }
 
-    /// Continues to read until the end, or until the connection breaks.
-    async fn take(&mut self, open: OpenFile, store: &ContentStore, progress: &dyn Progress) -> io::Result<()> {
+    /// Continues to read until the end, until the connection breaks, or until there are more bytes than a file has.
+    async fn take(
+        &mut self,
+        open: OpenFile,
+        store: &ContentStore,
+        progress: &dyn Progress,
+    ) -> std::result::Result<(), Failure> {
         let OpenFile { bytes: BlobBytes { resumed, mut stream }, total, version } = open;
         if !resumed && self.length > 0 {
             *self = Self::new(store);
         } else if self.length > 0 && self.version != version {
             self.version = None;
-            return Err(io::Error::other("the file changed between two requests"));
+            return Err(Failure::transient("the file changed between two requests"));
         }
         self.version = version;
-        while let Some(piece) = stream.try_next().await? {
+        let limit = total.unwrap_or(UNSIZED_BYTES);
+        while let Some(piece) = stream.try_next().await.map_err(Failure::transient)? {
             let length = piece.len() as u64;
+            if self.length.saturating_add(length) > limit {
+                return Err(Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit} bytes").into()));
+            }
             if !piece.is_empty() && self.pieces.send(piece).await.is_err() {
                 // The writer failed: its error follows when it is asked for what it has.
                 return Ok(());
@@ -153,7 +174,9 @@ impl Seen {
             progress.event(Event::Advanced { bytes: length });
         }
         match total {
-            Some(total) if total != self.length => Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(total) if total != self.length => {
+                Err(Failure::transient(io::Error::from(io::ErrorKind::UnexpectedEof)))
+            }
             _ => Ok(()),
         }
     }

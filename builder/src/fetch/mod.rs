@@ -1,11 +1,13 @@
 //! Fetching from registries and from servers of files: parallel, retried, resumed by Range inside a blob, verified into
 //! the content store.
 
+mod ask;
 mod blob;
 mod chart;
 mod client;
 mod credentials;
 mod file;
+mod headers;
 mod manifest;
 mod proxies;
 mod pull;
@@ -17,6 +19,7 @@ pub(crate) mod tests;
 mod token;
 mod web;
 
+pub(crate) use ask::{Asked, Of};
 pub use chart::fetch_chart;
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;

@@ -8,12 +8,13 @@ use landfall_media::MediaError;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
 
+use super::ask::{Asked, Of};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::error::{BuildError, Place, Result};
 use crate::files;
-use crate::lock::{ArtifactPin, Pin, Take};
+use crate::lock::{ArtifactPin, FilePin, Pin, Take};
 use crate::reference::Reference;
 
 /// Manifests, and blobs, that are fetched at the same time.
@@ -176,12 +177,19 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
         ArtifactPin::Files(pin) => Some(&pin.files),
     });
     let of_files = files.flatten().map(|file| Needed {
-        origin: Origin::File(&file.url),
+        origin: Origin::File(asked(file)),
         blob: Expected { digest: file.digest, size: file.size },
         place: &file.place,
     });
     let mut seen = HashSet::new();
     of_manifests.chain(of_files).filter(|needed| seen.insert(needed.blob.digest)).collect()
+}
+
+/// How a file is asked for: one of a hub at its commit.
+fn asked(file: &FilePin) -> Asked<'_> {
+    let FilePin { url, digest, size, commit, .. } = file;
+    let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
+    Asked { url, of: commit.as_ref().map_or(Of::Server, hub) }
 }
 
 async fn fetch_missing(
@@ -212,8 +220,9 @@ async fn fetch_missing(
 /// The digest of a file means little to a person, so the message names its address as well.
 fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     match (error, origin) {
-        (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(url)) => {
-            BuildError::new(codes::FETCH_MISMATCH, format!("{url} is not the file that the lock pins")).because(error)
+        (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(asked)) => {
+            let what = format!("{} is not the file that the lock pins", asked.url);
+            BuildError::new(codes::FETCH_MISMATCH, what).because(error)
         }
         (error, _) => error,
     }

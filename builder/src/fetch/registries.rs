@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use landfall_error_codes::codes;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
+use super::headers::{self, HeaderEntry, HostHeader};
 use super::proxies::Proxies;
 use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
@@ -22,6 +24,7 @@ pub struct Registries {
     mirrors: Vec<Mirror>,
     proxies: Option<Proxies>,
     authorities: Vec<Authority>,
+    headers: Vec<HostHeader>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,6 +38,9 @@ struct RegistriesDocument {
     /// Files of certificates in PEM, relative to this one, that are trusted beside those of the machine.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
+    /// Headers for servers of files and hubs.
+    #[serde(default)]
+    headers: Vec<HeaderEntry>,
 }
 
 /// A certificate that signs those of registries and servers.
@@ -95,7 +101,9 @@ impl Registries {
         let mirrors = mirrors.collect::<Result<_>>()?;
         let authorities = document.authorities.iter().enumerate().map(|(index, file)| authorities(path, index, file));
         let authorities = authorities.collect::<Result<Vec<_>>>()?.concat();
-        Ok(Self { mirrors, proxies: document.proxies, authorities })
+        let headers = document.headers.iter().enumerate().map(|(index, entry)| headers::read(path, index, entry));
+        let headers = headers.collect::<Result<_>>()?;
+        Ok(Self { mirrors, proxies: document.proxies, authorities, headers })
     }
 
     /// The same with these proxies, unless the file names some.
@@ -113,6 +121,12 @@ impl Registries {
     /// The authorities that may certify servers, beside those that this machine trusts.
     pub(super) fn authorities(&self) -> &[Authority] {
         &self.authorities
+    }
+
+    /// The headers that a host gets, which is written with its port unless that is the default. All of them are secrets.
+    pub(super) fn headers(&self, host: &str) -> HeaderMap {
+        let of_host = self.headers.iter().filter(|header| header.host == host);
+        of_host.map(|header| (header.name.clone(), header.value.clone())).collect()
     }
 
     /// Where repositories of an upstream host are.

@@ -14,7 +14,7 @@ use oci_client::{Reference as OciReference, RegistryOperation};
 
 use super::client::{BlobBytes, Client, Failure, Opened};
 use super::manifest::ACCEPTED;
-use super::registries::Endpoint;
+use super::registries::{Endpoint, Registries};
 use super::web::{self, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
@@ -38,6 +38,23 @@ impl Repository {
 
     fn digested(&self, digest: Sha256) -> OciReference {
         OciReference::with_digest(self.endpoint.registry.clone(), self.name.clone(), digest.to_string())
+    }
+}
+
+impl Registries {
+    /// Where upstream has the manifest of a tag, and where a mirror has it that is asked instead.
+    pub(crate) fn manifest_addresses(&self, reference: &Reference) -> (String, Option<String>) {
+        let address = |endpoint: Endpoint| {
+            let scheme = if endpoint.plain_http { "http" } else { "https" };
+            let name = format!("{}{}", endpoint.prefix, reference.repository);
+            let tag = reference.tag.as_deref().unwrap_or("latest");
+            let host = Repository { endpoint, name: name.clone() }.tagged(tag).resolve_registry().to_owned();
+            format!("{scheme}://{host}/v2/{name}/manifests/{tag}")
+        };
+        let upstream = address(Self::default().endpoint(&reference.host));
+        let asked = address(self.endpoint(&reference.host));
+        let mirror = (asked != upstream).then_some(asked);
+        (upstream, mirror)
     }
 }
 

@@ -25,8 +25,8 @@ const TOKEN_LIMIT_BYTES: usize = 1 << 20;
 
 /// Where a token is issued.
 #[derive(Debug, PartialEq, Eq)]
-struct Realm {
-    address: String,
+pub(super) struct Realm {
+    pub address: String,
     service: Option<String>,
 }
 
@@ -186,7 +186,7 @@ fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
 }
 
 /// The place of tokens that a refusal names.
-fn realm(headers: &HeaderMap) -> Option<Realm> {
+pub(super) fn realm(headers: &HeaderMap) -> Option<Realm> {
     let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let mut found = texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten();
     let bearer = found.find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use landfall_error_codes::{Code, codes};
-use reqwest::header::{CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
 use url::Url;
@@ -24,7 +24,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server that is silent for this long has dropped the connection.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
-const REDIRECTS: usize = 10;
+pub(super) const REDIRECTS: usize = 10;
 /// How much of the answer to a failed request is read for the reason.
 const REASON_LIMIT_BYTES: usize = 64 << 10;
 
@@ -57,6 +57,15 @@ impl OpenFile {
 
 /// The HTTP client, which follows only permitted redirects.
 pub(super) fn client(registries: &Registries) -> Result<reqwest::Client> {
+    client_that(redirect::Policy::custom(follow), registries)
+}
+
+/// The HTTP client of requests whose headers depend on the server: it follows no redirect by itself.
+pub(super) fn client_without_redirects(registries: &Registries) -> Result<reqwest::Client> {
+    client_that(redirect::Policy::none(), registries)
+}
+
+fn client_that(policy: redirect::Policy, registries: &Registries) -> Result<reqwest::Client> {
     let mut builder = registries.proxies().apply(reqwest::Client::builder())?;
     for authority in registries.authorities() {
         builder = builder.add_root_certificate(authority.certificate()?);
@@ -65,7 +74,7 @@ pub(super) fn client(registries: &Registries) -> Result<reqwest::Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .user_agent(USER_AGENT)
-        .redirect(redirect::Policy::custom(follow))
+        .redirect(policy)
         .build()
         .map_err(|error| BuildError::new(codes::FETCH_FAILED, "cannot speak HTTPS").because(error))
 }
@@ -166,7 +175,7 @@ pub(super) async fn read(
     if response.status() != StatusCode::OK {
         return Err(failure(response, missing).await);
     }
-    let too_long = || Failure::Final(codes::FETCH_MISMATCH, format!("more than {limit_bytes} bytes").into());
+    let too_long = || Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit_bytes} bytes").into());
     beginning(response, limit_bytes).await?.ok_or_else(too_long)
 }
 
@@ -198,8 +207,20 @@ fn range_total(headers: &HeaderMap, offset: u64) -> std::result::Result<u64, Fai
         .and_then(|(_, total)| total.parse().ok());
     total.ok_or_else(|| {
         let what = format!("the range `{}` where the bytes from {offset} on were asked for", text.escape_default());
-        Failure::Final(codes::FETCH_FAILED, what.into())
+        Failure::Final(codes::RANGE_WRONG, what.into())
     })
+}
+
+/// Where a redirect leads; nothing for an answer that is none. Without TLS it may lead only as [`may_lead`] says.
+pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>, Failure> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect);
+    let Some(location) = location else { return Ok(None) };
+    let from = response.url();
+    let to = location.to_str().ok().and_then(|text| from.join(text).ok());
+    let to =
+        to.ok_or_else(|| Failure::Final(codes::FETCH_FAILED, "it leads to something that is no address".into()))?;
+    if may_lead(from, &to) { Ok(Some(to)) } else { Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(to).into())) }
 }
 
 /// What a bad answer of a server means, with its reason.

@@ -12,7 +12,7 @@ use super::TITLE;
 use super::archive::{self, Limits};
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedArtifact;
-use crate::lock::{FilePin, FilesPin, Pin, Take};
+use crate::lock::{FilePin, FilesPin, Form, Pin, Take};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const FILES: &str = "application/vnd.landfall.files.v1";
@@ -20,26 +20,40 @@ const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_BYTES: &[u8] = b"{}";
 
+/// CNCF `ModelPack`: the type of a model, and the media types of what it holds.
+const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
+const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
+const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1.raw";
+const WEIGHTS_CONFIGURATION: &str = "application/vnd.cncf.model.weight.config.v1.raw";
+const DOCUMENTATION: &str = "application/vnd.cncf.model.doc.v1.raw";
+
+/// CNCF `ModelPack`: where a layer's file belongs.
+const FILE_PATH: &str = "org.cncf.model.filepath";
+
 /// Where a layer comes from: the address of upstream's file, its digest, and the member of it where it is an archive.
 const SOURCE: &str = "dev.landfall.source";
 const SOURCE_DIGEST: &str = "dev.landfall.source.digest";
 const SOURCE_MEMBER: &str = "dev.landfall.source.member";
 
-/// Composes an artifact whose files are in the store. On return its manifest, its configuration, which is empty, and the
+/// Composes an artifact whose files are in the store. On return its manifest, its configuration and the
 /// members of its archives are in the store as well, and on the disk.
 pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) -> Result<FetchedArtifact> {
     let phase = format!("composing {}", pin.reference);
     progress.event(Event::PhaseStarted { phase, total_bytes: None });
     let mut layers = Vec::new();
     for file in &pin.files {
-        layers.extend(taken(store, file).map_err(|error| error.within(file.place.clone()))?);
+        layers.extend(taken(store, file, pin.form).map_err(|error| error.within(file.place.clone()))?);
     }
-    let config = store.ingest_bytes(EMPTY_BYTES)?;
+    let (artifact_type, config_type, config) = match pin.form {
+        Form::Files => (FILES, EMPTY, EMPTY_BYTES.to_vec()),
+        Form::Model => (MODEL, MODEL_CONFIGURATION, configuration(pin, &layers)?),
+    };
+    let config = store.ingest_bytes(&config)?;
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "artifactType": FILES,
-        "config": { "mediaType": EMPTY, "digest": config.sha256, "size": config.size },
+        "artifactType": artifact_type,
+        "config": { "mediaType": config_type, "digest": config.sha256, "size": config.size },
         "layers": layers,
     });
     let bytes = to_canonical(&pin.reference.to_string(), &manifest)?;
@@ -61,12 +75,43 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
     })
 }
 
+/// The configuration of a model: its name and license, and what its layers are.
+fn configuration(pin: &FilesPin, layers: &[Value]) -> Result<Vec<u8>> {
+    let mut descriptor = json!({ "name": pin.reference.repository });
+    if let Some(license) = &pin.license {
+        descriptor["licenses"] = json!([license]);
+    }
+    if let Some(commit) = pin.files.iter().find_map(|file| file.commit.as_ref()) {
+        descriptor["revision"] = json!(commit.as_str());
+    }
+    let digests: Vec<_> = layers.iter().map(|layer| &layer["digest"]).collect();
+    let document = json!({
+        "descriptor": descriptor,
+        "config": {},
+        "modelfs": { "type": "layers", "diffIds": digests },
+    });
+    Ok(to_canonical(&pin.reference.to_string(), &document)?)
+}
+
+/// The media type of a model's file, by its name.
+fn model_type(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    if ends(&[".safetensors", ".gguf", ".bin", ".pt", ".pth", ".onnx", ".onnx_data", ".h5", ".msgpack"]) {
+        WEIGHTS
+    } else if ends(&[".md", ".pdf"]) || ["license", "notice"].iter().any(|word| name.starts_with(word)) {
+        DOCUMENTATION
+    } else {
+        WEIGHTS_CONFIGURATION
+    }
+}
+
 /// The layers that one file gives, in the order of its members' names.
-fn taken(store: &ContentStore, file: &FilePin) -> Result<Vec<Value>> {
+fn taken(store: &ContentStore, file: &FilePin, form: Form) -> Result<Vec<Value>> {
     let members = match &file.take {
         Take::Whole(path) => {
             let blob = Expected { digest: file.digest, size: file.size };
-            return Ok(vec![layer(file, path, None, blob)]);
+            return Ok(vec![layer(file, form, path, None, blob)]);
         }
         Take::Members(compression, members) => (*compression, members),
     };
@@ -74,14 +119,21 @@ fn taken(store: &ContentStore, file: &FilePin) -> Result<Vec<Value>> {
     let wanted: Vec<&str> = members.keys().map(String::as_str).collect();
     let name = file.url.to_string();
     let found = archive::members(store, &name, file.digest, compression, &wanted, Limits::default())?;
-    let layers = members.iter().filter_map(|(member, path)| Some(layer(file, path, Some(member), *found.get(member)?)));
-    Ok(layers.collect())
+    let taken = |(member, path): (&String, &String)| {
+        let blob = *found.get(member)?;
+        Some(layer(file, form, path, Some(member), blob))
+    };
+    Ok(members.iter().filter_map(taken).collect())
 }
 
-fn layer(file: &FilePin, path: &str, member: Option<&str>, blob: Expected) -> Value {
-    let mut annotations = json!({ TITLE: path, SOURCE: file.url.to_string(), SOURCE_DIGEST: file.digest });
+fn layer(file: &FilePin, form: Form, path: &str, member: Option<&str>, blob: Expected) -> Value {
+    let (name, media_type) = match form {
+        Form::Files => (TITLE, FILE),
+        Form::Model => (FILE_PATH, model_type(path)),
+    };
+    let mut annotations = json!({ name: path, SOURCE: file.url.to_string(), SOURCE_DIGEST: file.digest });
     if let Some(member) = member {
         annotations[SOURCE_MEMBER] = json!(member);
     }
-    json!({ "mediaType": FILE, "digest": blob.digest, "size": blob.size, "annotations": annotations })
+    json!({ "mediaType": media_type, "digest": blob.digest, "size": blob.size, "annotations": annotations })
 }

@@ -11,7 +11,7 @@ use super::resolve::{Asking, Moved, Outcome};
 use super::{ArchiveFields, ArchiveOrigin, LockEntry, resolved_from};
 use crate::charts::{self, ChartIndex};
 use crate::error::{BuildError, Result};
-use crate::fetch::Measured;
+use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
@@ -68,14 +68,17 @@ impl Asking<'_> {
         let index_url: FileUrl = format!("{address}/index.yaml")
             .parse()
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-        let bytes = self.client.document(&index_url, ChartIndex::LIMIT_BYTES, self.progress).await?;
+        let bytes = self.client.document(Asked::file(&index_url), ChartIndex::LIMIT_BYTES, self.progress).await?;
         let index = ChartIndex::read(&index_url, &bytes)?;
         let (name, version) = name_and_version(reference);
         let offer = index.offer(address, &name, &version)?;
         let confirmed = resolved_from(&fields.resolved) == Some(&fields.name(&entry.reference.value));
         if let (true, true, Some(pinned)) = (confirmed, fields.unresolved().is_empty(), fields.digest.value.known()) {
             return Ok(Err(match offer.digest.filter(|now| now != pinned) {
-                Some(now) => Outcome::Moved(Moved { reference: reference.to_string(), pinned: *pinned, now }),
+                Some(now) => {
+                    let (pinned, now) = (pinned.to_string(), now.to_string());
+                    Outcome::Moved(Moved { reference: reference.to_string(), pinned, now })
+                }
                 None => Outcome::Holds,
             }));
         }

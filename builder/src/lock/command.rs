@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
 use super::{Content, List, Lock};
-use crate::definition;
+use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Client;
-use crate::options::LockOptions;
+use crate::options::{LockOptions, SourceOptions};
 use crate::render::{Program, Renderer, Tool};
 
 /// What `landfall lock` did.
@@ -26,7 +26,7 @@ pub struct LockReport {
     pub lock: PathBuf,
     /// Manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
-    /// Entries whose tags have moved since they were resolved; the lock keeps what it pins.
+    /// Entries whose tags or revisions have moved since they were resolved; the lock keeps what it pins.
     pub moved: Vec<Moved>,
     /// The kubectl that renders, as the lock records it now.
     pub renderer: Renderer,
@@ -36,10 +36,19 @@ pub struct LockReport {
     pub entries: usize,
 }
 
+/// Where the lock of a release is; the release is read for it, and refused if it is wrong by itself.
+pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
+    Ok(path_of(source, &definition::read(&source.release)?))
+}
+
+fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
+    source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
+}
+
 /// Resolves the lock of a release. What could be resolved is written even where the rest could not.
 pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
     let definition = definition::read(&options.source.release)?;
-    let path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
+    let path = path_of(&options.source, &definition);
     let lock = Lock::read(&path)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
@@ -61,7 +70,7 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
     }
     let inputs = |content: &Content| match content {
-        Content::Manifest(_) | Content::Archive(_) => 1,
+        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) => 1,
         Content::Files(files) => files.len(),
     };
     let lists = List::ALL.into_iter().flat_map(|list| lock.list(list));

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::archive;
+use super::hub::{self, WrittenHub};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
     RendererFields, Take,
@@ -66,6 +67,8 @@ struct WrittenEntry {
     #[serde(default)]
     url: Option<Spanned<Field<String>>>,
     #[serde(default)]
+    hub: Option<WrittenHub>,
+    #[serde(default)]
     license: Option<String>,
     #[serde(default)]
     recipe: Option<String>,
@@ -88,7 +91,7 @@ struct WrittenFile {
 /// Reads a document strictly.
 pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
-    let mut checked = Checked { path, urls: HashSet::new() };
+    let mut checked = Checked { path, text, urls: HashSet::new() };
     Ok(LockDocument {
         assembled: written.assembled,
         platform: written.platform,
@@ -108,6 +111,7 @@ impl From<WrittenRenderer> for RendererFields {
 
 struct Checked<'a> {
     path: &'a Path,
+    text: &'a str,
     /// Addresses that were seen.
     urls: HashSet<String>,
 }
@@ -143,10 +147,22 @@ impl Checked<'_> {
         };
         reference(&written.reference.value, &refuse)?;
         let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), &refuse)?;
-        let WrittenEntry { reference, resolved, index, digest, media_type, size, files, license, recipe, url, .. } =
-            written;
+        let WrittenEntry {
+            reference, resolved, index, digest, media_type, size, files, hub, license, recipe, url, ..
+        } = written;
         let missing = |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
-        let content = if let Some(origin) = origin {
+        let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
+        let content = if let Some(hub) = hub {
+            if list != List::Artifacts {
+                return Err(refuse("hub", format!("no {} comes from a hub; only artifacts do", list.noun())));
+            }
+            if pinned.contains(&true) || files.is_some() || origin.is_some() {
+                let what =
+                    "an entry of a hub has neither `files` of its own nor the digest of a manifest or an archive";
+                return Err(refuse("hub", what.to_owned()));
+            }
+            Content::Hub(Box::new(hub::read(hub, self.text, &refuse)?))
+        } else if let Some(origin) = origin {
             if files.is_some() || media_type.is_some() || index.is_some() {
                 let what = "an archive has neither `files` nor the `index` and `mediaType` of a manifest";
                 return Err(refuse("digest", what.to_owned()));
@@ -159,7 +175,6 @@ impl Checked<'_> {
                 size: size.ok_or_else(|| missing("size"))?,
             }))
         } else if let Some(files) = files {
-            let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
             if pinned.contains(&true) {
                 let what = "an entry names either files, or the digest, mediaType and size of a manifest";
                 return Err(refuse("files", what.to_owned()));

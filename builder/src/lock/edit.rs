@@ -21,6 +21,11 @@ impl Replacement {
         let length = usize::try_from(span.byte_len()?).ok()?;
         Some(Self { from, to: from + length, value: value.into() })
     }
+
+    /// Puts `value` in place of these bytes of the text.
+    pub fn between(from: usize, to: usize, value: String) -> Self {
+        Self { from, to, value }
+    }
 }
 
 /// New fields after an existing one, in the style in which that one is written; none where its place is not known.

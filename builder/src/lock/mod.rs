@@ -2,11 +2,15 @@
 
 mod archive;
 mod charts;
+mod check;
 mod command;
 mod document;
 mod edit;
 mod field;
+mod hub;
+mod models;
 mod pin;
+mod requests;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -18,10 +22,15 @@ use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
 pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
+pub use check::{LockCheck, check};
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
-pub use pin::{ArtifactPin, FilePin, FilesPin, Pin, Take};
+pub use hub::HubFields;
+pub use pin::{ArtifactPin, FilePin, FilesPin, Form, Pin, Take};
+pub use requests::{LockRequest, LockRequests, RequestKind, requests};
 pub use resolve::Moved;
+#[cfg(test)]
+pub use resolve::{Resolution, resolve};
 
 use crate::definition;
 use crate::error::{BuildError, Place, Result};
@@ -106,6 +115,8 @@ pub enum Content {
     Files(Vec<LockedFile>),
     /// An archive of a chart, from a repository of charts or a folder of this machine. Only for charts.
     Archive(Box<ArchiveFields>),
+    /// Files of a repository on a hub; the manifest is made here. Only for artifacts.
+    Hub(Box<HubFields>),
 }
 
 /// What the digest beside it was resolved from; another name since then makes that digest stale.
@@ -185,7 +196,7 @@ impl LockEntry {
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) | Content::Archive(_) => None,
+            Content::Files(_) | Content::Archive(_) | Content::Hub(_) => None,
         }
     }
 
@@ -218,6 +229,11 @@ impl LockEntry {
                 let stale = (from != Some(&name)).then(|| text(self.reference.referenced.line(), &name, from));
                 stale.into_iter().collect()
             }
+            Content::Hub(hub) => {
+                let from = hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
+                let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
+                stale.into_iter().collect()
+            }
         }
     }
 
@@ -235,6 +251,10 @@ impl LockEntry {
             Content::Archive(archive) => {
                 let line = self.reference.referenced.line();
                 open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
+            }
+            Content::Hub(hub) => {
+                let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
+                open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
             }
         }
     }
@@ -300,6 +320,11 @@ impl Lock {
         Ok(Self { path: path.to_owned(), document: document::read(path, &text)?, text })
     }
 
+    /// The text that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The entries of a list.
     pub fn list(&self, list: List) -> &[LockEntry] {
         match list {
@@ -309,7 +334,7 @@ impl Lock {
         }
     }
 
-    /// What an entry of this lock pins, unless a field is unresolved or it is composed of files.
+    /// What an entry of this lock pins, unless a field is unresolved or its manifest is made here.
     pub fn pin(&self, list: List, entry: &LockEntry) -> Option<Pin> {
         let Content::Manifest(fields) = &entry.content else { return None };
         Some(Pin {
@@ -324,26 +349,32 @@ impl Lock {
 
     /// What an entry of the artifacts pins, unless a field is unresolved.
     pub fn artifact_pin(&self, entry: &LockEntry) -> Option<ArtifactPin> {
-        let Content::Files(files) = &entry.content else {
-            return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
-        };
         let place = self.place(List::Artifacts, entry)?;
-        let pins = files.iter().enumerate().map(|(number, file)| {
-            let field = format!("{}.files[{number}]", place.field.as_deref().unwrap_or_default());
-            Some(FilePin {
-                url: file.url.clone(),
-                digest: *file.digest.value.known()?,
-                size: *file.size.value.known()?,
-                take: file.take.clone(),
-                place: Place::field(&self.path, file.line(), field),
-            })
-        });
-        Some(ArtifactPin::Files(FilesPin {
-            reference: entry.parsed()?,
-            files: pins.collect::<Option<_>>()?,
-            license: entry.license.clone(),
-            place,
-        }))
+        let name = place.field.clone().unwrap_or_default();
+        let (files, license) = match &entry.content {
+            Content::Files(files) => {
+                let pins = files.iter().enumerate().map(|(number, file)| self.file_pin(&name, number, file));
+                (pins.collect::<Option<_>>()?, None)
+            }
+            Content::Hub(hub) => (hub.pins(self, &name)?, hub.pinned.as_ref()?.license.clone()),
+            Content::Manifest(_) | Content::Archive(_) => {
+                return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
+            }
+        };
+        // What a person wrote is meant, whatever the model card says.
+        let license = entry.license.clone().or(license);
+        Some(ArtifactPin::Files(FilesPin { reference: entry.parsed()?, files, form: Form::Files, license, place }))
+    }
+
+    fn file_pin(&self, entry: &str, number: usize, file: &LockedFile) -> Option<FilePin> {
+        Some(FilePin {
+            url: file.url.clone(),
+            digest: *file.digest.value.known()?,
+            size: *file.size.value.known()?,
+            take: file.take.clone(),
+            commit: None,
+            place: Place::field(&self.path, file.line(), format!("{entry}.files[{number}]")),
+        })
     }
 
     /// Line of an entry, or of a file of one, by its field: `images[2]`, `artifacts[0].files[1]`.
@@ -356,7 +387,7 @@ impl Lock {
         match (file, &entry.content) {
             (None, _) => Some(entry.reference.referenced.line()),
             (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
-            (Some(_), Content::Manifest(_) | Content::Archive(_)) => None,
+            (Some(_), Content::Manifest(_) | Content::Archive(_) | Content::Hub(_)) => None,
         }
     }
 

@@ -7,6 +7,7 @@ use landfall_bundle_spec::Sha256;
 use crate::compression::Compression;
 use crate::error::Place;
 use crate::file_url::FileUrl;
+use crate::hub::Commit;
 use crate::reference::Reference;
 
 /// What the lock pins of one manifest.
@@ -60,10 +61,21 @@ pub struct FilesPin {
     pub reference: Reference,
     /// The files, in the order of the lock.
     pub files: Vec<FilePin>,
+    /// The form of its manifest.
+    pub form: Form,
     /// License of what is inside, where the lock says so.
     pub license: Option<String>,
     /// Where the lock says all this.
     pub place: Place,
+}
+
+/// The form of a manifest that is made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Files, whatever they are.
+    Files,
+    /// A model, as CNCF `ModelPack` has it.
+    Model,
 }
 
 /// One file as upstream publishes it.
@@ -77,6 +89,8 @@ pub struct FilePin {
     pub size: u64,
     /// What is taken of it.
     pub take: Take,
+    /// The commit of a hub's repository that its address names.
+    pub commit: Option<Commit>,
     /// Where the lock says all this.
     pub place: Place,
 }

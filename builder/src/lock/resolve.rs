@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::edit::{self, Replacement};
-use super::{ArchiveFields, Content, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from};
+use super::{
+    ArchiveFields, Content, HubFields, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from,
+};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
 use crate::reference::Reference;
@@ -36,12 +38,10 @@ struct Found {
 pub struct Moved {
     /// The reference.
     pub reference: String,
-    /// The manifest that the lock pins.
-    #[schemars(with = "String")]
-    pub pinned: Sha256,
-    /// The manifest or index that the tag names now.
-    #[schemars(with = "String")]
-    pub now: Sha256,
+    /// The digest, or the commit of a repository of models, that the lock pins.
+    pub pinned: String,
+    /// The one that the tag or revision names now.
+    pub now: String,
 }
 
 /// The result of resolving a lock.
@@ -67,10 +67,11 @@ pub(super) enum Outcome {
 
 /// One thing that is asked for.
 #[derive(Clone, Copy)]
-enum Asked<'a> {
+pub(super) enum Asked<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
     File(&'a LockedFile),
     Archive(&'a LockEntry, &'a ArchiveFields),
+    Hub(&'a LockEntry, &'a HubFields),
 }
 
 /// Who is asked, and where the answers are kept.
@@ -100,6 +101,7 @@ pub async fn resolve(
                 Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await,
                 Asked::File(file) => asking.measure(file).await,
                 Asked::Archive(entry, archive) => asking.archive(entry, archive).await,
+                Asked::Hub(entry, hub) => asking.hub(entry, hub).await,
             };
             // Names the entry that an error is about; the cause stays.
             found.map_err(|error| error.within(place))
@@ -144,7 +146,7 @@ fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<R
 }
 
 /// Every manifest, and every file that is not known to be what its address names, with its place.
-fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
+pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
     let mut asked = Vec::new();
     for list in List::ALL {
         for (number, entry) in lock.list(list).iter().enumerate() {
@@ -157,6 +159,10 @@ fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
                 Content::Archive(archive) => {
                     let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
                     asked.push((place, Asked::Archive(entry, archive)));
+                }
+                Content::Hub(hub) => {
+                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
+                    asked.push((place, Asked::Hub(entry, hub)));
                 }
                 Content::Files(files) => {
                     let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
@@ -203,7 +209,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn manifest(self, entry: &LockEntry, fields: &ManifestFields) -> Result<Outcome> {
+    pub(super) async fn manifest(self, entry: &LockEntry, fields: &ManifestFields) -> Result<Outcome> {
         let reference: Reference = entry
             .reference
             .value
@@ -215,7 +221,8 @@ impl Asking<'_> {
         let named = self.named(&reference, &tagged)?;
         let pinned = fields.digest.value.known().copied();
         if let Some(pinned) = pinned.filter(|pinned| confirmed && *pinned != named) {
-            return Ok(Outcome::Moved(Moved { reference: reference.to_string(), pinned, now: tagged.digest }));
+            let (pinned, now) = (pinned.to_string(), tagged.digest.to_string());
+            return Ok(Outcome::Moved(Moved { reference: reference.to_string(), pinned, now }));
         }
         if confirmed && fields.unresolved().is_empty() && fields.index.is_some() {
             return Ok(Outcome::Holds);

@@ -199,7 +199,8 @@ async fn a_tag_that_moved_is_reported_and_the_pin_stays() {
     let moved = locked(&registry, "2", Some("2"), first);
     let resolution = resolved(&moved, &client).await;
     assert_eq!(resolution.moved.len(), 1);
-    assert_eq!((resolution.moved[0].pinned, resolution.moved[0].now), (first, second));
+    let moved = &resolution.moved[0];
+    assert_eq!((&moved.pinned, &moved.now), (&first.to_string(), &second.to_string()));
     assert_eq!(lock(&resolution.text).expect("good").document.images[0].digest(), Some(first));
 }
 

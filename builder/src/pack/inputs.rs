@@ -7,7 +7,7 @@ use landfall_release_document::{ArtifactKind, NodeImage};
 
 use crate::definition::{Definition, role_name};
 use crate::error::{BuildError, Place, Result};
-use crate::lock::{ArtifactPin, Content, List, Lock, LockEntry, Pin};
+use crate::lock::{ArtifactPin, FilesPin, Form, List, Lock, LockEntry, Pin};
 use crate::own_image;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
@@ -53,11 +53,11 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
             images.push(entry);
         }
     }
-    let all: Vec<_> = images.iter().chain(&artifacts).copied().collect();
+    let all: Vec<_> = images.iter().copied().chain(artifacts.iter().map(|(_, entry)| *entry)).collect();
     lock.check_resolved(&all)?;
     let images = images.iter().filter_map(|entry| lock.pin(List::Images, entry));
     let images = images.chain(own.cloned()).collect();
-    let artifacts = artifacts.iter().filter_map(|entry| lock.artifact_pin(entry)).collect();
+    let artifacts = artifacts.into_iter().filter_map(|(kind, entry)| artifact(lock, kind, entry)).collect();
     let written = written
         .into_iter()
         .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
@@ -89,19 +89,26 @@ fn roles<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<Roles<'a>>> 
         .collect()
 }
 
-fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<&'a LockEntry>> {
+fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<(ArtifactKind, &'a LockEntry)>> {
     let artifacts = definition.release.artifacts.iter().enumerate();
     artifacts
         .map(|(index, artifact)| {
             let place = definition.place(&artifact.reference, format!("artifacts[{index}].reference"));
-            let entry = lock.find(List::Artifacts, &parse(&artifact.reference.value, &place)?, place.clone())?;
-            if artifact.kind == ArtifactKind::Model && matches!(entry.content, Content::Files(_)) {
-                let what = "the lock composes it of files, but a model is a ModelPack artifact of a registry";
-                return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
-            }
-            Ok(entry)
+            let entry = lock.find(List::Artifacts, &parse(&artifact.reference.value, &place)?, place)?;
+            Ok((artifact.kind, entry))
         })
         .collect()
+}
+
+/// What the lock pins of an artifact, in the form of its kind.
+fn artifact(lock: &Lock, kind: ArtifactKind, entry: &LockEntry) -> Option<ArtifactPin> {
+    let pin = lock.artifact_pin(entry)?;
+    Some(match pin {
+        ArtifactPin::Files(pin) if kind == ArtifactKind::Model => {
+            ArtifactPin::Files(FilesPin { form: Form::Model, ..pin })
+        }
+        pin => pin,
+    })
 }
 
 /// What manifests name.

@@ -27,7 +27,12 @@ pub(super) fn render(
         let what = format!("the folder {} has no kustomization.yaml", folder.display());
         return Err(BuildError::at(codes::MANIFEST_INVALID, place, what));
     };
-    let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(&kustomization), what);
+    render_folder(kubectl, folder, &kustomization)
+}
+
+/// Renders a folder with this kustomization to its objects.
+pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Path) -> Result<Vec<Value>> {
+    let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(kustomization), what);
     bases::check(folder)?;
     let output = kubectl
         .command()
@@ -42,7 +47,8 @@ pub(super) fn render(
     parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))
 }
 
-pub(super) fn kustomization(folder: &Path) -> Option<PathBuf> {
+/// The kustomization of a folder.
+pub(crate) fn kustomization(folder: &Path) -> Option<PathBuf> {
     NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
@@ -64,7 +70,7 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// The objects of rendered YAML.
-pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub use checks::served_kinds;
+pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
 pub use images::{bind, usages};
+pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
 pub use scan::scan;
 pub use values::{check as check_values, check_editable, site_schema};

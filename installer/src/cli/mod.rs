@@ -32,7 +32,7 @@ pub(crate) use license::{
 };
 pub(crate) use look::{ConsoleArguments, KubectlArguments, LogsArguments, ProveArguments, with_kubectl_apart};
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
-pub(crate) use release::{BuildArguments, LockArguments, SourceArguments};
+pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
     ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
     RollbackData, UninstallArguments, UpgradeArguments, edits,
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     /// Issue licenses, and see what this site's license allows; what runs never depends on it.
     #[command(subcommand)]
     License(LicenseCommand),
+    /// Begin a release: write its folder from manifests and charts, with what a person has to fill in marked.
+    Init(InitArguments),
     /// Resolve what a release names against its registries, and pin it in the lock.
     Lock(LockArguments),
     /// Fetch, render and pack a release into one signed bundle.

@@ -16,6 +16,28 @@ pub(crate) struct SourceArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// A folder with a kustomization or with manifests, a chart's folder or archive, or a folder of such folders.
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// The folder of the release, which must not exist or be empty.
+    #[arg(long)]
+    pub(crate) output: PathBuf,
+    /// Name of the release, instead of that of the folder.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A lock whose entries are taken over, where it has what the release needs.
+    #[arg(long)]
+    pub(crate) lock: Option<PathBuf>,
+    /// The kubectl that renders manifests.
+    #[arg(long, default_value = "kubectl")]
+    pub(crate) kubectl: PathBuf,
+    /// The Helm that renders charts.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LockArguments {
     /// Folder with `release.yaml`.
     pub(crate) release: PathBuf,
@@ -24,6 +46,12 @@ pub(crate) struct LockArguments {
     /// File that receives the lock, instead of the one it was read from.
     #[arg(long)]
     pub(crate) output: Option<PathBuf>,
+    /// Print every address that would be asked; ask none, and write nothing.
+    #[arg(long, conflicts_with_all = ["output", "check"])]
+    pub(crate) dry_run: bool,
+    /// Report what is unresolved, stale, moved or withdrawn; write nothing.
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) check: bool,
     /// The vendor's content store, which keeps the files that are fetched for their digests.
     #[arg(long, env = "LANDFALL_STORE")]
     pub(crate) store: Option<PathBuf>,

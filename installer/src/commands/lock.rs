@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use landfall_builder::{LockOptions, LockReport, SourceOptions};
+use landfall_builder::{LockCheck, LockOptions, LockReport, LockRequests, SourceOptions};
 use landfall_error_codes::codes;
 
 use crate::cli::{LockArguments, SourceArguments};
@@ -15,15 +15,33 @@ impl Document for LockReport {
     const KIND: &'static str = "lock";
 }
 
-/// Resolves a lock.
+impl Document for LockRequests {
+    const KIND: &'static str = "lockRequests";
+}
+
+impl Document for LockCheck {
+    const KIND: &'static str = "lockCheck";
+}
+
+/// Resolves a lock, checks it, or lists what it would ask.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
-    let options = LockOptions {
-        source: source(arguments.release, arguments.source),
-        store: arguments.store.map_or_else(default_store, Ok)?,
-        kubectl: arguments.kubectl,
-        helm: arguments.helm,
-        output: arguments.output,
-    };
+    let source = source(arguments.release, arguments.source);
+    if arguments.dry_run {
+        let requests = landfall_builder::lock_requests(&source)?;
+        printer.report(&requests, requests_text);
+        return Ok(());
+    }
+    let store = arguments.store.map_or_else(default_store, Ok)?;
+    if arguments.check {
+        let check = landfall_builder::lock_check(&source, &store, &Drawn::new(printer))?;
+        printer.report(&check, |check| {
+            let LockCheck { lock, asked } = check;
+            format!("{}: everything is resolved and still what upstream has ({asked} asked)", lock.display())
+        });
+        return Ok(());
+    }
+    let options =
+        LockOptions { source, store, kubectl: arguments.kubectl, helm: arguments.helm, output: arguments.output };
     let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
     printer.report(&report, text);
     Ok(())
@@ -42,6 +60,16 @@ fn text(report: &LockReport) -> String {
     });
     lines.extend(moved);
     lines.join("\n")
+}
+
+fn requests_text(found: &LockRequests) -> String {
+    let lines = found.requests.iter().map(|request| match &request.mirror {
+        Some(mirror) => format!("{} by way of {mirror}", request.upstream),
+        None => request.upstream.clone(),
+    });
+    let lines: Vec<_> = lines.collect();
+    let count = lines.len();
+    format!("{}\n{}: {count} addresses would be asked, and none was", lines.join("\n"), found.lock.display())
 }
 
 /// Where the vendor's content store is unless an option names another folder.

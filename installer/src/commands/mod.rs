@@ -10,6 +10,7 @@ mod console;
 mod diff;
 mod errors;
 mod facts;
+mod init;
 mod inspect;
 mod install;
 mod key;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Key(command) => key::run(command, printer),
         Command::Trust(command) => trust::run(command, printer),
         Command::License(command) => license::run(command, printer),
+        Command::Init(arguments) => init::run(arguments, printer),
         Command::Lock(arguments) => lock::run(arguments, printer),
         Command::Build(arguments) => build::run(arguments, printer),
         Command::Inspect(arguments) => inspect::run(&arguments, printer),

@@ -1,6 +1,6 @@
 //! `landfall schemas`: docs/schemas, the JSON Schemas of everything that commands print with `--json`.
 
-use landfall_builder::LockReport;
+use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests};
 use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
@@ -65,7 +65,10 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
         schema_of::<NewKey>(),
+        schema_of::<InitReport>(),
         schema_of::<LockReport>(),
+        schema_of::<LockRequests>(),
+        schema_of::<LockCheck>(),
         schema_of::<LicenseReport>(),
         schema_of::<license::inspect::Inspection>(),
         schema_of::<license::issue::Issued>(),

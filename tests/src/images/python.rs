@@ -83,7 +83,7 @@ fn model(workshop: &Workshop) -> Result<Published> {
     });
     let configuration = Blob::text(MODEL_CONFIGURATION, configuration.to_string().into_bytes());
     // Upstream numbers no releases of the model; the tag is the version of the package the files come from.
-    let reference = format!("docker.io/sentence-transformers/all-minilm-l6-v2:{package}");
+    let reference = format!("huggingface.co/sentence-transformers/all-minilm-l6-v2:{package}");
     Ok(artifact("model", reference, MODEL, Some(configuration), layers))
 }
 

@@ -3,7 +3,7 @@ use landfall_bundle_spec::Sha256;
 use super::*;
 use crate::Place;
 use crate::file_url::FileUrl;
-use crate::lock::{ArtifactPin, FilePin, FilesPin, Take};
+use crate::lock::{ArtifactPin, FilePin, FilesPin, Form, Take};
 
 fn url(text: &str) -> FileUrl {
     text.parse().expect("address")
@@ -15,9 +15,9 @@ fn measured(bytes: &[u8]) -> Measured {
 
 fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
     let place = Place::field(std::path::Path::new("images.lock"), 7, "artifacts[0].files[0]");
-    let file = FilePin { url, digest, size, take: Take::Whole("kubelet".into()), place: place.clone() };
+    let file = FilePin { url, digest, size, take: Take::Whole("kubelet".into()), commit: None, place: place.clone() };
     let reference = "dl.example/node:1".parse().expect("reference");
-    ArtifactPin::Files(FilesPin { reference, files: vec![file], license: None, place })
+    ArtifactPin::Files(FilesPin { reference, files: vec![file], form: Form::Files, license: None, place })
 }
 
 /// Measures into a store of its own.

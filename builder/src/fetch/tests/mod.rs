@@ -2,6 +2,8 @@
 //! itself is proved against CNCF distribution in the tests crate.
 
 mod files;
+mod hub;
+pub(crate) mod hub_server;
 mod parallel;
 mod plain;
 mod reaching;

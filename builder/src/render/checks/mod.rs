@@ -11,6 +11,8 @@ mod pods;
 mod tests;
 
 pub use kinds::served as served_kinds;
+use landfall_release_document::PodSecurity;
+pub(crate) use pod_references::Wanted;
 use serde_json::Value;
 
 use super::Rendered;
@@ -36,6 +38,24 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the pods of these objects name and that must exist beside them: Secrets, `ConfigMap`s, claims, service accounts.
+pub(crate) fn wanted(objects: &[Value]) -> Vec<Wanted> {
+    objects.iter().filter_map(pods::of).flat_map(|pod| pod_references::wanted(&pod)).collect()
+}
+
+/// The strictest level of Pod Security that allows the pods of a component.
+pub(crate) fn lowest_pod_security(definition: &Definition, component: &Rendered) -> PodSecurity {
+    let allows = |level: PodSecurity| {
+        let mut definition = definition.clone();
+        definition.release.components[component.index].pod_security = level;
+        component.objects.iter().all(|object| {
+            pods::of(object).is_none_or(|pod| pod_security::check(&definition, component, object, &pod).is_ok())
+        })
+    };
+    let levels = [PodSecurity::Restricted, PodSecurity::Baseline];
+    levels.into_iter().find(|level| allows(*level)).unwrap_or(PodSecurity::Privileged)
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

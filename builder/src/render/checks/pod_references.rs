@@ -119,6 +119,27 @@ impl Namespace<'_> {
     }
 }
 
+/// One thing that a pod names, apart from the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub kind: &'static str,
+    pub name: String,
+    /// The key of it that is used.
+    pub key: Option<String>,
+}
+
+/// Everything that a pod names, apart from claims that are made for it and what every namespace has.
+pub(crate) fn wanted(pod: &Pod<'_>) -> Vec<Wanted> {
+    let is_made = |named: &Named<'_>| {
+        EVERYWHERE.contains(&(named.kind, named.name))
+            || (named.kind == "PersistentVolumeClaim" && pod.claims.contains(&named.name))
+    };
+    let named = named(pod).into_iter().filter(|named| !is_made(named));
+    named
+        .map(|Named { kind, name, key, .. }| Wanted { kind, name: name.to_owned(), key: key.map(str::to_owned) })
+        .collect()
+}
+
 /// Everything that a pod names and that must exist.
 fn named<'a>(pod: &'a Pod<'_>) -> Vec<Named<'a>> {
     let mut found = Vec::new();

@@ -1,0 +1,192 @@
+//! One request for a file, through all redirects: who sees which header, and what a hub says about what it sends.
+//!
+//! Threats: a redirect may lead to a server that must not see a token, or a header with a secret; a hub may serve another commit than
+//! was asked for, or name another place for its token. Secrets are sent to the server that was named, and to no other one.
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use reqwest::Response;
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
+use url::Url;
+
+use super::client::{Client, Failure};
+use super::credentials::Credentials;
+use super::registries::is_loopback;
+use super::{token, web};
+use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
+use crate::hub::Commit;
+
+/// The hub whose token `HF_TOKEN` is: no other host gets it.
+const TOKEN_HOST: &str = "huggingface.co";
+
+/// What a hub says about a file before its bytes come, wherever these are.
+const COMMIT: &str = "x-repo-commit";
+const LINKED_TAG: &str = "x-linked-etag";
+const LINKED_SIZE: &str = "x-linked-size";
+
+/// Why a hub refuses, in a word and in a sentence.
+const ERROR_CODE: &str = "x-error-code";
+const ERROR_MESSAGE: &str = "x-error-message";
+
+/// How much of a hub's reason is shown.
+const REASON_LETTERS: usize = 300;
+
+/// Something that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Its address upstream.
+    pub url: &'a FileUrl,
+    /// What has it.
+    pub of: Of<'a>,
+}
+
+/// What has a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// A server of files.
+    Server,
+    /// A hub, whose list of a repository is asked for.
+    HubList,
+    /// A hub: a file of a repository at a commit, with what is known of it.
+    Hub { commit: &'a Commit, digest: Option<Sha256>, size: u64 },
+}
+
+/// The rest of a file: from this byte on, of this version where one is known.
+pub(super) type Rest<'a> = (u64, Option<&'a str>);
+
+impl<'a> Asked<'a> {
+    /// A file of a server of files.
+    pub(crate) fn file(url: &'a FileUrl) -> Self {
+        Self { url, of: Of::Server }
+    }
+}
+
+impl Client {
+    /// Asks for a file, or for the rest of one, and follows permitted redirects. Secrets go to the first server alone: once
+    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server.
+    pub(super) async fn request(
+        &self,
+        asked: Asked<'_>,
+        rest: Option<Rest<'_>>,
+    ) -> Result<std::result::Result<Response, Failure>> {
+        let mut address = self.registries.file(asked.url)?;
+        address.set_query(matches!(asked.of, Of::HubList).then_some("blobs=true"));
+        let secrets = self.secrets(&address, asked.of).await?;
+        let home = address.origin();
+        let mut is_home = true;
+        for _ in 0..=web::REDIRECTS {
+            let mut request = self.web_without_redirects().await?.get(address).header(ACCEPT_ENCODING, "identity");
+            if let Some((offset, version)) = rest {
+                request = request.header(RANGE, format!("bytes={offset}-"));
+                if let Some(version) = version {
+                    request = request.header(IF_RANGE, version);
+                }
+            }
+            if is_home {
+                request = request.headers(secrets.clone());
+            }
+            let response = match web::send(request, self.registries.proxies()).await {
+                Ok(response) => response,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            if is_home && let Some(failure) = of_hub(asked.of, &response, secrets.contains_key(AUTHORIZATION)) {
+                return Ok(Err(failure));
+            }
+            address = match web::redirected(&response) {
+                Ok(Some(to)) => to,
+                Ok(None) => return Ok(Ok(response)),
+                Err(failure) => return Ok(Err(failure)),
+            };
+            is_home &= address.origin() == home;
+        }
+        let what = format!("there are more than {} redirections", web::REDIRECTS);
+        Ok(Err(Failure::Final(codes::FETCH_FAILED, what.into())))
+    }
+
+    /// The headers that only this server gets. None of them goes over a connection that anyone could read.
+    async fn secrets(&self, address: &Url, of: Of<'_>) -> Result<HeaderMap> {
+        let host = web::authority(address);
+        let mut secrets = self.registries.headers(&host);
+        if !matches!(of, Of::Server)
+            && !secrets.contains_key(AUTHORIZATION)
+            && let Some(token) = self.hub_token(&host).await?
+        {
+            secrets.insert(AUTHORIZATION, token);
+        }
+        if !secrets.is_empty() && address.scheme() == "http" && !is_loopback(&host) {
+            let what = format!("{host} would get a secret without TLS");
+            return Err(BuildError::new(codes::PLAIN_HTTP_REFUSED, what));
+        }
+        Ok(secrets)
+    }
+
+    /// The token of a hub: of the Docker configuration, as for a registry; else that of the environment, if it is this hub's.
+    async fn hub_token(&self, host: &str) -> Result<Option<HeaderValue>> {
+        let token = match self.docker.credentials(host).await? {
+            Credentials::Bearer(token) | Credentials::Identity(token) => Some(token),
+            Credentials::Basic { password, .. } => Some(password),
+            Credentials::Anonymous => self.hub_token.clone().filter(|_| host == TOKEN_HOST),
+        };
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+            BuildError::new(codes::CREDENTIALS_REFUSED, format!("the token for {host} has letters that no token has"))
+        })?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+/// Why an answer of a hub is refused, before any of its bytes is read.
+fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
+    if matches!(of, Of::Server) {
+        return None;
+    }
+    let headers = response.headers();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let status = response.status();
+    if matches!(status.as_u16(), 401 | 403) {
+        return Some(refused(response, reason(response), has_token));
+    }
+    if matches!(status.as_u16(), 404 | 410) {
+        return Some(Failure::Final(codes::FILE_MISSING, reason(response).into()));
+    }
+    let Of::Hub { commit, digest, size } = of else { return None };
+    if let Some(found) = text(COMMIT).filter(|found| !found.eq_ignore_ascii_case(commit.as_str())) {
+        let what = format!("it serves the commit {} where {commit} was asked for", found.escape_default());
+        return Some(Failure::Final(codes::HUB_COMMIT, what.into()));
+    }
+    let linked: Option<Sha256> = text(LINKED_TAG).and_then(|tag| {
+        let hex = tag.trim_start_matches("W/").trim_matches('"');
+        format!("sha256:{hex}").parse().ok()
+    });
+    if let (Some(found), Some(pinned)) = (linked, digest)
+        && found != pinned
+    {
+        return Some(Failure::Final(codes::FETCH_MISMATCH, format!("it has {found} where {pinned} is pinned").into()));
+    }
+    let found: Option<u64> = text(LINKED_SIZE).and_then(|text| text.parse().ok());
+    found.filter(|found| *found != size).map(|found| {
+        Failure::Final(codes::FETCH_MISMATCH, format!("it has {found} bytes where {size} are pinned").into())
+    })
+}
+
+/// What a refusal of a hub means. One that names another server as the place of its token gets none there.
+fn refused(response: &Response, reason: String, has_token: bool) -> Failure {
+    let place = token::realm(response.headers()).and_then(|realm| Url::parse(&realm.address).ok());
+    if let Some(elsewhere) = place.filter(|place| place.origin() != response.url().origin()) {
+        let what = format!("{reason}, and names {} as the place of its tokens", web::authority(&elsewhere));
+        return Failure::Final(codes::HUB_REALM, what.into());
+    }
+    let token = if has_token { "with a token" } else { "without a token" };
+    Failure::Final(codes::HUB_ACCESS, format!("{reason}, {token}").into())
+}
+
+/// The status of an answer, with the reason that a hub puts into headers; these come from outside.
+fn reason(response: &Response) -> String {
+    let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let words: Vec<_> = [ERROR_CODE, ERROR_MESSAGE].into_iter().filter_map(text).collect();
+    let said: String = words.join(" ").chars().take(REASON_LETTERS).flat_map(char::escape_default).collect();
+    let colon = if said.is_empty() { "" } else { ": " };
+    format!("it answers {}{colon}{said}", response.status())
+}

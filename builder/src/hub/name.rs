@@ -1,0 +1,192 @@
+//! The name of a repository on a hub, the commit that it was resolved to, and the addresses that follow from both.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::file_url::FileUrl;
+
+/// The longest part of a repository's name, and the longest revision, in bytes.
+const NAME_BYTES: usize = 96;
+const REVISION_BYTES: usize = 255;
+
+/// Hexadecimal digits of a commit: hubs keep Git repositories.
+const COMMIT_DIGITS: usize = 40;
+
+/// A revision of a repository of models on a hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubName {
+    /// Address of the hub without `/` at its end, such as `https://huggingface.co`.
+    address: Url,
+    /// Such as `sentence-transformers/all-MiniLM-L6-v2`.
+    repository: String,
+    /// A branch, a tag or a commit.
+    revision: String,
+}
+
+/// What is wrong with one part of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidName {
+    /// The field of the lock.
+    pub field: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl HubName {
+    /// Checks each part of a name.
+    pub fn new(address: &str, repository: &str, revision: &str) -> Result<Self, InvalidName> {
+        let invalid = |field, what: String| InvalidName { field, what };
+        let plain = address.trim_end_matches('/');
+        // What is true of the address of a file is true of the hub's.
+        let file: FileUrl = format!("{plain}/api").parse().map_err(|error| invalid("address", format!("{error}")))?;
+        let mut hub = file.as_url().clone();
+        if let Ok(mut segments) = hub.path_segments_mut() {
+            segments.pop();
+        }
+        if !is_repository(repository) {
+            let what =
+                format!("`{}` is not the name of a repository, such as owner/model", repository.escape_default());
+            return Err(invalid("repository", what));
+        }
+        if !is_revision(revision) {
+            let what = format!("`{}` is not a branch, a tag or a commit", revision.escape_default());
+            return Err(invalid("revision", what));
+        }
+        Ok(Self { address: hub, repository: repository.to_owned(), revision: revision.to_owned() })
+    }
+
+    /// Such as `sentence-transformers/all-MiniLM-L6-v2`.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// A branch, a tag or a commit.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// Where the hub lists the files of the revision.
+    pub fn list_url(&self) -> Option<FileUrl> {
+        let revision = self.revision.as_str();
+        let segments = ["api", "models"].into_iter().chain(self.repository.split('/')).chain(["revision", revision]);
+        self.below(segments)
+    }
+
+    /// The same repository at a commit.
+    pub fn at(&self, commit: &str) -> Option<Self> {
+        is_revision(commit).then(|| Self { revision: commit.to_owned(), ..self.clone() })
+    }
+
+    /// Where the hub has files of commits, with words for commit and path.
+    pub fn any_file_url(&self) -> Option<FileUrl> {
+        self.below(self.repository.split('/').chain(["resolve", "COMMIT", "PATH"]))
+    }
+
+    /// Where the hub has a file of a commit.
+    pub fn file_url(&self, commit: &Commit, path: &str) -> Option<FileUrl> {
+        let segments = self.repository.split('/').chain(["resolve", commit.as_str()]).chain(path.split('/'));
+        self.below(segments)
+    }
+
+    /// An address below the hub's. Each segment is escaped by itself, so that none of them is more than one.
+    fn below<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Option<FileUrl> {
+        let mut url = self.address.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+        url.as_str().parse().ok()
+    }
+}
+
+impl fmt::Display for HubName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address.as_str().trim_end_matches('/');
+        write!(formatter, "{address}/{}@{}", self.repository, self.revision)
+    }
+}
+
+fn is_repository(text: &str) -> bool {
+    let is_part = |part: &str| {
+        (1..=NAME_BYTES).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            && part.bytes().any(|byte| byte != b'.')
+    };
+    text.split('/').count() <= 2 && text.split('/').all(is_part)
+}
+
+fn is_revision(text: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/+".contains(&byte);
+    (1..=REVISION_BYTES).contains(&text.len())
+        && text.bytes().all(is_good)
+        && text.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit(String);
+
+/// A text that is no commit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a commit: 40 lower-case hexadecimal digits")]
+pub struct InvalidCommit(String);
+
+impl Commit {
+    /// Its hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for Commit {
+    type Err = InvalidCommit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCommit> {
+        let is_good = text.len() == COMMIT_DIGITS && text.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        if is_good { Ok(Self(text.to_owned())) } else { Err(InvalidCommit(text.escape_default().to_string())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_escaped_segment_by_segment() {
+        let name = HubName::new("https://hub.example/mirror/", "owner/model", "refs/pr/1").expect("good");
+        assert_eq!(name.to_string(), "https://hub.example/mirror/owner/model@refs/pr/1");
+        let list = name.list_url().expect("address").to_string();
+        assert_eq!(list, "https://hub.example/mirror/api/models/owner/model/revision/refs%2Fpr%2F1");
+        let commit: Commit = "0123456789abcdef0123456789abcdef01234567".parse().expect("commit");
+        let file = name.file_url(&commit, "1_Pooling/a b#?%.json").expect("address").to_string();
+        assert_eq!(
+            file,
+            format!("https://hub.example/mirror/owner/model/resolve/{commit}/1_Pooling/a%20b%23%3F%25.json")
+        );
+        let plain = HubName::new("https://hub.example", "gpt2", "main").expect("good");
+        assert_eq!(plain.list_url().expect("address").to_string(), "https://hub.example/api/models/gpt2/revision/main");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused_by_field() {
+        let field =
+            |address, repository, revision| HubName::new(address, repository, revision).map_err(|bad| bad.field);
+        for address in ["hub.example", "ftp://hub.example", "https://u:p@hub.example", "https://hub.example?a=b"] {
+            assert_eq!(field(address, "a/b", "main"), Err("address"), "{address}");
+        }
+        for repository in ["", "a/b/c", "a/..", "../b", "a b", "a/b?x", "a/b#x", "/a"] {
+            assert_eq!(field("https://hub.example", repository, "main"), Err("repository"), "{repository}");
+        }
+        for revision in ["", "a/../b", "a b", "a?b", "/main", "main/"] {
+            assert_eq!(field("https://hub.example", "a/b", revision), Err("revision"), "{revision}");
+        }
+        for commit in ["", "main", "0123456789ABCDEF0123456789abcdef01234567", "0123"] {
+            assert!(commit.parse::<Commit>().is_err(), "{commit}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What rendered objects say about a component: namespace, images, volumes, and what they name that is not among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_release_document::PodSecurity;
+use serde_json::Value;
+
+use super::InitComponent;
+use super::plain::is_left_out;
+use super::sources::label;
+use crate::reference::Reference;
+use crate::render::{Wanted, title, wanted};
+
+/// What is known of a component.
+#[derive(Debug, Clone)]
+pub struct Guess {
+    /// Its name.
+    pub name: String,
+    /// Its folder, as the definition names it.
+    pub folder: String,
+    /// Whether the folder is a chart's.
+    pub is_chart: bool,
+    /// Namespace of its objects.
+    pub namespace: String,
+    /// Namespaces besides its own that it has objects in.
+    pub namespaces: Vec<String>,
+    /// The strictest level that its pods keep.
+    pub pod_security: PodSecurity,
+    /// Whether it is the console, whose image `landfall build` makes.
+    pub is_console: bool,
+    /// Images as its objects name them, made full.
+    pub images: Vec<Reference>,
+    /// Secrets that are to be generated.
+    pub secrets: Vec<SecretGuess>,
+    /// Claims that its pods mount and nothing brings.
+    pub mounts: Vec<String>,
+    /// Other objects that its pods name and nothing brings.
+    pub missing: Vec<String>,
+    /// Volumes with data.
+    pub volumes: Vec<Volume>,
+    /// Groups and kinds that it defines, and those of others' that it uses.
+    pub defines: BTreeSet<(String, String)>,
+    pub uses: BTreeSet<(String, String)>,
+    /// Components that it needs.
+    pub needs: Vec<String>,
+    /// Why its chart could not be rendered.
+    pub problem: Option<String>,
+}
+
+/// A Secret that is to be generated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretGuess {
+    /// Its name.
+    pub name: String,
+    /// Its keys; none where nothing says them.
+    pub keys: BTreeSet<String>,
+    /// Whether random letters and digits can be its values.
+    pub is_random: bool,
+    /// Whether the manifests have it with values.
+    pub had_values: bool,
+}
+
+/// A volume with data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Volume {
+    /// Such as `StatefulSet/postgres`.
+    pub workload: String,
+    /// The first container that mounts it, unless that is the pod's first.
+    pub container: Option<String>,
+    /// Its name in the pod.
+    pub name: String,
+}
+
+impl Guess {
+    /// What nothing is known of yet.
+    pub fn new(name: &str, folder: String, is_chart: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            folder,
+            is_chart,
+            namespace: name.to_owned(),
+            namespaces: Vec::new(),
+            pod_security: PodSecurity::Restricted,
+            is_console: false,
+            images: Vec::new(),
+            secrets: Vec::new(),
+            mounts: Vec::new(),
+            missing: Vec::new(),
+            volumes: Vec::new(),
+            defines: BTreeSet::new(),
+            uses: BTreeSet::new(),
+            needs: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// What the report has of it.
+    pub fn report(&self) -> InitComponent {
+        InitComponent {
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            images: self.images.iter().map(ToString::to_string).collect(),
+            problem: self.problem.clone(),
+        }
+    }
+
+    /// Reads the objects of a component. `left_out` are those that Landfall makes itself; `generated` names Secrets that come
+    /// from a chart.
+    pub fn read(&mut self, objects: &[Value], left_out: &[Value], generated: &[String]) {
+        self.namespaces(objects, left_out);
+        self.secrets = secrets(objects, left_out, generated);
+        let named = wanted(objects);
+        let brings = |kind: &str, name: &str| {
+            objects.iter().any(|object| object["kind"] == kind && text(object, "/metadata/name") == name)
+        };
+        for Wanted { kind, name, .. } in named.iter().filter(|wanted| !brings(wanted.kind, &wanted.name)) {
+            let list = match *kind {
+                "PersistentVolumeClaim" => &mut self.mounts,
+                "Secret" => continue,
+                _ => &mut self.missing,
+            };
+            let shown = if *kind == "PersistentVolumeClaim" { name.clone() } else { format!("{kind}/{name}") };
+            if !list.contains(&shown) {
+                list.push(shown);
+            }
+        }
+        let is_own = |claim: &str| brings("PersistentVolumeClaim", claim);
+        let volumes: BTreeSet<_> = objects.iter().flat_map(|object| volumes(object, &is_own)).collect();
+        self.volumes = volumes.into_iter().collect();
+        self.defines = objects.iter().filter_map(defined).collect();
+        self.uses = objects.iter().map(group_and_kind).filter(|(group, _)| is_custom(group)).collect();
+    }
+
+    /// The namespace is that of a Namespace object, else the one that most objects name, else the component's name.
+    fn namespaces(&mut self, objects: &[Value], left_out: &[Value]) {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for namespace in
+            objects.iter().map(|object| text(object, "/metadata/namespace")).filter(|name| !name.is_empty())
+        {
+            *counts.entry(namespace).or_default() += 1;
+        }
+        let made = left_out.iter().filter(|object| object["kind"] == "Namespace").map(|it| text(it, "/metadata/name"));
+        let made: Vec<_> = made.collect();
+        let most = counts.iter().max_by_key(|(_, count)| **count).map(|(name, _)| *name);
+        let own = match made[..] {
+            [one] => Some(one),
+            _ => most,
+        };
+        if let Some(own) = own {
+            own.clone_into(&mut self.namespace);
+        }
+        self.namespaces =
+            counts.keys().filter(|name| **name != self.namespace).map(|name| (*name).to_owned()).collect();
+    }
+}
+
+/// Adds to each component the others that it needs: names and volumes from the platform, kinds from whoever defines them.
+pub fn needs(guesses: &mut [Guess]) {
+    let defined: Vec<_> = guesses.iter().map(|guess| (guess.name.clone(), guess.defines.clone())).collect();
+    for guess in guesses {
+        guess.needs.push("dns".to_owned());
+        if !guess.volumes.is_empty() {
+            guess.needs.push("storage".to_owned());
+        }
+        let of_kinds = defined.iter().filter(|(name, kinds)| *name != guess.name && !kinds.is_disjoint(&guess.uses));
+        guess.needs.extend(of_kinds.map(|(name, _)| name.clone()));
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn group_and_kind(object: &Value) -> (String, String) {
+    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    (group.to_owned(), text(object, "/kind").to_owned())
+}
+
+/// Whether a group is none of Kubernetes' own.
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+fn defined(object: &Value) -> Option<(String, String)> {
+    (object["kind"] == "CustomResourceDefinition")
+        .then(|| (text(object, "/spec/group").to_owned(), text(object, "/spec/names/kind").to_owned()))
+}
+
+/// Secrets whose values the manifests have, and those that pods name and nothing brings.
+fn secrets(objects: &[Value], left_out: &[Value], generated: &[String]) -> Vec<SecretGuess> {
+    let mut found: BTreeMap<String, SecretGuess> = BTreeMap::new();
+    let guess =
+        |name: &str| SecretGuess { name: name.to_owned(), keys: BTreeSet::new(), is_random: true, had_values: false };
+    for secret in left_out.iter().filter(|object| object["kind"] == "Secret" && is_left_out(object)) {
+        let name = text(secret, "/metadata/name");
+        let entry = found.entry(name.to_owned()).or_insert_with(|| guess(name));
+        let fields = ["data", "stringData"].into_iter().filter_map(|field| secret[field].as_object());
+        entry.keys.extend(fields.flat_map(|fields| fields.keys().cloned()));
+        entry.had_values = true;
+        entry.is_random = matches!(text(secret, "/type"), "" | "Opaque" | "kubernetes.io/basic-auth");
+    }
+    let is_brought = |name: &str| {
+        generated.iter().any(|other| other == name)
+            || objects.iter().any(|object| object["kind"] == "Secret" && text(object, "/metadata/name") == name)
+    };
+    for Wanted { name, key, .. } in wanted(objects).into_iter().filter(|wanted| wanted.kind == "Secret") {
+        if !is_brought(&name) {
+            let entry = found.entry(name.clone()).or_insert_with(|| guess(&name));
+            entry.keys.extend(key.filter(|_| !entry.had_values));
+        }
+    }
+    found.into_values().collect()
+}
+
+/// The volumes of an object's pods that keep data: from claim templates, and from claims that the component brings.
+fn volumes(object: &Value, is_own: &dyn Fn(&str) -> bool) -> Vec<Volume> {
+    if !["Deployment", "StatefulSet", "DaemonSet"].contains(&text(object, "/kind")) {
+        return Vec::new();
+    }
+    let list = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let templates = list("/spec/volumeClaimTemplates").map(|claim| text(claim, "/metadata/name").to_owned());
+    let claims = list("/spec/template/spec/volumes")
+        .filter(|volume| is_own(text(volume, "/persistentVolumeClaim/claimName")))
+        .map(|volume| text(volume, "/name").to_owned());
+    let mounts = |container: &&Value, name: &str| {
+        container["volumeMounts"].as_array().into_iter().flatten().any(|mount| mount["name"] == *name)
+    };
+    let volume = |name: String| {
+        let container = list("/spec/template/spec/containers").enumerate().find(|(_, it)| mounts(it, &name));
+        let container = container.filter(|(index, _)| *index > 0).map(|(_, it)| text(it, "/name").to_owned());
+        Volume { workload: title(object), container, name }
+    };
+    templates.chain(claims).map(volume).collect()
+}
+
+/// Names of the rules for volumes, each once.
+pub fn rule_names(volumes: &[Volume]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for volume in volumes {
+        let plain = label(&volume.name);
+        let workload = volume.workload.rsplit('/').next().unwrap_or_default();
+        let name = if names.contains(&plain) { label(&format!("{workload}-{plain}")) } else { plain };
+        names.push(name);
+    }
+    names
+}

@@ -1,0 +1,149 @@
+//! `landfall init`: a release folder from manifests and charts, as far as it can be guessed from what they render.
+//!
+//! ```text
+//! folders, charts ── sources ── rendered objects ── guess ─┬─ release.yaml (with fields to fill in)
+//! starter: node pack, network, dns, storage ───────────────┴─ images.lock (unresolved), manifests/
+//! ```
+//!
+//! Nothing of a Secret's values is copied. The folder gets its name once it is whole.
+
+mod donors;
+mod guess;
+mod lock_text;
+mod place;
+mod plain;
+mod release_text;
+mod render;
+mod sources;
+mod starter;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use self::donors::Donors;
+use self::guess::Guess;
+use self::place::Unfinished;
+use crate::definition::{FILL_IN, unfinished};
+use crate::error::{BuildError, Place, Result};
+
+/// The options of `landfall init`.
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    /// Folders of manifests, charts, or folders of these.
+    pub sources: Vec<PathBuf>,
+    /// The folder that is made.
+    pub output: PathBuf,
+    /// Name of the release; by default that of the folder.
+    pub name: Option<String>,
+    /// A lock whose entries are taken where it has what is needed.
+    pub lock: Option<PathBuf>,
+    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    pub kubectl: PathBuf,
+    /// The Helm that renders charts, in the same way.
+    pub helm: PathBuf,
+}
+
+/// What `landfall init` made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InitReport {
+    /// The folder, synced.
+    pub folder: PathBuf,
+    /// Name of the release.
+    pub name: String,
+    /// The components that were made of the sources, in the order of the definition.
+    pub components: Vec<InitComponent>,
+    /// Images in the lock that are unresolved.
+    pub unresolved: usize,
+    /// Fields of the definition to fill in, each as `LINE: TEXT`.
+    pub fill_in: Vec<String>,
+}
+
+/// A component that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InitComponent {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The images that its objects name, as they name them.
+    pub images: Vec<String>,
+    /// Why its objects are not known yet, where a chart cannot be rendered with its default values.
+    pub problem: Option<String>,
+}
+
+/// Makes a release folder. Blocks; not to be called from async code. On return the folder is on the disk; after an error it
+/// is as it was.
+pub fn init(options: &InitOptions) -> Result<InitReport> {
+    let output = std::path::absolute(&options.output)
+        .map_err(|error| occupied(&options.output, "has no path").because(error))?;
+    free(&output)?;
+    let name = name(options, &output)?;
+    let sources = sources::find(&options.sources)?;
+    let donors = Donors::read(options.lock.as_deref())?;
+    let unfinished_folder = Unfinished::beside(&output)?;
+    let guesses = render::all(options, &sources, &donors, &unfinished_folder)?;
+    starter::write_manifests(unfinished_folder.path(), &sources)?;
+    let text = release_text::text(&name, &sources, &guesses);
+    let lock = lock_text::text(&donors, &guesses)?;
+    durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
+    durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;
+    check(unfinished_folder.path(), &text)?;
+    unfinished_folder.finish(&output)?;
+    Ok(InitReport {
+        folder: options.output.clone(),
+        name,
+        components: guesses.iter().map(Guess::report).collect(),
+        unresolved: lock.unresolved,
+        fill_in: unfinished(&text).into_iter().map(|(line, text)| format!("{line}: {text}")).collect(),
+    })
+}
+
+/// What was written must be readable, apart from what a person fills in.
+fn check(folder: &Path, text: &str) -> Result<()> {
+    let bug =
+        |what: &str, error: BuildError| BuildError::new(codes::BUG, format!("{what} that init wrote")).because(error);
+    let lock = folder.join("images.lock");
+    crate::lock::Lock::read(&lock).map_err(|error| bug("the lock", error))?;
+    if text.contains(FILL_IN) {
+        return Ok(());
+    }
+    crate::definition::read(folder).map(drop).map_err(|error| bug("the definition", error))
+}
+
+fn occupied(path: &Path, what: &str) -> BuildError {
+    BuildError::at(codes::INIT_OCCUPIED, Place::file(path), what)
+}
+
+/// Refuses a folder with anything in it.
+fn free(output: &Path) -> Result<()> {
+    match fs_err::read_dir(output) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(occupied(output, "is not empty")),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(occupied(output, "is no folder that can be used").because(error)),
+    }
+}
+
+/// The name of the release: as given, or that of the folder.
+fn name(options: &InitOptions, output: &Path) -> Result<String> {
+    if let Some(name) = &options.name {
+        let label = sources::label(name);
+        return if label == *name {
+            Ok(label)
+        } else {
+            let what = format!("`{name}` is not a name: lower-case letters, digits and `-`, such as `{label}`");
+            Err(BuildError::new(codes::INIT_SOURCE, what).hint("Name the release with --name."))
+        };
+    }
+    Ok(sources::label(&output.file_name().unwrap_or_default().to_string_lossy()))
+}

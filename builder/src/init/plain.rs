@@ -1,0 +1,99 @@
+//! Plain manifests become a kustomization: files are copied, without the documents that Landfall makes itself.
+
+use std::path::Path;
+
+use landfall_media::durable;
+use serde_json::Value;
+
+use super::sources::{refuse, yaml_files};
+use crate::error::Result;
+use crate::render::parse;
+
+/// The largest file of manifests.
+const FILE_BYTES: u64 = 16 << 20;
+
+/// Copies the YAML files of a folder, and writes a kustomization beside them. Returns the objects that were left out: Namespaces, and
+/// Secrets with values, which would travel in the clear.
+pub fn copy(from: &Path, to: &Path) -> Result<Vec<Value>> {
+    durable::create_folder(to)?;
+    let (mut left_out, mut names) = (Vec::new(), Vec::new());
+    for path in yaml_files(from)? {
+        let failed = |error| refuse(&path, "cannot be read").because(error);
+        if fs_err::metadata(&path).map_err(failed)?.len() > FILE_BYTES {
+            return Err(refuse(&path, "is too large for manifests"));
+        }
+        let text = fs_err::read_to_string(&path).map_err(failed)?;
+        let mut kept = Vec::new();
+        for document in documents(&text) {
+            let objects = parse(document).map_err(|error| refuse(&path, &format!("is not valid YAML: {error}")))?;
+            match objects.first() {
+                Some(object) if is_left_out(object) => left_out.extend(objects),
+                Some(_) => kept.push(document),
+                None => {}
+            }
+        }
+        if !kept.is_empty() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            durable::write_file(&to.join(&name), kept.join("---\n").as_bytes(), 0o644)?;
+            names.push(name);
+        }
+    }
+    let resources: String = names.iter().map(|name| format!("  - {}\n", quoted(name))).collect();
+    let text = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{resources}");
+    let text = if names.is_empty() { text.replace("resources:\n", "resources: []\n") } else { text };
+    durable::write_file(&to.join("kustomization.yaml"), text.as_bytes(), 0o644)?;
+    Ok(left_out)
+}
+
+/// The documents of a file as they are written, with their comments.
+fn documents(text: &str) -> Vec<&str> {
+    let mut documents = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        if line.trim_end() == "---" {
+            documents.push(&text[from..at]);
+            from = at + line.len();
+        }
+        at += line.len();
+    }
+    documents.push(&text[from..]);
+    documents.retain(|document| !document.trim().is_empty());
+    documents
+}
+
+/// Whether Landfall makes an object itself.
+pub fn is_left_out(object: &Value) -> bool {
+    let has_values = ["data", "stringData"].iter().any(|field| object[*field].is_object());
+    object["kind"] == "Namespace" || (object["kind"] == "Secret" && has_values)
+}
+
+/// A text in single quotes, as YAML has them.
+pub fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-".contains(&byte);
+    let is_word =
+        text.bytes().all(is_plain) && text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '.');
+    if is_word { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+/// A kustomization over another one that leaves out objects of it.
+pub fn overlay(base: &str, left_out: &[Value], to: &Path) -> Result<()> {
+    durable::create_folder(to)?;
+    let mut text = format!(
+        "# What Landfall makes itself is left out: namespaces, and Secrets, whose values would travel in the clear.\n\
+         apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - {}\npatches:\n",
+        quoted(base)
+    );
+    for object in left_out {
+        let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let namespace = field("/metadata/namespace");
+        let namespace =
+            if namespace.is_empty() { String::new() } else { format!(", namespace: {}", quoted(&namespace)) };
+        let name = quoted(&field("/metadata/name"));
+        text += &format!(
+            "  - patch: |\n      $patch: delete\n      apiVersion: v1\n      kind: {}\n      metadata: {{name: {name}{namespace}}}\n",
+            field("/kind")
+        );
+    }
+    durable::write_file(&to.join("kustomization.yaml"), text.as_bytes(), 0o644)?;
+    Ok(())
+}

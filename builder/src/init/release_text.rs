@@ -1,0 +1,140 @@
+//! The text of `release.yaml`, with comments where a person has to decide.
+
+use std::fmt::Write as _;
+
+use landfall_release_document::PodSecurity;
+
+use super::guess::{Guess, SecretGuess, rule_names};
+use super::plain::quoted;
+use super::sources::Source;
+use super::starter;
+use crate::definition::FILL_IN;
+
+/// Length of a generated value.
+const RANDOM_LENGTH: u32 = 32;
+
+const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its standard input into the\n      \
+    # empty volume, in a pod whose own program does not run. A check shows that the software can use what was restored. See\n      \
+    # *Backup rules* in docs/VENDOR.md. `landfall lock` refuses the release until these fields are filled in.\n";
+
+const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it has, and list that under\n      \
+    # `artifacts` and in images.lock. Remove the entry if software makes the claim at the site.\n";
+
+/// The definition of a release of these components.
+pub fn text(name: &str, sources: &[Source], guesses: &[Guess]) -> String {
+    let folder_of = |component: &str| {
+        let source = sources.iter().position(|source| source.name == component).and_then(|index| guesses.get(index));
+        source.map_or_else(|| format!("manifests/{component}"), |guess| guess.folder.clone())
+    };
+    let platform: Vec<_> = starter::NAMES.iter().map(|name| starter::component(name, &folder_of(name))).collect();
+    let own = guesses.iter().filter(|guess| !starter::NAMES.contains(&guess.name.as_str()));
+    let own: Vec<_> = own.map(component).collect();
+    format!(
+        "# The release `{name}`, begun by `landfall init`. A field that says {FILL_IN} needs a person: `landfall lock` refuses the\n\
+         # release until it is filled in.\nname: {name}\nversion: 0.1.0\n# Monotonic: every release that customers get has a greater one.\ncounter: 1\n\
+         platform: linux/amd64\nlock: images.lock\n\n\
+         # What a node must have. `data` is what your software writes; Landfall counts what the bundle brings by itself.\n\
+         requirements:\n  cores: 2\n  memory: 4Gi\n  data: 10Gi\n\n{}\nartifacts:\n{}\ncomponents:\n  \
+         # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was given to `landfall init`.\n{}\n\
+         values:\n  # Computed at the site from facts and ranges; a site cannot set them.\n{}",
+        starter::node_packs(),
+        starter::artifacts(),
+        platform.join("\n"),
+        own.join("\n"),
+        starter::values()
+    )
+}
+
+fn component(guess: &Guess) -> String {
+    if guess.is_console && guess.name == starter::CONSOLE {
+        return starter::component(starter::CONSOLE, &guess.folder);
+    }
+    let mut text = String::new();
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{words}");
+    };
+    line(format_args!("  - name: {}", guess.name));
+    if let Some(problem) = &guess.problem {
+        line(format_args!("    # With its default values it cannot be rendered, so nothing else is known of it yet:"));
+        line(format_args!("    # {}", problem.replace(FILL_IN, "")));
+    }
+    let folder = quoted(&guess.folder);
+    if guess.is_chart {
+        line(format_args!("    chart: {{folder: {folder}}}    # and `values: [FILE, …]`"));
+    } else {
+        line(format_args!("    manifests: {folder}"));
+    }
+    line(format_args!("    namespace: {}", quoted(&guess.namespace)));
+    if !guess.namespaces.is_empty() {
+        let names: Vec<_> = guess.namespaces.iter().map(|name| quoted(name)).collect();
+        line(format_args!("    namespaces: [{}]", names.join(", ")));
+    }
+    line(format_args!("    needs: [{}]", guess.needs.join(", ")));
+    line(format_args!("    {}", pod_security(guess.pod_security)));
+    if guess.is_console {
+        line(format_args!("    console: true"));
+    }
+    for missing in &guess.missing {
+        line(format_args!(
+            "    # Its pods name {missing}, which nothing here brings: bring it, or list it under `madeOnSite`."
+        ));
+    }
+    text + &secrets(&guess.secrets) + &mounts(&guess.mounts) + &backup(guess)
+}
+
+fn pod_security(level: PodSecurity) -> &'static str {
+    match level {
+        PodSecurity::Restricted => "podSecurity: restricted",
+        PodSecurity::Baseline => "podSecurity: baseline    # `restricted` forbids some of its pods",
+        PodSecurity::Privileged => "podSecurity: privileged    # `baseline` forbids some of its pods",
+    }
+}
+
+fn secrets(secrets: &[SecretGuess]) -> String {
+    if secrets.is_empty() {
+        return String::new();
+    }
+    let mut text = "    # Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: {KEY: VALUE}`.\n    secrets:\n".to_owned();
+    for SecretGuess { name, keys, is_random, had_values } in secrets {
+        if *had_values {
+            text += "      # The manifests have it with values, which do not travel.\n";
+        }
+        let values: Vec<_> = if keys.is_empty() {
+            vec![format!("{FILL_IN}: {RANDOM_LENGTH}")]
+        } else if *is_random {
+            keys.iter().map(|key| format!("{}: {RANDOM_LENGTH}", quoted(key))).collect()
+        } else {
+            text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under `madeOnSite` instead.\n";
+            keys.iter().map(|key| format!("{}: {FILL_IN}", quoted(key))).collect()
+        };
+        text += &format!("      - {{name: {}, random: {{{}}}}}\n", quoted(name), values.join(", "));
+    }
+    text
+}
+
+fn mounts(claims: &[String]) -> String {
+    if claims.is_empty() {
+        return String::new();
+    }
+    let entries = claims.iter().map(|claim| format!("      - {{artifact: {FILL_IN}, claim: {}}}\n", quoted(claim)));
+    format!("    mounts:\n{MOUNT}{}", entries.collect::<String>())
+}
+
+fn backup(guess: &Guess) -> String {
+    if guess.volumes.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("    # `migrated` if an upgrade changes the data.\n    data: kept\n    backup:\n{RULE}");
+    for (volume, name) in guess.volumes.iter().zip(rule_names(&guess.volumes)) {
+        let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quoted(name)));
+        text += &format!(
+            "      - name: {name}\n        workload: {}\n{}        volume: {}\n        save: [{FILL_IN}]\n        load: [{FILL_IN}]\n        \
+             checks:\n          - {{shows: {FILL_IN}, arguments: [{FILL_IN}]}}\n",
+            quoted(&volume.workload),
+            container.unwrap_or_default(),
+            quoted(&volume.name)
+        );
+    }
+    text
+}

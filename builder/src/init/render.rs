@@ -1,0 +1,127 @@
+//! Renders every source once, so that it can be guessed what it consists of.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_error_codes::Coded as _;
+use serde_json::Value;
+
+use super::donors::Donors;
+use super::guess::{self, Guess};
+use super::place::{Unfinished, relative};
+use super::plain::{copy, is_left_out, overlay, quoted};
+use super::sources::{Source, SourceKind, refuse};
+use super::{InitOptions, starter};
+use crate::charts::{self, Charts};
+use crate::definition::{Definition, yaml_text};
+use crate::error::{BuildError, Place, Result};
+use crate::own_image;
+use crate::render::{Origin, Program, Rendered, Tool, kustomization, lowest_pod_security, render_folder, usages};
+
+/// Renders the sources, in their order. What is copied, unpacked or laid over is in the folder when it returns.
+pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &Unfinished) -> Result<Vec<Guess>> {
+    let is_chart = |source: &Source| matches!(source.kind, SourceKind::Chart | SourceKind::Archive);
+    let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
+    let kubectl = if sources.iter().all(is_chart) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
+    let helm = if sources.iter().any(is_chart) { Some(find(Tool::Helm, &options.helm)?) } else { None };
+    let mut guesses = Vec::new();
+    for source in sources {
+        let guess = match (&kubectl, &helm) {
+            (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, folder.path())?,
+            (_, Some(helm)) => chart(source, helm, donors, folder.path())?,
+            _ => return Err(refuse(&source.path, "needs a program that renders it")),
+        };
+        guesses.push(guess);
+    }
+    guess::needs(&mut guesses);
+    Ok(guesses)
+}
+
+fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess> {
+    let own = folder.join("manifests").join(&source.name);
+    let (written, at, mut left_out) = if source.kind == SourceKind::Plain {
+        let left_out = copy(&source.path, &own)?;
+        (format!("manifests/{}", source.name), own.clone(), left_out)
+    } else {
+        (relative(&source.path, folder)?, source.path.clone(), Vec::new())
+    };
+    let render = |at: &Path| {
+        let file = kustomization(at).ok_or_else(|| refuse(at, "has no kustomization"))?;
+        render_folder(kubectl, at, &file)
+    };
+    let mut objects = render(&at)?;
+    let mut written = written;
+    let found: Vec<Value> = objects.iter().filter(|object| is_left_out(object)).cloned().collect();
+    if !found.is_empty() {
+        landfall_media::durable::create_folder(&own)?;
+        overlay(&relative(&source.path, &own)?, &found, &own)?;
+        objects = render(&own)?;
+        written = format!("manifests/{}", source.name);
+        left_out.extend(found);
+    }
+    let mut guess = Guess::new(&source.name, written, false);
+    guess.read(&objects, &left_out, &[]);
+    let rendered = Rendered { index: 0, origin: Origin::Folder(at), objects };
+    let definition = draft(folder, &source.name, "manifests: x")?;
+    look(&mut guess, &definition, &rendered)?;
+    Ok(guess)
+}
+
+fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {
+    let (written, at) = if source.kind == SourceKind::Archive {
+        let at = folder.join("charts").join(&source.name);
+        charts::unpack(&source.path, &at)?;
+        (format!("charts/{}", source.name), at)
+    } else {
+        (relative(&source.path, folder)?, source.path.clone())
+    };
+    let mut guess = Guess::new(&source.name, written.clone(), true);
+    let mut definition = draft(folder, &source.name, &format!("chart: {{folder: {}}}", quoted(&written)))?;
+    let opened = BTreeMap::from([(0, charts::open_folder(&at)?)]);
+    let charts = Charts::new(helm.clone(), starter::kubernetes(donors)?, opened);
+    match charts::render(&mut definition, 0, &charts, &[]) {
+        Ok(rendered) => {
+            let components = &definition.release.components;
+            let generated: Vec<_> =
+                components.iter().flat_map(|it| &it.secrets).map(|secret| secret.name.value.clone()).collect();
+            let objects = rendered.iter().flat_map(|it| it.objects.iter().cloned()).collect();
+            let whole = Rendered { index: 0, origin: Origin::Folder(at), objects };
+            guess.read(&whole.objects, &[], &generated);
+            look(&mut guess, &definition, &whole)?;
+        }
+        // The chart needs values: a person gives them, and `landfall build` renders it again.
+        Err(error) => guess.problem = Some(said(&error)),
+    }
+    Ok(guess)
+}
+
+/// Images and Pod Security.
+fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered) -> Result<()> {
+    for usage in usages(definition, rendered)? {
+        if own_image::is_meant(&usage.reference) == Ok(true) {
+            guess.is_console = true;
+        } else if !guess.images.contains(&usage.reference) {
+            guess.images.push(usage.reference);
+        }
+    }
+    guess.pod_security = lowest_pod_security(definition, rendered);
+    Ok(())
+}
+
+fn said(error: &BuildError) -> String {
+    let first = error.to_string();
+    let first = first.lines().next().unwrap_or_default();
+    format!("{}: {first}", error.code().id)
+}
+
+/// A definition of one component, for the functions that take one.
+fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
+    let path = folder.join("release.yaml");
+    let text = format!(
+        "name: draft\nversion: 0.1.0\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
+         requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - name: {name}\n    namespace: {name}\n    {source}\n"
+    );
+    let release = yaml_text(&path, &text, landfall_error_codes::codes::BUG)
+        .map_err(|error: BuildError| error.within(Place::file(&path)))?;
+    Ok(Definition { path, release, order: vec![0] })
+}

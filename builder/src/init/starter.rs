@@ -1,0 +1,139 @@
+//! What every release has, taken from the starter release as it was when this program was built: the node pack, and the
+//! components of network, names and storage with their values.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_release_document::{ArtifactKind, NodeImage};
+
+use super::donors::Donors;
+use super::sources::Source;
+use crate::definition::{Release, yaml_text};
+use crate::error::{BuildError, Result};
+use crate::lock::List;
+use crate::reference::Reference;
+
+const RELEASE: &str = include_str!("../../../releases/starter/release.yaml");
+
+/// The components that are taken, in their order. A source of such a name takes the place of its manifests.
+pub const NAMES: [&str; 3] = ["network", "dns", "storage"];
+
+/// The component of the console, which a source of that name may be.
+pub const CONSOLE: &str = "console";
+
+/// Their manifests.
+const MANIFESTS: [(&str, &str); 15] = [
+    ("network/access.yaml", include_str!("../../../manifests/network/access.yaml")),
+    ("network/daemon-set.yaml", include_str!("../../../manifests/network/daemon-set.yaml")),
+    ("network/kustomization.yaml", include_str!("../../../manifests/network/kustomization.yaml")),
+    ("network/settings.yaml", include_str!("../../../manifests/network/settings.yaml")),
+    ("dns/access.yaml", include_str!("../../../manifests/dns/access.yaml")),
+    ("dns/deployment.yaml", include_str!("../../../manifests/dns/deployment.yaml")),
+    ("dns/kustomization.yaml", include_str!("../../../manifests/dns/kustomization.yaml")),
+    ("dns/service.yaml", include_str!("../../../manifests/dns/service.yaml")),
+    ("dns/settings.yaml", include_str!("../../../manifests/dns/settings.yaml")),
+    ("storage/access.yaml", include_str!("../../../manifests/storage/access.yaml")),
+    ("storage/deployment.yaml", include_str!("../../../manifests/storage/deployment.yaml")),
+    ("storage/kustomization.yaml", include_str!("../../../manifests/storage/kustomization.yaml")),
+    ("storage/network-policy.yaml", include_str!("../../../manifests/storage/network-policy.yaml")),
+    ("storage/settings.yaml", include_str!("../../../manifests/storage/settings.yaml")),
+    ("storage/storage-class.yaml", include_str!("../../../manifests/storage/storage-class.yaml")),
+];
+
+/// Images that the manifests of [`NAMES`] name.
+const IMAGES: [&str; 4] = [
+    "ghcr.io/flannel-io/flannel",
+    "registry.k8s.io/coredns/coredns",
+    "docker.io/rancher/local-path-provisioner",
+    "docker.io/library/busybox",
+];
+
+/// Writes the manifests of the components that no source takes the place of.
+pub fn write_manifests(folder: &Path, sources: &[Source]) -> Result<()> {
+    for (path, text) in MANIFESTS {
+        let name = path.split('/').next().unwrap_or_default();
+        if sources.iter().all(|source| source.name != name) {
+            let path = folder.join("manifests").join(path);
+            durable::create_folder(path.parent().unwrap_or(folder))?;
+            durable::write_file(&path, text.as_bytes(), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// The references of the node pack's images and of the components', and those of its artifacts.
+pub fn references() -> Result<(Vec<Reference>, Vec<Reference>)> {
+    let release = release()?;
+    let parse = |text: &str| text.parse::<Reference>().map_err(|error| bug(&error.to_string()));
+    let of_node: BTreeSet<_> =
+        release.node_packs.iter().flat_map(|pack| pack.images.values()).map(|image| image.value.as_str()).collect();
+    let images = of_node.into_iter().chain(IMAGES).map(parse).collect::<Result<_>>()?;
+    let of_kind = release.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Node);
+    let artifacts = of_kind.map(|artifact| parse(&artifact.reference.value)).collect::<Result<_>>()?;
+    Ok((images, artifacts))
+}
+
+/// The version of Kubernetes that the node pack's images are of.
+pub fn kubernetes(donors: &Donors) -> Result<String> {
+    let release = release()?;
+    let image = release.node_packs.first().and_then(|pack| pack.images.get(&NodeImage::ApiServer));
+    let reference = image.and_then(|image| image.value.parse::<Reference>().ok());
+    let entry = reference.and_then(|reference| donors.entry(List::Images, &reference));
+    let full = entry.and_then(|(full, _)| full.parse::<Reference>().ok()?.tag);
+    full.ok_or_else(|| bug("there is no API server"))
+}
+
+fn release() -> Result<Release> {
+    yaml_text(Path::new("releases/starter/release.yaml"), RELEASE, codes::BUG)
+}
+
+fn bug(what: &str) -> BuildError {
+    BuildError::new(codes::BUG, format!("the starter release that init has: {what}"))
+}
+
+/// The list of node packs, with its key.
+pub fn node_packs() -> String {
+    lines_of("nodePacks:", |_| true)
+}
+
+/// The entries of the artifacts that the node pack needs.
+pub fn artifacts() -> String {
+    let lines = lines_of("artifacts:", |line| line.contains("kind: node"));
+    lines.lines().filter(|line| !line.starts_with("artifacts:")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The lines below a key of the definition, with it, as far as they are wanted.
+fn lines_of(key: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+    let lines = RELEASE.lines().skip_while(|line| *line != key);
+    let below = lines.enumerate().take_while(|(index, line)| *index == 0 || line.starts_with(' '));
+    below.filter(|(index, line)| *index == 0 || is_wanted(line)).map(|(_, line)| format!("{line}\n")).collect()
+}
+
+/// A component as the starter has it, with its manifests in this folder.
+pub fn component(name: &str, folder: &str) -> String {
+    let block = entry(&lines_of_section("components:"), &format!("  - name: {name}"));
+    block.replace(&format!("../../manifests/{name}"), folder)
+}
+
+/// The values of the components, which a site computes.
+pub fn values() -> String {
+    let section = lines_of_section("values:");
+    let names = section.lines().filter(|line| line.starts_with("  - name: cluster.")).map(str::to_owned);
+    names.map(|name| entry(&section, &name)).collect::<Vec<_>>().join("\n")
+}
+
+fn lines_of_section(key: &str) -> String {
+    let lines = RELEASE.lines().skip_while(|line| *line != key).skip(1);
+    let is_within = |line: &&str| line.is_empty() || line.starts_with(' ');
+    lines.take_while(is_within).map(|line| format!("{line}\n")).collect()
+}
+
+/// An entry of a list, from its first line to the next entry or the comment before that.
+fn entry(section: &str, first: &str) -> String {
+    let mut lines = section.lines().skip_while(|line| *line != first);
+    let begin = lines.next().map(|line| format!("{line}\n")).unwrap_or_default();
+    let rest: String = lines.take_while(|line| line.starts_with("    ")).map(|line| format!("{line}\n")).collect();
+    begin + &rest
+}

@@ -1,0 +1,191 @@
+//! A script stands in for kubectl, since these tests are about what is made of rendered objects; the real one renders in the tests
+//! crate.
+
+use landfall_error_codes::Coded as _;
+
+use super::*;
+
+/// Prints the files that a kustomization names.
+const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*yaml\\)$/\\1/p' kustomization.yaml | while read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
+
+const WEB: &str = "# The shop.\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n# Its pages.\napiVersion: apps/v1\nkind: Deployment\n\
+    metadata: {name: web, namespace: shop}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      \
+    containers:\n        - name: web\n          image: ghcr.io/shop/web:2.3.0\n          env:\n            - name: PASSWORD\n              \
+    valueFrom: {secretKeyRef: {name: database, key: password}}\n            - name: TOKEN\n              valueFrom: {secretKeyRef: {name: mail, key: token}}\n          \
+    volumeMounts: [{name: models, mountPath: /models}]\n      volumes:\n        - name: models\n          persistentVolumeClaim: {claimName: models}\n\
+    ---\napiVersion: v1\nkind: Secret\nmetadata: {name: database, namespace: shop}\nstringData: {password: hunter2, username: shop}\n";
+
+const DATABASE: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database, namespace: shop}\nspec:\n  replicas: 1\n  serviceName: database\n  \
+    selector: {matchLabels: {app: database}}\n  template:\n    metadata: {labels: {app: database}}\n    spec:\n      hostNetwork: true\n      containers:\n        \
+    - {name: metrics, image: 'docker.io/library/busybox'}\n        - name: database\n          image: postgres\n          volumeMounts: [{name: data, mountPath: /data}]\n  \
+    volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]\n";
+
+struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let case = Self { folder: tempfile::tempdir().expect("folder") };
+        case.write("kubectl", KUBECTL, 0o755);
+        for (path, text) in files {
+            case.write(path, text, 0o644);
+        }
+        case
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.path(name);
+        durable::create_folder(path.parent().expect("folder")).expect("folder");
+        durable::write_file(&path, text.as_bytes(), mode).expect("file");
+    }
+
+    fn run(&self, sources: &[&str]) -> Result<InitReport> {
+        init(&InitOptions {
+            sources: sources.iter().map(|source| self.path(source)).collect(),
+            output: self.path("releases/shop"),
+            name: None,
+            lock: None,
+            kubectl: self.path("kubectl"),
+            helm: self.path("helm"),
+        })
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.path("releases/shop").join(name)).expect("file")
+    }
+
+    /// Everything beside the release, which must be nothing.
+    fn leftovers(&self) -> usize {
+        fs_err::read_dir(self.path("releases")).map_or(0, |entries| entries.count())
+    }
+}
+
+#[test]
+fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
+    let case = Case::new(&[("k8s/web.yaml", WEB), ("k8s/database.yml", DATABASE), ("k8s/README.md", "hunter2")]);
+    let report = case.run(&["k8s"]).expect("made");
+    assert_eq!((report.name.as_str(), report.components.len()), ("shop", 1));
+    let text = case.read("release.yaml");
+    let own = &text[text.find("  # Made of what").expect("own")..text.find("\nvalues:").expect("values")];
+    insta::assert_snapshot!(own);
+    assert_eq!(report.fill_in.len(), 4, "{:?}", report.fill_in);
+
+    let lock = case.read("images.lock");
+    for image in ["ghcr.io/shop/web:2.3.0", "docker.io/library/postgres:latest", "registry.k8s.io/kube-apiserver:v1."] {
+        assert!(lock.contains(&format!("  - reference: {image}")), "{image} is not in\n{lock}");
+    }
+    assert!(lock.contains(
+        "  # Named without a version: write the tag that you ship.\n  - reference: docker.io/library/postgres:latest"
+    ));
+    assert_eq!(lock.matches("docker.io/library/busybox").count(), 1, "the starter's version");
+
+    // What Landfall makes is left out, and no value of a Secret is anywhere.
+    let copied = case.read("manifests/k8s/web.yaml");
+    assert!(copied.starts_with("# Its pages.") && !copied.contains("Namespace"), "{copied}");
+    for file in ["release.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"] {
+        assert!(!case.read(file).contains("hunter2"), "{file}");
+    }
+    assert_eq!(case.leftovers(), 1);
+
+    let refused = crate::definition::read(&case.path("releases/shop")).expect_err("unfinished");
+    assert_eq!(refused.code(), codes::RELEASE_UNFINISHED);
+    assert!(refused.to_string().contains("4 fields are to be filled in:\n  line "), "{refused}");
+    let filled = text
+        .replace("artifact: FILL-IN, claim: models", "artifact: models, claim: models")
+        .replace("artifacts:\n", "artifacts:\n  - {name: models, kind: model, reference: ghcr.io/shop/models}\n")
+        .replace("save: [FILL-IN]", "save: [tar, -cf, '-', /data]")
+        .replace("load: [FILL-IN]", "load: [tar, -xf, '-']")
+        .replace("shows: FILL-IN, arguments: [FILL-IN]", "shows: It is there, arguments: [ls, /data]");
+    case.write("releases/shop/release.yaml", &filled, 0o644);
+    let definition = crate::definition::read(&case.path("releases/shop")).expect("complete");
+    assert_eq!(definition.release.components.len(), 4);
+}
+
+#[test]
+fn a_folder_of_folders_becomes_a_component_for_each() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec: {group: own.example, names: {kind: Own}, scope: Namespaced}\n";
+    let own = "apiVersion: own.example/v1\nkind: Own\nmetadata: {name: one}\n";
+    let case = Case::new(&[
+        ("all/a/own.yaml", own),
+        ("all/b/crd.yaml", crd),
+        ("all/c/kustomization.yaml", "resources:\n  - map.yaml\n"),
+        ("all/c/map.yaml", map),
+        ("all/notes/text.md", "nothing"),
+    ]);
+    case.run(&["all"]).expect("made");
+    let text = case.read("release.yaml");
+    for part in [
+        "  - name: a\n    manifests: manifests/a\n    namespace: a\n    needs: [dns, b]\n",
+        "  - name: c\n    manifests: ../../all/c\n",
+        "  - name: storage\n    manifests: manifests/storage\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let definition = crate::definition::read(&case.path("releases/shop")).expect("nothing to fill in");
+    assert!(definition.resolve(Path::new("../../all/c")).join("map.yaml").is_file());
+    assert!(case.read("manifests/dns/service.yaml").contains("kube-dns"));
+}
+
+#[test]
+fn what_cannot_be_used_is_named_and_nothing_is_left() {
+    let case = Case::new(&[
+        ("k8s/web.yaml", WEB),
+        ("bad/a.yaml", "a: [\n"),
+        ("empty/notes.md", ""),
+        ("one/k8s/a.yaml", DATABASE),
+    ]);
+    for (sources, code) in [
+        (&["bad"][..], codes::INIT_SOURCE),
+        (&["empty"], codes::INIT_SOURCE),
+        (&["nothing"], codes::INIT_SOURCE),
+        (&["kubectl"], codes::INIT_SOURCE),
+        (&["k8s", "one/k8s"], codes::INIT_SOURCE),
+        (&[], codes::INIT_SOURCE),
+    ] {
+        let error = case.run(sources).expect_err("refused");
+        assert_eq!(error.code(), code, "{sources:?}: {error}");
+        assert_eq!(case.leftovers(), 0, "{sources:?}");
+    }
+    case.write("releases/shop/notes", "mine", 0o644);
+    let error = case.run(&["k8s"]).expect_err("occupied");
+    assert_eq!(error.code(), codes::INIT_OCCUPIED);
+    assert_eq!((case.read("notes").as_str(), case.leftovers()), ("mine", 1));
+}
+
+#[test]
+fn a_chart_that_needs_values_becomes_a_component_with_the_reason() {
+    let case = Case::new(&[
+        ("charts/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
+        ("charts/web/templates/a.yaml", "a: b\n"),
+        ("helm", "#!/bin/sh\necho 'Error: values: image is required' >&2\nexit 1\n"),
+    ]);
+    durable::set_mode(&case.path("helm"), 0o755).expect("mode");
+    let report = case.run(&["charts/web"]).expect("made");
+    let problem = report.components[0].problem.as_deref().expect("a problem");
+    assert!(problem.starts_with("LF2082: ") && problem.contains("image is required"), "{problem}");
+    let text = case.read("release.yaml");
+    assert!(text.contains(&format!("    # {problem}\n    chart: {{folder: ../../charts/web}}")), "{text}");
+    crate::definition::read(&case.path("releases/shop")).expect("readable");
+}
+
+#[test]
+fn the_starters_parts_are_found() {
+    let (images, artifacts) = starter::references().expect("read");
+    assert_eq!((images.len(), artifacts.len()), (11, 5));
+    let donors = Donors::read(None).expect("lock");
+    assert!(starter::kubernetes(&donors).expect("version").starts_with("v1."));
+    for name in starter::NAMES {
+        let text = starter::component(name, "here");
+        assert!(text.starts_with(&format!("  - name: {name}\n    manifests: here\n")), "{text}");
+    }
+    assert!(starter::component("storage", "x").contains("reference: docker.io/library/busybox\n"));
+    assert_eq!(starter::values().matches("  - name: cluster.").count(), 4);
+    assert_eq!(starter::artifacts().lines().count(), 5);
+    assert!(starter::node_packs().contains("      registry: docker.io/library/registry\n"));
+}

@@ -1,0 +1,227 @@
+//! `landfall lock --check`: whether everything that the lock pins is resolved, fresh, and still what upstream has. Nothing is
+//! written, and of what is pinned, no content is fetched.
+
+use std::path::PathBuf;
+
+use futures_util::{StreamExt as _, stream};
+use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::resolve::{Asking, Moved, Outcome};
+use super::{Content, List, Lock, LockEntry, LockedFile};
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::{Asked, Client, Of};
+use crate::hub::HubName;
+use crate::options::SourceOptions;
+use crate::reference::Reference;
+
+/// Entries and files that are asked for at the same time.
+const PARALLEL: usize = 8;
+
+/// Errors that say that something is no longer published.
+const WITHDRAWN: [Code; 3] = [codes::IMAGE_MISSING, codes::FILE_MISSING, codes::CHART_NOT_OFFERED];
+
+/// A lock of which everything is still as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockCheck {
+    /// The lock that was read.
+    pub lock: PathBuf,
+    /// Manifests, repositories and files that were asked for.
+    pub asked: usize,
+}
+
+/// Something that is pinned.
+enum Pinned<'a> {
+    Entry(&'a LockEntry),
+    File(&'a LockedFile),
+}
+
+/// Checks the lock of a release. One error names everything that is unresolved, stale, moved or withdrawn, and whatever
+/// could not be asked.
+pub async fn check(source: &SourceOptions, store: &ContentStore, progress: &dyn Progress) -> Result<LockCheck> {
+    let path = super::command::path(source)?;
+    let lock = Lock::read(&path)?;
+    let client = Client::configured(source.registries.as_deref())?;
+    let (asked, lines) = look(Asking { lock: &lock, client: &client, store, progress }).await;
+    if lines.is_empty() {
+        return Ok(LockCheck { lock: path, asked });
+    }
+    let noun = if lines.len() == 1 { "entry is" } else { "entries are" };
+    let what = format!("{} {noun} not what upstream has now:{}", lines.len(), lines.concat());
+    Err(BuildError::at(codes::LOCK_OUTDATED, Place::file(&path), what))
+}
+
+/// How much was asked for, and a line for whatever is not as it should be.
+async fn look(asking: Asking<'_>) -> (usize, Vec<String>) {
+    let (mut lines, mut pinned) = (Vec::new(), Vec::new());
+    for entry in List::ALL.into_iter().flat_map(|list| asking.lock.list(list)) {
+        let open = entry.unresolved();
+        let stale = if open.is_empty() { entry.stale() } else { Vec::new() };
+        let is_fine = open.is_empty() && stale.is_empty();
+        lines.extend(open.into_iter().map(|line| format!("{line} is unresolved")));
+        lines.extend(stale.into_iter().map(|line| format!("{line} is stale")));
+        match &entry.content {
+            _ if !is_fine => {}
+            Content::Files(files) => pinned.extend(files.iter().map(Pinned::File)),
+            _ => pinned.push(Pinned::Entry(entry)),
+        }
+    }
+    let asked = pinned.len();
+    let found: Vec<_> = stream::iter(pinned).map(|pinned| one(asking, pinned)).buffered(PARALLEL).collect().await;
+    lines.extend(found.into_iter().flatten());
+    (asked, lines)
+}
+
+/// What is wrong with something that is pinned, in lines.
+async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
+    match pinned {
+        Pinned::File(file) => {
+            let at = format!("\n  line {}: {}", file.line(), file.url);
+            match asking.client.published(Asked::file(&file.url), asking.progress).await {
+                Ok(Some(size)) if file.size.value.known().is_some_and(|pinned| *pinned != size) => {
+                    vec![format!("{at} has {size} bytes now")]
+                }
+                Ok(_) => Vec::new(),
+                Err(error) => vec![failed(&at, &error)],
+            }
+        }
+        Pinned::Entry(entry) => {
+            let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
+            let outcome = match &entry.content {
+                Content::Manifest(fields) => asking.manifest(entry, fields).await,
+                Content::Archive(fields) => asking.archive(entry, fields).await,
+                Content::Hub(fields) => asking.hub(entry, fields).await,
+                Content::Files(_) => return Vec::new(),
+            };
+            match outcome {
+                Ok(Outcome::Holds | Outcome::Resolved(_)) => Vec::new(),
+                Ok(Outcome::Moved(Moved { pinned, now, .. })) => {
+                    let moved = format!("{at} names {now} now, and the lock keeps {pinned}");
+                    let gone = withdrawn(asking, entry).await.err().map(|error| failed(&at, &error));
+                    std::iter::once(moved).chain(gone).collect()
+                }
+                Err(error) => vec![failed(&at, &error)],
+            }
+        }
+    }
+}
+
+/// Asks for what a moved entry pins.
+async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
+    match &entry.content {
+        Content::Manifest(fields) => {
+            let reference: Option<Reference> = entry.reference.value.parse().ok();
+            let digest = fields.digest.value.known().copied();
+            if let Some(pinned) = reference.zip(digest).map(|(reference, digest)| reference.with_digest(digest)) {
+                asking.client.manifest(&pinned, asking.progress).await?;
+            }
+        }
+        Content::Hub(fields) => {
+            let commit = fields.pinned.as_ref().map(|pinned| pinned.commit.as_str());
+            if let Some(url) = commit.and_then(|commit| fields.name.at(commit)).as_ref().and_then(HubName::list_url) {
+                asking.client.published(Asked { url: &url, of: Of::HubList }, asking.progress).await?;
+            }
+        }
+        Content::Archive(fields) => {
+            if let Some(url) = fields.address() {
+                asking.client.published(Asked::file(&url), asking.progress).await?;
+            }
+        }
+        Content::Files(_) => {}
+    }
+    Ok(())
+}
+
+fn failed(at: &str, error: &BuildError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let withdrawn = if WITHDRAWN.contains(&error.code()) { "is withdrawn" } else { "could not be asked for" };
+    format!("{at} {withdrawn}: {error}{cause}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use landfall_media::progress::Silent;
+
+    use super::*;
+    use crate::fetch::tests::hub_server::Hub;
+    use crate::fetch::tests::registry::{Registry, digest};
+    use crate::fetch::{DockerConfiguration, Registries, Retry};
+
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    const COMMITS: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];
+
+    fn manifest(name: &str) -> Vec<u8> {
+        format!("{{\"mediaType\":\"{MANIFEST}\",\"name\":\"{name}\"}}").into_bytes()
+    }
+
+    /// A resolved lock of an image, a file and a model.
+    fn text(registry: &Registry, hub: &Hub) -> String {
+        let host = registry.address();
+        let pinned = |name: &str| {
+            let manifest = manifest(name);
+            format!(
+                "    index: none\n    digest: {}\n    mediaType: {MANIFEST}\n    size: {}\n",
+                digest(&manifest),
+                manifest.len()
+            )
+        };
+        let (file, endpoint) = (format!("http://{host}/files/tool"), hub.endpoint());
+        format!(
+            "assembled: false\nplatform: linux/amd64\nimages:\n  - reference: {host}/a:1\n    resolved: {host}/a:1\n{}artifacts:\n  \
+             - reference: dl.example/tool:1\n    files:\n      - {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, path: tool}}\n  \
+             - reference: hub.example/a/b:main\n    hub:\n      address: {endpoint}\n      repository: a/b\n      revision: main\n      \
+             pinned:\n        resolved: '{endpoint}/a/b@main'\n        commit: '{}'\n        files:\n          - {{path: x.json, digest: '{}', size: 2}}\n",
+            pinned("one"),
+            digest(b"tool"),
+            COMMITS[0],
+            digest(b"{}")
+        )
+    }
+
+    async fn lines(text: &str) -> (usize, Vec<String>) {
+        let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
+        let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path().join("store"));
+        let found = look(Asking { lock: &lock, client: &client, store: &store, progress: &Silent }).await;
+        assert!(!store.root().exists(), "a check keeps nothing");
+        found
+    }
+
+    #[tokio::test]
+    async fn what_holds_is_quiet_and_what_moved_or_is_gone_is_named() {
+        let (registry, hub) = (Registry::start(|_| ()).await, Hub::start().expect("hub"));
+        registry.add_manifest("a", "1", MANIFEST, &manifest("one"));
+        registry.add_file("tool", b"tool");
+        hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false)]);
+        let text = text(&registry, &hub);
+        assert_eq!(lines(&text).await, (3, Vec::new()));
+        assert!(hub.seen().iter().all(|seen| !seen.path.contains("/resolve/")), "{:?}", hub.seen());
+
+        registry.add_manifest("a", "1", MANIFEST, &manifest("two"));
+        registry.add_file("tool", b"longer");
+        hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
+        let (_, moved) = lines(&text).await;
+        assert_eq!(moved.len(), 3, "{moved:?}");
+        assert!(moved[0].contains(&format!("names {} now", digest(&manifest("two")))), "{moved:?}");
+        assert!(
+            moved[1].contains("has 6 bytes now") && moved[2].contains(&format!("names {} now", COMMITS[1])),
+            "{moved:?}"
+        );
+
+        // The commit that is pinned is gone as well, and so is the file's address.
+        hub.state().repositories.clear();
+        hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
+        let (_, gone) = lines(&text.replace("files/tool'", "files/gone'")).await;
+        assert_eq!(gone.iter().filter(|line| line.contains("is withdrawn")).count(), 2, "{gone:?}");
+
+        let (asked, open) = lines(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
+        assert!(asked == 2 && open[0].contains("is stale"), "{open:?}");
+    }
+}

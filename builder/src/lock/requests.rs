@@ -1,0 +1,148 @@
+//! `landfall lock --dry-run`: every address that the lock would ask, without asking any of them.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::resolve::{Asked, asked};
+use super::{ArchiveOrigin, Lock};
+use crate::error::Result;
+use crate::fetch::Registries;
+use crate::file_url::FileUrl;
+use crate::options::SourceOptions;
+use crate::reference::Reference;
+
+/// What `landfall lock` would ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockRequests {
+    /// The lock that was read.
+    pub lock: PathBuf,
+    /// The first request for each thing that is asked for, in the order of the lock.
+    pub requests: Vec<LockRequest>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockRequest {
+    /// The reference of the entry.
+    pub entry: String,
+    /// What is asked for.
+    pub what: RequestKind,
+    /// The address upstream.
+    pub upstream: String,
+    /// The address of the mirror that is asked instead, where one is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestKind {
+    /// A manifest; the one of the platform, too, where an index names it.
+    Manifest,
+    /// A file.
+    File,
+    /// The index of a repository of charts, which names the address of the archive.
+    ChartIndex,
+    /// The list of a hub, which names the files of a repository of models.
+    ModelList,
+    /// A small file of that list; `COMMIT` and `PATH` stand for what the list names.
+    ModelFile,
+}
+
+/// Reads a release's lock, and lists what it would ask. Nothing is asked and nothing is written.
+pub fn requests(source: &SourceOptions) -> Result<LockRequests> {
+    let path = super::command::path(source)?;
+    let lock = Lock::read(&path)?;
+    let registries = source.registries.as_deref().map_or_else(|| Ok(Registries::default()), Registries::read)?;
+    let mut requests = Vec::new();
+    for (_, asked) in asked(&lock) {
+        requests.extend(of(asked, &registries)?);
+    }
+    Ok(LockRequests { lock: path, requests })
+}
+
+fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
+    Ok(match asked {
+        Asked::Manifest(entry, _) => {
+            let name = entry.reference.value.clone();
+            let Ok(reference) = name.parse::<Reference>() else { return Ok(Vec::new()) };
+            let (upstream, mirror) = registries.manifest_addresses(&reference);
+            vec![LockRequest { entry: name, what: RequestKind::Manifest, upstream, mirror }]
+        }
+        Asked::File(file) => vec![request(&file.written.value, RequestKind::File, &file.url, "", registries)?],
+        Asked::Archive(entry, archive) => match &archive.origin {
+            ArchiveOrigin::File(_) => Vec::new(),
+            ArchiveOrigin::Repository(address) => {
+                let index: Option<FileUrl> = format!("{address}/index.yaml").parse().ok();
+                let index =
+                    index.map(|url| request(&entry.reference.value, RequestKind::ChartIndex, &url, "", registries));
+                index.into_iter().collect::<Result<_>>()?
+            }
+        },
+        Asked::Hub(entry, hub) => {
+            let name = &entry.reference.value;
+            let list = hub.name.list_url();
+            let list = list.map(|url| request(name, RequestKind::ModelList, &url, "?blobs=true", registries));
+            let files = hub.name.any_file_url().filter(|_| !hub.is_confirmed());
+            let files = files.map(|url| request(name, RequestKind::ModelFile, &url, "", registries));
+            list.into_iter().chain(files).collect::<Result<_>>()?
+        }
+    })
+}
+
+fn request(entry: &str, what: RequestKind, url: &FileUrl, query: &str, registries: &Registries) -> Result<LockRequest> {
+    let mirror = Some(registries.file(url)?.to_string()).filter(|asked| *asked != url.to_string());
+    let with_query = |address: String| address + query;
+    Ok(LockRequest {
+        entry: entry.to_owned(),
+        what,
+        upstream: with_query(url.to_string()),
+        mirror: mirror.map(with_query),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    fn shown(registries: Option<PathBuf>) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let source = SourceOptions { release: root.join("releases/starter"), lock: None, registries };
+        let found = requests(&source).expect("read");
+        found.requests.iter().fold(String::new(), |mut text, request| {
+            let LockRequest { entry, what, upstream, mirror } = request;
+            let mirror = mirror.as_ref().map(|mirror| format!(" by way of {mirror}")).unwrap_or_default();
+            let entry = if entry == upstream { String::new() } else { format!(" for {entry}") };
+            let _ = writeln!(text, "{what:?} {upstream}{entry}{mirror}");
+            text
+        })
+    }
+
+    #[test]
+    fn every_address_that_the_starters_lock_asks_is_listed() {
+        insta::assert_snapshot!(shown(None));
+    }
+
+    #[test]
+    fn a_mirror_is_named_beside_the_address() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("registries.yaml");
+        let text = "mirrors: [{host: registry.k8s.io, endpoint: 'https://mirror.example/k8s'}, {host: dl.k8s.io, endpoint: 'https://mirror.example/files'}]\n";
+        landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
+        let shown = shown(Some(file));
+        for part in [
+            "https://registry.k8s.io/v2/pause/manifests/3.10.2 for registry.k8s.io/pause:3.10.2 by way of https://mirror.example/v2/k8s/pause/manifests/3.10.2",
+            "by way of https://mirror.example/files/release/",
+        ] {
+            assert!(shown.contains(part), "{part} is not in\n{shown}");
+        }
+    }
+}

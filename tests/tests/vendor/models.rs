@@ -1,0 +1,146 @@
+//! The starter's model from a gated repository on a hub, through the program: locked by its branch, fetched by its commit,
+//! with a broken connection on the way.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::hub_server::{Fault, Hub};
+use landfall_tests::workspace;
+use serde_json::{Value, json};
+
+use super::outcome::Outcome;
+use super::starter::{Starter, release, starter};
+
+const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const TOKEN: &str = "hf_tokenOfTheTests";
+
+/// The model's files in the bundle: path, digest, and where the registry of the parts stores the bytes.
+fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
+    let artifacts = inspection["release"]["artifacts"].as_array().context("no artifacts")?;
+    let model = artifacts.iter().find(|artifact| artifact["name"] == "minilm").context("no model")?;
+    let files = model["files"].as_array().context("no files")?.iter().map(|file| {
+        let (path, digest) = (file["path"].as_str()?, file["blob"]["digest"].as_str()?);
+        let hex = digest.strip_prefix("sha256:")?;
+        let stored = format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+        Some((path.to_owned(), digest.to_owned(), starter.tree().join(stored)))
+    });
+    files.collect::<Option<_>>().context("a file has no digest")
+}
+
+/// A hub with the model under its public name, open only to the token.
+fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
+    let hub = Hub::start()?;
+    let mut content = Vec::new();
+    for (path, _, stored) in files {
+        let bytes = std::fs::read(stored).with_context(|| format!("cannot read {}", stored.display()))?;
+        let is_large = Path::new(path).extension().is_some_and(|extension| extension == "safetensors");
+        content.push((path.as_str(), bytes, is_large));
+    }
+    content.push(("pytorch_model.bin", b"pickled".to_vec(), true));
+    let content: Vec<_> = content.iter().map(|(path, bytes, large)| (*path, bytes.as_slice(), *large)).collect();
+    hub.push(REPOSITORY, COMMIT, &content);
+    let mut state = hub.state();
+    state.token = Some(TOKEN.to_owned());
+    if let Some(repository) = state.repositories.get_mut(REPOSITORY) {
+        repository.card = json!({ "license": "apache-2.0", "language": "en" });
+    }
+    drop(state);
+    Ok(hub)
+}
+
+/// The lock of assembled parts, with the model from its hub as the checked-in lock has it, but with what its card says as its
+/// license.
+fn lock() -> Result<String> {
+    let read = |path: &str| std::fs::read_to_string(workspace::root().join(path)).context("a lock is missing");
+    let (assembled, upstream) = (read("tests/images/assembled.lock")?, read("images.lock")?);
+    let entry = |text: &str| -> Result<(usize, usize)> {
+        let from = text.find("  - reference: huggingface.co/").context("no model")?;
+        let rest = &text[from + 1..];
+        let to = rest.find("\n  - reference: ").map_or(text.len(), |at| from + 1 + at + 1);
+        Ok((from, to))
+    };
+    let (from, to) = entry(&upstream)?;
+    let hub = upstream[from..to].replace("    license: Apache-2.0\n", "");
+    let (from, to) = entry(&assembled)?;
+    Ok(format!("{}{hub}{}", &assembled[..from], &assembled[to..]))
+}
+
+/// Whether a file holds these bytes.
+fn holds(path: &Path, wanted: &str) -> Result<bool> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes()))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let path = |name: &str| folder.path().join(name);
+    let files = files_of_model(starter, &starter.inspection()?)?;
+    let hub = hub(&files)?;
+    let vendor = starter.vendor(folder.path(), starter.registry()?)?;
+    let mirrors = std::fs::read_to_string(vendor.registries_file())?;
+    let mirror = format!("{mirrors}  - {{host: huggingface.co, endpoint: '{}'}}\n", hub.endpoint());
+    std::fs::write(vendor.registries_file(), mirror)?;
+    std::fs::write(path("images.lock"), lock()?)?;
+    std::fs::create_dir(path("docker"))?;
+    let host = hub.endpoint().replace("http://", "");
+    let credentials = json!({ "auths": { host: { "username": "token", "password": TOKEN } } });
+    std::fs::write(path("docker/config.json"), credentials.to_string())?;
+
+    let mut lock = starter.landfall_lock();
+    lock.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(vendor.registries_file());
+    lock.arg("--output").arg(vendor.lock_file()).arg("--store").arg(vendor.store());
+    let refused = Outcome::of(&mut lock)?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF2112")), "{}", refused.stderr);
+    Outcome::success(lock.env("DOCKER_CONFIG", path("docker")).arg("-vv"))?;
+    let locked = std::fs::read_to_string(vendor.lock_file())?;
+    for (path, digest, _) in &files {
+        assert!(locked.contains(&format!("- {{path: '{path}', digest: '{digest}', size: ")), "{path}:\n{locked}");
+    }
+    assert!(locked.contains(&format!("commit: '{COMMIT}'")) && !locked.contains("pytorch_model.bin"), "{locked}");
+
+    hub.state().faults.extend([Fault::DropAfter(40 << 20)]);
+    let arguments = vendor.build_arguments(&release(), &path("stick"), &["--json", "-vv"]);
+    let mut build = starter.command(&vendor, &arguments);
+    build.env("DOCKER_CONFIG", path("docker")).env("LANDFALL_LOG", "debug").stdin(Stdio::null());
+    let built = Outcome::success(&mut build)?;
+    ensure!(!built.stderr.contains(TOKEN) && !locked.contains(TOKEN), "the token is in the log or in the lock");
+    assert!(built.stderr.contains("at byte ") && built.stderr.contains("by Range"), "{}", built.stderr);
+    let seen = hub.seen();
+    let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.host == "localhost").collect();
+    assert!(elsewhere.len() >= 2 && elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
+
+    // The bundle has the same files as that of the registry, and says what they are.
+    let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
+    let found = files_of_model(starter, &shown)?;
+    let names = |files: &[(String, String, PathBuf)]| {
+        let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&found), names(&files));
+    for entry in path("stick").read_dir()? {
+        let entry = entry?.path();
+        let is_small = entry.metadata()?.len() < 64 << 20;
+        assert!(!is_small || !holds(&entry, TOKEN)?, "the token is in {}", entry.display());
+        if entry.extension().is_some_and(|extension| extension == "html") {
+            assert!(holds(&entry, "<td>apache-2.0</td>")?, "the sheet has no license of the model");
+        }
+    }
+
+    // What the store has is asked of nobody, and no token is needed for it.
+    hub.forget();
+    let mut again = starter.command(&vendor, &vendor.build_arguments(&release(), &path("again"), &[]));
+    Outcome::success(again.stdin(Stdio::null()))?;
+    assert_eq!(hub.seen(), []);
+    let fit = Outcome::success(starter.landfall(&["models", "fit", "--json"]).arg(path("stick")))?.json()?;
+    assert!(fit.to_string().contains("minilm"), "{fit}");
+    let listed = Outcome::success(Command::new("ls").arg(path("again")))?;
+    assert!(listed.text()?.contains(".landfall"), "{}", listed.text()?);
+    Ok(())
+}
