@@ -8,6 +8,8 @@ mod pages {
     mod browser;
     mod check;
     mod console;
+    mod dex;
+    mod directory;
     mod documents;
     mod driver;
     mod host;
@@ -15,6 +17,7 @@ mod pages {
     mod people;
     mod sign_in;
     mod silence;
+    mod slapd;
     mod upgrade;
     mod webdriver;
 }

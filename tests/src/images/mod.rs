@@ -195,6 +195,16 @@ pub fn ensure_helm() -> Result<PathBuf> {
     Ok(node_pack::HELM.ensure(&Workshop::open()?)?.join("helm"))
 }
 
+/// The program `dex`, an identity provider.
+pub fn ensure_dex() -> Result<PathBuf> {
+    Ok(node_pack::DEX.ensure(&Workshop::open()?)?.join("dex"))
+}
+
+/// The root of a Debian with the directory server `slapd`.
+pub fn ensure_slapd() -> Result<PathBuf> {
+    debian::SLAPD.ensure_unpacked(&Workshop::open()?)
+}
+
 /// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;
