@@ -20,7 +20,8 @@ const PREFIX: &str = "lfk_";
 /// Longest life of a key, in days.
 const MOST_DAYS: i64 = 400;
 /// For how long after the last sign-in of a user from a directory the user's keys work: a directory says nothing of who has left.
-pub const VOUCHED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// In milliseconds.
+const VOUCHED: i64 = 30 * 24 * 3600 * 1000;
 /// How exactly the last use is stored.
 const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
 
@@ -169,7 +170,7 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     let now = Timestamp::now();
     let condition = "k.id = $1 AND k.ends > $2 AND k.secret_hash = $3 AND u.disabled IS NULL \
          AND (u.source = 'local' OR u.confirmed > $4)";
-    let vouched = now.as_millisecond() - VOUCHED.as_millis();
+    let vouched = now.as_millisecond() - VOUCHED;
     let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE {condition}")));
     let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash()).bind(vouched);
     let found = found.fetch_optional(context.database.read()).await?;

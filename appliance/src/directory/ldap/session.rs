@@ -14,7 +14,7 @@ use super::super::error::DirectoryError;
 use super::settings::{LdapSettings, Query};
 
 /// For a connection and its handshakes.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 /// For each answer.
 const ANSWER: Duration = Duration::from_secs(8);
 /// Most entries of an answer.

@@ -104,7 +104,8 @@ pub enum Groups {
 pub fn check(text: LdapText, files: &Files, faults: &mut Faults<'_>) -> Option<LdapSettings> {
     let url = faults.take("url", url(&text.url));
     let address = faults.take("address", text.address.as_deref().map(address).transpose());
-    let way = faults.take("bind", way(text.bind, text.search, files));
+    let field = if text.search.is_some() { "search" } else { "bind" };
+    let way = faults.take(field, way(text.bind, text.search, files));
     let groups = faults.take("groups", groups(text.groups));
     let roles = faults.take("roles", roles(text.roles).and_then(names));
     let tls = faults.take("authority", authority(files, LDAP_AUTHORITY));

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use form_urlencoded::Serializer;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
@@ -54,12 +55,25 @@ struct Known {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     issuer: String,
+    #[serde(deserialize_with = "place")]
     authorization_endpoint: Url,
+    #[serde(deserialize_with = "place")]
     token_endpoint: Url,
+    #[serde(deserialize_with = "place")]
     jwks_uri: Url,
+    #[serde(default, deserialize_with = "maybe_place")]
     end_session_endpoint: Option<Url>,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+fn maybe_place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// The answer to a code.
@@ -228,6 +242,13 @@ impl Provider {
     }
 
     async fn exchange(&self, metadata: &Metadata, secret: &Secret, code: &str) -> Result<String, DirectoryError> {
+        let (form, authorization) = self.question(metadata, secret, code);
+        let tokens: Tokens = self.web.post(&metadata.token_endpoint, form, authorization).await?;
+        Ok(tokens.id_token)
+    }
+
+    /// The form that asks for a token, and the header that goes with it: the console's secret is in one of both.
+    fn question(&self, metadata: &Metadata, secret: &Secret, code: &str) -> (String, Option<String>) {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -239,12 +260,13 @@ impl Provider {
             Some(own) if methods.is_empty() || has("client_secret_basic") => Some(self.basic(&own.0)),
             own => {
                 form.append_pair("client_id", &self.settings.client);
-                own.iter().for_each(|own| drop(form.append_pair("client_secret", &own.0)));
+                if let Some(own) = own {
+                    form.append_pair("client_secret", &own.0);
+                }
                 None
             }
         };
-        let tokens: Tokens = self.web.post(&metadata.token_endpoint, form.finish(), authorization).await?;
-        Ok(tokens.id_token)
+        (form.finish(), authorization)
     }
 
     /// RFC 6749, 2.3.1: both words are encoded as in a form first.

@@ -1,8 +1,8 @@
 use axum::http::StatusCode;
 
 use super::*;
-use crate::people::{Role, Scope, user, users};
-use crate::testing::PASSWORD;
+use crate::people::{Person, Role, Scope, Source, admit, begin_session, create_user, remove_user, user, users};
+use crate::testing::{PASSWORD, author};
 
 async fn both() -> (Site, FakeProvider) {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
@@ -162,21 +162,17 @@ async fn nobody_takes_over_the_name_of_another_user() {
 
 #[tokio::test]
 async fn an_account_that_was_removed_begins_no_session() {
-    let (site, provider) = both().await;
-    let departed = Departed::from(&site).await;
-    let person = crate::people::Person {
-        source: crate::people::Source::Oidc,
+    let site = Site::begin().await;
+    let person = Person {
+        source: Source::Oidc,
         subject: "x".to_owned(),
         name: "paula".to_owned(),
         role: Some(Role::Viewer),
         directory: "test".to_owned(),
     };
-    let proven = crate::people::admit(&site.context, &crate::testing::author(), &person).await.unwrap();
-    crate::people::remove_user(&site.context, &crate::testing::author(), "paula").await.unwrap();
-    crate::people::create_user(&site.context, &crate::testing::author(), "paula", Role::Administrator, PASSWORD)
-        .await
-        .unwrap();
-    let begun = crate::people::begin_session(&site.context, &crate::testing::author(), &proven, ("test", None)).await;
+    let proven = admit(&site.context, &author(), &person).await.unwrap();
+    remove_user(&site.context, &author(), "paula").await.unwrap();
+    create_user(&site.context, &author(), "paula", Role::Administrator, PASSWORD).await.unwrap();
+    let begun = begin_session(&site.context, &author(), &proven, ("test", None)).await;
     assert!(begun.is_err(), "a local user of the name is another one");
-    drop(departed);
 }

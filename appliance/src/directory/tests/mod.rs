@@ -1,6 +1,7 @@
 mod accounts;
 mod attacks;
 mod flow;
+mod ldap;
 mod provider;
 mod settings;
 
