@@ -22,6 +22,9 @@ pub enum Command {
     /// Save, load or check the database
     #[command(subcommand)]
     Database(DatabaseCommand),
+    /// Work with the directory that people come from
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
     /// Work with exported audit logs
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -54,6 +57,22 @@ pub struct ServeArguments {
     /// Private key of the client certificate in PEM
     #[arg(long, env = "LANDFALL_APPLIANCE_CLIENT_KEY", value_name = "FILE")]
     pub client_key: Option<PathBuf>,
+    /// Folder with the settings of a directory that people come from; read again when it changes, and it may be missing
+    #[arg(long, env = "LANDFALL_APPLIANCE_DIRECTORY", value_name = "FOLDER")]
+    pub directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DirectoryCommand {
+    /// Check the settings, and whether the directory answers
+    Check(DirectoryArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct DirectoryArguments {
+    /// Folder with the settings
+    #[arg(long, env = "LANDFALL_APPLIANCE_DIRECTORY", value_name = "FOLDER", default_value = "/run/secrets/directory")]
+    pub directory: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

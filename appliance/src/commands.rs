@@ -5,11 +5,11 @@ use std::io::{stdin, stdout};
 use landfall_error_codes::codes;
 
 use crate::audit::{self, Chain, Head};
-use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, VerifyArguments};
+use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, DirectoryCommand, VerifyArguments};
 use crate::configuration::Configuration;
 use crate::error::{Context as _, Error, Result};
 use crate::printer::{line, note};
-use crate::{api, database, server};
+use crate::{api, database, directory, server};
 
 /// Threads that serve. A console has a handful of users.
 const THREADS: usize = 2;
@@ -49,6 +49,10 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             }
             line("the database is sound");
             warn_of_broken(&counts.audit);
+            Ok(())
+        }
+        Command::Directory(DirectoryCommand::Check(arguments)) => {
+            runtime.block_on(directory::check(&arguments.directory))?.iter().for_each(|text| line(text));
             Ok(())
         }
         Command::Audit(AuditCommand::Verify(arguments)) => verify(&arguments),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::audit::Watch;
 use crate::database::Database;
+use crate::directory::Directory;
 use crate::host::Site;
 use crate::people::{Failures, Hasher, Throttle};
 use crate::server::Metrics;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Bounds what strangers write into the audit log.
     pub failures: Failures,
+    /// Where people come from who are not local.
+    pub directory: Directory,
     /// Whether the audit log is whole.
     pub audit: Watch,
     /// What `/metrics` shows.
@@ -43,6 +46,7 @@ impl Context {
             hasher: Hasher::new(),
             throttle: Throttle::default(),
             failures: Failures::default(),
+            directory: Directory::default(),
             audit: Watch::default(),
             metrics: Metrics::new(),
             started: Timestamp::now(),

@@ -13,6 +13,7 @@ mod console;
 mod container;
 mod context;
 mod database;
+mod directory;
 mod error;
 mod host;
 mod people;

@@ -5,6 +5,7 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::directory::DirectoryError;
 use crate::error::Error;
 use crate::host::{HostError, Unavailable};
 use crate::people::Role;
@@ -40,6 +41,12 @@ pub enum Refusal {
     Token,
     /// Name or password is wrong.
     SignIn,
+    /// The user's role and password are a directory's.
+    FromDirectory,
+    /// A directory, or what is known of the person here, says no, and why.
+    Directory(String),
+    /// A directory does not answer; the reason is logged.
+    DirectorySilent,
     /// The host did not do it.
     Host(HostError),
     /// The request took too long.
@@ -63,6 +70,19 @@ impl From<sqlx::Error> for Refusal {
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
         Self::Host(unavailable.error)
+    }
+}
+
+impl From<DirectoryError> for Refusal {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Wrong => Self::SignIn,
+            DirectoryError::Refused(why) => Self::Directory(why),
+            DirectoryError::Unavailable(why) => {
+                tracing::warn!(code = codes::DIRECTORY_SILENT.id, why, "the directory does not answer");
+                Self::DirectorySilent
+            }
+        }
     }
 }
 
@@ -104,6 +124,9 @@ impl Refusal {
             Self::Password(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::PASSWORD_UNSUITABLE),
             Self::Token => (StatusCode::FORBIDDEN, codes::TOKEN_REFUSED),
             Self::SignIn => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_FAILED),
+            Self::FromDirectory => (StatusCode::CONFLICT, codes::FROM_DIRECTORY),
+            Self::Directory(_) => (StatusCode::UNAUTHORIZED, codes::DIRECTORY_REFUSED),
+            Self::DirectorySilent => (StatusCode::BAD_GATEWAY, codes::DIRECTORY_SILENT),
             Self::Host(error) => (error.status(), error.registered()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
             Self::Internal(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.code()),
@@ -126,9 +149,12 @@ impl Refusal {
             Self::NameTaken(name) => Some(format!("the name {name} is taken")),
             Self::Password(why) => Some((*why).to_owned()),
             Self::Host(error) => Some(error.to_string()),
+            Self::Directory(why) => Some(why.clone()),
+            Self::LastAdministrator => Some("a local one must remain, whom no directory can lock out".to_owned()),
             Self::SignInNeeded
             | Self::Foreign
-            | Self::LastAdministrator
+            | Self::FromDirectory
+            | Self::DirectorySilent
             | Self::Token
             | Self::SignIn
             | Self::PlanGone

@@ -482,6 +482,10 @@ codes! {
     PASSWORD_UNSUITABLE = "LF5028", Usage, "The password is too easy to guess", "Choose a longer one, for example four unrelated words.";
     TOKEN_REFUSED = "LF5029", Usage, "The host refused the one-use token", "Run `landfall console` on the host for a new token; each works once and for a short time.";
     SIGN_IN_FAILED = "LF5030", Usage, "User name or password is wrong", "Try again. An administrator can set a new password. Without one, open `/first` with the token that `landfall console` on the host prints, which works once, within an hour.";
+    FROM_DIRECTORY = "LF5031", Usage, "The user comes from a directory", "Change groups and password in the directory: the role is read again at each sign-in. To keep the user out in any case, disable the user.";
+    DIRECTORY_REFUSED = "LF5032", Usage, "The sign-in through the directory was refused", "Try again from the page of the sign-in. An administrator finds the reason in the audit log; local users sign in as ever.";
+    DIRECTORY_SILENT = "LF5033", NotReady, "The directory does not answer", "Try again later. Local users sign in as ever; without one, open `/first` with the token that `landfall console` on the host prints. The console's log has the reason.";
+    DIRECTORY_SETTINGS = "LF5034", Usage, "The settings of the directory cannot be used", "Correct each fault that the message names in the Secret `console-directory`; the console reads it again within two minutes. Local users sign in as ever.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -9,6 +9,8 @@ mod pages {
     mod browser;
     mod check;
     mod console;
+    mod dex;
+    mod directory;
     mod documents;
     mod driver;
     mod host;
@@ -17,6 +19,7 @@ mod pages {
     mod reports;
     mod sign_in;
     mod silence;
+    mod slapd;
     mod upgrade;
     mod webdriver;
 }

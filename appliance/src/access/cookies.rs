@@ -9,6 +9,9 @@ pub const SESSION: &str = "__Host-session";
 /// Name of the cookie that ties forms to a browser before the sign-in.
 pub const FORM: &str = "__Host-form";
 
+/// Name of the cookie of a browser that signs in at an identity provider.
+pub const DEPARTED: &str = "__Host-directory";
+
 /// The secret in a cookie, if there is exactly one of that name.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -23,6 +26,15 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
 /// A header that stores a secret until the browser is closed. The server ends it earlier.
 pub fn set_cookie(name: &str, secret: &Secret) -> Option<HeaderValue> {
     let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Strict", secret.reveal());
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A header that stores the secret of a browser on its way to an identity provider, for ten minutes. Unlike the others, the cookie comes
+/// along when the provider leads back: that is a navigation from another site. It permits nothing but to end this sign-in.
+pub fn set_departed(secret: &Secret) -> Option<HeaderValue> {
+    let text = format!("{DEPARTED}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600", secret.reveal());
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -8,7 +8,7 @@ mod origin;
 mod rules;
 
 pub use caller::Caller;
-pub use cookies::{FORM, SESSION, cookie, set_cookie, unset_cookie};
+pub use cookies::{DEPARTED, FORM, SESSION, cookie, set_cookie, set_departed, unset_cookie};
 pub use guard::{guard, stranger};
 pub use rules::{Need, RULES, Rule};
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::Body;
 use crate::access::Caller;
 use crate::context::Context;
-use crate::people::{Role, Session, User, all_sessions, change_user, create_user, end_session, remove_user, users};
+use crate::people::{
+    Role, Session, Source, User, UserChange, all_sessions, change_user, create_user, end_session, remove_user, users,
+};
 use crate::refusal::Refusal;
 
 /// A list with its kind.
@@ -41,13 +43,19 @@ pub struct UserItem {
     role: Role,
     /// When the user was created.
     created: Timestamp,
-    /// When the password was last changed.
+    /// When the password was last changed; of a user from a directory, the same as `created`.
     password_changed: Timestamp,
+    /// Where the user comes from. Role and password of one from a directory cannot be changed here.
+    source: Source,
+    /// Whether the user is kept out: by an administrator, or because no group of the person has a role in the directory.
+    disabled: bool,
+    /// When the directory last vouched for the user.
+    confirmed: Option<Timestamp>,
 }
 
 impl From<User> for UserItem {
-    fn from(User { name, role, created, password_changed }: User) -> Self {
-        Self { name, role, created, password_changed }
+    fn from(User { name, role, created, password_changed, source, disabled, confirmed }: User) -> Self {
+        Self { name, role, created, password_changed, source, disabled: disabled.is_some(), confirmed }
     }
 }
 
@@ -92,7 +100,7 @@ pub struct Create {
     password: String,
 }
 
-/// What changes of a user: at least one of both.
+/// What changes of a user: at least one of these.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "UserChange")]
@@ -101,6 +109,8 @@ pub struct Change {
     role: Option<Role>,
     /// The new password.
     password: Option<String>,
+    /// Whether the user is kept out from now on: sessions end, keys do not work, and no directory lets the user in.
+    disabled: Option<bool>,
 }
 
 /// Users
@@ -141,7 +151,8 @@ pub async fn create(
 
 /// Change a user
 ///
-/// The role, the password, or both at once. A new password ends the user's sessions.
+/// The role, the password, whether the user is disabled, or several at once. A new password ends the user's sessions. Role and password
+/// of a user from a directory stay the directory's (LF5031).
 #[utoipa::path(
     patch,
     path = "/api/v1/users/{name}",
@@ -160,10 +171,11 @@ pub async fn change(
     Path(name): Path<String>,
     Body(wish): Body<Change>,
 ) -> Result<StatusCode, Refusal> {
-    if wish.role.is_none() && wish.password.is_none() {
-        return Err(Refusal::Invalid("give role, password or both".to_owned()));
+    let change = UserChange { role: wish.role, password: wish.password.as_deref(), disabled: wish.disabled };
+    if change.role.is_none() && change.password.is_none() && change.disabled.is_none() {
+        return Err(Refusal::Invalid("give role, password, disabled or several of them".to_owned()));
     }
-    change_user(&context, &caller.author(), &name, (wish.role, wish.password.as_deref())).await?;
+    change_user(&context, &caller.author(), &name, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

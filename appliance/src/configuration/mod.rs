@@ -28,6 +28,8 @@ pub struct Configuration {
     pub host_address: String,
     /// How the host is reached: which certificate it must hold, and which one is shown to it.
     pub client: Arc<rustls::ClientConfig>,
+    /// Folder with the settings of a directory. What is in it is judged apart: its faults must not lock out local users.
+    pub directory: Option<PathBuf>,
 }
 
 /// Settings that cannot be used, in the order of the arguments.
@@ -68,7 +70,7 @@ impl Configuration {
         let (Some(data), Some(listen), Some(files), Some(server), Some(host_address), Some(client)) = parts else {
             return Err(faults.error());
         };
-        Ok(Self { data, listen, files, server, host_address, client })
+        Ok(Self { data, listen, files, server, host_address, client, directory: arguments.directory })
     }
 }
 

@@ -12,7 +12,9 @@ use super::moment::Moment;
 use super::{Shown, draw, draw_refused, go};
 use crate::access::{Caller, SESSION, set_cookie};
 use crate::context::Context;
-use crate::people::{Session, begin_session, change_own_password, end_own_session, end_sessions_but, sessions_of};
+use crate::people::{
+    Session, Source, begin_session, change_own_password, end_own_session, end_sessions_but, sessions_of, user,
+};
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -29,6 +31,8 @@ struct Whole {
     frame: Frame,
     name: String,
     rows: Vec<Row>,
+    /// Whether the password is stored here.
+    is_local: bool,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +65,8 @@ async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole,
         seen: Moment::new(session.seen),
         session,
     });
-    Ok(Whole { frame, name: own.user.clone(), rows: rows.collect() })
+    let is_local = user(context, &own.user).await?.source == Source::Local;
+    Ok(Whole { frame, name: own.user.clone(), rows: rows.collect(), is_local })
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod backups;
 mod components;
+mod directory;
 mod fields;
 mod frame;
 mod keys;
@@ -15,6 +16,7 @@ mod problem;
 mod reference;
 mod releases;
 mod sign_in;
+mod sources;
 mod state;
 mod trouble;
 mod units;
@@ -30,6 +32,7 @@ use axum::routing::{get, post};
 use landfall_error_codes::codes;
 
 use crate::context::Context;
+use crate::directory::RETURN;
 use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::server::Page;
@@ -43,6 +46,9 @@ type Shown = Result<Response, Page>;
 pub fn routes() -> Router<Context> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/directory", get(directory::begin))
+        .route(RETURN, get(directory::end_at_console))
+        .route("/sign-in/directory/end", get(directory::end_at_provider))
         .route("/first", get(sign_in::show_first).post(sign_in::first))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/", get(overview::show))
@@ -73,6 +79,8 @@ pub fn routes() -> Router<Context> {
         .route("/users/{name}", get(users::one))
         .route("/users/{name}/role", post(users::role))
         .route("/users/{name}/password", post(users::password))
+        .route("/users/{name}/disable", post(users::disable))
+        .route("/users/{name}/enable", post(users::enable))
         .route("/users/{name}/remove", post(users::remove))
         .route("/keys", get(keys::show).post(keys::create))
         .route("/keys/{id}/remove", post(keys::remove))

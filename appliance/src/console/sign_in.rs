@@ -6,12 +6,14 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::fields::Sent;
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::{Shown, draw, draw_refused, go};
 use crate::access::{Caller, FORM, SESSION, cookie, set_cookie, unset_cookie};
 use crate::context::Context;
-use crate::people::{Proven, Secret, any_user, begin_session, end_own_session, make_administrator, sign_in as check};
+use crate::people::{
+    Proven, Secret, Source, any_user, begin_session, end_own_session, make_administrator, sign_in as check, user,
+};
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -22,6 +24,19 @@ struct SignInPage {
     name: String,
     /// Whether there is no user yet.
     is_new: bool,
+    /// What the button for the identity provider names.
+    provider: Option<String>,
+    /// Whether names and passwords of a directory count, too.
+    has_server: bool,
+    /// Whether this browser has just left, and may still be signed in at the provider.
+    has_left: bool,
+}
+
+/// What the page of the sign-in says beside its form.
+#[derive(Deserialize)]
+pub struct Left {
+    #[serde(default)]
+    left: String,
 }
 
 #[derive(Template)]
@@ -61,14 +76,22 @@ fn with_cookie(page: Response, secret: Option<&Secret>) -> Response {
     (AppendHeaders(cookie.map(|value| (header::SET_COOKIE, value))), page).into_response()
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+fn sign_in_page(context: &Context, frame: Frame, name: String) -> SignInPage {
+    let state = context.directory.now();
+    let provider = state.oidc().map(|provider| provider.settings().label.clone());
+    SignInPage { frame, name, is_new: false, provider, has_server: state.ldap().is_some(), has_left: false }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Left { left }): Asked<Left>) -> Shown {
     if caller.user().is_some() {
         return go("/");
     }
     let (caller, secret) = with_form_secret(caller)?;
     let is_new = !any_user(&context).await?;
     let frame = Frame::new(&context, &caller, Place::None, "Sign in");
-    let page = draw(&SignInPage { frame, name: String::new(), is_new })?;
+    let page = sign_in_page(&context, frame, String::new());
+    let has_left = left == "provider" && page.provider.is_some();
+    let page = draw(&SignInPage { is_new, has_left, ..page })?;
     Ok(with_cookie(page, secret.as_ref()))
 }
 
@@ -87,7 +110,7 @@ pub async fn sign_in(
         Err(Refusal::Internal(error)) => return Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::None, "Sign in").refusing(Some(&refusal));
-            return draw_refused(&SignInPage { frame, name: form.name, is_new: false }, refusal.status());
+            return draw_refused(&sign_in_page(&context, frame, form.name), refusal.status());
         }
     };
     enter(&context, caller, &headers, &proven).await
@@ -138,7 +161,9 @@ pub async fn first(
 
 pub async fn sign_out(State(context): State<Context>, caller: Caller) -> Shown {
     let session = caller.session()?;
+    let user = user(&context, &session.user).await?;
     end_own_session(&context, &caller.author(), &session.user, &session.id).await?;
     let cookie = unset_cookie(SESSION).map(|value| (header::SET_COOKIE, value));
-    Ok((AppendHeaders(cookie), go("/sign-in")?).into_response())
+    let place = if user.source == Source::Oidc { "/sign-in?left=provider" } else { "/sign-in" };
+    Ok((AppendHeaders(cookie), go(place)?).into_response())
 }

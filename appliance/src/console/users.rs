@@ -7,10 +7,14 @@ use serde::Deserialize;
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
+use super::sources::Sources;
 use super::{Shown, draw, draw_refused, go};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::people::{Role, User, create_user, remove_user, sessions_of, set_password, set_role, users};
+use crate::people::{
+    Disabled, Role, Source, User, create_user, remove_user, sessions_of, set_disabled, set_password, set_role, user,
+    users,
+};
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -18,6 +22,8 @@ struct Row {
     user: User,
     created: Moment,
     is_self: bool,
+    /// Who keeps the user out.
+    disabled: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -27,6 +33,7 @@ struct List {
     rows: Vec<Row>,
     roles: [Role; 3],
     name: String,
+    sources: Sources,
 }
 
 #[derive(Template)]
@@ -36,8 +43,11 @@ struct One {
     user: User,
     created: Moment,
     password_changed: Moment,
+    confirmed: Option<Moment>,
     sessions: usize,
     is_self: bool,
+    is_local: bool,
+    disabled: Option<&'static str>,
     roles: [Role; 3],
 }
 
@@ -71,9 +81,18 @@ fn notice(done: &str) -> Option<&'static str> {
         }
         "role" => Some("The role is changed."),
         "password" => Some("The password is set. The user's sessions have ended."),
+        "disabled" => Some("The user is disabled: sessions have ended, and API keys do not work."),
+        "enabled" => Some("The user may sign in again."),
         "removed" => Some("The user is removed, with sessions and API keys. The audit log keeps what the user did."),
         _ => None,
     }
+}
+
+fn disabled(user: &User) -> Option<&'static str> {
+    user.disabled.map(|by| match by {
+        Disabled::Here => "disabled",
+        Disabled::Directory => "without a role in the directory",
+    })
 }
 
 fn role_of(text: &str) -> Result<Role, Refusal> {
@@ -84,9 +103,10 @@ async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: Strin
     let rows = users(context).await?.into_iter().map(|user| Row {
         created: Moment::new(user.created),
         is_self: caller.user() == Some(&user.name),
+        disabled: disabled(&user),
         user,
     });
-    Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name })
+    Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name, sources: Sources::of(context) })
 }
 
 pub async fn list(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
@@ -110,13 +130,15 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
 }
 
 async fn one_page(context: &Context, caller: &Caller, name: &str, frame: Frame) -> Result<One, Refusal> {
-    let missing = || Refusal::NotThere(format!("user {name}"));
-    let user = users(context).await?.into_iter().find(|user| user.name == name).ok_or_else(missing)?;
+    let user = user(context, name).await?;
     Ok(One {
         frame,
         created: Moment::new(user.created),
         password_changed: Moment::new(user.password_changed),
+        confirmed: user.confirmed.map(Moment::new),
         sessions: sessions_of(context, name).await?.len(),
+        is_local: user.source == Source::Local,
+        disabled: disabled(&user),
         is_self: caller.user() == Some(name),
         roles: Role::ALL,
         user,
@@ -174,6 +196,16 @@ pub async fn password(
 ) -> Shown {
     let changed = set_password(&context, &caller.author(), &name, &form.password).await;
     after(&context, &caller, &name, (changed, "password")).await
+}
+
+pub async fn disable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+    let changed = set_disabled(&context, &caller.author(), &name, true).await;
+    after(&context, &caller, &name, (changed, "disabled")).await
+}
+
+pub async fn enable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+    let changed = set_disabled(&context, &caller.author(), &name, false).await;
+    after(&context, &caller, &name, (changed, "enabled")).await
 }
 
 pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {

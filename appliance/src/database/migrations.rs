@@ -23,6 +23,7 @@ macro_rules! migrations {
 migrations! {
     1 "0001_people";
     2 "0002_audit";
+    3 "0003_directory";
 }
 
 /// Number of the newest change of the schema.

@@ -9,7 +9,8 @@ use super::failures::record_failure;
 use super::passwords::suitable;
 use super::role::Role;
 use super::sign_in::Proven;
-use super::users::{canonical_name, find_user, insert, store_password, store_role};
+use super::source::Source;
+use super::users::{canonical_name, enable, find_user, insert, store_password, store_role};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::error::Context as _;
@@ -26,6 +27,7 @@ pub async fn make_administrator(
 ) -> Result<Proven, Refusal> {
     let name = canonical_name(name)?;
     suitable(password, &name)?;
+    refuse_vouched(context, &name).await?;
     let token = token.trim();
     if token.is_empty() || token.len() > 200 {
         return Err(Refusal::Token);
@@ -35,6 +37,13 @@ pub async fn make_administrator(
     let claim = Claim { author: author.clone(), token: token.to_owned(), name, password: password.to_owned() };
     let claimed = tokio::spawn(claim.make(context.clone())).await;
     claimed.context(codes::BUG, || "the claim of a token was interrupted".to_owned())?
+}
+
+/// A user from a directory cannot have a password. Checked before the token counts.
+async fn refuse_vouched(context: &Context, name: &str) -> Result<(), Refusal> {
+    let source = sqlx::query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
+    let source: Option<String> = source.fetch_optional(context.database.read()).await?;
+    if source.is_none_or(|source| source == Source::Local.text()) { Ok(()) } else { Err(Refusal::FromDirectory) }
 }
 
 /// A claim whose parts are suitable.
@@ -58,6 +67,7 @@ impl Claim {
         let detail = if find_user(&mut write, &name).await.is_ok() {
             store_password(&mut write, &name, &hash).await?;
             store_role(&mut write, &name, Role::Administrator).await?;
+            enable(&mut write, &name).await?;
             "a new password for an existing user"
         } else {
             insert(&mut write, &name, Role::Administrator, &hash).await?;

@@ -19,6 +19,9 @@ use crate::refusal::Refusal;
 const PREFIX: &str = "lfk_";
 /// Longest life of a key, in days.
 const MOST_DAYS: i64 = 400;
+/// For how long after the last sign-in of a user from a directory the user's keys work: a directory says nothing of who has left.
+/// In milliseconds.
+const VOUCHED: i64 = 30 * 24 * 3600 * 1000;
 /// How exactly the last use is stored.
 const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
 
@@ -162,14 +165,17 @@ pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKe
     Ok((key, shown))
 }
 
-/// The key that a request brought, if there is one and it has not ended.
+/// The key that a request brought, if there is one and it has not ended. One of a user from a directory rests when the directory has not
+/// vouched for the user for a while.
 pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refusal> {
     let Some((id, secret)) = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')) else { return Ok(None) };
     let Some(secret) = Secret::read(secret) else { return Ok(None) };
     let now = Timestamp::now();
-    let found =
-        sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE k.id = $1 AND k.ends > $2 AND k.secret_hash = $3")));
-    let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash());
+    let condition = "k.id = $1 AND k.ends > $2 AND k.secret_hash = $3 AND u.disabled IS NULL \
+         AND (u.source = 'local' OR u.confirmed > $4)";
+    let vouched = now.as_millisecond() - VOUCHED;
+    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE {condition}")));
+    let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash()).bind(vouched);
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(key).transpose()?;
     if let Some(key) = found.as_ref().filter(|key| key.used.is_none_or(|used| now.duration_since(used) > EXACTNESS)) {

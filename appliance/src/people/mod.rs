@@ -9,10 +9,12 @@ mod role;
 mod secret;
 mod sessions;
 mod sign_in;
+mod source;
 mod throttle;
 mod users;
+mod vouched;
 
-pub use failures::Failures;
+pub use failures::{Failures, record_failure};
 pub use first::make_administrator;
 pub use keys::{Key, NewKey, Scope, keys, make_key, open_key, remove_key};
 pub use passwords::{Hasher, LEAST_CHARACTERS};
@@ -22,8 +24,13 @@ pub use sessions::{
     Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session, sessions_of,
 };
 pub use sign_in::{Proven, change_own_password, sign_in};
+pub use source::Source;
 pub use throttle::Throttle;
-pub use users::{User, any_user, change_user, create_user, remove_user, set_password, set_role, users};
+pub use users::{
+    Disabled, User, UserChange, any_user, change_user, create_user, remove_user, set_disabled, set_password, set_role,
+    user, users,
+};
+pub use vouched::{Person, admit};
 
 #[cfg(test)]
 mod tests;

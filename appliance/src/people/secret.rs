@@ -40,6 +40,11 @@ impl Secret {
         self.derive("form")
     }
 
+    /// Another word of the same owner, which gives this one away to nobody.
+    pub fn word(&self, purpose: &'static str) -> String {
+        self.derive(purpose)
+    }
+
     fn derive(&self, purpose: &str) -> String {
         hex::encode(Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize())
     }

@@ -48,9 +48,11 @@ pub struct Session {
 const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, s.created, s.seen, s.ends, s.address, s.browser \
      FROM sessions s JOIN users u ON u.name = s.user_name";
 
-/// Sessions that have not ended, with a condition of their own.
+/// Sessions that have not ended, of users who are not disabled, with a condition of their own.
 fn query(condition: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE s.seen > $1 AND s.ends > $2 AND {condition} ORDER BY s.seen DESC"))
+    sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE s.seen > $1 AND s.ends > $2 AND u.disabled IS NULL AND {condition} ORDER BY s.seen DESC"
+    ))
 }
 
 fn session(row: &SqliteRow) -> Result<Session, sqlx::Error> {

@@ -1,17 +1,22 @@
-//! Proving to be a user: with a password, as often as the throttle allows.
+//! Proving to be a user: with a password, here or at a directory server, as often as the throttle allows.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use sqlx::SqliteConnection;
 
+use super::failures::record_failure;
 use super::passwords::suitable;
+use super::source::Source;
 use super::users::{canonical_name, put_password};
+use super::vouched::{Person, admit};
 use crate::audit::{Author, Event};
 use crate::context::Context;
+use crate::directory::{Ldap, Name, Vouched};
 use crate::refusal::Refusal;
 
-/// A user who has proven to be one, and the hash of the password that proved it. It counts for as long as that is the user's.
+/// A user who has proven to be one, and the hash of the password that proved it, which is empty for one for whom a directory vouched. It
+/// counts for as long as that is the user's.
 #[derive(Debug, Clone)]
 pub struct Proven {
     name: String,
@@ -35,9 +40,10 @@ impl Proven {
         &self.name
     }
 
-    /// Refuses where the password has been replaced since, or the user removed. In the transaction of what follows from the proof.
+    /// Refuses where the password has been replaced since, or the user removed or disabled. In the transaction of what follows from the proof.
     pub(super) async fn counts(&self, connection: &mut SqliteConnection) -> Result<(), Refusal> {
-        let present = sqlx::query_scalar("SELECT password FROM users WHERE name = $1").bind(&self.name);
+        let present = "SELECT password FROM users WHERE name = $1 AND disabled IS NULL";
+        let present = sqlx::query_scalar(present).bind(&self.name);
         let present: Option<String> = present.fetch_optional(connection).await?;
         if present.is_some_and(|present| present == self.hash) { Ok(()) } else { Err(Refusal::SignIn) }
     }
@@ -48,8 +54,8 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
     let place = context.hasher.enter()?;
     let wait = context.throttle.attempt(name, address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
-    let hash = sqlx::query_scalar("SELECT password FROM users WHERE name = $1").bind(name);
-    let hash: Option<String> = hash.fetch_optional(context.database.read()).await?;
+    let hash = "SELECT password FROM users WHERE name = $1 AND source = 'local' AND disabled IS NULL";
+    let hash: Option<String> = sqlx::query_scalar(hash).bind(name).fetch_optional(context.database.read()).await?;
     let is_right = context.hasher.verify(place, password, hash.as_deref()).await?;
     let Some(hash) = hash.filter(|_| is_right) else { return Err(Refusal::SignIn) };
     context.throttle.succeeded(name, address);
@@ -64,13 +70,53 @@ pub async fn sign_in(
     password: &str,
 ) -> Result<Proven, Refusal> {
     let name = canonical_name(name).map_err(|_| Refusal::SignIn)?;
-    let checked = check_password(context, (&name, address), password).await;
+    let state = context.directory.now();
+    let checked = match state.ldap() {
+        Some(ldap) if !is_of_another_place(context, &name).await? => {
+            return check_at_server(context, author, ldap, (&name, address), password).await;
+        }
+        _ => check_password(context, (&name, address), password).await,
+    };
     context.metrics.signed_in(checked.is_ok());
     if matches!(checked, Err(Refusal::SignIn)) {
         let event = Event::refused("session.begin", &name, "name or password is wrong");
-        super::failures::record_failure(context, author, event).await?;
+        record_failure(context, author, event).await?;
     }
     checked
+}
+
+/// Whether a name is a user's who does not come from a directory server: nobody else's password is sent there.
+async fn is_of_another_place(context: &Context, name: &str) -> Result<bool, Refusal> {
+    let source = sqlx::query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
+    let source: Option<String> = source.fetch_optional(context.database.read()).await?;
+    Ok(source.is_some_and(|source| source != Source::Ldap.text()))
+}
+
+/// Lets a directory server judge name and password, as often as the throttle allows.
+async fn check_at_server(
+    context: &Context,
+    author: &Author,
+    ldap: &Ldap,
+    (name, address): (&str, IpAddr),
+    password: &str,
+) -> Result<Proven, Refusal> {
+    let wait = context.throttle.attempt(name, address, Instant::now());
+    wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
+    let vouched = match ldap.sign_in(name, password).await {
+        Ok(vouched) => vouched,
+        Err(error) => {
+            context.metrics.signed_in(false);
+            let why = error.to_string();
+            record_failure(context, author, Event::refused("session.begin", name, &why)).await?;
+            return Err(error.into());
+        }
+    };
+    context.throttle.succeeded(name, address);
+    let settings = ldap.settings();
+    let role = settings.roles.of(&vouched.groups, Name::is_same);
+    let Vouched { subject, name, .. } = vouched;
+    let directory = settings.url.to_string();
+    admit(context, author, &Person { source: Source::Ldap, subject, name, role, directory }).await
 }
 
 /// Changes one's own password, which needs the present one. All sessions end; the caller begins a new one.

@@ -21,6 +21,7 @@ pub struct Throttle {
     pairs: Mutex<HashMap<(String, IpAddr), Failures>>,
     sign_ins: Mutex<Addresses>,
     claims: Mutex<Addresses>,
+    departures: Mutex<Addresses>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,9 @@ struct Rate {
 const SIGN_INS: Rate = Rate { burst: 100, each: Duration::from_secs(3) };
 /// Tries with a one-use token, each of which asks the host.
 const CLAIMS: Rate = Rate { burst: 30, each: Duration::from_secs(6) };
+
+/// Sign-ins that begin at an identity provider.
+const DEPARTURES: Rate = Rate { burst: 100, each: Duration::from_secs(3) };
 
 /// When each address has all of its tries again.
 #[derive(Debug, Default)]
@@ -132,6 +136,14 @@ impl Throttle {
         addresses.take(network(address), CLAIMS, now);
         Ok(())
     }
+
+    /// How long this address must wait until it may begin a sign-in at an identity provider.
+    pub fn depart(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut addresses = lock(&self.departures);
+        addresses.left(network(address), DEPARTURES, now)?;
+        addresses.take(network(address), DEPARTURES, now);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +204,7 @@ mod tests {
         assert_eq!(throttle.attempt("alice", THERE, now), Ok(()));
         assert_eq!(throttle.attempt("alice", HERE, now + SIGN_INS.each), Ok(()));
         assert_eq!((0..=CLAIMS.burst).filter(|_| throttle.claim(HERE, now).is_ok()).count(), 30);
+        assert_eq!((0..=DEPARTURES.burst).filter(|_| throttle.depart(HERE, now).is_ok()).count(), 100);
         let six = |last: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last));
         assert_eq!(network(six(1)), network(six(2)));
     }

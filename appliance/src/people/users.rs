@@ -6,6 +6,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::passwords::suitable;
 use super::role::Role;
+use super::source::Source;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::refusal::Refusal;
@@ -22,8 +23,32 @@ pub struct User {
     pub role: Role,
     /// When the user was made.
     pub created: Timestamp,
-    /// When the password was last set.
+    /// When the password was last set; that of a user from a directory, never.
     pub password_changed: Timestamp,
+    /// Where the user comes from.
+    pub source: Source,
+    /// Whether the user is kept out, and by whom.
+    pub disabled: Option<Disabled>,
+    /// When a directory last vouched for the user.
+    pub confirmed: Option<Timestamp>,
+}
+
+/// By whom a user is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disabled {
+    /// By an administrator, until an administrator says otherwise.
+    Here,
+    /// By the directory, in which no group of the person has a role.
+    Directory,
+}
+
+const COLUMNS: &str = "SELECT name, role, created, password_changed, source, disabled, confirmed FROM users";
+
+impl User {
+    /// Whether the site may depend on this administrator.
+    fn is_local_administrator(&self) -> bool {
+        self.role == Role::Administrator && self.source == Source::Local && self.disabled.is_none()
+    }
 }
 
 /// A time of the database. One that no calendar has becomes the earliest.
@@ -31,13 +56,17 @@ pub fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN)
 }
 
-fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
-    let role: String = row.try_get("role")?;
+fn read(row: &SqliteRow) -> Result<User, sqlx::Error> {
+    let (role, source): (String, String) = (row.try_get("role")?, row.try_get("source")?);
+    let disabled: Option<String> = row.try_get("disabled")?;
     Ok(User {
         name: row.try_get("name")?,
         role: role.parse().unwrap_or(Role::Viewer),
         created: time(row.try_get("created")?),
         password_changed: time(row.try_get("password_changed")?),
+        source: source.parse().unwrap_or(Source::Local),
+        disabled: disabled.map(|by| if by == "directory" { Disabled::Directory } else { Disabled::Here }),
+        confirmed: row.try_get::<Option<i64>, _>("confirmed")?.map(time),
     })
 }
 
@@ -56,9 +85,15 @@ pub fn canonical_name(name: &str) -> Result<String, Refusal> {
 
 /// All users by name.
 pub async fn users(context: &Context) -> Result<Vec<User>, Refusal> {
-    let rows = sqlx::query("SELECT name, role, created, password_changed FROM users ORDER BY name");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY name")));
     let rows = rows.fetch_all(context.database.read()).await?;
-    Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// One user.
+pub async fn user(context: &Context, name: &str) -> Result<User, Refusal> {
+    let mut connection = context.database.read().acquire().await?;
+    find_user(&mut connection, name).await
 }
 
 /// Whether there is a user at all.
@@ -70,9 +105,15 @@ pub async fn any_user(context: &Context) -> Result<bool, Refusal> {
 
 /// The user of this name.
 pub async fn find_user(connection: &mut SqliteConnection, name: &str) -> Result<User, Refusal> {
-    let found = sqlx::query("SELECT name, role, created, password_changed FROM users WHERE name = $1").bind(name);
+    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = $1"))).bind(name);
     let found = found.fetch_optional(connection).await?;
-    found.as_ref().map(user).transpose()?.ok_or_else(|| Refusal::NotThere(format!("user {name}")))
+    found.as_ref().map(read).transpose()?.ok_or_else(|| Refusal::NotThere(format!("user {name}")))
+}
+
+/// The local user of this name: role and password of another one are the directory's.
+async fn find_local(connection: &mut SqliteConnection, name: &str) -> Result<User, Refusal> {
+    let user = find_user(connection, name).await?;
+    if user.source == Source::Local { Ok(user) } else { Err(Refusal::FromDirectory) }
 }
 
 /// Makes a user.
@@ -110,9 +151,10 @@ pub async fn insert(connection: &mut SqliteConnection, name: &str, role: Role, h
         .map(drop)
 }
 
-/// Refuses a change that would leave the site without an administrator.
+/// Refuses a change that would leave the site without an administrator who can sign in whatever a directory does.
 async fn keep_an_administrator(connection: &mut SqliteConnection, name: &str) -> Result<(), Refusal> {
-    let others = "SELECT count(*) FROM users WHERE role = 'administrator' AND name <> $1";
+    let others = "SELECT count(*) FROM users \
+         WHERE role = 'administrator' AND source = 'local' AND disabled IS NULL AND name <> $1";
     let others: i64 = sqlx::query_scalar(others).bind(name).fetch_one(connection).await?;
     if others == 0 { Err(Refusal::LastAdministrator) } else { Ok(()) }
 }
@@ -126,8 +168,8 @@ pub async fn set_role(context: &Context, author: &Author, name: &str, role: Role
 }
 
 async fn put_role(write: &mut SqliteConnection, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
-    let before = find_user(&mut *write, name).await?;
-    if before.role == Role::Administrator && role != Role::Administrator {
+    let before = find_local(&mut *write, name).await?;
+    if before.is_local_administrator() && role != Role::Administrator {
         keep_an_administrator(&mut *write, name).await?;
     }
     store_role(&mut *write, name, role).await?;
@@ -147,22 +189,71 @@ pub async fn store_password(connection: &mut SqliteConnection, name: &str, hash:
     let now = Timestamp::now().as_millisecond();
     let update = sqlx::query("UPDATE users SET password = $2, password_changed = $3 WHERE name = $1");
     update.bind(name).bind(hash).bind(now).execute(&mut *connection).await?;
+    end_sessions(connection, name).await
+}
+
+/// Ends every session of a user.
+pub async fn end_sessions(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM sessions WHERE user_name = $1").bind(name).execute(connection).await.map(drop)
 }
 
 /// Gives another user a new password. The user's sessions end.
 pub async fn set_password(context: &Context, author: &Author, name: &str, password: &str) -> Result<(), Refusal> {
-    change_user(context, author, name, (None, Some(password))).await
+    change_user(context, author, name, UserChange { password: Some(password), ..UserChange::default() }).await
 }
 
-/// Gives another user a new role, a new password, or both; all of it or nothing.
+/// Keeps a user out, or no longer.
+pub async fn set_disabled(context: &Context, author: &Author, name: &str, disabled: bool) -> Result<(), Refusal> {
+    change_user(context, author, name, UserChange { disabled: Some(disabled), ..UserChange::default() }).await
+}
+
+/// Lets a user in again. Keys of one from a directory rest until the directory has vouched again.
+pub async fn enable(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
+    let update = sqlx::query("UPDATE users SET disabled = NULL, confirmed = NULL WHERE name = $1").bind(name);
+    update.execute(connection).await.map(drop)
+}
+
+/// Keeps a user out: sessions end, keys rest, and no directory lets the user in again. Or lets the user in again.
+async fn put_disabled(
+    write: &mut SqliteConnection,
+    author: &Author,
+    name: &str,
+    disabled: bool,
+) -> Result<(), Refusal> {
+    if disabled && find_user(&mut *write, name).await?.is_local_administrator() {
+        keep_an_administrator(&mut *write, name).await?;
+    }
+    if !disabled {
+        enable(&mut *write, name).await?;
+        record(write, author, Event::done("user.enable", name)).await?;
+        return Ok(());
+    }
+    let update = sqlx::query("UPDATE users SET disabled = 'here' WHERE name = $1").bind(name);
+    update.execute(&mut *write).await?;
+    end_sessions(&mut *write, name).await?;
+    record(write, author, Event::done("user.disable", name)).await?;
+    Ok(())
+}
+
+/// What changes of a user.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UserChange<'a> {
+    /// The new role.
+    pub role: Option<Role>,
+    /// The new password.
+    pub password: Option<&'a str>,
+    /// Whether the user is kept out from now on.
+    pub disabled: Option<bool>,
+}
+
+/// Changes another user; all of it or nothing. Role and password of a user from a directory are not changed here.
 pub async fn change_user(
     context: &Context,
     author: &Author,
     name: &str,
-    (role, password): (Option<Role>, Option<&str>),
+    change: UserChange<'_>,
 ) -> Result<(), Refusal> {
-    let hash = match password {
+    let hash = match change.password {
         Some(password) => {
             suitable(password, name)?;
             Some(context.hasher.hash(password).await?)
@@ -174,8 +265,11 @@ pub async fn change_user(
     if let Some(hash) = hash {
         put_password(&mut write, author, name, &hash).await?;
     }
-    if let Some(role) = role {
+    if let Some(role) = change.role {
         put_role(&mut write, author, name, role).await?;
+    }
+    if let Some(disabled) = change.disabled {
+        put_disabled(&mut write, author, name, disabled).await?;
     }
     write.commit().await?;
     Ok(())
@@ -188,6 +282,7 @@ pub async fn put_password(
     name: &str,
     hash: &str,
 ) -> Result<(), Refusal> {
+    find_local(&mut *write, name).await?;
     store_password(&mut *write, name, hash).await?;
     record(write, author, Event::done("user.password", name)).await?;
     Ok(())
@@ -196,7 +291,7 @@ pub async fn put_password(
 /// Removes a user with sessions and keys. What the audit log says of the user stays.
 pub async fn remove_user(context: &Context, author: &Author, name: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
-    if find_user(&mut write, name).await?.role == Role::Administrator {
+    if find_user(&mut write, name).await?.is_local_administrator() {
         keep_an_administrator(&mut write, name).await?;
     }
     sqlx::query("DELETE FROM users WHERE name = $1").bind(name).execute(&mut *write).await?;

@@ -15,6 +15,7 @@ use super::router::router;
 use crate::configuration::Configuration;
 use crate::context::Context;
 use crate::database::Database;
+use crate::directory;
 use crate::error::{Context as _, Result};
 use crate::host::{self, Client, Site};
 
@@ -39,6 +40,9 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     let listener = TcpListener::bind(configuration.listen).context(codes::APPLIANCE_LISTEN, failed)?;
     let tls = RustlsConfig::from_config(configuration.server.clone());
     tokio::spawn(certificate::renew(configuration.files.clone(), tls.clone()));
+    if let Some(folder) = configuration.directory.clone() {
+        tokio::spawn(directory::watch(context.clone(), folder));
+    }
     let handle = Handle::new();
     tokio::spawn(end_on_signal(handle.clone())?);
     tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");

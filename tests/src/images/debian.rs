@@ -21,6 +21,9 @@ const CLEANING_VERSION: &str = "1";
 /// What every image made of Debian packages starts with.
 pub const BASE: Root = Root { name: "base", packages: &["ca-certificates"], accounts: &[], removed: &[] };
 
+/// A directory server, which only tests use.
+pub const SLAPD: Root = Root { name: "slapd", packages: &["slapd"], accounts: &[], removed: &[] };
+
 /// A Debian root: packages on top of Debian's required ones.
 pub struct Root {
     /// Its name in messages.
@@ -67,6 +70,19 @@ impl Root {
             let root = folder.join("root.tar");
             self.bootstrap(workshop, &root)?;
             put(&folder.join("status"), &FileTree::read_tar(&root)?.read("var/lib/dpkg/status")?)
+        })
+    }
+
+    /// Unpacks the root if that is missing; returns its folder. Its programs run where they are, with the root's own loader: nothing of it
+    /// is installed on this machine.
+    pub fn ensure_unpacked(&self, workshop: &Workshop) -> Result<PathBuf> {
+        let root = self.ensure_folder(workshop)?.join("root.tar");
+        workshop.entry("unpacked", self.name, &self.key(workshop)?, |folder| {
+            let mut tar = Command::new("tar");
+            tar.args(["--extract", "--no-same-owner", "--exclude=./dev/*", "--file"]).arg(&root);
+            let result = tar.arg("--directory").arg(folder).output().context("cannot run tar")?;
+            ensure!(result.status.success(), "tar failed:\n{}", last_lines(&result.stderr));
+            Ok(())
         })
     }
 

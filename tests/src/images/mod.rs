@@ -200,6 +200,16 @@ pub fn ensure_versitygw() -> Result<PathBuf> {
     Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
 }
 
+/// The program `dex`, an identity provider.
+pub fn ensure_dex() -> Result<PathBuf> {
+    Ok(node_pack::DEX.ensure(&Workshop::open()?)?.join("dex"))
+}
+
+/// The root of a Debian with the directory server `slapd`.
+pub fn ensure_slapd() -> Result<PathBuf> {
+    debian::SLAPD.ensure_unpacked(&Workshop::open()?)
+}
+
 /// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;

@@ -182,6 +182,17 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
+/// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.
+/// It has no form without SQLite.
+pub const DEX: GoModule = GoModule {
+    name: "dex",
+    upstream: "github.com/dexidp/dex",
+    stamp: Some("2.41.1"),
+    programs: &[Program { package: "github.com/dexidp/dex/cmd/dex", file: "dex" }],
+    build: Build::StaticC { tags: "netgo osusergo sqlite_omit_load_extension" },
+    variables: &[("main.version", "{version}")],
+};
+
 /// The base with Debian's nft and its nft-based iptables, for programs that write packet-filter rules.
 pub const PACKET_FILTER: Root =
     Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };

@@ -83,6 +83,7 @@ impl Console {
             ("--host-certificate", "host.crt"),
             ("--client-certificate", "client.crt"),
             ("--client-key", "client.key"),
+            ("--directory", "directory"),
         ];
         for (argument, name) in files {
             command.arg(argument).arg(self.file(name));
@@ -104,6 +105,20 @@ impl Console {
         let status = child.wait()?;
         ensure!(status.success(), "the console ended with {status}: {}", self.log());
         Ok(())
+    }
+
+    /// Uses these settings of a directory from now on.
+    pub(crate) async fn use_directory(&mut self, files: &[(&str, &str)]) -> Result<()> {
+        let read = "people come from a directory";
+        let before = self.log().matches(read).count();
+        self.stop()?;
+        let folder = self.file("directory");
+        std::fs::create_dir_all(&folder)?;
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text)?;
+        }
+        self.start().await?;
+        until("the console has read the settings", async || Ok(self.log().matches(read).count() > before)).await
     }
 
     /// What it has logged.

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
-use crate::{axe, setup, workspace};
+use crate::{axe, images, setup, workspace};
 
 /// Its name.
 pub(super) const NAME: &str = "pages";
@@ -29,6 +29,9 @@ const PICTURES: [&str; 12] = [
 pub(super) fn run() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     ensure_browser()?;
+    // Where people of a directory come from.
+    images::ensure_dex()?;
+    images::ensure_slapd()?;
     super::run_end_to_end(NAME, &["--test-threads", "2"])
 }
 

@@ -1,0 +1,115 @@
+//! The way to an identity provider and back. Both ways are navigations of the browser, which the policy for forms would refuse as the
+//! answer to a form, so the way there is a link.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{AppendHeaders, IntoResponse as _, Redirect};
+
+use super::fields::Asked;
+use super::frame::{Frame, Place};
+use super::{Shown, draw, go};
+use crate::access::{Caller, DEPARTED, SESSION, cookie, set_cookie, set_departed, unset_cookie};
+use crate::audit::Event;
+use crate::context::Context;
+use crate::directory::{DirectoryError, Provider, Returned};
+use crate::people::{Person, Proven, Secret, Source, admit, begin_session, record_failure};
+use crate::refusal::Refusal;
+
+/// A page that leads on by itself.
+#[derive(Template)]
+#[template(path = "entered.html")]
+struct Entered {
+    frame: Frame,
+}
+
+fn no_provider() -> Refusal {
+    Refusal::NotThere("identity provider".to_owned())
+}
+
+/// Leads a browser to the provider.
+pub async fn begin(State(context): State<Context>, caller: Caller, headers: HeaderMap) -> Shown {
+    if caller.user().is_some() {
+        return go("/");
+    }
+    let state = context.directory.now();
+    let provider = state.oidc().ok_or_else(no_provider)?;
+    refuse_other_origin(provider, &headers)?;
+    let wait = context.throttle.depart(caller.address, Instant::now());
+    wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
+    let secret = Secret::random()?;
+    let place = provider.begin(&secret).await.map_err(Refusal::from)?;
+    context.directory.pending.add(&secret);
+    let cookie = set_departed(&secret).map(|value| (header::SET_COOKIE, value));
+    Ok((AppendHeaders(cookie), Redirect::to(place.as_str())).into_response())
+}
+
+/// The provider leads back to one origin, and the cookie of another one would not come along.
+fn refuse_other_origin(provider: &Provider, headers: &HeaderMap) -> Result<(), Refusal> {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let own = &provider.settings().console;
+    if *own == format!("https://{}", host.to_lowercase()) {
+        return Ok(());
+    }
+    Err(Refusal::Directory(format!("open the console at {own}, where the provider leads back to")))
+}
+
+/// Lets in whom the provider vouches for. The browser's cookie counts once, whatever comes of it.
+pub async fn end_at_console(
+    State(context): State<Context>,
+    caller: Caller,
+    headers: HeaderMap,
+    Asked(returned): Asked<Returned>,
+) -> Shown {
+    let state = context.directory.now();
+    let provider = state.oidc().ok_or_else(no_provider)?;
+    let proven = prove(&context, &caller, provider, (&headers, &returned)).await?;
+    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut author = caller.author();
+    proven.name().clone_into(&mut author.name);
+    let secret = begin_session(&context, &author, &proven, (browser, cookie(&headers, SESSION).as_ref())).await?;
+    let cookies = [set_cookie(SESSION, &secret), unset_cookie(DEPARTED)].into_iter().flatten();
+    let cookies: Vec<_> = cookies.map(|value| (header::SET_COOKIE, value)).collect();
+    // A redirect would still be a part of the navigation from the provider, with which browsers send no cookie of a session.
+    let page = draw(&Entered { frame: Frame::bare(&caller, Place::None, "Signed in") })?;
+    Ok((AppendHeaders(cookies), page).into_response())
+}
+
+async fn prove(
+    context: &Context,
+    caller: &Caller,
+    provider: &Provider,
+    (headers, returned): (&HeaderMap, &Returned),
+) -> Result<Proven, Refusal> {
+    let author = caller.author();
+    let secret = cookie(headers, DEPARTED).filter(|secret| context.directory.pending.take(secret));
+    let vouched = match &secret {
+        Some(secret) => provider.finish(secret, returned).await,
+        None => Err(DirectoryError::refused("this browser has not begun a sign-in, or not within ten minutes")),
+    };
+    let vouched = match vouched {
+        Ok(vouched) => vouched,
+        Err(error) => {
+            let why = error.to_string();
+            record_failure(context, &author, Event::refused("session.begin", "-", &why)).await?;
+            return Err(error.into());
+        }
+    };
+    let settings = provider.settings();
+    let role = settings.roles.of(&vouched.groups, |own, group| own == group);
+    let subject = format!("{} {}", settings.issuer, vouched.subject);
+    let directory = settings.issuer.clone();
+    admit(context, &author, &Person { source: Source::Oidc, subject, name: vouched.name, role, directory }).await
+}
+
+/// Leads a browser to where its session at the provider ends.
+pub async fn end_at_provider(State(context): State<Context>) -> Shown {
+    let state = context.directory.now();
+    let provider = state.oidc().ok_or_else(no_provider)?;
+    match provider.end().await.map_err(Refusal::from)? {
+        Some(place) => Ok(Redirect::to(place.as_str()).into_response()),
+        None => go("/sign-in"),
+    }
+}

@@ -1,0 +1,75 @@
+//! The folder of the settings: files of a Secret that an administrator makes. A file that is missing is none; one that cannot be read is
+//! a fault.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The settings themselves.
+pub const SETTINGS: &str = "directory.yaml";
+/// The certificates that the identity provider's chain ends in.
+pub const OIDC_AUTHORITY: &str = "oidc-authority.crt";
+/// The console's own secret at the identity provider.
+pub const OIDC_SECRET: &str = "oidc-client-secret";
+
+/// The certificates that the directory server's chain ends in.
+pub const LDAP_AUTHORITY: &str = "ldap-authority.crt";
+/// The password of the console's own account at the directory server.
+pub const LDAP_PASSWORD: &str = "ldap-bind-password";
+
+/// Every file that is read.
+const NAMES: [&str; 5] = [SETTINGS, OIDC_AUTHORITY, OIDC_SECRET, LDAP_AUTHORITY, LDAP_PASSWORD];
+/// Longest file, in bytes. Certificates are the largest.
+const LIMIT: u64 = 1 << 20;
+
+/// The files as they were at one moment, with the reasons why others cannot be read.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    contents: BTreeMap<&'static str, Vec<u8>>,
+    pub faults: Vec<String>,
+}
+
+impl Files {
+    /// Reads them. It blocks.
+    pub fn read(folder: &Path) -> Self {
+        let mut files = Self::default();
+        for name in NAMES {
+            match read(&folder.join(name)) {
+                Ok(Some(content)) => drop(files.contents.insert(name, content)),
+                Ok(None) => {}
+                Err(why) => files.faults.push(format!("{name} {why}")),
+            }
+        }
+        files
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.contents.is_empty() && self.faults.is_empty()
+    }
+
+    /// A file, if it exists.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.contents.get(name).map(Vec::as_slice)
+    }
+
+    /// A file of one line, without the end of that line.
+    pub fn line(&self, name: &str) -> Option<Result<String, String>> {
+        let content = self.get(name)?;
+        let text = std::str::from_utf8(content).ok().map(|text| text.trim_end_matches(['\r', '\n']));
+        let is_line = |text: &&str| !text.is_empty() && !text.contains(char::is_control);
+        Some(text.filter(is_line).map(str::to_owned).ok_or_else(|| format!("{name} is not one line of text")))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let metadata = match fs_err::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot be read: {}", error.kind())),
+    };
+    if metadata.len() > LIMIT {
+        return Err(format!("is longer than {LIMIT} bytes"));
+    }
+    fs_err::read(path).map(Some).map_err(|error| format!("cannot be read: {}", error.kind()))
+}

@@ -1,0 +1,134 @@
+//! LDAP: a directory server says whether a password is a person's, and in which groups the person is.
+//!
+//! What could go wrong, and what stops it: a password in the clear (TLS before anything else, from one authority), an empty password, which
+//! servers accept from anybody (refused before a connection), signs in a name that would change a question (names have few letters, and
+//! are escaped all the same), several entries of one name (refused), a server that sends elsewhere (referrals are not followed), a server
+//! that never answers (a limit for the whole sign-in, and for how many run at once).
+
+mod name;
+mod session;
+mod settings;
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub use name::Name;
+pub use settings::{Groups, LdapSettings, LdapText, Way, check};
+
+use super::error::DirectoryError;
+use super::oidc::Vouched;
+use session::{Entry, Session};
+use settings::{ENTRY, NAME, Query};
+
+/// For a whole sign-in.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Sign-ins that run at once; more wait within their patience.
+const AT_ONCE: usize = 8;
+/// Longest password, in bytes.
+const MOST_BYTES: usize = 1024;
+
+/// A directory server.
+#[derive(Debug)]
+pub struct Ldap {
+    settings: LdapSettings,
+    turns: Semaphore,
+}
+
+impl Ldap {
+    /// A server that was not asked anything yet.
+    pub fn new(settings: LdapSettings) -> Self {
+        Self { settings, turns: Semaphore::new(AT_ONCE) }
+    }
+
+    /// As it is set up.
+    pub fn settings(&self) -> &LdapSettings {
+        &self.settings
+    }
+
+    /// Whom the server vouches for, by a name and a password.
+    pub async fn sign_in(&self, name: &str, password: &str) -> Result<Vouched, DirectoryError> {
+        if password.is_empty() || password.len() > MOST_BYTES || password.contains('\0') {
+            return Err(DirectoryError::Wrong);
+        }
+        let late = |_| DirectoryError::Unavailable(format!("no answer in {} seconds", PATIENCE.as_secs()));
+        let sign_in = async {
+            let ended = |_| DirectoryError::Unavailable("no sign-in runs any longer".to_owned());
+            let _turn = self.turns.acquire().await.map_err(ended)?;
+            self.ask(name, password).await
+        };
+        timeout(PATIENCE, sign_in).await.map_err(late)?
+    }
+
+    /// Looks whether the server answers, and whether the console's own account may look for people.
+    pub async fn check(&self) -> Result<String, DirectoryError> {
+        let late = |_| DirectoryError::Unavailable(format!("no answer in {} seconds", PATIENCE.as_secs()));
+        let asked = async {
+            let mut session = Session::open(&self.settings).await?;
+            let Way::Search { user, password, query } = &self.settings.way else {
+                session.close().await;
+                return Ok("answers over TLS; people are found with their own passwords".to_owned());
+            };
+            session.bind_own(user, &password.0).await?;
+            session.find(query, NAME, "a-name-that-nobody-has").await?;
+            session.close().await;
+            Ok(format!("answers over TLS; {user} may look for people"))
+        };
+        timeout(PATIENCE, asked).await.map_err(late)?
+    }
+
+    async fn ask(&self, name: &str, password: &str) -> Result<Vouched, DirectoryError> {
+        let mut session = Session::open(&self.settings).await?;
+        let entry = match &self.settings.way {
+            Way::Search { user, password: own, query } => {
+                session.bind_own(user, &own.0).await?;
+                let entry = self.one(&mut session, query, name).await?;
+                let mut theirs = Session::open(&self.settings).await?;
+                theirs.bind(&entry.name, password).await?;
+                theirs.close().await;
+                entry
+            }
+            Way::Direct { template, query } => {
+                let bound = template.replace(NAME, &ldap3::dn_escape(name));
+                session.bind(&bound, password).await?;
+                match query {
+                    Some(query) => self.one(&mut session, query, name).await?,
+                    None => session.read(&bound, self.attributes()).await?,
+                }
+            }
+        };
+        let groups = self.groups(&mut session, &entry).await?;
+        session.close().await;
+        Ok(Vouched { subject: entry.subject(), name: name.to_owned(), groups })
+    }
+
+    fn attributes(&self) -> Option<&str> {
+        match &self.settings.groups {
+            Groups::Attribute(attribute) => Some(attribute),
+            Groups::Query(_) => None,
+        }
+    }
+
+    /// The one entry of a person. Several of one name could be anybody's.
+    async fn one(&self, session: &mut Session, query: &Query, name: &str) -> Result<Entry, DirectoryError> {
+        session.wants(self.attributes());
+        let mut found = session.find(query, NAME, name).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(entry), true) => Ok(entry),
+            (None, _) => Err(DirectoryError::Wrong),
+            (Some(_), false) => Err(DirectoryError::refused("several people have the name in the directory")),
+        }
+    }
+
+    async fn groups(&self, session: &mut Session, entry: &Entry) -> Result<Vec<String>, DirectoryError> {
+        match &self.settings.groups {
+            Groups::Attribute(attribute) => Ok(entry.values(attribute)),
+            Groups::Query(query) => {
+                session.wants(None);
+                let found = session.find(query, ENTRY, &entry.name).await?;
+                Ok(found.into_iter().map(|entry| entry.name).collect())
+            }
+        }
+    }
+}

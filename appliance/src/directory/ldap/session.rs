@@ -1,0 +1,160 @@
+//! A connection to a directory server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ldap3::{
+    DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchEntry, SearchOptions,
+    StdStream,
+};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::super::error::DirectoryError;
+use super::settings::{LdapSettings, Query};
+
+/// For a connection and its handshakes.
+const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
+/// For each answer.
+const ANSWER: Duration = Duration::from_secs(8);
+/// Most entries of an answer.
+const MOST: i32 = 1000;
+/// The word for a wrong password, RFC 4511.
+const INVALID_CREDENTIALS: u32 = 49;
+/// More entries than were asked for.
+const SIZE_LIMIT_EXCEEDED: u32 = 4;
+/// The entry does not exist.
+const NO_SUCH_OBJECT: u32 = 32;
+/// Attributes that say for ever who somebody is: of OpenLDAP and its kin, and of Active Directory.
+const IDENTITIES: [&str; 2] = ["entryUUID", "objectGUID"];
+
+/// An open connection.
+pub struct Session {
+    ldap: Ldap,
+    attributes: Vec<String>,
+}
+
+/// An entry that was found.
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    entry: SearchEntry,
+}
+
+impl Entry {
+    /// Values of an attribute, whose name the server may write in other letters.
+    pub fn values(&self, attribute: &str) -> Vec<String> {
+        let same = self.entry.attrs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
+        same.flat_map(|(_, values)| values.clone()).collect()
+    }
+
+    /// Who it is for ever: the first identity that it has, or else its name.
+    pub fn subject(&self) -> String {
+        for identity in IDENTITIES {
+            let texts = self.values(identity).into_iter().next().map(String::into_bytes);
+            let binary = self.entry.bin_attrs.iter().find(|(name, _)| name.eq_ignore_ascii_case(identity));
+            let binary = binary.and_then(|(_, values)| values.first().cloned());
+            if let Some(value) = texts.or(binary) {
+                return format!("{identity} {}", hex::encode(value));
+            }
+        }
+        format!("name {}", self.name.to_lowercase())
+    }
+}
+
+impl Session {
+    /// Connects, over TLS. Nothing is said in the clear but the wish for TLS.
+    pub async fn open(settings: &LdapSettings) -> Result<Self, DirectoryError> {
+        let mut options = LdapConnSettings::new()
+            .set_conn_timeout(CONNECT)
+            .set_config(settings.tls.clone())
+            .set_starttls(settings.url.scheme() == "ldap");
+        if let Some(address) = settings.address {
+            let port = settings.url.port().unwrap_or(if settings.url.scheme() == "ldap" { 389 } else { 636 });
+            options = options.set_std_stream(StdStream::Tcp(connect((address, port).into()).await?));
+        }
+        let (connection, ldap) = LdapConnAsync::from_url_with_settings(options, &settings.url).await.map_err(failed)?;
+        ldap3::drive!(connection);
+        Ok(Self { ldap, attributes: Vec::new() })
+    }
+
+    /// Which attributes of entries are wanted, beside those that say who somebody is.
+    pub fn wants(&mut self, attribute: Option<&str>) {
+        self.attributes = IDENTITIES.into_iter().chain(attribute).map(str::to_owned).collect();
+    }
+
+    /// Proves to be the console's own account. A wrong password of that one is a fault of the settings.
+    pub async fn bind_own(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
+        let refused = |_| DirectoryError::Unavailable(format!("the server refuses the password of {name}"));
+        match self.bind(name, password).await {
+            Err(DirectoryError::Wrong) => Err(DirectoryError::Wrong).map_err(refused),
+            other => other,
+        }
+    }
+
+    /// Proves to be somebody.
+    pub async fn bind(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
+        let bound = self.ldap.with_timeout(ANSWER).simple_bind(name, password).await.map_err(failed)?;
+        match bound.rc {
+            0 => Ok(()),
+            INVALID_CREDENTIALS | NO_SUCH_OBJECT => Err(DirectoryError::Wrong),
+            _ => Err(answered(&bound)),
+        }
+    }
+
+    /// Entries that a query finds, with a value in place of its placeholder.
+    pub async fn find(&mut self, query: &Query, placeholder: &str, value: &str) -> Result<Vec<Entry>, DirectoryError> {
+        let filter = query.filter.replace(placeholder, &ldap3::ldap_escape(value));
+        self.search(&query.base, Scope::Subtree, &filter).await
+    }
+
+    /// One entry by its name.
+    pub async fn read(&mut self, name: &str, attribute: Option<&str>) -> Result<Entry, DirectoryError> {
+        self.wants(attribute);
+        let found = self.search(name, Scope::Base, "(objectClass=*)").await?;
+        found.into_iter().next().ok_or_else(|| DirectoryError::refused("the person may not read the own entry"))
+    }
+
+    async fn search(&mut self, base: &str, scope: Scope, filter: &str) -> Result<Vec<Entry>, DirectoryError> {
+        let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(MOST);
+        let attributes = self.attributes.clone();
+        let ldap = self.ldap.with_search_options(options).with_timeout(ANSWER);
+        let found = ldap.search(base, scope, filter, attributes).await.map_err(failed)?;
+        // Entries of other servers are references here, and no entries.
+        let (entries, result) = (found.0, found.1);
+        match result.rc {
+            0 => {}
+            NO_SUCH_OBJECT => return Ok(Vec::new()),
+            SIZE_LIMIT_EXCEEDED => {
+                return Err(DirectoryError::refused("the directory has too many entries for one person"));
+            }
+            _ => return Err(answered(&result)),
+        }
+        let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
+        let entries = entries.map(SearchEntry::construct).map(|entry| Entry { name: entry.dn.clone(), entry });
+        Ok(entries.collect())
+    }
+
+    /// Ends the connection.
+    pub async fn close(mut self) {
+        let _ended = self.ldap.unbind().await;
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<std::net::TcpStream, DirectoryError> {
+    let late = |_| DirectoryError::Unavailable(format!("{address} does not answer in {} seconds", CONNECT.as_secs()));
+    let refused = |error: std::io::Error| DirectoryError::unavailable("the server does not answer", &error);
+    let stream = timeout(CONNECT, TcpStream::connect(address)).await.map_err(late)?.map_err(refused)?;
+    stream.into_std().map_err(refused)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn failed(error: LdapError) -> DirectoryError {
+    DirectoryError::unavailable("the server does not answer", &error)
+}
+
+/// A word of the server that is neither yes nor no. Its text may name anything, so it is short.
+fn answered(result: &LdapResult) -> DirectoryError {
+    let text: String = result.text.chars().filter(|letter| !letter.is_control()).take(120).collect();
+    DirectoryError::Unavailable(format!("the server answered {}: {text}", result.rc))
+}

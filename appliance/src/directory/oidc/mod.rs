@@ -1,0 +1,282 @@
+//! OpenID Connect: the authorization code flow with PKCE, at one provider.
+//!
+//! The provider is trusted to say who somebody is; the browser and the network between are not. What could go wrong, and what stops it:
+//! a code of somebody else's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works once), a stolen
+//! code (PKCE), a token of another provider, for another program, old or unsigned (`token`), another provider's answer (`iss`), a
+//! provider that someone poses as (one authority, no redirects, no proxy), one that never answers or without end (`web`).
+
+mod pending;
+mod token;
+mod web;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use form_urlencoded::Serializer;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+use url::Url;
+
+pub use pending::Pending;
+use token::{Expected, Keys, Verdict};
+use web::Web;
+
+use super::error::DirectoryError;
+use super::settings::OidcSettings;
+use crate::people::Secret;
+
+/// For how long the provider's description of itself counts, and its keys.
+const FRESH: Duration = Duration::from_hours(1);
+/// Between two questions for keys that were not found, and after a failure: a provider that is down is not asked by everybody.
+const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
+/// Where the provider sends the browser back to.
+pub const RETURN: &str = "/sign-in/directory/return";
+
+/// An identity provider.
+pub struct Provider {
+    settings: OidcSettings,
+    web: Web,
+    known: Mutex<Known>,
+}
+
+/// What the provider said last.
+#[derive(Default)]
+struct Known {
+    metadata: Option<(Instant, Arc<Metadata>)>,
+    keys: Option<(Instant, Arc<Keys>)>,
+    failure: Option<(Instant, DirectoryError)>,
+}
+
+/// The parts of the provider's description that are used.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    issuer: String,
+    #[serde(deserialize_with = "place")]
+    authorization_endpoint: Url,
+    #[serde(deserialize_with = "place")]
+    token_endpoint: Url,
+    #[serde(deserialize_with = "place")]
+    jwks_uri: Url,
+    #[serde(default, deserialize_with = "maybe_place")]
+    end_session_endpoint: Option<Url>,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+fn maybe_place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+}
+
+/// The answer to a code.
+#[derive(Deserialize)]
+struct Tokens {
+    id_token: String,
+}
+
+/// What a browser brings back.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Returned {
+    #[serde(default)]
+    pub code: String,
+    #[serde(default)]
+    pub state: String,
+    /// Which provider answers (RFC 9207).
+    pub iss: Option<String>,
+    /// Why it refused.
+    pub error: Option<String>,
+}
+
+/// Whom a provider vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// Who it is at the provider, for ever.
+    pub subject: String,
+    /// What the person is called.
+    pub name: String,
+    /// The groups, as the provider names them.
+    pub groups: Vec<String>,
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Provider").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// A provider that was not asked anything yet.
+    pub fn new(settings: OidcSettings) -> Result<Self, String> {
+        let web = Web::new(&settings.host, settings.address, &settings.tls)?;
+        Ok(Self { settings, web, known: Mutex::default() })
+    }
+
+    /// As it is set up.
+    pub fn settings(&self) -> &OidcSettings {
+        &self.settings
+    }
+
+    /// What must be registered at the provider as the place to return to.
+    pub fn redirect(&self) -> String {
+        format!("{}{RETURN}", self.settings.console)
+    }
+
+    /// Where a browser with this secret signs in.
+    pub async fn begin(&self, secret: &Secret) -> Result<Url, DirectoryError> {
+        let metadata = self.metadata().await?;
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(secret.word(VERIFIER)));
+        let mut url = metadata.authorization_endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client)
+            .append_pair("redirect_uri", &self.redirect())
+            .append_pair("scope", &["openid"].into_iter().chain(self.scopes()).collect::<Vec<_>>().join(" "))
+            .append_pair("state", &secret.word(STATE))
+            .append_pair("nonce", &secret.word(NONCE))
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", "S256");
+        Ok(url)
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.settings.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid")
+    }
+
+    /// Whom the provider vouches for, after a browser with this secret came back.
+    pub async fn finish(&self, secret: &Secret, returned: &Returned) -> Result<Vouched, DirectoryError> {
+        use subtle::ConstantTimeEq as _;
+        if !bool::from(returned.state.as_bytes().ct_eq(secret.word(STATE).as_bytes())) {
+            return Err(DirectoryError::refused("the answer belongs to another sign-in"));
+        }
+        if returned.iss.as_ref().is_some_and(|issuer| *issuer != self.settings.issuer) {
+            return Err(DirectoryError::refused("another provider answered"));
+        }
+        if let Some(error) = &returned.error {
+            let error: String = error.chars().filter(char::is_ascii_graphic).take(60).collect();
+            return Err(DirectoryError::refused(format!("the provider refused the sign-in: {error}")));
+        }
+        if returned.code.is_empty() || returned.code.len() > 4096 {
+            return Err(DirectoryError::refused("the provider sent no code"));
+        }
+        let metadata = self.metadata().await?;
+        let token = self.exchange(&metadata, secret, &returned.code).await?;
+        let nonce = secret.word(NONCE);
+        let expected = Expected { issuer: &self.settings.issuer, client: &self.settings.client, nonce: &nonce };
+        let claims = match token::verify(&token, &*self.keys(&metadata, false).await?, &expected) {
+            // The provider may have changed its keys since they were read.
+            Verdict::UnknownKey => token::verify(&token, &*self.keys(&metadata, true).await?, &expected),
+            verdict => verdict,
+        };
+        claims.claims()?.vouched(&self.settings)
+    }
+
+    /// Where a browser ends its session at the provider, if the provider has such a place.
+    pub async fn end(&self) -> Result<Option<Url>, DirectoryError> {
+        let Some(mut url) = self.metadata().await?.end_session_endpoint.clone() else { return Ok(None) };
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.settings.client)
+            .append_pair("post_logout_redirect_uri", &format!("{}/sign-in", self.settings.console));
+        Ok(Some(url))
+    }
+
+    /// Asks the provider what a sign-in will need, whatever is known: for the check of settings.
+    pub async fn check(&self) -> Result<usize, DirectoryError> {
+        let metadata = self.metadata().await?;
+        Ok(self.keys(&metadata, true).await?.len())
+    }
+
+    async fn metadata(&self) -> Result<Arc<Metadata>, DirectoryError> {
+        let mut known = self.known.lock().await;
+        if let Some((_, metadata)) = known.metadata.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return Ok(metadata.clone());
+        }
+        if let Some((_, failure)) = known.failure.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(failure.clone());
+        }
+        match self.discover().await {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                known.failure = None;
+                known.metadata = Some((Instant::now(), metadata.clone()));
+                Ok(metadata)
+            }
+            Err(error) => {
+                known.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn discover(&self) -> Result<Metadata, DirectoryError> {
+        let url = format!("{}/.well-known/openid-configuration", self.settings.issuer.trim_end_matches('/'));
+        let metadata: Metadata = self.web.get(&url).await?;
+        if metadata.issuer != self.settings.issuer {
+            let why = format!("the provider calls itself {}, not {}", metadata.issuer, self.settings.issuer);
+            return Err(DirectoryError::Unavailable(why));
+        }
+        let places = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
+        if places.into_iter().chain(&metadata.end_session_endpoint).any(|url| url.scheme() != "https") {
+            return Err(DirectoryError::Unavailable("the provider names a place without TLS".to_owned()));
+        }
+        Ok(metadata)
+    }
+
+    /// The provider's keys; those that are known unless they are old, or not `enough` and not just read.
+    async fn keys(&self, metadata: &Metadata, again: bool) -> Result<Arc<Keys>, DirectoryError> {
+        let mut known = self.known.lock().await;
+        let limit = if again { PAUSE } else { FRESH };
+        if let Some((_, keys)) = known.keys.as_ref().filter(|(at, _)| at.elapsed() < limit) {
+            return Ok(keys.clone());
+        }
+        let keys = Arc::new(Keys::read(self.web.get(metadata.jwks_uri.as_str()).await?));
+        known.keys = Some((Instant::now(), keys.clone()));
+        Ok(keys)
+    }
+
+    async fn exchange(&self, metadata: &Metadata, secret: &Secret, code: &str) -> Result<String, DirectoryError> {
+        let (form, authorization) = self.question(metadata, secret, code);
+        let tokens: Tokens = self.web.post(&metadata.token_endpoint, form, authorization).await?;
+        Ok(tokens.id_token)
+    }
+
+    /// The form that asks for a token, and the header that goes with it: the console's secret is in one of both.
+    fn question(&self, metadata: &Metadata, secret: &Secret, code: &str) -> (String, Option<String>) {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", &self.redirect())
+            .append_pair("code_verifier", &secret.word(VERIFIER));
+        let methods = &metadata.token_endpoint_auth_methods_supported;
+        let has = |name: &str| methods.iter().any(|method| method == name);
+        let authorization = match &self.settings.secret {
+            Some(own) if methods.is_empty() || has("client_secret_basic") => Some(self.basic(&own.0)),
+            own => {
+                form.append_pair("client_id", &self.settings.client);
+                if let Some(own) = own {
+                    form.append_pair("client_secret", &own.0);
+                }
+                None
+            }
+        };
+        (form.finish(), authorization)
+    }
+
+    /// RFC 6749, 2.3.1: both words are encoded as in a form first.
+    fn basic(&self, secret: &str) -> String {
+        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(&self.settings.client), encoded(secret))))
+    }
+}
+
+/// Purposes of the words that are derived from a browser's secret.
+const STATE: &str = "oidc state";
+const NONCE: &str = "oidc nonce";
+const VERIFIER: &str = "oidc verifier";

@@ -1,0 +1,221 @@
+//! The settings, checked as a whole: every fault is reported at once.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use url::Url;
+
+use super::files::{Files, OIDC_AUTHORITY, OIDC_SECRET, SETTINGS};
+use super::ldap::{self, Ldap, LdapText};
+use super::oidc::Provider;
+use super::roles::Roles;
+use super::{Sources, State};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hidden(…)")
+    }
+}
+
+/// The text of the settings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    oidc: Option<OidcText>,
+    ldap: Option<LdapText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OidcText {
+    issuer: String,
+    client: String,
+    console: String,
+    label: Option<String>,
+    name: Option<String>,
+    groups: Option<String>,
+    scopes: Option<Vec<String>>,
+    address: Option<String>,
+    #[serde(default)]
+    roles: Roles,
+}
+
+/// An identity provider that people sign in at.
+#[derive(Debug, Clone)]
+pub struct OidcSettings {
+    /// Its name of itself, to the letter: every token repeats it.
+    pub issuer: String,
+    /// Its host.
+    pub host: String,
+    /// Its address, for a site without a name service.
+    pub address: Option<IpAddr>,
+    /// The console's name at the provider.
+    pub client: String,
+    /// The console's secret at the provider; a public client has none.
+    pub secret: Option<Hidden>,
+    /// The origin at which browsers open the console, such as `https://192.0.2.7:31443`.
+    pub console: String,
+    /// What the button names.
+    pub label: String,
+    /// The claim that is the user's name here.
+    pub name: String,
+    /// The claim that lists groups.
+    pub groups: String,
+    /// Scopes beside `openid`.
+    pub scopes: Vec<String>,
+    /// Which groups have which role.
+    pub roles: Roles,
+    /// The only authority that the provider's certificate may come from.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+/// Faults, each with the place that it is in.
+pub struct Faults<'a> {
+    place: &'static str,
+    list: &'a mut Vec<String>,
+}
+
+impl Faults<'_> {
+    /// The value; none where there is a fault, which is noted.
+    pub fn take<T>(&mut self, field: &str, checked: Result<T, String>) -> Option<T> {
+        checked.map_err(|why| self.list.push(format!("{}.{field}: {why}", self.place))).ok()
+    }
+}
+
+/// Judges the files: whether there are settings, and whether they can be used. Nothing is asked of any directory.
+pub fn read(files: &Files) -> State {
+    if files.is_empty() {
+        return State::Off;
+    }
+    let mut list = files.faults.clone();
+    let text = text(files).map_err(|why| list.push(why)).ok();
+    let sources = text.map(|text| sources(text, files, &mut list));
+    match sources {
+        Some(sources) if list.is_empty() => State::On(sources),
+        _ => State::Faulty(list),
+    }
+}
+
+fn text(files: &Files) -> Result<Text, String> {
+    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
+    let text: Text = serde_saphyr::from_str(text).map_err(|error| {
+        let error = error.to_string();
+        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
+    })?;
+    if text.oidc.is_none() && text.ldap.is_none() {
+        return Err(format!("{SETTINGS} names no directory: give oidc, ldap or both"));
+    }
+    Ok(text)
+}
+
+fn sources(text: Text, files: &Files, list: &mut Vec<String>) -> Sources {
+    let oidc = text.oidc.and_then(|text| oidc(text, files, &mut Faults { place: "oidc", list }));
+    let oidc = oidc.and_then(|settings| Provider::new(settings).map_err(|why| list.push(format!("oidc: {why}"))).ok());
+    let ldap = text.ldap.and_then(|text| ldap::check(text, files, &mut Faults { place: "ldap", list }));
+    Sources { oidc, ldap: ldap.map(Ldap::new) }
+}
+
+fn oidc(text: OidcText, files: &Files, faults: &mut Faults<'_>) -> Option<OidcSettings> {
+    let host = faults.take("issuer", issuer(&text.issuer));
+    let client = faults.take("client", line(text.client, 200));
+    let console = faults.take("console", origin(&text.console));
+    let label = faults.take("label", line(text.label.unwrap_or_else(|| host.clone().unwrap_or_default()), 60));
+    let name = faults.take("name", line(text.name.unwrap_or_else(|| "preferred_username".to_owned()), 200));
+    let groups = faults.take("groups", line(text.groups.unwrap_or_else(|| "groups".to_owned()), 200));
+    let scopes = faults.take("scopes", scopes(text.scopes));
+    let address = faults.take("address", text.address.as_deref().map(address).transpose());
+    let roles = faults.take("roles", roles(text.roles));
+    let tls = faults.take("authority", authority(files, OIDC_AUTHORITY));
+    let secret = faults.take("secret", files.line(OIDC_SECRET).transpose());
+    Some(OidcSettings {
+        issuer: text.issuer,
+        host: host?,
+        address: address?,
+        client: client?,
+        secret: secret?.map(Hidden),
+        console: console?,
+        label: label?,
+        name: name?,
+        groups: groups?,
+        scopes: scopes?,
+        roles: roles?,
+        tls: tls?,
+    })
+}
+
+/// A text of one line, neither empty nor long.
+pub fn line(text: String, most: usize) -> Result<String, String> {
+    let is_line = !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
+    if is_line { Ok(text) } else { Err(format!("give 1 to {most} characters in one line")) }
+}
+
+/// An address without a port.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("{text} is not an IP address"))
+}
+
+/// The host of an issuer, which is an address over TLS and nothing more.
+fn issuer(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text} is not an address such as https://id.example.org/realms/plant");
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
+    let host = url.host_str().filter(|_| url.scheme() == "https" && is_bare);
+    host.map(str::to_owned).ok_or_else(wrong)
+}
+
+/// An origin as browsers write it.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text} is not where browsers open the console, such as https://192.0.2.7:31443");
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let origin = url.origin().ascii_serialization();
+    let is_origin = url.scheme() == "https" && text.trim_end_matches('/') == origin;
+    if is_origin { Ok(origin) } else { Err(wrong()) }
+}
+
+fn scopes(given: Option<Vec<String>>) -> Result<Vec<String>, String> {
+    let scopes = given.unwrap_or_else(|| vec!["profile".to_owned()]);
+    let is_scope = |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic());
+    if scopes.iter().all(is_scope) { Ok(scopes) } else { Err("a scope is a word without spaces".to_owned()) }
+}
+
+/// Roles of which at least one has a group.
+pub fn roles(roles: Roles) -> Result<Roles, String> {
+    if roles.is_empty() {
+        return Err("give at least one role a group: nobody could enter".to_owned());
+    }
+    let all = [&roles.viewer, &roles.operator, &roles.administrator];
+    if all.into_iter().flatten().any(|group| group.trim().is_empty()) {
+        return Err("a group has no name".to_owned());
+    }
+    Ok(roles)
+}
+
+/// TLS that trusts the authorities of a file alone.
+pub fn authority(files: &Files, name: &str) -> Result<Arc<rustls::ClientConfig>, String> {
+    let pem = files.get(name).ok_or_else(|| format!("{name} is missing: give the authority's certificate in PEM"))?;
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| format!("{name} is not a certificate in PEM: {error}"))?;
+    if certificates.is_empty() {
+        return Err(format!("{name} holds no certificate"));
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| format!("{name} holds no authority: {error}"))?;
+    }
+    // Directory servers that are still in use know TLS 1.2 alone.
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}

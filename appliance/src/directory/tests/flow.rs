@@ -1,0 +1,122 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+
+use super::provider::{CLIENT, FakeProvider, new_key};
+use super::*;
+use crate::people::{Role, Source, user};
+use crate::testing::{PASSWORD, until};
+
+#[tokio::test]
+async fn a_person_signs_in_at_the_provider_and_a_group_gives_the_role() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let door = site.visitor().get("/sign-in").await.body;
+    assert!(door.contains("href=\"/sign-in/directory\">Sign in with Example<"), "{door}");
+
+    let departed = Departed::from(&site).await;
+    assert_eq!(departed.asked("tenant"), "a", "the provider's own words stay");
+    assert_eq!((departed.asked("response_type"), departed.asked("client_id")), ("code".into(), CLIENT.into()));
+    assert_eq!(departed.asked("scope"), "openid profile");
+    let redirect = format!("https://{}/sign-in/directory/return", site.address);
+    assert_eq!(departed.asked("redirect_uri"), redirect);
+    let reply = departed.returns_as(&provider, |claims| claims["groups"] = "operators".into()).await;
+    assert!(reply.body.contains("http-equiv=\"refresh\" content=\"0; url=/\""), "{}", reply.body);
+
+    let (form, client) = provider.facts().asked[0].clone();
+    assert_eq!((form["code"].as_str(), form["redirect_uri"].as_str()), ("a code", redirect.as_str()));
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
+    assert_eq!((challenge, departed.asked("code_challenge_method")), (departed.asked("code_challenge"), "S256".into()));
+    let client = STANDARD.decode(client.strip_prefix("Basic ").unwrap()).unwrap();
+    assert_eq!(String::from_utf8(client).unwrap(), format!("{CLIENT}:c0n+sole%3As%C3%A9cret"));
+
+    let browser = entered(&site, &reply);
+    assert!(browser.get("/").await.body.contains(">paula<"));
+    let paula = user(&site.context, "paula").await.unwrap();
+    assert_eq!((paula.role, paula.source), (Role::Operator, Source::Oidc));
+    let made = audited(&site, "user.create").await;
+    assert!(made.last().unwrap().contains("operator, by https://127.0.0.1"), "{made:?}");
+    assert!(audited(&site, "session.begin").await.iter().any(|line| line.contains("\"actor\":\"paula\"")));
+
+    let left = browser.post("/sign-out", &[]).await;
+    assert_eq!(left.header("location"), "/sign-in?left=provider");
+    assert!(site.visitor().get("/sign-in?left=provider").await.body.contains("/sign-in/directory/end"));
+    let end = site.visitor().get("/sign-in/directory/end").await;
+    assert!(end.header("location").starts_with(&format!("{}/end?client_id={CLIENT}", provider.issuer())));
+}
+
+#[tokio::test]
+async fn the_cookie_of_the_way_comes_back_from_another_site_and_no_other_cookie_does() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let reply = site.visitor().get("/sign-in/directory").await;
+    let cookie = reply.header("set-cookie");
+    for flag in ["__Host-directory=", "Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=600"] {
+        assert!(cookie.contains(flag), "{flag} is not in {cookie}");
+    }
+    let reply = sign_in(&site, &provider, "paula", &["staff"]).await;
+    let cookies: Vec<_> = reply.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("__Host-session=") && cookie.contains("SameSite=Strict")));
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("__Host-directory=;") && cookie.contains("Max-Age=0")));
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert!(reply.header("content-security-policy").contains("form-action 'self'"));
+}
+
+#[tokio::test]
+async fn the_providers_keys_may_change() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    assert!(sign_in(&site, &provider, "paula", &["staff"]).await.is_success());
+    provider.facts().key = new_key("two");
+    assert!(sign_in(&site, &provider, "paula", &["staff"]).await.is_success());
+    let stolen = new_key("two");
+    let departed = Departed::from(&site).await;
+    let claims = provider.claims(&departed.asked("nonce"), "paula", &["admins"]);
+    let header = jsonwebtoken::Header {
+        kid: Some("two".to_owned()),
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+    };
+    let token = jsonwebtoken::encode(&header, &claims, &stolen.1).unwrap();
+    assert_eq!(departed.returns_with(&provider, token).await.status.as_u16(), 401, "the name of a key is no key");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_concerns_nobody_else() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    provider.stop();
+    until(async || tokio::net::TcpStream::connect(provider.issuer().replace("https://", "")).await.is_err()).await;
+    let begun = std::time::Instant::now();
+    let reply = site.visitor().get("/sign-in/directory").await;
+    assert_eq!(reply.status.as_u16(), 502);
+    assert!(reply.body.contains("LF5033") && reply.body.contains("landfall console"), "{}", reply.body);
+    assert!(begun.elapsed().as_secs() < 10);
+    let door = site.at_the_door("/sign-in").await;
+    let local = door.post("/sign-in", &[("name", "vera"), ("password", PASSWORD)]).await;
+    assert_eq!(local.status.as_u16(), 303, "local users sign in");
+    let door = site.at_the_door("/first").await;
+    let token = [("token", "K7QF2M-9XRT4B"), ("name", "new"), ("password", PASSWORD), ("again", PASSWORD)];
+    assert_eq!(door.post("/first", &token).await.status.as_u16(), 303, "the token from the host counts");
+    assert!(site.visitor().get("/health").await.is_success());
+}
+
+#[tokio::test]
+async fn one_address_begins_a_bounded_number_of_sign_ins() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let here = "127.0.0.1".parse().unwrap();
+    while site.context.throttle.depart(here, std::time::Instant::now()).is_ok() {}
+    let reply = site.visitor().get("/sign-in/directory").await;
+    assert_eq!(reply.status.as_u16(), 429);
+}
+
+#[tokio::test]
+async fn a_console_that_is_opened_under_another_name_says_which_one_counts() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let settings = provider.settings(&site).replace("console: https://127.0.0.1", "console: https://console.example");
+    let files = [("directory.yaml", settings.as_str()), ("oidc-authority.crt", &provider.authority())];
+    site.context.directory.replace(provider::judged(&files));
+    let reply = site.visitor().get("/sign-in/directory").await;
+    assert!(reply.status.as_u16() == 401 && reply.body.contains("https://console.example"), "{}", reply.body);
+}

@@ -1,0 +1,135 @@
+//! What no honest directory server does, and what is decided before one is asked. An honest one is slapd, in the part "pages" of the tests.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use landfall_peer::Authority;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::super::{DirectoryError, State};
+use super::provider::judged;
+use super::*;
+use crate::testing::PASSWORD;
+
+/// A server that notes what it receives, and answers the first message with these bytes.
+struct Listener {
+    address: SocketAddr,
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Listener {
+    async fn begin(answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let noted = received.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (noted, mut buffer) = (noted.clone(), vec![0; 4096]);
+                tokio::spawn(async move {
+                    let mut is_first = true;
+                    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                        noted.lock().unwrap().extend_from_slice(&buffer[..length]);
+                        if std::mem::take(&mut is_first) && stream.write_all(answer).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, received }
+    }
+
+    fn has(&self, text: &str) -> bool {
+        let received = self.received.lock().unwrap();
+        received.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
+fn state(url: &str, more: &str) -> State {
+    let (authority, _) = Authority::generate("Directory", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let settings = format!("ldap:\n  url: {url}\n{more}  roles: {{viewer: ['cn=staff,dc=x']}}\n");
+    judged(&[("directory.yaml", &settings), ("ldap-authority.crt", &authority), ("ldap-bind-password", "own")])
+}
+
+const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
+
+/// The refusal of StartTLS, RFC 4511: unwilling to perform.
+const UNWILLING: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x78, 7, 0x0a, 1, 53, 4, 0, 4, 0];
+
+#[tokio::test]
+async fn a_server_without_tls_receives_no_password_and_no_name() {
+    for (scheme, answer) in [("ldap", UNWILLING), ("ldap", b"nonsense"), ("ldaps", UNWILLING), ("ldap", b"")] {
+        let listener = Listener::begin(answer).await;
+        let state = state(&format!("{scheme}://{}", listener.address), DIRECT);
+        let error = state.ldap().unwrap().sign_in("vera-in-the-directory", PASSWORD).await.unwrap_err();
+        assert!(matches!(error, DirectoryError::Unavailable(_)), "{scheme}: {error:?}");
+        assert!(!listener.received.lock().unwrap().is_empty(), "{scheme}: it was not asked");
+        assert!(!listener.has(PASSWORD) && !listener.has("vera-in-the-directory") && !listener.has("own"), "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_password_is_refused_before_a_connection() {
+    let listener = Listener::begin(b"").await;
+    let state = state(&format!("ldap://{}", listener.address), DIRECT);
+    for password in ["", "\0", &"a".repeat(2000)] {
+        let error = state.ldap().unwrap().sign_in("vera", password).await.unwrap_err();
+        assert_eq!(error, DirectoryError::Wrong);
+    }
+    assert!(listener.received.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_password_of_a_local_user_never_leaves_the_console() {
+    let (site, listener) = (Site::begin().await, Listener::begin(UNWILLING).await);
+    site.context.directory.replace(state(&format!("ldap://{}", listener.address), DIRECT));
+    let door = site.at_the_door("/sign-in").await;
+    assert!(site.visitor().get("/sign-in").await.body.contains("name and password in the directory"));
+    for (name, password, status) in [("vera", PASSWORD, 303), ("vera", "wrong", 401), ("a)(uid=*", "wrong", 401)] {
+        let reply = door.post("/sign-in", &[("name", name), ("password", password)]).await;
+        assert_eq!(reply.status.as_u16(), status, "{name}: {}", reply.body);
+    }
+    assert!(listener.received.lock().unwrap().is_empty());
+    let reply = door.post("/sign-in", &[("name", "paula"), ("password", PASSWORD)]).await;
+    assert!(reply.status.as_u16() == 502 && reply.body.contains("LF5033"), "{}", reply.body);
+    assert!(!reply.body.contains(&listener.address.to_string()), "a stranger learns no address");
+    let page = site.sign_in("root").await.get("/users").await.body;
+    assert!(page.contains("TLS by StartTLS") && page.contains("uid={name},dc=x"), "{page}");
+}
+
+#[tokio::test]
+async fn every_fault_of_the_server_is_named_at_once() {
+    let faults = |text: &str, files: &[(&str, &str)]| {
+        let files: Vec<_> = [("directory.yaml", text)].into_iter().chain(files.iter().copied()).collect();
+        match judged(&files) {
+            State::Faulty(faults) => faults.join("; "),
+            other => panic!("{other:?}"),
+        }
+    };
+    let text =
+        "ldap:\n  url: http://x\n  address: nowhere\n  groups: {attribute: 'a b'}\n  roles: {viewer: [admins]}\n";
+    let found = faults(text, &[("ldap-authority.crt", "x")]);
+    for field in ["url", "address", "bind", "groups", "roles", "authority"] {
+        assert!(found.contains(&format!("ldap.{field}: ")), "{field} is not in {found}");
+    }
+    let search = |search: &str| format!("ldap:\n  url: ldaps://x\n{search}  roles: {{viewer: ['cn=a,dc=x']}}\n");
+    for (text, word) in [
+        ("  bind: uid=x,dc=x\n", "{name}, once"),
+        ("  bind: '{name}@example.org'\n", "is no name of an entry"),
+        ("  search: {base: 'dc=x', filter: '(uid={name})'}\n", "give a search with user"),
+        ("  search: {user: 'cn=c,dc=x', base: nowhere, filter: '(uid={name})'}\n", "base: nowhere"),
+        ("  search: {user: 'cn=c,dc=x', base: 'dc=x', filter: '(uid={name}'}\n", "is no filter with {name}"),
+        ("  search: {user: 'cn=c,dc=x', base: 'dc=x', filter: (uid=vera)}\n", "is no filter with {name}"),
+        ("  search: {user: 'cn=c,dc=x', base: 'dc=x', filter: '(uid={name})'}\n", "ldap-bind-password is missing"),
+        (
+            "  bind: 'uid={name},dc=x'\n  groups: {attribute: a, base: 'dc=x'}\n",
+            "give an attribute, or base and filter",
+        ),
+        ("  bind: 'uid={name},dc=x'\n  groups: {base: 'dc=x', filter: (member=x)}\n", "is no filter with {dn}"),
+    ] {
+        let found = faults(&search(text), &[]);
+        assert!(found.contains(word), "{word} is not in {found}");
+    }
+}

@@ -1,0 +1,77 @@
+mod accounts;
+mod attacks;
+mod flow;
+mod ldap;
+mod provider;
+mod settings;
+
+use axum::http::Method;
+use provider::FakeProvider;
+use serde_json::Value;
+use url::Url;
+
+use crate::testing::{Reply, Site, Visitor};
+
+/// A browser that is at the provider.
+struct Departed {
+    browser: Visitor,
+    place: Url,
+}
+
+impl Departed {
+    /// A browser that has followed the link on the page of the sign-in.
+    async fn from(site: &Site) -> Self {
+        let reply = site.visitor().get("/sign-in/directory").await;
+        assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);
+        let cookie = reply.cookie("__Host-directory").unwrap();
+        let browser = Visitor { cookies: format!("__Host-directory={cookie}"), origin: None, ..site.visitor() };
+        Self { browser, place: reply.header("location").parse().unwrap() }
+    }
+
+    /// A word of the question that the browser has brought to the provider.
+    fn asked(&self, name: &str) -> String {
+        self.place.query_pairs().find(|(key, _)| key == name).unwrap_or_else(|| panic!("no {name}")).1.into_owned()
+    }
+
+    /// The provider leads the browser back with these words.
+    async fn returns(&self, words: &[(&str, &str)]) -> Reply {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(words).finish();
+        let path = format!("/sign-in/directory/return?{query}");
+        self.browser.send(Method::GET, &path, &[("sec-fetch-site", "cross-site")], "").await
+    }
+
+    /// The provider vouches by this token.
+    async fn returns_with(&self, provider: &FakeProvider, token: String) -> Reply {
+        provider.facts().token = token;
+        self.returns(&[("code", "a code"), ("state", &self.asked("state"))]).await
+    }
+
+    /// The provider vouches by such claims.
+    async fn returns_as(&self, provider: &FakeProvider, change: impl FnOnce(&mut Value)) -> Reply {
+        let mut claims = provider.claims(&self.asked("nonce"), "paula", &["staff"]);
+        change(&mut claims);
+        self.returns_with(provider, provider.sign(&claims)).await
+    }
+}
+
+/// A person signs in at the provider and comes back.
+async fn sign_in(site: &Site, provider: &FakeProvider, name: &str, groups: &[&str]) -> Reply {
+    let departed = Departed::from(site).await;
+    let claims = provider.claims(&departed.asked("nonce"), name, groups);
+    departed.returns_with(provider, provider.sign(&claims)).await
+}
+
+/// The browser of a person who came back.
+fn entered(site: &Site, reply: &Reply) -> Visitor {
+    assert!(reply.is_success(), "{}", reply.body);
+    let session = reply.cookie("__Host-session").unwrap();
+    let csrf = crate::people::Secret::read(&session).unwrap().form_token();
+    Visitor { cookies: format!("__Host-session={session}"), csrf, ..site.visitor() }
+}
+
+/// Entries of the audit log with this action.
+async fn audited(site: &Site, action: &str) -> Vec<String> {
+    let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
+    let wanted = format!("\"action\":\"{action}\"");
+    log.lines().filter(|line| line.contains(&wanted)).map(str::to_owned).collect()
+}

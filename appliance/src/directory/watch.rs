@@ -1,0 +1,49 @@
+//! The settings are read again when their files change: the kubelet replaces them, and nothing is restarted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::files::Files;
+use super::{State, read};
+use crate::context::Context;
+
+/// Between two looks. The kubelet itself takes about a minute to replace the files.
+const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+
+/// Looks at the folder, for as long as the process runs.
+pub async fn watch(context: Context, folder: PathBuf) {
+    let mut seen: Option<Files> = None;
+    loop {
+        let look = folder.clone();
+        let Ok(files) = spawn_blocking(move || Files::read(&look)).await else { return };
+        if seen.as_ref() != Some(&files) {
+            let state = read(&files);
+            report(&state, &folder);
+            context.directory.replace(state);
+        }
+        seen = Some(files);
+        sleep(INTERVAL).await;
+    }
+}
+
+/// One line for each state, with all faults.
+fn report(state: &State, folder: &Path) {
+    match state {
+        State::Off => tracing::info!("people are local: there are no settings of a directory"),
+        State::Faulty(faults) => tracing::error!(
+            code = codes::DIRECTORY_SETTINGS.id,
+            folder = %folder.display(),
+            faults = faults.join("; "),
+            "the settings of the directory cannot be used; people are local"
+        ),
+        State::On(sources) => {
+            let issuer = sources.oidc.as_ref().map(|provider| provider.settings().issuer.clone());
+            let server = sources.ldap.as_ref().map(|ldap| ldap.settings().url.to_string());
+            tracing::info!(issuer, server, "people come from a directory, too");
+        }
+    }
+}

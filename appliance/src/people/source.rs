@@ -1,0 +1,51 @@
+//! Where a user comes from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Where a user comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Made here, with a password that is stored here.
+    Local,
+    /// Vouched for by an identity provider.
+    Oidc,
+    /// Vouched for by an LDAP server.
+    Ldap,
+}
+
+impl Source {
+    const ALL: [Self; 3] = [Self::Local, Self::Oidc, Self::Ldap];
+
+    /// As it is stored.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Oidc => "oidc",
+            Self::Ldap => "ldap",
+        }
+    }
+}
+
+/// As a person reads it.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Local => "local",
+            Self::Oidc => "OpenID Connect",
+            Self::Ldap => "LDAP",
+        })
+    }
+}
+
+impl FromStr for Source {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|source| source.text() == text).ok_or(())
+    }
+}

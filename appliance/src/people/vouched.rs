@@ -1,0 +1,144 @@
+//! Accounts of people for whom a directory vouches. They are rows like any other, without a password, and their role is the directory's
+//! word of the latest sign-in.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::failures::record_failure;
+use super::role::Role;
+use super::sign_in::Proven;
+use super::source::Source;
+use super::users::{canonical_name, end_sessions, find_user, store_role};
+use crate::audit::{Author, Event, record};
+use crate::context::Context;
+use crate::refusal::Refusal;
+
+/// What a directory says of a person who has just signed in there.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The kind of directory.
+    pub source: Source,
+    /// Who it is there, for ever, whatever the person is called: unique among all people of this kind of directory.
+    pub subject: String,
+    /// What the person is called.
+    pub name: String,
+    /// What the groups permit; none if no group has a role.
+    pub role: Option<Role>,
+    /// The directory, for the audit log.
+    pub directory: String,
+}
+
+/// An account of a person, as it is stored.
+struct Account {
+    name: String,
+    role: Role,
+    is_disabled_here: bool,
+}
+
+/// Lets a person in for whom a directory has vouched: makes the account at the first sign-in, and brings the role up to date at each. Who is
+/// disabled here stays out, and so does a person whose name is another user's.
+pub async fn admit(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
+    let admitted = write_account(context, author, person).await;
+    if let Err(Refusal::Directory(why)) = &admitted {
+        let name = canonical_name(&person.name).unwrap_or_else(|_| "-".to_owned());
+        record_failure(context, author, Event::refused("session.begin", &name, why)).await?;
+    }
+    context.metrics.signed_in(admitted.is_ok());
+    admitted
+}
+
+async fn write_account(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
+    let mut write = context.database.write().await?;
+    let found = "SELECT name, role, disabled FROM users WHERE source = $1 AND subject = $2";
+    let found = sqlx::query(found).bind(person.source.text()).bind(&person.subject);
+    let found = found.fetch_optional(&mut *write).await?.as_ref().map(account).transpose()?;
+    let author = |name: &str| Author { name: name.to_owned(), ..author.clone() };
+    let name = match (found, person.role) {
+        (Some(account), _) if account.is_disabled_here => {
+            return Err(refused("the user is disabled"));
+        }
+        (Some(account), None) => {
+            withdraw(&mut write, &author(&account.name), &account.name).await?;
+            write.commit().await?;
+            return Err(refused("no group of the person has a role"));
+        }
+        (Some(account), Some(role)) => {
+            renew(&mut write, &author(&account.name), &account, (role, &person.directory)).await?;
+            account.name
+        }
+        (None, None) => return Err(refused("no group of the person has a role")),
+        (None, Some(role)) => {
+            let name =
+                canonical_name(&person.name).map_err(|_| refused("the person's name cannot be a user's name"))?;
+            if find_user(&mut write, &name).await.is_ok() {
+                return Err(refused("another user has the person's name"));
+            }
+            make(&mut write, &author(&name), &name, (role, person)).await?;
+            name
+        }
+    };
+    write.commit().await?;
+    Ok(Proven::new(name, String::new()))
+}
+
+fn refused(why: &str) -> Refusal {
+    Refusal::Directory(why.to_owned())
+}
+
+fn account(row: &SqliteRow) -> Result<Account, sqlx::Error> {
+    let (role, disabled): (String, Option<String>) = (row.try_get("role")?, row.try_get("disabled")?);
+    Ok(Account {
+        name: row.try_get("name")?,
+        role: role.parse().unwrap_or(Role::Viewer),
+        is_disabled_here: disabled.is_some_and(|by| by == "here"),
+    })
+}
+
+async fn make(
+    write: &mut SqliteConnection,
+    author: &Author,
+    name: &str,
+    (role, person): (Role, &Person),
+) -> Result<(), Refusal> {
+    let insert = "INSERT INTO users (name, role, password, created, password_changed, source, subject, confirmed) \
+         VALUES ($1, $2, '', $3, $3, $4, $5, $3)";
+    let insert = sqlx::query(insert).bind(name).bind(role.text()).bind(Timestamp::now().as_millisecond());
+    insert.bind(person.source.text()).bind(&person.subject).execute(&mut *write).await?;
+    let detail = format!("{role}, by {}", person.directory);
+    record(write, author, Event::done("user.create", name).with(&detail)).await?;
+    Ok(())
+}
+
+/// Brings an account up to date. With a lesser role, sessions that began with the greater one end.
+async fn renew(
+    write: &mut SqliteConnection,
+    author: &Author,
+    account: &Account,
+    (role, directory): (Role, &str),
+) -> Result<(), Refusal> {
+    let update = sqlx::query("UPDATE users SET disabled = NULL, confirmed = $2 WHERE name = $1").bind(&account.name);
+    update.bind(Timestamp::now().as_millisecond()).execute(&mut *write).await?;
+    if role == account.role {
+        return Ok(());
+    }
+    store_role(&mut *write, &account.name, role).await?;
+    if role < account.role {
+        end_sessions(&mut *write, &account.name).await?;
+    }
+    let detail = format!("{} to {role}, by {directory}", account.role);
+    record(write, author, Event::done("user.role", &account.name).with(&detail)).await?;
+    Ok(())
+}
+
+/// A person who has no role any longer is out at once, with all sessions and keys, until the directory says otherwise.
+async fn withdraw(write: &mut SqliteConnection, author: &Author, name: &str) -> Result<(), Refusal> {
+    let update = "UPDATE users SET disabled = 'directory' WHERE name = $1 AND disabled IS NULL";
+    let is_new = sqlx::query(update).bind(name).execute(&mut *write).await?.rows_affected() > 0;
+    end_sessions(&mut *write, name).await?;
+    if is_new {
+        let detail = "no group of the person has a role any longer";
+        record(write, author, Event::done("user.disable", name).with(detail)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! A directory server: Debian's slapd on the loopback, over TLS alone.
+#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use landfall_peer::Authority;
+use landfall_tests::images;
+use tempfile::TempDir;
+
+use super::browser::PASSWORD;
+use super::check::until;
+
+/// The password of the account that looks for people.
+pub(crate) const OWN_PASSWORD: &str = "look for people";
+
+/// Groups, each with its members. The last one has a name in which the name of another one is written.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("cn=admins", &["alma"]),
+    ("cn=operators", &["alma", "otto"]),
+    ("cn=staff", &["alma", "otto", "vera", "mallory"]),
+    (r"cn=cn\3Dadmins\2Cou\3Dgroups\2Cdc\3Dexample\2Cdc\3Dorg", &["mallory", "eve"]),
+];
+const PEOPLE: [&str; 5] = ["alma", "otto", "vera", "mallory", "eve"];
+
+/// A running server.
+pub(crate) struct Slapd {
+    /// The port of TLS from the first byte.
+    pub(crate) tls: u16,
+    /// The port that begins in the clear.
+    pub(crate) plain: u16,
+    /// Its authority's certificate.
+    pub(crate) authority: String,
+    folder: TempDir,
+    child: Child,
+}
+
+impl Drop for Slapd {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The name of a group's entry.
+pub(crate) fn group(name: &str) -> String {
+    format!("cn={name},ou=groups,dc=example,dc=org")
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// A program of the root, with the root's own loader and libraries.
+fn program(root: &Path, name: &str) -> Command {
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));
+    command.arg("--library-path").arg(&libraries).arg(root.join("usr/sbin").join(name));
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Slapd {
+    /// A server with people and groups.
+    pub(crate) async fn begin() -> Result<Self> {
+        let (root, folder) = (images::ensure_slapd()?, tempfile::tempdir()?);
+        let at = |name: &str| folder.path().join(name);
+        let (authority, key) = Authority::generate("Directory", (2020, 1, 1), (2040, 1, 1))?;
+        let issued = Authority::of("Directory", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+        std::fs::create_dir(at("data"))?;
+        let texts =
+            [("crt", issued.0), ("key", issued.1), ("conf", settings(&root, folder.path())), ("ldif", entries())];
+        for (name, text) in texts {
+            std::fs::write(at(name), text)?;
+        }
+        let loaded = program(&root, "slapadd").arg("-f").arg(at("conf")).arg("-l").arg(at("ldif")).output()?;
+        ensure!(loaded.status.success(), "slapadd: {}", String::from_utf8_lossy(&loaded.stderr));
+        let (tls, plain) = (free_port()?, free_port()?);
+        let log = File::create(at("log"))?;
+        let places = format!("ldaps://127.0.0.1:{tls} ldap://127.0.0.1:{plain}");
+        let mut server = program(&root, "slapd");
+        server.arg("-f").arg(at("conf")).args(["-d", "0", "-h", &places]).stdout(log.try_clone()?).stderr(log);
+        let child = server.spawn().context("cannot start slapd")?;
+        let slapd = Self { tls, plain, authority, folder, child };
+        until("slapd accepts connections", async || {
+            Ok([tls, plain].into_iter().all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok()))
+        })
+        .await
+        .with_context(|| format!("its log: {}", slapd.log()))?;
+        Ok(slapd)
+    }
+
+    /// The authority's certificate in a file.
+    pub(crate) fn authority_file(&self) -> Result<PathBuf> {
+        let path = self.folder.path().join("authority.crt");
+        std::fs::write(&path, &self.authority)?;
+        Ok(path)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// Nobody may do anything without TLS and a password.
+fn settings(root: &Path, folder: &Path) -> String {
+    let (root, folder) = (root.display(), folder.display());
+    format!(
+        "include {root}/etc/ldap/schema/core.schema\ninclude {root}/etc/ldap/schema/cosine.schema\n\
+         include {root}/etc/ldap/schema/inetorgperson.schema\nmodulepath {root}/usr/lib/ldap\nmoduleload back_mdb\n\
+         moduleload memberof\npidfile {folder}/pid\nTLSCertificateFile {folder}/crt\nTLSCertificateKeyFile {folder}/key\n\
+         security tls=1\ndatabase mdb\nsuffix \"dc=example,dc=org\"\ndirectory {folder}/data\nmaxsize 16777216\n\
+         overlay memberof\naccess to attrs=userPassword by anonymous auth by * none\naccess to * by users read\n"
+    )
+}
+
+fn entries() -> String {
+    let mut text = "dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: organization\no: Example\n\n".to_owned();
+    for unit in ["people", "groups", "elsewhere"] {
+        let _ = write!(text, "dn: ou={unit},dc=example,dc=org\nobjectClass: organizationalUnit\n\n");
+    }
+    let _ = write!(
+        text,
+        "dn: cn=console,dc=example,dc=org\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n\
+         userPassword: {OWN_PASSWORD}\n\n"
+    );
+    for person in PEOPLE {
+        let _ = write!(
+            text,
+            "dn: uid={person},ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: {person}\nsn: {person}\n\
+             mail: {person}@example.org\nuserPassword: {PASSWORD}\n"
+        );
+        for (group, _) in GROUPS.iter().filter(|(_, members)| members.contains(&person)) {
+            let _ = writeln!(text, "memberOf: {group},ou=groups,dc=example,dc=org");
+        }
+        text.push('\n');
+    }
+    for (group, members) in GROUPS {
+        let _ = write!(text, "dn: {group},ou=groups,dc=example,dc=org\nobjectClass: groupOfNames\n");
+        for member in members {
+            let _ = writeln!(text, "member: uid={member},ou=people,dc=example,dc=org");
+        }
+        text.push('\n');
+    }
+    // Whoever is sent elsewhere would find another server.
+    text.push_str("dn: ou=other,ou=people,dc=example,dc=org\nobjectClass: referral\nobjectClass: extensibleObject\n");
+    text.push_str("ref: ldap://127.0.0.1:9/ou=people,dc=evil\n\n");
+    text
+}
