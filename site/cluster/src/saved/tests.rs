@@ -50,7 +50,7 @@ fn an_object_that_did_not_change_is_saved_as_the_same_bytes() {
 }
 
 #[test]
-fn what_ties_an_object_to_a_cluster_that_is_gone_is_not_applicable() {
+fn what_ties_an_object_to_a_cluster_that_is_gone_is_not_applied() {
     let owned = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
         "metadata": {"name": "a", "ownerReferences": [{"uid": "1"}], "finalizers": ["example.com/wait"]}});
     assert_eq!(

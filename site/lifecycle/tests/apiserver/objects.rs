@@ -161,7 +161,7 @@ fn software_that_does_not_answer_costs_its_own_objects_alone() {
     apply(&widget);
     // A second version, to which nothing converts; and a group that a program which is not there serves.
     let mut second = definition["spec"]["versions"][0].clone();
-    second["name"] = json!("v2");
+    (second["name"], second["storage"]) = (json!("v2"), json!(false));
     definition["spec"]["versions"].as_array_mut().unwrap().push(second);
     definition["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
         "clientConfig": {"service": {"namespace": "team", "name": "nobody", "path": "/"}}}});
