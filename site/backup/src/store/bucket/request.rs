@@ -38,6 +38,9 @@ const FULL: [&str; 7] = [
     "StorageQuotaExceeded",
 ];
 
+/// Codes by which servers say that a request did not arrive as it was sent.
+const DISTURBED: [&str; 4] = ["BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch"];
+
 /// What is asked.
 pub(super) struct Request {
     method: Method,
@@ -187,6 +190,8 @@ fn judge(status: StatusCode, code: &str) -> Failed {
         408 | 429 => Failed::Passing(Trouble::Slow, said),
         503 if code == "SlowDown" => Failed::Passing(Trouble::Slow, said),
         500..=599 if status != StatusCode::NOT_IMPLEMENTED => Failed::Passing(Trouble::Unreachable, said),
+        // The bytes were changed or cut off on their way.
+        400 if DISTURBED.contains(&code) => Failed::Passing(Trouble::Unreachable, said),
         // Another region, or another address.
         300..=399 | 401 | 403 => Failed::Lasting(Trouble::Refused, said),
         _ => Failed::Lasting(Trouble::Answer, said),
@@ -227,7 +232,8 @@ mod tests {
             (429, "", "Slow, tried again: HTTP 429"),
             (500, "InternalError", "Unreachable, tried again: InternalError (HTTP 500)"),
             (501, "NotImplemented", "Answer: NotImplemented (HTTP 501)"),
-            (400, "BadDigest", "Answer: BadDigest (HTTP 400)"),
+            (400, "BadDigest", "Unreachable, tried again: BadDigest (HTTP 400)"),
+            (400, "InvalidRequest", "Answer: InvalidRequest (HTTP 400)"),
             (418, "", "Answer: HTTP 418"),
         ];
         for (status, code, expected) in table {
