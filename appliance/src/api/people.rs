@@ -151,8 +151,9 @@ pub async fn create(
 
 /// Change a user
 ///
-/// The role, the password, whether the user is disabled, or several at once. A new password ends the user's sessions. Role and password
-/// of a user from a directory stay the directory's (LF5031).
+/// The role, the password, whether the user is disabled, or several at once. A new password ends the user's sessions.
+///
+/// Role and password of a user from a directory are the directory's (LF5031).
 #[utoipa::path(
     patch,
     path = "/api/v1/users/{name}",
