@@ -32,9 +32,9 @@ pub fn peaks_of<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result
         let watcher = scope.spawn(|| watch(machine, &ended));
         let outcome = run();
         ended.store(true, Ordering::Release);
-        let watched = watcher.join().map_err(|_| anyhow!("the thread that watches a machine panicked"))?;
+        let seen = watcher.join().map_err(|_| anyhow!("the thread that watches a machine panicked"))?;
         let outcome = outcome?;
-        let (memory_bytes, least_free_bytes) = watched?;
+        let (memory_bytes, least_free_bytes) = seen?;
         ensure!(memory_bytes > 0, "no landfall ran on {}", machine.name());
         Ok((outcome, Peaks { memory_bytes, disk_bytes: before.saturating_sub(least_free_bytes) }))
     })

@@ -29,7 +29,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     printer::note(format!("written to {}", file.display()));
     let missed = bench::missed(&rows);
-    missed.iter().for_each(|goal| printer::note(format!("goal missed: {goal}")));
+    for goal in &missed {
+        printer::note(format!("goal missed: {goal}"));
+    }
     Ok(u8::from(!missed.is_empty()))
 }
 
