@@ -11,7 +11,7 @@ use crate::error::{BuildError, Place, Result};
 use crate::reference::Reference;
 
 /// Namespaces that every cluster has.
-const OF_KUBERNETES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+pub const OF_KUBERNETES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The longest name of a Helm release: Helm refuses a longer one.
 const RELEASE_NAME_BYTES: usize = 53;

@@ -29,7 +29,7 @@ use serde::Serialize;
 use self::donors::Donors;
 use self::guess::Guess;
 use self::place::Unfinished;
-use crate::definition::{FILL_IN, unfinished};
+use crate::definition::unfinished;
 use crate::error::{BuildError, Place, Result};
 
 /// The options of `landfall init`.
@@ -108,14 +108,14 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
 
 /// What was written must be readable, apart from what a person fills in.
 fn check(folder: &Path, text: &str) -> Result<()> {
-    let bug =
-        |what: &str, error: BuildError| BuildError::new(codes::BUG, format!("{what} that init wrote")).because(error);
-    let lock = folder.join("images.lock");
-    crate::lock::Lock::read(&lock).map_err(|error| bug("the lock", error))?;
-    if text.contains(FILL_IN) {
+    crate::lock::Lock::read(&folder.join("images.lock"))
+        .map_err(|error| BuildError::new(codes::BUG, "the lock that init wrote is not valid").because(error))?;
+    if !unfinished(text).is_empty() {
         return Ok(());
     }
-    crate::definition::read(folder).map(drop).map_err(|error| bug("the definition", error))
+    let contradictory = "what the sources have makes no release that agrees with itself";
+    let read = crate::definition::read(folder);
+    read.map(drop).map_err(|error| BuildError::new(codes::INIT_SOURCE, contradictory).because(error))
 }
 
 fn occupied(path: &Path, what: &str) -> BuildError {

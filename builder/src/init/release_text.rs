@@ -8,7 +8,7 @@ use super::guess::{Guess, SecretGuess, rule_names};
 use super::plain::quoted;
 use super::sources::Source;
 use super::starter;
-use crate::definition::FILL_IN;
+use crate::definition::{FILL_IN, OF_KUBERNETES};
 
 /// Length of a generated value.
 const RANDOM_LENGTH: u32 = 32;
@@ -66,9 +66,16 @@ fn component(guess: &Guess) -> String {
         line(format_args!("    manifests: {folder}"));
     }
     line(format_args!("    namespace: {}", quoted(&guess.namespace)));
-    if !guess.namespaces.is_empty() {
-        let names: Vec<_> = guess.namespaces.iter().map(|name| quoted(name)).collect();
+    let (of_kubernetes, elsewhere): (Vec<_>, Vec<_>) =
+        guess.namespaces.iter().partition(|name| OF_KUBERNETES.contains(&name.as_str()));
+    if !of_kubernetes.is_empty() {
+        let names: Vec<_> = of_kubernetes.iter().map(|name| quoted(name)).collect();
         line(format_args!("    namespaces: [{}]", names.join(", ")));
+    }
+    for name in elsewhere {
+        line(format_args!(
+            "    # It has objects in `{name}`, too: need the component of that namespace, and list it under `namespaces`."
+        ));
     }
     line(format_args!("    needs: [{}]", guess.needs.join(", ")));
     line(format_args!("    {}", pod_security(guess.pod_security)));
