@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_bundle_spec::trust::{KeyKind, Role, Root, RootChange, SigningKey, UnsignedRoot, root_file_name};
+use landfall_bundle_spec::trust::{
+    KeyKind, PublicKey, Role, Root, RootChange, SigningKey, UnsignedRoot, root_file_name,
+};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
 use serde_json::{Value, json};
 
@@ -116,7 +118,9 @@ impl Roots {
         for (role, keys) in &mut staying {
             let leaving = generate()?;
             keys.extend([generate()?, generate()?]);
-            [&leaving, &keys[0], &keys[1]].into_iter().for_each(|key| change.admit(*role, key.public()));
+            for key in [&leaving, &keys[0], &keys[1]] {
+                change.admit(*role, key.public());
+            }
             change.set_threshold(*role, THRESHOLD as u64);
         }
         let newest = signed(change.finish()?, keys_of(&staying, Role::Root)?, None)?;
@@ -163,7 +167,7 @@ fn keys_of(staying: &[(Role, Vec<SigningKey>)], role: Role) -> Result<&[SigningK
 /// Gives a new key this role, and takes it from the one key of the document before that does not stay. Returns the new one.
 fn replace_in(change: &mut RootChange, before: &Root, role: Role, staying: &[SigningKey]) -> Result<SigningKey> {
     let stays = |id| staying.iter().any(|key| key.public().id() == id);
-    let leaving: Vec<_> = before.keys_of(role).map(|key| key.id()).filter(|id| !stays(*id)).collect();
+    let leaving: Vec<_> = before.keys_of(role).map(PublicKey::id).filter(|id| !stays(*id)).collect();
     let [leaving] = leaving[..] else { bail!("{} keys of the role {} leave", leaving.len(), role.name()) };
     ensure!(change.dismiss(role, leaving), "the key that leaves has not the role {}", role.name());
     let new = generate()?;

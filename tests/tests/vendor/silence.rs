@@ -10,7 +10,7 @@ use super::starter::starter;
 fn a_build_prints_something_every_five_seconds() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
-    for (name, more) in [("in a pipe", &[][..]), ("for a program", &["--json"])] {
+    for (name, more) in [("in a pipe", &[][..]), ("for a program", &["--json"][..])] {
         let output = folder.path().join("stick");
         silence::expect_none(
             &format!("landfall build {name}"),
