@@ -1,4 +1,5 @@
-//! A hundred rotations of a root that two of three keys sign, each carried to a site by a bundle of its own.
+//! A hundred rotations of a root whose roles have keys of their own, two of three of which sign, each carried to a site by a
+//! bundle of its own.
 
 use std::path::Path;
 
@@ -13,9 +14,20 @@ use landfall_media::{Payload, durable, verify};
 
 const ROTATIONS: usize = 100;
 
-/// The three keys of a root document: each rotation drops the oldest and takes a new one in.
-fn keys_of(keys: &[SigningKey], number: usize) -> &[SigningKey] {
-    &keys[number - 1..number + 2]
+/// For each role its keys, in the order in which they got it.
+struct Keys([(Role, Vec<SigningKey>); 4]);
+
+impl Keys {
+    fn new() -> Self {
+        let generate = |_| SigningKey::generate(KeyKind::Ed25519).expect("key");
+        Self(Role::ALL.map(|role| (role, (0..ROTATIONS + 4).map(generate).collect())))
+    }
+
+    /// The three keys of a role in a root document: each rotation drops the oldest and takes a new one in.
+    fn of(&self, role: Role, number: usize) -> &[SigningKey] {
+        let (_, keys) = self.0.iter().find(|(of, _)| *of == role).expect("every role has keys");
+        &keys[number - 1..number + 2]
+    }
 }
 
 fn signed(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root>) -> Root {
@@ -26,31 +38,31 @@ fn signed(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root
     unsigned.finish(previous).expect("a root that may follow")
 }
 
-fn first(keys: &[SigningKey]) -> Root {
+fn first(keys: &Keys) -> Root {
     let mut change = RootChange::first(true);
     for role in Role::ALL {
-        for key in keys {
+        for key in keys.of(role, 1) {
             change.admit(role, key.public());
         }
         change.set_threshold(role, 2);
     }
-    signed(change.finish().expect("root 1"), &keys[..2], None)
+    signed(change.finish().expect("root 1"), &keys.of(Role::Root, 1)[..2], None)
 }
 
-fn next(before: &Root, keys: &[SigningKey], number: usize) -> Root {
+fn next(before: &Root, keys: &Keys, number: usize) -> Root {
     let mut change = RootChange::following(before).expect("a change");
     for role in Role::ALL {
-        change.admit(role, keys_of(keys, number)[2].public());
-        assert!(change.dismiss(role, keys[number - 2].public().id()));
+        change.admit(role, keys.of(role, number)[2].public());
+        assert!(change.dismiss(role, keys.of(role, number - 1)[0].public().id()));
     }
     // Both are keys of the document before and of this one, so two signatures meet both thresholds.
-    signed(change.finish().expect("a root"), &keys_of(keys, number)[..2], Some(before))
+    signed(change.finish().expect("a root"), &keys.of(Role::Root, number)[..2], Some(before))
 }
 
 /// A bundle signed by two release keys of the newest root, with this chain.
-fn bundle(chain: &[Root], keys: &[SigningKey]) -> Sample {
+fn bundle(chain: &[Root], keys: &Keys) -> Sample {
     let number = usize::try_from(chain[chain.len() - 1].number()).expect("a small number");
-    let signers = keys_of(keys, number);
+    let signers = keys.of(Role::Release, number);
     Sample::signed_by(&[&signers[1], &signers[2]], chain, vec![vec![7; 600]]).expect("a bundle")
 }
 
@@ -65,9 +77,9 @@ fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
 
 #[test]
 fn a_hundred_rotations_reach_a_site_through_bundles() {
-    let keys: Vec<_> = (0..ROTATIONS + 4).map(|_| SigningKey::generate(KeyKind::Ed25519).expect("key")).collect();
+    let keys = Keys::new();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut chain = vec![first(keys_of(&keys, 1))];
+    let mut chain = vec![first(&keys)];
     // A site that sees every bundle pins the newest root each time.
     let mut pinned = chain[0].clone();
     let path = folder.path().join("sample.landfall");
@@ -93,7 +105,12 @@ fn a_hundred_rotations_reach_a_site_through_bundles() {
     }
     let refusal = read(&path, &chain[38]).expect_err("the steps between are missing");
     assert_eq!(refusal.code().id, "LF1130", "{refusal}");
-    // A key that was rotated away can no longer sign.
-    let stale = Sample::signed_by(&[&keys[0], &keys[1]], &chain, vec![]);
-    assert_eq!(stale.expect_err("old keys").code().id, "LF1105");
+    // Keys that were rotated away can no longer sign, and keys of another role never could.
+    let refusal = |signers: &[SigningKey]| {
+        Sample::signed_by(&[&signers[0], &signers[1]], &chain, vec![]).expect_err("keys that do not count").code().id
+    };
+    assert_eq!(refusal(keys.of(Role::Release, 1)), "LF1105");
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::Release) {
+        assert_eq!(refusal(keys.of(role, ROTATIONS + 1)), "LF1105", "{}", role.name());
+    }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
+use landfall_bundle_spec::trust::Role;
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
@@ -56,8 +57,8 @@ impl Fixture {
         let revocation = folder.join("revocation.json");
         let (name, version) = RELEASE;
         run(&["trust", "revoke", name, version, "--roots", &text(folder), "--reason", "it loses data"])?;
-        let [own, second] = ["cosign.key", "second.key"].map(|key| text(&keys.join(key)));
-        run(&["trust", "sign", &text(&revocation), "--key", &own, "--key", &second])?;
+        let [first, second] = roots::key_files(&keys, Role::Revocation).map(|key| text(&key));
+        run(&["trust", "sign", &text(&revocation), "--key", &first, "--key", &second])?;
         Ok(revocation)
     }
 
@@ -102,6 +103,7 @@ fn build() -> Result<Fixture> {
     let landfall = stick.join("landfall");
     std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
+    roots::expect_signed_by_release_keys(&vendor, &inspection)?;
     printer::note(format!("the starter bundle is in {}", stick.display()));
     let number = |name: &str| inspection[name].as_u64().with_context(|| format!("the bundle does not say its {name}"));
     let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;

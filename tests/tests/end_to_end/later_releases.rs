@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
+use landfall_bundle_spec::trust::Role;
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{later_releases, printer, workspace};
 
@@ -44,15 +45,14 @@ pub(crate) fn later_root() -> Result<String> {
 
 fn build() -> Result<String> {
     let stick = &fixture()?.stick;
-    let (vendor, _) = same_vendor("later-vendor")?;
-    let later = roots::rotate_further(&vendor)?;
-    let key = later.key.display().to_string();
+    let (vendor, second) = same_vendor("later-vendor")?;
+    let newest = roots::rotate_further(&vendor)?;
     for (name, release) in later_releases::define(&folder().join("later-releases"))? {
         later_releases::lock(&vendor, &release)?;
-        vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &key])?;
+        vendor.build(&release, &stick.join(name), &["--part-size", "256MiB", "--key", &second])?;
         printer::note(format!("the release `{name}` is in {}", stick.join(name).display()));
     }
-    Ok(later.newest)
+    Ok(newest)
 }
 
 /// The people who sign the starter, at another desk; and the file of their second key.
@@ -63,6 +63,6 @@ fn same_vendor(name: &str) -> Result<(Vendor, String)> {
     // An earlier run may have left root documents that follow others.
     std::fs::remove_dir_all(vendor.keys()).context("cannot remove the keys of an earlier run")?;
     workspace::run(std::process::Command::new("cp").arg("--recursive").args([&keys, &vendor.keys()]))?;
-    let second = vendor.keys().join("second.key").display().to_string();
-    Ok((vendor, second))
+    let [_, second] = roots::key_files(&vendor.keys(), Role::Release);
+    Ok((vendor, second.display().to_string()))
 }
