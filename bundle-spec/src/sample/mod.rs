@@ -5,12 +5,16 @@ mod forgery;
 
 pub use forgery::Forgery;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::blobs::{BlobEntry, BlobsDocument, Place};
 use crate::chunks::{BlobHasher, BlobSums};
 use crate::error::Result;
-use crate::head::{Identity, NewDocument, SignedHead, UnsignedHead};
+use crate::head::{FileDigest, Identity, NewDocument, SignedHead, UnsignedHead};
+use crate::json;
 use crate::layout::SegmentKind;
-use crate::trust::{KeyKind, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
+use crate::trust::{KeyKind, Role, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
 /// A release document with the required fields alone.
 const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
@@ -43,6 +47,14 @@ impl Vendor {
         Self::with(&RootContents::single(key.public(), false), key)
     }
 
+    /// The same with a development root as a later version might write it: see [`root_of_the_future`].
+    pub fn of_the_future(kind: KeyKind) -> Result<Self> {
+        let key = SigningKey::generate(kind)?;
+        let mut root = root_of_the_future(&key)?;
+        root.sign(&key)?;
+        Ok(Self { root: root.finish(None)?, key })
+    }
+
     fn with(contents: &RootContents, key: SigningKey) -> Result<Self> {
         let mut root = UnsignedRoot::new(contents)?;
         root.sign(&key)?;
@@ -53,6 +65,25 @@ impl Vendor {
     pub fn anchor(&self) -> TrustAnchor {
         TrustAnchor::Root(self.root.bytes().to_vec())
     }
+}
+
+/// Development root document 1 as a later version might write it, for one key: beside it, every role has two keys of unknown
+/// kinds, there is an unknown role, and an unknown field. Not signed.
+pub fn root_of_the_future(key: &SigningKey) -> Result<UnsignedRoot> {
+    let plain = UnsignedRoot::new(&RootContents::single(key.public(), true))?;
+    let mut signed = json::parse("a root document", plain.message(), json::Numbers::Integers)?;
+    let der = b"a key of a later kind";
+    let unknown = FileDigest::of(der).sha256.to_hex();
+    signed["keys"][&unknown] = STANDARD.encode(der).into();
+    signed["keys"]["0".repeat(64)] = serde_json::json!({ "kind": "ml-dsa-65", "key": "AAAA" });
+    for role in Role::ALL {
+        let mut keys = vec![key.public().id().to_string(), unknown.clone(), "0".repeat(64)];
+        keys.sort();
+        signed["roles"][role.name()]["keys"] = keys.into();
+    }
+    signed["roles"]["mirror"] = serde_json::json!({ "keys": [unknown], "threshold": 1, "expires": "2030-01-01" });
+    signed["expires"] = "2030-01-01T00:00:00Z".into();
+    UnsignedRoot::of(1, &signed)
 }
 
 /// A bundle in memory.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{HeaderVector, Index, Vector, folder, read};
 use crate::archive;
-use crate::sample::{Forgery, Sample, Vendor};
+use crate::sample::{Forgery, Sample, Vendor, root_of_the_future};
 use crate::trust::{KeyKind, PublicKey, Revocation, RevokedRelease, Root, RootContents, SigningKey, UnsignedRoot};
 
 /// Password of the key files; they sign nothing but vectors.
@@ -66,21 +66,7 @@ fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: 
 fn future_root(file: &str, key: &SigningKey) -> Root {
     let path = folder().join(file);
     if !path.exists() {
-        let plain = UnsignedRoot::new(&RootContents::single(key.public(), true)).unwrap();
-        let mut signed: Value = serde_json::from_slice(plain.message()).unwrap();
-        // SHA-256 of "a key of a later kind".
-        let der = b"a key of a later kind";
-        let unknown = crate::head::FileDigest::of(der).sha256.to_hex();
-        signed["keys"][&unknown] = json!(STANDARD.encode(der));
-        signed["keys"]["0".repeat(64)] = json!({ "kind": "ml-dsa-65", "key": "AAAA" });
-        for role in ["license", "release", "revocation", "root"] {
-            let mut keys = vec![key.public().id().to_string(), unknown.clone(), "0".repeat(64)];
-            keys.sort();
-            signed["roles"][role]["keys"] = json!(keys);
-        }
-        signed["roles"]["mirror"] = json!({ "keys": [unknown], "threshold": 1, "expires": "2030-01-01" });
-        signed["expires"] = json!("2030-01-01T00:00:00Z");
-        let mut unsigned = UnsignedRoot::of(1, &signed).unwrap();
+        let mut unsigned = root_of_the_future(key).unwrap();
         unsigned.sign(key).unwrap();
         write(file, unsigned.finish(None).unwrap().bytes());
     }
