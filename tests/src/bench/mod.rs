@@ -2,8 +2,9 @@
 //! counters.
 //!
 //! An absolute time says more about the machine than about the program, so none is quoted. Each run of `landfall` is
-//! followed by a run of its rival, and only the ratio of the two counts.
+//! followed by a run of its rival, and only the ratio of the two counts. Some ratios have a [limit](limits).
 
+pub mod limits;
 mod pairs;
 mod table;
 mod verbs;

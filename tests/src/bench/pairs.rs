@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::limits;
 use crate::printer;
 
 /// Ratios of paired runs, `landfall` over its rival: below 1 is faster.
@@ -24,6 +25,12 @@ pub struct Ratio {
     pub pairs: usize,
     /// Whether the page cache was emptied before each run.
     pub cold: bool,
+    /// The largest median that is good enough, where there is a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+    /// Whether the median is within the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub met: Option<bool>,
 }
 
 /// Runs `landfall` and `rival` in turn, `count` times, each of them first in every other pair, and compares each pair.
@@ -60,13 +67,17 @@ impl Ratio {
             |(landfall, rival): &(Duration, Duration)| landfall.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
         let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
         ratios.sort_by(f64::total_cmp);
+        let median = *ratios.get(ratios.len() / 2)?;
+        let limit = limits::over(rival);
         Some(Self {
             rival: rival.to_owned(),
             minimum: *ratios.first()?,
-            median: *ratios.get(ratios.len() / 2)?,
+            median,
             maximum: *ratios.last()?,
             pairs: ratios.len(),
             cold,
+            limit,
+            met: limit.map(|limit| median <= limit),
         })
     }
 }
@@ -90,6 +101,7 @@ pub(super) fn empty_page_cache() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::limits::Limit;
     use super::*;
 
     #[test]
@@ -99,5 +111,24 @@ mod tests {
         let ratio = Ratio::of("cp", &pairs, true).unwrap();
         assert_eq!((ratio.minimum, ratio.median, ratio.maximum, ratio.pairs), (0.5, 2.0, 3.0, 3));
         assert!(Ratio::of("cp", &[], true).is_none());
+    }
+
+    #[test]
+    fn the_median_meets_a_limit_or_does_not() {
+        let of = |rival, milliseconds: [u64; 3]| {
+            let pairs = milliseconds.map(|spent| (Duration::from_millis(spent), Duration::from_secs(1)));
+            let ratio = Ratio::of(rival, &pairs, true).unwrap();
+            (ratio.limit, ratio.met)
+        };
+        for Limit { rival, at_most } in limits::LIMITS {
+            assert_eq!(of(rival, [1, 900, 5000]), (Some(at_most), Some(true)), "one slow pair does not count");
+            assert_eq!(of(rival, [1, 1200, 1300]), (Some(at_most), Some(false)), "one fast pair does not count");
+        }
+        assert_eq!(
+            of(limits::VERIFY.rival, [1, 1000, 5000]),
+            (Some(1.0), Some(true)),
+            "the limit itself is good enough"
+        );
+        assert_eq!(of("cat > /dev/null", [5000; 3]), (None, None));
     }
 }

@@ -41,7 +41,12 @@ pub fn render(rows: &[Row]) -> String {
     for row in rows {
         let ratios = row.ratios.iter().map(|ratio| {
             let warm = if ratio.cold { "" } else { " (warm cache)" };
-            format!("{:.2} {} [{:.2}–{:.2}]{warm}", ratio.median, ratio.rival, ratio.minimum, ratio.maximum)
+            let limit = ratio.limit.map(|limit| {
+                let verdict = if ratio.met == Some(true) { "met" } else { "NOT MET" };
+                format!(", limit {limit:.2} {verdict}")
+            });
+            let limit = limit.unwrap_or_default();
+            format!("{:.2} {} [{:.2}–{:.2}]{warm}{limit}", ratio.median, ratio.rival, ratio.minimum, ratio.maximum)
         });
         let _infallible = writeln!(
             text,

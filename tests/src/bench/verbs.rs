@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::pairs::empty_page_cache;
-use super::{Ratio, Row, pairs};
+use super::{Ratio, Row, limits, pairs};
 use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
@@ -80,9 +80,7 @@ impl Bench {
             Ok(())
         };
         // Written bytes are read back, from the stick and not from memory, as a careful person does.
-        let ratio = pairs("cp + syncfs + cold read of the blobs", &self.programs, count, by_landfall, || {
-            self.copy_and_read_blobs()
-        })?;
+        let ratio = pairs(limits::BUILD.rival, &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
         row("build", &report, self.sizes, vec![ratio])
     }
 
@@ -95,7 +93,8 @@ impl Bench {
             Ok(())
         };
         let by_cat = pairs("cat > /dev/null", &self.programs, count, &mut by_landfall, || self.read_with("cat"))?;
-        let by_b3sum = pairs("b3sum", &self.programs, count, &mut by_landfall, || self.read_with("b3sum"))?;
+        let by_b3sum =
+            pairs(limits::VERIFY.rival, &self.programs, count, &mut by_landfall, || self.read_with("b3sum"))?;
         row("verify", &report, self.sizes, vec![by_cat, by_b3sum])
     }
 
@@ -109,7 +108,7 @@ impl Bench {
             report = self.vendor.report(&arguments)?;
             Ok(())
         };
-        let ratio = pairs("cp + syncfs of the blobs", &self.programs, count, by_landfall, || self.copy_blobs())?;
+        let ratio = pairs(limits::STAGE.rival, &self.programs, count, by_landfall, || self.copy_blobs())?;
         row("stage", &report, self.sizes, vec![ratio])
     }
 

@@ -1,7 +1,8 @@
 //! The part "bench": the performance table is complete, and its counters match the design. They are the same in every
 //! profile, so the program that the other parts use is measured, which spares a compilation of everything. Ratios of
-//! time are for people: the part "figures" measures them in the release profile.
+//! time count in the release profile alone: the part "figures" measures and judges them.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -25,19 +26,35 @@ const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Runs one pair of each.
 pub(super) fn run() -> Result<()> {
-    let file = workspace::root().join("target/bench.json");
-    if file.exists() {
-        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    }
+    remove_table()?;
     let landfall = workspace::landfall()?;
     let mut bench = Command::new(THIS_PROGRAM);
     workspace::run(bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall))?;
-    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let rows: Vec<Value> = serde_json::from_slice(&text).context("target/bench.json is no list")?;
+    let rows = read_table()?;
     ensure!(rows.len() == ROWS.len(), "the table has {} rows", rows.len());
     rows.iter().zip(ROWS).try_for_each(|(row, (verb, rivals, counters))| {
         expect_row(row, verb, rivals, counters).with_context(|| format!("the row of {verb}: {row}"))
     })
+}
+
+fn table() -> PathBuf {
+    workspace::root().join("target/bench.json")
+}
+
+/// Removes the table of an earlier run.
+pub(super) fn remove_table() -> Result<()> {
+    let file = table();
+    if file.exists() {
+        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// The rows that `cargo xtask bench` wrote.
+pub(super) fn read_table() -> Result<Vec<Value>> {
+    let file = table();
+    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).context("target/bench.json is no list")
 }
 
 fn expect_row(row: &Value, verb: &str, rivals: &[&str], counters: [f64; 5]) -> Result<()> {

@@ -17,6 +17,7 @@ use crate::{dependencies, images, printer, setup, tools};
 mod bench;
 mod beside;
 mod demo;
+mod figures;
 mod lint;
 mod newcomer;
 mod pages;
@@ -134,7 +135,7 @@ const PARTS: &[Part] = &[
     part("vendor", vendor),
     part("bench", bench::run),
     part("release", release::run),
-    when_full("figures", figures),
+    when_full("figures", figures::run),
     when_full("large", large),
     when_full("cuts", cuts),
     when_full("recovery", recovery),
@@ -399,11 +400,6 @@ fn administration() -> Result<()> {
 
 fn node() -> Result<()> {
     sites(&NODE)
-}
-
-/// The performance table in the release profile, which compiles every dependency again.
-fn figures() -> Result<()> {
-    xtask(&["bench"])
 }
 
 /// Takes 40 GiB of disk, and a quarter of an hour.

@@ -1,0 +1,27 @@
+//! How much longer than its rival `landfall` may take. `cargo xtask bench` reports it; the part `figures` of `cargo xtask test` fails.
+
+/// The limit of one ratio.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// The rival, which no other ratio has.
+    pub rival: &'static str,
+    /// The largest median that meets it.
+    pub at_most: f64,
+}
+
+/// `build` reads back what it wrote, as a careful person does.
+pub const BUILD: Limit = Limit { rival: "cp + syncfs + cold read of the blobs", at_most: 1.15 };
+
+/// `verify` reads and hashes.
+pub const VERIFY: Limit = Limit { rival: "b3sum", at_most: 1.0 };
+
+/// `stage` verifies, too.
+pub const STAGE: Limit = Limit { rival: "cp + syncfs of the blobs", at_most: 1.08 };
+
+/// All limits. Ratios to other rivals are for information.
+pub const LIMITS: [Limit; 3] = [BUILD, VERIFY, STAGE];
+
+/// The largest median over this rival, if there is a limit.
+pub(super) fn over(rival: &str) -> Option<f64> {
+    LIMITS.iter().find(|limit| limit.rival == rival).map(|limit| limit.at_most)
+}

@@ -1,0 +1,73 @@
+//! The part "figures": the performance table in the release profile, which compiles every dependency again, and its limits.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{bench, turn_on_this_host, xtask};
+use crate::bench::limits::LIMITS;
+
+/// Measures while no machines run beside, and fails unless every limit is met.
+pub(super) fn run() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    bench::remove_table()?;
+    xtask(&["bench"])?;
+    judge(&bench::read_table()?)
+}
+
+/// Fails unless each limit is met by a ratio that was measured with an empty page cache.
+fn judge(rows: &[Value]) -> Result<()> {
+    let ratios: Vec<&Value> = rows.iter().filter_map(|row| row["ratios"].as_array()).flatten().collect();
+    let mut exceeded = Vec::new();
+    for limit in LIMITS {
+        let ratio = ratios.iter().find(|ratio| ratio["rival"] == limit.rival);
+        let ratio = ratio.with_context(|| format!("nothing was measured against {}", limit.rival))?;
+        ensure!(ratio["cold"] == true, "the page cache was not emptied for the runs against {}", limit.rival);
+        ensure!(ratio["limit"] == limit.at_most, "the table has another limit than {}: {ratio}", limit.at_most);
+        if ratio["met"] != true {
+            exceeded.push(format!("{} over {}, limit {}", ratio["median"], limit.rival, limit.at_most));
+        }
+    }
+    ensure!(exceeded.is_empty(), "too slow: {}", exceeded.join("; "));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rows() -> Vec<Value> {
+        let ratio = |rival: &str, limit: Option<f64>| match limit {
+            Some(limit) => json!({ "rival": rival, "median": 0.5, "cold": true, "limit": limit, "met": true }),
+            None => json!({ "rival": rival, "median": 9.5, "cold": true }),
+        };
+        let row = |verb: &str, ratios: Vec<Value>| json!({ "verb": verb, "ratios": ratios });
+        let mut rows = vec![row("verify", vec![ratio("cat > /dev/null", None)])];
+        rows.extend(LIMITS.map(|limit| row("some", vec![ratio(limit.rival, Some(limit.at_most))])));
+        rows
+    }
+
+    #[test]
+    fn figures_pass_only_if_each_limit_is_met_by_cold_runs() {
+        judge(&rows()).unwrap();
+        for index in 1..=LIMITS.len() {
+            for (field, value) in [("met", false), ("cold", false), ("limit", false), ("met", true)] {
+                let mut rows = rows();
+                rows[index]["ratios"][0][field] = value.into();
+                assert_eq!(judge(&rows).is_ok(), value, "{}", rows[index]);
+            }
+            let mut rows = rows();
+            rows.remove(index);
+            assert!(judge(&rows).unwrap_err().to_string().starts_with("nothing was measured against "));
+        }
+    }
+
+    #[test]
+    fn every_exceeded_limit_is_named() {
+        let mut rows = rows();
+        rows[1..].iter_mut().for_each(|row| row["ratios"][0]["met"] = false.into());
+        let said = judge(&rows).unwrap_err().to_string();
+        assert!(LIMITS.iter().all(|limit| said.contains(limit.rival)), "{said}");
+    }
+}
