@@ -18,6 +18,7 @@ pub mod proofs;
 pub mod registry;
 pub mod results;
 pub mod setup;
+pub mod silence;
 pub mod site;
 pub mod source;
 pub mod token_server;

@@ -2,21 +2,22 @@
 //! vendor's three copies of them take little room here.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::file_server::FileServer;
 use landfall_tests::vendor::Vendor;
-use landfall_tests::{printer, setup, workspace};
+use landfall_tests::{setup, silence, workspace};
+use serde_json::Value;
 
 use super::fixture::fixture;
 
 /// Files of a model's weights, and the bytes of each.
-pub(crate) const LARGE: (u64, u64) = (16, 1152 << 20);
+const LARGE: (u64, u64) = (16, 1152 << 20);
 
 /// Files below the size that is synced alone, and the bytes of each.
 const SMALL: (u64, u64) = (1024, 2 << 20);
@@ -24,8 +25,11 @@ const SMALL: (u64, u64) = (1024, 2 << 20);
 /// What the compressed files of the vendor take at most, sparse until then.
 const VOLUME_BYTES: u64 = 96 << 30;
 
-/// The longest time in which `landfall build` may say nothing.
-const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+/// The size from which the store syncs a blob by itself.
+const SYNCED_ALONE_BYTES: u64 = 16 << 20;
+
+/// The size that a smaller blob counts as at least.
+const COUNTED_BYTES: u64 = 8 << 10;
 
 /// The artifact, by the name in release and lock.
 const REFERENCE: &str = "landfall.internal/weights/large";
@@ -75,9 +79,17 @@ impl Drop for Volume {
     }
 }
 
-/// Builds the release into the folder `large` of the stick, beside the starter release, and returns the fingerprint of
-/// its root. Fails if the build is silent for too long.
-pub(crate) fn build(volume: &Volume) -> Result<String> {
+/// What is known of the release on the vendor's side.
+pub(crate) struct Large {
+    /// The fingerprint of its root.
+    pub(crate) fingerprint: String,
+    /// Bytes of its blobs that share syncs with others.
+    pub(crate) small_bytes: u64,
+}
+
+/// Builds the release into the folder `large` of the stick, beside the starter release. Fails if a build is silent for too
+/// long, in a pipe or for a program.
+pub(crate) fn build(volume: &Volume) -> Result<Large> {
     let stick = volume.stick();
     workspace::run(Command::new("cp").arg("--recursive").arg(&fixture()?.stick).arg(&stick))?;
     let names = write_weights(&volume.path("weights"))?;
@@ -95,29 +107,25 @@ pub(crate) fn build(volume: &Volume) -> Result<String> {
     let (registries, kubectl) = (text(vendor.registries_file()), text(vendor.binaries().join("kubectl")));
     let (release, resolved) = (text(release), text(vendor.lock_file()));
     let lock = ["lock", &release, "--lock", &lock, "--registries", &registries, "--output", &resolved];
-    speaking(&vendor, &[&lock[..], &["--store", &store, "--kubectl", &kubectl]].concat())?;
-    let arguments = vendor.build_arguments(Path::new(&release), &stick.join("large"), &[]);
-    let silence = speaking(&vendor, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
-    ensure!(silence <= SILENCE_LIMIT, "the build said nothing for {:.1} s", silence.as_secs_f64());
-    vendor.fingerprint()
+    let lock = [&lock[..], &["--store", &store, "--kubectl", &kubectl, "--json"]].concat();
+    silence::longest("landfall lock", &mut vendor.command(&lock))?;
+    let bundle = stick.join("large");
+    let arguments = vendor.build_arguments(Path::new(&release), &bundle, &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    silence::expect_none("landfall build --json", vendor.command(&arguments).arg("--json"))?;
+    std::fs::remove_dir_all(&bundle).context("cannot remove the bundle")?;
+    silence::expect_none("landfall build in a pipe", &mut vendor.command(&arguments))?;
+    let inspection = vendor.report(&["inspect", &text(bundle)])?;
+    Ok(Large { fingerprint: vendor.fingerprint()?, small_bytes: small_bytes(&inspection)? })
 }
 
-/// Runs `landfall` and returns the longest time in which it said nothing.
-fn speaking(vendor: &Vendor, arguments: &[&str]) -> Result<Duration> {
-    let mut command = vendor.command(arguments);
-    let begun = Instant::now();
-    let mut child = command.arg("--json").stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let (mut last, mut silence, mut end) = (begun, Duration::ZERO, String::new());
-    for line in BufReader::new(child.stderr.take().context("no pipe")?).lines() {
-        end = line?;
-        silence = silence.max(last.elapsed());
-        last = Instant::now();
-    }
-    ensure!(child.wait()?.success(), "landfall {} failed: {end}", arguments[0]);
-    let silence = silence.max(last.elapsed());
-    let took = begun.elapsed().as_secs_f64();
-    printer::note(format!("{} in {took:.0} s, silent for {:.1} s at most", arguments[0], silence.as_secs_f64()));
-    Ok(silence)
+/// Bytes of the blobs of a bundle that share syncs with others, each blob once.
+fn small_bytes(inspection: &Value) -> Result<u64> {
+    let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
+    let sizes: BTreeMap<&str, u64> =
+        blobs.iter().filter_map(|blob| Some((blob["digest"].as_str()?, blob["size"].as_u64()?))).collect();
+    ensure!(!sizes.is_empty() && sizes.len() <= blobs.len(), "blobs have no digests or sizes: {}", inspection["blobs"]);
+    Ok(sizes.into_values().filter(|size| *size < SYNCED_ALONE_BYTES).map(|size| size.max(COUNTED_BYTES)).sum())
 }
 
 /// Files that differ in their first bytes and are zeros otherwise. Returns their names.
