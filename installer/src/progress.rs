@@ -11,8 +11,9 @@ use crate::bar::Bar;
 use crate::countdown::Countdown;
 use crate::printer::Printer;
 
-/// How often a pipe gets a line within a phase: often enough to see life, rare enough to read afterwards.
-const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a pipe gets a line within a phase: often enough that no silence reaches five seconds, rare enough to read
+/// afterwards.
+const LINE_INTERVAL: Duration = Duration::from_secs(4);
 
 /// How often a program gets a line within a phase.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
@@ -294,6 +295,16 @@ mod tests {
         let bytes: u64 = lines.iter().map(|event| if let Event::Advanced { bytes } = event { *bytes } else { 0 }).sum();
         assert_eq!((bytes, lines.len()), (2500, 7), "{lines:?}");
         assert_eq!(lines[4..], [Event::Advanced { bytes: 499 }, Event::PhaseDone, Event::SafeToRemove]);
+    }
+
+    #[test]
+    fn a_pipe_gets_a_line_before_five_seconds_have_passed() {
+        let drawn = Drawn { note: Box::new(|_: &str| ()), bars: false, ..Drawn::new(Printer::new(false)) };
+        let mut phase = drawn.start("writing".to_owned(), Some(1000 * MIB), None);
+        assert_eq!(phase.advance(MIB), None, "a line for each chunk is too much");
+        phase.last_line = Instant::now().checked_sub(Duration::from_millis(4500)).unwrap();
+        assert!(phase.advance(MIB).unwrap().starts_with("writing: 2.00 MiB of 1000.00 MiB, "));
+        assert_eq!(phase.advance(MIB), None);
     }
 
     /// What is read of these events at a pipe, from the first line to the last.

@@ -19,6 +19,7 @@ mod vendor {
     mod reproducible;
     mod rotations;
     mod signers;
+    mod silence;
     mod sparse;
     mod starter;
     mod tls;
