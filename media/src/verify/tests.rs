@@ -30,6 +30,56 @@ fn all_damage_of_a_bundle_is_listed_in_one_pass() {
     assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
 }
 
+/// A bundle of which the disk cannot return one byte.
+struct BadByte<'a> {
+    media: &'a BundleMedia,
+    offset: u64,
+}
+
+impl PieceReader for BadByte<'_> {
+    fn read(&self, pieces: &[Piece], buffer: &mut [u8]) -> Result<()> {
+        if pieces.iter().any(|piece| (piece.offset..piece.offset + piece.length as u64).contains(&self.offset)) {
+            let source = std::io::Error::from_raw_os_error(5);
+            return Err(MediaError::io("read", &self.media.parts()[0].path, source));
+        }
+        self.media.read(pieces, buffer)
+    }
+
+    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+        self.media.damaged(payload, piece)
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_listed_together_with_what_differs() {
+    let fixture = Fixture::small();
+    let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
+    let entries = fixture.payload.layout().entries();
+    let large = &entries[5];
+    // In the chunk before and the chunk after, which are read together with the bad one.
+    for offset in [large.offset() + 7, large.offset() + (2 << 20)] {
+        flip(&path, offset);
+    }
+    let media = fixture.find(&path).unwrap();
+    let reader = BadByte { media: &media, offset: large.offset() + (1 << 20) + 4096 };
+    let mut found = Found::new(&Silent);
+    let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces(), &mut found);
+    let error = found.end(read).unwrap_err();
+    assert_eq!(error.code().id, "LF1208", "damage counts more than a place that cannot be read");
+    let MediaError::SeveralDamaged { list, is_complete: true } = &error else { panic!("{error}") };
+    assert!(list.len() == 3 && list[1].is_unreadable(), "{error}");
+    let said: Vec<String> = error.to_string().lines().skip(1).map(str::to_owned).collect();
+    for (line, part) in said.iter().zip(["chunk 1 of 6", "Input/output error", "chunk 3 of 6"]) {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    // Any other failure of the disk ends the search.
+    let mut found = Found::new(&Silent);
+    let read = Err(MediaError::io("read", &path, std::io::ErrorKind::NotConnected.into()));
+    found.note(MediaError::NotThere(path)).unwrap();
+    let error = found.end(read).unwrap_err();
+    assert!(matches!(error, MediaError::SeveralDamaged { is_complete: false, .. }), "{error}");
+}
+
 /// Bytes that finding the bundle reads.
 fn located_bytes(fixture: &Fixture) -> u64 {
     fixture.find(&fixture.stick()).unwrap().counters().totals().read_bytes

@@ -264,7 +264,8 @@ const UNIT_TESTS: [&str; 10] =
     ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
-const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
+const DEMANDING_TESTS: [&str; 8] =
+    ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
 
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
