@@ -27,14 +27,15 @@ const PROVE_LIMIT: Duration = Duration::from_mins(5);
 /// Where `kubectl` finds the cluster.
 const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
-/// Installs from the mounted stick.
-pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
+/// Installs from the mounted stick. Returns how often the install had to be resumed, because a component was not ready in its
+/// time; on a machine that is not emulated, that is never right.
+pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<usize> {
     let limit = machine.patience(INSTALL_LIMIT);
     let line = format!("{STICK}/landfall --json install {STICK} --trust {fingerprint}");
     let mut output = machine.within(&line, limit)?;
-    for _ in 0..RESUMES {
+    for resumes in 0..RESUMES {
         if output.is_success() {
-            return Ok(());
+            return Ok(resumes);
         }
         let failure = failure(&output)?;
         ensure!(failure["code"] == NOT_READY_IN_TIME, "landfall install ended with {:?}: {failure}", output.code);
@@ -42,7 +43,7 @@ pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<()> {
         output = machine.within("landfall --json resume", limit)?;
     }
     ensure!(output.is_success(), "landfall resume ended with {:?}: {}", output.code, failure(&output)?);
-    Ok(())
+    Ok(RESUMES)
 }
 
 /// The plan of an install, or its blockers.

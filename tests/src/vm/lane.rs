@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_launcher::packages;
+use serde::{Deserialize, Serialize};
 
 use super::accelerator::Accelerator;
 use super::bundle::Bundle;
@@ -27,6 +28,27 @@ const MACHINE: &str = "machine";
 
 /// The memory of a machine that sleeps, in the folder of a cache entry.
 const MEMORY: &str = "memory";
+
+/// What was seen when it was made, in the folder of a cache entry.
+const RECORD: &str = "record";
+
+/// What was seen of an install.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct InstallRecord {
+    /// Seconds until the last command of the install ended.
+    pub seconds: u64,
+    /// Seconds until the site was ready.
+    pub ready_seconds: u64,
+    /// How often it was resumed.
+    pub resumes: usize,
+}
+
+impl std::fmt::Display for InstallRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { seconds, ready_seconds, resumes } = self;
+        write!(formatter, "installed in {seconds} s, ready after {ready_seconds} s, resumed: {resumes}")
+    }
+}
 
 /// The lane. One runs at a time on a host.
 pub struct Lane {
@@ -105,9 +127,10 @@ impl Lane {
     }
 
     /// The report of its install, which may be from an earlier run with the same inputs.
-    pub fn install_record(&self) -> Result<String> {
-        let path = self.ensure_installed()?.join("record");
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    pub fn install_record(&self) -> Result<InstallRecord> {
+        let path = self.ensure_installed()?.join(RECORD);
+        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 
     fn born_key(&self) -> Result<Key> {
@@ -115,7 +138,9 @@ impl Lane {
     }
 
     fn installed_key(&self, born: &Path) -> Result<Key> {
-        over(born, Key::new().with("stick", self.hardware.stick.key.digest()).with("install", "2"))
+        // The record of an emulated install says nothing of one under KVM.
+        let key = Key::new().with("stick", self.hardware.stick.key.digest());
+        over(born, key.with("install", "3").with("accelerator", self.hardware.accelerator.to_string()))
     }
 
     /// A machine's memory continues only under the emulator, and with the accelerator, that it was saved by.
@@ -154,18 +179,16 @@ impl Lane {
             machine.boot()?;
             machine.mount_stick()?;
             let begun = Instant::now();
-            engineer::install(&mut machine, &self.fingerprint)?;
+            let resumes = engineer::install(&mut machine, &self.fingerprint)?;
             let installed = begun.elapsed();
             engineer::wait_ready(&mut machine)?;
-            let record = format!(
-                "installed in {:.0} s, ready after {:.0} s",
-                installed.as_secs_f64(),
-                begun.elapsed().as_secs_f64()
-            );
-            printer::note(&record);
+            let record =
+                InstallRecord { seconds: installed.as_secs(), ready_seconds: begun.elapsed().as_secs(), resumes };
+            printer::note(record.to_string());
             engineer::prove(&mut machine)?;
             machine.power_off()?;
-            std::fs::write(folder.join("record"), record).context("cannot write the record of the install")
+            let text = serde_json::to_vec(&record)?;
+            std::fs::write(folder.join(RECORD), text).context("cannot write the record of the install")
         })?;
         Self::keep_only(&path)?;
         Ok(path)
@@ -186,7 +209,7 @@ impl Lane {
             printer::note(&record);
             engineer::prove_lightly(&mut machine)?;
             machine.suspend(&folder.join(MEMORY))?;
-            std::fs::write(folder.join("record"), record).context("cannot write the record of the boot")
+            std::fs::write(folder.join(RECORD), record).context("cannot write the record of the boot")
         })?;
         Self::keep_only(&path)?;
         Ok(path)

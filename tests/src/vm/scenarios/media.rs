@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::super::agent::{Output, Running};
 use super::super::engineer;
@@ -49,6 +49,7 @@ pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     findings.expect(output.code == Some(5), || format!("the install ended with {:?}: {failure}", output.code));
     let advice = failure["next"].as_str().unwrap_or_default();
     findings.expect(advice.contains("resume"), || format!("the advice does not help: {advice}"));
+    findings.expect(kept >= STAGED_KIB, || format!("of {} MiB, {} MiB were kept", STAGED_KIB >> 10, kept >> 10));
 
     machine.run(&format!("umount --lazy {STICK}"))?;
     machine.mount_stick()?;
@@ -58,13 +59,40 @@ pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let begun = Instant::now();
     let running = machine.start_line(&format!("{program} --json resume"))?;
     wait_journal(&mut machine, running)?;
-    findings.saw(format!("staged {:.0} s after `resume`", begun.elapsed().as_secs_f64()));
+    let (read, whole) = (read_bytes(&mut machine)?, bundle_bytes(&mut machine)?);
+    findings.saw(format!(
+        "staged {:.0} s after `resume`, which read {} of {} MiB",
+        begun.elapsed().as_secs_f64(),
+        read >> 20,
+        whole >> 20
+    ));
+    findings.expect(read > 0 && read < whole, || format!("a resume read {read} bytes of a bundle of {whole}"));
     machine.cut_power()
 }
 
+/// What was written: space is reserved before.
 fn staged_kib(machine: &mut Machine) -> Result<u64> {
-    let used = machine.run(&format!("du --summarize --block-size=1K {STORE} 2> /dev/null || echo 0"))?;
-    Ok(used.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
+    let used = format!("du --summarize --apparent-size --block-size=1K {STORE} 2> /dev/null || echo 0");
+    Ok(machine.run(&used)?.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
+}
+
+/// Bytes that were read from the stick since it was connected.
+fn read_bytes(machine: &mut Machine) -> Result<u64> {
+    let sectors = format!(
+        "device=$(basename $(findmnt --noheadings --output SOURCE {STICK})) && \
+         read -r _ _ sectors _ < /sys/class/block/$device/stat && echo $sectors"
+    );
+    let sectors = machine.run(&sectors)?;
+    let sectors: u64 = sectors.trim().parse().with_context(|| format!("no number of sectors: {sectors}"))?;
+    // The kernel counts sectors of 512 bytes, whatever the device has.
+    Ok(sectors * 512)
+}
+
+/// Bytes of the bundle on the stick.
+fn bundle_bytes(machine: &mut Machine) -> Result<u64> {
+    let total = machine.run(&format!("du --bytes --total {STICK}/*.landfall* | tail -n 1"))?;
+    let bytes = total.split_whitespace().next().and_then(|word| word.parse().ok());
+    bytes.with_context(|| format!("the size of the bundle is not known: {total}"))
 }
 
 fn wait_staged(machine: &mut Machine, install: Running, kib: u64) -> Result<()> {

@@ -60,7 +60,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "stick-pulled",
-        what: "a stick pulled while staging is reported at once; connected again, the advice helps",
+        what: "a stick pulled while staging is reported at once; connected again, the advice helps, and only the rest is read",
         always: false,
         usual: seconds(90),
         act: media::stick_pulled,
@@ -95,7 +95,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "rename",
-        what: "the host is renamed and boots, then gets its old name and boots: ready, or the status names the reason",
+        what: "the host is renamed and boots, then gets its old name and boots: ready by itself each time, and can be used",
         always: false,
         usual: seconds(180),
         act: life::rename,
