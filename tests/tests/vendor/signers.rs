@@ -35,11 +35,11 @@ fn keys_of_two(starter: &Starter, folder: &Path) -> Result<[PathBuf; 2]> {
     Ok(keys.map(|key| key.join("cosign.key")))
 }
 
-/// A build from the warm store with these keys.
-fn build(starter: &Starter, folder: &Path, keys: &[&PathBuf]) -> Result<Command> {
+/// A build from the warm store under these roots, with these keys.
+pub fn build(starter: &Starter, roots: &Path, output: &Path, keys: &[&PathBuf]) -> Result<Command> {
     let mut command = starter.landfall(&["build"]);
-    command.arg(super::starter::release()).arg("--output").arg(folder.join("stick")).arg("--json");
-    command.arg("--lock").arg(starter.lock_file()).arg("--roots").arg(folder.join("roots"));
+    command.arg(super::starter::release()).arg("--output").arg(output).arg("--json");
+    command.arg("--lock").arg(starter.lock_file()).arg("--roots").arg(roots);
     command.arg("--store").arg(landfall_tests::cache::cache_root()?.join("vendor-store"));
     command.arg("--kubectl").arg(starter.binaries().join("kubectl"));
     for key in keys {
@@ -55,18 +55,19 @@ fn a_release_that_two_keys_must_sign_is_signed_by_two() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let [first, second] = keys_of_two(starter, folder.path())?;
+    let (roots, stick) = (folder.path().join("roots"), folder.path().join("stick"));
+    let build = |keys: &[&PathBuf]| build(starter, &roots, &stick, keys);
     // One key alone, or one twice, is refused before anything is written.
     for too_few in [vec![&first], vec![&second, &second]] {
-        let refused = Outcome::of(&mut build(starter, folder.path(), &too_few)?)?;
+        let refused = Outcome::of(&mut build(&too_few)?)?;
         assert_eq!(refused.code, 2, "{}", refused.stderr);
         assert!(refused.stderr.contains("LF2013") && refused.stderr.contains("1.root.json"), "{}", refused.stderr);
         assert!(refused.stderr.contains("asks for 2 keys to sign a release, 1 given"), "{}", refused.stderr);
-        assert!(!folder.path().join("stick").exists());
+        assert!(!stick.exists());
     }
-    let report = Outcome::success(&mut build(starter, folder.path(), &[&first, &second])?)?.json()?;
-    let root = folder.path().join("roots/1.root.json");
+    let report = Outcome::success(&mut build(&[&first, &second])?)?.json()?;
     let mut verify = starter.landfall(&["verify", "--json", "--trust"]);
-    let verified = Outcome::success(verify.arg(&root).arg(folder.path().join("stick")))?.json()?;
+    let verified = Outcome::success(verify.arg(roots.join("1.root.json")).arg(&stick))?.json()?;
     assert_eq!((&verified["verified"], &verified["id"]), (&true.into(), &report["id"]));
     assert_eq!(verified["signedBy"].as_array().map(Vec::len), Some(2), "{verified}");
     Ok(())

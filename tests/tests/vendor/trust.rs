@@ -11,6 +11,8 @@ use landfall_tests::{images, setup, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
+use super::signers;
+use super::starter::starter;
 
 /// Where Debian puts the token's library.
 const TOKEN_LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -165,6 +167,43 @@ fn is_a_chain(roots: &Path) -> Result<()> {
     let trusted = walk(&TrustAnchor::Fingerprint(chain[0].fingerprint()), &chain)?;
     ensure!(trusted.root().number() == 2);
     ensure!(Revocation::read("revocation.json", &read("revocation.json")?)?.verify(trusted.root())?.len() == 2);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
+    let ceremony = Ceremony::begin()?;
+    let (cosign, token) = (ceremony.cosign_command(), Ceremony::token_command());
+    let init = ["trust", "init", "--development", "--output", "roots", "--threshold", "all=2"];
+    ceremony.landfall(&[&init[..], &["--key", "all=bob/cosign.pub", "--key", "all=carol.pub"]].concat())?;
+    let first = "roots/1.root.json";
+    let signed = ceremony.landfall(&["trust", "sign", first, "--sign-command", &cosign, "--sign-command", token])?;
+    ensure!(is_complete(&signed), "bob and carol are not enough: {signed}");
+
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let stick = folder.path().join("stick");
+    let build = |commands: &[&str]| {
+        let mut command = signers::build(starter, &ceremony.path("roots"), &stick, &[])?;
+        for signs in commands {
+            command.args(["--sign-command", signs]);
+        }
+        ceremony.prepared(&mut command);
+        anyhow::Ok(command)
+    };
+    for too_few in [&cosign[..], token] {
+        let refused = Outcome::of(&mut build(&[too_few])?)?;
+        ensure!(refused.code == 2 && refused.stderr.contains("LF2013") && !stick.exists(), "{}", refused.stderr);
+    }
+    // One of them signs twice: that is known only once it has signed.
+    let twice = Outcome::of(&mut build(&[token, token])?)?;
+    ensure!(twice.code == 3 && twice.stderr.contains("LF1107"), "one key was enough: {}", twice.stderr);
+    let report = Outcome::success(&mut build(&[&cosign, token])?)?.json()?;
+    let stick = stick.display().to_string();
+    let verified = ceremony.landfall(&["verify", &stick, "--trust", first])?;
+    ensure!(verified["verified"] == true && verified["id"] == report["id"], "{verified}");
+    ensure!(verified["signedBy"].as_array().is_some_and(|signers| signers.len() == 2), "{verified}");
     Ok(())
 }
 
