@@ -270,6 +270,33 @@ impl Machine {
         self.first("mount -t tmpfs tmpfs /sys/fs/cgroup");
     }
 
+    /// Cgroups as in a container whose root group holds processes: the kernel would refuse controllers below it.
+    pub fn with_occupied_cgroups(&mut self) {
+        self.without_cgroups();
+        let files = [("controllers", "cpu memory pids"), ("type", "domain"), ("procs", "1"), ("subtree_control", "")];
+        for (name, text) in files {
+            self.first(&format!("echo '{text}' >/sys/fs/cgroup/cgroup.{name}"));
+        }
+    }
+
+    /// Cgroups as in a container that must not change them.
+    pub fn with_read_only_cgroups(&mut self) {
+        self.with_occupied_cgroups();
+        self.first("mount -o remount,ro /sys/fs/cgroup");
+    }
+
+    /// A kernel that has modules, and not those for networks of pods: neither loaded nor built in nor on the disk. Kernels
+    /// without modules of any kind have no folder of them, so this one is elsewhere.
+    pub fn without_modules(&mut self) {
+        let folder = self.case.join("modules").display().to_string();
+        self.cover("/proc/sys/kernel/osrelease", &folder);
+        self.first(&format!("mkdir '{folder}' && : >'{folder}/modules.builtin' && : >'{folder}/modules.dep'"));
+        self.first(&format!("{{ [ ! -e /proc/modules ] || mount --bind '{folder}/modules.dep' /proc/modules; }}"));
+        for signs in ["/sys/module", "/proc/sys/net"] {
+            self.first(&format!("mount -t tmpfs tmpfs {signs}"));
+        }
+    }
+
     /// An unprivileged user who owns the same files.
     pub fn without_root(&mut self) {
         self.script += "set -- unshare --user -- \"$@\"\n";

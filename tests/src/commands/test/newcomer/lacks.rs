@@ -61,7 +61,24 @@ pub const LACKS: &[Lack] = &[
     ),
     lack("memory", |machine| machine.cover("/proc/meminfo", "MemTotal:  4000000 kB\n"), &["8 GiB of memory"]),
     lack("loop devices", Machine::without_devices, &["loop devices:"]),
+    lack(
+        "kernel modules",
+        Machine::without_modules,
+        &["kernel modules that Kubernetes' network needs: br_netfilter nf_tables vxlan"],
+    ),
     lack("cgroups", Machine::without_cgroups, &["a cgroup version 2 hierarchy"]),
+    Lack {
+        name: "cgroups without processes in their root",
+        take: Machine::with_occupied_cgroups,
+        words: &["a root cgroup without processes", "(EBUSY)"],
+        stays_alone: Some("there are no cgroups at all"),
+    },
+    Lack {
+        name: "cgroups that can be changed",
+        take: Machine::with_read_only_cgroups,
+        words: &["cgroups that can be changed: they are mounted read-only"],
+        stays_alone: Some("there are no cgroups at all"),
+    },
     lack("root", Machine::without_root, &["root: tests, images and test machines"]),
     lack(
         "network",
