@@ -70,7 +70,8 @@ pub fn read(input: impl Read) -> Result<Contents, ReadError> {
         let entry = entry?;
         let name = name_of(&entry)?;
         let size = entry.size();
-        total += size;
+        // A header may name any size.
+        total = size.saturating_add(total);
         let what = match () {
             () if files.len() >= MAX_FILES => Some(format!("{MAX_FILES} files")),
             () if size > MAX_FILE_BYTES as u64 => Some(format!("{} MiB in {name}", MAX_FILE_BYTES >> 20)),

@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 18] = [
     "head",
     "trust",
     "documents",
@@ -28,6 +28,10 @@ const TARGETS: [&str; 14] = [
     "elf",
     "licenses",
     "rules",
+    "packages",
+    "support",
+    "superblocks",
+    "chart_indexes",
 ];
 
 /// What shows libFuzzer which code an input reached.

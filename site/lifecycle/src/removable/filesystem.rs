@@ -57,7 +57,8 @@ impl Filesystem {
         Ok(Self::parse(&bytes))
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// The same of the first bytes of a device.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let is = |offset: usize, text: &[u8]| bytes.get(offset..offset + text.len()) == Some(text);
         let known = |kind: FilesystemKind, serial: std::ops::Range<usize>| {
             let id = medium_id(&[kind.name().as_bytes(), bytes.get(serial)?]);

@@ -6,21 +6,12 @@
 
 mod devices;
 mod filesystem;
+mod medium_id;
 mod search;
 mod shelf;
 
 pub use devices::{Device, devices};
 pub use filesystem::{Filesystem, FilesystemKind};
+pub use medium_id::medium_id;
 pub use search::{FoundFile, bundles_below};
 pub use shelf::{MountedPlace, Shelf};
-
-/// A digest as media are known by, in hexadecimal.
-pub fn medium_id(parts: &[&[u8]]) -> String {
-    use sha2::Digest as _;
-    let mut digest = sha2::Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    hex::encode(&digest.finalize()[..16])
-}

@@ -1,0 +1,56 @@
+//! Support bundles that anyone may have made: the archive, compressed and plain, and the analysis of what is in one.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use landfall_support::archive::{self, Contents, MAX_FILE_BYTES, MAX_FILES};
+use landfall_support::{Index, Redaction, analyze};
+use libfuzzer_sys::fuzz_target;
+
+/// What the analysis reads.
+const ANALYZED: [&str; 6] = [
+    "status.json",
+    "facts.json",
+    "cluster/pods.jsonl",
+    "cluster/persistentvolumeclaims.jsonl",
+    "journald/kernel.log",
+    "host/units.txt",
+];
+
+fn read(bytes: &[u8]) {
+    let Ok(contents) = archive::read(bytes) else { return };
+    assert!(contents.files.len() <= MAX_FILES, "{} files", contents.files.len());
+    assert_eq!(contents.files.len(), contents.index.files.len(), "a file is not described");
+    for (name, bytes) in &contents.files {
+        assert!(bytes.len() <= MAX_FILE_BYTES, "{name} has {} bytes", bytes.len());
+        assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."), "{name} leads elsewhere");
+    }
+    analyze::analyze(&contents);
+}
+
+/// A whole bundle whose every file has these bytes.
+fn whole(bytes: &[u8]) -> Contents {
+    let redaction = Redaction { known_values: 0, unknown: Vec::new() };
+    let index = Index {
+        collected_at: "2026-11-20T08:16:00Z".to_owned(),
+        landfall: "1.0.0".to_owned(),
+        since_seconds: 0,
+        redaction,
+        collectors: Vec::new(),
+        files: Vec::new(),
+    };
+    let files: BTreeMap<_, _> = ANALYZED.iter().map(|name| ((*name).to_owned(), bytes.to_vec())).collect();
+    Contents { index, files }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    read(bytes);
+    // libFuzzer finds no checksum of gzip.
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
+    compressed.write_all(bytes).expect("memory");
+    read(&compressed.finish().expect("memory"));
+    analyze::analyze(&whole(bytes));
+});
