@@ -90,11 +90,10 @@ impl Bucket {
         limits: Limits,
     ) -> Result<Self> {
         let BucketAddress { endpoint, region, bucket, prefix, path_style } = address;
-        let place = PathBuf::from(
-            [endpoint.trim_end_matches('/'), bucket, prefix].map(str::to_owned).join("/").trim_end_matches('/'),
-        );
+        let parts: [&str; 3] = [endpoint.trim_end_matches('/'), bucket, prefix];
+        let place = PathBuf::from(parts.join("/").trim_end_matches('/'));
         let refused = |what: String| BucketError::new(&place, Trouble::Address, what);
-        let url: Url = endpoint.parse().map_err(|error| refused(error.to_string()))?;
+        let url = Url::parse(endpoint).map_err(|error| refused(error.to_string()))?;
         let style = if *path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let made = rusty_s3::Bucket::new(url, style, bucket.clone(), region.clone());
         let made = made.map_err(|error| refused(error.to_string()))?;
