@@ -36,6 +36,8 @@ pub(crate) struct Facts {
     pub(crate) backups_begun: usize,
     /// Digests of plans that were begun.
     pub(crate) begun: Vec<String>,
+    /// Licenses that were imported.
+    pub(crate) licenses: Vec<String>,
     tokens: HashSet<String>,
     releases: Value,
     backups: Value,
@@ -55,6 +57,7 @@ impl Recorded {
             progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
             backups_begun: 0,
             begun: Vec::new(),
+            licenses: Vec::new(),
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
             backups: sample("backups")?,
@@ -146,6 +149,11 @@ impl Site for Recorded {
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
         Ok(self.facts().tokens.remove(token))
+    }
+
+    fn import_license(&self, license: &str) -> Result<(), Problem> {
+        self.facts().licenses.push(license.to_owned());
+        Ok(())
     }
 
     fn begin_backup(&self) -> Result<bool, Problem> {

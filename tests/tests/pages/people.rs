@@ -72,6 +72,32 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_license_is_imported_from_its_file() -> Result<()> {
+    const LICENSE: &str = "{\"signatures\": [],\n \"terms\": \"<&> \u{e9}\"}\n";
+    let console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("acme-2027.license");
+    landfall_media::durable::write_file(&file, LICENSE.as_bytes(), 0o600)?;
+    browser.open("/license").await?;
+    browser.find("#file").await?.send_keys(&file.display().to_string()).await?;
+    until("the file is shown as text", async || {
+        let shown = browser.driver.execute("return document.getElementById('license').value", Vec::new()).await?;
+        Ok(shown.json().as_str() == Some(LICENSE))
+    })
+    .await?;
+    browser.click("form[action='/license'] button").await?;
+    browser.expect(".notice.good", "The license is imported.").await?;
+    // A form has its own ends of lines.
+    let imported: Vec<String> =
+        console.host.site.facts().licenses.iter().map(|text| text.replace("\r\n", "\n")).collect();
+    ensure!(imported == [LICENSE], "the host was sent {imported:?}");
+    expect_no_faults(&browser).await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> Result<()> {
     let console = Console::begin().await?;
     let browser = Browser::of_administrator(&console).await?;

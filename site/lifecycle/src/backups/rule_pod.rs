@@ -107,7 +107,8 @@ mod tests {
     fn a_program_that_the_image_lacks_is_named_and_no_backup_is_made() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
-        let streams: Vec<(_, &mut dyn Read)> = vec![("db/files".parse().unwrap(), &mut Lacking)];
+        let mut lacking = Lacking;
+        let streams: Vec<(_, &mut dyn Read)> = vec![("db/files".parse().unwrap(), &mut lacking)];
         let (kind, time) = (BackupKind::Full, Timestamp::UNIX_EPOCH);
         let new = NewBackup { kind, time, facts: [].into(), streams, documents: Vec::new() };
         let error = unusable(repository.save(new).unwrap_err());
