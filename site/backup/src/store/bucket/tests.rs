@@ -8,7 +8,7 @@ use landfall_error_codes::{Coded as _, codes};
 use uuid::Uuid;
 
 use super::*;
-use crate::{Repository, RepositoryKey};
+use crate::{Place, Repository, RepositoryKey};
 
 const SECRET: &str = "s3cret-access-key";
 
