@@ -67,9 +67,9 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     let administrator = Browser::of_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
     let mut dex = Dex::begin(&slapd, &console.origin()).await?;
-    let settings = oidc(&console, &dex);
+    let (settings, authority) = (oidc(&console, &dex), dex.authority.clone());
     let files =
-        [("directory.yaml", settings.as_str()), ("oidc-authority.crt", &dex.authority), ("oidc-client-secret", SECRET)];
+        [("directory.yaml", settings.as_str()), ("oidc-authority.crt", &authority), ("oidc-client-secret", SECRET)];
     console.use_directory(&files).await?;
 
     let axe = std::fs::read_to_string(axe::script()?)?;
