@@ -125,6 +125,7 @@ mod tests {
     use landfall_media::progress::Event;
 
     use super::*;
+    use crate::commands::install;
     use crate::document;
     use crate::failure::Blocking;
 
