@@ -296,9 +296,8 @@ codes! {
     SWAP_ON = "LF3054", NotReady, "Swap is on", "Turn it off (`swapoff --all`), and remove it from /etc/fstab: etcd and databases are slow while they are swapped out.";
     PROGRAM_RULES = "LF3055", NotReady, "fapolicyd decides which programs may run", "Allow the programs below /var/lib/landfall in a file of /etc/fapolicyd/rules.d, and load it with `fagenrules --load`.";
     SLOW_SYNC = "LF3056", NotReady, "The disk of the data folder is slow to make writes durable", "Use a disk that completes 99 of 100 synced writes within 10 ms, such as an SSD: etcd waits for each.";
-    CLOCK_UNSYNCED = "LF3057", NotReady, "Nothing keeps the clock right", "Set up a time source that the site has, such as chrony with a local server, or check the clock at each visit.";
-    GLIBC_TOO_OLD = "LF3058", NotReady, "The C library is too old for the program that reads GPU facts", "Use a release of the operating system with glibc 2.34 or newer, such as Debian 12, Ubuntu 22.04 or Red Hat Enterprise Linux 9.";
-    FIREWALL_INBOUND = "LF3059", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
+    GLIBC_TOO_OLD = "LF3057", NotReady, "The C library is too old for the program that reads GPU facts", "Use a release of the operating system with glibc 2.34 or newer, such as Debian 12, Ubuntu 22.04 or Red Hat Enterprise Linux 9.";
+    FIREWALL_INBOUND = "LF3058", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -51,7 +51,6 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::SWAP_ON, "swap", Topic::Machine),
     (codes::CLOCK_WRONG, "clock", Topic::Clock),
     (codes::NODE_CLOCK, "clock-ahead", Topic::Clock),
-    (codes::CLOCK_UNSYNCED, "clock-source", Topic::Clock),
     (codes::OTHER_KUBERNETES, "other-kubernetes", Topic::System),
     (codes::PORT_IN_USE, "ports", Topic::Network),
     (codes::BAD_HOSTNAME, "hostname", Topic::Network),

@@ -1,6 +1,8 @@
 //! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
+mod request;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use request::UpgradeRequest;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
@@ -68,26 +72,6 @@ pub struct PreparedUpgrade<'a> {
     warnings: Vec<String>,
     /// The warnings that were accepted before the release that will be there came.
     accepted: Vec<AcceptedWarning>,
-}
-
-/// A person's request for an upgrade.
-#[derive(Debug, Clone, Copy)]
-pub struct UpgradeRequest<'a> {
-    /// The bundle, one of its parts, or the folder that holds them.
-    pub bundle: &'a Path,
-    /// The file of a license, in place of the one that the site has.
-    pub license: Option<&'a Path>,
-    /// What becomes of fields that other managers have edited.
-    pub policy: Edits,
-    /// Names of warnings that are accepted.
-    pub accept: &'a [String],
-}
-
-impl<'a> UpgradeRequest<'a> {
-    /// To the release of this bundle, with nothing that a person may add.
-    pub fn to(bundle: &'a Path) -> Self {
-        Self { bundle, license: None, policy: Edits::Refuse, accept: &[] }
-    }
 }
 
 /// The release that will be there.

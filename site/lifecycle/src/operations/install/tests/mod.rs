@@ -278,6 +278,8 @@ fn install_status_and_uninstall() {
     let release = status.release.unwrap();
     assert_eq!((release.name.as_str(), release.counter), ("tiny", 3));
     assert_eq!(Marks::read(&operations.paths).unwrap().counters["tiny"], 3);
+    let times = landfall_host::step_times::read(&operations.paths);
+    assert_eq!(times.keys().collect::<Vec<_>>(), ["hosts-entry", "identity", "stage"]);
 
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::ALREADY_INSTALLED);
     assert!(matches!(operations.resume(None).unwrap(), Resumed::Nothing { release } if release == "tiny 1.0.0"));
