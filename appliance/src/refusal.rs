@@ -143,13 +143,12 @@ impl Refusal {
             Self::Role(role) => Some(format!("this needs the role {role}")),
             Self::Scope(scope) => Some(format!("the API key lacks the scope {scope}")),
             Self::NotByKey => Some("API keys cannot do this; sign in".to_owned()),
-            Self::Invalid(why) => Some(why.clone()),
+            Self::Invalid(why) | Self::Directory(why) => Some(why.clone()),
             Self::NotThere(what) => Some(format!("there is no {what}")),
             Self::TooManyAttempts(seconds) => Some(format!("wait {seconds} seconds")),
             Self::NameTaken(name) => Some(format!("the name {name} is taken")),
             Self::Password(why) => Some((*why).to_owned()),
             Self::Host(error) => Some(error.to_string()),
-            Self::Directory(why) => Some(why.clone()),
             Self::LastAdministrator => Some("a local one must remain, whom no directory can lock out".to_owned()),
             Self::SignInNeeded
             | Self::Foreign

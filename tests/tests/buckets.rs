@@ -342,7 +342,7 @@ fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
         );
         std::fs::write(&description, text).unwrap();
     };
-    let adopt = || operations.adopt_backups(&description, &world.path("key"));
+    let adopt = || operations.adopt_backups(&description, &world.path("key")).map_err(Box::new);
     describe("sites", "backups");
     assert_eq!(adopt().unwrap_err().code(), codes::BACKUP_NO_REPOSITORY);
     describe("sites/hall-3", "Backups");

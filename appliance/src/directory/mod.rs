@@ -1,4 +1,4 @@
-//! People from a directory: by OpenID Connect from an identity provider, by LDAP from a directory server, or both.
+//! People from a directory: by `OpenID` Connect from an identity provider, by LDAP from a directory server, or both.
 //!
 //! Nothing here decides alone who enters: a directory says who somebody is and in which groups, `roles` turns groups into a role, and
 //! `people` keeps the account. Faults of the settings and a directory that does not answer never concern local users or the token from
@@ -39,7 +39,7 @@ pub enum State {
     /// The settings cannot be used, and all the reasons. People are local until they are corrected.
     Faulty(Vec<String>),
     /// The settings are sound.
-    On(Sources),
+    On(Box<Sources>),
 }
 
 /// Where people come from.

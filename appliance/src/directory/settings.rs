@@ -101,7 +101,7 @@ pub fn read(files: &Files) -> State {
     let text = text(files).map_err(|why| list.push(why)).ok();
     let sources = text.map(|text| sources(text, files, &mut list));
     match sources {
-        Some(sources) if list.is_empty() => State::On(sources),
+        Some(sources) if list.is_empty() => State::On(Box::new(sources)),
         _ => State::Faulty(list),
     }
 }

@@ -130,7 +130,7 @@ impl Written<'_> {
             presets::fill(&preset.value, &values).map_err(|misfit| self.misfit(preset, misfit))?;
         let log = self.log(preset, &filled)?;
         let script = |text: &str| script(preset, text);
-        let check = |check: &PresetCheck| self.check(preset, check);
+        let check = |check: &PresetCheck| Self::check(preset, check);
         let last = filled.last_checks.iter().map(check);
         let checks = filled.checks.iter().map(check).chain(entry.checks.iter().cloned()).chain(last).collect();
         let marker = MarkerDefinition { write: script(&filled.marker.write), read: script(&filled.marker.read) };
@@ -162,7 +162,7 @@ impl Written<'_> {
         }
     }
 
-    fn check(&self, preset: &Spanned<String>, check: &PresetCheck) -> CheckDefinition {
+    fn check(preset: &Spanned<String>, check: &PresetCheck) -> CheckDefinition {
         CheckDefinition {
             shows: at(preset, check.shows.clone()),
             arguments: script(preset, &check.run),

@@ -42,10 +42,14 @@ pub fn unfinished(text: &str) -> Vec<(usize, &str)> {
 fn finished(path: &Path, text: &str) -> Result<()> {
     let open = unfinished(text);
     let Some((first, _)) = open.first() else { return Ok(()) };
-    let lines: String = open.iter().map(|(line, text)| format!("\n  line {line}: {text}")).collect();
+    let lines: Vec<String> = open.iter().map(|(line, text)| format!("\n  line {line}: {text}")).collect();
     let noun = if open.len() == 1 { "field is" } else { "fields are" };
     let place = Place { file: Some(path.to_owned()), line: Some(*first as u64), field: None };
-    Err(BuildError::at(codes::RELEASE_UNFINISHED, place, format!("{} {noun} to be filled in:{lines}", open.len())))
+    Err(BuildError::at(
+        codes::RELEASE_UNFINISHED,
+        place,
+        format!("{} {noun} to be filled in:{}", open.len(), lines.concat()),
+    ))
 }
 
 fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {

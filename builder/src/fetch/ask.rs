@@ -146,7 +146,7 @@ fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let status = response.status();
     if matches!(status.as_u16(), 401 | 403) {
-        return Some(refused(response, reason(response), has_token));
+        return Some(refused(response, &reason(response), has_token));
     }
     if matches!(status.as_u16(), 404 | 410) {
         return Some(Failure::Final(codes::FILE_MISSING, reason(response).into()));
@@ -172,7 +172,7 @@ fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
 }
 
 /// What a refusal of a hub means. One that names another server as the place of its token gets none there.
-fn refused(response: &Response, reason: String, has_token: bool) -> Failure {
+fn refused(response: &Response, reason: &str, has_token: bool) -> Failure {
     let place = token::realm(response.headers()).and_then(|realm| Url::parse(&realm.address).ok());
     if let Some(elsewhere) = place.filter(|place| place.origin() != response.url().origin()) {
         let what = format!("{reason}, and names {} as the place of its tokens", web::authority(&elsewhere));

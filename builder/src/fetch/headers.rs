@@ -82,7 +82,10 @@ mod tests {
             read("headers: [{host: 'hub.example:8443', name: Authorization, prefix: 'Bearer ', file: token}]\n");
         let found = found.expect("good");
         let headers = found.headers("hub.example:8443");
-        assert_eq!(headers.get("authorization").map(|value| value.as_bytes()), Some(&b"Bearer hf_secret"[..]));
+        assert_eq!(
+            headers.get("authorization").map(reqwest::header::HeaderValue::as_bytes),
+            Some(&b"Bearer hf_secret"[..])
+        );
         assert!(found.headers("hub.example").is_empty() && found.headers("other.example:8443").is_empty());
         assert!(!format!("{found:?}").contains("hf_secret"), "{found:?}");
         for bad in [

@@ -1,5 +1,6 @@
 //! Plain manifests become a kustomization: files are copied, without the documents that Landfall makes itself.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use landfall_media::durable;
@@ -38,7 +39,8 @@ pub fn copy(from: &Path, to: &Path) -> Result<Vec<Value>> {
             names.push(name);
         }
     }
-    let resources: String = names.iter().map(|name| format!("  - {}\n", quoted(name))).collect();
+    let resources: Vec<String> = names.iter().map(|name| format!("  - {}\n", quoted(name))).collect();
+    let resources = resources.concat();
     let text = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{resources}");
     let text = if names.is_empty() { text.replace("resources:\n", "resources: []\n") } else { text };
     durable::write_file(&to.join("kustomization.yaml"), text.as_bytes(), 0o644)?;
@@ -89,7 +91,8 @@ pub fn overlay(base: &str, left_out: &[Value], to: &Path) -> Result<()> {
         let namespace =
             if namespace.is_empty() { String::new() } else { format!(", namespace: {}", quoted(&namespace)) };
         let name = quoted(&field("/metadata/name"));
-        text += &format!(
+        let _infallible = write!(
+            text,
             "  - patch: |\n      $patch: delete\n      apiVersion: v1\n      kind: {}\n      metadata: {{name: {name}{namespace}}}\n",
             field("/kind")
         );

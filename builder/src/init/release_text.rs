@@ -115,7 +115,7 @@ fn secrets(secrets: &[SecretGuess]) -> String {
             text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under `madeOnSite` instead.\n";
             keys.iter().map(|key| format!("{}: {FILL_IN}", quoted(key))).collect()
         };
-        text += &format!("      - {{name: {}, random: {{{}}}}}\n", quoted(name), values.join(", "));
+        let _infallible = writeln!(text, "      - {{name: {}, random: {{{}}}}}", quoted(name), values.join(", "));
     }
     text
 }
@@ -135,7 +135,8 @@ fn backup(guess: &Guess) -> String {
     let mut text = format!("    # `migrated` if an upgrade changes the data.\n    data: kept\n    backup:\n{RULE}");
     for (volume, name) in guess.volumes.iter().zip(rule_names(&guess.volumes)) {
         let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quoted(name)));
-        text += &format!(
+        let _infallible = write!(
+            text,
             "      - name: {name}\n        workload: {}\n{}        volume: {}\n        save: [{FILL_IN}]\n        load: [{FILL_IN}]\n        \
              checks:\n          - {{shows: {FILL_IN}, arguments: [{FILL_IN}]}}\n",
             quoted(&volume.workload),

@@ -101,14 +101,14 @@ pub fn node_packs() -> String {
 /// The entries of the artifacts that the node pack needs.
 pub fn artifacts() -> String {
     let lines = lines_of("artifacts:", |line| line.contains("kind: node"));
-    lines.lines().filter(|line| !line.starts_with("artifacts:")).map(|line| format!("{line}\n")).collect()
+    lines.lines().filter(|line| !line.starts_with("artifacts:")).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The lines below a key of the definition, with it, as far as they are wanted.
 fn lines_of(key: &str, is_wanted: impl Fn(&str) -> bool) -> String {
     let lines = RELEASE.lines().skip_while(|line| *line != key);
     let below = lines.enumerate().take_while(|(index, line)| *index == 0 || line.starts_with(' '));
-    below.filter(|(index, line)| *index == 0 || is_wanted(line)).map(|(_, line)| format!("{line}\n")).collect()
+    below.filter(|(index, line)| *index == 0 || is_wanted(line)).flat_map(|(_, line)| [line, "\n"]).collect()
 }
 
 /// A component as the starter has it, with its manifests in this folder.
@@ -127,13 +127,13 @@ pub fn values() -> String {
 fn lines_of_section(key: &str) -> String {
     let lines = RELEASE.lines().skip_while(|line| *line != key).skip(1);
     let is_within = |line: &&str| line.is_empty() || line.starts_with(' ');
-    lines.take_while(is_within).map(|line| format!("{line}\n")).collect()
+    lines.take_while(is_within).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// An entry of a list, from its first line to the next entry or the comment before that.
 fn entry(section: &str, first: &str) -> String {
     let mut lines = section.lines().skip_while(|line| *line != first);
     let begin = lines.next().map(|line| format!("{line}\n")).unwrap_or_default();
-    let rest: String = lines.take_while(|line| line.starts_with("    ")).map(|line| format!("{line}\n")).collect();
+    let rest: String = lines.take_while(|line| line.starts_with("    ")).flat_map(|line| [line, "\n"]).collect();
     begin + &rest
 }

@@ -61,7 +61,7 @@ impl Case {
 
     /// Everything beside the release, which must be nothing.
     fn leftovers(&self) -> usize {
-        fs_err::read_dir(self.path("releases")).map_or(0, |entries| entries.count())
+        fs_err::read_dir(self.path("releases")).map_or(0, std::iter::Iterator::count)
     }
 }
 

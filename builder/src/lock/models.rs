@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn the_name_of_a_content_is_gits() {
         // `printf 'hello\n' | git hash-object --stdin`
-        let name: String = git_name_of(b"hello\n").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(name, "ce013625030ba8dba906f756967f9e9ca394464a");
+        let digits: Vec<String> = git_name_of(b"hello\n").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digits.concat(), "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 }

@@ -31,8 +31,8 @@ fn text(report: &InitReport) -> String {
     lines.push("next:".to_owned());
     let mut steps = Vec::new();
     if !fill_in.is_empty() {
-        let fields: String = fill_in.iter().map(|field| format!("\n       line {field}")).collect();
-        steps.push(format!("fill in {} fields of {folder}/release.yaml:{fields}", fill_in.len()));
+        let fields: Vec<String> = fill_in.iter().map(|field| format!("\n       line {field}")).collect();
+        steps.push(format!("fill in {} fields of {folder}/release.yaml:{}", fill_in.len(), fields.concat()));
     }
     steps
         .push(format!("check tags and licenses in {folder}/images.lock, of which {unresolved} entries are unresolved"));

@@ -73,17 +73,17 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
 pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, Taken)> {
     let before = free_bytes(machine)?;
     let ended = AtomicBool::new(false);
-    let (outcome, least) = std::thread::scope(|scope| {
+    let (outcome, lowest) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| least_free(machine, &ended));
         let outcome = run();
         ended.store(true, Ordering::Release);
         (outcome, watcher.join())
     });
     let outcome = outcome?;
-    let least = least.map_err(|_| anyhow::anyhow!("the thread that watches the disk panicked"))??;
+    let lowest = lowest.map_err(|_| anyhow::anyhow!("the thread that watches the disk panicked"))??;
     let last = free_bytes(machine)?;
     let taken = |free: u64| before.saturating_sub(free);
-    Ok((outcome, Taken { peak_bytes: taken(least.min(last)), final_bytes: taken(last) }))
+    Ok((outcome, Taken { peak_bytes: taken(lowest.min(last)), final_bytes: taken(last) }))
 }
 
 fn least_free(machine: &Machine, ended: &AtomicBool) -> Result<u64> {

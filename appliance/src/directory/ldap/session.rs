@@ -25,7 +25,7 @@ const INVALID_CREDENTIALS: u32 = 49;
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
 /// The entry does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
-/// Attributes that say for ever who somebody is: of OpenLDAP and its kin, and of Active Directory.
+/// Attributes that say for ever who somebody is: of `OpenLDAP` and its kin, and of Active Directory.
 const IDENTITIES: [&str; 2] = ["entryUUID", "objectGUID"];
 
 /// An open connection.
@@ -87,7 +87,7 @@ impl Session {
     pub async fn bind_own(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
         let refused = |_| DirectoryError::Unavailable(format!("the server refuses the password of {name}"));
         match self.bind(name, password).await {
-            Err(DirectoryError::Wrong) => Err(DirectoryError::Wrong).map_err(refused),
+            Err(DirectoryError::Wrong) => Err(refused(DirectoryError::Wrong)),
             other => other,
         }
     }

@@ -1,4 +1,4 @@
-//! OpenID Connect: the authorization code flow with PKCE, at one provider.
+//! `OpenID` Connect: the authorization code flow with PKCE, at one provider.
 //!
 //! The provider is trusted to say who somebody is; the browser and the network between are not. What could go wrong, and what stops it:
 //! a code of somebody else's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works once), a stolen

@@ -55,7 +55,7 @@ fn state(url: &str, more: &str) -> State {
 
 const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
 
-/// The refusal of StartTLS, RFC 4511: unwilling to perform.
+/// The refusal of `StartTLS`, RFC 4511: unwilling to perform.
 const UNWILLING: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x78, 7, 0x0a, 1, 53, 4, 0, 4, 0];
 
 #[tokio::test]

@@ -170,12 +170,14 @@ impl Hub {
         let Answer { head, body, is_endless } = self.respond(&seen);
         stream.write_all(head.as_bytes())?;
         stream.write_all(&body)?;
-        while is_endless {
+        if !is_endless {
+            return Ok(());
+        }
+        loop {
             stream.write_all(b"1000\r\n")?;
             stream.write_all(&[7; 0x1000])?;
             stream.write_all(b"\r\n")?;
         }
-        Ok(())
     }
 
     fn respond(&self, seen: &Seen) -> Answer {
@@ -293,15 +295,12 @@ fn decoded(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let escaped = after.get(..2).filter(|_| *first == b'%').and_then(|pair| std::str::from_utf8(pair).ok());
-        match escaped.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let Some(byte) = escaped.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

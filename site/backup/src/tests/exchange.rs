@@ -35,7 +35,7 @@ fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
     assert_eq!(opened(&kept, &new).backups().unwrap(), [first, second]);
     assert_eq!(repository.check(&Silent).unwrap(), []);
     let changed = files(kept.repository.folder());
-    assert_eq!(repository.shut_out(&[kept.key.clone()]).unwrap(), 0);
+    assert_eq!(repository.shut_out(std::slice::from_ref(&kept.key)).unwrap(), 0);
     assert_eq!(files(kept.repository.folder()), changed, "nothing is left to shut out");
 }
 
@@ -45,7 +45,7 @@ fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_agai
     let (kept, new) = (empty(), RepositoryKey::generate());
     let former = opened(&kept, &kept.key);
     kept.repository.admit(&new).unwrap();
-    opened(&kept, &new).shut_out(&[kept.key.clone()]).unwrap();
+    opened(&kept, &new).shut_out(std::slice::from_ref(&kept.key)).unwrap();
     let saved = save(&former, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert!(is_refused(&kept, &kept.key));
     assert_eq!(opened(&kept, &new).backups().unwrap(), [saved]);
@@ -58,7 +58,7 @@ fn a_former_key_is_not_needed_where_files_of_the_new_one_are_lost_before_it_is_s
     let (kept, new) = (empty(), RepositoryKey::generate());
     kept.repository.admit(&new).unwrap();
     std::fs::remove_file(kept.repository.folder().join(crate::master::Master::file_of(&new))).unwrap();
-    opened(&kept, &new).shut_out(&[kept.key.clone()]).unwrap();
+    opened(&kept, &new).shut_out(std::slice::from_ref(&kept.key)).unwrap();
     assert!(is_refused(&kept, &kept.key));
     assert_eq!(opened(&kept, &new).check(&Silent).unwrap(), []);
 }

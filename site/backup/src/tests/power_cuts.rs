@@ -210,7 +210,7 @@ fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_wit
             assert_eq!(others, 0);
         },
         |disk, left| {
-            assert_eq!(days(&open(disk, &new).unwrap(), left), [0], "the new key opens it after {}", named(left))
+            assert_eq!(days(&open(disk, &new).unwrap(), left), [0], "the new key opens it after {}", named(left));
         },
         |disk| assert!(is_refused(disk, &disk.key) && !is_refused(disk, &new)),
     );

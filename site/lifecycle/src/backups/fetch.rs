@@ -31,7 +31,7 @@ pub(crate) struct Fetch<'a> {
 impl Fetch<'_> {
     /// Writes a stream into a new file, whose path is for errors. Size and digest are those that were saved, and content and size are on
     /// the disk when this returns; the file's name may not be. Returns its bytes.
-    pub(crate) fn into_file(&self, stream: &StreamName, file: &mut File, path: &Path) -> Result<u64, StepError> {
+    pub(crate) fn write_to(&self, stream: &StreamName, file: &mut File, path: &Path) -> Result<u64, StepError> {
         let known = self.backup.backup().streams.iter().find(|known| known.name == *stream);
         let phase = format!("reading {stream}");
         self.progress.event(Event::PhaseStarted { phase, total_bytes: known.map(|known| known.size_bytes) });

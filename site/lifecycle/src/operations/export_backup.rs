@@ -90,7 +90,7 @@ impl Operations {
         let (backup, open) = self.backup_to_export(backup)?;
         let name = cluster::name(stream)?;
         let fetch = Fetch { paths: &self.paths, backup: &open, progress: &*self.progress };
-        let size_bytes = written(file, |output, path| fetch.into_file(&name, output, path))?;
+        let size_bytes = written(file, |output, path| fetch.write_to(&name, output, path))?;
         let (backup, time) = (backup.id.to_string(), backup.time.to_string());
         Ok(ExportedStream { backup, time, stream: stream.to_owned(), file: file.to_owned(), size_bytes })
     }
@@ -111,7 +111,7 @@ impl Operations {
             let mut of_release = 0;
             let read = read_objects(from, |object| {
                 match (wanted.fits(&ObjectName::of(&object)?), is_managed(&object)) {
-                    (true, false) => list.add(applicable(object))?,
+                    (true, false) => list.add(&applicable(object))?,
                     (fits, _) => of_release += u64::from(fits),
                 }
                 Ok(())
@@ -175,10 +175,10 @@ impl<'a, W: Write> ObjectList<'a, W> {
         Ok(list)
     }
 
-    fn add(&mut self, object: Value) -> Result<(), StepError> {
-        let name = ObjectName::of(&object)?;
+    fn add(&mut self, object: &Value) -> Result<(), StepError> {
+        let name = ObjectName::of(object)?;
         self.write(if self.counts.is_empty() { b"\n" } else { b",\n" })?;
-        let text = serde_json::to_vec_pretty(&object)
+        let text = serde_json::to_vec_pretty(object)
             .map_err(|error| StepError::new(codes::BUG, "an object cannot be written").because(error))?;
         self.write(&text)?;
         *self.counts.entry(format!("{} {}", name.api_version, name.kind)).or_default() += 1;

@@ -59,7 +59,7 @@ pub struct Bucket {
     place: PathBuf,
     /// The prefix with `/` at its end, or nothing.
     prefix: String,
-    bucket: rusty_s3::Bucket,
+    signed: rusty_s3::Bucket,
     credentials: BucketCredentials,
     client: Client,
     lock: Option<PathBuf>,
@@ -116,7 +116,7 @@ impl Bucket {
         Ok(Self {
             place,
             prefix,
-            bucket: made,
+            signed: made,
             credentials,
             client,
             lock: lock.map(Path::to_owned),

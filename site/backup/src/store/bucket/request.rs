@@ -117,7 +117,7 @@ impl Bucket {
                 return Err(self.give_up(Trouble::Slow, format!("{hours:.1} hours were not enough")));
             }
             // The signature has a time.
-            match self.try_once(request, sign(&self.bucket, &self.credentials.0)) {
+            match self.try_once(request, sign(&self.signed, &self.credentials.0)) {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(Failed::Missing) => return Ok(None),
                 Err(Failed::Short) => return Ok(Some(Bytes::new())),

@@ -18,8 +18,8 @@ const SHORT: Limits = Limits {
     least_rate: 1 << 30,
     tries: 3,
     pause: Duration::from_millis(10),
-    total: Duration::from_secs(60),
-    signed: Duration::from_secs(60),
+    total: Duration::from_mins(1),
+    signed: Duration::from_mins(1),
     at_a_time: 4,
 };
 

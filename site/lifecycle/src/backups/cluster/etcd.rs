@@ -91,7 +91,7 @@ impl<'a> EtcdTrial<'a> {
         let path = self.scratch.snapshot();
         let mut file = durable::create_file(&path, 0o600)?;
         let fetch = Fetch { paths: self.paths, backup, progress: self.progress };
-        fetch.into_file(&name(ETCD)?, &mut file, &path)?;
+        fetch.write_to(&name(ETCD)?, &mut file, &path)?;
         let found = self.status(&path)?;
         if found == *saved {
             return Ok(());
