@@ -94,7 +94,7 @@ impl Bucket {
             [endpoint.trim_end_matches('/'), bucket, prefix].map(str::to_owned).join("/").trim_end_matches('/'),
         );
         let refused = |what: String| BucketError::new(&place, Trouble::Address, what);
-        let url: Url = endpoint.parse().map_err(|error| refused(error.to_string()))?;
+        let url = Url::parse(endpoint).map_err(|error| refused(error.to_string()))?;
         let style = if *path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let made = rusty_s3::Bucket::new(url, style, bucket.clone(), region.clone());
         let made = made.map_err(|error| refused(error.to_string()))?;
