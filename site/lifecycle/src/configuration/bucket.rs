@@ -98,7 +98,7 @@ impl BucketSettings {
 /// Refuses what is no server's address: it goes into journals and messages, so it must hold no password either.
 fn server(endpoint: &str) -> Result<(), String> {
     // Nothing of what may be a password is repeated.
-    let url: Url = endpoint.parse().map_err(|error| format!("is no address: {error}"))?;
+    let url = Url::parse(endpoint).map_err(|error| format!("is no address: {error}"))?;
     if !["https", "http"].contains(&url.scheme()) || !url.has_host() {
         return Err("must begin with https:// or http://, and name a host".to_owned());
     }
