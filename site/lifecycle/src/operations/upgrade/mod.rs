@@ -4,7 +4,7 @@
 mod request;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
