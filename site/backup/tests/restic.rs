@@ -178,7 +178,7 @@ fn restic_accepts_the_new_key_and_refuses_the_former_one() {
     repository.admit(&new).unwrap();
     restic(folder, &["check"]);
     // A password that a person added stays, and is counted.
-    std::fs::copy(folder.join("key"), folder.join("former")).unwrap();
+    former.write_new(&folder.join("former")).unwrap();
     landfall_media::durable::write_file(&folder.join("own"), b"a person's password", 0o600).unwrap();
     restic(folder, &["key", "add", "--new-password-file", folder.join("own").to_str().unwrap()]);
     std::fs::remove_file(folder.join("key")).unwrap();

@@ -39,11 +39,12 @@ impl Dex {
     pub(crate) async fn begin(slapd: &Slapd, console: &str) -> Result<Self> {
         let (program, folder) = (images::ensure_dex()?, tempfile::tempdir()?);
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let (authority, key) = Authority::generate("Provider", (2020, 1, 1), (2040, 1, 1))?;
-        let issued = Authority::of("Provider", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+        let (authority, secret) = Authority::generate("Provider", (2020, 1, 1), (2040, 1, 1))?;
+        let (certificate, key) =
+            Authority::of("Provider", &secret)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("crt"), issued.0)?;
-        std::fs::write(at("key"), issued.1)?;
+        std::fs::write(at("crt"), certificate)?;
+        std::fs::write(at("key"), key)?;
         let issuer = format!("https://{address}/dex");
         let settings = format!(
             "issuer: {issuer}\nstorage: {{type: memory}}\nweb: {{https: '{address}', tlsCert: {crt}, tlsKey: {key}}}\n\

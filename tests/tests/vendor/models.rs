@@ -106,9 +106,9 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
 
     hub.state().faults.extend([Fault::DropAfter(40 << 20)]);
     let arguments = vendor.build_arguments(&release(), &path("stick"), &["--json", "-vv"]);
-    let mut build = starter.command(&vendor, &arguments);
-    build.env("DOCKER_CONFIG", path("docker")).env("LANDFALL_LOG", "debug").stdin(Stdio::null());
-    let built = Outcome::success(&mut build)?;
+    let mut command = starter.command(&vendor, &arguments);
+    command.env("DOCKER_CONFIG", path("docker")).env("LANDFALL_LOG", "debug").stdin(Stdio::null());
+    let built = Outcome::success(&mut command)?;
     ensure!(!built.stderr.contains(TOKEN) && !locked.contains(TOKEN), "the token is in the log or in the lock");
     assert!(built.stderr.contains("at byte ") && built.stderr.contains("by Range"), "{}", built.stderr);
     let seen = hub.seen();

@@ -222,7 +222,7 @@ mod tests {
     /// The stream of these objects, whose last line says that this many were listed.
     fn stream(objects: &[Value], listed: &Value) -> String {
         let last = json!({"landfallListing": {"counts": listed, "leftOut": {}, "unreadable": {}}});
-        objects.iter().chain([&last]).map(|line| format!("{line}\n")).collect()
+        objects.iter().chain([&last]).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
     }
 
     /// Saves these objects in a backup of a site of its own; its id begins with what is returned.
