@@ -6,7 +6,7 @@ use landfall_error_codes::Coded as _;
 use super::*;
 
 /// Prints the files that a kustomization names.
-const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*yaml\\)$/\\1/p' kustomization.yaml | while read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
+const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*ya*ml\\)$/\\1/p' kustomization.yaml | while read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
 
 const WEB: &str = "# The shop.\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n# Its pages.\napiVersion: apps/v1\nkind: Deployment\n\
     metadata: {name: web, namespace: shop}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      \

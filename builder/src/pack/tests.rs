@@ -535,11 +535,6 @@ async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written()
     bench.edit("release/images.lock", "bin/ctr: ctr", "bin/crt: ctr");
     refusals.push(bench.refusal().await);
     bench.edit("release/images.lock", "bin/crt: ctr", "bin/ctr: ctr");
-    bench.edit("release/release.yaml", "kind: node", "kind: model");
-    bench.edit("release/release.yaml", "artifacts: [kubernetes]", "artifacts: []");
-    refusals.push(bench.refusal().await);
-    bench.edit("release/release.yaml", "kind: model", "kind: node");
-    bench.edit("release/release.yaml", "artifacts: []", "artifacts: [kubernetes]");
     bench.registry.add_file("v1/kubelet", b"the program kubelet, changed");
     fs_err::remove_dir_all(bench.path("store")).expect("forgotten");
     refusals.push(bench.refusal().await);

@@ -169,19 +169,26 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     proves_the_log(engineer)
 }
 
-/// The drill that follows a backup restores the one before it with everything that was logged since.
+/// The drill that follows a backup restores the one before it with everything that was logged since, also while the disk of the copies is
+/// away.
 fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
-    let made = engineer.landfall(&["backup", "run"])?.report("backup run after log backups")?;
-    let [drilled] = made["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
-        anyhow::bail!("{}", made["logDrill"])
+    engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
+    let proven_until = || -> Result<String> {
+        let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+        let newest =
+            listed["pointsInTime"].as_array().and_then(|spans| spans.last()).map(|span| &span["proven"]["until"]);
+        Ok(newest.and_then(Value::as_str).with_context(|| listed.to_string())?.to_owned())
+    };
+    let proven = proven_until()?;
+    ensure!(proven.parse::<jiff::Timestamp>()? > begun, "proven until {proven}, and the backup began at {begun}");
+    let drilled = engineer.landfall(&["drill"])?.report("drill after log backups")?;
+    let [drilled] = drilled["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
+        anyhow::bail!("{}", drilled["logDrill"])
     };
     let passed = drilled["checks"].as_array().is_some_and(|checks| checks.len() > 2);
     ensure!(drilled["stream"] == "postgres/database" && passed, "{drilled}");
-    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
-    let proven = listed["pointsInTime"].as_array().and_then(|spans| spans.last()).map(|span| &span["proven"]["until"]);
-    let proven = proven.and_then(Value::as_str).with_context(|| listed.to_string())?;
-    ensure!(drilled["recoveredTo"] == proven && proven.parse::<jiff::Timestamp>()? > begun, "{listed}");
+    ensure!(drilled["recoveredTo"] == proven_until()?.as_str(), "{drilled}");
     printer::note("proved: a drill restored everything that was logged since the backup before");
     Ok(())
 }

@@ -288,7 +288,6 @@ async fn the_plans_page_says_what_is_lost_and_what_space_is_needed() {
     for said in [
         "refuse releases before 1.2.0 from now on",
         "The copies of the data of postgres are removed",
-        "without what was written since",
         "the site keeps two releases.",
         &long[4..],
         "stops for about 1 minute",

@@ -97,7 +97,7 @@ async fn a_check_asks_the_directory() {
     assert_eq!(error.code().id, "LF5034");
     write("oidc-authority.crt", &provider.authority());
     let lines = check(folder.path()).await.unwrap().join("\n");
-    assert!(lines.contains("with 1 keys") && lines.contains("/sign-in/directory/return"), "{lines}");
+    assert!(lines.contains("with 2 keys") && lines.contains("/sign-in/directory/return"), "{lines}");
     provider.facts().description = serde_json::json!({ "issuer": "https://evil.example" });
     assert_eq!(check(folder.path()).await.unwrap_err().code().id, "LF5033");
 }

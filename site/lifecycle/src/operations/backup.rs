@@ -105,11 +105,10 @@ impl Operations {
         }
         // Whatever became of older ones.
         let outcome = self.copy_to_each(&ready.pins, &repository, &places);
-        let dropped = forgotten?.dropped;
-        let copies = outcome?.copies;
+        // A disk that is away must not keep the log from its drill every night.
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);
         self.note_try(log_drill.as_ref().map(drop));
-        let log_drill = log_drill?;
+        let (dropped, copies, log_drill) = (forgotten?.dropped, outcome?.copies, log_drill?);
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), log_drill, dropped, copies })
