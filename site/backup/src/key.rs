@@ -164,6 +164,9 @@ mod tests {
     #[test]
     fn lock_and_name_of_a_key_never_change() {
         let key = RepositoryKey::parse(&"0f".repeat(KEY_BYTES)).unwrap();
-        assert_eq!((hex::encode(&key.lock().bytes()[..8]), key.name()), ("LOCK".to_owned(), "NAME".to_owned()));
+        assert_eq!(
+            (hex::encode(&key.lock().bytes()[..8]), key.name()),
+            ("8934d93c00e6ae10".to_owned(), "8feef1b86be6a5ec".to_owned())
+        );
     }
 }
