@@ -58,6 +58,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("release", &[Work::Program, Work::Tests]),
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),
+    ("recent", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::Browser]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
@@ -74,8 +75,22 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
 ];
 
 /// Those that only `--full` runs.
-pub const PARTS_WHEN_FULL: &[&str] =
-    &["figures", "large", "cuts", "faults", "drills", "recovery", "administration", "node", "reproducible", "fuzz", "vm"];
+pub const PARTS_WHEN_FULL: &[&str] = &[
+    "figures",
+    "large",
+    "cuts",
+    "faults",
+    "drills",
+    "recovery",
+    "administration",
+    "node",
+    "reproducible",
+    "fuzz",
+    "vm",
+    "buckets",
+    "recent",
+    "stock",
+];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
@@ -147,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn all_tests_need_everything_and_fuzzing_and_a_large_release_when_full() {
+    fn all_tests_need_everything_and_fuzzing_and_virtual_machines_when_full() {
         let ordinary = work("test");
-        let extraordinary = [Work::Fuzz, Work::LargeRelease];
+        let extraordinary = [Work::Fuzz, Work::VirtualMachines, Work::LargeRelease];
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
         assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());

@@ -29,10 +29,17 @@ const PICTURES: [&str; 12] = [
 pub(super) fn run() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     ensure_browser()?;
+    let others = super::skipping(super::recent_of(NAME));
+    super::run_end_to_end(NAME, &[&["--test-threads", "2"][..], &others].concat())
+}
+
+/// Provides what all of its tests need.
+pub(super) fn ensure() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    ensure_browser()?;
     // Where people of a directory come from.
     images::ensure_dex()?;
-    images::ensure_slapd()?;
-    super::run_end_to_end(NAME, &["--test-threads", "2"])
+    images::ensure_slapd().map(drop)
 }
 
 /// Provides the browser, and what checks pages in it.
