@@ -355,7 +355,7 @@ fn vendor() -> Result<()> {
 /// part once it has.
 const RECENT: [(&str, &[&str]); 3] = [
     ("end_to_end", &["cheap_faults", "an_instant_of_each_kind", "three_instants_of_the_way_back"]),
-    ("pages", &["directory::", "reports::"]),
+    ("pages", &["directory::"]),
     ("vendor", &["models::", "init::"]),
 ];
 
