@@ -269,8 +269,7 @@ const UNIT_TESTS: [&str; 10] =
     ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
-const DEMANDING_TESTS: [&str; 8] =
-    ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
+const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
 
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
@@ -371,6 +370,15 @@ fn skipping(names: &[&'static str]) -> Vec<&'static str> {
 fn recent() -> Result<()> {
     let _turn = turn_on_this_host()?;
     pages::ensure()?;
+    workspace::run(cargo().args([
+        "test",
+        "--quiet",
+        "--workspace",
+        "--test",
+        "unreadable",
+        "--",
+        "--include-ignored",
+    ]))?;
     for (test, names) in RECENT {
         run_end_to_end(test, &[&["--test-threads", "1"], names].concat())?;
     }
