@@ -49,7 +49,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),
-    ("pages", &[Work::Program, Work::Tests, Work::Browser, Work::Parts]),
+    ("pages", &[Work::Program, Work::Tests, Work::Browser]),
     ("machines", &[Work::Program, Work::Machines]),
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
     ("cluster", &[Work::Program, Work::Parts]),

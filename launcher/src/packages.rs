@@ -19,6 +19,7 @@ pub const TESTS: &[&str] = &[
     "iproute2",
     "iptables",
     "libarchive-tools",
+    "mount",
     "mtools",
     "musl-tools",
     "nftables",

@@ -120,7 +120,7 @@ impl Program<'_> {
 }
 
 /// A program of the host in the machine's network.
-fn in_network(machine: &Machine, program: &str) -> Result<Command> {
+pub fn in_network(machine: &Machine, program: &str) -> Result<Command> {
     let mut command = Command::new("nsenter");
     command.arg(format!("--target={}", machine.first()?.number)).args(["--net", "--", program]);
     command.env_clear().env("PATH", tool::PATH);

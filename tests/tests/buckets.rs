@@ -161,7 +161,7 @@ fn refused(error: &BackupError, code: Code) {
 }
 
 #[test]
-#[ignore = "needs versitygw and restic, which `cargo xtask test` builds and installs"]
+#[ignore = "needs versitygw and restic, which `cargo xtask test --only buckets` builds and installs"]
 fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
     let world = World::new();
     let (first, second) = (rows(1, 1_200_000), rows(2, 100_000));
@@ -200,7 +200,7 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
 }
 
 #[test]
-#[ignore = "needs versitygw and restic, which `cargo xtask test` builds and installs"]
+#[ignore = "needs versitygw and restic, which `cargo xtask test --only buckets` builds and installs"]
 fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 10_000));
@@ -218,7 +218,7 @@ fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
 }
 
 #[test]
-#[ignore = "needs versitygw, which `cargo xtask test` builds"]
+#[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn damage_in_a_bucket_is_named() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 100_000));
@@ -243,7 +243,7 @@ fn damage_in_a_bucket_is_named() {
 }
 
 #[test]
-#[ignore = "needs versitygw, which `cargo xtask test` builds"]
+#[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
     let mut world = World::new();
     let first = world.save(19, &rows(1, 100_000));
@@ -274,7 +274,7 @@ fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
 }
 
 #[test]
-#[ignore = "needs versitygw, which `cargo xtask test` builds"]
+#[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
     let Some(disk) = on_tmpfs("a_full_server_has_a_code_and_keeps_the_last_good_copy", "size=48m") else { return };
     let world = World::with_server(|folder| {
@@ -297,7 +297,7 @@ fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
 }
 
 #[test]
-#[ignore = "needs versitygw, which `cargo xtask test` builds"]
+#[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
     let certify = |name: &str| {
         let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
@@ -323,7 +323,7 @@ fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
 }
 
 #[test]
-#[ignore = "needs versitygw, which `cargo xtask test` builds"]
+#[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 100_000));

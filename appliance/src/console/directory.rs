@@ -92,6 +92,7 @@ async fn prove(
     let vouched = match vouched {
         Ok(vouched) => vouched,
         Err(error) => {
+            context.metrics.signed_in(false);
             let why = error.to_string();
             record_failure(context, &author, Event::refused("session.begin", "-", &why)).await?;
             return Err(error.into());

@@ -10,7 +10,7 @@ use super::oidc::Provider;
 use super::{State, read};
 use crate::error::{Error, Result};
 
-/// Checks the settings in a folder, and asks the directory what a sign-in will need. Nobody signs in, and nothing changes. Returns what a
+/// Checks the settings in a folder, and asks the directory what a sign-in will need. It signs in no user and changes nothing. Returns what a
 /// person reads.
 pub async fn check(folder: &Path) -> Result<Vec<String>> {
     match read(&Files::read(folder)) {

@@ -1,6 +1,6 @@
-//! Why a directory did not vouch for somebody.
+//! Why a directory did not vouch for a person.
 
-/// Why a directory did not vouch for somebody. The texts go into the audit log and to the person; no secret is in them.
+/// Why a directory did not vouch for a person. The texts go into the audit log and to the person; no secret is in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// It does not answer, or not as one does.

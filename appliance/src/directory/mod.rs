@@ -1,6 +1,6 @@
 //! People from a directory: by `OpenID` Connect from an identity provider, by LDAP from a directory server, or both.
 //!
-//! Nothing here decides alone who enters: a directory says who somebody is and in which groups, `roles` turns groups into a role, and
+//! Nothing here decides alone who enters: a directory says who a person is, and in which groups, `roles` turns groups into a role, and
 //! `people` keeps the account. Faults of the settings and a directory that does not answer never concern local users or the token from
 //! the host.
 

@@ -85,7 +85,7 @@ pub async fn sign_in(
     checked
 }
 
-/// Whether a name is a user's who does not come from a directory server: nobody else's password is sent there.
+/// Whether a name is a user's who does not come from a directory server: the passwords of such users are not sent there.
 async fn is_of_another_place(context: &Context, name: &str) -> Result<bool, Refusal> {
     let source = sqlx::query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
     let source: Option<String> = source.fetch_optional(context.database.read()).await?;

@@ -220,8 +220,12 @@ async fn put_disabled(
     name: &str,
     disabled: bool,
 ) -> Result<(), Refusal> {
-    if disabled && find_user(&mut *write, name).await?.is_local_administrator() {
+    let user = find_user(&mut *write, name).await?;
+    if disabled && user.is_local_administrator() {
         keep_an_administrator(&mut *write, name).await?;
+    }
+    if !disabled && user.disabled.is_none() {
+        return Ok(());
     }
     if !disabled {
         enable(&mut *write, name).await?;

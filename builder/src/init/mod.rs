@@ -59,7 +59,7 @@ pub struct InitReport {
     pub name: String,
     /// The components that were made of the sources, in the order of the definition.
     pub components: Vec<InitComponent>,
-    /// Images in the lock that are unresolved.
+    /// Entries of the lock that are unresolved.
     pub unresolved: usize,
     /// Fields of the definition to fill in, each as `LINE: TEXT`.
     pub fill_in: Vec<String>,

@@ -27,6 +27,12 @@ pub fn copy(from: &Path, to: &Path) -> Result<Vec<Value>> {
         let mut kept = Vec::new();
         for document in documents(&text) {
             let objects = parse(document).map_err(|error| refuse(&path, &format!("is not valid YAML: {error}")))?;
+            let is_mixed = objects.len() > 1 || objects.iter().any(|object| object["items"].is_array());
+            if is_mixed && objects.iter().flat_map(with_items).any(is_left_out) {
+                let what = "has a Namespace, or a Secret with values, among other objects: write `---` alone on a line between them, and \
+                            no List around them";
+                return Err(refuse(&path, what));
+            }
             match objects.first() {
                 Some(object) if is_left_out(object) => left_out.extend(objects),
                 Some(_) => kept.push(document),
@@ -61,6 +67,11 @@ fn documents(text: &str) -> Vec<&str> {
     documents.push(&text[from..]);
     documents.retain(|document| !document.trim().is_empty());
     documents
+}
+
+/// An object and, of a list, what it has.
+fn with_items(object: &Value) -> impl Iterator<Item = &Value> {
+    std::iter::once(object).chain(object["items"].as_array().into_iter().flatten())
 }
 
 /// Whether Landfall makes an object itself.

@@ -139,9 +139,19 @@ fn what_cannot_be_used_is_named_and_nothing_is_left() {
         ("bad/a.yaml", "a: [\n"),
         ("empty/notes.md", ""),
         ("one/k8s/a.yaml", DATABASE),
+        (
+            "mixed/a.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n--- # web\napiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+        ),
+        (
+            "list/a.yaml",
+            "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Namespace, metadata: {name: a}}]\n",
+        ),
     ]);
     for (sources, code) in [
-        (&["bad"][..], codes::INIT_SOURCE),
+        (&["mixed"][..], codes::INIT_SOURCE),
+        (&["list"], codes::INIT_SOURCE),
+        (&["bad"], codes::INIT_SOURCE),
         (&["empty"], codes::INIT_SOURCE),
         (&["nothing"], codes::INIT_SOURCE),
         (&["kubectl"], codes::INIT_SOURCE),

@@ -146,7 +146,7 @@ mod tests {
         let mut expected = BTreeSet::new();
         for (kind, schema) in all() {
             let found = fs_err::read_to_string(folder.join(format!("{kind}.json"))).unwrap_or_default();
-            assert!(found == text(&schema), "{kind}.json differs: run `landfall schemas docs/schemas`");
+            assert!(found == text(&schema), "{kind}.json differs: run `cargo xtask documents`");
             assert!(expected.insert(format!("{kind}.json")), "{kind} exists twice");
         }
         let found = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -13,7 +13,8 @@ use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece, PieceKind};
 
-/// Chunks at the beginning of a file of the right name that are compared: one damaged chunk does not make it foreign.
+/// Chunks at the beginning of a file of the right name that are compared: one chunk that is damaged or cannot be read does not make
+/// it foreign.
 const COMPARED_CHUNKS: usize = 3;
 
 impl Located {
@@ -105,14 +106,21 @@ fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &
     for piece in pieces_from(payload, part.offset) {
         buffer.resize(piece.length, 0);
         let within = piece.offset - part.offset;
-        if within + piece.length as u64 > part.length || read_exact_at(part, within, &mut buffer).is_err() {
+        if within + piece.length as u64 > part.length {
             return false;
         }
-        counters.add_read(piece.length);
-        // Zeros prove nothing, unless there is nothing else.
-        let proves = matches!(piece.kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End);
-        if proves && payload.matches(&piece, &buffer) {
-            return true;
+        match read_exact_at(part, within, &mut buffer) {
+            Ok(()) => {
+                counters.add_read(piece.length);
+                // Zeros prove nothing, unless there is nothing else.
+                let proves = matches!(piece.kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End);
+                if proves && payload.matches(&piece, &buffer) {
+                    return true;
+                }
+            }
+            // Like a damaged one: whatever comes next may prove it.
+            Err(error) if error.is_unreadable() => {}
+            Err(_) => return false,
         }
         chunks += usize::from(matches!(piece.kind, PieceKind::Chunk(..)));
         if chunks == compared_chunks {

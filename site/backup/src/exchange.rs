@@ -1,7 +1,7 @@
 //! Keys of a repository: which open it, and the exchange of one for another.
 //!
 //! An exchange has two halves, so that at every instant a key that a person has opens the repository: first the new key opens
-//! it beside the former one; once a person has the new one, the former one is shut out. Data is not encrypted anew: the master
+//! it beside the former one; once a person has the new one, the former one is shut out. Data is not re-encrypted: the master
 //! key stays, and who has read it with a former key can still read what they get of the repository.
 
 use std::path::PathBuf;

@@ -261,8 +261,9 @@ fn planned_bytes(plan: &Value) -> Result<u64> {
         anyhow::bail!("the plan takes space of several filesystems: {}", plan["space"])
     };
     let parts = peak["parts"].as_array().context("a peak has no parts")?;
-    let taken = parts.iter().filter(|part| part["purpose"] != STAYS_FREE);
-    Ok(taken.filter_map(|part| part["bytes"].as_u64()).sum())
+    let (free, taken): (Vec<&Value>, Vec<&Value>) = parts.iter().partition(|part| part["purpose"] == STAYS_FREE);
+    ensure!(free.len() == 1, "a peak does not say once what stays free: {peak}");
+    Ok(taken.into_iter().filter_map(|part| part["bytes"].as_u64()).sum())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

@@ -24,15 +24,15 @@ pub struct Arguments {}
 /// Runs the command. The API's document contains schemas, so it is made by a program that was built with the new ones.
 pub fn run(_: &Arguments) -> Result<u8> {
     let root = workspace::root();
-    for (path, content) in schemas(&workspace::landfall()?)? {
-        write(&root.join(path), &content)?;
+    let made = schemas(&workspace::landfall()?)?;
+    for (path, content) in &made {
+        write(&root.join(path), content)?;
     }
-    let landfall = workspace::landfall()?;
-    for (path, content) in printed(&landfall)? {
-        write(&root.join(path), &content)?;
-    }
-    for path in left_over(&schemas(&landfall)?)? {
+    for path in left_over(&made)? {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    for (path, content) in printed(&workspace::landfall()?)? {
+        write(&root.join(path), &content)?;
     }
     Ok(0)
 }

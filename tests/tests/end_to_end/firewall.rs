@@ -1,11 +1,10 @@
 //! The effect of ordinary administration on the network of a finished site: its firewall is flushed, its kubelet hangs,
 //! its nameservers change.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::Console;
+use landfall_tests::console::{Console, in_network};
 use landfall_tests::site::{Machine, MachineSpec, wait_until};
 use landfall_tests::{printer, proofs};
 use serde_json::Value;
@@ -68,9 +67,7 @@ fn missing_tables(engineer: Engineer<'_>) -> Result<Vec<&'static str>> {
 
 /// Runs a line with the host's `nft` in the machine's network: the machine has none.
 fn nft(engineer: Engineer<'_>, line: &str) -> Result<()> {
-    let network = format!("--net=/proc/{}/ns/net", engineer.machine().first()?.number);
-    let shell = format!("exec nsenter {network} {line}");
-    let output = Command::new("sh").args(["-c", &shell]).output().context("cannot run nft")?;
+    let output = in_network(engineer.machine(), "sh")?.args(["-c", line]).output().context("cannot run nft")?;
     ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -61,7 +61,7 @@ const ENTRIES: &str =
     "  groups:\n    base: ou=groups,dc=example,dc=org\n    filter: (&(objectClass=groupOfNames)(member={dn}))\n";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Chromium and Dex: run by `cargo xtask test --only pages`"]
+#[ignore = "needs Chromium and Dex: run by `cargo xtask test --only recent`"]
 async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = Browser::of_administrator(&console).await?;
@@ -144,7 +144,7 @@ async fn outcome(console: &Console, name: &str, password: &str) -> Result<String
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Chromium and slapd: run by `cargo xtask test --only pages`"]
+#[ignore = "needs Chromium and slapd: run by `cargo xtask test --only recent`"]
 async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = Browser::of_administrator(&console).await?;

@@ -77,7 +77,7 @@ fn without(lock: &Path, name: &str) -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs cargo xtask test"]
+#[ignore = "needs cargo xtask test --full"]
 fn manifests_and_a_chart_become_a_bundle() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
@@ -156,7 +156,7 @@ fn walk(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
 }
 
 #[test]
-#[ignore = "needs cargo xtask test"]
+#[ignore = "needs cargo xtask test --full"]
 fn the_examples_of_this_repository_are_understood() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;

@@ -98,5 +98,5 @@ async fn viewers_read_the_document_and_the_reference() {
 fn the_document_in_docs_is_this_one() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
     let stored: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap_or_default()).unwrap_or_default();
-    assert!(stored == *document(), "write the output of `landfall-appliance openapi` to docs/openapi.json");
+    assert!(stored == *document(), "docs/openapi.json differs: run `cargo xtask documents`");
 }

@@ -71,7 +71,7 @@ impl Ldap {
                 return Ok("answers over TLS; people are found with their own passwords".to_owned());
             };
             session.bind_own(user, &password.0).await?;
-            session.find(query, NAME, "a-name-that-nobody-has").await?;
+            session.find(query, NAME, "no-such-user").await?;
             session.close().await;
             Ok(format!("answers over TLS; {user} may look for people"))
         };
@@ -93,7 +93,12 @@ impl Ldap {
                 let bound = template.replace(NAME, &ldap3::dn_escape(name));
                 session.bind(&bound, password).await?;
                 match query {
-                    Some(query) => self.one(&mut session, query, name).await?,
+                    // The name that was bound and the one in the filter may be of two people: the password must be that of the entry.
+                    Some(query) => {
+                        let entry = self.one(&mut session, query, name).await?;
+                        session.bind(&entry.name, password).await?;
+                        entry
+                    }
                     None => session.read(&bound, self.attributes()).await?,
                 }
             }
@@ -110,7 +115,7 @@ impl Ldap {
         }
     }
 
-    /// The one entry of a person. Several of one name could be anybody's.
+    /// The one entry of a person. Several of one name are refused: it is unclear whose they are.
     async fn one(&self, session: &mut Session, query: &Query, name: &str) -> Result<Entry, DirectoryError> {
         session.wants(self.attributes());
         let mut found = session.find(query, NAME, name).await?;

@@ -25,7 +25,7 @@ const INVALID_CREDENTIALS: u32 = 49;
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
 /// The entry does not exist.
 const NO_SUCH_OBJECT: u32 = 32;
-/// Attributes that say for ever who somebody is: of `OpenLDAP` and its kin, and of Active Directory.
+/// Attributes that identify a person permanently: of `OpenLDAP` and its kin, and of Active Directory.
 const IDENTITIES: [&str; 2] = ["entryUUID", "objectGUID"];
 
 /// An open connection.
@@ -78,7 +78,7 @@ impl Session {
         Ok(Self { ldap, attributes: Vec::new() })
     }
 
-    /// Which attributes of entries are wanted, beside those that say who somebody is.
+    /// Which attributes of entries are wanted, beside those that identify the person.
     pub fn wants(&mut self, attribute: Option<&str>) {
         self.attributes = IDENTITIES.into_iter().chain(attribute).map(str::to_owned).collect();
     }
@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Proves to be somebody.
+    /// Authenticates as this entry.
     pub async fn bind(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
         let bound = self.ldap.with_timeout(ANSWER).simple_bind(name, password).await.map_err(failed)?;
         match bound.rc {

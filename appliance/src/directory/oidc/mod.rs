@@ -1,7 +1,7 @@
 //! `OpenID` Connect: the authorization code flow with PKCE, at one provider.
 //!
-//! The provider is trusted to say who somebody is; the browser and the network between are not. What could go wrong, and what stops it:
-//! a code of somebody else's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works once), a stolen
+//! The provider is trusted to say who a person is; the browser and the network between are not. What could go wrong, and what stops it:
+//! a code of another person's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works once), a stolen
 //! code (PKCE), a token of another provider, for another program, old or unsigned (`token`), another provider's answer (`iss`), a
 //! provider that someone poses as (one authority, no redirects, no proxy), one that never answers or without end (`web`).
 

@@ -140,7 +140,7 @@ fn judge(claims: Map<String, Value>, expected: &Expected<'_>) -> Verdict {
     } else if !bool::from(nonce.as_bytes().ct_eq(expected.nonce.as_bytes())) {
         Verdict::Refused("the token belongs to another sign-in".to_owned())
     } else if text("sub").is_none_or(str::is_empty) {
-        Verdict::Refused("the token names nobody".to_owned())
+        Verdict::Refused("the token names no person".to_owned())
     } else {
         Verdict::Sound(Claims(claims))
     }

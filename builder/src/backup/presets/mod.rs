@@ -15,12 +15,16 @@ use serde_json::Value;
 use crate::proofs::CommandExpectationDefinition;
 use value::ValueKind;
 
-/// All presets, by name.
-const PRESETS: [(&str, &str); 4] = [
-    ("files", include_str!("files.yaml")),
-    ("postgresql", include_str!("postgresql.yaml")),
-    ("redis", include_str!("redis.yaml")),
-    ("valkey", include_str!("valkey.yaml")),
+/// What of a text has another name: from, to.
+type Renames = &'static [(&'static str, &'static str)];
+
+/// All presets: name, text, and what of the text has another name.
+const PRESETS: [(&str, &str, Renames); 4] = [
+    ("files", include_str!("files.yaml"), &[]),
+    ("postgresql", include_str!("postgresql.yaml"), &[]),
+    // Valkey began as Redis, and has its programs under names of its own.
+    ("redis", include_str!("valkey.yaml"), &[("valkey-", "redis-"), ("Valkey", "Redis")]),
+    ("valkey", include_str!("valkey.yaml"), &[]),
 ];
 
 /// Software that a vendor may look for here, and why there is no preset for it.
@@ -144,10 +148,11 @@ pub(super) enum Misfit {
 
 /// The preset of this name, with these values.
 pub(super) fn fill(name: &str, values: &BTreeMap<String, Value>) -> Result<Filled, Misfit> {
-    let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) else {
+    let Some((_, text, renamed)) = PRESETS.iter().find(|(known, ..)| *known == name) else {
         let why = NONE.iter().find(|(known, _)| *known == name).map(|(_, why)| *why);
-        return Err(Misfit::Unknown { known: PRESETS.iter().map(|(known, _)| *known).collect(), why });
+        return Err(Misfit::Unknown { known: names().into_iter().collect(), why });
     };
+    let text = &renamed.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
     let parameters = parsed(text)?.parameters;
     if let Some(unknown) = values.keys().find(|name| !parameters.contains_key(*name)) {
         return Err(Misfit::Parameter { name: unknown.clone(), known: parameters.into_keys().collect() });
@@ -190,5 +195,5 @@ fn filled(text: &str, forms: &BTreeMap<&str, String>) -> String {
 
 /// Names of all presets.
 pub(super) fn names() -> BTreeSet<&'static str> {
-    PRESETS.iter().map(|(name, _)| *name).collect()
+    PRESETS.iter().map(|(name, ..)| *name).collect()
 }

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::folder::Folder;
 use crate::library::{self, Indexed};
 use crate::read::checked_blob;
-use crate::store::{Store, forget_cached};
+use crate::store::Store;
 
 /// Packs that are read at a time, at most: a check leaves processors to running software.
 const WORKERS: usize = 4;
@@ -96,6 +96,6 @@ fn examine(indexed: &Indexed, store: &dyn Store, (id, blobs): &Described, progre
     // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.
     let is_bad = |(kind, blob): &&(BlobType, BlobId)| checked_blob(indexed, root, *blob, *kind).is_err();
     let bad: Vec<_> = blobs.iter().filter(is_bad).copied().collect();
-    forget_cached(&root.join(file));
+    store.forget_cached(&file);
     (what.is_some() || !bad.is_empty()).then_some(Finding { id: *id, what, bad })
 }

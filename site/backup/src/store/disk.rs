@@ -134,13 +134,17 @@ impl Store for Disk {
         Ok(())
     }
 
+    fn forget_cached(&self, file: &Path) {
+        forget_cached(&self.root.join(file));
+    }
+
     fn lock_file(&self) -> Result<Option<File>> {
         File::open(&self.root).map(Some).map_err(|error| BackupError::io("open", &self.root, error))
     }
 }
 
 /// Drops a file from the page cache. Best effort: a filesystem may keep what it likes.
-pub(crate) fn forget_cached(path: &Path) {
+fn forget_cached(path: &Path) {
     if let Ok(file) = File::open(path) {
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
     }

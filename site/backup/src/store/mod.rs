@@ -9,15 +9,16 @@ mod disk;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rustic_core::Id;
 
 pub use self::bucket::{Bucket, BucketAddress, BucketCredentials, BucketError, Trouble};
-pub(crate) use self::disk::{Disk, forget_cached};
+pub(crate) use self::disk::Disk;
 use crate::error::{BackupError, Result};
+use crate::folder::{CONFIG, FOLDERS};
 use crate::whole;
 
 /// A file of a folder, by its name, with its size in bytes.
@@ -69,6 +70,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// The file that is under `flock` while the repository changes; none where no other process of this host can change it.
     fn lock_file(&self) -> Result<Option<File>>;
 
+    /// Lets memory forget a file that was read whole, where it remembers files.
+    fn forget_cached(&self, _file: &Path) {}
+
     /// Why it no longer answers: whatever was found out since is doubtful.
     fn failure(&self) -> Option<BackupError> {
         None
@@ -89,19 +93,22 @@ impl Place {
         self.0.names().map_err(|error| BackupError::io("list", self.0.place(), error))
     }
 
-    /// Every file below it, relative to it, with its size in bytes. For a copy of a repository as it is.
-    pub fn files(&self) -> Result<Vec<(PathBuf, u64)>> {
+    /// Every file of a repository below it, relative to it. For a copy of the repository as it is: a name that no repository has is left
+    /// out, since a hostile server may give any, and none of these leads out of a folder.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
         let at = |error| BackupError::io("list", self.0.place(), error);
+        let names = self.names()?;
         let mut found = Vec::new();
-        for name in self.names()? {
-            let path = PathBuf::from(&name);
-            if let Some(size) = self.0.size(&path).map_err(at)? {
-                found.push((path, size));
-                continue;
-            }
-            for (file, size) in self.0.list(&name).map_err(at)? {
-                let folder = if name == "data" { path.join(file.get(..2).unwrap_or_default()) } else { path.clone() };
-                found.push((folder.join(file), size));
+        if names.iter().any(|name| name == CONFIG) {
+            found.push(PathBuf::from(CONFIG));
+        }
+        for name in FOLDERS.into_iter().filter(|folder| names.iter().any(|name| name == folder)) {
+            let listed = self.0.list(name).map_err(at)?;
+            for (file, _) in listed.into_iter().filter(|(file, _)| is_plain(file)) {
+                let folder = Path::new(name);
+                let folder =
+                    if name == "data" { folder.join(file.get(..2).unwrap_or_default()) } else { folder.into() };
+                found.push(folder.join(file));
             }
         }
         Ok(found)
@@ -111,6 +118,13 @@ impl Place {
     pub fn read(&self, file: &Path) -> Result<Bytes> {
         self.0.read(file).map_err(|error| BackupError::io("read", &self.0.place().join(file), error))
     }
+}
+
+/// Whether a name is one of a file in a folder, and nothing else.
+fn is_plain(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let only = (components.next(), components.next());
+    matches!(only, (Some(Component::Normal(only)), None) if only == name)
 }
 
 impl fmt::Display for Place {

@@ -29,8 +29,9 @@ const RECORDS: u64 = 200;
 /// Fewest of them that say something about the slowest ones.
 const FEWEST_RECORDS: usize = 20;
 
-/// Bytes that must be free, so that nothing else runs out of space meanwhile.
-const FREE_BYTES: u64 = 1 << 30;
+/// Bytes that must be free, so that nothing else runs out of space meanwhile: those below which a kubelet evicts pods, what databases write
+/// on, and the sample.
+const FREE_BYTES: u64 = (1 << 30) + (256 << 20) + SAMPLE_BYTES;
 
 /// How long writing, and how long synced writes, may take, a last one aside.
 const WRITING: Duration = Duration::from_millis(600);

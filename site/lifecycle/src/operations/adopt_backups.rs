@@ -150,7 +150,7 @@ impl Operations {
 
     /// Every object becomes a file.
     fn copy_bucket(&self, from: &Place, to: &Path) -> Result<()> {
-        for (file, _) in from.files().map_err(unusable)? {
+        for file in from.files().map_err(unusable)? {
             let bytes = from.read(&file).map_err(unusable)?;
             let target = to.join(&file);
             target.parent().map_or(Ok(()), |folder| durable::create_folder_with_mode(folder, 0o700))?;

@@ -38,29 +38,20 @@ fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
 /// Chains that drop what no rule accepts must accept traffic from pods: another chain's accept does not override a
 /// drop.
 fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
-    let closed: Vec<&ClosedChain> =
-        network.closed_chains.iter().filter(|chain| !passes_pods(chain, &networks.pods)).collect();
-    if closed.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
-    let found = format!("packets of pods are dropped by {}", names.join(", "));
-    let commands: Vec<String> = closed.iter().flat_map(|chain| commands(chain)).collect();
-    let mut keep: Vec<&str> = closed.iter().filter_map(|chain| keep(chain.filter)).collect();
-    keep.dedup();
-    let shown: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
+    let is_closed = |chain: &&ClosedChain| !passes_pods(chain, &networks.pods);
+    let opened = Opened::of(network, is_closed, |chain| commands(chain, &networks.pods))?;
+    let found = format!("packets of pods are dropped by {}", opened.names);
     let fix = format!(
-        "Run {}{}. Pods have the addresses {}, services {}; further nodes need TCP 6443 and 10250 and UDP 8472 as well.",
-        shown.join(", "),
-        keep.concat(),
+        "Run {}. Pods have the addresses {}, services {}; further nodes need TCP 6443 and 10250 and UDP 8472 as well.",
+        opened.advice,
         listed(&networks.pods),
         listed(&networks.services),
     );
     let needed = format!("all packets from {BRIDGE} accepted");
-    Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(commands))
+    Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(opened.commands))
 }
 
-/// Chains that let pods out, but nobody in: the cluster works, and no other host reaches a service in it, the console among them.
+/// Chains that let pods out, but let no packet in: the cluster works, and no other host reaches a service in it, the console among them.
 pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| {
         chain.hook == ClosedHook::Forward
@@ -68,16 +59,40 @@ pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding>
             && !is_open(&chain.accepts_to, &networks.pods)
             && !names_interface(&chain.accepts, "*")
     };
-    let closed: Vec<&ClosedChain> = network.closed_chains.iter().filter(is_closed).collect();
-    let names: Vec<String> = closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
-    let commands: Vec<String> = closed.iter().flat_map(|chain| commands_inbound(chain)).collect();
-    let shown: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
-    let found = format!("packets to pods are dropped by {}", names.join(", "));
-    let fix = format!(
-        "If other hosts should reach the console or other services of the site, run {}, and keep the rules for the next boot.",
-        shown.join(", ")
-    );
-    (!closed.is_empty()).then(|| Finding::warning(codes::FIREWALL_INBOUND, found, fix).commands(commands))
+    let opened = Opened::of(network, is_closed, commands_inbound)?;
+    let found = format!("packets to pods are dropped by {}", opened.names);
+    let fix = format!("If other hosts should reach the console or other services of the site, run {}.", opened.advice);
+    Some(Finding::warning(codes::FIREWALL_INBOUND, found, fix).commands(opened.commands))
+}
+
+/// Chains, and what opens them.
+struct Opened {
+    names: String,
+    commands: Vec<String>,
+    /// The commands for people, with what makes them last.
+    advice: String,
+}
+
+impl Opened {
+    /// The chains that are closed; none if none is.
+    fn of(
+        network: &Network,
+        is_closed: impl Fn(&&ClosedChain) -> bool,
+        commands: impl Fn(&ClosedChain) -> Vec<String>,
+    ) -> Option<Self> {
+        let closed: Vec<&ClosedChain> = network.closed_chains.iter().filter(is_closed).collect();
+        if closed.is_empty() {
+            return None;
+        }
+        let names: Vec<String> =
+            closed.iter().map(|chain| format!("{} of {}", chain.name, name(chain.filter))).collect();
+        let commands: Vec<String> = closed.iter().flat_map(|chain| commands(chain)).collect();
+        let mut keep: Vec<&str> = closed.iter().filter_map(|chain| keep(chain.filter)).collect();
+        keep.dedup();
+        let shown: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
+        let advice = format!("{}{}", shown.join(", "), keep.concat());
+        Some(Self { names: names.join(", "), commands, advice })
+    }
 }
 
 fn listed(ranges: &[IpRange]) -> String {
@@ -116,7 +131,7 @@ fn name(filter: Filter) -> &'static str {
 }
 
 /// The commands that open a chain for what comes from pods, and for what goes to them.
-fn commands(chain: &ClosedChain) -> Vec<String> {
+fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
     let own = (chain.hook == ClosedHook::Input && chain.filter != Filter::Ufw).then_some("lo");
     let command = |interface: &str| match (chain.filter, chain.hook) {
         (Filter::Ufw, ClosedHook::Input) => format!("ufw allow in on {interface}"),
@@ -124,7 +139,7 @@ fn commands(chain: &ClosedChain) -> Vec<String> {
         (Filter::Nftables, _) => format!("nft insert rule {} iifname {interface} accept", words(&chain.name)),
         (Filter::Iptables, _) => format!("iptables -I {} -i {interface} -j ACCEPT", quote(&chain.name)),
     };
-    let inbound = if is_open(&chain.accepts_to, &[]) { Vec::new() } else { commands_inbound(chain) };
+    let inbound = if is_open(&chain.accepts_to, pods) { Vec::new() } else { commands_inbound(chain) };
     own.into_iter().chain([BRIDGE, OVERLAY]).map(command).chain(inbound).collect()
 }
 

@@ -43,7 +43,7 @@ mod tests {
             Some(limit) => json!({ "rival": rival, "median": 0.5, "cold": true, "limit": limit, "met": true }),
             None => json!({ "rival": rival, "median": 9.5, "cold": true }),
         };
-        let row = |verb: &str, ratios: Vec<Value>| json!({ "verb": verb, "ratios": ratios });
+        let row = |verb: &str, ratios: Vec<Value>| json!({ "name": verb, "ratios": ratios });
         let mut rows = vec![row("verify", vec![ratio("cat > /dev/null", None)])];
         rows.extend(LIMITS.map(|limit| row("some", vec![ratio(limit.rival, Some(limit.at_most))])));
         rows

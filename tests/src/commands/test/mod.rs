@@ -21,6 +21,7 @@ mod figures;
 mod lint;
 mod newcomer;
 mod pages;
+mod recent;
 mod release;
 
 /// Runs everything that CI runs.
@@ -138,7 +139,7 @@ const PARTS: &[Part] = &[
     when_full("figures", figures::run),
     when_full("large", large),
     when_full("buckets", buckets),
-    when_full("recent", recent),
+    when_full("recent", recent::run),
     when_full("stock", stock),
     when_full("cuts", cuts),
     when_full("faults", faults),
@@ -347,42 +348,7 @@ fn cluster() -> Result<()> {
 }
 
 fn vendor() -> Result<()> {
-    run_end_to_end("vendor", &[&["--test-threads", "1"][..], &skipping(recent_of("vendor"))].concat())
-}
-
-/// Tests that have not yet shown on a machine of CI's kind that they pass there in its time, by parts of their names: each moves to its
-/// part once it has.
-const RECENT: [(&str, &[&str]); 3] = [
-    ("end_to_end", &["cheap_faults", "an_instant_of_each_kind", "three_instants_of_the_way_back"]),
-    ("pages", &["directory::"]),
-    ("vendor", &["models::", "init::"]),
-];
-
-fn recent_of(test: &str) -> &'static [&'static str] {
-    RECENT.iter().find(|(known, _)| *known == test).map_or(&[], |(_, names)| names)
-}
-
-/// The arguments of a test program that leave these tests out.
-fn skipping(names: &[&'static str]) -> Vec<&'static str> {
-    names.iter().flat_map(|name| ["--skip", name]).collect()
-}
-
-fn recent() -> Result<()> {
-    let _turn = turn_on_this_host()?;
-    pages::ensure()?;
-    workspace::run(cargo().args([
-        "test",
-        "--quiet",
-        "--workspace",
-        "--test",
-        "unreadable",
-        "--",
-        "--include-ignored",
-    ]))?;
-    for (test, names) in RECENT {
-        run_end_to_end(test, &[&["--test-threads", "1"], names].concat())?;
-    }
-    Ok(())
+    run_end_to_end("vendor", &[&["--test-threads", "1"][..], &recent::left_out_of("vendor")].concat())
 }
 
 /// Seconds for each fuzz target.
@@ -406,14 +372,14 @@ const LARGE: &str = "twenty_gibibytes";
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
 
-/// That of the part `faults`; `site` has a few rows of the same table.
+/// That of the part `faults`; `recent` has a few rows of the same table.
 const FAULTS: &str = "every_fault";
 
 /// That of the part `drills`.
 const DRILLS: &str = "twenty_drills";
 
-/// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has upgrades that are cut, which
-/// the same engine continues.
+/// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has an
+/// upgrade and a restore that are cut, which the same engine continues.
 const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
 
 /// Those of the part `administration`: what a host's administrator does to a site that runs. The first ones run alone: they measure
@@ -425,8 +391,8 @@ const NODE: [&str; 1] = ["node_upgrade::"];
 
 fn site() -> Result<()> {
     let others = [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
-    let others = others.chain(recent_of("end_to_end").iter().copied());
-    sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
+    let others = recent::skipping(&others.collect::<Vec<_>>());
+    sites(&[others, recent::left_out_of("end_to_end")].concat())
 }
 
 /// Tests with machines and real clusters, which these arguments of the test program choose.

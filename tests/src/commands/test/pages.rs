@@ -27,19 +27,21 @@ const PICTURES: [&str; 12] = [
 
 /// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
 pub(super) fn run() -> Result<()> {
-    setup::ensure_packages(packages::TESTS)?;
-    ensure_browser()?;
-    let others = super::skipping(super::recent_of(NAME));
-    super::run_end_to_end(NAME, &[&["--test-threads", "2"][..], &others].concat())
+    ensure_packages()?;
+    super::run_end_to_end(NAME, &[&["--test-threads", "2"][..], &super::recent::left_out_of(NAME)].concat())
 }
 
 /// Provides what all of its tests need.
 pub(super) fn ensure() -> Result<()> {
-    setup::ensure_packages(packages::TESTS)?;
-    ensure_browser()?;
+    ensure_packages()?;
     // Where people of a directory come from.
     images::ensure_dex()?;
     images::ensure_slapd().map(drop)
+}
+
+fn ensure_packages() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    ensure_browser()
 }
 
 /// Provides the browser, and what checks pages in it.

@@ -43,7 +43,8 @@ fn mount_lines(first: &ProcessId) -> Result<Vec<Mount>> {
 }
 
 /// Parses a line of `/proc/PID/mountinfo`, leaving out what differs from boot to boot: numbers of mounts and of peer
-/// groups, and the loop device of the disk.
+/// groups, and the loop device of the disk; and what differs from site to site: the name of the machine's cgroup, which a
+/// reader on the host sees in the root of the mounts of cgroups.
 fn parse_mount(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(3);
@@ -52,8 +53,15 @@ fn parse_mount(line: &str) -> Option<Mount> {
     let mut right = right.splitn(3, ' ');
     let (kind, source, flags) = (right.next()?, right.next()?, right.next()?);
     let source = if source.starts_with("/dev/loop") { "disk" } else { source };
+    let root = if kind.starts_with("cgroup") { inside_own_cgroup(root) } else { root };
     let description = format!("{kind} {source} {root} {options} {flags} {propagation}").trim().to_owned();
     Some(Mount { point: point.to_owned(), kind: kind.to_owned(), description })
+}
+
+/// The path of a cgroup as the machine whose cgroup is above it sees it.
+fn inside_own_cgroup(path: &str) -> &str {
+    let Some((_, own)) = path.split_once("/landfall-") else { return path };
+    own.find('/').map_or("/", |end| &own[end..])
 }
 
 /// Settings of the kernel as they are inside.
@@ -114,5 +122,17 @@ mod tests {
         assert_eq!(one.description, two.description);
         assert_eq!(one.description, "ext4 disk / rw,relatime rw shared");
         assert_eq!(one.point, "/");
+    }
+
+    #[test]
+    fn a_mount_of_a_cgroup_is_the_same_in_every_site() {
+        let line = |site: &str, above: &str| {
+            let root = format!("{above}/landfall-{site}-node-1");
+            parse_mount(&format!("30 22 0:28 {root} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory")).unwrap()
+        };
+        assert_eq!(line("saved-1-2", "/box/1").description, line("from-saved-1-3", "").description);
+        assert_eq!(line("saved-1-2", "").description, "cgroup cgroup / rw rw,memory");
+        assert_eq!(inside_own_cgroup("/box/landfall-a-node-1/system.slice"), "/system.slice");
+        assert_eq!(inside_own_cgroup("/"), "/");
     }
 }

@@ -264,7 +264,7 @@ impl Store for Bucket {
             action.headers_mut().insert(request::CHECKSUM, checksum.clone());
             action.sign(self.limits.signed)
         })?;
-        self.known().keep(file, &Bytes::copy_from_slice(bytes));
+        self.known().keep(file, &request.body);
         Ok(())
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Request {
     method: Method,
     /// Header and value beside those of every request.
     header: Option<(&'static str, String)>,
-    body: Bytes,
+    pub(super) body: Bytes,
     /// Bytes that are moved at most, for the time that they may take.
     bytes: u64,
 }

@@ -141,3 +141,25 @@ fn an_address_that_is_none_is_refused() {
         Bucket::new(&address("https://127.0.0.1"), credentials, Some(b"-----BEGIN CERTIFICATE-----\nno\n"), None);
     assert_eq!(authority.err().unwrap().code(), codes::BACKUP_COPY_PLACE);
 }
+
+/// Names of objects that lead out of the folder of a copy: as an absolute path, by `..`, and as a folder's own marker.
+#[test]
+fn names_that_no_repository_has_are_in_no_copy() {
+    const NAMES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<?xml version=\"1.0\"?><ListBucketResult><Name>backups</Name>\
+        <Prefix></Prefix><KeyCount>5</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>\
+        <Contents><Key>sites/one/config</Key><Size>1</Size></Contents>\
+        <Contents><Key>sites/one//etc/cron.d/evil</Key><Size>1</Size></Contents>\
+        <Contents><Key>sites/one/index/..</Key><Size>1</Size></Contents>\
+        <Contents><Key>sites/one/index/</Key><Size>0</Size></Contents>\
+        <Contents><Key>sites/one/index/0a1b</Key><Size>1</Size></Contents>\
+        <CommonPrefixes><Prefix>sites/one//</Prefix></CommonPrefixes>\
+        <CommonPrefixes><Prefix>sites/one/../</Prefix></CommonPrefixes>\
+        <CommonPrefixes><Prefix>sites/one/index/</Prefix></CommonPrefixes></ListBucketResult>";
+    let files = Place::from(bucket_at(server(Some(NAMES)), SHORT)).files().unwrap();
+    let is_inside = |file: &PathBuf| {
+        file.is_relative() && file.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+    };
+    assert!(files.iter().all(is_inside), "{files:?}");
+    assert!(files.contains(&PathBuf::from("config")) && files.contains(&PathBuf::from("index/0a1b")), "{files:?}");
+    assert!(files.iter().all(|file| !file.ends_with("evil") || file.starts_with("index")), "{files:?}");
+}

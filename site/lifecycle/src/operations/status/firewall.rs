@@ -26,7 +26,7 @@ pub struct FirewallStatus {
 }
 
 impl FirewallStatus {
-    /// That of a host with a site of these settings, and a note where pods reach others but nobody reaches them.
+    /// That of a host with a site of these settings, and a note where pods reach others but are not reachable themselves.
     pub(super) fn of(paths: &SitePaths, settings: &SiteConfiguration) -> (Self, Option<String>) {
         let looked = Networks::of(settings).and_then(|networks| {
             let network = facts::collect_network(paths)?;

@@ -1,5 +1,8 @@
 //! `landfall backup` and `landfall drill`: data is saved, and what was saved is proven.
 
+mod export;
+mod key;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -7,16 +10,15 @@ use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, Drilled,
-    ExportedObjects, ExportedStream, LogOutcome, NewKey, ObjectSelection, Operations, PointsInTime, RecoveryKey,
-    SavedLogs, ShutOut, WaitingCopy,
+    LogOutcome, Operations, PointsInTime, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
 use crate::cli::{
-    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
-    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
+    BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupKeyArguments,
+    BackupKeyCommand, BackupRunArguments, DrillArguments,
 };
 use crate::count::counted;
 use crate::document::Document;
@@ -43,22 +45,6 @@ impl Document for SavedLogs {
 
 impl Document for BackupCheckReport {
     const KIND: &'static str = "backupCheck";
-}
-
-impl Document for RecoveryKey {
-    const KIND: &'static str = "recoveryKey";
-}
-
-impl Document for ExportedStream {
-    const KIND: &'static str = "exportedStream";
-}
-
-impl Document for ExportedObjects {
-    const KIND: &'static str = "exportedObjects";
-}
-
-impl Document for NewKey {
-    const KIND: &'static str = "newRecoveryKey";
 }
 
 impl Document for Drilled {
@@ -94,11 +80,11 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::List => list(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
-        BackupCommand::Key(BackupKeyArguments { command: None }) => key(printer),
-        BackupCommand::Key(BackupKeyArguments { command: Some(BackupKeyCommand::Rotate) }) => rotate_key(printer),
+        BackupCommand::Key(BackupKeyArguments { command: None }) => key::print(printer),
+        BackupCommand::Key(BackupKeyArguments { command: Some(BackupKeyCommand::Rotate) }) => key::rotate(printer),
         BackupCommand::Adopt(arguments) => adopt(arguments, printer),
-        BackupCommand::Objects(arguments) => objects(arguments, printer),
-        BackupCommand::Export(arguments) => export(arguments, printer),
+        BackupCommand::Objects(arguments) => export::objects(arguments, printer),
+        BackupCommand::Export(arguments) => export::stream(arguments, printer),
     }
 }
 
@@ -156,103 +142,12 @@ fn check(arguments: &BackupCheckArguments, printer: Printer) -> Result<(), Failu
     Err(Failure::new(codes::BACKUP_DAMAGED, what))
 }
 
-fn key(printer: Printer) -> Result<(), Failure> {
-    let key = operations_of_root(printer)?.recovery_key()?;
-    printer.note(&format!(
-        "with this key, and a copy of {}, every backup can be read; without it, none can",
-        key.repository
-    ));
-    printer.report(&key, |key| key.key.clone());
-    Ok(())
-}
-
-/// The former key is shut out only once the new one was printed.
-fn rotate_key(printer: Printer) -> Result<(), Failure> {
-    let operations = operations_of_root(printer)?;
-    logging::keep(&operations.paths.logs(), "backup-key-rotate");
-    let exchange = operations.exchange_key()?;
-    let new = exchange.new_key();
-    printer.note(&format!("the new key of the backups in {}; store it away from this machine", new.repository));
-    for WaitingCopy { folder, reason } in &new.waiting {
-        printer.note(&format!("{} does not have the new key yet: {reason}", folder.display()));
-    }
-    printer.deliver(new, |new| new.key.clone()).map_err(|error| {
-        let what = "the new key could not be printed, so the former one is not shut out";
-        Failure::new(codes::BACKUP_KEY, what).because(&error)
-    })?;
-    let shut_out = exchange.finish()?;
-    printer.note(&shut_out_text(&shut_out));
-    Ok(())
-}
-
-fn shut_out_text(shut_out: &ShutOut) -> String {
-    let ShutOut { other_passwords, waiting } = shut_out;
-    let mut text = "the former key no longer opens the backups of this site".to_owned();
-    if !waiting.is_empty() {
-        let folders: Vec<String> = waiting.iter().map(|folder| folder.display().to_string()).collect();
-        let _infallible = write!(text, ", except for the copies in {}", folders.join(", "));
-    }
-    text.push_str(
-        "\na disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the \
-         former key until then\nwho has read backups with the former key may have their master key, which stays the same",
-    );
-    if *other_passwords > 0 {
-        let counted = counted(*other_passwords, "password");
-        let _infallible =
-            write!(text, "\n{counted} that `restic key add` added can still open them; see `restic key list`");
-    }
-    text
-}
-
 fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-adopt");
     let adopted = operations.adopt_backups(&arguments.repository, &arguments.key)?;
     printer.report(&adopted, adopted_text);
     Ok(())
-}
-
-fn objects(arguments: &BackupObjectsArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations_of_root(printer)?;
-    let BackupObjectsArguments { file, backup, namespaces, kinds, names } = arguments;
-    let wanted = ObjectSelection { namespaces: namespaces.clone(), kinds: kinds.clone(), names: names.clone() };
-    let exported = operations.export_objects(backup.as_deref(), &wanted, file)?;
-    printer.report(&exported, objects_text);
-    Ok(())
-}
-
-fn export(arguments: &BackupExportArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations_of_root(printer)?;
-    let BackupExportArguments { stream, file, backup } = arguments;
-    let exported = operations.export_stream(backup.as_deref(), stream, file)?;
-    printer.report(&exported, |exported| {
-        let ExportedStream { stream, time, file, size_bytes, .. } = exported;
-        format!("{stream} of the backup of {time} is in {} ({})", file.display(), HumanBytes(*size_bytes))
-    });
-    Ok(())
-}
-
-fn objects_text(exported: &ExportedObjects) -> String {
-    let ExportedObjects { time, file, objects, of_release, unreadable, .. } = exported;
-    let total: u64 = objects.values().sum();
-    let mut text =
-        format!("{} of the backup of {time}", counted(usize::try_from(total).unwrap_or(usize::MAX), "object"));
-    for (kind, count) in objects {
-        let _infallible = write!(text, "\n  {count} {kind}");
-    }
-    if *of_release > 0 {
-        let _infallible = write!(text, "\nleft out: {of_release} of the release, which brings them itself");
-    }
-    if !unreadable.is_empty() {
-        let _infallible =
-            write!(text, "\nnot in the backup, since their software did not answer: {}", unreadable.join(", "));
-    }
-    let file = file.display();
-    let _infallible = write!(
-        text,
-        "\nread {file}, remove what is not wanted, then:\n  landfall kubectl apply --server-side -f {file}"
-    );
-    text
 }
 
 fn adopted_text(adopted: &AdoptedBackups) -> String {
@@ -460,17 +355,6 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_of_keys_says_what_the_former_one_still_opens() {
-        let shut_out = ShutOut { other_passwords: 1, waiting: vec!["/mnt/vault".into()] };
-        insta::assert_snapshot!(shut_out_text(&shut_out), @"
-        the former key no longer opens the backups of this site, except for the copies in /mnt/vault
-        a disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the former key until then
-        who has read backups with the former key may have their master key, which stays the same
-        1 password that `restic key add` added can still open them; see `restic key list`
-        ");
-    }
-
-    #[test]
     fn a_list_says_which_backups_are_proven() {
         let points_in_time = vec![PointsInTime {
             stream: "postgres/database".to_owned(),
@@ -489,28 +373,6 @@ mod tests {
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
         streams of the newest backup: postgres/database (3.00 MiB)
-        ");
-    }
-
-    #[test]
-    fn exported_objects_come_with_the_way_to_apply_them() {
-        let counts = [("v1 ConfigMap", 2), ("v1 Namespace", 1)].map(|(kind, count)| (kind.to_owned(), count));
-        let exported = ExportedObjects {
-            backup: "01".repeat(32),
-            time: "2026-11-22T02:00:00Z".to_owned(),
-            file: "/root/team.json".into(),
-            objects: counts.into(),
-            of_release: 3,
-            unreadable: vec!["example.com/v1 Widget".to_owned()],
-        };
-        insta::assert_snapshot!(objects_text(&exported), @"
-        3 objects of the backup of 2026-11-22T02:00:00Z
-          2 v1 ConfigMap
-          1 v1 Namespace
-        left out: 3 of the release, which brings them itself
-        not in the backup, since their software did not answer: example.com/v1 Widget
-        read /root/team.json, remove what is not wanted, then:
-          landfall kubectl apply --server-side -f /root/team.json
         ");
     }
 
