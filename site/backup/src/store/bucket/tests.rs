@@ -145,7 +145,8 @@ fn an_address_that_is_none_is_refused() {
 /// Names of objects that lead out of the folder of a copy: as an absolute path, by `..`, and as a folder's own marker.
 #[test]
 fn names_that_no_repository_has_are_in_no_copy() {
-    const NAMES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<?xml version=\"1.0\"?><ListBucketResult><Name>backups</Name>\
+    const NAMES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<?xml version=\"1.0\"?>\
+        <ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>backups</Name>\
         <Prefix></Prefix><KeyCount>5</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>\
         <Contents><Key>sites/one/config</Key><Size>1</Size></Contents>\
         <Contents><Key>sites/one//etc/cron.d/evil</Key><Size>1</Size></Contents>\
