@@ -1,5 +1,8 @@
 //! How much longer than its rival `landfall` may take. `cargo xtask bench` reports it; the part `figures` of `cargo xtask test` fails.
 
+/// The most memory that a verb may take in the release profile: half as much again as the largest measured, 43 MiB.
+pub const MEMORY_LIMIT_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
 /// The limit of one ratio.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {

@@ -5,14 +5,29 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{bench, turn_on_this_host, xtask};
-use crate::bench::limits::LIMITS;
+use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES};
+use crate::bench::verbs::MEMORY;
 
 /// Measures while no machines run beside, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
     let _turn = turn_on_this_host()?;
     bench::remove_table()?;
     xtask(&["bench", "--site"])?;
-    judge(&bench::read_table()?)
+    let rows = bench::read_table()?;
+    judge(&rows)?;
+    judge_memory(&rows)
+}
+
+/// Fails if a verb took more memory than it may.
+fn judge_memory(rows: &[Value]) -> Result<()> {
+    for verb in ["build", "verify", "stage"] {
+        let row = rows.iter().find(|row| row["name"] == verb).with_context(|| format!("{verb} was not measured"))?;
+        let figure = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == MEMORY);
+        let bytes = figure.and_then(|figure| figure["value"].as_f64());
+        let bytes = bytes.with_context(|| format!("the memory of {verb} was not measured"))?;
+        ensure!(bytes > 0.0 && bytes <= MEMORY_LIMIT_BYTES, "{verb} took {bytes} bytes of memory");
+    }
+    Ok(())
 }
 
 /// Fails unless each limit is met by a ratio that was measured with an empty page cache.
@@ -62,6 +77,17 @@ mod tests {
             rows.remove(index);
             assert!(judge(&rows).unwrap_err().to_string().starts_with("nothing was measured against "));
         }
+    }
+
+    #[test]
+    fn memory_is_judged_for_every_verb() {
+        let row = |verb: &str, bytes: u64| json!({ "name": verb, "figures": [{ "name": MEMORY, "value": bytes }] });
+        let rows = |stage: u64| [row("build", 40 << 20), row("verify", 20 << 20), row("stage", stage)];
+        judge_memory(&rows(64 << 20)).unwrap();
+        for bytes in [0, (64 << 20) + 1] {
+            assert!(judge_memory(&rows(bytes)).unwrap_err().to_string().starts_with("stage took "));
+        }
+        assert_eq!(judge_memory(&rows(1)[..2]).unwrap_err().to_string(), "stage was not measured");
     }
 
     #[test]
