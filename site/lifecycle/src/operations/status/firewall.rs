@@ -69,7 +69,7 @@ mod tests {
             name: "inet filter forward".to_owned(),
             hook: ClosedHook::Forward,
             accepts: vec!["eth0".to_owned()],
-            accepts_to: Vec::new(),
+            accepts_to: Some(Vec::new()),
         });
         let closed = FirewallStatus::judged(&network, &networks);
         let reason = closed.reason.unwrap();
