@@ -56,7 +56,6 @@ fn figures() -> PlanFigures {
             moments,
         }],
         point_of_no_return: Some("make the folder of volumes".to_owned()),
-        speeds: facts::sample::sample().speeds,
     }
 }
 

@@ -70,12 +70,14 @@ pub(super) fn way_back(figures: &PlanFigures) -> String {
 }
 
 fn filesystem_text(text: &mut String, figures: &FilesystemFigures) {
-    let FilesystemFigures { paths, free_bytes, peak_bytes, final_bytes, moments, .. } = figures;
-    let (peak, last, free) = (HumanBytes(*peak_bytes), HumanBytes(*final_bytes), HumanBytes(*free_bytes));
+    let FilesystemFigures { paths, total_bytes, free_bytes, peak_bytes, final_bytes, moments } = figures;
+    let (peak, last) = (HumanBytes(*peak_bytes), HumanBytes(*final_bytes));
     let _infallible = writeln!(
         text,
-        "\nspace of {}: {peak} at the peak, {last} in the end, {free} free",
-        shown::line(&paths.join(", "))
+        "\nspace of {}: {peak} at the peak, {last} in the end, {} free of {}",
+        shown::line(&paths.join(", ")),
+        HumanBytes(*free_bytes),
+        HumanBytes(*total_bytes)
     );
     for moment in moments {
         let passing = moment.peak_bytes.saturating_sub(moment.used_bytes);
