@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use landfall_peer::LICENSE_BYTES;
 use subtle::ConstantTimeEq as _;
 use tower_http::request_id::RequestId;
 
@@ -22,6 +23,8 @@ use crate::server::{Audience, refuse};
 
 /// Longest body of a request, in bytes.
 const BODY_BYTES: usize = 64 << 10;
+/// The same of one with a license, each byte of which may need three in a form.
+const LICENSE_BODY_BYTES: usize = 3 * LICENSE_BYTES + BODY_BYTES;
 /// The header in which scripts of a page send the form's token.
 const TOKEN_HEADER: &str = "x-csrf-token";
 
@@ -34,7 +37,10 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
     match admitted {
         Ok(body) => {
             parts.extensions.insert(caller);
-            next.run(Request::from_parts(parts, body)).await
+            let limit = body_bytes(parts.uri.path());
+            let mut request = Request::from_parts(parts, body);
+            DefaultBodyLimit::max(limit).apply(&mut request);
+            next.run(request).await
         }
         Err(refusal) => refuse(refusal, &caller, audience),
     }
@@ -88,9 +94,19 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     if !changes || is_program {
         return Ok(body);
     }
-    let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Refusal::Invalid("the body is too long".to_owned()))?;
+    let limit = body_bytes(path);
+    let too_long = |_| Refusal::Invalid(format!("the body is longer than {limit} bytes"));
+    let bytes = to_bytes(body, limit).await.map_err(too_long)?;
     let token = if is_api(path) { header_token(&parts.headers) } else { body_token(&bytes) };
     if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+}
+
+/// Longest body of a request to this path, in bytes.
+fn body_bytes(path: &str) -> usize {
+    match path {
+        "/license" | "/api/v1/license" => LICENSE_BODY_BYTES,
+        _ => BODY_BYTES,
+    }
 }
 
 /// Whether a form carries a word of this browser. A form from before a sign-in may be sent after one, in another tab.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use landfall_error_codes::codes;
+use landfall_peer::LICENSE_BYTES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -125,6 +126,12 @@ pub async fn import(
 pub async fn import_license(context: &Context, caller: &Caller, license: String) -> Result<(), Refusal> {
     if license.trim().is_empty() {
         return Err(Refusal::Invalid("license: give the text of the file that the vendor sent".to_owned()));
+    }
+    if license.len() > LICENSE_BYTES {
+        let what =
+            format!("license: its text has {} bytes, and the console takes up to {LICENSE_BYTES}", license.len());
+        let advice = "import the file on the host with `landfall license import FILE`";
+        return Err(Refusal::Invalid(format!("{what}; {advice}")));
     }
     let asking = tokio::spawn(ask_for_import(context.clone(), caller.author(), license));
     asking.await.context(codes::BUG, || "the import of a license was interrupted".to_owned())?

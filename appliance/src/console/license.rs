@@ -99,6 +99,7 @@ pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): 
 #[cfg(test)]
 mod tests {
     use axum::http::{Method, StatusCode};
+    use landfall_peer::LICENSE_BYTES;
     use serde_json::json;
 
     use crate::people::Scope;
@@ -118,6 +119,33 @@ mod tests {
         assert_eq!(*site.host.licenses.lock().unwrap(), ["{\"signed\": \"<&>\"}"]);
         let audit = root.get("/audit").await.body;
         assert!(["license.ask", "license.import"].iter().all(|event| audit.contains(event)), "{audit}");
+    }
+
+    /// A form may need three bytes for each of a license, and JSON two.
+    #[tokio::test]
+    async fn a_license_of_the_longest_length_is_imported_and_a_longer_one_is_refused_with_the_limit() {
+        let site = Site::begin().await;
+        let (root, program) = (site.sign_in("root").await, site.program("root", &[Scope::License]).await);
+        let longest = format!("signed{}", "\"".repeat(LICENSE_BYTES - "signed".len()));
+        let longer = format!("{longest}x");
+        let body = |license: &str| json!({ "license": license }).to_string();
+        assert_eq!(root.post("/license", &[("license", &longest)]).await.status, StatusCode::SEE_OTHER);
+        let called = program.call(Method::POST, "/api/v1/license", &body(&longest)).await;
+        assert_eq!(called.status, StatusCode::NO_CONTENT, "{}", called.body);
+        let posted = root.post("/license", &[("license", &longer)]).await;
+        let called = program.call(Method::POST, "/api/v1/license", &body(&longer)).await;
+        for refused in [posted, called] {
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+            let said = "its text has 65537 bytes, and the console takes up to 65536";
+            assert!(
+                refused.body.contains(said) && refused.body.contains("landfall license import"),
+                "{}",
+                refused.body
+            );
+        }
+        assert_eq!(site.host.licenses.lock().unwrap().len(), 2, "what is refused reaches no host");
+        // No other page takes that much.
+        assert!(root.post("/users", &[("name", &longest)]).await.body.contains("the body is longer than 65536 bytes"));
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{api, console};
 
 /// Longest time that a request takes. The host's answers are awaited for less.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Longest body of a request, in bytes.
+/// Longest body of a request, in bytes, before the guard sets that of its path.
 const BODY_BYTES: usize = 64 << 10;
 
 /// Everything that the console answers.

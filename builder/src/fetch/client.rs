@@ -135,15 +135,26 @@ impl Client {
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks the answer.
     pub async fn manifest(&self, reference: &Reference, progress: &dyn Progress) -> Result<RawManifest> {
+        let registry = self.registries.endpoint(&reference.host).registry;
+        let what = format!("the manifest of {reference}");
+        let ask = async || self.manifest_bytes(reference).await;
+        raw_manifest(reference, self.answer(&registry, &what, progress, ask).await?)
+    }
+
+    /// Asks until there is an answer, or a failure that another try does not mend.
+    pub(super) async fn answer<T>(
+        &self,
+        host: &str,
+        what: &str,
+        progress: &dyn Progress,
+        ask: impl AsyncFn() -> Result<std::result::Result<T, Failure>>,
+    ) -> Result<T> {
         let mut tries = self.tries();
         loop {
-            let failure = match self.manifest_bytes(reference).await? {
-                Ok(bytes) => return raw_manifest(reference, bytes),
-                Err(failure) => failure,
-            };
-            let registry = self.registries.endpoint(&reference.host).registry;
-            let what = format!("the manifest of {reference}");
-            self.pause_or_give_up(&registry, &what, failure, &mut tries, progress).await?;
+            match ask().await? {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => self.pause_or_give_up(host, what, failure, &mut tries, progress).await?,
+            }
         }
     }
 

@@ -71,32 +71,19 @@ impl Client {
         limit_bytes: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<u8>> {
-        let host = self.server(asked.url)?;
-        let mut tries = self.tries();
-        loop {
-            let answer = match self.request(asked, None).await? {
+        let ask = async || {
+            Ok(match self.request(asked, None).await? {
                 Ok(response) => web::read(response, limit_bytes, codes::FILE_MISSING).await,
                 Err(failure) => Err(failure),
-            };
-            let failure = match answer {
-                Ok(bytes) => return Ok(bytes),
-                Err(failure) => failure,
-            };
-            self.pause_or_give_up(&host, &format!("the file {}", asked.url), failure, &mut tries, progress).await?;
-        }
+            })
+        };
+        self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
 
     /// The bytes of a file that is published, where its server says so; the file itself is not read.
     pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
-        let host = self.server(asked.url)?;
-        let mut tries = self.tries();
-        loop {
-            let failure = match self.file(asked, 0, None).await? {
-                Ok(open) => return Ok(open.total),
-                Err(failure) => failure,
-            };
-            self.pause_or_give_up(&host, &format!("the file {}", asked.url), failure, &mut tries, progress).await?;
-        }
+        let ask = async || Ok(self.file(asked, 0, None).await?.map(|open| open.total));
+        self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
 
     /// Opens a file of pinned size at a byte; the server may ignore the offset.

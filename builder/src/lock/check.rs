@@ -1,6 +1,7 @@
 //! `landfall lock --check`: whether everything that the lock pins is resolved, fresh, and still what upstream has. Nothing is
 //! written, and of what is pinned, no content is fetched.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use futures_util::{StreamExt as _, stream};
@@ -46,34 +47,56 @@ pub async fn check(source: &SourceOptions, store: &ContentStore, progress: &dyn 
     let path = super::command::path(source)?;
     let lock = Lock::read(&path)?;
     let client = Client::configured(source.registries.as_deref())?;
-    let (asked, lines) = look(Asking { lock: &lock, client: &client, store, progress }).await;
-    if lines.is_empty() {
-        return Ok(LockCheck { lock: path, asked });
+    let looked = look(Asking { lock: &lock, client: &client, store, progress }).await;
+    match looked.fault() {
+        None => Ok(LockCheck { lock: path, asked: looked.asked }),
+        Some(what) => Err(BuildError::at(codes::LOCK_OUTDATED, Place::file(&path), what)),
     }
-    let noun = if lines.len() == 1 { "entry is" } else { "entries are" };
-    let what = format!("{} {noun} not what upstream has now:{}", lines.len(), lines.concat());
-    Err(BuildError::at(codes::LOCK_OUTDATED, Place::file(&path), what))
 }
 
-/// How much was asked for, and a line for whatever is not as it should be.
-async fn look(asking: Asking<'_>) -> (usize, Vec<String>) {
-    let (mut lines, mut pinned) = (Vec::new(), Vec::new());
-    for entry in List::ALL.into_iter().flat_map(|list| asking.lock.list(list)) {
+/// What a look at all that is pinned came to.
+struct Looked {
+    /// How much was asked for.
+    asked: usize,
+    /// How many entries are not as they should be.
+    outdated: usize,
+    /// What is wrong with them: an entry may have several lines.
+    lines: Vec<String>,
+}
+
+impl Looked {
+    /// All that is wrong; none where nothing is.
+    fn fault(&self) -> Option<String> {
+        let noun = if self.outdated == 1 { "entry is" } else { "entries are" };
+        let what = || format!("{} {noun} not what upstream has now:{}", self.outdated, self.lines.concat());
+        (!self.lines.is_empty()).then(what)
+    }
+}
+
+async fn look(asking: Asking<'_>) -> Looked {
+    let (mut lines, mut pinned, mut outdated) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (number, entry) in List::ALL.into_iter().flat_map(|list| asking.lock.list(list)).enumerate() {
         let open = entry.unresolved();
         let stale = if open.is_empty() { entry.stale() } else { Vec::new() };
         let is_fine = open.is_empty() && stale.is_empty();
         lines.extend(open.into_iter().map(|line| format!("{line} is unresolved")));
         lines.extend(stale.into_iter().map(|line| format!("{line} is stale")));
         match &entry.content {
-            _ if !is_fine => {}
-            Content::Files(files) => pinned.extend(files.iter().map(Pinned::File)),
-            _ => pinned.push(Pinned::Entry(entry)),
+            _ if !is_fine => {
+                outdated.insert(number);
+            }
+            Content::Files(files) => pinned.extend(files.iter().map(|file| (number, Pinned::File(file)))),
+            _ => pinned.push((number, Pinned::Entry(entry))),
         }
     }
     let asked = pinned.len();
-    let found: Vec<_> = stream::iter(pinned).map(|pinned| one(asking, pinned)).buffered(PARALLEL).collect().await;
-    lines.extend(found.into_iter().flatten());
-    (asked, lines)
+    let each = stream::iter(pinned).map(|(number, pinned)| async move { (number, one(asking, pinned).await) });
+    let found: Vec<_> = each.buffered(PARALLEL).collect().await;
+    for (number, wrong) in found.into_iter().filter(|(_, wrong)| !wrong.is_empty()) {
+        outdated.insert(number);
+        lines.extend(wrong);
+    }
+    Looked { asked, outdated: outdated.len(), lines }
 }
 
 /// What is wrong with something that is pinned, in lines.
@@ -184,7 +207,7 @@ mod tests {
         )
     }
 
-    async fn lines(text: &str) -> (usize, Vec<String>) {
+    async fn looked(text: &str) -> Looked {
         let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
         let folder = tempfile::tempdir().expect("folder");
@@ -201,13 +224,14 @@ mod tests {
         registry.add_file("tool", b"tool");
         hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false)]);
         let text = text(&registry, &hub);
-        assert_eq!(lines(&text).await, (3, Vec::new()));
+        let fine = looked(&text).await;
+        assert_eq!((fine.asked, fine.fault()), (3, None));
         assert!(hub.seen().iter().all(|seen| !seen.path.contains("/resolve/")), "{:?}", hub.seen());
 
         registry.add_manifest("a", "1", MANIFEST, &manifest("two"));
         registry.add_file("tool", b"longer");
         hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
-        let (_, moved) = lines(&text).await;
+        let moved = looked(&text).await.lines;
         assert_eq!(moved.len(), 3, "{moved:?}");
         assert!(moved[0].contains(&format!("names {} now", digest(&manifest("two")))), "{moved:?}");
         assert!(
@@ -218,10 +242,13 @@ mod tests {
         // The commit that is pinned is gone as well, and so is the file's address.
         hub.state().repositories.clear();
         hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
-        let (_, gone) = lines(&text.replace("files/tool'", "files/gone'")).await;
+        let looked_at = looked(&text.replace("files/tool'", "files/gone'")).await;
+        let (fault, gone) = (looked_at.fault().unwrap_or_default(), looked_at.lines);
+        assert!(fault.starts_with("3 entries are not what upstream has now:"), "{fault}");
+        assert_eq!(gone.len(), 4, "the model has two lines: {gone:?}");
         assert_eq!(gone.iter().filter(|line| line.contains("is withdrawn")).count(), 2, "{gone:?}");
 
-        let (asked, open) = lines(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
-        assert!(asked == 2 && open[0].contains("is stale"), "{open:?}");
+        let open = looked(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
+        assert!(open.asked == 2 && open.lines[0].contains("is stale"), "{:?}", open.lines);
     }
 }

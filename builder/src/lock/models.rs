@@ -109,7 +109,6 @@ mod tests {
     #[test]
     fn the_name_of_a_content_is_gits() {
         // `printf 'hello\n' | git hash-object --stdin`
-        let digits: Vec<String> = git_name_of(b"hello\n").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(digits.concat(), "ce013625030ba8dba906f756967f9e9ca394464a");
+        assert_eq!(hex::encode(git_name_of(b"hello\n")), "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 }

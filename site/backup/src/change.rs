@@ -7,7 +7,7 @@ use rustic_core::FileType;
 use rustic_core::repofile::SnapshotId;
 
 use crate::backup::Backup;
-use crate::error::{BackupError, Result};
+use crate::error::Result;
 use crate::folder::{Folder, View};
 use crate::ledger::{Entry, Found, Ledger};
 use crate::repository::{Lock, Repository};
@@ -77,8 +77,7 @@ impl<'a> Change<'a> {
 
     fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {
         let folder = Folder::new(self.repository.store(), View::default());
-        let files = folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error))?;
-        Ok(files.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
+        Ok(folder.listed(kind)?.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
     }
 
     fn write(&self) -> Result<()> {

@@ -43,7 +43,7 @@ impl Repository {
                 .and_then(|()| on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change)));
             match copied {
                 // The disk takes no more.
-                Err(error @ (BackupError::Durable(_) | BackupError::Bucket(_))) => return Err(error),
+                Err(error) if error.is_of_place() => return Err(error),
                 copied => failure = failure.or(copied.err()),
             }
         }

@@ -163,6 +163,11 @@ impl BackupError {
         matches!(self, Self::NoRoom { .. }) || (!self.is_fatal() && self.code() == codes::NO_SPACE)
     }
 
+    /// Whether it is of the disk or the bucket that is written to, so that whatever is written next fails, too.
+    pub fn is_of_place(&self) -> bool {
+        matches!(self, Self::Durable(_) | Self::Bucket(_))
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         match source.downcast::<BucketError>() {
             Ok(error) => Self::Bucket(error),

@@ -38,9 +38,11 @@ pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Mast
     }
     let root = store.place();
     let folder = Folder::new(store, View::default());
-    let files = folder.files(FileType::Key).map_err(|error| BackupError::io("list", root, error))?;
-    let (whole, damaged): (Vec<Id>, Vec<Id>) =
-        files.into_iter().map(|(id, _)| id).partition(|id| whole::is_whole(&**store, FileType::Key, id));
+    let (whole, damaged): (Vec<Id>, Vec<Id>) = folder
+        .listed(FileType::Key)?
+        .into_iter()
+        .map(|(id, _)| id)
+        .partition(|id| whole::is_whole(&**store, FileType::Key, id));
     if whole.is_empty() {
         return Err(BackupError::damaged(root, "none of the files that a key opens can be read"));
     }
@@ -64,7 +66,7 @@ impl Repository {
                 return Ok(());
             }
             let change = Change::begin(self)?;
-            self.write_files_of(key)?;
+            self.write_files_of(key, &Master::read(&**self.store(), key)?)?;
             change.finish()
         });
         self.settle(admitted)
@@ -83,34 +85,29 @@ impl Repository {
 
     fn shut_out_each(&self, former: &[RepositoryKey]) -> Result<usize> {
         let former: Vec<&RepositoryKey> = former.iter().filter(|key| *key != self.key()).collect();
-        let mut has_files = false;
-        for key in &former {
-            has_files |= !self.files_of(key)?.is_empty();
-        }
-        if has_files {
+        let mut listed = self.key_files()?;
+        if !self.files_of(&former, &listed)?.is_empty() {
             let change = Change::begin(self)?;
             // Before the last other way in is closed.
-            self.write_files_of(self.key())?;
-            for key in former {
-                for file in self.files_of(key)? {
-                    self.store().remove(&file)?;
-                }
+            self.write_files_of(self.key(), &Master::read(&**self.store(), self.key())?)?;
+            listed = self.key_files()?;
+            for file in self.files_of(&former, &listed)? {
+                self.store().remove(&file)?;
             }
             change.finish()?;
         }
-        Ok(self.key_files()?.iter().filter(|(_, user)| !user.starts_with(USER)).count())
+        Ok(listed.iter().filter(|(_, user)| !user.starts_with(USER)).count())
     }
 
     /// Writes those of the two files of the repository's own key that are lost or damaged. A process that opened the repository with
     /// a key that was shut out since does not let that one in again.
     pub(crate) fn mend_files_of_key(&self) -> Result<()> {
-        let is_own_missing = matches!(Master::read(&**self.store(), self.key())?, Sealed::Missing);
-        if is_own_missing && !Master::files(&**self.store())?.is_empty() {
+        let sealed = Master::read(&**self.store(), self.key())?;
+        if matches!(sealed, Sealed::Missing) && !Master::files(&**self.store())?.is_empty() {
             return Ok(());
         }
-        if !self.is_admitted(self.key())? {
-            tracing::warn!(folder = %self.folder().display(), "a file of the key is lost and is written again");
-            self.write_files_of(self.key())?;
+        if self.write_files_of(self.key(), &sealed)? {
+            tracing::warn!(folder = %self.folder().display(), "a file of the key was lost and is written again");
         }
         Ok(())
     }
@@ -121,16 +118,18 @@ impl Repository {
         Ok(is_sealed && self.has_key_file(key)?)
     }
 
-    fn write_files_of(&self, key: &RepositoryKey) -> Result<()> {
-        if !self.has_key_file(key)? {
+    /// Writes those of the two files of a key that are lost or damaged. Returns whether one was.
+    fn write_files_of(&self, key: &RepositoryKey, sealed: &Sealed) -> Result<bool> {
+        let (has_key_file, is_sealed) = (self.has_key_file(key)?, matches!(sealed, Sealed::Master(_)));
+        if !has_key_file {
             let (folder, opened) = self.session(View::default())?;
             let added = self.add_key_file(&opened, key);
             added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))?;
         }
-        match Master::read(&**self.store(), key)? {
-            Sealed::Master(_) => Ok(()),
-            Sealed::Missing | Sealed::Changed => self.master().write(&**self.store(), key),
+        if !is_sealed {
+            self.master().write(&**self.store(), key)?;
         }
+        Ok(!has_key_file || !is_sealed)
     }
 
     /// Adds the file through which a key, as restic's password, opens the repository.
@@ -146,13 +145,16 @@ impl Repository {
         Ok(self.key_files()?.iter().any(is_it))
     }
 
-    /// Files through which a key may open the repository, damaged ones among them, relative to its folder.
-    fn files_of(&self, key: &RepositoryKey) -> Result<Vec<PathBuf>> {
-        let user = user_of(key);
-        let files = self.key_files()?.into_iter().filter(|(_, found)| *found == user);
-        let mut files: Vec<_> = files.map(|(id, _)| Folder::relative(FileType::Key, &id)).collect();
-        if !matches!(Master::read(&**self.store(), key)?, Sealed::Missing) {
-            files.push(Master::file_of(key));
+    /// Files through which one of these keys may open the repository, damaged ones among them, relative to its folder.
+    fn files_of(&self, keys: &[&RepositoryKey], listed: &[(Id, String)]) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for key in keys {
+            let user = user_of(key);
+            let named = listed.iter().filter(|(_, found)| *found == user);
+            files.extend(named.map(|(id, _)| Folder::relative(FileType::Key, id)));
+            if !matches!(Master::read(&**self.store(), key)?, Sealed::Missing) {
+                files.push(Master::file_of(key));
+            }
         }
         Ok(files)
     }
@@ -160,10 +162,8 @@ impl Repository {
     /// restic's key files, each with the user that it names, or none.
     fn key_files(&self) -> Result<Vec<(Id, String)>> {
         let root = self.folder();
-        let files = Folder::new(self.store(), View::default()).files(FileType::Key);
-        let files = files.map_err(|error| BackupError::io("list", root, error))?;
         let mut found = Vec::new();
-        for (id, _) in files {
+        for (id, _) in Folder::new(self.store(), View::default()).listed(FileType::Key)? {
             let file = Folder::relative(FileType::Key, &id);
             let read = self.store().read(&file);
             let bytes = read.map_err(|error| BackupError::io("read", &root.join(file), error))?;

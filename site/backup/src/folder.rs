@@ -86,7 +86,11 @@ impl Folder {
     }
 
     /// Every file of this kind that is not hidden, with its size in bytes. Other files in its folder are ignored.
-    pub(crate) fn files(&self, kind: FileType) -> io::Result<Vec<(Id, u32)>> {
+    pub(crate) fn listed(&self, kind: FileType) -> Result<Vec<(Id, u32)>> {
+        self.files(kind).map_err(|error| BackupError::io("list", self.root(), error))
+    }
+
+    fn files(&self, kind: FileType) -> io::Result<Vec<(Id, u32)>> {
         let mut found: Vec<(Id, u32)> = match kind {
             FileType::Config => {
                 let size = self.store.size(Path::new(CONFIG))?;

@@ -81,7 +81,7 @@ impl Repository {
         let _lock = self.lock(Lock::Exclusive)?;
         self.refuse_occupied()?;
         let view = Arc::new(Folder::new(&self.store, View::default()));
-        for (id, _) in view.files(FileType::Key).map_err(|error| BackupError::io("list", self.folder(), error))? {
+        for (id, _) in view.listed(FileType::Key)? {
             self.store.remove(&Folder::relative(FileType::Key, &id))?;
         }
         for file in Master::files(&*self.store)? {
@@ -208,8 +208,7 @@ impl Repository {
     /// another one is none: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View::default())?;
-        let mut files =
-            folder.files(FileType::Snapshot).map_err(|error| BackupError::io("list", self.folder(), error))?;
+        let mut files = folder.listed(FileType::Snapshot)?;
         files.sort_unstable();
         let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Snapshot, id)).collect();
         self.store.read_ahead(&names);
@@ -277,8 +276,7 @@ impl Repository {
     /// A view without damaged index files, at which the library would stop: what they name counts as missing, and the
     /// rest can be read and added to.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
-        let files = Folder::new(&self.store, View::default()).files(FileType::Index);
-        let files = files.map_err(|error| BackupError::io("list", self.folder(), error))?;
+        let files = Folder::new(&self.store, View::default()).listed(FileType::Index)?;
         let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
         self.store.read_ahead(&names);
         let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&*self.store, FileType::Index, id));
@@ -353,8 +351,7 @@ impl Repository {
 fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
     let folder = Folder::new(store, View::default());
     for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
-        let files = folder.files(kind).map_err(|error| BackupError::io("list", store.place(), error))?;
-        if !files.is_empty() {
+        if !folder.listed(kind)?.is_empty() {
             return Ok(true);
         }
     }

@@ -123,10 +123,15 @@ fn of_phase(paths: &SitePaths, demands: &[Demand]) -> Result<Vec<(FreeSpace, Fil
 /// Why a load was stopped: its filesystem would have been filled.
 #[derive(Debug, thiserror::Error)]
 #[error("{free_bytes} bytes are free in {}, and {} must stay free", folder.display(), reserve.bytes)]
-pub(crate) struct OutOfRoom {
+struct OutOfRoom {
     folder: PathBuf,
     free_bytes: u64,
     reserve: Space,
+}
+
+/// Whether a reader failed because of the room: a [`Guarded`] one.
+pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }
 
 /// A reader of what is written to a filesystem meanwhile: it fails, with [`OutOfRoom`] inside, once the reserve is reached.
@@ -210,6 +215,6 @@ mod tests {
         };
         assert_eq!(read(Space { bytes: 1, inodes: 0 }).unwrap(), b"rows");
         let error = read(Space { bytes: u64::MAX, inodes: 0 }).unwrap_err();
-        assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>), "{error}");
+        assert!(is_out_of_room(&error), "{error}");
     }
 }

@@ -57,6 +57,12 @@ fn ldap(url: &str, way: &str, groups: &str) -> String {
 const SEARCH: &str = "  search:\n    user: cn=console,dc=example,dc=org\n    base: ou=people,dc=example,dc=org\n    \
                       filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
 const DIRECT: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n";
+/// People look for their own entry, as those who sign in at Active Directory do.
+const DIRECT_SEARCH: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \
+                             base: ou=people,dc=example,dc=org\n    filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
+/// The name that is bound and the entry that is found can be of two people: a description is not a name.
+const TWO_PEOPLE: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \
+                          base: ou=people,dc=example,dc=org\n    filter: (description={name})\n";
 const ENTRIES: &str =
     "  groups:\n    base: ou=groups,dc=example,dc=org\n    filter: (&(objectClass=groupOfNames)(member={dn}))\n";
 
@@ -143,6 +149,11 @@ async fn outcome(console: &Console, name: &str, password: &str) -> Result<String
     Ok(said)
 }
 
+/// What the console is given of a directory server.
+fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
+    [("directory.yaml", settings), ("ldap-authority.crt", &slapd.authority), ("ldap-bind-password", OWN_PASSWORD)]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and slapd: run by `cargo xtask test --only recent`"]
 async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
@@ -153,15 +164,15 @@ async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
     let ways = [
         (ldap(&tls, SEARCH, ""), "a search, groups in an attribute"),
         (ldap(&plain, SEARCH, ENTRIES), "StartTLS, a search, groups in entries"),
+        (ldap(&tls, DIRECT_SEARCH, ""), "the person's own name and a search, groups in an attribute"),
         (ldap(&tls, DIRECT, ENTRIES), "the person's own name, groups in entries"),
     ];
+    // Trent is an administrator whose description is another person's name.
+    console.use_directory(&files(&ldap(&tls, TWO_PEOPLE, ""), &slapd)).await?;
+    let mallory = outcome(&console, "mallory", PASSWORD).await?;
+    ensure!(mallory.contains("User name or password is wrong"), "mallory is in with the rights of trent: {mallory}");
     for (settings, what) in &ways {
-        let files = [
-            ("directory.yaml", settings.as_str()),
-            ("ldap-authority.crt", &slapd.authority),
-            ("ldap-bind-password", OWN_PASSWORD),
-        ];
-        console.use_directory(&files).await?;
+        console.use_directory(&files(settings, &slapd)).await?;
         for (name, role) in [("alma", "administrator"), ("Otto", "operator"), ("vera", "viewer"), ("mallory", "viewer")]
         {
             let found = outcome(&console, name, PASSWORD).await.with_context(|| format!("{what}: {name}"))?;

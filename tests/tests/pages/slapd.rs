@@ -20,12 +20,14 @@ pub(crate) const OWN_PASSWORD: &str = "look for people";
 
 /// Groups, each with its members. The last one has a name in which the name of another one is written.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("cn=admins", &["alma"]),
+    ("cn=admins", &["alma", TRENT]),
     ("cn=operators", &["alma", "otto"]),
     ("cn=staff", &["alma", "otto", "vera", "mallory"]),
     (r"cn=cn\3Dadmins\2Cou\3Dgroups\2Cdc\3Dexample\2Cdc\3Dorg", &["mallory", "eve"]),
 ];
-const PEOPLE: [&str; 5] = ["alma", "otto", "vera", "mallory", "eve"];
+/// An administrator with a password of his own, whose description is the name of another person.
+const TRENT: &str = "trent";
+const PEOPLE: [&str; 6] = ["alma", "otto", "vera", "mallory", "eve", TRENT];
 
 /// A running server.
 pub(crate) struct Slapd {
@@ -129,10 +131,12 @@ fn entries() -> String {
          userPassword: {OWN_PASSWORD}\n\n"
     );
     for person in PEOPLE {
+        let (password, more) =
+            if person == TRENT { ("of trent alone", "description: mallory\n") } else { (PASSWORD, "") };
         let _ = write!(
             text,
             "dn: uid={person},ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: {person}\nsn: {person}\n\
-             mail: {person}@example.org\nuserPassword: {PASSWORD}\n"
+             mail: {person}@example.org\nuserPassword: {password}\n{more}"
         );
         for (group, _) in GROUPS.iter().filter(|(_, members)| members.contains(&person)) {
             let _ = writeln!(text, "memberOf: {group},ou=groups,dc=example,dc=org");

@@ -61,7 +61,7 @@ struct File {
 impl File {
     fn new(path: &str, bytes: &[u8], is_large: bool) -> Self {
         let git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
-        let (sha256, git) = (sha256(bytes), hexadecimal(&git));
+        let (sha256, git) = (sha256(bytes), hex::encode(git));
         Self { path: path.to_owned(), bytes: Arc::new(bytes.to_vec()), is_large, sha256, git }
     }
 }
@@ -93,16 +93,7 @@ pub struct Hub {
 
 /// SHA-256 in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&sha2::Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(sha2::Sha256::digest(bytes))
 }
 
 impl Hub {

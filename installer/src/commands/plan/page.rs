@@ -101,7 +101,7 @@ fn space(figures: &FilesystemFigures) -> Space {
     };
     Space {
         paths: shown::line(&figures.paths.join(", ")),
-        free: shown(figures.free_bytes),
+        free: format!("{} of {}", shown(figures.free_bytes), shown(figures.total_bytes)),
         peak: shown(figures.peak_bytes),
         last: shown(figures.final_bytes),
         bars: bars(figures),

@@ -56,7 +56,6 @@ fn figures() -> PlanFigures {
             moments,
         }],
         point_of_no_return: Some("make the folder of volumes".to_owned()),
-        speeds: facts::sample::sample().speeds,
     }
 }
 
@@ -89,10 +88,13 @@ fn the_plan_as_a_person_reads_it() {
     with(&facts, &[accepted("swap", "2.0 GiB of swap")], |plan| insta::assert_snapshot!("text", text::text(plan)));
     facts.swap_bytes = 2 << 30;
     facts.network.filter_tables = vec!["firewalld".to_owned(), "filter".to_owned()];
-    facts.cpu.numa_nodes = 2;
+    facts.cpu.as_mut().unwrap().numa_nodes = 2;
     (facts.time_program, facts.glibc, facts.network.mtu) = (None, None, Some(9000));
     facts.speeds = Some(Speeds { sync_p99_micros: 40_100, ..facts.speeds.unwrap() });
     insta::assert_snapshot!("host", text::host_text(&facts));
+    let older = text::host_text(&facts::Facts { cpu: None, security: None, ..facts });
+    assert!(older.contains("processor: unknown\n"), "{older}");
+    assert!(older.contains("AppArmor unknown, fapolicyd unknown, Secure Boot unknown"), "{older}");
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn the_page_as_a_browser_gets_it() {
 fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
     let evil = "x\u{1b}[2J\nhost: other\u{202e}<script>alert('1')</script>";
     let mut facts = facts::sample::sample();
-    (facts.hostname, facts.cpu.model) = (evil.to_owned(), evil.to_owned());
+    (facts.hostname, facts.cpu.as_mut().unwrap().model) = (evil.to_owned(), evil.to_owned());
     with(&facts, &[accepted(evil, evil)], |plan| {
         let page = page::page(plan).unwrap();
         for outside in

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Undo;
-use landfall_host::facts::{Facts, Speeds};
+use landfall_host::facts::{Facts, Security, Speeds};
 use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
 
 use super::DryRun;
@@ -70,12 +70,14 @@ pub(super) fn way_back(figures: &PlanFigures) -> String {
 }
 
 fn filesystem_text(text: &mut String, figures: &FilesystemFigures) {
-    let FilesystemFigures { paths, free_bytes, peak_bytes, final_bytes, moments, .. } = figures;
-    let (peak, last, free) = (HumanBytes(*peak_bytes), HumanBytes(*final_bytes), HumanBytes(*free_bytes));
+    let FilesystemFigures { paths, total_bytes, free_bytes, peak_bytes, final_bytes, moments } = figures;
+    let (peak, last) = (HumanBytes(*peak_bytes), HumanBytes(*final_bytes));
     let _infallible = writeln!(
         text,
-        "\nspace of {}: {peak} at the peak, {last} in the end, {free} free",
-        shown::line(&paths.join(", "))
+        "\nspace of {}: {peak} at the peak, {last} in the end, {} free of {}",
+        shown::line(&paths.join(", ")),
+        HumanBytes(*free_bytes),
+        HumanBytes(*total_bytes)
     );
     for moment in moments {
         let passing = moment.peak_bytes.saturating_sub(moment.used_bytes);
@@ -131,7 +133,7 @@ fn disk(speeds: Speeds) -> String {
 }
 
 fn processor(facts: &Facts) -> String {
-    let cpu = &facts.cpu;
+    let Some(cpu) = &facts.cpu else { return "unknown".to_owned() };
     let model = if cpu.model.is_empty() { "unknown" } else { &cpu.model };
     let level = cpu.level.map(|level| format!(", x86-64-v{level}")).unwrap_or_default();
     let nodes = if cpu.numa_nodes > 1 { format!(", {} NUMA nodes", cpu.numa_nodes) } else { String::new() };
@@ -142,17 +144,22 @@ fn clock(facts: &Facts) -> String {
     let source = facts.clock_source.as_deref().unwrap_or("unknown source");
     match &facts.time_program {
         Some(program) => format!("{source}, kept right by {program}"),
-        None => format!("{source}, kept right by no program"),
+        None => format!("{source}, kept right by no known program"),
     }
 }
 
 fn security(facts: &Facts) -> String {
-    let on = |name: &str, is_on: bool| format!("{name} {}", if is_on { "on" } else { "off" });
+    let security = facts.security.as_ref();
+    let on = |name: &str, is_on: fn(&Security) -> bool| match security.map(is_on) {
+        Some(true) => format!("{name} on"),
+        Some(false) => format!("{name} off"),
+        None => format!("{name} unknown"),
+    };
     let parts = [
         format!("SELinux {}", facts.selinux.as_deref().unwrap_or("off")),
-        on("AppArmor", facts.security.app_armor),
-        on("fapolicyd", facts.security.fapolicyd),
-        on("Secure Boot", facts.security.secure_boot == Some(true)),
+        on("AppArmor", |security| security.app_armor),
+        on("fapolicyd", |security| security.fapolicyd),
+        on("Secure Boot", |security| security.secure_boot == Some(true)),
         format!(
             "C library {}",
             facts.glibc.as_deref().map_or("unknown".to_owned(), |version| format!("glibc {version}"))

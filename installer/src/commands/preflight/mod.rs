@@ -83,9 +83,10 @@ fn verdict(report: &PreflightReport) -> &'static str {
 
 /// How many findings there are of each kind.
 fn counts(report: &PreflightReport) -> String {
-    let PreflightReport { blockers, unaccepted, warnings, passed, .. } = report;
+    let PreflightReport { blockers, unaccepted, warnings, unknown, passed, .. } = report;
     let to_accept = if *unaccepted > 0 { format!(" ({unaccepted} to accept)") } else { String::new() };
-    format!("{}, {}{to_accept}, {passed} passed", count(*blockers, "blocker"), count(*warnings, "warning"))
+    let unknown = if *unknown > 0 { format!(", {unknown} not known") } else { String::new() };
+    format!("{}, {}{to_accept}{unknown}, {passed} passed", count(*blockers, "blocker"), count(*warnings, "warning"))
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn item(number: usize, finding: &Finding) -> Item {
         Severity::Blocker => ("blocker", "Blocker"),
         Severity::Warning if finding.is_unaccepted() => ("warning", "Warning, to be accepted"),
         Severity::Warning => ("warning", "Warning"),
+        Severity::Unknown => ("unknown", "Not known"),
         Severity::Passed => ("passed", "Passed"),
     };
     Item {

@@ -43,6 +43,7 @@ fn report(findings: Vec<Finding>) -> PreflightReport {
         blockers: count(Severity::Blocker),
         unaccepted: findings.iter().filter(|finding| finding.is_unaccepted()).count(),
         warnings: count(Severity::Warning),
+        unknown: count(Severity::Unknown),
         passed: count(Severity::Passed),
         findings,
     }

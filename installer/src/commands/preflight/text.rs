@@ -45,6 +45,7 @@ fn finding_text(text: &mut String, number: usize, finding: &Finding) {
         Severity::Blocker => "BLOCKER",
         Severity::Warning if finding.is_unaccepted() => "ACCEPT?",
         Severity::Warning => "warning",
+        Severity::Unknown => "unknown",
     };
     let name = shown::line(&finding.name);
     let _infallible = writeln!(text, "  {label:<7}  {number}. {message} [{} {name}]", finding.code);

@@ -31,9 +31,8 @@ impl Survey {
     pub(super) fn of(repository: &Repository) -> Result<Self> {
         let store = repository.store().clone();
         let folder = Folder::new(&store, View::default());
-        let list = |kind| folder.files(kind).map_err(|error| BackupError::io("list", folder.root(), error));
-        let packs = list(FileType::Pack)?;
-        let ids = |kind| -> Result<Vec<Id>> { Ok(list(kind)?.into_iter().map(|(id, _)| id).collect()) };
+        let packs = folder.listed(FileType::Pack)?;
+        let ids = |kind| -> Result<Vec<Id>> { Ok(folder.listed(kind)?.into_iter().map(|(id, _)| id).collect()) };
         let (keys, indexes, snapshots) = (ids(FileType::Key)?, ids(FileType::Index)?, ids(FileType::Snapshot)?);
 
         let mut survey = Self { store, ledger: None, snapshots: Vec::new(), packs, damage: Vec::new() };

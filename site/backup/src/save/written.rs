@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustic_core::FileType;
 
-use crate::error::{BackupError, Result};
+use crate::error::Result;
 use crate::folder::{Folder, View};
 use crate::repository::Repository;
 
@@ -37,7 +37,6 @@ impl Written {
 }
 
 fn files(repository: &Repository, kind: FileType) -> Result<Vec<PathBuf>> {
-    let found = Folder::new(repository.store(), View::default()).files(kind);
-    let found = found.map_err(|error| BackupError::io("list", repository.folder(), error))?;
+    let found = Folder::new(repository.store(), View::default()).listed(kind)?;
     Ok(found.into_iter().map(|(id, _)| Folder::relative(kind, &id)).collect())
 }

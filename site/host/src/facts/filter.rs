@@ -38,6 +38,7 @@ pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
             let family = if chain.family == 2 { "ip" } else { "inet" };
             let name = format!("{family} {} {}", chain.table, chain.name);
             let Outcome { accepts, accepts_to, .. } = outcome;
+            let accepts_to = Some(accepts_to);
             Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts, accepts_to })
         }));
     }
@@ -78,7 +79,7 @@ fn saved(text: &str) -> Vec<ClosedChain> {
             name: name.to_owned(),
             hook,
             accepts: accepted(text, name, FROM),
-            accepts_to: accepted(text, name, TO),
+            accepts_to: Some(accepted(text, name, TO)),
         })
     };
     [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
@@ -126,7 +127,7 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
         // ufw's own default for a missing setting.
         let is_closed = setting(&policies, policy).as_deref() != Some("accept");
-        let (mut accepts, accepts_to) = (accepted(&rules, name, FROM), accepted(&rules, name, TO));
+        let (mut accepts, accepts_to) = (accepted(&rules, name, FROM), Some(accepted(&rules, name, TO)));
         if hook == ClosedHook::Input {
             // By the rules that it ships.
             accepts.insert(0, "lo".to_owned());
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].hook, &found[0].accepts[..]), (ClosedHook::Input, &["lo", "cni0"].map(str::to_owned)[..]));
         assert_eq!((found[1].hook, &found[1].accepts[..]), (ClosedHook::Forward, &["10.244.0.0/16".to_owned()][..]));
-        assert_eq!(found[1].accepts_to, ["cni0"]);
+        assert_eq!(found[1].accepts_to, Some(vec!["cni0".to_owned()]));
 
         let (_folder, paths) = host(&[("/etc/ufw/ufw.conf", "ENABLED=no\n"), UFW[1]]);
         assert_eq!(ufw(&paths), []);
@@ -197,7 +198,7 @@ mod tests {
             name: "FORWARD".to_owned(),
             hook: ClosedHook::Forward,
             accepts: vec!["cni*".to_owned()],
-            accepts_to: vec!["10.244.0.0/16".to_owned()],
+            accepts_to: Some(vec!["10.244.0.0/16".to_owned()]),
         };
         assert_eq!(saved(text), std::slice::from_ref(&expected));
         // A last rule closes a chain as a policy does; no packet reaches the rules after it.

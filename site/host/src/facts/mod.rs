@@ -93,12 +93,12 @@ pub struct Facts {
     /// What `landfall-gpu` reports about GPUs, as that document has it; null in facts of schema 1.
     #[schemars(with = "Option<Value>")]
     pub gpus: Option<GpuReport>,
-    /// The processor.
+    /// The processor; null in facts of schema 2 and older.
     #[serde(default)]
-    pub cpu: Cpu,
-    /// What decides which programs and modules may run.
+    pub cpu: Option<Cpu>,
+    /// What decides which programs and modules may run; null in facts of schema 2 and older.
     #[serde(default)]
-    pub security: Security,
+    pub security: Option<Security>,
     /// What the kernel reads time from, such as `tsc`.
     #[serde(default)]
     pub clock_source: Option<String>,
@@ -117,7 +117,7 @@ pub struct Facts {
 }
 
 /// The processor of a host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cpu {
     /// Its name.
@@ -131,7 +131,7 @@ pub struct Cpu {
 }
 
 /// What decides which programs and modules may run on a host, beside SELinux.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Security {
     /// Whether the firmware starts signed systems alone, whose kernel then loads signed modules alone; none without UEFI.
@@ -245,9 +245,9 @@ pub struct ClosedChain {
     pub hook: ClosedHook,
     /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets.
     pub accepts: Vec<String>,
-    /// Interfaces and ranges to which it accepts everything. Facts of schema 2 and older do not name them.
+    /// Interfaces and ranges to which it accepts everything; null in facts of schema 2 and older.
     #[serde(default)]
-    pub accepts_to: Vec<String>,
+    pub accepts_to: Option<Vec<String>>,
 }
 
 /// What filters packets.
@@ -344,8 +344,8 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
         gpus: Some(gpus::collect(paths, &gpus::program())),
-        cpu: machine::cpu(paths),
-        security: machine::security(paths),
+        cpu: Some(machine::cpu(paths)),
+        security: Some(machine::security(paths)),
         clock_source: machine::clock_source(paths),
         time_program: machine::time_program(paths),
         glibc: machine::glibc(paths),
@@ -422,10 +422,15 @@ mod tests {
                 assert!(document.as_object_mut().unwrap().remove(*field).is_some(), "{field}");
             }
             assert!(document["network"].as_object_mut().unwrap().remove("mtu").is_some());
+            document["network"]["closedChains"] = serde_json::json!([
+                {"filter": "nftables", "name": "inet filter forward", "hook": "forward", "accepts": ["cni0"]}
+            ]);
             let file = tempfile::NamedTempFile::new().unwrap();
             serde_json::to_writer(&file, &document).unwrap();
             let found = Facts::read(file.path()).unwrap();
-            assert_eq!((found.gpus, found.cpu, found.speeds, found.network.mtu), (None, Cpu::default(), None, None));
+            assert_eq!((found.gpus, found.cpu, found.security), (None, None, None));
+            assert_eq!((found.speeds, found.network.mtu), (None, None));
+            assert_eq!(found.network.closed_chains[0].accepts_to, None, "it is not known, and not that there are none");
         }
     }
 }

@@ -58,13 +58,13 @@ pub fn sample() -> Facts {
         selinux: None,
         leftovers: Vec::new(),
         gpus: None,
-        cpu: Cpu {
+        cpu: Some(Cpu {
             model: "Example processor".to_owned(),
             features: ["sse4_2", "avx", "avx2"].map(str::to_owned).to_vec(),
             level: Some(3),
             numa_nodes: 1,
-        },
-        security: Security { secure_boot: Some(false), app_armor: true, fapolicyd: false },
+        }),
+        security: Some(Security { secure_boot: Some(false), app_armor: true, fapolicyd: false }),
         clock_source: Some("tsc".to_owned()),
         time_program: Some("chronyd".to_owned()),
         glibc: Some("2.36".to_owned()),

@@ -59,7 +59,7 @@ impl Copies<'_> {
             match source.copy_to(backup.id, &copies) {
                 Ok(()) => added.push(summary),
                 // The disk or the bucket takes no more.
-                Err(error @ (BackupError::Durable(_) | BackupError::Bucket(_))) => return Err(unusable(error)),
+                Err(error) if error.is_of_place() => return Err(unusable(error)),
                 Err(error) => failure = failure.or(Some(unusable(error))),
             }
         }

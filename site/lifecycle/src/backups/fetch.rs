@@ -15,7 +15,7 @@ use landfall_media::progress::{Event, Progress};
 use sha2::{Digest, Sha256};
 
 use super::unusable;
-use crate::room::{Guarded, OutOfRoom, reserve};
+use crate::room::{Guarded, is_out_of_room, reserve};
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 << 10;
@@ -74,8 +74,7 @@ impl Fetch<'_> {
 
 /// The error of a stream that could not be read to its end.
 fn stopped(error: io::Error, stream: &StreamName) -> StepError {
-    let is_full = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>);
-    let (code, what) = if is_full {
+    let (code, what) = if is_out_of_room(&error) {
         (codes::BACKUP_STOPPED, format!("reading {stream} was stopped"))
     } else {
         (codes::BACKUP_DAMAGED, format!("the stream {stream} cannot be read to its end"))

@@ -14,7 +14,7 @@ use landfall_media::progress::{Event, Progress};
 use super::SavedStream;
 use super::error::unusable;
 use crate::pods::Container;
-use crate::room::{Guarded, OutOfRoom, reserve};
+use crate::room::{Guarded, is_out_of_room, reserve};
 
 /// Reports what is read.
 struct Reported<'a, R> {
@@ -104,17 +104,12 @@ impl Loading<'_> {
 
     fn failed(&self, error: StreamError) -> StepError {
         let Container { namespace, pod, .. } = self.into;
-        if is_out_of_room(&error) {
+        // That says nothing of the backup.
+        if matches!(&error, StreamError::Reading(error) if is_out_of_room(error)) {
             let what = format!("the load of {} into {namespace}/{pod} was stopped", self.saved.name());
             return StepError::new(codes::BACKUP_STOPPED, what).because(error);
         }
         StepError::new(codes::RESTORE_LOAD, format!("{} cannot be loaded into {namespace}/{pod}", self.saved.name()))
             .because(error)
     }
-}
-
-/// Whether a load was stopped because its filesystem would have been filled: that says nothing of the backup.
-fn is_out_of_room(error: &StreamError) -> bool {
-    let StreamError::Reading(error) = error else { return false };
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }

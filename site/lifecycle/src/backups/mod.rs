@@ -44,6 +44,7 @@ pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
 pub(crate) use room::{refuse, refuse_lacking, refuse_without_room};
 pub(crate) use save::{NextOfBackup, OPERATION, Reason, Saving};
+pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};
 pub use volume::LiveVolume;
 pub(crate) use volume::new_token;

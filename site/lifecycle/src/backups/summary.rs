@@ -39,6 +39,11 @@ pub struct StreamSummary {
     pub size_bytes: u64,
 }
 
+/// The newest of these backups that a drill proved; they are given oldest first.
+pub(crate) fn newest_proven<'a>(backups: impl DoubleEndedIterator<Item = &'a Backup>) -> Option<&'a Backup> {
+    backups.rev().find(|backup| backup.proof.is_some())
+}
+
 impl BackupSummary {
     /// The beginning of the id, for a person.
     pub fn short_id(&self) -> &str {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::{BackupFolder, BackupSummary, only_repository, unusable};
+use crate::backups::{BackupFolder, BackupSummary, newest_proven, only_repository, unusable};
 use crate::configuration::{BucketSettings, SiteConfiguration};
 use crate::license;
 use crate::pins::JournalFolder;
@@ -64,7 +64,7 @@ impl Operations {
         let lock = self.journals().lock("backup adopt")?;
         let adopted = self.copied_repository(&source, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
-        let used = backups.iter().rev().find(|backup| backup.proof.is_some()).or(backups.last());
+        let used = newest_proven(backups.iter()).or(backups.last());
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;

@@ -19,7 +19,7 @@ use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
     BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
-    has_rules, shut_out_former, unusable,
+    has_rules, newest_proven, shut_out_former, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -294,13 +294,9 @@ fn is_of_version(backup: &Backup, release: &str, version: &str) -> bool {
 /// The newest proven backup of a version.
 pub(super) fn proven_of(repository: &Repository, release: &str, version: &str) -> Result<Backup> {
     let known = repository.backups().map_err(unusable)?;
-    let is_it = |backup: &&Backup| backup.proof.is_some() && is_of_version(backup, release, version);
-    Ok(known
-        .iter()
-        .rev()
-        .find(is_it)
-        .cloned()
-        .ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, format!("no backup of {release} {version} is proven")))?)
+    let found = newest_proven(known.iter().filter(|backup| is_of_version(backup, release, version)));
+    let unproven = || StepError::new(codes::BACKUP_UNKNOWN, format!("no backup of {release} {version} is proven"));
+    Ok(found.cloned().ok_or_else(unproven)?)
 }
 
 /// The other versions that have backups, for a person who looks for one.

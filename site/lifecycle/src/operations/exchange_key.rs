@@ -78,19 +78,22 @@ impl Operations {
                 Err(error) => waiting.push(WaitingCopy { folder, reason: with_causes(&error) }),
             }
         }
-        self.note_former_keys(&pins, waiting.iter().map(|copy| copy.folder.as_path()))?;
+        // Until the exchange is finished, the former key opens the copies that were reached, too.
+        let waits = |folder: &Path| waiting.iter().any(|copy: &WaitingCopy| copy.folder == folder);
+        self.note_former_keys(&pins, |folder| waits(folder) || reached.iter().any(|one| one == folder))?;
         let key = BackupFolder::of(&self.paths).recovery_key()?.unwrap_or_default();
         let new = NewKey { repository: self.paths.backup_repository().display().to_string(), key, waiting };
         Ok(KeyExchange { operations: self, pins, new, reached, _lock: lock })
     }
 
-    /// Notes which copies a former key still opens.
-    fn note_former_keys<'a>(&self, pins: &Pins, folders: impl Iterator<Item = &'a Path>) -> Result<()> {
+    /// Notes of every place for copies whether a former key still opens those there.
+    fn note_former_keys(&self, pins: &Pins, opens: impl Fn(&Path) -> bool) -> Result<()> {
         let mut records = CopyRecords::of(&self.paths);
-        for folder in folders {
-            records.note_former_key(folder, true);
+        let places = pins.settings.backups.copy_places();
+        for place in &places {
+            records.note_former_key(place, opens(place));
         }
-        Ok(records.write(&pins.settings.backups.copy_places())?)
+        Ok(records.write(&places)?)
     }
 }
 
@@ -116,7 +119,7 @@ impl KeyExchange<'_> {
                 waiting.push(folder);
             }
         }
-        operations.note_former_keys(&pins, waiting.iter().map(PathBuf::as_path))?;
+        operations.note_former_keys(&pins, |folder| waiting.iter().any(|one| one == folder))?;
         Ok(ShutOut { other_passwords, waiting })
     }
 }
@@ -127,5 +130,42 @@ impl Operations {
             Some(copies) => shut_out_former(&self.paths, &copies).map(drop),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::operations::install::tests::{Fixture, release};
+
+    #[test]
+    fn the_status_names_copies_that_a_former_key_opens_until_it_is_shut_out() {
+        // A folder on another filesystem: every Linux has this one.
+        let disk = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (place, away) = (disk.path().join("vault"), disk.path().join("away"));
+        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
+        fixture.configured(|settings| settings.backups.copies = vec![place.clone()]).run().unwrap();
+        let operations = &fixture.operations;
+        BackupFolder::of(&operations.paths).open_or_create().unwrap();
+        durable::create_folder(&place).unwrap();
+        operations.copy_backups(&[]).unwrap();
+        let is_noted = || CopyRecords::of(&operations.paths).of_folders(std::slice::from_ref(&place))[0].former_key;
+        assert!(!is_noted());
+
+        drop(operations.exchange_key().unwrap());
+        assert!(is_noted(), "an exchange that is not finished shuts no key out");
+        assert!(operations.exchange_key().unwrap().finish().unwrap().waiting.is_empty());
+        assert!(!is_noted());
+
+        durable::rename(&place, &away).unwrap();
+        let shut_out = operations.exchange_key().unwrap().finish().unwrap();
+        assert_eq!((shut_out.waiting.as_slice(), is_noted()), (std::slice::from_ref(&place), true));
+        durable::rename(&away, &place).unwrap();
+        assert!(operations.exchange_key().unwrap().finish().unwrap().waiting.is_empty());
+        assert!(!is_noted(), "the disk is back, and the next exchange shut all former keys out");
     }
 }

@@ -21,7 +21,7 @@ use super::backup::find_in;
 use super::error::Result;
 use crate::backups::cluster::{self, OBJECTS, read_objects};
 use crate::backups::fetch::Fetch;
-use crate::backups::unusable;
+use crate::backups::{newest_proven, unusable};
 
 /// Who may read an exported file: a backup has Secrets.
 const MODE: u32 = 0o600;
@@ -132,9 +132,8 @@ impl Operations {
         let repository = self.repository()?;
         let known = repository.backups().map_err(unusable)?;
         let newest = || {
-            let proven = known.iter().rev().find(|backup| backup.proof.is_some()).cloned();
             let unproven = || StepError::new(codes::BACKUP_UNKNOWN, "no backup is proven; name one of the others");
-            proven.ok_or_else(|| unproven().into())
+            newest_proven(known.iter()).cloned().ok_or_else(|| unproven().into())
         };
         let backup = id.map_or_else(newest, |id| find_in(&known, id))?;
         let open = repository.open_backup(backup.id).map_err(unusable)?;

@@ -109,6 +109,13 @@ impl History {
         pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
     }
 
+    /// The warnings that were accepted before any operation that was not undone, latest first.
+    pub(super) fn all_accepted(&self) -> Vec<AcceptedWarning> {
+        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
+        let pins = self.operations.iter().rev().filter(counts).filter_map(Past::pins);
+        pins.flat_map(|pins| pins.accepted.clone()).collect()
+    }
+
     /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was
     /// verified by an older one, whose keys must not count again for what comes.
     pub(super) fn newest_trust(&self) -> Option<&PinnedTrust> {

@@ -66,6 +66,8 @@ pub struct PreflightReport {
     pub unaccepted: usize,
     /// How many findings are warnings.
     pub warnings: usize,
+    /// How many findings could not be judged, since the facts of an older landfall do not say.
+    pub unknown: usize,
     /// How many findings passed.
     pub passed: usize,
     /// Everything that was found, what must be done first first.
@@ -189,6 +191,7 @@ impl PreflightReport {
             blockers,
             unaccepted,
             warnings: count(Severity::Warning),
+            unknown: count(Severity::Unknown),
             passed: count(Severity::Passed),
             findings,
         }

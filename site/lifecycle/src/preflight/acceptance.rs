@@ -52,7 +52,7 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
                 finding.fix.push_str(gap);
                 finding.fix.push_str("A blocker cannot be accepted.");
             }
-            Severity::Passed => {}
+            Severity::Unknown | Severity::Passed => {}
         }
     }
     Ok(())

@@ -16,6 +16,8 @@ pub enum Severity {
     Blocker,
     /// The operation is possible, but a person should know.
     Warning,
+    /// It was not judged: the facts do not say what it needs.
+    Unknown,
     /// It was judged, and is as it must be.
     Passed,
 }
@@ -144,6 +146,16 @@ impl Finding {
         Self { must_accept: true, ..Self::warning(code, measured, fix) }
     }
 
+    /// What cannot be judged: facts of an older landfall do not say.
+    pub(super) fn unknown(code: Code, message: &str) -> Self {
+        Self {
+            severity: Severity::Unknown,
+            message: message.to_owned(),
+            fix: "Collect the facts again, with `landfall facts` of this version.".to_owned(),
+            ..Self::new(code, "not known from facts of schema 2 and older", "")
+        }
+    }
+
     /// What passed.
     pub(super) fn passed(code: Code, message: &str, measured: String, threshold: String) -> Self {
         Self {
@@ -223,7 +235,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Puts what must be done first first: blockers, then warnings that must be accepted, then other warnings; of each, what may call for another machine or a reboot before what
+/// Puts what must be done first first: blockers, then warnings that must be accepted, other warnings, and what is not known; of each, what may call for another machine or a reboot before what
 /// a command repairs, and the vendor's rules and the license last.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.severity, !finding.must_accept, catalog::entry(finding.code).rank));

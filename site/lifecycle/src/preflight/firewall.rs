@@ -52,17 +52,25 @@ fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
 }
 
 /// Chains that let pods out, but let no packet in: the cluster works, and no other host reaches a service in it, the console among them.
+/// Facts of an older landfall do not say what goes in.
 pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding> {
-    let is_closed = |chain: &&ClosedChain| {
-        chain.hook == ClosedHook::Forward
-            && passes_pods(chain, &networks.pods)
-            && !is_open(&chain.accepts_to, &networks.pods)
-            && !names_interface(&chain.accepts, "*")
+    let is_closed = |chain: &&ClosedChain| lets_in(chain, &networks.pods) == Some(false);
+    let Some(opened) = Opened::of(network, is_closed, commands_inbound) else {
+        let is_known = network.closed_chains.iter().all(|chain| lets_in(chain, &networks.pods).is_some());
+        let message = "Whether a firewall keeps other hosts from the services of the site";
+        return (!is_known).then(|| Finding::unknown(codes::FIREWALL_INBOUND, message));
     };
-    let opened = Opened::of(network, is_closed, commands_inbound)?;
     let found = format!("packets to pods are dropped by {}", opened.names);
     let fix = format!("If other hosts should reach the console or other services of the site, run {}.", opened.advice);
     Some(Finding::warning(codes::FIREWALL_INBOUND, found, fix).commands(opened.commands))
+}
+
+/// Whether packets to pods pass a chain; none where the facts do not say. One that blocks pods altogether is judged by [`chains`].
+fn lets_in(chain: &ClosedChain, pods: &[IpRange]) -> Option<bool> {
+    if chain.hook == ClosedHook::Input || !passes_pods(chain, pods) || names_interface(&chain.accepts, "*") {
+        return Some(true);
+    }
+    chain.accepts_to.as_ref().map(|accepted| is_open(accepted, pods))
 }
 
 /// Chains, and what opens them.
@@ -139,7 +147,8 @@ fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
         (Filter::Nftables, _) => format!("nft insert rule {} iifname {interface} accept", words(&chain.name)),
         (Filter::Iptables, _) => format!("iptables -I {} -i {interface} -j ACCEPT", quote(&chain.name)),
     };
-    let inbound = if is_open(&chain.accepts_to, pods) { Vec::new() } else { commands_inbound(chain) };
+    let lets_in = chain.accepts_to.as_ref().is_some_and(|accepted| is_open(accepted, pods));
+    let inbound = if lets_in { Vec::new() } else { commands_inbound(chain) };
     own.into_iter().chain([BRIDGE, OVERLAY]).map(command).chain(inbound).collect()
 }
 

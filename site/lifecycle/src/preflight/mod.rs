@@ -97,7 +97,7 @@ pub(crate) fn upgrade(
     findings
 }
 
-/// Warnings before an installation, which do not block.
+/// Warnings before an installation, which do not block, and what cannot be judged.
 fn warnings(facts: &Facts) -> Vec<Finding> {
     let mut warnings = Vec::new();
     if facts.network.flushes_ruleset {
@@ -109,10 +109,7 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
         ));
     }
     warnings.extend(clock::warning(facts));
-    if facts.security.fapolicyd {
-        // What its rules allow is not known.
-        warnings.push(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix));
-    }
+    warnings.extend(program_rules(facts));
     if facts.swap_bytes > 0 {
         let finding =
             Finding::warning(codes::SWAP_ON, format!("{} of swap", size(facts.swap_bytes)), codes::SWAP_ON.fix);
@@ -124,6 +121,18 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
     }
     warnings.extend(storage::slow_sync(facts));
     warnings
+}
+
+/// What decides which programs may run, beside SELinux.
+fn program_rules(facts: &Facts) -> Option<Finding> {
+    match &facts.security {
+        None => Some(Finding::unknown(codes::PROGRAM_RULES, "Whether fapolicyd decides which programs may run")),
+        // What its rules allow is not known.
+        Some(security) if security.fapolicyd => {
+            Some(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix))
+        }
+        Some(_) => None,
+    }
 }
 
 fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {

@@ -111,7 +111,7 @@ mod tests {
             name: "inet filter forward".to_owned(),
             hook: ClosedHook::Forward,
             accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
-            accepts_to: Vec::new(),
+            accepts_to: Some(Vec::new()),
         };
         let error = |code| StepError::new(code, "component dns is not ready");
         let named = |code, chains: &[ClosedChain]| naming_firewall(error(code), chains).to_string();

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use landfall_backup::Backup;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::backups::{BackupFolder, BackupTry, CopyRecord, CopyRecords, LogRecords, LogStatus, last_try, unusable};
+use crate::backups::{
+    BackupFolder, BackupTry, CopyRecord, CopyRecords, LogRecords, LogStatus, last_try, newest_proven, unusable,
+};
 
 /// The backups of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -64,11 +67,9 @@ impl BackupsStatus {
             Some(repository) => repository.backups().map_err(unusable)?,
             None => Vec::new(),
         };
-        let newest = |is_proven: bool| {
-            let found = backups.iter().rev().find(|backup| !is_proven || backup.proof.is_some());
-            found.map(|backup| format!("{:.0}", backup.time))
-        };
-        let (count, newest, newest_proven) = (backups.len(), newest(false), newest(true));
+        let time_of = |backup: &Backup| format!("{:.0}", backup.time);
+        let (count, newest) = (backups.len(), backups.last().map(time_of));
+        let newest_proven = newest_proven(backups.iter()).map(time_of);
         Ok(Self { count, newest, newest_proven, reason: None, last_try: None, copies: Vec::new(), logs: Vec::new() })
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
 use crate::plan::network::Networks;
-use crate::preflight::{Finding, closed_firewalls, inbound};
+use crate::preflight::{AcceptedBy, AcceptedWarning, Finding, closed_firewalls, inbound};
 
 /// The host's firewalls, as far as they decide about pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -26,11 +26,16 @@ pub struct FirewallStatus {
 }
 
 impl FirewallStatus {
-    /// That of a host with a site of these settings, and a note where pods reach others but are not reachable themselves.
-    pub(super) fn of(paths: &SitePaths, settings: &SiteConfiguration) -> (Self, Option<String>) {
+    /// That of a host with a site of these settings, and a note where pods reach others but are not reachable themselves. The note says so
+    /// where a person has accepted that.
+    pub(super) fn of(
+        paths: &SitePaths,
+        settings: &SiteConfiguration,
+        accepted: &[AcceptedWarning],
+    ) -> (Self, Option<String>) {
         let looked = Networks::of(settings).and_then(|networks| {
             let network = facts::collect_network(paths)?;
-            let note = inbound(&network, &networks).map(|finding| format!("{}. {}", finding.measured, finding.fix));
+            let note = inbound(&network, &networks).map(|finding| note(finding, settings, accepted));
             Ok((Self::judged(&network, &networks), note))
         });
         looked.unwrap_or_else(|error: StepError| {
@@ -48,6 +53,14 @@ impl FirewallStatus {
             commands: closed.into_iter().flat_map(|finding| finding.commands).collect(),
         }
     }
+}
+
+/// What was accepted before an operation counts for what was found then; a name in the settings counts for whatever is found.
+fn note(finding: Finding, settings: &SiteConfiguration, accepted: &[AcceptedWarning]) -> String {
+    let is_same = |one: &&AcceptedWarning| one.name == finding.name && one.measured == finding.measured;
+    let before = accepted.iter().find(is_same).map(|one| one.by);
+    let listed = settings.accept.contains(&finding.name).then_some(AcceptedBy::SiteConfiguration);
+    Finding { accepted: before.or(listed), ..finding }.note()
 }
 
 #[cfg(test)]
@@ -69,7 +82,7 @@ mod tests {
             name: "inet filter forward".to_owned(),
             hook: ClosedHook::Forward,
             accepts: vec!["eth0".to_owned()],
-            accepts_to: Vec::new(),
+            accepts_to: Some(Vec::new()),
         });
         let closed = FirewallStatus::judged(&network, &networks);
         let reason = closed.reason.unwrap();
@@ -80,5 +93,42 @@ mod tests {
         assert_eq!(closed.commands[0], "nft insert rule inet filter forward iifname cni0 accept");
         network.closed_chains[0].accepts.push("cni0".to_owned());
         assert!(FirewallStatus::judged(&network, &networks).ready);
+    }
+
+    #[test]
+    fn a_closed_way_in_that_a_person_has_accepted_is_noted_as_accepted() {
+        let mut settings = SiteConfiguration::default();
+        let networks = Networks::of(&settings).unwrap();
+        let found = |chain: &str| {
+            let mut network = sample::sample().network;
+            network.closed_chains.push(ClosedChain {
+                filter: Filter::Nftables,
+                name: chain.to_owned(),
+                hook: ClosedHook::Forward,
+                accepts: vec!["cni0".to_owned()],
+                accepts_to: Some(Vec::new()),
+            });
+            inbound(&network, &networks).unwrap()
+        };
+        let finding = found("inet filter forward");
+        let at_install = AcceptedWarning {
+            name: finding.name.clone(),
+            message: finding.message.clone(),
+            measured: finding.measured.clone(),
+            threshold: String::new(),
+            by: AcceptedBy::CommandLine,
+        };
+        let command = "`nft insert rule inet filter forward oifname cni0 accept`";
+        let plain = note(finding.clone(), &settings, &[]);
+        assert!(plain.contains(command) && !plain.contains("ccepted "), "{plain}");
+        let accepted = note(finding.clone(), &settings, std::slice::from_ref(&at_install));
+        assert!(accepted.ends_with("Accepted on the command line (firewall-inbound)."), "{accepted}");
+        assert!(!accepted.contains(command), "{accepted}");
+        // Who accepted one chain did not know of another.
+        let other = note(found("inet other forward"), &settings, &[at_install]);
+        assert!(other.contains("inet other forward oifname"), "{other}");
+        settings.accept = vec!["firewall-inbound".to_owned()];
+        let listed = note(finding, &settings, &[]);
+        assert!(listed.ends_with("Accepted in the site configuration (firewall-inbound)."), "{listed}");
     }
 }

@@ -268,7 +268,9 @@ impl Operations {
     /// What is true of this host now.
     pub fn status(&self) -> Result<StatusReport> {
         let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
-        let Some(past) = self.deciding()? else {
+        let history = self.history()?;
+        let accepted = history.all_accepted();
+        let Some(past) = history.into_deciding() else {
             self.check_not_missing()?;
             report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));
             report.license = self.license_status(None);
@@ -290,7 +292,8 @@ impl Operations {
         });
         report.agent = AgentStatus::of(&self.paths);
         self.look_at_host(&mut report, Timestamp::now());
-        let firewall = replay.state.pins.as_ref().map(|pins| FirewallStatus::of(&self.paths, &pins.settings));
+        let pins = replay.state.pins.as_ref();
+        let firewall = pins.map(|pins| FirewallStatus::of(&self.paths, &pins.settings, &accepted));
         let (firewall, closed_to_others) = firewall.unzip();
         report.firewall = firewall;
         report.notes.extend(closed_to_others.flatten());

@@ -7,7 +7,7 @@ mod time;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_engine::plan::{Plan, PlannedStep, Undo};
 use landfall_engine::step::StepError;
-use landfall_host::facts::{Facts, Speeds};
+use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,8 +49,6 @@ pub struct PlanFigures {
     pub filesystems: Vec<FilesystemFigures>,
     /// The first step that nothing undoes; none where `landfall uninstall` undoes every step.
     pub point_of_no_return: Option<String>,
-    /// The measured speeds that the figures use; none where nothing was measured, so that they are those of a reference machine.
-    pub speeds: Option<Speeds>,
 }
 
 /// What a step takes.
@@ -94,7 +92,6 @@ impl PlanFigures {
             filesystems: space::filesystems(inputs, &written),
             steps,
             point_of_no_return: last.map(|planned| planned.title.clone()),
-            speeds: inputs.facts.speeds,
         })
     }
 }

@@ -121,7 +121,7 @@ fn of_step(
             let Some((claims, references)) = volumes.get(component) else { return Writes::default() };
             let images = inputs.release.images.iter().filter(|image| is_among(image, references));
             let unpacked = layers.unpack(images);
-            Writes { stays: unpacked.stays + claims * VOLUME_BYTES, ..unpacked }
+            Writes { stays: unpacked.stays.saturating_add(claims.saturating_mul(VOLUME_BYTES)), ..unpacked }
         }
         _ => Writes::default(),
     }
@@ -137,16 +137,17 @@ fn is_among(image: &ImageEntry, references: &BTreeSet<String>) -> bool {
     })
 }
 
-/// How many volumes these objects claim.
+/// How many volumes these objects claim. Each replica of a `StatefulSet` has a claim by each template; there is one replica by default.
 fn claims(objects: &[Value]) -> u64 {
     let of_object = |object: &Value| match object["kind"].as_str() {
         Some("StatefulSet") => {
-            object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).map_or(0, Vec::len)
+            let templates = object["spec"]["volumeClaimTemplates"].as_array().map_or(0, Vec::len) as u64;
+            object["spec"]["replicas"].as_u64().unwrap_or(1).saturating_mul(templates)
         }
         Some("PersistentVolumeClaim") => 1,
         _ => 0,
     };
-    objects.iter().map(of_object).sum::<usize>() as u64
+    objects.iter().map(of_object).fold(0, u64::saturating_add)
 }
 
 /// Bytes as a filesystem gives them out.

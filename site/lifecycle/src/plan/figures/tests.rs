@@ -115,6 +115,29 @@ fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
     assert!(data.moments.is_sorted_by_key(|moment| moment.used_bytes));
 }
 
+/// A database of several replicas writes its first files once for each.
+#[test]
+fn every_replica_claims_volumes_of_its_own() {
+    let ready = |replicas: Option<u64>| {
+        let mut case = Case::new();
+        let objects = case.documents.get_mut("documents/objects/dns.json").unwrap();
+        let mut listed: Vec<serde_json::Value> = serde_json::from_slice(objects).unwrap();
+        let mut set = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "kube-system"},
+            "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}}, {"metadata": {"name": "log"}}]},
+        });
+        if let Some(replicas) = replicas {
+            set["spec"]["replicas"] = replicas.into();
+        }
+        listed.push(set);
+        *objects = serde_json::to_vec(&listed).unwrap();
+        of_step(&case.figures(&sample()), "ready/dns").written_bytes
+    };
+    let volume = 32 * MIB;
+    assert_eq!(ready(Some(3)) - ready(Some(0)), 3 * 2 * volume);
+    assert_eq!(ready(None) - ready(Some(0)), 2 * volume, "one replica by default");
+}
+
 #[test]
 fn each_filesystem_gets_its_own() {
     let filesystem = |paths: &[&str]| Filesystem {

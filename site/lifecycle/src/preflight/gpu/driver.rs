@@ -49,10 +49,14 @@ pub(super) fn missing(facts: &Facts, wanted: &GpuRequirements, held_by: &[String
         commands.push(format!("echo 'blacklist {NOUVEAU}' > /etc/modprobe.d/no-{NOUVEAU}.conf"));
     }
     let version = wanted.driver.as_ref().map(|driver| format!(" in version {driver} or newer")).unwrap_or_default();
-    let signed = if facts.security.secure_boot == Some(true) {
-        " Secure Boot is on: the kernel loads the driver only if its modules are signed with a key that the firmware has."
-    } else {
-        ""
+    let signed = match facts.security.as_ref().map(|security| security.secure_boot) {
+        Some(Some(true)) => {
+            " Secure Boot is on: the kernel loads the driver only if its modules are signed with a key that the firmware has."
+        }
+        Some(_) => "",
+        None => {
+            " If Secure Boot is on, the kernel loads the driver only if its modules are signed with a key that the firmware has."
+        }
     };
     let fix = format!(
         "Install the package {}{version} from the distribution's repository or its mirror at the site, keep {NOUVEAU} from \

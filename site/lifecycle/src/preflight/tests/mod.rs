@@ -220,7 +220,7 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
         name: name.to_owned(),
         hook,
         accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
-        accepts_to: Vec::new(),
+        accepts_to: Some(Vec::new()),
     }
 }
 
@@ -229,7 +229,7 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
     let warned = |accepts: &[&str], to: &[&str], hook| {
         let mut facts = sample();
         let mut chain = chain(Filter::Nftables, "inet filter forward", hook, accepts);
-        chain.accepts_to = to.iter().map(|one| (*one).to_owned()).collect();
+        chain.accepts_to = Some(to.iter().map(|one| (*one).to_owned()).collect());
         facts.network.closed_chains = vec![chain];
         let found = super::network::findings(&facts, &[], &SiteConfiguration::default());
         found.into_iter().find(|finding| finding.code == codes::FIREWALL_INBOUND.id)
@@ -247,6 +247,34 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
     ] {
         assert_eq!(warned(accepts, to, hook), None, "{accepts:?} {to:?} {hook:?}");
     }
+}
+
+#[test]
+fn what_facts_of_an_older_landfall_do_not_say_is_neither_a_warning_nor_passed() {
+    let look = |facts: &Facts| findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
+    let of = |findings: &[Finding], code: landfall_error_codes::Code| {
+        let found = findings.iter().filter(|finding| finding.code == code.id);
+        found.map(|finding| (finding.severity, finding.measured.clone())).collect::<Vec<_>>()
+    };
+    let unknown = [(Severity::Unknown, "not known from facts of schema 2 and older".to_owned())];
+    let mut facts = Facts { security: None, cpu: None, ..sample() };
+    let mut open = chain(Filter::Nftables, "inet filter forward", ClosedHook::Forward, &["cni0"]);
+    open.accepts_to = None;
+    facts.network.closed_chains = vec![open.clone()];
+    let found = look(&facts);
+    assert_eq!(of(&found, codes::PROGRAM_RULES), unknown);
+    assert_eq!(of(&found, codes::FIREWALL_INBOUND), unknown);
+    assert!(!found.iter().any(Finding::stops), "{found:?}");
+
+    // What is known to be closed is said, whatever is not known of another chain.
+    let closed = chain(Filter::Nftables, "inet other forward", ClosedHook::Forward, &["cni0"]);
+    facts.network.closed_chains.push(closed);
+    let warned = of(&look(&facts), codes::FIREWALL_INBOUND);
+    assert!(matches!(&warned[..], [(Severity::Warning, measured)] if !measured.contains("inet filter forward")));
+    // Where older facts say enough, that is judged.
+    open.accepts = vec!["*".to_owned()];
+    facts.network.closed_chains = vec![open];
+    assert_eq!(of(&look(&facts), codes::FIREWALL_INBOUND), []);
 }
 
 /// Codes of all blockers of a host.

@@ -117,13 +117,18 @@ const FAULTS: &[Fault] = &[
     warned("flush", |facts| facts.network.flushes_ruleset = true, codes::FIREWALL_FLUSHES, "flush table"),
     warned("swap", |facts| facts.swap_bytes = 1 << 30, codes::SWAP_ON, "swapoff --all"),
     warned("nameservers", |facts| facts.network.nameservers.clear(), codes::NO_NAMESERVER, "/etc/resolv.conf"),
-    warned("fapolicyd", |facts| facts.security.fapolicyd = true, codes::PROGRAM_RULES, "fagenrules --load"),
+    warned(
+        "fapolicyd",
+        |facts| facts.security.as_mut().unwrap().fapolicyd = true,
+        codes::PROGRAM_RULES,
+        "fagenrules --load",
+    ),
     warned("sync", |facts| slow_down(facts, 40_000), codes::SLOW_SYNC, "such as an SSD"),
     fault("glibc", |facts| facts.glibc = Some("2.31".to_owned()), codes::GLIBC_TOO_OLD, "glibc 2.34"),
     fault("gpu", |facts| facts.gpus = Some(machine("none")), codes::GPU_MISSING, "pass them through"),
     fault("gpu-driver", |facts| facts.gpus = Some(machine("no-driver")), codes::GPU_NO_DRIVER, "nvidia-driver"),
     fault("gpu-lost", |facts| facts.gpus = Some(machine("lost")), codes::GPU_DEVICE_LOST, "Xid"),
-    fault("rule", |facts| facts.cpu.features.clear(), codes::RULE_NOT_MET, "with AVX2"),
+    fault("rule", |facts| facts.cpu.as_mut().unwrap().features.clear(), codes::RULE_NOT_MET, "with AVX2"),
 ];
 
 /// Lets synced writes take so many microseconds.
@@ -259,6 +264,13 @@ fn blockers_come_first_and_in_the_order_of_what_to_do() {
     assert_eq!(names[..3], ["root", "platform", "cores"]);
     assert_eq!(names.last(), Some(&"vector-unit"));
     assert!(order.is_sorted_by_key(|(severity, _)| *severity));
+}
+
+/// It may be met or not: that no rule of the release is judged by a guess is why it blocks.
+#[test]
+fn a_rule_about_what_facts_of_an_older_landfall_do_not_say_cannot_be_judged() {
+    let found = open(&look(&Facts { cpu: None, ..good() }));
+    assert_eq!(found, BTreeSet::from([(Severity::Blocker, codes::RULE_UNUSABLE.id)]));
 }
 
 /// What rules are tried on where a release is built is what hosts report.

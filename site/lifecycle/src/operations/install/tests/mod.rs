@@ -203,6 +203,13 @@ impl Fixture {
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
+    /// The same with other settings.
+    pub(in crate::operations) fn configured(&self, change: impl FnOnce(&mut SiteConfiguration)) -> PreparedInstall<'_> {
+        let mut prepared = self.prepared();
+        change(&mut prepared.planned.settings);
+        prepared
+    }
+
     /// Everything below the host's root, but what outlives an uninstall beside the logs.
     fn contents(&self) -> BTreeMap<PathBuf, String> {
         let mut contents = BTreeMap::new();

@@ -98,7 +98,7 @@ fn to_accept() -> (Fixture, Facts) {
     }]);
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release);
     let mut facts = Facts { swap_bytes: 4096, ..sample() };
-    facts.security.fapolicyd = true;
+    facts.security.as_mut().unwrap().fapolicyd = true;
     (fixture, facts)
 }
 
