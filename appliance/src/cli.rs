@@ -25,9 +25,6 @@ pub enum Command {
     /// Work with the directory that people come from
     #[command(subcommand)]
     Directory(DirectoryCommand),
-    /// Work with exported audit logs
-    #[command(subcommand)]
-    Audit(AuditCommand),
 }
 
 /// Settings of the server. All of them are checked together, so none is required here.
@@ -90,21 +87,6 @@ pub struct DataArguments {
     /// Folder of the database
     #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
     pub data: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Check that an exported log is whole and unchanged
-    Verify(VerifyArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArguments {
-    /// The exported log, as JSON lines
-    pub file: PathBuf,
-    /// An earlier head that the log must contain: an entry's number and hash
-    #[arg(long, value_name = "NUMBER:HASH")]
-    pub head: Option<String>,
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::io::{stdin, stdout};
 
 use landfall_error_codes::codes;
 
-use crate::audit::{self, Chain, Head};
-use crate::cli::{Arguments, AuditCommand, Command, DatabaseCommand, DirectoryCommand, VerifyArguments};
+use crate::audit::Chain;
+use crate::cli::{Arguments, Command, DatabaseCommand, DirectoryCommand};
 use crate::configuration::Configuration;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::printer::{line, note};
 use crate::{api, database, directory, server};
 
@@ -55,7 +55,6 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             runtime.block_on(directory::check(&arguments.directory))?.iter().for_each(|text| line(text));
             Ok(())
         }
-        Command::Audit(AuditCommand::Verify(arguments)) => verify(&arguments),
     }
 }
 
@@ -64,18 +63,4 @@ fn warn_of_broken(chain: &Chain) {
     if let Chain::Broken(error) = chain {
         note(&format!("the audit log was changed after it was written: {error} [{}]", codes::AUDIT_BROKEN.id));
     }
-}
-
-fn verify(arguments: &VerifyArguments) -> Result<()> {
-    let known = arguments.head.as_deref().map(|text| {
-        let what =
-            || Error::new(codes::AUDIT_FILE, format!("--head: {text} is not an entry's number, a colon and a hash"));
-        text.parse::<Head>().map_err(|()| what())
-    });
-    let failed = || format!("{} cannot be opened", arguments.file.display());
-    let file = fs_err::File::open(&arguments.file).context(codes::AUDIT_FILE, failed)?;
-    let head = audit::verify(std::io::BufReader::new(file), known.transpose()?.as_ref())
-        .map_err(|error| error.named(&arguments.file))?;
-    line(&format!("{} entries are whole; head {head}", head.number));
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::audit::Watch;
+use crate::audit::{Signing, Watch};
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::host::Site;
@@ -31,6 +31,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Whether the audit log is whole.
     pub audit: Watch,
+    /// Has the host sign the audit log.
+    pub signing: Signing,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -48,9 +50,15 @@ impl Context {
             failures: Failures::default(),
             directory: Directory::default(),
             audit: Watch::default(),
+            signing: Signing::default(),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))
+    }
+
+    /// Has the host sign what is in the audit log by now, if it does so soon.
+    pub async fn sign_audit_soon(&self) {
+        self.signing.sign_soon(&self.database, &self.site).await;
     }
 }
 

@@ -44,6 +44,12 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<landfall_audit::AuditError> for Error {
+    fn from(error: landfall_audit::AuditError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
 /// Attaches a code and what was being done to any error.
 pub trait Context<T> {
     /// Turns the error into one of this crate.

@@ -485,6 +485,12 @@ codes! {
     DIRECTORY_REFUSED = "LF5032", Usage, "The sign-in through the directory was refused", "Try again from the page of the sign-in. An administrator finds the reason in the audit log; local users sign in as ever.";
     DIRECTORY_SILENT = "LF5033", NotReady, "The directory does not answer", "Try again later. Local users sign in as ever; without one, open `/first` with the token that `landfall console` on the host prints. The console's log has the reason.";
     DIRECTORY_SETTINGS = "LF5034", Usage, "The settings of the directory cannot be used", "Correct each fault that the message names in the Secret `console-directory`; the console reads it again within two minutes. Local users sign in as ever.";
+    AUDIT_REWRITTEN = "LF5035", Refused, "The audit log is not the one that the site signed", "Keep the file, and compare it with an earlier export. Unless a backup of the console was restored, someone who could write to its database has rewritten the log: treat the console as taken over.";
+    AUDIT_TRUNCATED = "LF5036", Refused, "The audit log lacks entries that the site signed", "Keep the file, and export the log again. If that one lacks them, too, `landfall audit show` on the host reports whether a backup of the console was restored; otherwise treat the console as taken over.";
+    AUDIT_FORGED = "LF5037", Refused, "A checkpoint of the audit log is not as the site signed it", "Keep the file. Compare the key with the one that `landfall audit show` prints on the host; if it is the same, the checkpoint was edited.";
+    AUDIT_UNSIGNED = "LF5038", Refused, "The audit log has no checkpoint of the site", "Check that the key is this site's: `landfall audit show` on the host prints it. Export the log again while the host answers the console.";
+    AUDIT_FORKED = "LF5039", Refused, "The audit log does not continue what the host signed", "Run `landfall audit show` on the host, and compare its last checkpoint with the log. If no backup of the console was restored, treat the console as taken over.";
+    AUDIT_KEY = "LF5040", Usage, "The key of the audit log cannot be used", "Name a file with the public key that `landfall audit show` prints on the host.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

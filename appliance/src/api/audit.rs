@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 
 use crate::access::Caller;
-use crate::audit::{Event, end, export as export_page, record};
+use crate::audit::{Event, Export, record};
 use crate::context::Context;
 use crate::error::Error;
 use crate::refusal::Refusal;
 
 /// Export the audit log
 ///
-/// All entries as JSON lines, the one about this export included, and the line of the head. `landfall-appliance audit verify` checks it.
+/// All entries as JSON lines, this export's included, with the host's checkpoints, and the line of the head. `landfall audit verify` checks it.
 #[utoipa::path(
     get,
     path = "/api/v1/audit",
@@ -29,16 +29,17 @@ pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Re
     let mut write = context.database.write().await?;
     record(&mut write, &caller.author(), Event::done("audit.export", "audit")).await?;
     write.commit().await?;
-    let head = end(context.database.read()).await?;
+    context.sign_audit_soon().await;
+    let export = Export::begin(context.database.read()).await?;
     let pages = try_unfold(Some(0), move |after| {
         let context = context.clone();
         async move {
             let Some(after) = after else { return Ok::<_, Error>(None) };
-            let (text, next) = export_page(context.database.read(), after, head).await?;
+            let (text, next) = export.page(context.database.read(), after).await?;
             Ok(Some((text, next)))
         }
     });
-    let name = format!("attachment; filename=\"audit-{}.jsonl\"", head.number);
+    let name = format!("attachment; filename=\"audit-{}.jsonl\"", export.end.number);
     let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(pages)).into_response())
 }

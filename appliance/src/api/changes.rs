@@ -59,6 +59,11 @@ impl Intent {
         }
     }
 
+    /// Whether it changes the site.
+    const fn is_change(&self) -> bool {
+        matches!(self, Self::Approve { .. } | Self::Abort(_))
+    }
+
     /// What it is about, for the audit log.
     fn object(&self) -> String {
         match self {
@@ -131,6 +136,9 @@ async fn ask_host(
     let request = request.unwrap_or_else(new_request);
     let detail = known.as_ref().map_or_else(|| request.clone(), sent_again);
     note(&context, &author, Event::done(wanted, &object).with(&detail)).await?;
+    if intent.is_change() {
+        context.sign_audit_soon().await;
+    }
     let wish = intent.wish(Asking { request, by: host_name_of(&author), correlation: author.correlation.clone() });
     let asked = match context.site.hand_over(&wish).await {
         Ok(asked) => asked,

@@ -139,6 +139,7 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
 
 async fn ask_for_import(context: Context, author: Author, license: String) -> Result<(), Refusal> {
     note(&context, &author, Event::done("license.ask", "site")).await?;
+    context.sign_audit_soon().await;
     let imported = context.site.import_license(&author.name, &author.correlation, &license).await;
     let why = imported.as_ref().err().map(ToString::to_string);
     let event = match &why {
@@ -175,6 +176,7 @@ pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refus
 
 async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal> {
     note(&context, &author, Event::done("backup.ask", "site")).await?;
+    context.sign_audit_soon().await;
     let begun = context.site.begin_backup(&author.name, &author.correlation).await;
     let why = begun.as_ref().err().map(ToString::to_string);
     let event = match &why {

@@ -1,50 +1,13 @@
-//! The rule that every chain keeps, whether it is in a database or in a file.
+//! Whether the log of a database is a whole chain.
 
+use landfall_audit::{Follower, Head};
 use landfall_error_codes::{Coded as _, codes};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::entry::Entry;
-use super::head::{Hash, Head};
 use crate::error::{Error, Result};
 
 /// Entries that are read from the database at once.
 pub const PAGE: i64 = 500;
-
-/// Follows a chain entry by entry.
-#[derive(Debug)]
-pub struct Follower(Head);
-
-impl Follower {
-    /// At the beginning of a chain.
-    pub fn new() -> Self {
-        Self(Head::EMPTY)
-    }
-
-    /// The entry that it is at.
-    pub fn head(&self) -> Head {
-        self.0
-    }
-
-    /// Takes the next entry, if it is the next one and as it was written. The error names the entry by its place.
-    pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
-        let number = self.0.number + 1;
-        let broken =
-            |why: &str| Error::new(codes::AUDIT_BROKEN, format!("entry {number} is not as it was written: {why}"));
-        let entry: Entry = serde_json::from_str(text).map_err(|_| broken("it is not an entry"))?;
-        if entry.canonical().ok().as_deref() != Some(text) {
-            return Err(broken("its text was edited"));
-        }
-        if entry.number != number {
-            return Err(broken(&format!("number {} is in its place", entry.number)));
-        }
-        let expected = entry.hash(&self.0.hash).map_err(|_| broken("it has no canonical form"))?;
-        if hash.parse::<Hash>() != Ok(expected) {
-            return Err(broken("its hash does not match"));
-        }
-        self.0 = Head { number, hash: expected };
-        Ok(entry)
-    }
-}
 
 /// What a whole log of a database is found to be. A broken one is evidence: it is shown, saved and restored as it is, and stops
 /// nothing else.
@@ -68,7 +31,7 @@ impl Chain {
 }
 
 async fn follow_to_end(connection: &mut SqliteConnection) -> Result<Head> {
-    let mut follower = Follower::new();
+    let mut follower = Follower::behind(Head::EMPTY);
     loop {
         let rows = sqlx::query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(follower.head().number)

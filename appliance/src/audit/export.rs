@@ -1,41 +1,14 @@
 //! Reading the log: pages for people, and all of it as JSON lines.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqlitePool};
+use landfall_audit::{Head, Line, SCHEMA, checkpoint_line, entry_line};
+use landfall_error_codes::codes;
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
 use super::chain::PAGE;
-use super::entry::Entry;
-use super::head::Head;
 use super::record::head;
-use crate::error::Result;
-
-/// A line of an exported log. The lines of entries come first, and exactly one line with the head ends the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
-pub enum Line {
-    /// An entry with its hash.
-    AuditEntry {
-        /// Form of this line.
-        schema: u32,
-        /// The entry.
-        entry: Entry,
-        /// Its hash, in hexadecimal.
-        hash: String,
-    },
-    /// The end of the log at the time of the export.
-    AuditHead {
-        /// Form of this line.
-        schema: u32,
-        /// When it was exported.
-        exported: Timestamp,
-        /// `NUMBER:HASH` of the last entry.
-        head: String,
-    },
-}
-
-/// Form of the lines.
-pub const SCHEMA: u32 = 1;
+use crate::audit::Entry;
+use crate::error::{Context as _, Result};
 
 /// Entries before a number, newest first, each with its number; the newest of all where `before` is none. One that cannot be read
 /// has its place.
@@ -52,39 +25,63 @@ pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Some of the exported text: entries after a number, at most a page of them, or the line of the head behind the last one.
-/// Returns the number to continue after; none behind the head.
-pub async fn export(pool: &SqlitePool, after: i64, end: Head) -> Result<(String, Option<i64>)> {
+/// An export that has begun: it ends with the entry that was the last one then.
+#[derive(Debug, Clone, Copy)]
+pub struct Export {
+    /// The last entry.
+    pub end: Head,
+    /// When it began. What the host has signed until then is in the export.
+    begun: Timestamp,
+}
+
+impl Export {
+    /// An export that begins now.
+    pub async fn begin(pool: &SqlitePool) -> Result<Self> {
+        let begun = Timestamp::now();
+        Ok(Self { end: head(&mut *pool.acquire().await?).await?, begun })
+    }
+
+    /// Some of the text: entries after a number, at most a page of them, each with the checkpoints of it, or the line of the head behind
+    /// the last one. Returns the number to continue after; none behind the head.
+    pub async fn page(&self, pool: &SqlitePool, after: i64) -> Result<(String, Option<i64>)> {
+        let mut moment = pool.begin().await?;
+        let rows = sqlx::query(
+            "SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3",
+        )
+        .bind(after)
+        .bind(self.end.number)
+        .bind(PAGE)
+        .fetch_all(&mut *moment)
+        .await?;
+        let Some(last) = rows.last() else { return Ok((self.last_line()?, None)) };
+        let last: i64 = last.try_get(0)?;
+        let mut checkpoints = checkpoints_of(&mut moment, after, last).await?.into_iter().peekable();
+        let mut text = String::new();
+        for row in &rows {
+            let (number, entry, hash): (i64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            text.push_str(&entry_line(&entry, &hash));
+            while let Some((_, checkpoint)) = checkpoints.next_if(|(of, _)| *of <= number) {
+                text.push_str(&checkpoint_line(&checkpoint));
+            }
+        }
+        Ok((text, Some(last)))
+    }
+
+    fn last_line(&self) -> Result<String> {
+        let line = Line::AuditHead { schema: SCHEMA, exported: self.begun, head: self.end.to_string() };
+        let text = serde_json::to_string(&line).context(codes::BUG, || "the head has no JSON".to_owned())?;
+        Ok(text + "\n")
+    }
+}
+
+/// Checkpoints of these entries, in the order of a log.
+async fn checkpoints_of(connection: &mut SqliteConnection, after: i64, last: i64) -> Result<Vec<(i64, String)>> {
     let rows = sqlx::query(
-        "SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3",
+        "SELECT number, checkpoint FROM audit_checkpoints WHERE number > $1 AND number <= $2 ORDER BY number, key_id, sequence",
     )
     .bind(after)
-    .bind(end.number)
-    .bind(PAGE)
-    .fetch_all(pool)
+    .bind(last)
+    .fetch_all(connection)
     .await?;
-    let mut text = String::new();
-    let mut last = None;
-    for row in &rows {
-        last = Some(row.try_get::<i64, _>(0)?);
-        let (entry, hash): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        text.push_str(&entry_line(&entry, &hash));
-    }
-    if last.is_none() {
-        let head = Line::AuditHead { schema: SCHEMA, exported: Timestamp::now(), head: end.to_string() };
-        text.push_str(&serde_json::to_string(&head).unwrap_or_default());
-        text.push('\n');
-    }
-    Ok((text, last))
-}
-
-/// The stored text goes out as it is, also where it was tampered with: the verifier must see it.
-fn entry_line(entry: &str, hash: &str) -> String {
-    let hash = serde_json::Value::from(hash);
-    format!("{{\"kind\":\"auditEntry\",\"schema\":{SCHEMA},\"entry\":{entry},\"hash\":{hash}}}\n")
-}
-
-/// Where an export that begins now will end.
-pub async fn end(pool: &SqlitePool) -> Result<Head> {
-    head(&mut *pool.acquire().await?).await
+    Ok(rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?)
 }

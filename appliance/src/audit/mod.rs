@@ -1,20 +1,18 @@
 //! The audit log: who did what, when, from where, and with what outcome. It is a chain of hashes, so that a change of an entry
-//! shows in every later one.
+//! shows in every later one. The host signs its end, so that it cannot be written anew.
 
 mod chain;
-mod entry;
+mod checkpoints;
 mod export;
-mod head;
 mod record;
-mod verify;
+mod signing;
 mod watch;
 
 pub use chain::Chain;
-pub use entry::{Entry, Outcome};
-pub use export::{end, export, page};
-pub use head::Head;
-pub use record::{Author, Event, record};
-pub use verify::verify;
+pub use export::{Export, page};
+pub use landfall_audit::{Entry, Outcome};
+pub use record::{Author, Event, head, record};
+pub use signing::{Signing, Unsigned};
 pub use watch::Watch;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Writing an entry, in the transaction of what it records.
 
 use jiff::{Timestamp, Unit};
+use landfall_audit::{Hash, Head, hash};
 use landfall_error_codes::codes;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::entry::{Entry, Outcome};
-use super::head::{Hash, Head};
+use super::{Entry, Outcome};
 use crate::error::{Context as _, Error, Result};
 
 /// Longest text of a field, in characters: names come from requests.
@@ -73,7 +73,7 @@ pub async fn record(connection: &mut SqliteConnection, author: &Author, event: E
         outcome: event.outcome,
     };
     let text = entry.canonical().context(codes::BUG, || "an audit entry has no JSON".to_owned())?;
-    let hash = super::entry::hash(&before.hash, &text);
+    let hash = hash(&before.hash, &text);
     sqlx::query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
         .bind(entry.number)
         .bind(text)

@@ -1,163 +1,223 @@
-use proptest::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::chain::Follower;
-use super::export::{Line, SCHEMA};
-use super::head::Hash;
+use landfall_audit::{Known, Report, verify};
+use landfall_error_codes::{Coded as _, codes};
+
 use super::*;
 use crate::database::Database;
+use crate::host::Site;
+use crate::host::fake::FakeHost;
 
-/// A log of so many entries, as it is exported.
-fn log(count: i64) -> Vec<String> {
-    let mut previous = Hash::BEGIN;
-    let mut lines = Vec::new();
-    for number in 1..=count {
-        let entry = Entry {
-            action: "user.create".to_owned(),
-            actor: format!("person-{number} \"ü\"\n"),
-            at: "2026-11-20T08:00:00.123Z".parse().unwrap(),
-            correlation: format!("{number:032x}"),
-            detail: String::new(),
-            from: "192.0.2.7".to_owned(),
-            number,
-            object: format!("object-{number}"),
-            outcome: if number % 3 == 0 { Outcome::Refused } else { Outcome::Done },
+/// A console's database with a host that signs.
+struct Console {
+    _folder: tempfile::TempDir,
+    database: Database,
+    host: Arc<FakeHost>,
+    site: Arc<Site>,
+    signing: Signing,
+}
+
+impl Console {
+    async fn begin() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).await.unwrap();
+        let host = FakeHost::new();
+        let site = Site::new(host.clone());
+        Self { _folder: folder, database, host, site, signing: Signing::default() }
+    }
+
+    async fn write(&self, count: usize, object: &str) {
+        let author = Author { name: "alice".into(), from: "192.0.2.7".into(), correlation: "c".into() };
+        for _ in 0..count {
+            let mut write = self.database.write().await.unwrap();
+            record(&mut write, &author, Event::done("test", object)).await.unwrap();
+            write.commit().await.unwrap();
+        }
+    }
+
+    async fn sign(&self) -> crate::error::Result<()> {
+        self.signing.sign(&self.database, &self.site).await
+    }
+
+    /// As the process after a restart, which remembers nothing.
+    fn again(self) -> Self {
+        Self { signing: Signing::default(), ..self }
+    }
+
+    async fn change(&self, sql: &'static str) {
+        let mut write = self.database.write().await.unwrap();
+        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+    }
+
+    async fn export(&self) -> String {
+        let export = Export::begin(self.database.read()).await.unwrap();
+        let (mut text, mut after) = (String::new(), Some(0));
+        while let Some(number) = after {
+            let (more, next) = export.page(self.database.read(), number).await.unwrap();
+            text.push_str(&more);
+            after = next;
+        }
+        text
+    }
+
+    /// What a verifier on the host finds.
+    async fn verified(&self) -> Report {
+        let text = self.export().await;
+        let (key, last) = {
+            let (key, ledger) = &*self.host.audit.lock().unwrap();
+            (key.public().clone(), ledger.last.clone())
         };
-        previous = entry.hash(&previous).unwrap();
-        let line = Line::AuditEntry { schema: SCHEMA, entry, hash: previous.to_string() };
-        lines.push(serde_json::to_string(&line).unwrap());
-    }
-    let head = Head { number: count, hash: previous };
-    let exported = "2026-11-20T09:00:00Z".parse().unwrap();
-    lines.push(serde_json::to_string(&Line::AuditHead { schema: SCHEMA, exported, head: head.to_string() }).unwrap());
-    lines
-}
-
-fn check(lines: &[String]) -> Result<Head, String> {
-    verify(lines.join("\n").as_bytes(), None).map_err(|error| error.to_string())
-}
-
-#[test]
-fn a_whole_log_is_whole() {
-    for count in [0, 1, 2, 100] {
-        assert_eq!(check(&log(count)).unwrap().number, count);
-    }
-    assert!(verify(&b""[..], None).is_err(), "nothing is no log");
-}
-
-#[test]
-fn the_first_broken_entry_is_named() {
-    let mut lines = log(20);
-    lines[11] = lines[11].replace("object-12", "object-21");
-    assert!(check(&lines).unwrap_err().starts_with("entry 12 "), "{:?}", check(&lines));
-    let mut lines = log(20);
-    lines.remove(4);
-    assert!(check(&lines).unwrap_err().starts_with("entry 5 "));
-}
-
-#[test]
-fn a_removed_end_is_found_by_a_head() {
-    let whole = log(20);
-    let mut cut = whole.clone();
-    cut.drain(15..20);
-    assert!(check(&cut).is_err(), "the head names an entry that is missing");
-    cut.pop();
-    assert!(check(&cut).is_err(), "the head is missing");
-    let forged = log(15);
-    let known = check(&whole).unwrap();
-    assert!(check(&forged).is_ok(), "alone it is consistent");
-    assert!(verify(forged.join("\n").as_bytes(), Some(&known)).is_err(), "an earlier head finds it");
-    assert!(verify(log(25).join("\n").as_bytes(), Some(&known)).is_ok());
-}
-
-#[derive(Debug, Clone)]
-enum Tampering {
-    Flip(usize, u8),
-    Remove(usize),
-    Repeat(usize),
-    Swap(usize, usize),
-    Cut(usize),
-    Insert(usize, usize),
-}
-
-fn tampering() -> impl Strategy<Value = Tampering> {
-    prop_oneof![
-        (any::<usize>(), 1..=255_u8).prop_map(|(place, mask)| Tampering::Flip(place, mask)),
-        any::<usize>().prop_map(Tampering::Remove),
-        any::<usize>().prop_map(Tampering::Repeat),
-        (any::<usize>(), any::<usize>()).prop_map(|(one, other)| Tampering::Swap(one, other)),
-        any::<usize>().prop_map(Tampering::Cut),
-        (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Tampering::Insert(from, to)),
-    ]
-}
-
-/// The log as bytes after the tampering; none where nothing changed.
-fn tampered(lines: &[String], tampering: &Tampering) -> Option<Vec<u8>> {
-    let mut lines = lines.to_vec();
-    let count = lines.len();
-    match *tampering {
-        Tampering::Flip(place, mask) => {
-            let mut bytes = lines.join("\n").into_bytes();
-            let place = place % bytes.len();
-            bytes[place] ^= mask;
-            // The time of the export is about the file, not about an entry, and nothing vouches for it.
-            let head = lines.join("\n").rfind("\"exported\"").unwrap();
-            let is_time = (head..head + 35).contains(&place);
-            return (!is_time).then_some(bytes);
-        }
-        Tampering::Remove(place) => drop(lines.remove(place % count)),
-        Tampering::Repeat(place) => lines.insert(place % count, lines[place % count].clone()),
-        Tampering::Swap(one, other) => lines.swap(one % count, other % count),
-        Tampering::Cut(place) => lines.truncate(place % count),
-        Tampering::Insert(from, to) => lines.insert(to % count, lines[from % count].clone()),
-    }
-    Some(lines.join("\n").into_bytes())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
-    #[test]
-    fn every_tampering_is_found(tampering in tampering()) {
-        let whole = log(12);
-        if let Some(bytes) = tampered(&whole, &tampering)
-            && bytes != whole.join("\n").into_bytes()
-        {
-            prop_assert!(verify(&bytes[..], None).is_err(), "{tampering:?}");
-        }
+        let found = verify(text.as_bytes(), &Known { keys: vec![key], head: None, last });
+        found.unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
 #[tokio::test]
 async fn what_the_database_exports_is_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(folder.path()).await.unwrap();
+    let console = Console::begin().await;
+    console.write(1203, "object").await;
     let author = Author { name: "alice".into(), from: "192.0.2.7".into(), correlation: "c".into() };
-    for number in 0..1203 {
-        let mut write = database.write().await.unwrap();
-        record(&mut write, &author, Event::done("test", &number.to_string())).await.unwrap();
-        write.commit().await.unwrap();
-    }
-    let mut write = database.write().await.unwrap();
+    let mut write = console.database.write().await.unwrap();
     record(&mut write, &author, Event::done("test", "undone")).await.unwrap();
     write.rollback().await.unwrap();
-    let head = end(database.read()).await.unwrap();
-    let (mut text, mut after) = (String::new(), Some(0));
-    while let Some(number) = after {
-        let (more, next) = export(database.read(), number, head).await.unwrap();
-        text.push_str(&more);
-        after = next;
-    }
-    assert_eq!(verify(text.as_bytes(), None).map_err(|error| error.to_string()), Ok(head));
-    assert_eq!(head.number, 1203);
-    let chain = Chain::of(&mut database.read().acquire().await.unwrap()).await.unwrap();
-    assert!(matches!(chain, Chain::Whole(last) if last == head), "{chain:?}");
+    console.sign().await.unwrap();
+    console.write(2, "after").await;
+    let report = console.verified().await;
+    let covered = report.covered.unwrap();
+    assert_eq!((report.head.number, covered.head.number), (1205, 1203));
+    assert!(report.verified > 1, "one request takes fewer entries");
+    assert_eq!(console.signing.last(), Some(covered));
+    let mut connection = console.database.read().acquire().await.unwrap();
+    let chain = Chain::of(&mut connection).await.unwrap();
+    assert!(matches!(chain, Chain::Whole(last) if last == report.head), "{chain:?}");
     assert_eq!(
-        page(database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+        page(console.database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         [10, 9, 8]
     );
 }
 
-#[test]
-fn a_follower_begins_at_the_beginning() {
-    assert_eq!(Follower::new().head(), Head::EMPTY);
-    assert_eq!(Head::EMPTY.to_string().parse(), Ok(Head::EMPTY));
+#[tokio::test]
+async fn nothing_new_asks_nobody_and_a_lost_answer_costs_nothing() {
+    let console = Console::begin().await;
+    console.sign().await.unwrap();
+    assert_eq!(console.signing.last(), None, "no entry, no checkpoint");
+    console.write(3, "a").await;
+    console.sign().await.unwrap();
+    let first = console.signing.last().unwrap();
+    console.host.is_silent.store(true, Ordering::SeqCst);
+    console.sign().await.unwrap();
+    console.host.is_silent.store(false, Ordering::SeqCst);
+    console.change("DELETE FROM audit_checkpoints").await;
+    let console = console.again();
+    console.sign().await.unwrap();
+    assert_eq!(console.signing.last(), Some(first), "the host's own memory counts");
+    assert_eq!(console.verified().await.verified, 1);
+}
+
+#[tokio::test]
+async fn a_silent_host_is_no_reason_to_wait_and_is_reported() {
+    let console = Console::begin().await;
+    console.write(3, "a").await;
+    console.host.is_silent.store(true, Ordering::SeqCst);
+    assert_eq!(console.sign().await.unwrap_err().code(), codes::HOST_SILENT);
+    let since = console.signing.failing().unwrap().since;
+    console.signing.sign_soon(&console.database, &console.site).await;
+    assert_eq!(console.signing.failing().unwrap().since, since);
+    console.host.is_silent.store(false, Ordering::SeqCst);
+    console.sign().await.unwrap();
+    assert!(console.signing.failing().is_none());
+    assert_eq!(console.verified().await.covered.unwrap().head.number, 3);
+}
+
+#[tokio::test]
+async fn a_restored_log_continues_and_says_so_itself() {
+    let console = Console::begin().await;
+    console.write(5, "a").await;
+    console.sign().await.unwrap();
+    console.write(5, "a").await;
+    console.sign().await.unwrap();
+    let before = console.signing.last().unwrap();
+    // What a restore brings: the database of an earlier time.
+    console.change("DELETE FROM audit WHERE number > 7").await;
+    console.change("DELETE FROM audit_checkpoints WHERE number > 7").await;
+    let console = console.again();
+    console.sign().await.unwrap();
+    let last = console.host.audit.lock().unwrap().1.last.clone();
+    assert_eq!(last, Some(before.clone()), "a console that a drill has started takes no log's place");
+    console.write(1, "after the restore").await;
+    console.sign().await.unwrap();
+    let covered = console.verified().await.covered.unwrap();
+    let restart = covered.restart.unwrap();
+    assert_eq!((covered.head.number, covered.restarts, restart.kept.number), (9, 1, 5));
+    assert_eq!(restart.abandoned, before.head);
+    let newest = page(console.database.read(), None, 1).await.unwrap().remove(0).1.unwrap();
+    assert_eq!((newest.action.as_str(), newest.object), ("audit.restart", before.head.to_string()));
+    console.write(1, "later").await;
+    console.sign().await.unwrap();
+    assert_eq!(console.verified().await.covered.unwrap().restarts, 1, "no later checkpoint forgets it");
+}
+
+#[tokio::test]
+async fn a_lost_database_begins_another_log() {
+    let console = Console::begin().await;
+    console.write(5, "a").await;
+    console.sign().await.unwrap();
+    console.change("DELETE FROM audit").await;
+    console.change("DELETE FROM audit_checkpoints").await;
+    let console = console.again();
+    console.sign().await.unwrap();
+    console.write(1, "b").await;
+    console.sign().await.unwrap();
+    let covered = console.verified().await.covered.unwrap();
+    assert_eq!((covered.head.number, covered.restart.unwrap().kept.number), (2, 0));
+}
+
+/// The owner of the database writes the log anew; the host still has what it signed.
+#[tokio::test]
+async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
+    let console = Console::begin().await;
+    console.write(4, "a").await;
+    console.sign().await.unwrap();
+    let before = console.signing.last().unwrap();
+    console.change("DELETE FROM audit").await;
+    console.write(4, "rewritten").await;
+    let text = console.export().await;
+    let key = console.host.audit.lock().unwrap().0.public().clone();
+    let error = verify(text.as_bytes(), &Known { keys: vec![key], ..Known::default() }).unwrap_err();
+    assert_eq!(error.code(), codes::AUDIT_REWRITTEN);
+    console.change("DELETE FROM audit_checkpoints").await;
+    let console = console.again();
+    console.sign().await.unwrap();
+    console.write(1, "rewritten").await;
+    console.sign().await.unwrap();
+    let covered = console.verified().await.covered.unwrap();
+    assert_eq!((covered.restarts, covered.restart.unwrap().abandoned), (1, before.head));
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_whole_is_not_signed() {
+    let console = Console::begin().await;
+    console.write(2, "a").await;
+    console.sign().await.unwrap();
+    console.write(2, "a").await;
+    console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 3").await;
+    assert_eq!(console.sign().await.unwrap_err().code(), codes::AUDIT_BROKEN);
+    assert!(console.signing.failing().unwrap().why.contains("entry 3"));
+}
+
+#[tokio::test]
+async fn another_key_of_the_host_is_recorded() {
+    let console = Console::begin().await;
+    console.write(2, "a").await;
+    console.sign().await.unwrap();
+    *console.host.audit.lock().unwrap() =
+        (landfall_audit::SiteKey::generate().unwrap(), landfall_audit::Ledger::default());
+    console.write(1, "a").await;
+    console.sign().await.unwrap();
+    let report = console.verified().await;
+    assert_eq!((report.head.number, report.verified, report.unverified), (4, 1, 1));
+    let newest = page(console.database.read(), None, 1).await.unwrap().remove(0).1.unwrap();
+    assert_eq!(newest.action, "audit.key");
 }

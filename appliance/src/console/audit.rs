@@ -10,7 +10,7 @@ use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::{Shown, draw};
 use crate::access::Caller;
-use crate::audit::{Entry, Outcome, end, page};
+use crate::audit::{Entry, Outcome, head, page};
 use crate::context::Context;
 
 /// Entries of a page.
@@ -35,9 +35,24 @@ struct Whole {
     rows: Vec<Row>,
     head: String,
     count: i64,
+    signed: Option<Signed>,
+    /// Why the newest entries are not signed, if that failed.
+    failing: Option<Failing>,
     /// The number before which the next page begins.
     older: Option<i64>,
     is_newest: bool,
+}
+
+/// How far the host has signed the log.
+struct Signed {
+    number: i64,
+    at: Moment,
+    restarts: u64,
+}
+
+struct Failing {
+    since: Moment,
+    why: String,
 }
 
 #[derive(Deserialize)]
@@ -57,8 +72,24 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
     let pool = context.database.read();
     let found = page(pool, before, ENTRIES).await?;
     let rows: Vec<_> = found.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
-    let head = end(pool).await?;
+    let head = head(&mut *pool.acquire().await?).await?;
+    let signed = context.signing.last().map(|last| Signed {
+        number: last.head.number,
+        at: Moment::new(last.at),
+        restarts: last.restarts,
+    });
+    let failing =
+        context.signing.failing().map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
     let older = rows.last().map(|row| row.number).filter(|number| *number > 1);
     let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
-    draw(&Whole { frame, rows, head: head.to_string(), count: head.number, older, is_newest: before.is_none() })
+    draw(&Whole {
+        frame,
+        rows,
+        head: head.to_string(),
+        count: head.number,
+        signed,
+        failing,
+        older,
+        is_newest: before.is_none(),
+    })
 }

@@ -24,6 +24,7 @@ migrations! {
     1 "0001_people";
     2 "0002_audit";
     3 "0003_directory";
+    4 "0004_checkpoints";
 }
 
 /// Number of the newest change of the schema.

@@ -29,7 +29,10 @@ async fn every_change_of_the_schema_goes_up_and_down() {
         migrator.run_to(version, &mut connection).await.unwrap();
         assert_eq!(tables(&mut connection).await, after);
     }
-    assert_eq!(tables(&mut connection).await, ["_sqlx_migrations", "api_keys", "audit", "sessions", "users"]);
+    assert_eq!(
+        tables(&mut connection).await,
+        ["_sqlx_migrations", "api_keys", "audit", "audit_checkpoints", "sessions", "users"]
+    );
 }
 
 async fn saved(folder: &Path) -> Vec<u8> {

@@ -11,9 +11,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_peer::{
-    BackupRequest, Claim, ComponentLogs, LicenseWish, MediaPage, OperationPage, PlanPage, Problem, ProgressPage,
-    Request as HostRequest, routes,
+    AuditPage, BackupRequest, Claim, ComponentLogs, LicenseWish, MediaPage, OperationPage, PlanPage, Problem,
+    ProgressPage, Request as HostRequest, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -185,6 +186,18 @@ impl Host for Client {
             let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
             let (status, body) = self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?;
             if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>> {
+        self.get(routes::AUDIT.to_owned(), DOCUMENT).boxed()
+    }
+
+    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
+        async move {
+            let (status, body) = self.post(routes::AUDIT, wish).await?;
+            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
         }
         .boxed()
     }

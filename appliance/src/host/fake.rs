@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use landfall_audit::{Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_peer::{Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
-    ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState, Topic,
-    Wish,
+    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState,
+    Topic, Wish,
 };
 
 /// What the sample of a name says.
@@ -40,6 +41,8 @@ pub struct FakeHost {
     pub operation: Mutex<Option<OperationPage>>,
     pub plans: Mutex<Vec<PlanPage>>,
     pub requests: Mutex<Vec<Request>>,
+    /// The key of the audit log, and what it has signed.
+    pub audit: Mutex<(SiteKey, Ledger)>,
     /// What was handed over, in this order.
     pub wishes: Mutex<Vec<Wish>>,
 }
@@ -93,6 +96,7 @@ impl FakeHost {
             operation: Mutex::new(Some(sample_of("operation"))),
             plans: Mutex::default(),
             requests: Mutex::default(),
+            audit: Mutex::new((SiteKey::generate().unwrap(), Ledger::default())),
             wishes: Mutex::default(),
         })
     }
@@ -201,6 +205,31 @@ impl Host for FakeHost {
             }
             self.licenses.lock().unwrap().push(license.to_owned());
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>> {
+        async move {
+            self.heard()?;
+            let (key, ledger) = &*self.audit.lock().unwrap();
+            Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+        }
+        .boxed()
+    }
+
+    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
+        async move {
+            self.heard()?;
+            let (key, ledger) = &mut *self.audit.lock().unwrap();
+            let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
+            let (next, signed) = signed.map_err(|error| {
+                let (title, code) = (error.to_string(), landfall_error_codes::Coded::code(&error));
+                let code = Some(code.id.to_owned());
+                HostError::Refused(Problem { status: 409, title, detail: None, code, hint: None }.into())
+            })?;
+            *ledger = next;
+            Ok(signed)
         }
         .boxed()
     }

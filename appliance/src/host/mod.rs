@@ -11,6 +11,7 @@ mod site;
 mod wish;
 
 use futures_util::future::BoxFuture;
+use landfall_audit::{Checkpoint, CheckpointWish};
 use serde_json::Value;
 
 pub use client::Client;
@@ -21,8 +22,8 @@ pub use documents::{
 pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
-    Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage, ProgressPage, Request,
-    RequestState, is_id,
+    AuditPage, Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage,
+    ProgressPage, Request, RequestState, is_id,
 };
 pub use running::Running;
 pub use site::{Site, Unavailable};
@@ -80,6 +81,12 @@ pub trait Host: Send + Sync + 'static {
         correlation: &'a str,
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// The public key of the audit log, and what the host has signed last.
+    fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;
+
+    /// Has the host sign the end of the audit log. It is on the host's disk when this answers.
+    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>>;
 
     /// What the host's last look at its media found.
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>>;

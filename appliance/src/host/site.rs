@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use landfall_audit::{Checkpoint, CheckpointWish};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, Running, Topic, Wish,
+    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, Running,
+    Topic, Wish,
 };
 
 /// An answer this young is given again.
@@ -212,6 +214,20 @@ impl Site {
         self.heard(&imported);
         self.forget();
         imported
+    }
+
+    /// The public key of the audit log, and what the host has signed last.
+    pub async fn audit(&self) -> Result<AuditPage, HostError> {
+        let page = self.host.audit().await;
+        self.heard(&page);
+        page
+    }
+
+    /// Has the host sign the end of the audit log.
+    pub async fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint, HostError> {
+        let signed = self.host.sign_audit(wish).await;
+        self.heard(&signed);
+        signed
     }
 
     /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.

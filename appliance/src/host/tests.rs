@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
+use landfall_audit::{Entry, Follower, Head, Ledger, Outcome, SiteKey};
 use landfall_host_api::{Question, serve};
 use landfall_peer::{
     AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
@@ -73,6 +74,10 @@ fn a_verdict_of_a_newer_version_is_unknown() {
     assert_eq!(status.verdict, Verdict::Unknown);
 }
 
+/// The key of the audit log, and what was signed with it.
+static AUDIT: LazyLock<Mutex<(SiteKey, Ledger)>> =
+    LazyLock::new(|| Mutex::new((SiteKey::generate().unwrap(), Ledger::default())));
+
 /// The host's side of the API, over a made-up site.
 struct Answers(Mutex<HashSet<String>>);
 
@@ -106,6 +111,22 @@ impl landfall_host_api::Site for Answers {
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         if license == "signed" { Ok(()) } else { Err(Problem { status: 422, ..problem("LF1106") }) }
+    }
+
+    fn audit(&self) -> Result<AuditPage, Problem> {
+        let (key, ledger) = &*AUDIT.lock().unwrap();
+        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+    }
+
+    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
+        let (key, ledger) = &mut *AUDIT.lock().unwrap();
+        let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
+        let (next, signed) = signed.map_err(|error| {
+            let code = Some(landfall_error_codes::Coded::code(&error).id.to_owned());
+            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
+        })?;
+        *ledger = next;
+        Ok(signed)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -260,4 +281,30 @@ async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     host.is_late.store(false, Ordering::SeqCst);
     assert!(site.news(0, 0).await.is_ok());
     assert!(site.silent_since().is_none() && site.running().is_some());
+}
+
+#[tokio::test]
+async fn the_host_signs_the_audit_log() {
+    let (client, ..) = served();
+    let page = client.audit().await.unwrap();
+    let key = landfall_bundle_spec::trust::PublicKey::from_pem("test", &page.key).unwrap();
+    let entry = Entry {
+        action: "test".to_owned(),
+        actor: "alice".to_owned(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        correlation: "c".to_owned(),
+        detail: String::new(),
+        from: "192.0.2.7".to_owned(),
+        number: 1,
+        object: "o".to_owned(),
+        outcome: Outcome::Done,
+    };
+    let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(Head::EMPTY));
+    follower.extend(&text).unwrap();
+    let wish = CheckpointWish { entries: vec![text], head: follower.head(), restart: None };
+    let signed = client.sign_audit(&wish).await.unwrap();
+    assert!(signed.is_signed_by(&key));
+    assert_eq!(client.audit().await.unwrap().last, Some(signed));
+    let refused = client.sign_audit(&CheckpointWish { entries: Vec::new(), ..wish }).await.unwrap_err();
+    assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF5039")), "{refused}");
 }

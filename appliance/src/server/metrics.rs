@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::audit::Signing;
+
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 9] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0];
 
@@ -32,6 +34,8 @@ pub struct Metrics {
     seconds: Histogram,
     sign_ins: Family<Outcome, Counter>,
     host_answers: Gauge,
+    signed_entry: Gauge,
+    signing_fails: Gauge,
 }
 
 impl Metrics {
@@ -42,11 +46,17 @@ impl Metrics {
         let seconds = Histogram::new(BOUNDS);
         let sign_ins = Family::<Outcome, Counter>::default();
         let host_answers = Gauge::default();
+        let signed_entry = Gauge::default();
+        let signing_fails = Gauge::default();
         registry.register("requests", "Requests by method, route and status", requests.clone());
         registry.register("request_seconds", "Seconds from a request to its response", seconds.clone());
         registry.register("sign_ins", "Sign-ins with a password", sign_ins.clone());
         registry.register("host_answers", "Whether the host answers: 1 or 0", host_answers.clone());
-        Self { registry, requests, seconds, sign_ins, host_answers }
+        let help = "Number of the last audit entry that the host has signed; 0 until the first one since the start";
+        registry.register("audit_signed_entry", help, signed_entry.clone());
+        let help = "Whether the last try to have the audit log signed failed: 1 or 0";
+        registry.register("audit_signing_fails", help, signing_fails.clone());
+        Self { registry, requests, seconds, sign_ins, host_answers, signed_entry, signing_fails }
     }
 
     /// Counts a request. The route is the router's pattern, so that paths make no labels.
@@ -61,9 +71,11 @@ impl Metrics {
         self.sign_ins.get_or_create(&Outcome { outcome: if is_done { "done" } else { "refused" } }).inc();
     }
 
-    /// All of them as text. `host_answers` is of this moment.
-    pub fn text(&self, host_answers: bool) -> Result<String, std::fmt::Error> {
+    /// All of them as text, with whether the host answers, and how far it has signed the audit log, as of this moment.
+    pub fn text(&self, host_answers: bool, signing: &Signing) -> Result<String, std::fmt::Error> {
         self.host_answers.set(i64::from(host_answers));
+        self.signed_entry.set(signing.last().map_or(0, |last| last.head.number));
+        self.signing_fails.set(i64::from(signing.failing().is_some()));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -60,6 +60,8 @@ pub async fn serve_on(
     let following = tokio::spawn(host::follow(context.site.clone()));
     let watched = context.clone();
     let watching = tokio::spawn(async move { watched.audit.watch(&watched.database).await });
+    let signed = context.clone();
+    let signing = tokio::spawn(async move { signed.signing.watch(&signed.database, &signed.site).await });
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
     let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
@@ -69,6 +71,7 @@ pub async fn serve_on(
     let result = server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed);
     following.abort();
     watching.abort();
+    signing.abort();
     context.database.close().await;
     tracing::info!("the console has ended");
     result

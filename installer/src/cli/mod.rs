@@ -1,5 +1,6 @@
 //! Arguments, and nothing else: commands receive resolved values.
 
+mod audit;
 mod backup;
 mod bundle;
 mod documents;
@@ -16,6 +17,7 @@ mod trust;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use audit::{AuditCommand, AuditVerifyArguments};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
     BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
@@ -132,6 +134,9 @@ pub(crate) enum Command {
     Support(SupportCommand),
     /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
     Console(ConsoleArguments),
+    /// Verify exported audit logs of the console, and show the key that signs them.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.
     Uninstall(UninstallArguments),
     /// The host agent.

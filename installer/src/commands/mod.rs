@@ -1,5 +1,6 @@
 //! One file per command. Each takes its arguments, resolves them, calls a library, and reports.
 
+mod audit;
 mod backup;
 mod build;
 mod change;
@@ -91,6 +92,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Support(command) => support::run(&command, printer),
         Command::Console(arguments) => console::run(&arguments, printer),
+        Command::Audit(command) => audit::run(&command, printer),
         Command::Node(command) => node::run(&command, printer),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, releases, replaced_data,
-    restore, stage, upgrade, verify,
+    audit, backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, releases,
+    replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -43,6 +43,8 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Aborted>(),
         schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
+        schema_of::<audit::Verified>(),
+        schema_of::<audit::Shown>(),
         schema_of::<BackedUp>(),
         schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
+use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, serve};
@@ -16,8 +17,8 @@ use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
-    Change, ComponentLogs, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
-    server,
+    AuditPage, Change, ComponentLogs, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage,
+    Refusal, server,
 };
 
 use self::changes::Changes;
@@ -137,6 +138,16 @@ impl Site for Host {
         self.operations.import_sent_license(license).map(drop).map_err(|error| problem(&error.into()))
     }
 
+    fn audit(&self) -> Result<AuditPage, Problem> {
+        let record = self.operations.ensure_audit_record().map_err(|error| problem(&error.into()))?;
+        let (key, _) = record.public_key();
+        Ok(AuditPage { key, last: record.ledger.last })
+    }
+
+    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
+        self.operations.sign_audit(wish).map_err(|error| problem(&error.into()))
+    }
+
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
         self.changes.look()
     }
@@ -162,6 +173,7 @@ impl Site for Host {
 fn problem(failure: &Failure) -> Problem {
     let code = failure.code();
     let status = match code.class {
+        _ if code == codes::AUDIT_FORKED => 409,
         ExitClass::Usage => 400,
         ExitClass::Refused | ExitClass::License => 422,
         ExitClass::Bug => 500,

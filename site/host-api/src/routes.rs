@@ -9,7 +9,8 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use landfall_peer::{BackupRequest, Claim, LICENSE_BYTES, LicenseWish, routes};
+use landfall_audit::CheckpointWish;
+use landfall_peer::{AUDIT_BYTES, BackupRequest, Claim, LICENSE_BYTES, LicenseWish, routes};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -30,6 +31,8 @@ const BACKUP_PAUSE: Duration = Duration::from_mins(10);
 const BODY_BYTES: usize = 16 << 10;
 /// The same of one with a license, each byte of which may need two in JSON.
 const LICENSE_BODY_BYTES: usize = 2 * LICENSE_BYTES + BODY_BYTES;
+/// The same of one with entries of the audit log, in which JSON within JSON takes up to two bytes for one.
+const AUDIT_BODY_BYTES: usize = 2 * AUDIT_BYTES + 2 * BODY_BYTES;
 /// How long progress waits for news.
 const NEWS_PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks for news.
@@ -47,6 +50,8 @@ pub(crate) struct Host {
     pub(crate) desk: Desk,
     turns: Arc<Semaphore>,
     quick_turns: Arc<Semaphore>,
+    /// Checkpoints are signed one after the other.
+    signing: Arc<Semaphore>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
 }
@@ -59,6 +64,7 @@ impl Host {
             desk: Desk::default(),
             turns: turns(AT_ONCE),
             quick_turns: turns(QUICK_AT_ONCE),
+            signing: turns(1),
             last_backup: Arc::default(),
         }
     }
@@ -77,6 +83,11 @@ impl Host {
         question: impl FnOnce(&dyn Site) -> T + Send + 'static,
     ) -> Result<T> {
         Self::in_turn(&self.quick_turns, &self.site, question).await
+    }
+
+    /// Signs, one at a time.
+    async fn sign<T: Send + 'static>(&self, signing: impl FnOnce(&dyn Site) -> T + Send + 'static) -> Result<T> {
+        Self::in_turn(&self.signing, &self.site, signing).await
     }
 
     /// Asks outside of the threads that serve. The turn ends with the question itself: whoever gives up waiting does not end it.
@@ -116,15 +127,21 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
+        .route(routes::AUDIT, get(audit).merge(audit_route()))
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(Host::new(site))
 }
 
-/// The one request that is larger than others.
+/// A request that is larger than others.
 fn import_route() -> MethodRouter<Host> {
     post(import_license).layer(DefaultBodyLimit::max(LICENSE_BODY_BYTES))
+}
+
+/// The other one.
+fn audit_route() -> MethodRouter<Host> {
+    post(checkpoint).layer(DefaultBodyLimit::max(AUDIT_BODY_BYTES))
 }
 
 async fn answer(State(host): State<Host>, question: Question) -> Result<Response> {
@@ -180,6 +197,19 @@ async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> 
     } else {
         Err(Refused::new(StatusCode::FORBIDDEN, "the token does not count"))
     }
+}
+
+async fn audit(State(host): State<Host>) -> Result<Response> {
+    let page = host.sign(Site::audit).await??;
+    Ok(document(json(&page)))
+}
+
+async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) -> Result<Response> {
+    if let Some(restart) = &wish.restart {
+        tracing::warn!(abandoned = %restart.abandoned, "the console continues its audit log from an earlier entry");
+    }
+    let signed = host.sign(move |site| site.checkpoint(&wish)).await??;
+    Ok(document(json(&signed)))
 }
 
 async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {

@@ -1,6 +1,9 @@
 //! What the API asks the host. Each call may block.
 
-use landfall_peer::{Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal};
+use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_peer::{
+    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+};
 
 /// A question whose answer is a document that a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,13 @@ pub trait Site: Send + Sync + 'static {
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;
+
+    /// The public key of the audit log, and what was signed last. The key is made where there is none.
+    fn audit(&self) -> Result<AuditPage, Problem>;
+
+    /// Signs the end of the console's audit log, if its entries continue what was signed last. On the disk when this returns. Calls
+    /// never overlap.
+    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem>;
 
     /// Looks for bundles on media. May take a minute.
     fn look(&self) -> Result<Vec<Medium>, Refusal>;

@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use landfall_audit::{Checkpoint, CheckpointWish, Entry, Follower, Head, Ledger, Outcome, SiteKey};
 use landfall_peer::{
-    Blocker, Certificate, Change, ComponentLogs, Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent,
-    OperationPage, PlanPage, Problem, ProgressPage, Refusal, client, server,
+    AUDIT_BYTES, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity, LICENSE_BYTES, LogLine, Medium,
+    NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -22,6 +23,10 @@ struct Remembering {
     looks_on: Arc<AtomicBool>,
     begun: Arc<Mutex<Vec<String>>>,
 }
+
+/// The key of the audit log, and what was signed with it.
+static AUDIT: LazyLock<Mutex<(SiteKey, Ledger)>> =
+    LazyLock::new(|| Mutex::new((SiteKey::generate().unwrap(), Ledger::default())));
 
 impl Site for Remembering {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
@@ -62,6 +67,22 @@ impl Site for Remembering {
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         self.begun.lock().unwrap().push(format!("license of {} bytes", license.len()));
         Ok(())
+    }
+
+    fn audit(&self) -> Result<AuditPage, Problem> {
+        let (key, ledger) = &*AUDIT.lock().unwrap();
+        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+    }
+
+    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
+        let (key, ledger) = &mut *AUDIT.lock().unwrap();
+        let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
+        let (next, signed) = signed.map_err(|error| {
+            let code = Some(landfall_error_codes::Coded::code(&error).id.to_owned());
+            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
+        })?;
+        *ledger = next;
+        Ok(signed)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -323,4 +344,48 @@ async fn blockers_are_passed_on_and_odd_wishes_refused() {
     assert_eq!(served.post("/v1/plans", kinds).await, StatusCode::UNPROCESSABLE_ENTITY);
     let path = wish("00000004", json!({ "change": "upgrade", "medium": "x".repeat(20_000) }));
     assert_eq!(served.post("/v1/plans", path).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// Entries of together at least so many bytes behind another one.
+fn entries(begin: Head, bytes: usize) -> CheckpointWish {
+    let (mut follower, mut texts, mut length) = (Follower::behind(begin), Vec::new(), 0);
+    while length < bytes {
+        let entry = Entry {
+            action: "user.create".to_owned(),
+            actor: "\"\\".repeat(100),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            correlation: "c".to_owned(),
+            detail: "\u{1}".repeat(200),
+            from: "192.0.2.7".to_owned(),
+            number: follower.head().number + 1,
+            object: "o".repeat(200),
+            outcome: Outcome::Done,
+        };
+        let text = entry.canonical().unwrap();
+        follower.extend(&text).unwrap();
+        length += text.len();
+        texts.push(text);
+    }
+    CheckpointWish { entries: texts, head: follower.head(), restart: None }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_signed_as_far_as_it_continues() {
+    let served = Served::begin(Remembering::default());
+    let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
+    let (status, page) = served.get("/v1/audit").await;
+    assert!(status == StatusCode::OK && page["last"].is_null(), "{page}");
+    let first = entries(Head::EMPTY, AUDIT_BYTES);
+    let (status, signed) = post(&first).await;
+    assert_eq!(
+        (status, &signed["head"]),
+        (StatusCode::OK, &json!(first.head)),
+        "the largest request that the console makes"
+    );
+    assert_eq!(served.get("/v1/audit").await.1["last"], signed);
+    let (status, refused) = post(&entries(Head { hash: Head::EMPTY.hash, ..first.head }, 1)).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!("LF5039")));
+    let endless = post(&entries(first.head, 4 * AUDIT_BYTES)).await.0;
+    assert_eq!(endless, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(post(&entries(first.head, 1)).await.0, StatusCode::OK);
 }

@@ -1,5 +1,6 @@
 //! Documents of the host's API that no command prints.
 
+use landfall_audit::Checkpoint;
 use landfall_progress::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,18 @@ pub struct LicenseWish {
     /// The text of the vendor's file. What it says counts only by its signatures, which the host verifies.
     pub license: String,
 }
+
+/// What the host has signed of the console's audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The public key, as PEM. What the console holds of it proves nothing: who verifies a log gets it from the host.
+    pub key: String,
+    /// The last checkpoint, if there is one.
+    pub last: Option<Checkpoint>,
+}
+
+/// Longest texts of entries in one request for a checkpoint, in bytes, before the last of them.
+pub const AUDIT_BYTES: usize = 64 << 10;
 
 /// Longest text of a license that the console takes, in bytes. Longer ones are imported on the host.
 pub const LICENSE_BYTES: usize = 64 << 10;

@@ -16,7 +16,8 @@ pub use changes::{
     OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
 };
 pub use documents::{
-    BackupRequest, Claim, ComponentLogs, LICENSE_BYTES, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage,
+    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, LICENSE_BYTES, LicenseWish, LogLine, NumberedEvent,
+    Problem, ProgressPage,
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

@@ -16,6 +16,9 @@ pub const PROGRESS: &str = "/v1/progress";
 pub const LOGS: &str = "/v1/logs";
 /// POST a [`crate::Claim`]: 204 if the token counted, which it does once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
+/// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointWish`]: 200 with a [`landfall_audit::Checkpoint`], which is on the host's disk;
+/// 409 where the entries do not continue what the host signed last.
+pub const AUDIT: &str = "/v1/audit";
 /// GET: a [`crate::MediaPage`], what the last look found. POST a [`crate::LookWish`]: look again.
 pub const MEDIA: &str = "/v1/media";
 /// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use landfall_audit::{Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_error_codes::Coded;
 use landfall_host_api::{Question, Site, serve};
 use landfall_peer::{
-    Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent, OperationPage,
-    OperationState, PlanPage, Problem, ProgressPage, Refusal, server,
+    AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
+    OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, server,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -38,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) begun: Vec<String>,
     /// Licenses that were imported.
     pub(crate) licenses: Vec<String>,
+    /// The key of the audit log, and what was signed with it.
+    audit: (SiteKey, Ledger),
     tokens: HashSet<String>,
     releases: Value,
     backups: Value,
@@ -58,6 +62,7 @@ impl Recorded {
             backups_begun: 0,
             begun: Vec::new(),
             licenses: Vec::new(),
+            audit: (SiteKey::generate()?, Ledger::default()),
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
             backups: sample("backups")?,
@@ -159,6 +164,24 @@ impl Site for Recorded {
     fn begin_backup(&self) -> Result<bool, Problem> {
         self.facts().backups_begun += 1;
         Ok(true)
+    }
+
+    fn audit(&self) -> Result<AuditPage, Problem> {
+        let facts = self.facts();
+        let (key, ledger) = &facts.audit;
+        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+    }
+
+    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
+        let mut facts = self.facts();
+        let (key, ledger) = &mut facts.audit;
+        let signed = ledger.sign(key, SITE, wish, jiff::Timestamp::now());
+        let (next, signed) = signed.map_err(|error| {
+            let code = Some(Coded::code(&error).id.to_owned());
+            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
+        })?;
+        *ledger = next;
+        Ok(signed)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {

@@ -1,6 +1,9 @@
 //! What needs a person: every reason and note of the status, the worst first, each with where to look.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::answers::sentence;
+use crate::audit::Unsigned;
 use crate::console::state::{Mark, State};
 use crate::host::{Part, Status};
 
@@ -45,6 +48,15 @@ pub fn of_broken_audit(why: &str) -> Matter {
     let mut list = List::default();
     list.add(State::Bad, "Audit", &text, "/audit");
     list.0.remove(0)
+}
+
+/// Entries that the host has not signed for an hour could be rewritten unseen.
+pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
+    let age = Timestamp::now().duration_since(unsigned.since);
+    let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
+    let mut list = List::default();
+    list.add(State::Attention, "Audit", &text, "/audit");
+    (age >= SignedDuration::from_hours(1)).then(|| list.0.remove(0))
 }
 
 /// All matters of a status, the worst first.

@@ -52,6 +52,7 @@ async fn view(context: &Context) -> View {
         Ok(Some(status)) => {
             let mut facts = facts(&status, releases.ok().flatten().as_ref());
             facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
+            facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
             Ok(facts)
         }
         Ok(None) => Err(no_status()),

@@ -1,5 +1,6 @@
 //! The console: a component whose pods may ask the host. What the host keeps for it, and what its pods get.
 
+mod audit;
 mod certificate;
 mod files;
 mod keys;
@@ -8,6 +9,7 @@ mod token;
 
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
 
+pub use audit::AuditRecord;
 pub use certificate::ConsoleCertificate;
 pub(crate) use files::ConsoleFiles;
 pub use keys::PeerKeys;

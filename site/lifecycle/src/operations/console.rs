@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{BACKUP, UnitState, systemctl};
+use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, Owner};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -20,7 +21,7 @@ use super::Operations;
 use super::administration::component_of;
 use super::error::{OperationError, Result};
 use super::unit::RunEvents;
-use crate::console::{ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
+use crate::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
 
 /// How long a question of the console waits for the API server.
@@ -92,6 +93,28 @@ impl Operations {
     pub fn console_keys(&self) -> Result<PeerKeys> {
         self.console_secrets()?;
         Ok(PeerKeys::ensure(&ConsoleFiles::of(&self.paths))?)
+    }
+
+    /// What the host has signed of the console's audit log; none where the console has never asked.
+    pub fn audit_record(&self) -> Result<Option<AuditRecord>> {
+        Ok(AuditRecord::read(&ConsoleFiles::of(&self.paths))?)
+    }
+
+    /// The same; its key is made where there is none.
+    pub fn ensure_audit_record(&self) -> Result<AuditRecord> {
+        self.console_secrets()?;
+        Ok(AuditRecord::ensure(&ConsoleFiles::of(&self.paths))?)
+    }
+
+    /// Signs the end of the console's audit log, if its entries continue what was signed last. On the disk when this returns. Two
+    /// calls must not overlap.
+    pub fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint> {
+        let path = self.paths.data_uuid();
+        let failed =
+            |error| StepError::new(codes::CONSOLE_FILES, format!("{} cannot be read", path.display())).because(error);
+        let site = fs_err::read_to_string(&path).map_err(failed)?;
+        let record = self.ensure_audit_record()?;
+        Ok(record.sign(&ConsoleFiles::of(&self.paths), site.trim(), wish, Timestamp::now())?)
     }
 
     /// Gives the console's pods their keys and their certificate, which is issued again if it no longer serves.

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A link of the chain: SHA-256.
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A link of the chain: SHA-256, written as 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hash(pub(super) [u8; 32]);
+pub struct Hash(pub(crate) [u8; 32]);
 
 impl Hash {
     /// What the first entry follows.
@@ -28,7 +31,7 @@ impl FromStr for Hash {
     }
 }
 
-/// The last entry of a log: its number and its hash. Written `NUMBER:HASH`.
+/// The last entry of a log: its number and its hash. Written `NUMBER:HASH`, also in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// How many entries there are.
@@ -51,8 +54,23 @@ impl fmt::Display for Head {
 impl FromStr for Head {
     type Err = ();
 
+    /// Reads what `Display` writes, and nothing else.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (number, hash) = text.split_once(':').ok_or(())?;
-        Ok(Self { number: number.parse().map_err(|_| ())?, hash: hash.parse()? })
+        let head = Self { number: number.parse().map_err(|_| ())?, hash: hash.parse()? };
+        (head.number >= 0 && head.to_string() == text).then_some(head).ok_or(())
+    }
+}
+
+impl Serialize for Head {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Head {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|()| D::Error::custom("not an entry's number, a colon and a hash"))
     }
 }

@@ -1,0 +1,85 @@
+//! Checkpoints in the database, and the entries between them.
+
+use landfall_audit::{Checkpoint, Follower, Head};
+use landfall_bundle_spec::trust::PublicKey;
+use landfall_error_codes::codes;
+use landfall_peer::AUDIT_BYTES;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::chain::PAGE;
+use crate::database::Write;
+use crate::error::{Context as _, Error, Result};
+
+/// Stores one. One that is there already stays as it is.
+pub async fn keep(write: &mut Write, checkpoint: &Checkpoint) -> Result<()> {
+    let text = serde_json::to_string(checkpoint).context(codes::BUG, || "a checkpoint has no JSON".to_owned())?;
+    let sequence =
+        i64::try_from(checkpoint.sequence).context(codes::HOST_ANSWER, || "a checkpoint's number".to_owned())?;
+    let insert = "INSERT INTO audit_checkpoints (key_id, sequence, number, checkpoint) VALUES ($1, $2, $3, $4) \
+                  ON CONFLICT (key_id, sequence) DO NOTHING";
+    sqlx::query(insert)
+        .bind(checkpoint.key.to_string())
+        .bind(sequence)
+        .bind(checkpoint.head.number)
+        .bind(text)
+        .execute(&mut **write)
+        .await?;
+    Ok(())
+}
+
+/// Whether the log has this very entry.
+pub async fn contains(connection: &mut SqliteConnection, head: Head) -> Result<bool> {
+    if head == Head::EMPTY {
+        return Ok(true);
+    }
+    let hash: Option<String> = sqlx::query_scalar("SELECT hash FROM audit WHERE number = $1")
+        .bind(head.number)
+        .fetch_optional(connection)
+        .await?;
+    Ok(hash.is_some_and(|hash| hash == head.hash.to_string()))
+}
+
+/// The newest checkpoint that a key has signed and whose entry the log has; one that was edited is passed over.
+pub async fn newest(connection: &mut SqliteConnection, key: &PublicKey) -> Result<Option<Checkpoint>> {
+    let mut below = i64::MAX;
+    loop {
+        let select = "SELECT sequence, checkpoint FROM audit_checkpoints WHERE key_id = $1 AND sequence < $2 \
+                      ORDER BY sequence DESC LIMIT 1";
+        let row = sqlx::query(select).bind(key.id().to_string()).bind(below).fetch_optional(&mut *connection).await?;
+        let Some(row) = row else { return Ok(None) };
+        below = row.try_get(0)?;
+        let read: Option<Checkpoint> = serde_json::from_str(row.try_get(1)?).ok();
+        if let Some(checkpoint) = read.filter(|checkpoint| checkpoint.is_signed_by(key))
+            && contains(connection, checkpoint.head).await?
+        {
+            return Ok(Some(checkpoint));
+        }
+    }
+}
+
+/// Whether any checkpoint of another key is stored, and none of this one.
+pub async fn is_new_key(connection: &mut SqliteConnection, key: &str) -> Result<bool> {
+    let count = "SELECT count(*), count(CASE WHEN key_id = $1 THEN 1 END) FROM audit_checkpoints";
+    let row = sqlx::query(count).bind(key).fetch_one(connection).await?;
+    Ok(row.try_get::<i64, _>(0)? > 0 && row.try_get::<i64, _>(1)? == 0)
+}
+
+/// The next entries behind one, as many as one request for a checkpoint takes; none at the end of the log.
+pub async fn entries_behind(connection: &mut SqliteConnection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
+    let rows = sqlx::query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
+        .bind(begin.number)
+        .bind(PAGE)
+        .fetch_all(connection)
+        .await?;
+    let (mut texts, mut follower, mut bytes) = (Vec::new(), Follower::behind(begin), 0);
+    for row in rows {
+        let (text, hash): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        follower.follow(&text, &hash).map_err(Error::from)?;
+        bytes += text.len();
+        texts.push(text);
+        if bytes >= AUDIT_BYTES {
+            break;
+        }
+    }
+    Ok((!texts.is_empty()).then_some((texts, follower.head())))
+}

@@ -1,0 +1,54 @@
+//! The rule that every chain keeps, whether it is in a database or in a file, or on its way to the host.
+
+use crate::entry::Entry;
+use crate::error::{AuditError, Result};
+use crate::head::{Hash, Head};
+
+/// Follows a chain entry by entry.
+#[derive(Debug)]
+pub struct Follower(Head);
+
+impl Follower {
+    /// Begins behind an entry; [`Head::EMPTY`] is the beginning of a chain.
+    pub const fn behind(head: Head) -> Self {
+        Self(head)
+    }
+
+    /// The entry that it is at.
+    pub const fn head(&self) -> Head {
+        self.0
+    }
+
+    /// Takes the next entry, if it is the next one and as it was written. The error names the entry by its place.
+    pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
+        let (entry, next) = self.read(text)?;
+        if hash.parse::<Hash>() != Ok(next.hash) {
+            return Err(broken(next.number, "its hash does not match"));
+        }
+        self.0 = next;
+        Ok(entry)
+    }
+
+    /// Takes the next entry by its text alone; its hash follows from it.
+    pub fn extend(&mut self, text: &str) -> Result<Entry> {
+        let (entry, next) = self.read(text)?;
+        self.0 = next;
+        Ok(entry)
+    }
+
+    fn read(&self, text: &str) -> Result<(Entry, Head)> {
+        let number = self.0.number + 1;
+        let entry: Entry = serde_json::from_str(text).map_err(|_| broken(number, "it is not an entry"))?;
+        if entry.canonical().ok().as_deref() != Some(text) {
+            return Err(broken(number, "its text was edited"));
+        }
+        if entry.number != number {
+            return Err(broken(number, &format!("number {} is in its place", entry.number)));
+        }
+        Ok((entry, Head { number, hash: crate::entry::hash(&self.0.hash, text) }))
+    }
+}
+
+fn broken(number: i64, why: &str) -> AuditError {
+    AuditError::broken(format!("entry {number} is not as it was written: {why}"))
+}

@@ -1,0 +1,49 @@
+//! The key by which a host signs checkpoints.
+
+use landfall_bundle_spec::trust::PublicKey;
+use landfall_error_codes::codes;
+use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+
+use crate::error::{AuditError, Result};
+
+/// A key on P-256. No `Debug`: it must not reach a log.
+pub struct SiteKey {
+    pair: KeyPair,
+    public: PublicKey,
+}
+
+impl SiteKey {
+    /// Makes a new one from the operating system's random numbers.
+    pub fn generate() -> Result<Self> {
+        Self::of(KeyPair::generate().map_err(|error| unusable("made", &error))?)
+    }
+
+    /// Reads what [`SiteKey::to_pem`] wrote. The error never quotes it.
+    pub fn from_pem(pem: &str) -> Result<Self> {
+        Self::of(KeyPair::from_pem(pem).map_err(|error| unusable("read", &error))?)
+    }
+
+    fn of(pair: KeyPair) -> Result<Self> {
+        let public = PublicKey::from_der("the audit log's key", &pair.subject_public_key_info());
+        let public = public.map_err(|error| unusable("read", &error))?;
+        Ok(Self { pair, public })
+    }
+
+    /// The private key, PKCS #8 as PEM, not encrypted.
+    pub fn to_pem(&self) -> String {
+        self.pair.serialize_pem()
+    }
+
+    /// Its public half, which verifies.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        self.pair.sign(message).map_err(|error| unusable("used", &error))
+    }
+}
+
+fn unusable(action: &str, why: &dyn std::fmt::Display) -> AuditError {
+    AuditError::new(codes::AUDIT_KEY, format!("the key of the audit log cannot be {action}: {why}"))
+}

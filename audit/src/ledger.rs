@@ -1,0 +1,109 @@
+//! The host's side: what it has signed, and what it signs next.
+//!
+//! The console is assumed to be taken over. What it could try, and what stops it: a chain that it wrote anew (the host follows each entry
+//! from what it signed last, so another chain does not fit), two chains at once (there is one last checkpoint), and a quiet return
+//! to an earlier entry (only a restart leads there, which is signed, counted and named in every later checkpoint).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Checkpoint, Restart};
+use crate::error::{AuditError, Result};
+use crate::follower::Follower;
+use crate::head::Head;
+use crate::key::SiteKey;
+
+/// Restarts whose details are kept; all are counted.
+const RESTARTS: usize = 100;
+
+/// What the console sends for a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointWish {
+    /// The entries after the last checkpoint, in order, each as the text that was hashed. At least one.
+    pub entries: Vec<String>,
+    /// The last of them.
+    pub head: Head,
+    /// Where the log does not contain what the host signed last.
+    pub restart: Option<RestartWish>,
+}
+
+/// The console says that its log lacks what the host signed last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartWish {
+    /// What the host signed last, so that two restarts are not mixed up.
+    pub abandoned: Head,
+    /// The newest checkpoint that the log contains; its entries begin behind that one, or at the beginning.
+    pub from: Option<Checkpoint>,
+}
+
+/// What a host has signed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The last checkpoint.
+    pub last: Option<Checkpoint>,
+    /// The newest restarts, oldest first.
+    pub restarts: Vec<Restart>,
+}
+
+impl Ledger {
+    /// The checkpoint that a wish comes to, and the ledger with it. The checkpoint counts once the ledger is on the disk.
+    pub fn sign(&self, key: &SiteKey, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<(Self, Checkpoint)> {
+        let last = self.last.as_ref();
+        let restart = match &wish.restart {
+            None => None,
+            Some(restart) => Some(self.restart(key, restart, now)?),
+        };
+        let begin = restart.as_ref().map_or_else(|| head_of(last), |restart| restart.kept);
+        follow(begin, wish)?;
+        let count = last.map_or(0, |last| last.restarts) + u64::from(restart.is_some());
+        let unsigned = Checkpoint {
+            at: now,
+            head: wish.head,
+            key: key.public().id(),
+            restart: restart.clone().or_else(|| last.and_then(|last| last.restart.clone())),
+            restarts: count,
+            sequence: last.map_or(0, |last| last.sequence) + 1,
+            signature: String::new(),
+            site: site.to_owned(),
+        };
+        let signed = unsigned.signed(key)?;
+        let mut restarts = self.restarts.clone();
+        restarts.extend(restart);
+        restarts.drain(..restarts.len().saturating_sub(RESTARTS));
+        Ok((Self { last: Some(signed.clone()), restarts }, signed))
+    }
+
+    fn restart(&self, key: &SiteKey, wish: &RestartWish, now: Timestamp) -> Result<Restart> {
+        let last = head_of(self.last.as_ref());
+        if wish.abandoned != last || last == Head::EMPTY {
+            return Err(AuditError::forked(format!("the last signed entry is {last}, not {}", wish.abandoned)));
+        }
+        if wish.from.as_ref().is_some_and(|from| !from.is_signed_by(key.public())) {
+            return Err(AuditError::forked("the checkpoint from which the log restarts is not this host's"));
+        }
+        let kept = head_of(wish.from.as_ref());
+        if kept == last {
+            return Err(AuditError::forked(format!("a log that has entry {last} needs no restart")));
+        }
+        Ok(Restart { abandoned: last, at: now, kept })
+    }
+}
+
+fn head_of(checkpoint: Option<&Checkpoint>) -> Head {
+    checkpoint.map_or(Head::EMPTY, |checkpoint| checkpoint.head)
+}
+
+/// Follows the entries of a wish from where the signed chain ends.
+fn follow(begin: Head, wish: &CheckpointWish) -> Result<()> {
+    let mut follower = Follower::behind(begin);
+    for text in &wish.entries {
+        follower.extend(text)?;
+    }
+    if follower.head() == wish.head && !wish.entries.is_empty() {
+        return Ok(());
+    }
+    Err(AuditError::forked(format!("the chain that was sent does not continue the signed entry {begin}")))
+}

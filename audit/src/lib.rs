@@ -1,0 +1,28 @@
+//! The audit log of a console as bytes: a chain of hashes, the checkpoints that the site's host signs, and their verification.
+//!
+//! Whoever owns the console's database can write a whole chain anew. A [`Checkpoint`] stops that: the host signs the head of the chain
+//! with a key that the console never has, and only after it has followed every entry since the one that it signed before
+//! ([`Ledger::sign`]). Everything here is a function of bytes and times: no files, no network, no cluster, no clock.
+
+mod checkpoint;
+mod entry;
+mod error;
+mod follower;
+mod head;
+mod key;
+mod ledger;
+mod line;
+mod verify;
+
+pub use checkpoint::{Checkpoint, Restart};
+pub use entry::{Entry, Outcome, hash};
+pub use error::{AuditError, Result};
+pub use follower::Follower;
+pub use head::{Hash, Head};
+pub use key::SiteKey;
+pub use ledger::{CheckpointWish, Ledger, RestartWish};
+pub use line::{Line, SCHEMA, checkpoint_line, entry_line};
+pub use verify::{Known, Report, verify};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,410 @@
+use landfall_error_codes::{Code, Coded as _, codes};
+use proptest::prelude::*;
+
+use super::*;
+
+const SITE: &str = "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b";
+
+fn entry(number: i64, object: &str) -> Entry {
+    Entry {
+        action: "user.create".to_owned(),
+        actor: format!("person-{number} \"ü\"\n"),
+        at: "2026-11-20T08:00:00.123Z".parse().unwrap(),
+        correlation: format!("{number:032x}"),
+        detail: String::new(),
+        from: "192.0.2.7".to_owned(),
+        number,
+        object: object.to_owned(),
+        outcome: if number % 3 == 0 { Outcome::Refused } else { Outcome::Done },
+    }
+}
+
+fn at(minutes: i64) -> jiff::Timestamp {
+    "2026-11-20T09:00:00Z".parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minutes)
+}
+
+/// A console with its log, and the host that signs for it.
+#[derive(Clone)]
+struct Log {
+    texts: Vec<String>,
+    heads: Vec<Head>,
+    checkpoints: Vec<Checkpoint>,
+    ledger: Ledger,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { texts: Vec::new(), heads: vec![Head::EMPTY], checkpoints: Vec::new(), ledger: Ledger::default() }
+    }
+
+    fn head(&self) -> Head {
+        *self.heads.last().unwrap()
+    }
+
+    /// Writes entries up to a number.
+    fn write(mut self, end: i64, object: &str) -> Self {
+        for number in self.head().number + 1..=end {
+            let text = entry(number, object).canonical().unwrap();
+            let mut follower = Follower::behind(self.head());
+            follower.extend(&text).unwrap();
+            self.heads.push(follower.head());
+            self.texts.push(text);
+        }
+        self
+    }
+
+    /// The wish for a checkpoint of all entries behind a number.
+    fn wish(&self, behind: i64, restart: Option<RestartWish>) -> CheckpointWish {
+        let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
+        CheckpointWish { entries, head: self.head(), restart }
+    }
+
+    fn take(&mut self, key: &SiteKey, wish: &CheckpointWish) -> Result<()> {
+        let minutes = self.ledger.last.as_ref().map_or(0, |last| last.sequence);
+        let (ledger, signed) = self.ledger.sign(key, SITE, wish, at(i64::try_from(minutes).unwrap()))?;
+        self.ledger = ledger;
+        self.checkpoints.push(signed);
+        Ok(())
+    }
+
+    /// Has the host sign everything after its last checkpoint.
+    fn sign(mut self, key: &SiteKey) -> Self {
+        let behind = self.ledger.last.as_ref().map_or(0, |last| last.head.number);
+        let wish = self.wish(behind, None);
+        self.take(key, &wish).unwrap();
+        self
+    }
+
+    /// The log as a backup of an earlier time has it; the host keeps what it signed.
+    fn restored(&self, number: i64) -> Self {
+        let count = usize::try_from(number).unwrap();
+        let mut earlier = self.clone();
+        earlier.texts.truncate(count);
+        earlier.heads.truncate(count + 1);
+        earlier.checkpoints.retain(|checkpoint| checkpoint.head.number <= number);
+        earlier
+    }
+
+    fn restart(&self) -> RestartWish {
+        RestartWish { abandoned: self.ledger.last.as_ref().unwrap().head, from: self.checkpoints.last().cloned() }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (text, head) in self.texts.iter().zip(&self.heads[1..]) {
+            lines.push(entry_line(text, &head.hash.to_string()).trim_end().to_owned());
+            for checkpoint in self.checkpoints.iter().filter(|checkpoint| checkpoint.head.number == head.number) {
+                let text = serde_json::to_string(checkpoint).unwrap();
+                lines.push(checkpoint_line(&text).trim_end().to_owned());
+            }
+        }
+        let end = Line::AuditHead { schema: SCHEMA, exported: at(600), head: self.head().to_string() };
+        lines.push(serde_json::to_string(&end).unwrap());
+        lines
+    }
+}
+
+fn key() -> SiteKey {
+    SiteKey::generate().unwrap()
+}
+
+/// Twelve entries, signed after the fifth and the tenth.
+fn sample(key: &SiteKey) -> Log {
+    Log::new().write(5, "a").sign(key).write(10, "a").sign(key).write(12, "a")
+}
+
+fn known(key: &SiteKey) -> Known {
+    Known { keys: vec![key.public().clone()], ..Known::default() }
+}
+
+fn check(lines: &[String], known: &Known) -> std::result::Result<Report, (Code, String)> {
+    verify(lines.join("\n").as_bytes(), known).map_err(|error| (error.code(), error.to_string()))
+}
+
+fn code_of(lines: &[String], known: &Known) -> Code {
+    check(lines, known).unwrap_err().0
+}
+
+#[test]
+fn a_whole_log_is_whole() {
+    for count in [0, 1, 2, 100] {
+        let report = check(&Log::new().write(count, "a").lines(), &Known::default()).unwrap();
+        assert_eq!((report.head.number, report.covered), (count, None));
+    }
+    assert!(verify(&b""[..], &Known::default()).is_err(), "nothing is no log");
+}
+
+#[test]
+fn a_follower_begins_at_the_beginning() {
+    assert_eq!(Follower::behind(Head::EMPTY).head(), Head::EMPTY);
+    assert_eq!(Head::EMPTY.to_string().parse(), Ok(Head::EMPTY));
+    for wrong in ["1", "-1:00", &format!("+1:{}", "0".repeat(64)), &format!("01:{}", "0".repeat(64))] {
+        assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_first_broken_entry_is_named() {
+    let whole = Log::new().write(20, "object").lines();
+    let broken = |lines: &[String]| check(lines, &Known::default()).unwrap_err().1;
+    let mut lines = whole.clone();
+    lines[11] = lines[11].replace("object", "subject");
+    assert!(broken(&lines).starts_with("entry 12 "), "{}", broken(&lines));
+    lines = whole;
+    lines.remove(4);
+    assert!(broken(&lines).starts_with("entry 5 "));
+}
+
+#[test]
+fn a_removed_end_is_found_by_an_earlier_head() {
+    let whole = Log::new().write(20, "a");
+    let mut cut = whole.lines();
+    cut.drain(15..20);
+    assert_eq!(code_of(&cut, &Known::default()), codes::AUDIT_BROKEN, "the head names an entry that is missing");
+    cut.pop();
+    assert_eq!(code_of(&cut, &Known::default()), codes::AUDIT_BROKEN, "the head is missing");
+    let earlier = Known { head: Some(whole.head()), ..Known::default() };
+    let forged = Log::new().write(15, "a").lines();
+    assert!(check(&forged, &Known::default()).is_ok(), "alone it is consistent");
+    assert_eq!(code_of(&forged, &earlier), codes::AUDIT_BROKEN);
+    assert!(check(&Log::new().write(25, "a").lines(), &earlier).is_ok());
+}
+
+#[test]
+fn the_last_checkpoint_says_what_is_covered() {
+    let key = key();
+    let report = check(&sample(&key).lines(), &known(&key)).unwrap();
+    let covered = report.covered.unwrap();
+    assert_eq!((report.head.number, covered.head.number, report.verified, report.unverified), (12, 10, 2, 0));
+    assert_eq!((covered.sequence, covered.site.as_str(), covered.restarts), (2, SITE, 0));
+    let without = check(&sample(&key).lines(), &Known::default()).unwrap();
+    assert_eq!(
+        (without.covered, without.verified, without.unverified),
+        (None, 0, 2),
+        "without a key nothing is proven"
+    );
+}
+
+#[test]
+fn a_log_that_was_written_anew_is_not_the_signed_one() {
+    let site = key();
+    let signed = sample(&site);
+    // The owner of the database writes another log and puts the site's checkpoints beside it.
+    let mut rewritten = Log::new().write(12, "b");
+    rewritten.checkpoints.clone_from(&signed.checkpoints);
+    assert_eq!(code_of(&rewritten.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
+    assert_eq!(code_of(&rewritten.lines(), &Known::default()), codes::AUDIT_REWRITTEN, "even without the key");
+    // From behind the first checkpoint on, with the second one.
+    let mut forked = signed.restored(5).write(12, "b");
+    forked.checkpoints.clone_from(&signed.checkpoints);
+    assert_eq!(code_of(&forked.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
+    // Without the second one only what the host remembers finds it.
+    let forked = signed.restored(5).write(12, "b");
+    assert_eq!(check(&forked.lines(), &known(&site)).unwrap().covered.unwrap().head.number, 5);
+    let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&site) };
+    assert_eq!(code_of(&forked.lines(), &on_the_host), codes::AUDIT_REWRITTEN);
+    // With checkpoints edited to fit, or signed by another key.
+    let mut edited = Log::new().write(12, "b");
+    edited.checkpoints = vec![Checkpoint { head: edited.heads[10], ..signed.checkpoints[1].clone() }];
+    assert_eq!(code_of(&edited.lines(), &known(&site)), codes::AUDIT_FORGED);
+    let foreign = Log::new().write(12, "b").sign(&key());
+    assert_eq!(code_of(&foreign.lines(), &known(&site)), codes::AUDIT_UNSIGNED);
+    let bare = Log::new().write(12, "b");
+    assert_eq!(code_of(&bare.lines(), &known(&site)), codes::AUDIT_UNSIGNED);
+}
+
+#[test]
+fn a_log_without_its_newest_entries_is_found_on_the_host() {
+    let key = key();
+    let signed = sample(&key);
+    let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&key) };
+    assert!(!check(&signed.lines(), &on_the_host).unwrap().is_earlier);
+    let cut = signed.restored(7);
+    assert_eq!(code_of(&cut.lines(), &on_the_host), codes::AUDIT_TRUNCATED, "exported after it was signed");
+    let mut kept = signed.restored(7);
+    kept.checkpoints.clone_from(&signed.checkpoints);
+    let mut lines = kept.lines();
+    let last = lines.len() - 1;
+    lines.insert(last, checkpoint_line(&serde_json::to_string(&signed.checkpoints[1]).unwrap()).trim_end().to_owned());
+    assert_eq!(code_of(&lines, &known(&key)), codes::AUDIT_TRUNCATED, "the checkpoint is there, its entry is not");
+    let early =
+        cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
+    assert!(check(&early, &on_the_host).unwrap().is_earlier, "an export of earlier is whole, and says so");
+}
+
+#[test]
+fn the_host_signs_continuations_alone() {
+    let key = key();
+    let signed = sample(&key);
+    let refused = |log: &Log, wish: &CheckpointWish| log.clone().take(&key, wish).unwrap_err().code();
+    let mut forked = signed.restored(10);
+    forked.heads[10] = Head { hash: Hash::BEGIN, ..forked.heads[10] };
+    assert_eq!(refused(&forked, &forked.clone().write(13, "a").wish(10, None)), codes::AUDIT_FORKED);
+    let mut nothing = signed.wish(12, None);
+    nothing.head = signed.heads[10];
+    assert_eq!(refused(&signed, &nothing), codes::AUDIT_FORKED, "no entry");
+    let gap = signed.wish(11, None);
+    assert_eq!(refused(&signed, &gap), codes::AUDIT_BROKEN, "entry 11 is missing");
+    let again = signed.wish(5, None);
+    assert_eq!(refused(&signed, &again), codes::AUDIT_BROKEN, "the host has signed entry 6");
+    let mut edited = signed.wish(10, None);
+    edited.entries[0] = edited.entries[0].replace("\"a\"", "\"b\"");
+    assert_eq!(refused(&signed, &edited), codes::AUDIT_FORKED);
+    edited.entries[0] = format!(" {}", edited.entries[0]);
+    assert_eq!(refused(&signed, &edited), codes::AUDIT_BROKEN, "not the text that is hashed");
+}
+
+#[test]
+fn a_restored_log_goes_on_and_no_later_checkpoint_forgets_it() {
+    let key = key();
+    let signed = sample(&key);
+    let mut restored = signed.restored(7).write(9, "after the restore");
+    let wish = restored.wish(5, Some(restored.restart()));
+    restored.take(&key, &wish).unwrap();
+    let restored = restored.write(20, "later").sign(&key);
+    let report = check(&restored.lines(), &known(&key)).unwrap();
+    let covered = report.covered.unwrap();
+    let restart = covered.restart.unwrap();
+    assert_eq!((covered.head.number, covered.restarts, covered.sequence), (20, 1, 4));
+    assert_eq!((restart.kept, restart.abandoned), (signed.heads[5], signed.heads[10]));
+    assert_eq!(restored.ledger.restarts, [restart]);
+    let on_the_host = Known { last: restored.ledger.last.clone(), ..known(&key) };
+    assert!(check(&restored.lines(), &on_the_host).is_ok());
+    assert_eq!(code_of(&signed.write(25, "a").lines(), &on_the_host), codes::AUDIT_REWRITTEN, "the log before it");
+}
+
+#[test]
+fn a_lost_log_begins_again() {
+    let key = key();
+    let mut lost = sample(&key).restored(0).write(3, "new");
+    let wish = lost.wish(0, Some(lost.restart()));
+    assert_eq!(wish.restart.as_ref().unwrap().from, None);
+    lost.take(&key, &wish).unwrap();
+    let covered = check(&lost.lines(), &known(&key)).unwrap().covered.unwrap();
+    assert_eq!((covered.head.number, covered.restart.unwrap().kept), (3, Head::EMPTY));
+}
+
+#[test]
+fn a_restart_needs_the_hosts_own_checkpoint_and_names_what_it_abandons() {
+    let (site, stranger) = (key(), key());
+    let signed = sample(&site);
+    let log = signed.restored(7).write(9, "b");
+    let refused = |restart: RestartWish, behind| {
+        let wish = log.wish(behind, Some(restart));
+        log.clone().take(&site, &wish).unwrap_err().code()
+    };
+    let right = log.restart();
+    assert_eq!(refused(RestartWish { abandoned: signed.heads[9], ..right.clone() }, 5), codes::AUDIT_FORKED);
+    let foreign = sample(&stranger).checkpoints[0].clone();
+    assert_eq!(refused(RestartWish { from: Some(foreign), ..right.clone() }, 5), codes::AUDIT_FORKED);
+    let forged = Checkpoint { head: log.heads[7], ..signed.checkpoints[0].clone() };
+    assert_eq!(refused(RestartWish { from: Some(forged), ..right.clone() }, 7), codes::AUDIT_FORKED);
+    let current = signed.checkpoints[1].clone();
+    assert_eq!(refused(RestartWish { from: Some(current), ..right }, 5), codes::AUDIT_FORKED, "it needs no restart");
+    let empty = Log::new().write(1, "a");
+    let nothing = RestartWish { abandoned: Head::EMPTY, from: None };
+    let wish = empty.wish(0, Some(nothing));
+    assert_eq!(empty.clone().take(&site, &wish).unwrap_err().code(), codes::AUDIT_FORKED);
+}
+
+#[test]
+fn a_host_with_another_key_signs_the_whole_log() {
+    let (former, present) = (key(), key());
+    let mut log = sample(&former);
+    log.ledger = Ledger::default();
+    let log = log.sign(&present);
+    let report = check(&log.lines(), &known(&present)).unwrap();
+    assert_eq!((report.verified, report.unverified, report.covered.unwrap().head.number), (1, 2, 12));
+    let both = Known { keys: vec![former.public().clone(), present.public().clone()], ..Known::default() };
+    assert_eq!(check(&log.lines(), &both).unwrap().verified, 3);
+}
+
+#[test]
+fn checkpoints_do_not_change_their_order_and_a_key_survives_its_file() {
+    let key = key();
+    let signed = Log::new().write(3, "a").sign(&key);
+    let mut twice = signed.clone();
+    twice.checkpoints.push(signed.checkpoints[0].clone());
+    assert_eq!(code_of(&twice.lines(), &known(&key)), codes::AUDIT_REWRITTEN);
+    let read = SiteKey::from_pem(&key.to_pem()).unwrap();
+    assert_eq!(read.public(), key.public());
+    assert_eq!(SiteKey::from_pem("nonsense").err().unwrap().code(), codes::AUDIT_KEY);
+}
+
+#[derive(Debug, Clone)]
+enum Tampering {
+    Flip(usize, u8),
+    Remove(usize),
+    Repeat(usize),
+    Swap(usize, usize),
+    Cut(usize),
+    Insert(usize, usize),
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    prop_oneof![
+        (any::<usize>(), 1..=255_u8).prop_map(|(place, mask)| Tampering::Flip(place, mask)),
+        any::<usize>().prop_map(Tampering::Remove),
+        any::<usize>().prop_map(Tampering::Repeat),
+        (any::<usize>(), any::<usize>()).prop_map(|(one, other)| Tampering::Swap(one, other)),
+        any::<usize>().prop_map(Tampering::Cut),
+        (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Tampering::Insert(from, to)),
+    ]
+}
+
+/// The log as bytes after the tampering.
+fn tampered(lines: &[String], tampering: &Tampering) -> Vec<u8> {
+    let mut lines = lines.to_vec();
+    let count = lines.len();
+    match *tampering {
+        Tampering::Flip(place, mask) => {
+            let mut bytes = lines.join("\n").into_bytes();
+            let place = place % bytes.len();
+            bytes[place] ^= mask;
+            return bytes;
+        }
+        Tampering::Remove(place) => drop(lines.remove(place % count)),
+        Tampering::Repeat(place) => lines.insert(place % count, lines[place % count].clone()),
+        Tampering::Swap(one, other) => lines.swap(one % count, other % count),
+        Tampering::Cut(place) => lines.truncate(place % count),
+        Tampering::Insert(from, to) => lines.insert(to % count, lines[from % count].clone()),
+    }
+    lines.join("\n").into_bytes()
+}
+
+/// One signed log for all cases.
+static ONE_LOG: std::sync::LazyLock<(SiteKey, Log)> = std::sync::LazyLock::new(|| {
+    let key = key();
+    let log = sample(&key);
+    (key, log)
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2500))]
+
+    #[test]
+    fn every_tampering_is_found_without_a_key(tampering in tampering()) {
+        let whole = Log::new().write(12, "a").lines();
+        let bytes = tampered(&whole, &tampering);
+        if bytes != whole.join("\n").into_bytes() {
+            let found = verify(&bytes[..], &Known::default());
+            // The time of the export is about the file, not about an entry, and nothing vouches for it.
+            prop_assert!(found.is_err() || found.is_ok_and(|report| report.exported != at(600)), "{tampering:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Of a signed log, a checkpoint may be removed or made to look like another key's: then less is covered, and the report says so.
+    #[test]
+    fn every_tampering_with_a_signed_log_is_found_or_covers_less(tampering in tampering()) {
+        let (key, log) = &*ONE_LOG;
+        let bytes = tampered(&log.lines(), &tampering);
+        if let Ok(report) = verify(&bytes[..], &known(key)) {
+            prop_assert_eq!(report.head, log.head());
+            prop_assert!(bytes == log.lines().join("\n").into_bytes() || report.verified < 2 || report.exported != at(600));
+        }
+    }
+}

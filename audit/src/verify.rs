@@ -1,0 +1,182 @@
+//! Whether an exported log is whole, and the one that the site signed, without the console.
+//!
+//! What it finds without a key: any change of a byte, a removed, inserted, swapped or repeated entry, and a cut anywhere. With the site's
+//! public key also: a log that was rewritten from some entry on, by someone who owns the database, up to the last checkpoint. With what
+//! the host signed last also: a log without its newest entries.
+
+use std::io::BufRead;
+
+use jiff::Timestamp;
+use landfall_bundle_spec::trust::PublicKey;
+use landfall_error_codes::codes;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{AuditError, Result};
+use crate::follower::Follower;
+use crate::head::Head;
+use crate::line::Line;
+
+/// What is known about a log from elsewhere.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Public keys of the site. Without one, checkpoints are only compared with the chain.
+    pub keys: Vec<PublicKey>,
+    /// The head of an earlier export.
+    pub head: Option<Head>,
+    /// What the host signed last.
+    pub last: Option<Checkpoint>,
+}
+
+/// What a log was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The last entry. All up to it are as they were written.
+    pub head: Head,
+    /// When the export began, as it says.
+    pub exported: Timestamp,
+    /// Checkpoints of known keys, all of them verified.
+    pub verified: u64,
+    /// Checkpoints of keys that are not known: they prove nothing.
+    pub unverified: u64,
+    /// The last verified checkpoint; entries after it are not covered by any signature.
+    pub covered: Option<Checkpoint>,
+    /// The log ends before what the host signed last, and says that it was exported earlier.
+    pub is_earlier: bool,
+}
+
+/// Checks an exported log. The error names the first entry that is not as it was.
+pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
+    let mut reader = Reader::new(known);
+    for line in log.lines() {
+        reader.take(&line.map_err(AuditError::unreadable)?)?;
+    }
+    reader.finish()
+}
+
+struct Reader<'a> {
+    known: &'a Known,
+    follower: Follower,
+    /// Whether the known head was met.
+    has_head: bool,
+    verified: u64,
+    unverified: u64,
+    covered: Option<Checkpoint>,
+    end: Option<(String, Timestamp)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(known: &'a Known) -> Self {
+        let has_head = known.head.is_none_or(|head| head == Head::EMPTY);
+        let follower = Follower::behind(Head::EMPTY);
+        Self { known, follower, has_head, verified: 0, unverified: 0, covered: None, end: None }
+    }
+
+    fn take(&mut self, text: &str) -> Result<()> {
+        if self.end.is_some() {
+            return Err(AuditError::broken("a line follows the head"));
+        }
+        let next = self.follower.head().number + 1;
+        let not_exact = || {
+            AuditError::broken(format!("entry {next} is not as it was written: its line is not one of an audit log"))
+        };
+        match Line::read(text).ok_or_else(not_exact)? {
+            Line::AuditEntry { entry, hash, .. } => {
+                let text = entry.canonical().map_err(|error| AuditError::broken(error.to_string()))?;
+                self.follower.follow(&text, &hash)?;
+                self.compare()
+            }
+            Line::AuditCheckpoint { checkpoint, .. } => self.check(checkpoint),
+            Line::AuditHead { head, exported, .. } => {
+                self.end = Some((head, exported));
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares the entry that was just read with what is known of it.
+    fn compare(&mut self) -> Result<()> {
+        let head = self.follower.head();
+        self.has_head |= Some(head) == self.known.head;
+        match &self.known.last {
+            Some(last) if last.head.number == head.number && last.head != head => Err(AuditError::rewritten(format!(
+                "entry {} is not the one that the site signed at {}: the log was rewritten, or is one that the site has \
+                 continued from an earlier entry since",
+                head.number, last.at
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        let (head, at) = (self.follower.head(), checkpoint.at);
+        let signed = checkpoint.head;
+        if signed.number > head.number {
+            let what = format!("the site signed entry {} at {at}, and the log lacks it", signed.number);
+            return Err(AuditError::truncated(what));
+        }
+        if signed.number < head.number {
+            let what = format!("the checkpoint of entry {} follows entry {}", signed.number, head.number);
+            return Err(AuditError::broken(what));
+        }
+        let Some(key) = self.known.keys.iter().find(|key| key.id() == checkpoint.key) else {
+            self.unverified += 1;
+            return if signed == head { Ok(()) } else { Err(differs(head, &checkpoint)) };
+        };
+        if !checkpoint.is_signed_by(key) {
+            let what = format!("the checkpoint of entry {} is not as the site signed it", signed.number);
+            return Err(AuditError::new(codes::AUDIT_FORGED, what));
+        }
+        if signed != head {
+            return Err(differs(head, &checkpoint));
+        }
+        self.follows(&checkpoint)?;
+        self.verified += 1;
+        self.covered = Some(checkpoint);
+        Ok(())
+    }
+
+    /// Checkpoints of one key are in the order in which they were signed.
+    fn follows(&self, next: &Checkpoint) -> Result<()> {
+        match &self.covered {
+            Some(before) if before.key == next.key && before.sequence >= next.sequence => {
+                let what = format!("checkpoint {} follows checkpoint {}", next.sequence, before.sequence);
+                Err(AuditError::rewritten(what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<Report> {
+        let head = self.follower.head();
+        let cut =
+            || AuditError::broken(format!("the head after entry {} is missing: the end was cut off", head.number));
+        let (end, exported) = self.end.ok_or_else(cut)?;
+        if end.parse() != Ok(head) {
+            let what = format!("the head does not name entry {}: entries at the end are missing", head.number);
+            return Err(AuditError::broken(what));
+        }
+        if !self.has_head {
+            let number = self.known.head.map_or(0, |head| head.number);
+            let what = format!("entry {number} is not the one of the earlier head: the log was rewritten or truncated");
+            return Err(AuditError::broken(what));
+        }
+        if self.covered.is_none() && !self.known.keys.is_empty() {
+            return Err(AuditError::new(codes::AUDIT_UNSIGNED, "the log has no checkpoint of the site's key"));
+        }
+        let later = self.known.last.as_ref().filter(|last| last.head.number > head.number);
+        if let Some(last) = later
+            && exported >= last.at
+        {
+            let number = last.head.number;
+            let what =
+                format!("the site signed entry {number} at {}, and the log ends with entry {}", last.at, head.number);
+            return Err(AuditError::truncated(what));
+        }
+        let Self { verified, unverified, covered, .. } = self;
+        Ok(Report { head, exported, verified, unverified, is_earlier: later.is_some(), covered })
+    }
+}
+
+fn differs(head: Head, signed: &Checkpoint) -> AuditError {
+    AuditError::rewritten(format!("entry {} is not the one that the site signed at {}", head.number, signed.at))
+}

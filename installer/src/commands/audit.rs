@@ -1,0 +1,318 @@
+//! `landfall audit`: whether an exported audit log is whole and the one that the site signed, and the key for that.
+
+use std::fmt::Write as _;
+use std::io::BufReader;
+use std::path::Path;
+
+use landfall_audit::{Checkpoint, Head, Known, Report, Restart, verify};
+use landfall_bundle_spec::trust::PublicKey;
+use landfall_error_codes::codes;
+use landfall_lifecycle::console::AuditRecord;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::site::{operations, operations_of_root};
+use crate::cli::{AuditCommand, AuditVerifyArguments};
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// What a log was found to be.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Verified {
+    /// Number of its entries, all of which are as they were written.
+    entries: u64,
+    /// `NUMBER:HASH` of the last one.
+    head: String,
+    /// The last entry that the site signed, with a key that is known; none where no key is known.
+    signed: Option<ShownCheckpoint>,
+    /// Number of entries after that one, which no signature covers.
+    not_signed: u64,
+    /// Number of checkpoints of keys that are not known.
+    unknown_checkpoints: u64,
+    /// Whether the log ends before what this host signed last. It is then an export of an earlier time.
+    is_earlier: bool,
+}
+
+/// A checkpoint.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShownCheckpoint {
+    /// `NUMBER:HASH` of the last entry that it covers.
+    head: String,
+    /// When it was signed, RFC 3339 in UTC.
+    at: String,
+    /// UUID of the site.
+    site: String,
+    /// Id of the key.
+    key_id: String,
+    /// How often the log was continued from an earlier entry than the last signed one.
+    restarts: u64,
+    /// The latest of these times.
+    restart: Option<ShownRestart>,
+}
+
+/// A log was continued from an earlier entry.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShownRestart {
+    /// When the host learned of it, RFC 3339 in UTC.
+    at: String,
+    /// `NUMBER:HASH` of the signed entry behind which the log continued; number 0 for the beginning.
+    kept: String,
+    /// `NUMBER:HASH` of what was signed last, and is no longer in the log.
+    abandoned: String,
+}
+
+/// What a host has signed.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    /// Id of the key.
+    key_id: String,
+    /// The public key, as PEM.
+    public_key: String,
+    /// The last checkpoint.
+    last: Option<ShownCheckpoint>,
+    /// The newest restarts, oldest first.
+    restarts: Vec<ShownRestart>,
+}
+
+impl Document for Verified {
+    const KIND: &'static str = "auditVerification";
+}
+
+impl Document for Shown {
+    const KIND: &'static str = "auditKey";
+}
+
+impl From<&Restart> for ShownRestart {
+    fn from(restart: &Restart) -> Self {
+        let Restart { abandoned, at, kept } = restart;
+        Self { at: format!("{at:.0}"), kept: kept.to_string(), abandoned: abandoned.to_string() }
+    }
+}
+
+impl From<&Checkpoint> for ShownCheckpoint {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        Self {
+            head: checkpoint.head.to_string(),
+            at: format!("{:.0}", checkpoint.at),
+            site: checkpoint.site.clone(),
+            key_id: checkpoint.key.to_string(),
+            restarts: checkpoint.restarts,
+            restart: checkpoint.restart.as_ref().map(ShownRestart::from),
+        }
+    }
+}
+
+impl From<&Report> for Verified {
+    fn from(report: &Report) -> Self {
+        let covered = report.covered.as_ref();
+        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+        let signed = covered.map_or(0, |covered| covered.head.number);
+        Self {
+            entries: number(report.head.number),
+            head: report.head.to_string(),
+            signed: covered.map(ShownCheckpoint::from),
+            not_signed: number(report.head.number - signed),
+            unknown_checkpoints: report.unverified,
+            is_earlier: report.is_earlier,
+        }
+    }
+}
+
+/// Does what was asked for.
+pub(crate) fn run(command: &AuditCommand, printer: Printer) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Verify(arguments) => check(arguments, printer),
+        AuditCommand::Show => show(printer),
+    }
+}
+
+fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failure> {
+    let known = known(arguments, printer)?;
+    let name = arguments.file.display();
+    let file = fs_err::File::open(&arguments.file)
+        .map_err(|error| Failure::new(codes::AUDIT_FILE, format!("{name} cannot be opened")).because(&error))?;
+    let report = verify(BufReader::new(file), &known).map_err(|error| {
+        let code = landfall_error_codes::Coded::code(&error);
+        Failure::new(code, format!("{name} does not pass")).because(&error)
+    })?;
+    printer.report(&Verified::from(&report), verified_text);
+    Ok(())
+}
+
+/// What is known of the log: by the arguments, or on a host by what it signed.
+fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Failure> {
+    let head = arguments.head.as_deref().map(|text| {
+        let what = format!("--head: {text} is not an entry's number, a colon and a hash");
+        text.parse::<Head>().map_err(|()| Failure::new(codes::BAD_ARGUMENT, what))
+    });
+    let head = head.transpose()?;
+    if !arguments.key.is_empty() {
+        let keys = arguments.key.iter().map(|file| read_key(file)).collect::<Result<_, _>>()?;
+        return Ok(Known { keys, head, last: None });
+    }
+    // Only root may read what the host signed; anyone else verifies without it, and the report says so.
+    let record = if rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
+    let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
+    let keys = vec![key_of("the host's own key", &record.public_key().0)?];
+    Ok(Known { keys, head, last: record.ledger.last })
+}
+
+fn read_key(file: &Path) -> Result<PublicKey, Failure> {
+    let failed = |error| Failure::new(codes::AUDIT_KEY, format!("{} cannot be read", file.display())).because(&error);
+    key_of(&file.display().to_string(), &fs_err::read_to_string(file).map_err(failed)?)
+}
+
+fn key_of(name: &str, pem: &str) -> Result<PublicKey, Failure> {
+    let failed = |error| Failure::new(codes::AUDIT_KEY, format!("{name} is not a public key in PEM")).because(&error);
+    PublicKey::from_pem(name, pem).map_err(failed)
+}
+
+fn verified_text(verified: &Verified) -> String {
+    let mut text = format!("{} are whole; head {}\n", count(verified.entries, ["entry", "entries"]), verified.head);
+    match &verified.signed {
+        Some(signed) => text.push_str(&checkpoint_text(signed)),
+        None => text.push_str(
+            "signed      not checked: no key is known. Give one with --key, or run this as root on the host\n",
+        ),
+    }
+    if verified.signed.is_some() && verified.not_signed > 0 {
+        let _infallible = writeln!(text, "not signed  {} after that", count(verified.not_signed, ["entry", "entries"]));
+    }
+    if verified.unknown_checkpoints > 0 {
+        let _infallible = writeln!(
+            text,
+            "not known   the keys of {}",
+            count(verified.unknown_checkpoints, ["other checkpoint", "other checkpoints"])
+        );
+    }
+    if verified.is_earlier {
+        text.push_str("earlier     the host has signed later entries: this is an export of an earlier time\n");
+    }
+    text
+}
+
+fn count(number: u64, [one, more]: [&str; 2]) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+fn checkpoint_text(signed: &ShownCheckpoint) -> String {
+    let ShownCheckpoint { head, at, site, key_id, restarts, restart } = signed;
+    let mut text =
+        format!("signed      up to {head}\n            at {at}, by the site {site}, with the key {key_id}\n");
+    if let Some(restart) = restart {
+        let _infallible = writeln!(
+            text,
+            "restarted   {}, the last time {}",
+            count(*restarts, ["time", "times"]),
+            restart_text(restart)
+        );
+    }
+    text
+}
+
+fn restart_text(restart: &ShownRestart) -> String {
+    let ShownRestart { at, kept, abandoned } = restart;
+    let kept = kept.split_once(':').map_or(kept.as_str(), |(number, _)| number);
+    format!("at {at}: the log continued behind entry {kept}, and lacks what was signed up to {abandoned}")
+}
+
+fn show(printer: Printer) -> Result<(), Failure> {
+    let record = operations_of_root(printer)?.audit_record()?;
+    let missing = || Failure::new(codes::CONSOLE_MISSING, "this host has signed no audit log of a console");
+    printer.report(&shown(&record.ok_or_else(missing)?), shown_text);
+    Ok(())
+}
+
+fn shown(record: &AuditRecord) -> Shown {
+    let (public_key, key_id) = record.public_key();
+    Shown {
+        key_id,
+        public_key,
+        last: record.ledger.last.as_ref().map(ShownCheckpoint::from),
+        restarts: record.ledger.restarts.iter().map(ShownRestart::from).collect(),
+    }
+}
+
+/// The key comes last, so that a file with all of it is one with the key, as PEM readers see it.
+fn shown_text(shown: &Shown) -> String {
+    let mut text = match &shown.last {
+        Some(last) => checkpoint_text(last),
+        None => "signed      nothing yet\n".to_owned(),
+    };
+    for restart in &shown.restarts {
+        let _infallible = writeln!(text, "restart     {}", restart_text(restart));
+    }
+    text + &shown.public_key
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_audit::Hash;
+
+    use super::*;
+
+    fn head(number: i64) -> Head {
+        Head { number, hash: Hash::BEGIN }
+    }
+
+    fn checkpoint(restart: Option<Restart>) -> Checkpoint {
+        Checkpoint {
+            at: "2026-11-20T08:00:00Z".parse().unwrap(),
+            head: head(1203),
+            key: "00".repeat(32).parse().unwrap(),
+            restarts: restart.is_some().into(),
+            restart,
+            sequence: 7,
+            signature: String::new(),
+            site: "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+        }
+    }
+
+    fn report(covered: Option<Checkpoint>) -> Report {
+        let exported = "2026-11-20T09:00:00Z".parse().unwrap();
+        Report { head: head(1204), exported, verified: 7, unverified: 0, covered, is_earlier: false }
+    }
+
+    #[test]
+    fn the_report_says_what_is_signed_and_what_is_not() {
+        let at = "2026-11-19T08:00:00Z".parse().unwrap();
+        let restart = Restart { abandoned: head(1250), at, kept: head(880) };
+        let text = |report: &Report| verified_text(&Verified::from(report)).replace(&"0".repeat(64), "HASH");
+        insta::assert_snapshot!(text(&report(Some(checkpoint(Some(restart))))), @"
+        1204 entries are whole; head 1204:HASH
+        signed      up to 1203:HASH
+                    at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
+        restarted   1 time, the last time at 2026-11-19T08:00:00Z: the log continued behind entry 880, and lacks what was signed up to 1250:HASH
+        not signed  1 entry after that
+        ");
+        let unknown = Report { unverified: 2, is_earlier: true, ..report(None) };
+        insta::assert_snapshot!(text(&unknown), @"
+        1204 entries are whole; head 1204:HASH
+        signed      not checked: no key is known. Give one with --key, or run this as root on the host
+        not known   the keys of 2 other checkpoints
+        earlier     the host has signed later entries: this is an export of an earlier time
+        ");
+    }
+
+    #[test]
+    fn what_is_shown_is_a_file_with_the_key() {
+        let key = landfall_audit::SiteKey::generate().unwrap();
+        let at = "2026-11-19T08:00:00Z".parse().unwrap();
+        let restart = Restart { abandoned: head(1250), at, kept: head(880) };
+        let shown = Shown {
+            key_id: key.public().id().to_string(),
+            public_key: key.public().to_pem(),
+            last: Some(ShownCheckpoint::from(&checkpoint(Some(restart.clone())))),
+            restarts: vec![ShownRestart::from(&restart)],
+        };
+        let text = crate::shown::block(&shown_text(&shown));
+        assert_eq!(&key_of("the file", &format!("{}\n", text.trim_end())).unwrap(), key.public(), "{text}");
+        assert!(text.contains("restart     at 2026-11-19T08:00:00Z: the log continued behind entry 880"), "{text}");
+        assert_eq!(key_of("the file", "nonsense").unwrap_err().code(), codes::AUDIT_KEY);
+    }
+}

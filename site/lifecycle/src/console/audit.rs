@@ -1,0 +1,123 @@
+//! The host's part of the console's audit log: the key that signs checkpoints, and what it has signed. Both are in one file, so
+//! that a key never outlives the memory of what it signed.
+
+use jiff::{Timestamp, Unit};
+use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_engine::step::StepError;
+use landfall_error_codes::Coded as _;
+use serde::{Deserialize, Serialize};
+
+use super::files::ConsoleFiles;
+
+const AUDIT: &str = "audit.json";
+
+/// The file. No `Debug`: the key must not reach a log.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditFile {
+    /// The private key as PEM.
+    key: String,
+    ledger: Ledger,
+}
+
+/// What the host has signed of the console's audit log, and the key.
+pub struct AuditRecord {
+    key: SiteKey,
+    /// What it has signed.
+    pub ledger: Ledger,
+}
+
+impl AuditRecord {
+    /// Reads it; none where the console has never asked.
+    pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
+        let Some(AuditFile { key, ledger }) = files.read(AUDIT)? else { return Ok(None) };
+        Ok(Some(Self { key: SiteKey::from_pem(&key).map_err(refused)?, ledger }))
+    }
+
+    /// Reads it, and makes it with a new key where there is none. On the disk when this returns.
+    pub(crate) fn ensure(files: &ConsoleFiles) -> Result<Self, StepError> {
+        if let Some(known) = Self::read(files)? {
+            return Ok(known);
+        }
+        let made = Self { key: SiteKey::generate().map_err(refused)?, ledger: Ledger::default() };
+        made.write(files)?;
+        Ok(made)
+    }
+
+    /// Signs what a wish comes to. It is on the disk when this returns; a wish that is refused changes nothing.
+    pub(crate) fn sign(
+        mut self,
+        files: &ConsoleFiles,
+        site: &str,
+        wish: &CheckpointWish,
+        now: Timestamp,
+    ) -> Result<Checkpoint, StepError> {
+        let now = now.round(Unit::Millisecond).unwrap_or(now);
+        let (ledger, signed) = self.ledger.sign(&self.key, site, wish, now).map_err(refused)?;
+        self.ledger = ledger;
+        self.write(files)?;
+        Ok(signed)
+    }
+
+    /// The public key as PEM, and its id.
+    pub fn public_key(&self) -> (String, String) {
+        (self.key.public().to_pem(), self.key.public().id().to_string())
+    }
+
+    fn write(&self, files: &ConsoleFiles) -> Result<(), StepError> {
+        files.write(AUDIT, &AuditFile { key: self.key.to_pem(), ledger: self.ledger.clone() })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn refused(error: AuditError) -> StepError {
+    StepError::new(error.code(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_audit::{Entry, Follower, Head, Outcome};
+    use landfall_error_codes::codes;
+    use landfall_host::paths::SitePaths;
+
+    use super::*;
+
+    fn wish(begin: Head, object: &str) -> CheckpointWish {
+        let entry = Entry {
+            action: "user.create".to_owned(),
+            actor: "alice".to_owned(),
+            at: "2026-11-20T08:00:00Z".parse().unwrap(),
+            correlation: String::new(),
+            detail: String::new(),
+            from: "192.0.2.7".to_owned(),
+            number: begin.number + 1,
+            object: object.to_owned(),
+            outcome: Outcome::Done,
+        };
+        let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(begin));
+        follower.extend(&text).unwrap();
+        CheckpointWish { entries: vec![text], head: follower.head(), restart: None }
+    }
+
+    #[test]
+    fn what_was_signed_is_remembered_with_its_key() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        assert!(AuditRecord::read(&files).unwrap().is_none());
+        let key = AuditRecord::ensure(&files).unwrap().public_key();
+        let sign = |wish: &CheckpointWish| {
+            AuditRecord::ensure(&files).unwrap().sign(&files, "site", wish, Timestamp::UNIX_EPOCH)
+        };
+        let first = sign(&wish(Head::EMPTY, "bob")).unwrap();
+        let next = wish(first.head, "carol");
+        let second = sign(&next).unwrap();
+        assert_eq!((first.sequence, second.sequence), (1, 2));
+        let again = sign(&next).unwrap_err();
+        assert_eq!(again.code(), codes::AUDIT_BROKEN, "its number is that of an earlier entry");
+        let other = sign(&wish(first.head, "mallory")).unwrap_err();
+        assert_eq!(other.code(), codes::AUDIT_BROKEN);
+        let kept = AuditRecord::read(&files).unwrap().unwrap();
+        assert_eq!(kept.ledger.last, Some(second), "what was refused changed nothing");
+        assert_eq!(kept.public_key(), key);
+    }
+}
