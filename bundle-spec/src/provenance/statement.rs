@@ -116,7 +116,7 @@ pub struct Metadata {
 }
 
 /// Something that was built, or that a build took in: a `ResourceDescriptor` of in-toto.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Material {
     /// What people call it: a reference, the path of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, releases, replaced_data,
-    restore, stage, upgrade, verify,
+    backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, provenance, releases,
+    replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -81,6 +81,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<PreflightReport>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
+        schema_of::<provenance::Provenanced>(),
         schema_of::<replaced_data::ReplacedDataList>(),
         schema_of::<RemovedReplacedData>(),
         schema_of::<Resumed>(),
