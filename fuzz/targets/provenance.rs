@@ -12,8 +12,7 @@ use landfall_bundle_spec::trust::KeyKind;
 use libfuzzer_sys::fuzz_target;
 
 static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::new(KeyKind::Ed25519).expect("a key"));
-static BUNDLE: LazyLock<Verified> =
-    LazyLock::new(|| Sample::tiny(&VENDOR).expect("a bundle").head.into_verified());
+static BUNDLE: LazyLock<Verified> = LazyLock::new(|| Sample::tiny(&VENDOR).expect("a bundle").head.into_verified());
 
 /// An envelope of this statement by the vendor's key.
 fn signed(payload: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! Nothing here may depend on the machine, the time or the output: the same inputs give the same statement.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landfall_bundle_spec::provenance::{ExternalParameters, Material, Statement, UnsignedProvenance};
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
@@ -137,7 +137,7 @@ fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
     Ok(sources)
 }
 
-fn source(definition: &Definition, path: &PathBuf) -> Result<Material> {
+fn source(definition: &Definition, path: &Path) -> Result<Material> {
     let bytes = fs_err::read(path)
         .map_err(|error| BuildError::at(codes::MANIFEST_INVALID, Place::file(path), "cannot be read").because(error))?;
     Ok(Material::new(definition.relative(path), digest_of(&bytes)).of_kind(kind::SOURCE))

@@ -153,8 +153,7 @@ impl Provenance {
         let statement: Statement = json::from_value(name, value.clone())?;
         let id = bundle.id();
         if !statement.is_about(id) || !statement.names(&bundle.identity()) {
-            let found = statement.subject.first().and_then(super::Material::sha256);
-            let found = found.map_or_else(|| "that it does not name".to_owned(), |found| found.to_string());
+            let found = statement.subject_text(id);
             return Err(Error::ForeignProvenance { name: self.name, found, id });
         }
         Ok(VerifiedProvenance { statement, value, signers })

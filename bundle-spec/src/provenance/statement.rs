@@ -17,7 +17,7 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// `buildType`: says what the external parameters mean.
 pub const BUILD_TYPE: &str = "https://landfall.dev/build/1";
 
-/// `builder.id`: `landfall build` on a machine of the vendor, which nobody else watches.
+/// `builder.id`: `landfall build` on a machine of the vendor, watched by no other party.
 const BUILDER_ID: &str = "https://landfall.dev/builder/local";
 
 /// The algorithm of all digests here, as in-toto names it.
@@ -160,6 +160,14 @@ impl Statement {
     /// Whether it is about the bundle with this id.
     pub fn is_about(&self, id: Sha256) -> bool {
         self.subject.iter().any(|subject| subject.sha256() == Some(id))
+    }
+
+    /// What it says that it is about, for the message that this is not the bundle with this id.
+    pub(super) fn subject_text(&self, id: Sha256) -> String {
+        let given = &self.predicate.build_definition.external_parameters;
+        let subject = self.subject.first().and_then(Material::sha256).filter(|_| !self.is_about(id));
+        // The id is that of the bundle: the release is another.
+        subject.map_or_else(|| format!("{} {}", given.name, given.version), |subject| subject.to_string())
     }
 
     /// Whether it and a head name the same release.

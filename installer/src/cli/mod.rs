@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Sbom(SbomArguments),
     /// Compare two bundles or their heads: images, packages and their versions, models, files, objects; verifies nothing.
     Diff(DiffArguments),
-    /// Check who states what a bundle was built of, against a root from a source other than the stick, and print it.
+    /// Verify and print what a bundle was built of, as its vendor signed it; reads only the head.
     Provenance(ProvenanceArguments),
     /// Check every byte of a bundle against a root from a source other than the stick.
     Verify(VerifyArguments),
