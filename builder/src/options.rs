@@ -31,7 +31,7 @@ pub struct LockOptions {
 
 /// Where a bundle goes.
 pub enum BuildOutput<'a> {
-    /// A folder, which also receives the head, `SHA256SUMS` and the transfer sheet.
+    /// A folder, which also receives the head, `SHA256SUMS`, the transfer sheet and the provenance.
     Folder {
         /// The folder.
         path: PathBuf,

@@ -47,6 +47,11 @@ pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
     Ok(true)
 }
 
+/// Whether an image is this one, by the reference under which it travels.
+pub fn is_own(reference: &Reference) -> bool {
+    reference.name() == NAME
+}
+
 /// Makes the image if one of the components names it. Its manifest, configuration and layer are in the store, and on the disk,
 /// when it returns.
 pub fn make(

@@ -14,6 +14,7 @@ pub mod layout;
 pub mod limits;
 pub mod names;
 pub mod parts;
+pub mod provenance;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod stream;

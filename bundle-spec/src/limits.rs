@@ -27,6 +27,9 @@ pub const DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// All the documents of the head together, in bytes.
 pub const DOCUMENTS_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Largest file with the provenance of a build, in bytes.
+pub const PROVENANCE_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Largest integer in a document: the largest that every JSON reader represents exactly (2^53 - 1).
 pub const INTEGER: u64 = (1 << 53) - 1;
 

@@ -40,6 +40,11 @@ impl BundleName {
         }
     }
 
+    /// Name of the file with the provenance of its build.
+    pub fn provenance(&self) -> String {
+        format!("{}.provenance.json", self.0)
+    }
+
     /// Names of all parts of a bundle with this many; one part is the whole bundle.
     pub fn parts(&self, count: usize) -> Vec<String> {
         match count {
@@ -89,12 +94,18 @@ mod tests {
         let name = BundleName::new("starter", "1.0.0-rc.1", Sha256([0xab; 32]));
         assert_eq!(name.parts(1), ["starter-1.0.0-rc.1-abababababab.landfall"]);
         assert_eq!(name.parts(2)[1], "starter-1.0.0-rc.1-abababababab.landfall.002");
+        assert_eq!(name.provenance(), "starter-1.0.0-rc.1-abababababab.provenance.json");
         for kind in [FileKind::Head, FileKind::Whole, FileKind::Part(1), FileKind::Part(999)] {
             assert_eq!(BundleName::parse(&name.file(kind)), Some((name.clone(), kind)));
         }
-        for foreign in
-            ["SHA256SUMS", "x.landfall", "a-abababababab.landfall.1", "a-abababababab.landfall.000", "-.head"]
-        {
+        for foreign in [
+            "SHA256SUMS",
+            "a-abababababab.provenance.json",
+            "x.landfall",
+            "a-abababababab.landfall.1",
+            "a-abababababab.landfall.000",
+            "-.head",
+        ] {
             assert_eq!(BundleName::parse(foreign), None, "{foreign}");
         }
     }

@@ -146,6 +146,9 @@ codes! {
     TRUST_INCOMPLETE = "LF1136", Usage, "A trust document lacks signatures", "Sign it with more of the named keys: `landfall trust sign`.";
     TRUST_CHANGE_REFUSED = "LF1137", Usage, "The requested change of a trust document is not possible", "Correct the option that the message names.";
     REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows", "Import the vendor's newest revocation.";
+    PROVENANCE_FOREIGN = "LF1140", Refused, "The provenance is that of another bundle", "Name the provenance of this bundle with --file: it is stored beside the bundle, under the same name.";
+    PROVENANCE_MISSING = "LF1141", Usage, "No provenance is stored beside the bundle", "Name its file with --file. Bundles that went to standard output, or that an earlier Landfall built, have none.";
+    PROVENANCE_SIGNER = "LF1142", Refused, "The provenance is signed by no key that may sign releases", "Do not rely on it; ask the vendor for the provenance of this bundle.";
     // LF12: media and parts.
     MEDIA_IO = "LF1201", Resumable, "A file could not be read or written", "Check the disk or stick and the permissions of the named path, then run the same command again.";
     NO_SPACE = "LF1202", Resumable, "The disk or stick is full", "Free space on the named filesystem or use a larger stick, then run the same command again.";

@@ -26,6 +26,8 @@ pub struct Output<'a> {
     pub part_bytes: Option<u64>,
     /// Makes the small files that belong beside it, such as the transfer sheet.
     pub others: &'a OtherFiles<'a>,
+    /// Bytes of those of them whose size is known before: as much space is reserved. A MiB for all others always is.
+    pub others_bytes: u64,
 }
 
 /// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of
@@ -39,7 +41,7 @@ pub fn pack(
     progress: &dyn Progress,
 ) -> Result<Vec<WrittenFile>> {
     let head = payload.verified().head_bytes();
-    let writer = PartWriter::create(output.folder, payload, output.part_bytes, media.clone())?;
+    let writer = PartWriter::create(&output, payload, media.clone())?;
     let mut sink = BundleSink::begin(payload, PartsStream { writer: Some(writer), parts: None })?;
     copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
     let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;

@@ -69,7 +69,7 @@ impl Fixture {
 
     pub(crate) fn pack(&self, part_bytes: Option<u64>) -> Result<Vec<WrittenFile>> {
         let folder = self.stick();
-        let output = Output { folder: &folder, part_bytes, others: &|_| Vec::new() };
+        let output = Output { folder: &folder, part_bytes, others: &|_| Vec::new(), others_bytes: 0 };
         pack(&self.payload, &self.vendor_store, output, &Counters::new(), &Silent)
     }
 

@@ -79,7 +79,7 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
 
     let stick = folder.path().join("stick");
     let (before, counted) = (Kernel::now(), Counters::new());
-    let output = Output { folder: &stick, part_bytes: Some(100 * MIB), others: &|_| Vec::new() };
+    let output = Output { folder: &stick, part_bytes: Some(100 * MIB), others: &|_| Vec::new(), others_bytes: 0 };
     pack(&payload, &vendor, output, &counted, &Silent).unwrap();
     let (kernel, media, store) = (before.since(), counted.totals(), vendor.counters().totals());
     assert_eq!((store.read_bytes, media.read_back_bytes), (payload.blob_bytes(), total));

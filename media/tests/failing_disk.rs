@@ -154,7 +154,7 @@ fn bundle(folder: &Path, sizes: &[u64]) -> (Payload, PathBuf) {
     let vendor = ContentStore::at(folder.join("vendor"));
     let payload = signed(&vendor, sizes);
     let stick = folder.join("stick");
-    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new() };
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
     pack(&payload, &vendor, output, &Counters::new(), &Silent).unwrap();
     (payload, stick)
 }
@@ -291,7 +291,9 @@ fn reading_back_sees_the_disk_and_not_memory() {
     // The head differs by its signature; the blobs are the same.
     let head = payload.verified().head_bytes();
     stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
-    let mut writer = PartWriter::create(&disk.path().join("stick"), &payload, None, Counters::new()).unwrap();
+    let stick = disk.path().join("stick");
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
+    let mut writer = PartWriter::create(&output, &payload, Counters::new()).unwrap();
     writer.write(&stream).unwrap();
     let parts = writer.finish().unwrap();
     verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap();

@@ -158,7 +158,7 @@ fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
     let stick = Stick::new();
     let mut names = Vec::new();
     stick.change(|folder| {
-        let output = Output { folder, part_bytes: Some(PART_BYTES), others: &|_| Vec::new() };
+        let output = Output { folder, part_bytes: Some(PART_BYTES), others: &|_| Vec::new(), others_bytes: 0 };
         pack(&payload, &vendor, output, &Counters::new(), &Silent).unwrap();
         names = parts(folder);
         verify(&media(&payload, folder), "verifying", &Silent).unwrap();

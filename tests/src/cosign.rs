@@ -47,9 +47,21 @@ impl Judged {
         command.output().context("cannot run cosign")
     }
 
+    /// Whether cosign accepts an envelope as a statement about a document by this key, with SLSA's provenance inside.
+    pub fn accepts_provenance(&self, key: &Path, envelope: &Path, document: &Path) -> Result<bool> {
+        let mut command = Command::new(&self.program);
+        command.args(["verify-blob-attestation", "--insecure-ignore-tlog=true", "--type", "slsaprovenance1", "--key"]);
+        command.arg(key).arg("--signature").arg(envelope).arg(document);
+        command.env("HOME", self.folder.path()).env("TUF_ROOT", self.folder.path().join("tuf"));
+        Self::accepted(&command.output().context("cannot run cosign")?)
+    }
+
     /// Whether cosign accepts: its exit code and its output agree.
     pub fn accepts(&self, key: &Path, document: &Path) -> Result<bool> {
-        let output = self.verify(key, document)?;
+        Self::accepted(&self.verify(key, document)?)
+    }
+
+    fn accepted(output: &Output) -> Result<bool> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success() == said.contains("Verified OK"), "cosign ended with {}: {said}", output.status);
         Ok(output.status.success())

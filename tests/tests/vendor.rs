@@ -18,6 +18,7 @@ mod vendor {
     mod models;
     mod newer_bundle;
     mod outcome;
+    mod provenance;
     mod reproducible;
     mod rotations;
     mod signers;

@@ -37,6 +37,12 @@ impl Charts {
         Self { helm: Some(helm), kubernetes, opened }
     }
 
+    /// The files of the charts that are folders of the release, by the index of the component; archived subcharts unpacked.
+    pub fn own_files(&self) -> impl Iterator<Item = (usize, &BTreeMap<String, Vec<u8>>)> {
+        let own = self.opened.iter().filter(|(_, opened)| opened.pinned.is_none());
+        own.map(|(index, opened)| (*index, &opened.files.0))
+    }
+
     /// What each chart says it is, for the inventory.
     pub fn entries(&self, definition: &Definition) -> Result<Vec<ChartEntry>> {
         let opened = self.opened.iter();

@@ -13,6 +13,7 @@ mod upgrades;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use landfall_bundle_spec::Sha256;
 use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity, Rule};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -36,6 +37,8 @@ use crate::proofs::ProofDefinition;
 pub struct Definition {
     /// The file it was read from.
     pub path: PathBuf,
+    /// SHA-256 of its bytes.
+    pub digest: Sha256,
     /// What it says.
     pub release: Release,
     /// Indexes of the components, each after all that it needs.
@@ -52,6 +55,16 @@ impl Definition {
             (Ok(one), Ok(other)) if one == other => shorter,
             _ => joined,
         }
+    }
+
+    /// A file as the definition would write it: relative to its folder. So one file has one name on every machine.
+    pub fn relative(&self, file: &Path) -> String {
+        let absolute = |path: &Path| without_detours(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let (folder, file) = (absolute(self.path.parent().unwrap_or(Path::new(""))), absolute(file));
+        let shared = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
+        let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+        let relative: PathBuf = up.chain(file.components().skip(shared)).collect();
+        relative.display().to_string()
     }
 
     /// A place in the file.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded as _;
 use serde_json::Value;
+use sha2::Digest as _;
 
 use super::donors::Donors;
 use super::guess::{self, Guess};
@@ -123,5 +125,6 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     );
     let release = yaml_text(&path, &text, landfall_error_codes::codes::BUG)
         .map_err(|error: BuildError| error.within(Place::file(&path)))?;
-    Ok(Definition { path, release, order: vec![0] })
+    let digest = Sha256(sha2::Sha256::digest(&text).into());
+    Ok(Definition { path, digest, release, order: vec![0] })
 }

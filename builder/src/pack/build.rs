@@ -22,6 +22,7 @@ use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::existing;
 use super::inputs::{Inputs, inputs, kubernetes};
 use super::order::{Order, order};
+use super::provenance::Materials;
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
@@ -112,6 +113,14 @@ struct Prepared {
     components: Vec<Rendered>,
     charts: Vec<ChartEntry>,
     trust: Trust,
+    materials: Materials,
+}
+
+/// A bundle that can be written.
+struct Signed {
+    payload: Payload,
+    /// Name and bytes of the file with its provenance; none where no file can be beside it.
+    provenance: Option<(String, Vec<u8>)>,
 }
 
 /// What was moved before packing.
@@ -151,11 +160,11 @@ pub async fn build(
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let placed = placed(&store, &made.release, &options.installer, &digests)?;
     let order = order(&store, &placed, &made.release, &fetched.images)?;
-    let payload = sign(options, &prepared, &order, &made, keys)?;
+    let signed = sign(options, &prepared, &order, &made, keys, &output)?;
     digests.keep()?;
     progress.event(Event::PhaseDone);
     let prepared_bytes = PreparedBytes { ingested: store.counters().totals(), hashed: digests.read_bytes() };
-    write(options, output, &prepared, &payload, &made.release, prepared_bytes, progress)
+    write(options, output, &prepared, &signed, &made.release, prepared_bytes, progress)
 }
 
 async fn prepare(
@@ -192,8 +201,9 @@ async fn prepare(
     }
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
+    let materials = Materials::collect(options, &definition, &lock, &inputs, &charts, digests)?;
     let charts = charts.entries(&definition)?;
-    Ok(Prepared { definition, lock, inputs, components, charts, trust })
+    Ok(Prepared { definition, lock, inputs, components, charts, trust, materials })
 }
 
 /// The charts of a release, and the Helm that the lock pins for them.
@@ -246,7 +256,8 @@ fn sign(
     order: &Order,
     made: &Contents,
     keys: &[SigningKey],
-) -> Result<Payload> {
+    output: &BuildOutput<'_>,
+) -> Result<Signed> {
     let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
     let identity = identity(options, &made.release);
     let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
@@ -258,7 +269,14 @@ fn sign(
             signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
         head.add_signature(key, signature);
     }
-    Ok(Payload::from(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified()))
+    let bundle = head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified();
+    let provenance = match output {
+        BuildOutput::Folder { .. } => {
+            Some(prepared.materials.signed(&bundle, trust.newest(), keys, &options.sign_commands)?)
+        }
+        BuildOutput::Stream(_) => None,
+    };
+    Ok(Signed { payload: Payload::from(bundle), provenance })
 }
 
 fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
@@ -274,7 +292,7 @@ fn write(
     options: &BuildOptions,
     output: BuildOutput<'_>,
     prepared: &Prepared,
-    payload: &Payload,
+    Signed { payload, provenance }: &Signed,
     release: &ReleaseDocument,
     prepared_bytes: PreparedBytes,
     progress: &dyn Progress,
@@ -306,11 +324,13 @@ fn write(
             licenses: &licenses,
             files: &files,
         };
-        vec![(format!("{}.html", name.stem()), sheet.html().into_bytes())]
+        let sheet = (format!("{}.html", name.stem()), sheet.html().into_bytes());
+        [sheet].into_iter().chain(provenance.clone()).collect()
     };
+    let others_bytes = provenance.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
     let written = match output {
         BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, part_bytes, || {
-            let output = Output { folder: &path, part_bytes, others: &sheet };
+            let output = Output { folder: &path, part_bytes, others: &sheet, others_bytes };
             pack(payload, &store, output, &media, &Unmounted(progress))
         })?,
         BuildOutput::Stream(stream) => {

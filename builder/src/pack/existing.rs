@@ -76,7 +76,7 @@ impl Existing {
         if !whole {
             return None;
         }
-        let beside = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem())];
+        let beside = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem()), self.name.provenance()];
         let sums = fs_err::read_to_string(folder.join(SUMS_NAME)).ok()?;
         parts.into_iter().chain(beside).map(|name| listed(folder, &sums, name)).collect()
     }

@@ -10,6 +10,7 @@ mod inventory;
 mod models;
 mod order;
 mod programs;
+mod provenance;
 mod room;
 mod roots;
 mod sheet;

@@ -1,7 +1,7 @@
 //! Every input of a kustomization must be a local file: kubectl would fetch a remote base as it is today, and the same
 //! release could render to other bytes tomorrow.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
@@ -39,14 +39,23 @@ const FETCHING: [&str; 2] = ["helmCharts", "helmChartInflationGenerator"];
 
 /// Refuses a folder whose kustomization, or one that it takes in, names anything that is no local file or folder.
 pub fn check(folder: &Path) -> Result<()> {
-    visit(folder, &mut HashSet::new())
+    files(folder).map(drop)
 }
 
-fn visit(folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
+/// The files that a folder's kustomization takes in, and those that each kustomization below it does: itself, and what it
+/// names. Refuses what [`check`] refuses.
+pub fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    visit(folder, &mut HashSet::new(), &mut files)?;
+    Ok(files)
+}
+
+fn visit(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut BTreeSet<PathBuf>) -> Result<()> {
     let Some(file) = kustomization(folder) else { return Ok(()) };
     if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
         return Ok(());
     }
+    files.insert(file.clone());
     let document: Value = yaml(&file, codes::MANIFEST_INVALID)?;
     let remote = |field: String, what: String| {
         let place = Place { file: Some(file.clone()), line: None, field: Some(field) };
@@ -59,12 +68,17 @@ fn visit(folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
         if file_name.contains("://") {
             return remote(field, format!("`{file_name}` is not a file here"));
         }
+        // A generator may give a file another name.
+        let named = [Some(file_name), file_name.split_once('=').map(|(_, file)| file)].into_iter().flatten();
+        files.extend(named.map(|name| folder.join(name)).find(|path| path.is_file()));
     }
     for (field, index, entry) in taken(&document) {
         let path = folder.join(entry);
         if path.is_dir() {
-            visit(&path, seen)?;
-        } else if !path.is_file() && is_elsewhere(entry) {
+            visit(&path, seen, files)?;
+        } else if path.is_file() {
+            files.insert(path);
+        } else if is_elsewhere(entry) {
             return remote(format!("{field}[{index}]"), format!("`{entry}` is not a file or folder here"));
         }
     }
@@ -120,13 +134,24 @@ mod tests {
     use super::*;
 
     fn checked(files: &[(&str, &str)]) -> Result<()> {
+        found(files).map(drop)
+    }
+
+    /// The files that the kustomization in `a` takes in.
+    fn found(files: &[(&str, &str)]) -> Result<Vec<String>> {
         let folder = tempfile::tempdir().expect("folder");
         for (name, text) in files {
             let path = folder.path().join(name);
             durable::create_folder(path.parent().expect("folder")).expect("folder");
             durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
         }
-        check(&folder.path().join("a"))
+        check(&folder.path().join("a"))?;
+        let found = super::files(&folder.path().join("a"))?.into_iter().map(|path| path.canonicalize().expect("file"));
+        let root = folder.path().canonicalize().expect("folder");
+        let mut found: Vec<_> =
+            found.map(|path| path.strip_prefix(&root).expect("inside").display().to_string()).collect();
+        found.sort();
+        Ok(found)
     }
 
     #[test]
@@ -159,11 +184,12 @@ mod tests {
         let local = [
             (
                 "a/kustomization.yaml",
-                "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml], literals: ['u=https://x']}]\n",
+                "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml, z=missing], literals: ['u=https://x']}]\n",
             ),
             ("a/x.yaml", ""),
             ("b/kustomization.yaml", "resources: [../a]\n"),
         ];
-        checked(&local).expect("local");
+        let expected = ["a/kustomization.yaml", "a/x.yaml", "b/kustomization.yaml"];
+        assert_eq!(found(&local).expect("local"), expected);
     }
 }

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+pub(crate) use bases::files as kustomization_files;
 pub use checks::served_kinds;
 pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
 pub use images::{bind, usages};

@@ -1,5 +1,6 @@
 //! Why a bundle is refused, or cannot be written.
 
+use crate::digest::Sha256;
 use crate::trust::KeyId;
 use landfall_error_codes::{Code, Coded, codes};
 
@@ -188,6 +189,18 @@ pub enum Error {
         /// The role that is required.
         role: &'static str,
     },
+    /// Signatures by keys that have no such role, in an envelope that names them otherwise.
+    #[error("{name} is signed by {found}, which root document {root} does not name for the role {role}")]
+    UnknownSigner {
+        /// The document.
+        name: String,
+        /// What the envelope calls the signer.
+        found: String,
+        /// Number of the root document.
+        root: u64,
+        /// The role that is required.
+        role: &'static str,
+    },
     /// A signature that does not match.
     #[error("the signature of {name} by key {key} does not match")]
     BadSignature {
@@ -304,6 +317,16 @@ pub enum Error {
         /// What should be signed.
         document: String,
     },
+    /// The provenance of another build.
+    #[error("{name} is about the bundle {found}, and this one has the id {id}")]
+    ForeignProvenance {
+        /// The file.
+        name: String,
+        /// The bundle that it is about.
+        found: String,
+        /// Id of the bundle.
+        id: Sha256,
+    },
     /// The writer received no root document.
     #[error("the bundle needs at least one root document")]
     RootMissing,
@@ -350,6 +373,8 @@ impl Coded for Error {
             Self::InvalidRevocation { .. } => codes::INVALID_REVOCATION,
             Self::Revoked { .. } => codes::REVOKED,
             Self::ForeignSignature { .. } => codes::FOREIGN_SIGNATURE,
+            Self::UnknownSigner { .. } => codes::PROVENANCE_SIGNER,
+            Self::ForeignProvenance { .. } => codes::PROVENANCE_FOREIGN,
             Self::RootMissing => codes::ROOT_MISSING,
         }
     }

@@ -53,6 +53,17 @@ fn all() -> Vec<Error> {
         Error::InvalidRevocation { name: "trust/revocation.json".to_owned(), reason: "its number is 0".to_owned() },
         Error::Revoked { release: "shop 2.3.0".to_owned(), number: 3, reason: "it loses data".to_owned() },
         Error::ForeignSignature { name: "alice.sig".to_owned(), document: "2.root.json".to_owned() },
+        Error::UnknownSigner {
+            name: "a.provenance.json".to_owned(),
+            found: "SHA256:abc".to_owned(),
+            root: 2,
+            role: "release",
+        },
+        Error::ForeignProvenance {
+            name: "a.provenance.json".to_owned(),
+            found: Sha256([0xcd; 32]).to_string(),
+            id: Sha256([0xab; 32]),
+        },
         Error::RootMissing,
     ]
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use pem_rfc7468::LineEnding;
 use sha2::{Digest, Sha256};
 use sigstore::crypto::signing_key::ecdsa::{ECDSAKeys, EllipticCurve};
@@ -157,6 +159,23 @@ impl PublicKey {
     /// Its id.
     pub fn id(&self) -> KeyId {
         KeyId::of(&self.der)
+    }
+
+    /// The `keyid` by which DSSE's reference implementation, and so cosign, knows the key: its fingerprint as OpenSSH prints
+    /// it. An envelope that names another one is not verified there.
+    pub fn envelope_key_id(&self) -> String {
+        let (point, curve) = (&self.der[P256_PREFIX.len() - 1..], &b"nistp256"[..]);
+        let fields: &[&[u8]] = match self.kind {
+            KeyKind::EcdsaP256 => &[b"ecdsa-sha2-nistp256", curve, point],
+            KeyKind::Ed25519 => &[b"ssh-ed25519", &self.der[ED25519_PREFIX.len()..]],
+        };
+        let mut hasher = Sha256::new();
+        for field in fields {
+            // Every field has fewer than 100 bytes.
+            hasher.update(u32::try_from(field.len()).unwrap_or_default().to_be_bytes());
+            hasher.update(field);
+        }
+        format!("SHA256:{}", STANDARD_NO_PAD.encode(hasher.finalize()))
     }
 
     /// Whether the signature is one of this message by this key.

@@ -78,6 +78,17 @@ pub(crate) struct VerifyArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProvenanceArguments {
+    /// A bundle, one of its parts, the folder that holds them, or a head.
+    pub(crate) bundle: PathBuf,
+    /// The file with the provenance; by default, the one that `landfall build` wrote beside the bundle.
+    #[arg(long)]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StageArguments {
     /// A bundle, one of its parts, or the folder that holds them.
     pub(crate) bundle: PathBuf,

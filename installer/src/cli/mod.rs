@@ -24,8 +24,8 @@ pub(crate) use backup::{
     ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
 };
 pub(crate) use bundle::{
-    DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, SbomArguments, SbomFormat, StageArguments,
-    TrustArguments, VerifyArguments,
+    DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,
+    StageArguments, TrustArguments, VerifyArguments,
 };
 pub(crate) use documents::{ManualsArguments, SchemasArguments};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Sbom(SbomArguments),
     /// Compare two bundles or their heads: images, packages and their versions, models, files, objects; verifies nothing.
     Diff(DiffArguments),
+    /// Verify and print what a bundle was built of, as its vendor signed it; reads only the head.
+    Provenance(ProvenanceArguments),
     /// Check every byte of a bundle against a root from a source other than the stick.
     Verify(VerifyArguments),
     /// Copy the blobs of a bundle into a content store, verified, in one pass; installs nothing.

@@ -25,6 +25,7 @@ mod node;
 mod plan;
 mod preflight;
 mod prove;
+mod provenance;
 mod releases;
 mod replaced_data;
 mod restore;
@@ -68,6 +69,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Inspect(arguments) => inspect::run(&arguments, printer),
         Command::Sbom(arguments) => sbom::run(&arguments, printer),
         Command::Diff(arguments) => diff::run(&arguments, printer),
+        Command::Provenance(arguments) => provenance::run(&arguments, printer),
         Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),

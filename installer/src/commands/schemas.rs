@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    audit, backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, releases,
+    audit, backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, provenance, releases,
     replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
@@ -83,6 +83,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<PreflightReport>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
+        schema_of::<provenance::Provenanced>(),
         schema_of::<replaced_data::ReplacedDataList>(),
         schema_of::<RemovedReplacedData>(),
         schema_of::<Resumed>(),

@@ -49,6 +49,21 @@ impl Located {
         &self.folder
     }
 
+    /// Reads a small file beside the bundle: at most so many bytes and one more, so that a longer one is noticed. `None`
+    /// where there is none; a link is not followed. Whatever it holds is not checked.
+    pub fn beside(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
+        let path = self.folder.join(name);
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.at("look at", &path)?,
+        };
+        let (file, _) = open_regular(&path)?;
+        let mut bytes = Vec::new();
+        let mut file = Counted::new(file, self.counters.clone()).take(limit_bytes.saturating_add(1));
+        file.read_to_end(&mut bytes).at("read", &path)?;
+        Ok(Some(bytes))
+    }
+
     /// Opens the stream at this byte, in the one file of the bundle or its first part. What is read is not checked.
     pub fn stream_at(&self, offset: u64) -> Result<impl Read> {
         let path = self.firsts.first().unwrap_or(&self.head);

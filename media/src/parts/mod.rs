@@ -24,6 +24,7 @@ use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
+use crate::pack::Output;
 use crate::payload::Payload;
 
 pub use publish::Parts;
@@ -36,7 +37,7 @@ pub const PARTIAL_SUFFIX: &str = ".partial";
 /// Parts that are open at the same time, with space reserved for them: half a terabyte in parts for FAT32.
 const RESERVED_PARTS: usize = 128;
 
-/// Space that is reserved for the transfer sheet, the list of digests and the folder's own entries.
+/// Space that is reserved for the transfer sheet, the list of digests and the folder's own entries, beside files of known size.
 const BESIDE_BYTES: u64 = 1024 * 1024;
 
 /// A file of a finished bundle.
@@ -89,10 +90,11 @@ struct Unpublished {
 }
 
 impl PartWriter {
-    /// Plans the parts of at most `part_bytes` (one file without) in this folder, which is created, and removes what
-    /// earlier builds left unfinished there. Refuses to replace files, and folders without enough space.
-    pub fn create(folder: &Path, payload: &Payload, part_bytes: Option<u64>, counters: Counters) -> Result<Self> {
-        let ranges = payload.layout().parts(part_bytes.unwrap_or(u64::MAX))?;
+    /// Plans the parts in the folder of the output, which is created, and removes what earlier builds left unfinished
+    /// there. Refuses to replace files, and folders without enough space.
+    pub fn create(output: &Output<'_>, payload: &Payload, counters: Counters) -> Result<Self> {
+        let folder = output.folder;
+        let ranges = payload.layout().parts(output.part_bytes.unwrap_or(u64::MAX))?;
         let stem = payload.verified().bundle_name();
         let names = stem.parts(ranges.len());
         durable::create_folder(folder)?;
@@ -105,7 +107,8 @@ impl PartWriter {
         // A list that cannot be kept must be noticed before hours of writing.
         sums::lines_of_other_files(folder, &[])?;
         let head = payload.verified().head_bytes();
-        check_space(folder, payload.layout().total_bytes(), head.len() as u64 + BESIDE_BYTES)?;
+        let beside_bytes = BESIDE_BYTES.saturating_add(output.others_bytes);
+        check_space(folder, payload.layout().total_bytes(), beside_bytes.saturating_add(head.len() as u64))?;
         let written = Unpublished {
             folder: folder.to_owned(),
             files: Vec::new(),
@@ -123,7 +126,7 @@ impl PartWriter {
             written,
             counters,
         };
-        writer.begin_head(head)?;
+        writer.begin_head(head, beside_bytes)?;
         while writer.coming.len() < RESERVED_PARTS
             && let Some((name, range)) = writer.later.pop_front()
         {
@@ -173,7 +176,7 @@ impl PartWriter {
 
     /// Writes the head, which marks the bundle as unfinished, and reserves space for the files that are written beside
     /// the parts at the end.
-    fn begin_head(&mut self, head: &[u8]) -> Result<()> {
+    fn begin_head(&mut self, head: &[u8], beside_bytes: u64) -> Result<()> {
         let name = self.stem.file(FileKind::Head);
         let path = self.folder.join(partial_name(&name));
         self.written.begun.push(name);
@@ -184,7 +187,7 @@ impl PartWriter {
         self.counters.add_written(head.len());
         let disk = DiskFile::reading(file.try_clone().at("open", &path)?);
         let length = head.len() as u64;
-        disk.reserve(length, length + BESIDE_BYTES)
+        disk.reserve(length, length.saturating_add(beside_bytes))
             .map_err(|error| DurableError::io("reserve space for", &path, error))?;
         self.written.head = Some(file);
         Ok(())

@@ -69,7 +69,7 @@ fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
     let fixture = Fixture::small();
     let folder = fixture.stick();
     let others = |files: &[WrittenFile]| vec![("sheet.html".to_owned(), files[0].name.clone().into_bytes())];
-    let output = Output { folder: &folder, part_bytes: None, others: &others };
+    let output = Output { folder: &folder, part_bytes: None, others: &others, others_bytes: 0 };
     let counters = Counters::new();
     let files = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent).unwrap();
     let stem = fixture.payload.verified().bundle_name().stem().to_owned();
@@ -110,7 +110,7 @@ fn lines_of_other_files_stay_in_the_list() {
 
     // A second release beside it: the list has both.
     let second = Fixture::with_blobs(&[7, 2_000_000]);
-    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new() };
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
     let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &Silent).unwrap();
     let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();
     assert_eq!(String::from_utf8(check.unwrap().stdout).unwrap().matches(": OK").count(), files.len() + more.len() + 1);
@@ -137,7 +137,7 @@ fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
         let others = |_: &[WrittenFile]| {
             vec![(format!("{}.html", fixture.payload.verified().bundle_name().stem()), b"sheet".to_vec())]
         };
-        let output = Output { folder: &folder, part_bytes: Some(3 << 20), others: &others };
+        let output = Output { folder: &folder, part_bytes: Some(3 << 20), others: &others, others_bytes: 0 };
         let again = || pack(&fixture.payload, &fixture.vendor_store, output, &Counters::new(), &Silent);
         let files = again().unwrap();
         let parts: Vec<_> =
@@ -154,7 +154,7 @@ fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
         // Another release finds room for itself alone; foreign files stay.
         File::create(folder.join("notes.txt")).unwrap();
         let second = Fixture::with_blobs(&[7, 2_000_000]);
-        let beside = Output { folder: &folder, part_bytes: None, others: &|_| Vec::new() };
+        let beside = Output { folder: &folder, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
         let written = pack(&second.payload, &second.vendor_store, beside, &Counters::new(), &Silent).unwrap();
         let mut expected: Vec<_> = written.into_iter().map(|file| file.name).collect();
         expected.extend([SUMS_NAME.to_owned(), "notes.txt".to_owned()]);
@@ -236,7 +236,8 @@ fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
 fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
-    let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();
+    let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
+    let mut writer = PartWriter::create(&output, &fixture.payload, Counters::new()).unwrap();
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
     verify(&parts.read_back(&fixture.payload).unwrap(), "reading back", &Silent).unwrap();
@@ -265,7 +266,7 @@ fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written(
     let room = format!("size={}", fixture.stream.len() + 200_000);
     let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
-    let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new() };
+    let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
     let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent);
     assert_eq!(refused.unwrap_err().code().id, "LF1202");
     assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
@@ -276,7 +277,8 @@ fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written(
 fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
-    let mut writer = PartWriter::create(&stick, &fixture.payload, Some(3 << 20), Counters::new()).unwrap();
+    let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
+    let mut writer = PartWriter::create(&output, &fixture.payload, Counters::new()).unwrap();
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
     // A name that cannot be written, as on a full disk, comes after the parts have theirs.

@@ -45,7 +45,7 @@ pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
     let is_own = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
-        is_file || name.strip_suffix(".html") == Some(bundle.stem())
+        is_file || name == bundle.provenance() || name.strip_suffix(".html") == Some(bundle.stem())
     };
     let own: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_own(name)).collect();
     let mut names: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();

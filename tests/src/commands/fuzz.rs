@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 18] = [
+const TARGETS: [&str; 19] = [
     "head",
     "trust",
     "documents",
@@ -27,6 +27,7 @@ const TARGETS: [&str; 18] = [
     "archives",
     "elf",
     "licenses",
+    "provenance",
     "rules",
     "packages",
     "support",

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;
-use super::starter::starter;
+use super::starter::{PROVENANCE, starter};
 use super::tools::{Lister, sums};
 
 /// The image that is copied out of the bundle.
@@ -174,7 +174,7 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let starter = starter()?;
     let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
     let commands: Vec<_> = handbook.lines().filter_map(|line| line.strip_prefix("officer$ ")).collect();
-    assert_eq!(commands.len(), 4, "{commands:?}");
+    assert_eq!(commands.len(), 6, "{commands:?}");
     let folder = starter.scratch()?;
     for name in ["cosign.pub", "1.root.json"] {
         std::fs::copy(starter.keys().join(name), folder.path().join(name))?;
@@ -184,8 +184,9 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let whole = folder.path().join("whole");
     std::fs::create_dir(&whole)?;
     joined(&parts, &whole.join(format!("{name}.landfall")))?;
-    let head = format!("{name}.head");
-    std::fs::copy(starter.stick().join(&head), whole.join(&head))?;
+    for beside in [".head", PROVENANCE].map(|end| format!("{name}{end}")) {
+        std::fs::copy(starter.stick().join(&beside), whole.join(&beside))?;
+    }
 
     let program =
         |path: &Path| path.parent().map(|folder| folder.display().to_string()).context("a program has a folder");

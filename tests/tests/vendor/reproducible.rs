@@ -45,7 +45,7 @@ fn with_an_ed25519_key_every_file_is_equal_and_so_is_what_goes_through_a_pipe() 
         Outcome::success(&mut build)?;
     }
     let expected = sums("sha256sum", &first)?;
-    assert_eq!(expected.len(), 4, "one file, its head, the sheet and the sums: {expected:?}");
+    assert_eq!(expected.len(), 5, "one file, its head, the sheet, the provenance and the sums: {expected:?}");
     assert_eq!(sums("sha256sum", &second)?, expected);
 
     let build = starter.rebuild_with_keys(&keys, "-", &[]);
@@ -103,7 +103,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
             small.push(read(&path)?);
         }
     }
-    assert_eq!(small.len(), 5, "messages, report, head, sheet and sums");
+    assert_eq!(small.len(), 6, "messages, report, head, sheet, provenance and sums");
     for bytes in &small {
         let text = String::from_utf8_lossy(bytes);
         for piece in &pieces {

@@ -144,7 +144,7 @@ impl Starter {
         &self.parts.tree.root
     }
 
-    /// The folder with the parts, the head, `SHA256SUMS` and the transfer sheet.
+    /// The folder with the parts, the head, `SHA256SUMS`, the transfer sheet and the provenance.
     pub fn stick(&self) -> PathBuf {
         self.folder.join("stick")
     }
@@ -182,11 +182,16 @@ impl Starter {
         for field in ["id", "totalBytes", "fingerprint"] {
             assert_eq!(report[field], self.report[field], "{field}");
         }
+        // Signatures have different lengths, for which the provenance has no padding.
         let shape = |report: &Value| -> Vec<_> {
             let files = report["files"].as_array().cloned().unwrap_or_default();
-            files.into_iter().map(|file| (file["name"].to_string(), file["size"].as_u64())).collect()
+            let size = |file: &Value| file["size"].as_u64().filter(|_| !is_provenance(&file["name"]));
+            files.iter().map(|file| (file["name"].to_string(), size(file))).collect()
         };
         assert_eq!(shape(report), shape(&self.report));
+        let name = self.file(PROVENANCE)?.file_name().map(|name| stick.join(name)).context("provenance has a name")?;
+        let [first, second] = [self.file(PROVENANCE)?, name].map(|path| payload(&path));
+        assert_eq!(first?, second?, "the statement about the build");
         // The head, file by file, as tar extracts it; the signature is one of them.
         let [first, second] = [&self.stick(), stick].map(|stick| self.extract_head(stick));
         let (first, second) = (first?, second?);
@@ -234,6 +239,20 @@ impl Starter {
     pub fn inspection(&self) -> Result<Value> {
         Outcome::success(self.landfall(&["inspect", "--json"]).arg(self.stick()))?.json()
     }
+}
+
+/// The end of the name of the file with the provenance.
+pub const PROVENANCE: &str = ".provenance.json";
+
+fn is_provenance(name: &Value) -> bool {
+    name.as_str().is_some_and(|name| name.ends_with(PROVENANCE))
+}
+
+/// What is signed in the envelope of a file with provenance, in base64.
+fn payload(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let envelope: Value = serde_json::from_slice(&bytes).context("the provenance is no JSON")?;
+    Ok(envelope["payload"].as_str().context("the provenance has no payload")?.to_owned())
 }
 
 /// The definition of the starter release.

@@ -204,6 +204,9 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
     let verified = ceremony.landfall(&["verify", &stick, "--trust", first])?;
     ensure!(verified["verified"] == true && verified["id"] == report["id"], "{verified}");
     ensure!(verified["signedBy"].as_array().is_some_and(|signers| signers.len() == 2), "{verified}");
+    // Each of them signed what the bundle was built of, too.
+    let provenance = ceremony.landfall(&["provenance", &stick, "--trust", first])?;
+    ensure!(provenance["statedBy"] == verified["signedBy"], "{provenance}");
     Ok(())
 }
 

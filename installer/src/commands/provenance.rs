@@ -1,0 +1,215 @@
+//! `landfall provenance`: what a bundle was built of, as its vendor signed it. Signatures of the head and of the statement are
+//! checked; the payload is not read.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::limits::PROVENANCE_BYTES;
+use landfall_bundle_spec::provenance::{Material, Provenance, VerifiedProvenance};
+use landfall_bundle_spec::{Sha256, Verified};
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::{Trust, open_trusted};
+use landfall_media::bundle::Located;
+use landfall_media::counters::Counters;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::verify::Trusted;
+use crate::cli::ProvenanceArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The kind that is shown of a material without one.
+const OTHER: &str = "other";
+
+/// What a bundle was built of.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Provenanced {
+    /// Always true: provenance that is not verified is an error. It is about the statement, not about the bytes of the bundle.
+    verified: bool,
+    #[serde(flatten)]
+    trusted: Trusted,
+    /// The file that was checked.
+    file: PathBuf,
+    /// Ids of the release keys that signed the statement.
+    stated_by: Vec<String>,
+    /// What ran the build, as a URI.
+    builder: String,
+    /// Versions of it, by the names of programs.
+    builder_versions: BTreeMap<String, String>,
+    /// When it was built, RFC 3339.
+    built_at: String,
+    /// The release definition.
+    definition: MaterialLine,
+    /// The lock.
+    lock: MaterialLine,
+    /// Everything that the build took in.
+    materials: Vec<MaterialLine>,
+    /// The whole statement, as it was signed.
+    statement: Value,
+}
+
+impl Document for Provenanced {
+    const KIND: &'static str = "provenance";
+}
+
+/// Something that the build took in.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct MaterialLine {
+    /// What it is: `source`, `program`, `chart`, `image`, `image-index`, `artifact`, `file`.
+    kind: Option<String>,
+    /// A reference, or the name of a file.
+    name: Option<String>,
+    /// Where it comes from, unless it is the vendor's own.
+    uri: Option<String>,
+    /// Its SHA-256.
+    #[schemars(with = "Option<String>")]
+    digest: Option<Sha256>,
+}
+
+impl From<&Material> for MaterialLine {
+    fn from(material: &Material) -> Self {
+        Self {
+            kind: material.kind().map(str::to_owned),
+            name: material.name.clone(),
+            uri: material.uri.clone(),
+            digest: material.sha256(),
+        }
+    }
+}
+
+/// Verifies the provenance of a bundle, and prints it.
+pub(crate) fn run(arguments: &ProvenanceArguments, printer: Printer) -> Result<(), Failure> {
+    let bundle = &arguments.bundle;
+    let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
+    let (located, release) = open_trusted(bundle, &trust, &Counters::new())?;
+    let (file, bytes) = match &arguments.file {
+        Some(file) => (file.clone(), named(file)?),
+        None => beside(&located, &release.verified)?,
+    };
+    printer.report(&verified(file, &bytes, &release.verified)?, text);
+    Ok(())
+}
+
+/// The file that a person named.
+fn named(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(file)
+        .and_then(|opened| opened.take(PROVENANCE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::new(codes::PROVENANCE_MISSING, "the provenance cannot be read").because(&error))?;
+    Ok(bytes)
+}
+
+/// The file that `landfall build` wrote.
+fn beside(located: &Located, verified: &Verified) -> Result<(PathBuf, Vec<u8>), Failure> {
+    let name = verified.bundle_name().provenance();
+    let missing = || {
+        let what = format!("{} has no {name}", located.folder().display());
+        Failure::new(codes::PROVENANCE_MISSING, what)
+    };
+    let bytes = located.beside(&name, PROVENANCE_BYTES)?.ok_or_else(missing)?;
+    Ok((located.folder().join(name), bytes))
+}
+
+fn verified(file: PathBuf, bytes: &[u8], bundle: &Verified) -> Result<Provenanced, Failure> {
+    let provenance = Provenance::read(&file.display().to_string(), bytes)?.verify(bundle)?;
+    Ok(provenanced(file, &provenance, bundle))
+}
+
+fn provenanced(file: PathBuf, provenance: &VerifiedProvenance, bundle: &Verified) -> Provenanced {
+    let predicate = &provenance.statement().predicate;
+    let given = &predicate.build_definition.external_parameters;
+    Provenanced {
+        verified: true,
+        trusted: Trusted::of(bundle),
+        file,
+        stated_by: provenance.signers().iter().map(ToString::to_string).collect(),
+        builder: predicate.run_details.builder.id.clone(),
+        builder_versions: predicate.run_details.builder.version.clone(),
+        built_at: given.built_at.clone(),
+        definition: (&given.definition).into(),
+        lock: (&given.lock).into(),
+        materials: predicate.build_definition.resolved_dependencies.iter().map(MaterialLine::from).collect(),
+        statement: provenance.value().clone(),
+    }
+}
+
+fn text(provenanced: &Provenanced) -> String {
+    let versions = provenanced.builder_versions.iter().map(|(name, version)| format!("{name} {version}"));
+    let mut lines = vec![
+        format!("verified: the provenance of {}", provenanced.trusted.line()),
+        format!("stated by {}", provenanced.stated_by.join(", ")),
+        format!(
+            "built {} by {} ({})",
+            provenanced.built_at,
+            versions.collect::<Vec<_>>().join(", "),
+            provenanced.builder
+        ),
+    ];
+    lines.extend([&provenanced.definition, &provenanced.lock].map(|material| line("given", material)));
+    let kind = |material: &MaterialLine| material.kind.clone().unwrap_or_else(|| OTHER.to_owned());
+    lines.extend(provenanced.materials.iter().map(|material| line(&kind(material), material)));
+    lines.push(
+        "This is what the vendor states about the build; `landfall verify` checks every byte of the bundle.".to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn line(kind: &str, material: &MaterialLine) -> String {
+    let name = material.name.as_ref().or(material.uri.as_ref()).map_or("without a name", String::as_str);
+    let digest = material.digest.map_or_else(|| "no SHA-256".to_owned(), |digest| digest.to_string());
+    format!("  {kind:<12} {name}  {digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::provenance::{ExternalParameters, Statement, UnsignedProvenance};
+    use landfall_bundle_spec::sample::{Sample, Vendor};
+    use landfall_bundle_spec::trust::KeyKind;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_printed_only_once_it_is_verified() {
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let bundle = Sample::tiny(&vendor).unwrap().head.into_verified();
+        let identity = bundle.identity();
+        let given = ExternalParameters {
+            name: identity.name,
+            version: identity.version,
+            counter: identity.counter,
+            platform: "linux/amd64".to_owned(),
+            built_at: identity.built_at,
+            definition: Material::new("release.yaml", Sha256([1; 32])),
+            lock: Material::new("images.lock", Sha256([2; 32])),
+        };
+        let image = Material::new("docker.io/a/b:1", Sha256([3; 32])).of_kind("image");
+        let statement = Statement::new(bundle.id(), "0.1.0", given, vec![image]);
+        let mut unsigned = UnsignedProvenance::new(&statement).unwrap();
+        unsigned.sign(&vendor.key).unwrap();
+        let bytes = unsigned.signed("a.provenance.json", &bundle).unwrap();
+        let found = verified("a.provenance.json".into(), &bytes, &bundle).unwrap();
+        let shown = text(&found);
+        assert!(shown.starts_with("verified: the provenance of sample 1.0.0, signed by "), "{shown}");
+        assert!(
+            shown.contains("DEVELOPMENT root") && shown.contains("image        docker.io/a/b:1  sha256:0303"),
+            "{shown}"
+        );
+        assert_eq!(found.statement["subject"][0]["name"], "landfall.json");
+        let other = Sample::with_blobs(&vendor, vec![b"other".to_vec()]).unwrap().head.into_verified();
+        let refused = verified("a.provenance.json".into(), &bytes, &other).map(drop).unwrap_err();
+        assert_eq!(refused.code(), codes::PROVENANCE_FOREIGN);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = named(&folder.path().join("no.provenance.json")).unwrap_err();
+        assert_eq!(refused.code(), codes::PROVENANCE_MISSING);
+    }
+}
