@@ -117,7 +117,7 @@ fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
     for component in &definition.release.components {
         match component.source() {
             Some(ObjectSource::Manifests(folder)) => {
-                files.extend(kustomization_files(&definition.resolve(&folder.value))?)
+                files.extend(kustomization_files(&definition.resolve(&folder.value))?);
             }
             Some(ObjectSource::Chart(chart)) => {
                 files.extend(chart.values.iter().map(|values| definition.resolve(&values.value)));

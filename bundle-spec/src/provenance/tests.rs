@@ -252,7 +252,7 @@ fn a_signature_of_a_bundle_is_none_of_its_provenance() {
     let message = UnsignedProvenance::new(&statement(&bundle)).unwrap();
     assert!(message.message().starts_with(b"DSSEv1 28 application/vnd.in-toto+json "));
     let document = NewDocument { name: "documents/a".to_owned(), bytes: Vec::new() };
-    let head = UnsignedHead::new(&bundle.identity(), vec![document], bundle.blobs(), &vec![&[][..]; 5]).unwrap();
+    let head = UnsignedHead::new(&bundle.identity(), vec![document], bundle.blobs(), &[&[][..]; 5]).unwrap();
     let of_head = vendor.key.sign(head.landfall_bytes()).unwrap();
     let mut unsigned = message;
     unsigned.add_signature(vendor.key.public().clone(), of_head);
