@@ -49,7 +49,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),
-    ("pages", &[Work::Program, Work::Tests, Work::Browser]),
+    ("pages", &[Work::Program, Work::Parts, Work::Tests, Work::Browser]),
     ("machines", &[Work::Program, Work::Machines]),
     ("images", &[Work::Program, Work::Parts, Work::Tests]),
     ("cluster", &[Work::Program, Work::Parts]),
@@ -58,7 +58,6 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("bench", &[Work::Program, Work::Parts, Work::Tests]),
     ("release", &[Work::Program, Work::Tests]),
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),
-    ("recent", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::Browser]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
@@ -78,6 +77,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
 pub const PARTS_WHEN_FULL: &[&str] = &[
     "figures",
     "large",
+    "stock",
     "cuts",
     "faults",
     "drills",
@@ -87,9 +87,6 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "reproducible",
     "fuzz",
     "vm",
-    "buckets",
-    "recent",
-    "stock",
 ];
 
 /// The work of a command line, given without the program's name. An unknown command may do anything.

@@ -150,7 +150,7 @@ fn media(payload: &Payload, folder: &Path) -> BundleMedia {
 }
 
 #[test]
-#[ignore = "needs root: run by `cargo xtask test --only recent`"]
+#[ignore = "needs root: run by `cargo xtask test --only unit`"]
 fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));

@@ -68,10 +68,10 @@ impl Instants {
     }
 }
 
-// Six for the part `recent`, in two tests: once they are in `site`, both lanes have something to do.
+// Six for the part `site`, in two tests: both lanes have something to do.
 
 #[test]
-#[ignore = "needs cargo xtask test --full"]
+#[ignore = "needs cargo xtask test"]
 fn an_instant_of_each_kind_on_the_way_forward() -> Result<()> {
     upgrades_cut("e2e-cuts-forward", |instants| {
         let forward = [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat();
@@ -80,7 +80,7 @@ fn an_instant_of_each_kind_on_the_way_forward() -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs cargo xtask test --full"]
+#[ignore = "needs cargo xtask test"]
 fn three_instants_of_the_way_back() -> Result<()> {
     upgrades_cut("e2e-cuts-back", |instants| (Vec::new(), Vec::new(), instants.undo[..3].to_vec()))
 }

@@ -67,7 +67,7 @@ const ENTRIES: &str =
     "  groups:\n    base: ou=groups,dc=example,dc=org\n    filter: (&(objectClass=groupOfNames)(member={dn}))\n";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Chromium and Dex: run by `cargo xtask test --only recent`"]
+#[ignore = "needs Chromium and Dex: run by `cargo xtask test --only pages`"]
 async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = Browser::of_administrator(&console).await?;
@@ -155,7 +155,7 @@ fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Chromium and slapd: run by `cargo xtask test --only recent`"]
+#[ignore = "needs Chromium and slapd: run by `cargo xtask test --only pages`"]
 async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = Browser::of_administrator(&console).await?;

@@ -21,7 +21,6 @@ mod figures;
 mod lint;
 mod newcomer;
 mod pages;
-mod recent;
 mod release;
 
 /// Runs everything that CI runs.
@@ -134,12 +133,11 @@ const PARTS: &[Part] = &[
     part("images", assemble_images),
     part("cluster", cluster),
     part("vendor", vendor),
+    part("buckets", buckets),
     part("bench", bench::run),
     part("release", release::run),
     when_full("figures", figures::run),
     when_full("large", large),
-    when_full("buckets", buckets),
-    when_full("recent", recent::run),
     when_full("stock", stock),
     when_full("cuts", cuts),
     when_full("faults", faults),
@@ -270,7 +268,8 @@ const UNIT_TESTS: [&str; 10] =
     ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
-const DEMANDING_TESTS: [&str; 6] = ["--test", "failing_disk", "--test", "restic", "--", "--include-ignored"];
+const DEMANDING_TESTS: [&str; 8] =
+    ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
 
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
@@ -348,7 +347,7 @@ fn cluster() -> Result<()> {
 }
 
 fn vendor() -> Result<()> {
-    run_end_to_end("vendor", &[&["--test-threads", "1"][..], &recent::left_out_of("vendor")].concat())
+    end_to_end("vendor")
 }
 
 /// Seconds for each fuzz target.
@@ -372,7 +371,7 @@ const LARGE: &str = "twenty_gibibytes";
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
 
-/// That of the part `faults`; `recent` has a few rows of the same table.
+/// That of the part `faults`; `site` has a few rows of the same table.
 const FAULTS: &str = "every_fault";
 
 /// That of the part `drills`.
@@ -391,8 +390,7 @@ const NODE: [&str; 1] = ["node_upgrade::"];
 
 fn site() -> Result<()> {
     let others = [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
-    let others = recent::skipping(&others.collect::<Vec<_>>());
-    sites(&[others, recent::left_out_of("end_to_end")].concat())
+    sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
 /// Tests with machines and real clusters, which these arguments of the test program choose.

@@ -27,12 +27,12 @@ const PICTURES: [&str; 12] = [
 
 /// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
 pub(super) fn run() -> Result<()> {
-    ensure_packages()?;
-    super::run_end_to_end(NAME, &[&["--test-threads", "2"][..], &super::recent::left_out_of(NAME)].concat())
+    ensure()?;
+    super::run_end_to_end(NAME, &["--test-threads", "2"])
 }
 
 /// Provides what all of its tests need.
-pub(super) fn ensure() -> Result<()> {
+fn ensure() -> Result<()> {
     ensure_packages()?;
     // Where people of a directory come from.
     images::ensure_dex()?;

@@ -53,7 +53,7 @@ impl Ends {
     }
 }
 
-/// The rows that fit CI, for the part `recent`. All of them leave 1.0.0 and its objects alone.
+/// The rows that fit CI, for the part `site`. All of them leave 1.0.0 and its objects alone.
 pub(super) static CHEAP: [Row; 3] = [
     Row {
         name: "the stick is pulled while staging begins",
