@@ -100,7 +100,8 @@ fn head_of(checkpoint: Option<&Checkpoint>) -> Head {
 fn follow(begin: Head, wish: &CheckpointWish) -> Result<()> {
     let mut follower = Follower::behind(begin);
     for text in &wish.entries {
-        follower.extend(text)?;
+        let forked = |error: AuditError| AuditError::forked(format!("the chain that was sent is none: {error}"));
+        follower.extend(text).map_err(forked)?;
     }
     if follower.head() == wish.head && !wish.entries.is_empty() {
         return Ok(());

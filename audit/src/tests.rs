@@ -229,7 +229,10 @@ fn a_log_without_its_newest_entries_is_found_on_the_host() {
     assert_eq!(code_of(&lines, &known(&key)), codes::AUDIT_TRUNCATED, "the checkpoint is there, its entry is not");
     let early =
         cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
-    assert!(check(&early, &on_the_host).unwrap().is_earlier, "an export of earlier is whole, and says so");
+    assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "what it says of its time is the console's word");
+    let said = Known { is_earlier_export: true, ..on_the_host };
+    assert!(check(&early, &said).unwrap().is_earlier, "a person says that it is of an earlier time");
+    assert_eq!(code_of(&cut.lines(), &said), codes::AUDIT_TRUNCATED, "exported after it was signed");
 }
 
 #[test]

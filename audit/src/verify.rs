@@ -1,8 +1,8 @@
 //! Whether an exported log is whole, and the one that the site signed, without the console.
 //!
 //! What it finds without a key: any change of a byte, a removed, inserted, swapped or repeated entry, and a cut anywhere. With the site's
-//! public key also: a log that was rewritten from some entry on, by someone who owns the database, up to the last checkpoint. With what
-//! the host signed last also: a log without its newest entries.
+//! public key also: a log that was rewritten from some entry on, by someone who owns the database, up to the last checkpoint that it still
+//! has: the console writes the export, and may leave the newest checkpoints out. With what the host signed last also: that.
 
 use std::io::BufRead;
 
@@ -25,6 +25,9 @@ pub struct Known {
     pub head: Option<Head>,
     /// What the host signed last.
     pub last: Option<Checkpoint>,
+    /// Whether a person says that the export is of an earlier time, so that it may end before what the host signed last. What the
+    /// export itself says of its time is the console's word.
+    pub is_earlier_export: bool,
 }
 
 /// What a log was found to be.
@@ -40,7 +43,7 @@ pub struct Report {
     pub unverified: u64,
     /// The last verified checkpoint; entries after it are not covered by any signature.
     pub covered: Option<Checkpoint>,
-    /// The log ends before what the host signed last, and says that it was exported earlier.
+    /// The log ends before what the host signed last, as an export of an earlier time may.
     pub is_earlier: bool,
 }
 
@@ -110,24 +113,26 @@ impl<'a> Reader<'a> {
     fn check(&mut self, checkpoint: Checkpoint) -> Result<()> {
         let (head, at) = (self.follower.head(), checkpoint.at);
         let signed = checkpoint.head;
+        let key = self.known.keys.iter().find(|key| key.id() == checkpoint.key);
+        if key.is_some_and(|key| !checkpoint.is_signed_by(key)) {
+            let what = format!("the checkpoint of entry {} is not as the site signed it", signed.number);
+            return Err(AuditError::new(codes::AUDIT_FORGED, what));
+        }
         if signed.number > head.number {
-            let what = format!("the site signed entry {} at {at}, and the log lacks it", signed.number);
+            let by = if key.is_some() { "the site" } else { "a key that is not known" };
+            let what = format!("{by} signed entry {} at {at}, and the log lacks it", signed.number);
             return Err(AuditError::truncated(what));
         }
         if signed.number < head.number {
             let what = format!("the checkpoint of entry {} follows entry {}", signed.number, head.number);
             return Err(AuditError::broken(what));
         }
-        let Some(key) = self.known.keys.iter().find(|key| key.id() == checkpoint.key) else {
-            self.unverified += 1;
-            return if signed == head { Ok(()) } else { Err(differs(head, &checkpoint)) };
-        };
-        if !checkpoint.is_signed_by(key) {
-            let what = format!("the checkpoint of entry {} is not as the site signed it", signed.number);
-            return Err(AuditError::new(codes::AUDIT_FORGED, what));
-        }
         if signed != head {
             return Err(differs(head, &checkpoint));
+        }
+        if key.is_none() {
+            self.unverified += 1;
+            return Ok(());
         }
         self.follows(&checkpoint)?;
         self.verified += 1;
@@ -165,11 +170,12 @@ impl<'a> Reader<'a> {
         }
         let later = self.known.last.as_ref().filter(|last| last.head.number > head.number);
         if let Some(last) = later
-            && exported >= last.at
+            && !(self.known.is_earlier_export && exported < last.at)
         {
-            let number = last.head.number;
-            let what =
-                format!("the site signed entry {number} at {}, and the log ends with entry {}", last.at, head.number);
+            let what = format!(
+                "the site signed entry {} at {:.0}, and the log ends with entry {}; it says that it was exported at {exported:.0}",
+                last.head.number, last.at, head.number
+            );
             return Err(AuditError::truncated(what));
         }
         let Self { verified, unverified, covered, .. } = self;

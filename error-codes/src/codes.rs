@@ -451,7 +451,7 @@ codes! {
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
     // LF48: the host's side of the console.
-    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Remove the named file, then run `systemctl restart landfall-host-api`, which makes it again.";
+    CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log before that need the former key of `audit.json`.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";
     HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit landfall-host-api`; nothing that runs depends on it.";
     MEDIUM_UNKNOWN = "LF4804", Usage, "Unknown medium", "Look for media again, then choose one of those that are listed.";
@@ -489,7 +489,7 @@ codes! {
     DIRECTORY_SILENT = "LF5033", NotReady, "The directory does not answer", "Try again later. Local users sign in as ever; without one, open `/first` with the token that `landfall console` on the host prints. The console's log has the reason.";
     DIRECTORY_SETTINGS = "LF5034", Usage, "The settings of the directory cannot be used", "Correct each fault that the message names in the Secret `console-directory`; the console reads it again within two minutes. Local users sign in as ever.";
     AUDIT_REWRITTEN = "LF5035", Refused, "The audit log is not the one that the site signed", "Keep the file, and compare it with an earlier export. Unless a backup of the console was restored, someone who could write to its database has rewritten the log: treat the console as taken over.";
-    AUDIT_TRUNCATED = "LF5036", Refused, "The audit log lacks entries that the site signed", "Keep the file, and export the log again. If that one lacks them, too, `landfall audit show` on the host reports whether a backup of the console was restored; otherwise treat the console as taken over.";
+    AUDIT_TRUNCATED = "LF5036", Refused, "The audit log lacks entries that the site signed", "If the file is an export of an earlier time, pass `--earlier`. Otherwise keep it, and export the log again. If that one lacks them, too, `landfall audit show` on the host reports whether a backup of the console was restored; otherwise treat the console as taken over.";
     AUDIT_FORGED = "LF5037", Refused, "A checkpoint of the audit log is not as the site signed it", "Keep the file. Compare the key with the one that `landfall audit show` prints on the host; if it is the same, the checkpoint was edited.";
     AUDIT_UNSIGNED = "LF5038", Refused, "The audit log has no checkpoint of the site", "Check that the key is this site's: `landfall audit show` on the host prints it. Export the log again while the host answers the console.";
     AUDIT_FORKED = "LF5039", Refused, "The audit log does not continue what the host signed", "Run `landfall audit show` on the host, and compare its last checkpoint with the log. If no backup of the console was restored, treat the console as taken over.";

@@ -69,7 +69,7 @@ impl Console {
             let (key, ledger) = &*self.host.audit.lock().unwrap();
             (key.public().clone(), ledger.last.clone())
         };
-        let found = verify(text.as_bytes(), &Known { keys: vec![key], head: None, last });
+        let found = verify(text.as_bytes(), &Known { keys: vec![key], last, ..Known::default() });
         found.unwrap_or_else(|error| panic!("{error}"))
     }
 }

@@ -60,7 +60,9 @@ impl Definition {
     /// A file as the definition would write it: relative to its folder. So one file has one name on every machine.
     pub fn relative(&self, file: &Path) -> String {
         let absolute = |path: &Path| without_detours(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-        let (folder, file) = (absolute(self.path.parent().unwrap_or(Path::new(""))), absolute(file));
+        // Of a bare file name, the parent is an empty path, which has no absolute form.
+        let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let (folder, file) = (absolute(folder), absolute(file));
         let shared = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
         let up = folder.components().skip(shared).map(|_| Component::ParentDir);
         let relative: PathBuf = up.chain(file.components().skip(shared)).collect();

@@ -21,6 +21,24 @@ fn refusal(from: &str, to: &str) -> String {
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
+#[test]
+fn a_file_has_the_same_name_however_the_definition_was_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("release.yaml");
+    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
+    let mut definition = read(&path).expect("definition");
+    assert_eq!(definition.relative(&folder.path().join("manifests/app/one.yaml")), "manifests/app/one.yaml");
+    assert_eq!(definition.relative(&folder.path().join("../base/one.yaml")), "../base/one.yaml");
+    for bare in ["release.yaml", "./release.yaml"] {
+        definition.path = bare.into();
+        assert_eq!(
+            definition.relative(std::path::Path::new("manifests/app/one.yaml")),
+            "manifests/app/one.yaml",
+            "{bare}"
+        );
+    }
+}
+
 /// A list with one rule.
 fn rule(require: &str) -> String {
     format!(

@@ -327,9 +327,10 @@ fn write(
         let sheet = (format!("{}.html", name.stem()), sheet.html().into_bytes());
         [sheet].into_iter().chain(provenance.clone()).collect()
     };
-    let others_bytes = provenance.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
+    let stated = provenance.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+    let others_bytes = stated.len() as u64;
     let written = match output {
-        BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, part_bytes, || {
+        BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
             let output = Output { folder: &path, part_bytes, others: &sheet, others_bytes };
             pack(payload, &store, output, &media, &Unmounted(progress))
         })?,
@@ -375,12 +376,13 @@ struct Written {
 fn in_folder(
     folder: &Path,
     new: &Verified,
+    provenance: &[u8],
     part_bytes: Option<u64>,
     write: impl FnOnce() -> landfall_media::Result<Vec<WrittenFile>>,
 ) -> Result<Written> {
     let (mut others, mut kept) = (Vec::new(), None);
     for existing in existing(folder, new) {
-        match existing.same(folder, new, part_bytes).filter(|_| kept.is_none()) {
+        match existing.same(folder, new, provenance, part_bytes).filter(|_| kept.is_none()) {
             Some(files) => kept = Some((existing, files)),
             None => others.push(existing),
         }

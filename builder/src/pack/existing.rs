@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use landfall_bundle_spec::head::Identity;
+use landfall_bundle_spec::limits::PROVENANCE_BYTES;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
+use landfall_bundle_spec::provenance::{BuildDefinition, Provenance};
 use landfall_bundle_spec::trust::{Revocation, TrustAnchor};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_media::parts::SUMS_NAME;
@@ -56,8 +58,14 @@ fn file_names(folder: &Path) -> Vec<String> {
 
 impl Existing {
     /// Its files, where it holds the same as a new bundle, signed by the same keys under the same root, in the same
-    /// parts, and all of them exist with their sizes. When it was built makes no difference.
-    pub fn same(&self, folder: &Path, new: &Verified, part_bytes: Option<u64>) -> Option<Vec<BuiltFile>> {
+    /// parts, with a provenance that states the same, and all of them exist with their sizes. When it was built makes no difference.
+    pub fn same(
+        &self,
+        folder: &Path,
+        new: &Verified,
+        provenance: &[u8],
+        part_bytes: Option<u64>,
+    ) -> Option<Vec<BuiltFile>> {
         let (old, identity) = (&self.verified, new.identity());
         let same = Identity { built_at: identity.built_at.clone(), ..old.identity() } == identity
             && old.blobs().entries() == new.blobs().entries()
@@ -67,6 +75,14 @@ impl Existing {
             && old.revocation().map(Revocation::bytes) == new.revocation().map(Revocation::bytes)
             && old.document().requires == new.document().requires;
         if !same {
+            return None;
+        }
+        let file = self.name.provenance();
+        if size_of(folder, &file).is_none_or(|size| size > PROVENANCE_BYTES) {
+            return None;
+        }
+        let of_old = build_definition(&fs_err::read(folder.join(file)).ok()?, old)?;
+        if build_definition(provenance, new)? != of_old {
             return None;
         }
         let ranges = old.layout().parts(part_bytes.unwrap_or(u64::MAX)).ok()?;
@@ -90,6 +106,14 @@ impl Existing {
     pub fn verified(&self) -> &Verified {
         &self.verified
     }
+}
+
+/// What the provenance of a bundle states of its build, apart from when that was; none where it is not the bundle's.
+fn build_definition(bytes: &[u8], bundle: &Verified) -> Option<BuildDefinition> {
+    let provenance = Provenance::read("provenance", bytes).and_then(|read| read.verify(bundle)).ok()?;
+    let mut definition = provenance.statement().predicate.build_definition.clone();
+    definition.external_parameters.built_at.clear();
+    Some(definition)
 }
 
 fn size_of(folder: &Path, name: &str) -> Option<u64> {

@@ -102,7 +102,7 @@ async fn the_same_inputs_give_the_same_bytes_and_other_inputs_another_statement(
     let text = String::from_utf8(files.remove(0)).expect("text");
     assert!(!text.contains(&bench.path("").display().to_string()), "a path of this machine is stated");
     let first = statement(&bench, "three").await;
-    // A comment changes the lock, and nothing of the bundle.
+    // A comment changes the lock, and nothing of the bundle; what is there is not kept with a provenance that is no longer true.
     let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
     bench.write("release/images.lock", format!("# reviewed\n{lock}").as_bytes(), 0o644);
     let reviewed = statement(&bench, "four").await;
@@ -132,6 +132,13 @@ async fn a_file_that_was_altered_or_is_missing_is_not_taken_for_the_bundles_own(
     assert_eq!((second.kept.as_ref(), second.superseded.len()), (None, 1));
     let third = bench.build_of("2026-11-22T09:00:00Z", &bench.path("out")).await.expect("kept");
     assert_eq!(third.kept.as_deref(), Some("2026-11-21T09:00:00Z"));
+    // One whose provenance is damaged, or states another lock, is not kept either.
+    let path = bench.path("out").join(written(&bench, "out", &third).1.bundle_name().provenance());
+    durable::write_file(&path, b"", 0o644).expect("emptied");
+    assert_eq!(bench.build_of("2026-11-22T10:00:00Z", &bench.path("out")).await.expect("built again").kept, None);
+    let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    bench.write("release/images.lock", format!("# reviewed\n{lock}").as_bytes(), 0o644);
+    assert_eq!(bench.build_of("2026-11-22T11:00:00Z", &bench.path("out")).await.expect("built again").kept, None);
     bench.edit("release/release.yaml", "counter: 7", "counter: 8");
     let fourth = bench.build_of("2026-11-23T09:00:00Z", &bench.path("out")).await.expect("another");
     let left = fs_err::read_dir(bench.path("out")).expect("output").filter_map(Result::ok);

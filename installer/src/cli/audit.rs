@@ -20,6 +20,9 @@ pub(crate) struct AuditVerifyArguments {
     /// Without one, root on a host uses the host's own key and last checkpoint.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<PathBuf>,
+    /// The log is an export of an earlier time: it may end before what this host signed last.
+    #[arg(long)]
+    pub(crate) earlier: bool,
     /// The head of an earlier export, which the log must contain: an entry's number and hash.
     #[arg(long, value_name = "NUMBER:HASH")]
     pub(crate) head: Option<String>,

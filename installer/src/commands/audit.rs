@@ -31,7 +31,9 @@ pub(super) struct Verified {
     not_signed: u64,
     /// Number of checkpoints of keys that are not known.
     unknown_checkpoints: u64,
-    /// Whether the log ends before what this host signed last. It is then an export of an earlier time.
+    /// When it was exported, RFC 3339 in UTC, as the file says: no signature covers that.
+    exported: String,
+    /// Whether the log ends before what this host signed last, as an export of an earlier time may.
     is_earlier: bool,
 }
 
@@ -118,6 +120,7 @@ impl From<&Report> for Verified {
             signed: covered.map(ShownCheckpoint::from),
             not_signed: number(report.head.number - signed),
             unknown_checkpoints: report.unverified,
+            exported: format!("{:.0}", report.exported),
             is_earlier: report.is_earlier,
         }
     }
@@ -153,13 +156,13 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
     let head = head.transpose()?;
     if !arguments.key.is_empty() {
         let keys = arguments.key.iter().map(|file| read_key(file)).collect::<Result<_, _>>()?;
-        return Ok(Known { keys, head, last: None });
+        return Ok(Known { keys, head, ..Known::default() });
     }
     // Only root may read what the host signed; anyone else verifies without it, and the report says so.
     let record = if rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
     let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
     let keys = vec![key_of("the host's own key", &record.public_key().0)?];
-    Ok(Known { keys, head, last: record.ledger.last })
+    Ok(Known { keys, head, last: record.ledger.last, is_earlier_export: arguments.earlier })
 }
 
 fn read_key(file: &Path) -> Result<PublicKey, Failure> {
@@ -177,11 +180,13 @@ fn verified_text(verified: &Verified) -> String {
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),
         None => text.push_str(
-            "signed      not checked: no key is known. Give one with --key, or run this as root on the host\n",
+            "signed      not checked: no key is known. Give one with --key, or run this as root on a host that has signed\n",
         ),
     }
     if verified.signed.is_some() && verified.not_signed > 0 {
-        let _infallible = writeln!(text, "not signed  {} after that", count(verified.not_signed, ["entry", "entries"]));
+        let entries = count(verified.not_signed, ["entry", "entries"]);
+        let _infallible =
+            writeln!(text, "not signed  {entries} after that, which whoever owns the console may have rewritten");
     }
     if verified.unknown_checkpoints > 0 {
         let _infallible = writeln!(
@@ -190,8 +195,9 @@ fn verified_text(verified: &Verified) -> String {
             count(verified.unknown_checkpoints, ["other checkpoint", "other checkpoints"])
         );
     }
+    let _infallible = writeln!(text, "exported    at {}, as the file says", verified.exported);
     if verified.is_earlier {
-        text.push_str("earlier     the host has signed later entries: this is an export of an earlier time\n");
+        text.push_str("earlier     the host has signed later entries\n");
     }
     text
 }

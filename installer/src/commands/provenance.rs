@@ -21,6 +21,7 @@ use crate::cli::ProvenanceArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 /// The kind that is shown of a material without one.
 const OTHER: &str = "other";
@@ -146,9 +147,9 @@ fn text(provenanced: &Provenanced) -> String {
         format!("stated by {}", provenanced.stated_by.join(", ")),
         format!(
             "built {} by {} ({})",
-            provenanced.built_at,
-            versions.collect::<Vec<_>>().join(", "),
-            provenanced.builder
+            shown::line(&provenanced.built_at),
+            shown::line(&versions.collect::<Vec<_>>().join(", ")),
+            shown::line(&provenanced.builder)
         ),
     ];
     lines.extend([&provenanced.definition, &provenanced.lock].map(|material| line("given", material)));
@@ -163,7 +164,8 @@ fn text(provenanced: &Provenanced) -> String {
 fn line(kind: &str, material: &MaterialLine) -> String {
     let name = material.name.as_ref().or(material.uri.as_ref()).map_or("without a name", String::as_str);
     let digest = material.digest.map_or_else(|| "no SHA-256".to_owned(), |digest| digest.to_string());
-    format!("  {kind:<12} {name}  {digest}")
+    // A name that breaks lines would make lines of its own.
+    format!("  {:<12} {}  {digest}", shown::line(kind), shown::line(name))
 }
 
 #[cfg(test)]

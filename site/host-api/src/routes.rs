@@ -27,6 +27,9 @@ const AT_ONCE: usize = 4;
 const QUICK_AT_ONCE: usize = 8;
 /// Between two backups that the console begins.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
+
+/// Between two refused checkpoints of the audit log that are noted.
+const REFUSAL_PAUSE: Duration = Duration::from_mins(1);
 /// Longest body of a request, in bytes.
 const BODY_BYTES: usize = 16 << 10;
 /// The same of one with a license, each byte of which may need two in JSON.
@@ -54,6 +57,7 @@ pub(crate) struct Host {
     signing: Arc<Semaphore>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
+    last_refusal: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Host {
@@ -66,6 +70,7 @@ impl Host {
             quick_turns: turns(QUICK_AT_ONCE),
             signing: turns(1),
             last_backup: Arc::default(),
+            last_refusal: Arc::default(),
         }
     }
 
@@ -109,13 +114,23 @@ impl Host {
 
     /// Whether a backup may begin now; it counts as begun then.
     fn may_back_up(&self) -> bool {
-        let mut last = self.last_backup.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|begun| begun.elapsed() >= BACKUP_PAUSE);
-        if may {
-            *last = Some(Instant::now());
-        }
-        may
+        is_due(&self.last_backup, BACKUP_PAUSE)
     }
+
+    /// Whether a refused checkpoint is noted in the log: a console that was taken over must not fill the disk with refusals.
+    fn may_note_refusal(&self) -> bool {
+        is_due(&self.last_refusal, REFUSAL_PAUSE)
+    }
+}
+
+/// Whether something was long enough ago; it counts as of now then.
+fn is_due(last: &Mutex<Option<Instant>>, pause: Duration) -> bool {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = last.is_none_or(|last| last.elapsed() >= pause);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
 }
 
 /// The API over a host.
@@ -205,10 +220,20 @@ async fn audit(State(host): State<Host>) -> Result<Response> {
 }
 
 async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) -> Result<Response> {
-    if let Some(restart) = &wish.restart {
-        tracing::warn!(abandoned = %restart.abandoned, "the console continues its audit log from an earlier entry");
+    let restarts = wish.restart.is_some();
+    let signed = host.sign(move |site| site.checkpoint(&wish)).await?.inspect_err(|refusal| {
+        if host.may_note_refusal() {
+            tracing::warn!(
+                code = refusal.code,
+                title = refusal.title,
+                "the console wants a checkpoint of its audit log that is refused"
+            );
+        }
+    })?;
+    if let Some(restart) = signed.restart.as_ref().filter(|_| restarts) {
+        let (kept, abandoned) = (restart.kept, restart.abandoned);
+        tracing::warn!(%kept, %abandoned, "the console continues its audit log from an earlier entry");
     }
-    let signed = host.sign(move |site| site.checkpoint(&wish)).await??;
     Ok(document(json(&signed)))
 }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;
 
-const AUDIT: &str = "audit.json";
+/// The file with the key, and what it has signed.
+pub(crate) const AUDIT_FILE: &str = "audit.json";
 
 /// The file. No `Debug`: the key must not reach a log.
 #[derive(Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct AuditRecord {
 impl AuditRecord {
     /// Reads it; none where the console has never asked.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
-        let Some(AuditFile { key, ledger }) = files.read(AUDIT)? else { return Ok(None) };
+        let Some(AuditFile { key, ledger }) = files.read(AUDIT_FILE)? else { return Ok(None) };
         Ok(Some(Self { key: SiteKey::from_pem(&key).map_err(refused)?, ledger }))
     }
 
@@ -65,7 +66,7 @@ impl AuditRecord {
     }
 
     fn write(&self, files: &ConsoleFiles) -> Result<(), StepError> {
-        files.write(AUDIT, &AuditFile { key: self.key.to_pem(), ledger: self.ledger.clone() })
+        files.write(AUDIT_FILE, &AuditFile { key: self.key.to_pem(), ledger: self.ledger.clone() })
     }
 }
 

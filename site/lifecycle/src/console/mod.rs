@@ -9,6 +9,7 @@ mod token;
 
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
 
+pub(crate) use audit::AUDIT_FILE;
 pub use audit::AuditRecord;
 pub use certificate::ConsoleCertificate;
 pub(crate) use files::ConsoleFiles;

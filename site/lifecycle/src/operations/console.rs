@@ -12,6 +12,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner as _, Subprocesses};
+use landfall_host::files;
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -110,9 +111,7 @@ impl Operations {
     /// calls must not overlap.
     pub fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint> {
         let path = self.paths.data_uuid();
-        let failed =
-            |error| StepError::new(codes::CONSOLE_FILES, format!("{} cannot be read", path.display())).because(error);
-        let site = fs_err::read_to_string(&path).map_err(failed)?;
+        let site = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
         let record = self.ensure_audit_record()?;
         Ok(record.sign(&ConsoleFiles::of(&self.paths), site.trim(), wish, Timestamp::now())?)
     }

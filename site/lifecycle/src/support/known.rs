@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::files::{tail_of_file, walk};
 use crate::configuration::BucketSettings;
+use crate::console::AUDIT_FILE;
 
 /// Maximum size of a file that holds secrets.
 const MAX_FILE: u64 = 1 << 20;
@@ -52,7 +53,11 @@ pub(crate) fn known_values(
     }
     for folder in [paths.secrets(), paths.console()] {
         for file in walk(&folder, DEPTH, SystemTime::UNIX_EPOCH) {
-            add_file(&file, known, unknown);
+            if file.file_name().is_some_and(|name| name == AUDIT_FILE) {
+                add_audit_key(&file, known, unknown);
+            } else {
+                add_file(&file, known, unknown);
+            }
         }
     }
     for file in [paths.backup_key(), paths.backup_key_next(), paths.backup_keys_former()] {
@@ -72,6 +77,19 @@ pub(crate) fn known_values(
 fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     match tail_of_file(path, MAX_FILE) {
         Ok(tail) => known.add(&tail.bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+    }
+}
+
+/// The key that signs the audit log. What it has signed is no secret, and stands in logs and in exports.
+fn add_audit_key(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    match tail_of_file(path, MAX_FILE) {
+        Ok(tail) => match serde_json::from_slice::<Value>(&tail.bytes) {
+            Ok(record) => known.add(record["key"].as_str().unwrap_or_default().as_bytes()),
+            // A damaged one may have the key anywhere.
+            Err(_) => known.add(&tail.bytes),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => unknown.push(format!("{}: {error}", path.display())),
     }
