@@ -247,14 +247,14 @@ fn the_host_signs_continuations_alone() {
     nothing.head = signed.heads[10];
     assert_eq!(refused(&signed, &nothing), codes::AUDIT_FORKED, "no entry");
     let gap = signed.wish(11, None);
-    assert_eq!(refused(&signed, &gap), codes::AUDIT_BROKEN, "entry 11 is missing");
+    assert_eq!(refused(&signed, &gap), codes::AUDIT_FORKED, "entry 11 is missing");
     let again = signed.wish(5, None);
-    assert_eq!(refused(&signed, &again), codes::AUDIT_BROKEN, "the host has signed entry 6");
+    assert_eq!(refused(&signed, &again), codes::AUDIT_FORKED, "the host has signed entry 6");
     let mut edited = signed.wish(10, None);
     edited.entries[0] = edited.entries[0].replace("\"a\"", "\"b\"");
     assert_eq!(refused(&signed, &edited), codes::AUDIT_FORKED);
     edited.entries[0] = format!(" {}", edited.entries[0]);
-    assert_eq!(refused(&signed, &edited), codes::AUDIT_BROKEN, "not the text that is hashed");
+    assert_eq!(refused(&signed, &edited), codes::AUDIT_FORKED, "not the text that is hashed");
 }
 
 #[test]

@@ -294,14 +294,16 @@ mod tests {
         signed      up to 1203:HASH
                     at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
         restarted   1 time, the last time at 2026-11-19T08:00:00Z: the log continued behind entry 880, and lacks what was signed up to 1250:HASH
-        not signed  1 entry after that
+        not signed  1 entry after that, which whoever owns the console may have rewritten
+        exported    at 2026-11-20T09:00:00Z, as the file says
         ");
         let unknown = Report { unverified: 2, is_earlier: true, ..report(None) };
         insta::assert_snapshot!(text(&unknown), @"
         1204 entries are whole; head 1204:HASH
-        signed      not checked: no key is known. Give one with --key, or run this as root on the host
+        signed      not checked: no key is known. Give one with --key, or run this as root on a host that has signed
         not known   the keys of 2 other checkpoints
-        earlier     the host has signed later entries: this is an export of an earlier time
+        exported    at 2026-11-20T09:00:00Z, as the file says
+        earlier     the host has signed later entries
         ");
     }
 
