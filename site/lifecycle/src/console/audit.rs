@@ -114,9 +114,9 @@ mod tests {
         let second = sign(&next).unwrap();
         assert_eq!((first.sequence, second.sequence), (1, 2));
         let again = sign(&next).unwrap_err();
-        assert_eq!(again.code(), codes::AUDIT_BROKEN, "its number is that of an earlier entry");
+        assert_eq!(again.code(), codes::AUDIT_FORKED, "its number is that of an earlier entry");
         let other = sign(&wish(first.head, "mallory")).unwrap_err();
-        assert_eq!(other.code(), codes::AUDIT_BROKEN);
+        assert_eq!(other.code(), codes::AUDIT_FORKED);
         let kept = AuditRecord::read(&files).unwrap().unwrap();
         assert_eq!(kept.ledger.last, Some(second), "what was refused changed nothing");
         assert_eq!(kept.public_key(), key);
