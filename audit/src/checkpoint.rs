@@ -43,7 +43,7 @@ pub struct Restart {
     pub abandoned: Head,
     /// When the host learned of it, by its clock.
     pub at: Timestamp,
-    /// The last entry that both logs have for sure, because the host signed it; number 0 where there is none.
+    /// The signed entry behind which the log continues, as the console named it; number 0 for the beginning.
     pub kept: Head,
 }
 

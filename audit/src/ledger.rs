@@ -49,8 +49,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The checkpoint that a wish comes to, and the ledger with it. The checkpoint counts once the ledger is on the disk.
-    pub fn sign(&self, key: &SiteKey, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<(Self, Checkpoint)> {
+    /// The checkpoint that a wish comes to. It counts once the ledger is on the disk. A wish that is refused changes nothing.
+    pub fn sign(&mut self, key: &SiteKey, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<Checkpoint> {
         let last = self.last.as_ref();
         let restart = match &wish.restart {
             None => None,
@@ -70,10 +70,10 @@ impl Ledger {
             site: site.to_owned(),
         };
         let signed = unsigned.signed(key)?;
-        let mut restarts = self.restarts.clone();
-        restarts.extend(restart);
-        restarts.drain(..restarts.len().saturating_sub(RESTARTS));
-        Ok((Self { last: Some(signed.clone()), restarts }, signed))
+        self.last = Some(signed.clone());
+        self.restarts.extend(restart);
+        self.restarts.drain(..self.restarts.len().saturating_sub(RESTARTS));
+        Ok(signed)
     }
 
     fn restart(&self, key: &SiteKey, wish: &RestartWish, now: Timestamp) -> Result<Restart> {

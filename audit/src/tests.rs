@@ -61,8 +61,7 @@ impl Log {
 
     fn take(&mut self, key: &SiteKey, wish: &CheckpointWish) -> Result<()> {
         let minutes = self.ledger.last.as_ref().map_or(0, |last| last.sequence);
-        let (ledger, signed) = self.ledger.sign(key, SITE, wish, at(i64::try_from(minutes).unwrap()))?;
-        self.ledger = ledger;
+        let signed = self.ledger.sign(key, SITE, wish, at(i64::try_from(minutes).unwrap()))?;
         self.checkpoints.push(signed);
         Ok(())
     }

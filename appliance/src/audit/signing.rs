@@ -118,24 +118,27 @@ impl Signing {
         let mut connection = database.read().acquire().await?;
         let standing = ask(site).await?;
         let key = standing.key.id().to_string();
-        let is_new_key = is_new_key(&mut connection, &key).await?;
+        let is_continued = match &standing.last {
+            Some(last) => contains(&mut connection, last.head).await?,
+            None => true,
+        };
+        // A drill starts a console on a restored log beside the one that is used. No request writes to that log, and it must not
+        // take the place of the other.
+        if !is_continued && self.begun.get() == Some(&end) {
+            tracing::info!("the audit log lacks what the host signed last; it continues with its next entry");
+            return Ok(None);
+        }
+        if is_new_key(&mut connection, &key).await? {
+            let event = Event::done("audit.key", &key).with("the host signs the audit log with another key");
+            self.note(database, event).await?;
+        }
         let (mut last, mut restart) = match standing.last {
-            Some(last) if !contains(&mut connection, last.head).await? => {
-                // A drill starts a console on a restored log beside the one that is used. Nobody writes to it, and it must not
-                // take the place of the log.
-                if self.begun.get() == Some(&end) {
-                    tracing::info!("the audit log lacks what the host signed last; it continues with its next entry");
-                    return Ok(None);
-                }
+            Some(last) if !is_continued => {
                 let from = newest(&mut connection, &standing.key).await?;
-                self.changed_key(database, is_new_key.then_some(key.as_str())).await?;
                 self.restarted(database, last.head, from.as_ref()).await?;
                 (from.clone(), Some(RestartWish { abandoned: last.head, from }))
             }
-            other => {
-                self.changed_key(database, is_new_key.then_some(key.as_str())).await?;
-                (other, None)
-            }
+            other => (other, None),
         };
         drop(connection);
         if let Some(known) = &last {
@@ -153,12 +156,6 @@ impl Signing {
             store(database, &signed, &standing.key).await?;
             last = Some(signed);
         }
-    }
-
-    /// Records that the host signs with another key, if it does.
-    async fn changed_key(&self, database: &Database, key: Option<&str>) -> Result<()> {
-        let Some(key) = key else { return Ok(()) };
-        self.note(database, Event::done("audit.key", key).with("the host signs the audit log with another key")).await
     }
 
     /// Records that the log is not the one that the host signed last, as the last entry of what is signed next.

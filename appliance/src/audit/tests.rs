@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 
 use landfall_audit::{Known, Report, verify};
 use landfall_error_codes::{Coded as _, codes};
+use landfall_host_api::testing::Signer;
 
 use super::*;
 use crate::database::Database;
@@ -66,8 +67,8 @@ impl Console {
     async fn verified(&self) -> Report {
         let text = self.export().await;
         let (key, last) = {
-            let (key, ledger) = &*self.host.audit.lock().unwrap();
-            (key.public().clone(), ledger.last.clone())
+            let signer = self.host.audit.lock().unwrap();
+            (signer.key.public().clone(), signer.ledger.last.clone())
         };
         let found = verify(text.as_bytes(), &Known { keys: vec![key], last, ..Known::default() });
         found.unwrap_or_else(|error| panic!("{error}"))
@@ -144,7 +145,7 @@ async fn a_restored_log_continues_and_says_so_itself() {
     console.change("DELETE FROM audit_checkpoints WHERE number > 7").await;
     let console = console.again();
     console.sign().await.unwrap();
-    let last = console.host.audit.lock().unwrap().1.last.clone();
+    let last = console.host.audit.lock().unwrap().ledger.last.clone();
     assert_eq!(last, Some(before.clone()), "a console that a drill has started takes no log's place");
     console.write(1, "after the restore").await;
     console.sign().await.unwrap();
@@ -184,7 +185,7 @@ async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
     console.change("DELETE FROM audit").await;
     console.write(4, "rewritten").await;
     let text = console.export().await;
-    let key = console.host.audit.lock().unwrap().0.public().clone();
+    let key = console.host.audit.lock().unwrap().key.public().clone();
     let error = verify(text.as_bytes(), &Known { keys: vec![key], ..Known::default() }).unwrap_err();
     assert_eq!(error.code(), codes::AUDIT_REWRITTEN);
     console.change("DELETE FROM audit_checkpoints").await;
@@ -212,8 +213,7 @@ async fn another_key_of_the_host_is_recorded() {
     let console = Console::begin().await;
     console.write(2, "a").await;
     console.sign().await.unwrap();
-    *console.host.audit.lock().unwrap() =
-        (landfall_audit::SiteKey::generate().unwrap(), landfall_audit::Ledger::default());
+    *console.host.audit.lock().unwrap() = Signer::generate().unwrap();
     console.write(1, "a").await;
     console.sign().await.unwrap();
     let report = console.verified().await;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use landfall_audit::{Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_host_api::testing::Signer;
 use landfall_peer::{Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
@@ -41,8 +42,8 @@ pub struct FakeHost {
     pub operation: Mutex<Option<OperationPage>>,
     pub plans: Mutex<Vec<PlanPage>>,
     pub requests: Mutex<Vec<Request>>,
-    /// The key of the audit log, and what it has signed.
-    pub audit: Mutex<(SiteKey, Ledger)>,
+    /// What signs the audit log.
+    pub audit: Mutex<Signer>,
     /// What was handed over, in this order.
     pub wishes: Mutex<Vec<Wish>>,
 }
@@ -96,7 +97,7 @@ impl FakeHost {
             operation: Mutex::new(Some(sample_of("operation"))),
             plans: Mutex::default(),
             requests: Mutex::default(),
-            audit: Mutex::new((SiteKey::generate().unwrap(), Ledger::default())),
+            audit: Mutex::new(Signer::generate().unwrap()),
             wishes: Mutex::default(),
         })
     }
@@ -212,8 +213,7 @@ impl Host for FakeHost {
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>> {
         async move {
             self.heard()?;
-            let (key, ledger) = &*self.audit.lock().unwrap();
-            Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+            Ok(self.audit.lock().unwrap().page())
         }
         .boxed()
     }
@@ -221,15 +221,8 @@ impl Host for FakeHost {
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
             self.heard()?;
-            let (key, ledger) = &mut *self.audit.lock().unwrap();
-            let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
-            let (next, signed) = signed.map_err(|error| {
-                let (title, code) = (error.to_string(), landfall_error_codes::Coded::code(&error));
-                let code = Some(code.id.to_owned());
-                HostError::Refused(Problem { status: 409, title, detail: None, code, hint: None }.into())
-            })?;
-            *ledger = next;
-            Ok(signed)
+            let signed = self.audit.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH);
+            signed.map_err(|problem| HostError::Refused(problem.into()))
         }
         .boxed()
     }

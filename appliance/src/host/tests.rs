@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
-use landfall_audit::{Entry, Follower, Head, Ledger, Outcome, SiteKey};
+use landfall_audit::{Entry, Follower, Head, Outcome};
+use landfall_host_api::testing::Signer;
 use landfall_host_api::{Question, serve};
 use landfall_peer::{
     AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
@@ -74,9 +75,7 @@ fn a_verdict_of_a_newer_version_is_unknown() {
     assert_eq!(status.verdict, Verdict::Unknown);
 }
 
-/// The key of the audit log, and what was signed with it.
-static AUDIT: LazyLock<Mutex<(SiteKey, Ledger)>> =
-    LazyLock::new(|| Mutex::new((SiteKey::generate().unwrap(), Ledger::default())));
+static AUDIT: LazyLock<Mutex<Signer>> = LazyLock::new(|| Mutex::new(Signer::generate().unwrap()));
 
 /// The host's side of the API, over a made-up site.
 struct Answers(Mutex<HashSet<String>>);
@@ -114,19 +113,11 @@ impl landfall_host_api::Site for Answers {
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {
-        let (key, ledger) = &*AUDIT.lock().unwrap();
-        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+        Ok(AUDIT.lock().unwrap().page())
     }
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        let (key, ledger) = &mut *AUDIT.lock().unwrap();
-        let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
-        let (next, signed) = signed.map_err(|error| {
-            let code = Some(landfall_error_codes::Coded::code(&error).id.to_owned());
-            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
-        })?;
-        *ledger = next;
-        Ok(signed)
+        AUDIT.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {

@@ -131,7 +131,7 @@ async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() 
         2,
         "the wish is recorded first"
     );
-    let keys = vec![site.host.audit.lock().unwrap().0.public().clone()];
+    let keys = vec![site.host.audit.lock().unwrap().key.public().clone()];
     let known = landfall_audit::Known { keys, ..Default::default() };
     let report = landfall_audit::verify(exported.body.as_bytes(), &known).unwrap();
     assert_eq!(report.covered.map(|covered| covered.head), Some(report.head), "an export is signed to its end");

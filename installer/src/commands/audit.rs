@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::site::{operations, operations_of_root};
 use crate::cli::{AuditCommand, AuditVerifyArguments};
+use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -161,8 +162,12 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
     // Only root may read what the host signed; anyone else verifies without it, and the report says so.
     let record = if rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
     let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
-    let keys = vec![key_of("the host's own key", &record.public_key().0)?];
-    Ok(Known { keys, head, last: record.ledger.last, is_earlier_export: arguments.earlier })
+    Ok(Known {
+        keys: vec![record.public_key().clone()],
+        head,
+        last: record.ledger.last,
+        is_earlier_export: arguments.earlier,
+    })
 }
 
 fn read_key(file: &Path) -> Result<PublicKey, Failure> {
@@ -176,7 +181,7 @@ fn key_of(name: &str, pem: &str) -> Result<PublicKey, Failure> {
 }
 
 fn verified_text(verified: &Verified) -> String {
-    let mut text = format!("{} are whole; head {}\n", count(verified.entries, ["entry", "entries"]), verified.head);
+    let mut text = format!("{} are whole; head {}\n", counted(verified.entries, "entry"), verified.head);
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),
         None => text.push_str(
@@ -184,16 +189,13 @@ fn verified_text(verified: &Verified) -> String {
         ),
     }
     if verified.signed.is_some() && verified.not_signed > 0 {
-        let entries = count(verified.not_signed, ["entry", "entries"]);
+        let entries = counted(verified.not_signed, "entry");
         let _infallible =
             writeln!(text, "not signed  {entries} after that, which whoever owns the console may have rewritten");
     }
     if verified.unknown_checkpoints > 0 {
-        let _infallible = writeln!(
-            text,
-            "not known   the keys of {}",
-            count(verified.unknown_checkpoints, ["other checkpoint", "other checkpoints"])
-        );
+        let _infallible =
+            writeln!(text, "not known   the keys of {}", counted(verified.unknown_checkpoints, "other checkpoint"));
     }
     let _infallible = writeln!(text, "exported    at {}, as the file says", verified.exported);
     if verified.is_earlier {
@@ -202,21 +204,13 @@ fn verified_text(verified: &Verified) -> String {
     text
 }
 
-fn count(number: u64, [one, more]: [&str; 2]) -> String {
-    format!("{number} {}", if number == 1 { one } else { more })
-}
-
 fn checkpoint_text(signed: &ShownCheckpoint) -> String {
     let ShownCheckpoint { head, at, site, key_id, restarts, restart } = signed;
     let mut text =
         format!("signed      up to {head}\n            at {at}, by the site {site}, with the key {key_id}\n");
     if let Some(restart) = restart {
-        let _infallible = writeln!(
-            text,
-            "restarted   {}, the last time {}",
-            count(*restarts, ["time", "times"]),
-            restart_text(restart)
-        );
+        let _infallible =
+            writeln!(text, "restarted   {}, the last time {}", counted(*restarts, "time"), restart_text(restart));
     }
     text
 }
@@ -235,10 +229,9 @@ fn show(printer: Printer) -> Result<(), Failure> {
 }
 
 fn shown(record: &AuditRecord) -> Shown {
-    let (public_key, key_id) = record.public_key();
     Shown {
-        key_id,
-        public_key,
+        key_id: record.public_key().id().to_string(),
+        public_key: record.public_key().to_pem(),
         last: record.ledger.last.as_ref().map(ShownCheckpoint::from),
         restarts: record.ledger.restarts.iter().map(ShownRestart::from).collect(),
     }

@@ -140,8 +140,7 @@ impl Site for Host {
 
     fn audit(&self) -> Result<AuditPage, Problem> {
         let record = self.operations.ensure_audit_record().map_err(|error| problem(&error.into()))?;
-        let (key, _) = record.public_key();
-        Ok(AuditPage { key, last: record.ledger.last })
+        Ok(AuditPage { key: record.public_key().to_pem(), last: record.ledger.last })
     }
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {

@@ -8,6 +8,8 @@ mod desk;
 mod routes;
 mod serve;
 mod site;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use landfall_audit::{Checkpoint, CheckpointWish, Entry, Follower, Head, Ledger, Outcome, SiteKey};
+use landfall_audit::{Checkpoint, CheckpointWish, Entry, Follower, Head, Outcome};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity, LICENSE_BYTES, LogLine, Medium,
     NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client, server,
@@ -13,6 +13,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Question, Site, serve};
+use crate::testing::Signer;
 
 #[derive(Default)]
 struct Remembering {
@@ -24,9 +25,7 @@ struct Remembering {
     begun: Arc<Mutex<Vec<String>>>,
 }
 
-/// The key of the audit log, and what was signed with it.
-static AUDIT: LazyLock<Mutex<(SiteKey, Ledger)>> =
-    LazyLock::new(|| Mutex::new((SiteKey::generate().unwrap(), Ledger::default())));
+static AUDIT: LazyLock<Mutex<Signer>> = LazyLock::new(|| Mutex::new(Signer::generate().unwrap()));
 
 impl Site for Remembering {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
@@ -70,19 +69,11 @@ impl Site for Remembering {
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {
-        let (key, ledger) = &*AUDIT.lock().unwrap();
-        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+        Ok(AUDIT.lock().unwrap().page())
     }
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        let (key, ledger) = &mut *AUDIT.lock().unwrap();
-        let signed = ledger.sign(key, "site", wish, jiff::Timestamp::UNIX_EPOCH);
-        let (next, signed) = signed.map_err(|error| {
-            let code = Some(landfall_error_codes::Coded::code(&error).id.to_owned());
-            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
-        })?;
-        *ledger = next;
-        Ok(signed)
+        AUDIT.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {

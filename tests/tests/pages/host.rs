@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use landfall_audit::{Checkpoint, CheckpointWish, Ledger, SiteKey};
-use landfall_error_codes::Coded;
+use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_host_api::testing::Signer;
 use landfall_host_api::{Question, Site, serve};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
@@ -40,8 +40,8 @@ pub(crate) struct Facts {
     pub(crate) begun: Vec<String>,
     /// Licenses that were imported.
     pub(crate) licenses: Vec<String>,
-    /// The key of the audit log, and what was signed with it.
-    audit: (SiteKey, Ledger),
+    /// What signs the audit log.
+    audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
     backups: Value,
@@ -62,7 +62,7 @@ impl Recorded {
             backups_begun: 0,
             begun: Vec::new(),
             licenses: Vec::new(),
-            audit: (SiteKey::generate()?, Ledger::default()),
+            audit: Signer::generate()?,
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
             backups: sample("backups")?,
@@ -167,21 +167,11 @@ impl Site for Recorded {
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {
-        let facts = self.facts();
-        let (key, ledger) = &facts.audit;
-        Ok(AuditPage { key: key.public().to_pem(), last: ledger.last.clone() })
+        Ok(self.facts().audit.page())
     }
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        let mut facts = self.facts();
-        let (key, ledger) = &mut facts.audit;
-        let signed = ledger.sign(key, SITE, wish, jiff::Timestamp::now());
-        let (next, signed) = signed.map_err(|error| {
-            let code = Some(Coded::code(&error).id.to_owned());
-            Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
-        })?;
-        *ledger = next;
-        Ok(signed)
+        self.facts().audit.sign(SITE, wish, jiff::Timestamp::now())
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {

@@ -45,8 +45,7 @@ pub(super) fn stream(arguments: &BackupExportArguments, printer: Printer) -> Res
 fn objects_text(exported: &ExportedObjects) -> String {
     let ExportedObjects { time, file, objects, of_release, unreadable, .. } = exported;
     let total: u64 = objects.values().sum();
-    let mut text =
-        format!("{} of the backup of {time}", counted(usize::try_from(total).unwrap_or(usize::MAX), "object"));
+    let mut text = format!("{} of the backup of {time}", counted(total, "object"));
     for (kind, count) in objects {
         let _infallible = write!(text, "\n  {count} {kind}");
     }

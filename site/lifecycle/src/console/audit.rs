@@ -3,6 +3,7 @@
 
 use jiff::{Timestamp, Unit};
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_bundle_spec::trust::PublicKey;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded as _;
 use serde::{Deserialize, Serialize};
@@ -54,15 +55,14 @@ impl AuditRecord {
         now: Timestamp,
     ) -> Result<Checkpoint, StepError> {
         let now = now.round(Unit::Millisecond).unwrap_or(now);
-        let (ledger, signed) = self.ledger.sign(&self.key, site, wish, now).map_err(refused)?;
-        self.ledger = ledger;
+        let signed = self.ledger.sign(&self.key, site, wish, now).map_err(refused)?;
         self.write(files)?;
         Ok(signed)
     }
 
-    /// The public key as PEM, and its id.
-    pub fn public_key(&self) -> (String, String) {
-        (self.key.public().to_pem(), self.key.public().id().to_string())
+    /// The public key.
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public()
     }
 
     fn write(&self, files: &ConsoleFiles) -> Result<(), StepError> {
@@ -105,7 +105,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         assert!(AuditRecord::read(&files).unwrap().is_none());
-        let key = AuditRecord::ensure(&files).unwrap().public_key();
+        let key = AuditRecord::ensure(&files).unwrap().public_key().clone();
         let sign = |wish: &CheckpointWish| {
             AuditRecord::ensure(&files).unwrap().sign(&files, "site", wish, Timestamp::UNIX_EPOCH)
         };
@@ -119,6 +119,6 @@ mod tests {
         assert_eq!(other.code(), codes::AUDIT_FORKED);
         let kept = AuditRecord::read(&files).unwrap().unwrap();
         assert_eq!(kept.ledger.last, Some(second), "what was refused changed nothing");
-        assert_eq!(kept.public_key(), key);
+        assert_eq!(*kept.public_key(), key);
     }
 }
