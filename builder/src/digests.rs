@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn of(bytes: &[u8]) -> Program {
-        Program { digest: Sha256(sha2::Sha256::digest(bytes).into()), size: bytes.len() as u64 }
+        Program { digest: Sha256::of(bytes), size: bytes.len() as u64 }
     }
 
     #[test]

@@ -154,7 +154,6 @@ mod tests {
 
     use landfall_error_codes::Coded as _;
     use landfall_media::progress::Silent;
-    use sha2::Digest as _;
 
     use super::*;
     use crate::fetch::ManifestDocument;
@@ -178,7 +177,7 @@ mod tests {
     #[test]
     fn a_layer_is_counted_once_and_its_name_is_checked() {
         let unpacked = archive();
-        let diff_id = Sha256(sha2::Sha256::digest(&unpacked).into());
+        let diff_id = Sha256::of(&unpacked);
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&unpacked).expect("compressed");
         let folder = tempfile::tempdir().expect("folder");
@@ -195,7 +194,7 @@ mod tests {
     #[test]
     fn a_layer_compressed_with_zstd_is_counted_like_any_other() {
         let unpacked = archive();
-        let diff_id = Sha256(sha2::Sha256::digest(&unpacked).into());
+        let diff_id = Sha256::of(&unpacked);
         // Writers of such layers cut them into frames.
         let frame = |bytes| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
         let layer = [frame(&unpacked[..700]), frame(&unpacked[700..])].concat();
@@ -222,7 +221,7 @@ mod tests {
     fn image(layers: &[(&[u8], Sha256)]) -> FetchedImage {
         let described = |bytes: &[u8]| Described {
             media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
-            digest: Sha256(sha2::Sha256::digest(bytes).into()),
+            digest: Sha256::of(bytes),
             size: bytes.len() as u64,
             annotations: BTreeMap::new(),
             platform: None,
@@ -253,8 +252,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let layers: Vec<_> = (0..9_usize).map(|number| [archive(), vec![0; 512 * number]].concat()).collect();
-        let named: Vec<_> =
-            layers.iter().map(|bytes| (bytes.as_slice(), Sha256(sha2::Sha256::digest(bytes).into()))).collect();
+        let named: Vec<_> = layers.iter().map(|bytes| (bytes.as_slice(), Sha256::of(bytes))).collect();
         for bytes in &layers {
             store.ingest_bytes(bytes).expect("ingested");
         }

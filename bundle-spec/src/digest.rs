@@ -80,6 +80,13 @@ digest_type!(
     Sha256,
     "sha256"
 );
+impl Sha256 {
+    /// That of these bytes.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(<sha2::Sha256 as sha2::Digest>::digest(bytes).into())
+    }
+}
+
 digest_type!(
     /// Plain BLAKE3 of a blob, written `blake3:…`: what `b3sum` prints, and the root of its chunks.
     Blake3,

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_json::Value;
-use sha2::Digest as _;
 
 use super::output::Sourced;
 use crate::error::{BuildError, Place, Result};
@@ -70,7 +69,7 @@ pub fn versioned(name: &str, version: &str) -> String {
     if is_plain {
         return format!("{name}-{text}");
     }
-    let digest = Sha256(sha2::Sha256::digest(version.as_bytes()).into()).to_hex();
+    let digest = Sha256::of(version.as_bytes()).to_hex();
     format!("{name}-{text}-{}", &digest[..8])
 }
 

@@ -9,7 +9,6 @@ use landfall_error_codes::{Code, codes};
 use landfall_inventory::ChartEntry;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
-use sha2::Digest as _;
 
 use super::files::{ARCHIVE_BYTES, ChartFiles, Limits};
 use super::metadata;
@@ -146,7 +145,7 @@ async fn bytes(
     let pin = lock.chart_pin(entry).ok_or_else(unresolved)?;
     if let ChartPin::Archive(ArchivePin { source: ArchiveSource::File(path), digest, place, .. }) = &pin {
         let bytes = read_archive(path).map_err(|error| error.within(place.clone()))?;
-        let found = Sha256(sha2::Sha256::digest(&bytes).into());
+        let found = Sha256::of(&bytes);
         if found == *digest {
             return Ok(bytes);
         }

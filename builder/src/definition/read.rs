@@ -5,7 +5,6 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde::de::DeserializeOwned;
-use sha2::Digest as _;
 
 use super::{Definition, Release, check, order};
 use crate::error::{BuildError, Place, Result};
@@ -29,7 +28,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     proofs::check(&path, &release)?;
     canary::check(&path, &release)?;
     let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
-    Ok(Definition { path, digest: Sha256(sha2::Sha256::digest(&text).into()), release, order })
+    Ok(Definition { path, digest: Sha256::of(&text), release, order })
 }
 
 /// The lines that have a field to fill in, counted from 1; a comment may have the word.

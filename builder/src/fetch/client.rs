@@ -10,7 +10,6 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
 use oci_client::secrets::RegistryAuth;
-use sha2::Digest as _;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::credentials::DockerConfiguration;
@@ -245,7 +244,7 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
 
 fn raw_manifest(reference: &Reference, bytes: Vec<u8>) -> Result<RawManifest> {
     let mismatch = |what: String| BuildError::new(codes::FETCH_MISMATCH, format!("the manifest of {reference} {what}"));
-    let digest = Sha256(sha2::Sha256::digest(&bytes).into());
+    let digest = Sha256::of(&bytes);
     if let Some(wanted) = reference.digest.filter(|wanted| *wanted != digest) {
         return Err(mismatch(format!("is {digest} instead of {wanted}")));
     }

@@ -6,7 +6,6 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded as _;
 use serde_json::Value;
-use sha2::Digest as _;
 
 use super::donors::Donors;
 use super::guess::{self, Guess};
@@ -125,6 +124,6 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     );
     let release = yaml_text(&path, &text, landfall_error_codes::codes::BUG)
         .map_err(|error: BuildError| error.within(Place::file(&path)))?;
-    let digest = Sha256(sha2::Sha256::digest(&text).into());
+    let digest = Sha256::of(&text);
     Ok(Definition { path, digest, release, order: vec![0] })
 }

@@ -3,7 +3,6 @@
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use sha2::Digest as _;
 
 use super::archive::name_and_version;
 use super::edit::{self, Replacement};
@@ -39,7 +38,7 @@ impl Asking<'_> {
                 let path = self.lock.beside(path);
                 let bytes = charts::read_archive(&path)?;
                 charts::open_archive(&path.display().to_string(), &bytes, &reference)?;
-                let digest = Sha256(sha2::Sha256::digest(&bytes).into());
+                let digest = Sha256::of(&bytes);
                 Found { url: None, measured: Measured { digest, size: bytes.len() as u64 } }
             }
         };

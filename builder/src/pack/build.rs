@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead};
+use landfall_bundle_spec::provenance::BuildDefinition;
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
-use super::existing::existing;
+use super::existing::{existing, without_time};
 use super::inputs::{Inputs, inputs, kubernetes};
 use super::order::{Order, order};
 use super::provenance::Materials;
@@ -201,9 +202,9 @@ async fn prepare(
     }
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
-    let materials = Materials::collect(options, &definition, &lock, &inputs, &charts, digests)?;
-    let charts = charts.entries(&definition)?;
-    Ok(Prepared { definition, lock, inputs, components, charts, trust, materials })
+    let entries = charts.entries(&definition)?;
+    let materials = Materials::collect(options, &definition, &lock, &inputs, (&charts, &entries), digests)?;
+    Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials })
 }
 
 /// The charts of a release, and the Helm that the lock pins for them.
@@ -327,8 +328,8 @@ fn write(
         let sheet = (format!("{}.html", name.stem()), sheet.html().into_bytes());
         [sheet].into_iter().chain(provenance.clone()).collect()
     };
-    let stated = provenance.as_ref().map_or(&[][..], |(_, bytes)| bytes);
-    let others_bytes = stated.len() as u64;
+    let stated = prepared.materials.statement(verified).predicate.build_definition;
+    let others_bytes = provenance.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
     let written = match output {
         BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
             let output = Output { folder: &path, part_bytes, others: &sheet, others_bytes };
@@ -376,13 +377,14 @@ struct Written {
 fn in_folder(
     folder: &Path,
     new: &Verified,
-    provenance: &[u8],
+    stated: BuildDefinition,
     part_bytes: Option<u64>,
     write: impl FnOnce() -> landfall_media::Result<Vec<WrittenFile>>,
 ) -> Result<Written> {
+    let stated = without_time(stated);
     let (mut others, mut kept) = (Vec::new(), None);
     for existing in existing(folder, new) {
-        match existing.same(folder, new, provenance, part_bytes).filter(|_| kept.is_none()) {
+        match existing.same(folder, new, &stated, part_bytes).filter(|_| kept.is_none()) {
             Some(files) => kept = Some((existing, files)),
             None => others.push(existing),
         }

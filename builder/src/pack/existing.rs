@@ -58,12 +58,12 @@ fn file_names(folder: &Path) -> Vec<String> {
 
 impl Existing {
     /// Its files, where it holds the same as a new bundle, signed by the same keys under the same root, in the same
-    /// parts, with a provenance that states the same, and all of them exist with their sizes. When it was built makes no difference.
+    /// parts, with a provenance that states this of its build, and all of them exist with their sizes. When it was built makes no difference.
     pub fn same(
         &self,
         folder: &Path,
         new: &Verified,
-        provenance: &[u8],
+        stated: &BuildDefinition,
         part_bytes: Option<u64>,
     ) -> Option<Vec<BuiltFile>> {
         let (old, identity) = (&self.verified, new.identity());
@@ -81,8 +81,7 @@ impl Existing {
         if size_of(folder, &file).is_none_or(|size| size > PROVENANCE_BYTES) {
             return None;
         }
-        let of_old = build_definition(&fs_err::read(folder.join(file)).ok()?, old)?;
-        if build_definition(provenance, new)? != of_old {
+        if build_definition(&fs_err::read(folder.join(file)).ok()?, old)? != *stated {
             return None;
         }
         let ranges = old.layout().parts(part_bytes.unwrap_or(u64::MAX)).ok()?;
@@ -111,9 +110,13 @@ impl Existing {
 /// What the provenance of a bundle states of its build, apart from when that was; none where it is not the bundle's.
 fn build_definition(bytes: &[u8], bundle: &Verified) -> Option<BuildDefinition> {
     let provenance = Provenance::read("provenance", bytes).and_then(|read| read.verify(bundle)).ok()?;
-    let mut definition = provenance.statement().predicate.build_definition.clone();
-    definition.external_parameters.built_at.clear();
-    Some(definition)
+    Some(without_time(provenance.statement().predicate.build_definition.clone()))
+}
+
+/// What is stated of a build, apart from when it was.
+pub fn without_time(mut stated: BuildDefinition) -> BuildDefinition {
+    stated.external_parameters.built_at.clear();
+    stated
 }
 
 fn size_of(folder: &Path, name: &str) -> Option<u64> {

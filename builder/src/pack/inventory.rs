@@ -135,7 +135,6 @@ mod tests {
     use landfall_bundle_spec::trust::TrustAnchor;
     use landfall_inventory::diff::{Side, diff};
     use landfall_release_document::RELEASE_DOCUMENT_NAME;
-    use sha2::Digest as _;
 
     use super::*;
     use crate::pack::tests::{Bench, head};
@@ -232,7 +231,7 @@ mod tests {
         let layers = [layer(&[("var/lib/dpkg/status", &status(&[("libc6", "2.41-12")]))])];
         let first = built(&bench, &layers).await;
         assert_eq!(first.0.packages.len(), 1);
-        let name = Sha256(sha2::Sha256::digest(&layers[0]).into()).to_hex();
+        let name = Sha256::of(&layers[0]).to_hex();
         let listing = bench.path("store/landfall/listings").join(&name[..2]).join(name);
         fs_err::remove_file(&listing).expect("the list of the layer");
         assert_eq!(built(&bench, &layers).await, first);

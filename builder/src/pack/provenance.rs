@@ -10,7 +10,6 @@ use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_inventory::{ChartEntry, purl};
-use sha2::Digest as _;
 
 use super::inputs::Inputs;
 use crate::charts::Charts;
@@ -53,18 +52,18 @@ impl Materials {
         definition: &Definition,
         lock: &Lock,
         inputs: &Inputs,
-        charts: &Charts,
+        charts: (&Charts, &[ChartEntry]),
         digests: &Digests,
     ) -> Result<Self> {
-        let mut all = sources(definition, charts)?;
+        let mut all = sources(definition, charts.0)?;
         all.extend(programs(options, definition, lock, inputs, digests)?);
-        all.extend(pinned_charts(lock, &charts.entries(definition)?));
+        all.extend(pinned_charts(lock, charts.1));
         all.extend(inputs.images.iter().flat_map(|pin| image(lock, pin, &definition.release.platform.value)));
         let named = definition.release.artifacts.iter().zip(&inputs.artifacts);
         all.extend(named.flat_map(|(named, pin)| artifact(&named.name.value, pin)));
         Ok(Self {
             definition: Material::new(file_name(&definition.path), definition.digest),
-            lock: Material::new(file_name(&lock.path), digest_of(lock.text().as_bytes())),
+            lock: Material::new(file_name(&lock.path), Sha256::of(lock.text().as_bytes())),
             platform: definition.release.platform.value.clone(),
             all: without_repetition(all),
         })
@@ -130,7 +129,7 @@ fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
         let chart = definition.release.components[index].chart.as_ref();
         let Some(folder) = chart.and_then(|chart| chart.folder.as_ref()) else { continue };
         let folder = definition.resolve(&folder.value);
-        let of_chart = files.iter().map(|(path, bytes)| (definition.relative(&folder.join(path)), digest_of(bytes)));
+        let of_chart = files.iter().map(|(path, bytes)| (definition.relative(&folder.join(path)), Sha256::of(bytes)));
         sources.extend(of_chart.map(|(name, digest)| Material::new(name, digest).of_kind(kind::SOURCE)));
     }
     sources.sort_by(|one, next| one.name.cmp(&next.name));
@@ -140,7 +139,7 @@ fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
 fn source(definition: &Definition, path: &Path) -> Result<Material> {
     let bytes = fs_err::read(path)
         .map_err(|error| BuildError::at(codes::MANIFEST_INVALID, Place::file(path), "cannot be read").because(error))?;
-    Ok(Material::new(definition.relative(path), digest_of(&bytes)).of_kind(kind::SOURCE))
+    Ok(Material::new(definition.relative(path), Sha256::of(&bytes)).of_kind(kind::SOURCE))
 }
 
 /// The programs that travel, and those that rendered.
@@ -242,10 +241,6 @@ fn without_repetition(all: Vec<Material>) -> Vec<Material> {
     // A map of text to text has a JSON form, in the order of its names.
     let json = |material: &Material| serde_json::to_string(material).unwrap_or_default();
     all.into_iter().filter(|material| seen.insert(json(material))).collect()
-}
-
-fn digest_of(bytes: &[u8]) -> Sha256 {
-    Sha256(sha2::Sha256::digest(bytes).into())
 }
 
 fn file_name(path: &Path) -> String {

@@ -81,7 +81,7 @@ async fn it_names_every_input_with_its_digest() {
     let kustomization = |component: &str| format!("manifests/{component}/kustomization.yaml");
     assert_eq!(names(kind::SOURCE), ["assistant", "database", "network"].map(kustomization));
     let given = &statement.predicate.build_definition.external_parameters;
-    let of_file = |name: &str| Some(digest_of(&fs_err::read(bench.path(name)).expect("file")));
+    let of_file = |name: &str| Some(Sha256::of(fs_err::read(bench.path(name)).expect("file")));
     assert_eq!(given.definition.sha256(), of_file("release/release.yaml"));
     assert_eq!(given.lock.sha256(), of_file("release/images.lock"));
     assert_eq!(

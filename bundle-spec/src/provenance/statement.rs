@@ -33,7 +33,8 @@ pub struct Statement {
     /// [`STATEMENT_TYPE`].
     #[serde(rename = "_type")]
     pub statement_type: String,
-    /// What was built: `landfall.json`, whose SHA-256 is the id of the bundle. Every other byte follows from it.
+    /// What was built: `landfall.json`, whose SHA-256 is the id of the bundle. Every other byte follows from it, apart
+    /// from signatures, roots and the revocation.
     pub subject: Vec<Material>,
     /// [`PREDICATE_TYPE`].
     pub predicate_type: String,

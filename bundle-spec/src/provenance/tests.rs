@@ -11,7 +11,7 @@ use super::*;
 use crate::digest::Sha256;
 use crate::error::Result;
 use crate::head::{NewDocument, UnsignedHead, Verified};
-use crate::sample::{Sample, Vendor};
+use crate::sample::{self, Sample, Vendor};
 use crate::trust::{KeyKind, PublicKey, RootContents, SigningKey, UnsignedRoot};
 
 const NAME: &str = "sample-1.0.0-abababababab.provenance.json";
@@ -25,19 +25,9 @@ fn bundle(vendor: &Vendor) -> Verified {
 }
 
 fn statement(bundle: &Verified) -> Statement {
-    let identity = bundle.identity();
-    let given = ExternalParameters {
-        name: identity.name,
-        version: identity.version,
-        counter: identity.counter,
-        platform: "linux/amd64".to_owned(),
-        built_at: identity.built_at,
-        definition: Material::new("release.yaml", Sha256([1; 32])),
-        lock: Material::new("images.lock", Sha256([2; 32])),
-    };
     let image = Material::new("docker.io/a/b:1", Sha256([3; 32])).from_uri("pkg:oci/b@sha256:03").of_kind("image");
     let source = Material::new("manifests/a.yaml", Sha256([4; 32])).of_kind("source");
-    Statement::new(bundle.id(), "0.1.0", given, vec![image, source])
+    sample::statement(bundle, vec![image, source])
 }
 
 fn signed(keys: &[&SigningKey], statement: &Statement, bundle: &Verified) -> Result<Vec<u8>> {

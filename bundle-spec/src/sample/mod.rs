@@ -10,10 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::blobs::{BlobEntry, BlobsDocument, Place};
 use crate::chunks::{BlobHasher, BlobSums};
+use crate::digest::Sha256;
 use crate::error::Result;
-use crate::head::{FileDigest, Identity, NewDocument, SignedHead, UnsignedHead};
+use crate::head::{FileDigest, Identity, NewDocument, SignedHead, UnsignedHead, Verified};
 use crate::json;
 use crate::layout::SegmentKind;
+use crate::provenance::{ExternalParameters, Material, Statement};
 use crate::trust::{KeyKind, Role, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
 /// A release document with the required fields alone.
@@ -84,6 +86,21 @@ pub fn root_of_the_future(key: &SigningKey) -> Result<UnsignedRoot> {
     signed["roles"]["mirror"] = serde_json::json!({ "keys": [unknown], "threshold": 1, "expires": "2030-01-01" });
     signed["expires"] = "2030-01-01T00:00:00Z".into();
     UnsignedRoot::of(1, &signed)
+}
+
+/// What a vendor states about a bundle that was built of these materials.
+pub fn statement(bundle: &Verified, materials: Vec<Material>) -> Statement {
+    let identity = bundle.identity();
+    let given = ExternalParameters {
+        name: identity.name,
+        version: identity.version,
+        counter: identity.counter,
+        platform: "linux/amd64".to_owned(),
+        built_at: identity.built_at,
+        definition: Material::new("release.yaml", Sha256([1; 32])),
+        lock: Material::new("images.lock", Sha256([2; 32])),
+    };
+    Statement::new(bundle.id(), "0.1.0", given, materials)
 }
 
 /// A bundle in memory.

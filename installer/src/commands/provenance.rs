@@ -170,8 +170,8 @@ fn line(kind: &str, material: &MaterialLine) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_bundle_spec::provenance::{ExternalParameters, Statement, UnsignedProvenance};
-    use landfall_bundle_spec::sample::{Sample, Vendor};
+    use landfall_bundle_spec::provenance::UnsignedProvenance;
+    use landfall_bundle_spec::sample::{self, Sample, Vendor};
     use landfall_bundle_spec::trust::KeyKind;
 
     use super::*;
@@ -180,18 +180,8 @@ mod tests {
     fn a_statement_is_printed_only_once_it_is_verified() {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let bundle = Sample::tiny(&vendor).unwrap().head.into_verified();
-        let identity = bundle.identity();
-        let given = ExternalParameters {
-            name: identity.name,
-            version: identity.version,
-            counter: identity.counter,
-            platform: "linux/amd64".to_owned(),
-            built_at: identity.built_at,
-            definition: Material::new("release.yaml", Sha256([1; 32])),
-            lock: Material::new("images.lock", Sha256([2; 32])),
-        };
         let image = Material::new("docker.io/a/b:1", Sha256([3; 32])).of_kind("image");
-        let statement = Statement::new(bundle.id(), "0.1.0", given, vec![image]);
+        let statement = sample::statement(&bundle, vec![image]);
         let mut unsigned = UnsignedProvenance::new(&statement).unwrap();
         unsigned.sign(&vendor.key).unwrap();
         let bytes = unsigned.signed("a.provenance.json", &bundle).unwrap();

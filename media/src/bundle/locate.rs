@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::limits::LANDFALL_DOCUMENT_BYTES;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
-use sha2::Digest;
 
 use super::open_regular;
 use crate::counters::{Counted, Counters};
@@ -210,7 +209,7 @@ fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let digits = std::str::from_utf8(&bytes[124..135]).unwrap_or_default();
     let size = u64::from_str_radix(digits, 8).unwrap_or(u64::MAX).min(LANDFALL_DOCUMENT_BYTES);
     file.take(size).read_to_end(&mut bytes).at("read", path)?;
-    Ok(Some(Sha256(sha2::Sha256::digest(&bytes).into())))
+    Ok(Some(Sha256::of(&bytes)))
 }
 
 fn stem(path: &Path) -> Option<BundleName> {

@@ -2,7 +2,6 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
-use sha2::Digest;
 
 use super::{OtherFiles, Unpublished, WrittenFile, partial_name, sums};
 use crate::bundle::BundleMedia;
@@ -60,5 +59,5 @@ impl Parts {
 }
 
 fn written_file(name: String, bytes: &[u8]) -> WrittenFile {
-    WrittenFile { name, size: bytes.len() as u64, sha256: Sha256(sha2::Sha256::digest(bytes).into()) }
+    WrittenFile { name, size: bytes.len() as u64, sha256: Sha256::of(bytes) }
 }

@@ -98,8 +98,7 @@ mod tests {
     use super::*;
 
     fn id(files: &[(&str, &[u8], &[String])]) -> PackId {
-        let digests: Vec<Sha256> =
-            files.iter().map(|(_, bytes, _)| Sha256(sha2::Sha256::digest(bytes).into())).collect();
+        let digests: Vec<Sha256> = files.iter().map(|(_, bytes, _)| Sha256::of(bytes)).collect();
         let files = files.iter().zip(&digests).map(|((path, _, links), digest)| (*path, digest, *links));
         PackId::of("v1.36.3", files).unwrap()
     }

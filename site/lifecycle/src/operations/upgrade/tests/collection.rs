@@ -8,7 +8,6 @@ use landfall_bundle_spec::parts::short_id;
 use landfall_engine::plan::OnFailure;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
-use sha2::Digest as _;
 
 use super::*;
 use crate::operations::install::tests::signed_bundle_with;
@@ -29,7 +28,7 @@ struct Blobs(Vec<Vec<u8>>);
 impl Blobs {
     fn add(&mut self, text: &str) -> Descriptor {
         let bytes = text.as_bytes().to_vec();
-        let digest = Sha256(sha2::Sha256::digest(&bytes).into());
+        let digest = Sha256::of(&bytes);
         let descriptor =
             Descriptor { media_type: "application/octet-stream".to_owned(), digest, size: bytes.len() as u64 };
         if !self.0.contains(&bytes) {
