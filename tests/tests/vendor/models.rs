@@ -75,7 +75,7 @@ fn holds(path: &Path, wanted: &str) -> Result<bool> {
 }
 
 #[test]
-#[ignore = "needs cargo xtask test --full"]
+#[ignore = "needs cargo xtask test"]
 fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;

@@ -347,8 +347,7 @@ fn cluster() -> Result<()> {
 }
 
 fn vendor() -> Result<()> {
-    // `init` has no snapshot of its own output yet: its two tests are run by hand until they pass.
-    run_end_to_end("vendor", &["--test-threads", "1", "--skip", "init::"])
+    end_to_end("vendor")
 }
 
 /// Seconds for each fuzz target.

@@ -20,7 +20,7 @@ use super::later_releases::ensure_later_releases;
 use super::upgrade_cuts::{another_row, expect, write_rows};
 
 #[test]
-#[ignore = "needs cargo xtask test --full"]
+#[ignore = "needs cargo xtask test"]
 fn cheap_faults_end_as_the_table_says() -> Result<()> {
     strike_by_table("e2e-faults", CHEAP.iter().collect())
 }
