@@ -1,5 +1,6 @@
 //! Error codes: what every crate's errors carry, and the one registry of them.
 
+mod code;
 pub mod codes;
 
-pub use codes::{Code, Coded, ExitClass};
+pub use code::{Code, Coded, ExitClass};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -20,8 +20,6 @@ use crate::{api, console};
 
 /// Longest time that a request takes. The host's answers are awaited for less.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Longest body of a request, in bytes, before the guard sets that of its path.
-const BODY_BYTES: usize = 64 << 10;
 
 /// Everything that the console answers.
 pub fn router(context: Context) -> Router {
@@ -35,7 +33,6 @@ pub fn router(context: Context) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn(refuse::draw_refusals))
         .layer(from_fn_with_state(context.clone(), guard))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(refuse::draw_faults))

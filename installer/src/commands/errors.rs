@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use landfall_error_codes::codes::{ALL, Code, ExitClass};
+use landfall_error_codes::codes::ALL;
+use landfall_error_codes::{Code, ExitClass};
 
 use crate::failure::Failure;
 use crate::printer::Printer;

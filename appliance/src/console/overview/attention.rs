@@ -22,17 +22,7 @@ struct List(Vec<Matter>);
 
 impl List {
     fn add(&mut self, state: State, subject: impl Into<String>, text: &str, path: impl Into<String>) {
-        let word = match state {
-            State::Bad => "Act",
-            State::Attention => "Look",
-            _ => "Note",
-        };
-        self.0.push(Matter {
-            mark: state.mark(word),
-            subject: subject.into(),
-            text: sentence(text),
-            path: path.into(),
-        });
+        self.0.push(matter(state, subject, text, path));
     }
 
     fn part(&mut self, subject: &str, part: Option<&Part>, path: &str) {
@@ -42,21 +32,26 @@ impl List {
     }
 }
 
+fn matter(state: State, subject: impl Into<String>, text: &str, path: impl Into<String>) -> Matter {
+    let word = match state {
+        State::Bad => "Act",
+        State::Attention => "Look",
+        _ => "Note",
+    };
+    Matter { mark: state.mark(word), subject: subject.into(), text: sentence(text), path: path.into() }
+}
+
 /// A log of who did what that was changed afterwards comes before everything else.
 pub fn of_broken_audit(why: &str) -> Matter {
     let text = format!("it was changed after it was written: {why}. Export it, and compare it with an earlier export");
-    let mut list = List::default();
-    list.add(State::Bad, "Audit", &text, "/audit");
-    list.0.remove(0)
+    matter(State::Bad, "Audit", &text, "/audit")
 }
 
 /// Entries that the host has not signed for an hour could be rewritten unseen.
 pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
-    let mut list = List::default();
-    list.add(State::Attention, "Audit", &text, "/audit");
-    (age >= SignedDuration::from_hours(1)).then(|| list.0.remove(0))
+    (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
 /// All matters of a status, the worst first.

@@ -74,38 +74,39 @@ pub(crate) fn known_values(
     environments(paths, known);
 }
 
-fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+/// What a file has; what cannot be read is named.
+fn bytes_of(path: &Path, unknown: &mut Vec<String>) -> Option<Vec<u8>> {
     match tail_of_file(path, MAX_FILE) {
-        Ok(tail) => known.add(&tail.bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+        Ok(tail) => Some(tail.bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            unknown.push(format!("{}: {error}", path.display()));
+            None
+        }
     }
 }
 
-/// The key that signs the audit log. What it has signed is no secret, and stands in logs and in exports.
+fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    if let Some(bytes) = bytes_of(path, unknown) {
+        known.add(&bytes);
+    }
+}
+
+/// The key that signs the audit log. What it has signed is no secret: exports have it, and logs name it.
 fn add_audit_key(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
-    match tail_of_file(path, MAX_FILE) {
-        Ok(tail) => match serde_json::from_slice::<Value>(&tail.bytes) {
-            Ok(record) => known.add(record["key"].as_str().unwrap_or_default().as_bytes()),
-            // A damaged one may have the key anywhere.
-            Err(_) => known.add(&tail.bytes),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+    let Some(bytes) = bytes_of(path, unknown) else { return };
+    match serde_json::from_slice::<Value>(&bytes) {
+        Ok(record) => known.add(record["key"].as_str().unwrap_or_default().as_bytes()),
+        // A damaged one may have the key anywhere.
+        Err(_) => known.add(&bytes),
     }
 }
 
 /// The values of a file of credentials; the names before them are no secret.
 fn add_credentials(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
-    match tail_of_file(path, MAX_FILE) {
-        Ok(tail) => {
-            let text = String::from_utf8_lossy(&tail.bytes);
-            for value in text.lines().filter_map(|line| Some(line.split_once('=')?.1.trim())) {
-                known.add(value.as_bytes());
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => unknown.push(format!("{}: {error}", path.display())),
+    let bytes = bytes_of(path, unknown).unwrap_or_default();
+    for value in String::from_utf8_lossy(&bytes).lines().filter_map(|line| Some(line.split_once('=')?.1.trim())) {
+        known.add(value.as_bytes());
     }
 }
 

@@ -60,20 +60,25 @@ pub(super) fn read_table() -> Result<Vec<Value>> {
     serde_json::from_slice(&text).context("target/bench.json is no list")
 }
 
+/// A figure of a row.
+pub(super) fn figure(row: &Value, name: &str) -> Result<f64> {
+    let found = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == name);
+    number(&found.with_context(|| format!("there is no figure `{name}`"))?["value"])
+}
+
+fn number(value: &Value) -> Result<f64> {
+    value.as_f64().with_context(|| format!("{value} is no number"))
+}
+
 fn expect_row(row: &Value, verb: &str, rivals: &[&str], counters: [f64; 5]) -> Result<()> {
     ensure!(row["name"] == verb, "it is of another verb");
-    let number = |value: &Value| value.as_f64().with_context(|| format!("{value} is no number"));
-    let figure = |name: &str| {
-        let found = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == name);
-        number(&found.with_context(|| format!("there is no figure `{name}`"))?["value"])
-    };
     for (name, wanted) in COUNTERS.into_iter().zip(counters) {
-        let counted = figure(name)?;
+        let counted = figure(row, name)?;
         ensure!((counted - wanted).abs() < 0.005, "{name} is {counted}, not {wanted:.2}");
     }
-    let agreement = figure(KERNEL)?;
+    let agreement = figure(row, KERNEL)?;
     ensure!((agreement - 1.0).abs() <= 0.02, "the kernel counts {agreement} of what Landfall counts");
-    let memory = figure(MEMORY)?;
+    let memory = figure(row, MEMORY)?;
     ensure!(memory > f64::from(1 << 20) && memory <= MEMORY_BYTES, "{memory} bytes of memory");
     let ratios = row["ratios"].as_array().context("no ratios")?;
     let found: Vec<&str> = ratios.iter().filter_map(|ratio| ratio["rival"].as_str()).collect();

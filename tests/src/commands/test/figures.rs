@@ -22,9 +22,7 @@ pub(super) fn run() -> Result<()> {
 fn judge_memory(rows: &[Value]) -> Result<()> {
     for verb in ["build", "verify", "stage"] {
         let row = rows.iter().find(|row| row["name"] == verb).with_context(|| format!("{verb} was not measured"))?;
-        let figure = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == MEMORY);
-        let bytes = figure.and_then(|figure| figure["value"].as_f64());
-        let bytes = bytes.with_context(|| format!("the memory of {verb} was not measured"))?;
+        let bytes = bench::figure(row, MEMORY).with_context(|| format!("the row of {verb}"))?;
         ensure!(bytes > 0.0 && bytes <= MEMORY_LIMIT_BYTES, "{verb} took {bytes} bytes of memory");
     }
     Ok(())
