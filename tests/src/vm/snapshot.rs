@@ -30,6 +30,8 @@ const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/user"),
     (Category::Runtime, "/run/motd.dynamic"),
     (Category::Runtime, "/run/initctl"),
+    // The first boot's identity, until systemd has written it to the disk.
+    (Category::Runtime, "/run/machine-id"),
     (Category::File, "/var/lib/logrotate"),
     (Category::File, "/var/log/lastlog"),
     (Category::File, "/tmp"),
@@ -190,9 +192,18 @@ fn mounts(text: &str) -> Items {
             count += 1;
             name = format!("{point} ({count})");
         }
-        items.insert(name, rest.to_owned());
+        items.insert(name, without_numbers_of_a_boot(rest));
     }
     items
+}
+
+/// A mount without what each boot chooses: an automount names a pipe of systemd, by descriptor and inode.
+fn without_numbers_of_a_boot(mount: &str) -> String {
+    if !mount.starts_with("autofs ") {
+        return mount.to_owned();
+    }
+    let is_chosen = |option: &&str| !["fd=", "pgrp=", "pipe_ino="].iter().any(|name| option.starts_with(name));
+    mount.split(',').filter(is_chosen).collect::<Vec<_>>().join(",")
 }
 
 /// Unit files with their state, and systemd's services, slices, scopes and sockets.
@@ -252,6 +263,15 @@ mod tests {
     fn several_mounts_on_one_point_are_distinguished() {
         let items = mounts("/a tmpfs tmpfs rw\n/a ext4 /dev/vda rw\n");
         assert_eq!(items.keys().collect::<Vec<_>>(), ["/a", "/a (2)"]);
+    }
+
+    #[test]
+    fn an_automount_is_the_same_after_a_boot() {
+        let mounted =
+            |pipe: &str| mounts(&format!("/b autofs systemd-1 rw,fd=41,pgrp=1,maxproto=5,direct,pipe_ino={pipe}\n"));
+        assert_eq!(mounted("511"), mounted("645"));
+        assert_eq!(mounted("511")["/b"], "autofs systemd-1 rw,maxproto=5,direct");
+        assert_ne!(mounts("/b ext4 a rw,fd=1\n"), mounts("/b ext4 a rw,fd=2\n"));
     }
 
     #[test]
