@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod approval;
 mod audit;
 mod cli;
 mod commands;

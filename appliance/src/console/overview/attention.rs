@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::answers::sentence;
+use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
 use crate::console::state::{Mark, State};
 use crate::host::{Part, Status};
@@ -52,6 +53,14 @@ pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
+}
+
+/// A plan that one person has approved waits for another one.
+pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
+    let Wanted::Change { plan, .. } = &waiting.wanted else { return None };
+    let text =
+        format!("{} approved the {} first, and a second person has not approved it yet", waiting.by, waiting.title);
+    Some(matter(State::Attention, "Approval", &text, format!("/upgrade/plans/{plan}")))
 }
 
 /// All matters of a status, the worst first.
