@@ -53,11 +53,11 @@ pub async fn does_count(connection: &mut SqliteConnection, name: &str, least: Ro
     let user = row.fetch_optional(connection).await?.as_ref().map(read).transpose()?;
     match user {
         Some(user) if user.role < least => {
-            Err(Refusal::NotCounted(format!("{name} has the role {}; {least} is needed", user.role)))
+            Err(Refusal::NotCounted(format!("the user {name} has the role {}; {least} is needed", user.role)))
         }
         Some(user) if user.counts => Ok(()),
         _ => Err(Refusal::NotCounted(format!(
-            "{name} does not count as a person of its own: another user made the account or its password, or it was disabled"
+            "the user {name} does not count as a person: another user made the account or its password, or it was disabled"
         ))),
     }
 }

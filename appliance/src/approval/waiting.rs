@@ -212,7 +212,8 @@ pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: Stri
     if waiting.len() >= MOST {
         return Err(Refusal::TwoPeople(format!("{MOST} approvals wait already; withdraw one of them")));
     }
-    let now = Timestamp::now();
+    // As exactly as it is stored.
+    let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or(Timestamp::MIN);
     let id = uuid::Uuid::new_v4().to_string();
     let (by, asked_as) = (user.to_owned(), author.name.clone());
     let made = Approval { id, wanted, title, by, asked_as, asked: now, ends: now + LIFE };

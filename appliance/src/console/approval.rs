@@ -64,8 +64,8 @@ impl Waiting {
 async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -> Result<Option<String>, Refusal> {
     let Some(user) = caller.user() else { return Ok(Some("you are not signed in".to_owned())) };
     if let Some(first) = first.filter(|first| is_same_person(user, &first.by)) {
-        let own = if first.by == user { "you" } else { &first.by };
-        return Ok(Some(format!("{own} approved this first: a second person approves it, on their own account")));
+        let own = if first.by == user { "you".to_owned() } else { format!("as {}, you", first.by) };
+        return Ok(Some(format!("{own} approved this first: a second person approves it, with an account of their own")));
     }
     let least = if first.is_some() { Role::Administrator } else { Role::Operator };
     let mut connection = context.database.read().acquire().await?;

@@ -58,8 +58,7 @@ pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
 /// A plan that one person has approved waits for another one.
 pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
     let Wanted::Change { plan, .. } = &waiting.wanted else { return None };
-    let text =
-        format!("{} approved the {} first, and a second person has not approved it yet", waiting.by, waiting.title);
+    let text = format!("the {}, which {} approved first, waits for a second person", waiting.title, waiting.by);
     Some(matter(State::Attention, "Approval", &text, format!("/upgrade/plans/{plan}")))
 }
 
