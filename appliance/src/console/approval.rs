@@ -65,7 +65,9 @@ async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -
     let Some(user) = caller.user() else { return Ok(Some("you are not signed in".to_owned())) };
     if let Some(first) = first.filter(|first| is_same_person(user, &first.by)) {
         let own = if first.by == user { "you".to_owned() } else { format!("as {}, you", first.by) };
-        return Ok(Some(format!("{own} approved this first: a second person approves it, with an account of their own")));
+        return Ok(Some(format!(
+            "{own} approved this first: a second person approves it, with an account of their own"
+        )));
     }
     let least = if first.is_some() { Role::Administrator } else { Role::Operator };
     let mut connection = context.database.read().acquire().await?;

@@ -77,8 +77,8 @@ pub struct Approval {
     plan: String,
     confirm: String,
     /// Id of the first approval, where this is the second one.
-    #[serde(default)]
-    approval: String,
+    #[serde(default, rename = "approval")]
+    first: String,
 }
 
 #[derive(Deserialize)]
@@ -165,14 +165,14 @@ pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form
 
 /// The change is that of the plan: what the form says names it, and nothing else.
 pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form): Sent<Approval>) -> Shown {
-    let Approval { request, plan, confirm, approval } = form;
+    let Approval { request, plan, confirm, first } = form;
     let confirm = confirm.trim().to_owned();
     // Sent twice: the first has used the plan up.
     if asked(&context, &request).await?.is_some() {
         return go(&format!("/upgrade?request={request}"));
     }
-    if !approval.is_empty() {
-        let begun = approve_second(&context, &caller, &approval, (Some(request), confirm)).await?;
+    if !first.is_empty() {
+        let begun = approve_second(&context, &caller, &first, (Some(request), confirm)).await?;
         return go(&format!("/upgrade?request={}", begun.request));
     }
     let page = confirmed_plan(&context, &plan, &confirm).await?;
