@@ -16,6 +16,7 @@ mod context;
 mod database;
 mod directory;
 mod error;
+mod forward;
 mod host;
 mod people;
 mod printer;

@@ -147,5 +147,6 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/keys", Need::ApiSession(Role::Administrator)),
     rule(&Method::DELETE, "/api/v1/keys/{id}", PEOPLE),
     get("/api/v1/audit", Need::Api(Role::Administrator, Scope::Audit)),
+    get("/api/v1/audit/syslog", Need::Api(Role::Administrator, Scope::Audit)),
     get("/metrics", Need::Api(Role::Viewer, Scope::Metrics)),
 ];

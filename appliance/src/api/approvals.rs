@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{Accepted, Intent, ask as hand_over, plan_of};
+use super::changes::{Accepted, Intent, ask as hand_over, plan_of, unusable_id};
 use crate::access::Caller;
 use crate::approval::{self, Approval, Approved, Wanted, open, setting};
 use crate::context::Context;
@@ -32,9 +32,11 @@ pub async fn approve_second(
     id: &str,
     (request, confirm): (Option<String>, String),
 ) -> Result<Request, Refusal> {
+    // Before the first approval is used up.
     let sent = match &request {
         Some(request) if is_id(request) => context.site.request(request).await?,
-        _ => None,
+        Some(_) => return Err(unusable_id()),
+        None => None,
     };
     if let Some(known) = sent {
         return Ok(known);

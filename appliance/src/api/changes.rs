@@ -107,6 +107,11 @@ fn subject(change: &Change) -> String {
     }
 }
 
+/// An id of a request that is none.
+pub(super) fn unusable_id() -> Refusal {
+    Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned())
+}
+
 /// An id for a request.
 pub fn new_request() -> String {
     uuid::Uuid::new_v4().to_string()
@@ -121,7 +126,7 @@ pub async fn ask(
     intent: Intent,
 ) -> Result<Request, Refusal> {
     if request.as_deref().is_some_and(|id| !is_id(id)) {
-        return Err(Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned()));
+        return Err(unusable_id());
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
     asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?

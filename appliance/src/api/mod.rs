@@ -52,6 +52,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::remove))
         .routes(routes!(audit::export))
+        .routes(routes!(audit::export_syslog))
 }
 
 /// A body in JSON; one that cannot be read is refused with a problem document.

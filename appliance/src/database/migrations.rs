@@ -26,6 +26,7 @@ migrations! {
     3 "0003_directory";
     4 "0004_checkpoints";
     5 "0005_two_people";
+    6 "0006_forwarded";
 }
 
 /// Number of the newest change of the schema.

@@ -37,6 +37,7 @@ async fn every_change_of_the_schema_goes_up_and_down() {
             "approvals",
             "audit",
             "audit_checkpoints",
+            "audit_forwarded",
             "counted_users",
             "sessions",
             "two_people",

@@ -6,6 +6,7 @@ use super::answers::sentence;
 use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
 use crate::console::state::{Mark, State};
+use crate::forward::Standing;
 use crate::host::{Part, Status};
 
 /// Something for a person.
@@ -52,6 +53,18 @@ pub fn of_broken_audit(why: &str) -> Matter {
 pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
+    (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
+}
+
+/// A syslog server that has received nothing for an hour, or whose settings cannot be used.
+pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
+    if !standing.faults.is_empty() {
+        let text = "the settings of the syslog server cannot be used: the audit log is not forwarded";
+        return Some(matter(State::Attention, "Audit", text, "/audit"));
+    }
+    let failing = standing.failing.as_ref()?;
+    let text = format!("the syslog server has received nothing since {:.0}: {}", failing.since, failing.why);
+    let age = Timestamp::now().duration_since(failing.since);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
