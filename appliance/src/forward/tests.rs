@@ -83,7 +83,6 @@ impl Received {
 /// A server that accepts until it is dropped, with all of its connections.
 struct Server {
     address: SocketAddr,
-    received: Received,
     task: JoinHandle<()>,
 }
 
@@ -96,17 +95,17 @@ impl Drop for Server {
 impl Server {
     async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let (address, own) = (listener.local_addr().unwrap(), received.clone());
+        let address = listener.local_addr().unwrap();
         // Connections are in the task's own set: they end with it.
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let (received, tls) = (own.clone(), tls.clone());
+                let (received, tls) = (received.clone(), tls.clone());
                 connections.spawn(async move { serve(stream, &received, tls).await });
             }
         });
-        Self { address, received, task }
+        Self { address, task }
     }
 
     async fn plain(received: &Received) -> Self {
@@ -229,7 +228,8 @@ async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
     assert!(metrics.contains("landfall_console_audit_forwarding_fails 1"), "{metrics}");
     let _back = Server::begin(address, received.clone(), None).await;
     // One before, 300 while it was away, and those of the session and the key.
-    let end = crate::audit::head(&mut *forwarding.site.context.database.read().acquire().await.unwrap()).await.unwrap();
+    let mut connection = forwarding.site.context.database.read().acquire().await.unwrap();
+    let end = crate::audit::head(&mut connection).await.unwrap();
     let end = end.number;
     assert!(end > begin + 301);
     until(async || Forwarding::has_all(&received, begin, end)).await;
