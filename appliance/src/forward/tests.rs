@@ -139,9 +139,13 @@ impl Drop for Forwarding {
 
 impl Forwarding {
     async fn begin(settings: &str) -> Self {
+        Self::begin_in(settings, QUICK).await
+    }
+
+    async fn begin_in(settings: &str, times: Times) -> Self {
         let (site, folder) = (Site::begin().await, tempfile::tempdir().unwrap());
         write(folder.path(), "syslog.yaml", settings);
-        let task = tokio::spawn(watch_in(site.context.clone(), folder.path().to_owned(), QUICK));
+        let task = tokio::spawn(watch_in(site.context.clone(), folder.path().to_owned(), times));
         let forwarding = Self { site, folder, task };
         // Entries from here on are forwarded.
         until(async || forwarding.position().await.is_some() || forwarding.is_faulty()).await;
@@ -243,12 +247,13 @@ async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
     received.is_deaf.store(true, Ordering::SeqCst);
     let server = Server::plain(&received).await;
     let address = server.address;
-    let forwarding = Forwarding::begin(&format!("server: tcp://{address}\n")).await;
+    // However long the test takes, it breaks before anything that was sent has settled.
+    let times = Times { settled: Duration::from_mins(10), ..QUICK };
+    let forwarding = Forwarding::begin_in(&format!("server: tcp://{address}\n"), times).await;
     let begin = forwarding.position().await.unwrap();
     for number in 0..120 {
         forwarding.note(&format!("unread {number}")).await;
     }
-    // It breaks before anything that was sent has settled.
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(server);
     assert_eq!(forwarding.position().await, Some(begin));
