@@ -57,6 +57,9 @@ pub struct ServeArguments {
     /// Folder with the settings of a directory that people come from; read again when it changes, and it may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_DIRECTORY", value_name = "FOLDER")]
     pub directory: Option<PathBuf>,
+    /// Folder with the settings of a syslog server that audit entries are forwarded to; read again when it changes, and it may be missing
+    #[arg(long, env = "LANDFALL_APPLIANCE_SYSLOG", value_name = "FOLDER")]
+    pub syslog: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

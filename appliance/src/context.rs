@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::audit::{Signing, Watch};
 use crate::database::Database;
 use crate::directory::Directory;
+use crate::forward::Forward;
 use crate::host::Site;
 use crate::people::{Failures, Hasher, Throttle};
 use crate::server::Metrics;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub audit: Watch,
     /// Has the host sign the audit log.
     pub signing: Signing,
+    /// Forwards the audit log to a syslog server.
+    pub forward: Forward,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -51,6 +54,7 @@ impl Context {
             directory: Directory::default(),
             audit: Watch::default(),
             signing: Signing::default(),
+            forward: Forward::default(),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

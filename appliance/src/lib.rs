@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod approval;
 mod audit;
 mod cli;
 mod commands;
@@ -15,6 +16,7 @@ mod context;
 mod database;
 mod directory;
 mod error;
+mod forward;
 mod host;
 mod people;
 mod printer;

@@ -47,6 +47,10 @@ pub enum Refusal {
     Directory(String),
     /// A directory does not answer; the reason is logged.
     DirectorySilent,
+    /// A second person has to approve, and what waits for one.
+    TwoPeople(String),
+    /// The user cannot approve this as one of two people, and why.
+    NotCounted(String),
     /// The host did not do it.
     Host(HostError),
     /// The request took too long.
@@ -127,6 +131,8 @@ impl Refusal {
             Self::FromDirectory => (StatusCode::CONFLICT, codes::FROM_DIRECTORY),
             Self::Directory(_) => (StatusCode::UNAUTHORIZED, codes::DIRECTORY_REFUSED),
             Self::DirectorySilent => (StatusCode::BAD_GATEWAY, codes::DIRECTORY_SILENT),
+            Self::TwoPeople(_) => (StatusCode::CONFLICT, codes::SECOND_PERSON_NEEDED),
+            Self::NotCounted(_) => (StatusCode::FORBIDDEN, codes::NOT_A_SECOND_PERSON),
             Self::Host(error) => (error.status(), error.registered()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
             Self::Internal(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.code()),
@@ -143,7 +149,9 @@ impl Refusal {
             Self::Role(role) => Some(format!("this needs the role {role}")),
             Self::Scope(scope) => Some(format!("the API key lacks the scope {scope}")),
             Self::NotByKey => Some("API keys cannot do this; sign in".to_owned()),
-            Self::Invalid(why) | Self::Directory(why) => Some(why.clone()),
+            Self::Invalid(why) | Self::Directory(why) | Self::TwoPeople(why) | Self::NotCounted(why) => {
+                Some(why.clone())
+            }
             Self::NotThere(what) => Some(format!("there is no {what}")),
             Self::TooManyAttempts(seconds) => Some(format!("wait {seconds} seconds")),
             Self::NameTaken(name) => Some(format!("the name {name} is taken")),

@@ -417,6 +417,9 @@ codes! {
     AUDIT_UNSIGNED = "LF5038", Refused, "The audit log has no checkpoint of the site", "Check that the key is this site's: `landfall audit show` on the host prints it. Export the log again while the host answers the console.";
     AUDIT_FORKED = "LF5039", Refused, "The audit log does not continue what the host signed", "Run `landfall audit show` on the host, and compare its last checkpoint with the log. If no backup of the console was restored, treat the console as taken over.";
     AUDIT_KEY = "LF5040", Usage, "The key of the audit log cannot be used", "Name a file with the public key that `landfall audit show` prints on the host.";
+    SECOND_PERSON_NEEDED = "LF5041", Usage, "A second person has to approve", "Approve the plan on its page as the first person; another person then approves it. Programs send `POST /api/v1/approvals`, then `POST /api/v1/approvals/ID` with a key of another person.";
+    NOT_A_SECOND_PERSON = "LF5042", Refused, "This user cannot approve it as one of two people", "Ask another person. A local user whose account or password another user made counts once two people approve that on the page `Approval`, or once the user has opened `/first` with the token that `landfall console` on the host prints.";
+    SYSLOG_SETTINGS = "LF5043", Usage, "The settings of the syslog server cannot be used", "Correct each fault that the page `Audit` names in the Secret `console-syslog`; the console reads it again within two minutes. Nothing is lost meanwhile.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

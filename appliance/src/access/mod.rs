@@ -8,6 +8,8 @@ mod origin;
 mod rules;
 
 pub use caller::Caller;
+#[cfg(test)]
+pub use caller::Identity;
 pub use cookies::{DEPARTED, FORM, SESSION, cookie, set_cookie, set_departed, unset_cookie};
 pub use guard::{guard, stranger};
 pub use rules::{Need, RULES, Rule};

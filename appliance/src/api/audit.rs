@@ -1,4 +1,4 @@
-//! The audit log as JSON lines, read page by page while it is sent.
+//! The audit log as JSON lines or syslog, read page by page while it is sent.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 
 use crate::access::Caller;
-use crate::audit::{Event, Export, record};
+use crate::audit::{Event, Export, Form, record};
 use crate::context::Context;
 use crate::error::Error;
 use crate::refusal::Refusal;
@@ -26,8 +26,34 @@ use crate::refusal::Refusal;
     ),
 )]
 pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {
+    send(context, &caller, Form::JsonLines).await
+}
+
+/// Export the audit log as syslog
+///
+/// All entries as messages of RFC 5424, one a line, each with the number and hash of its entry. They have no checkpoints:
+/// `landfall audit verify` checks the export as JSON lines.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/syslog",
+    operation_id = "exportAuditAsSyslog",
+    tag = "audit",
+    responses(
+        (status = 200, description = "the log as messages of syslog", content_type = "text/plain", body = String),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn export_syslog(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {
+    send(context, &caller, Form::Syslog).await
+}
+
+async fn send(context: Context, caller: &Caller, form: Form) -> Result<Response, Refusal> {
+    let (object, kind, ending) = match form {
+        Form::JsonLines => ("audit", "application/jsonl", "jsonl"),
+        Form::Syslog => ("audit as syslog", "text/plain; charset=utf-8", "log"),
+    };
     let mut write = context.database.write().await?;
-    record(&mut write, &caller.author(), Event::done("audit.export", "audit")).await?;
+    record(&mut write, &caller.author(), Event::done("audit.export", object)).await?;
     write.commit().await?;
     context.sign_audit_soon().await;
     let export = Export::begin(context.database.read()).await?;
@@ -35,11 +61,11 @@ pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Re
         let context = context.clone();
         async move {
             let Some(after) = after else { return Ok::<_, Error>(None) };
-            let (text, next) = export.page(context.database.read(), after).await?;
+            let (text, next) = export.page(context.database.read(), after, form).await?;
             Ok(Some((text, next)))
         }
     });
-    let name = format!("attachment; filename=\"audit-{}.jsonl\"", export.end.number);
-    let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let name = format!("attachment; filename=\"audit-{}.{ending}\"", export.end.number);
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(pages)).into_response())
 }

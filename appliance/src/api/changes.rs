@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::Body;
 use super::site::note;
 use crate::access::Caller;
+use crate::approval::{Approved, void_others};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
@@ -38,8 +39,8 @@ pub enum Intent {
     Approve {
         /// What changes.
         change: Change,
-        /// Digest of the plan that the person saw.
-        plan: String,
+        /// The plan that the person saw, or two people.
+        approved: Approved,
         /// Name of the site, as it was typed.
         confirm: String,
     },
@@ -69,18 +70,23 @@ impl Intent {
         match self {
             Self::Look => "media".to_owned(),
             Self::Plan(change) => subject(change),
-            Self::Approve { change, plan, .. } => format!("{} by the plan {plan}", subject(change)),
+            Self::Approve { change, approved, .. } => format!("{} by the plan {}", subject(change), approved.plan()),
             Self::Abort(operation) => format!("operation {operation}"),
         }
+    }
+
+    /// Who approved it first, where two people did.
+    fn first(&self) -> Option<String> {
+        if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
     }
 
     fn wish(self, asking: Asking) -> Wish {
         match self {
             Self::Look => Wish::Look(LookWish { asking }),
             Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
-            Self::Approve { change, plan, confirm } => {
+            Self::Approve { change, approved, confirm } => {
                 let is_upgrade = matches!(change, Change::Upgrade { .. });
-                let wish = ApprovedWish { asking, change, plan, confirm };
+                let wish = ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm };
                 if is_upgrade { Wish::Upgrade(wish) } else { Wish::RollBack(wish) }
             }
             Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
@@ -101,6 +107,11 @@ fn subject(change: &Change) -> String {
     }
 }
 
+/// An id of a request that is none.
+pub(super) fn unusable_id() -> Refusal {
+    Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned())
+}
+
 /// An id for a request.
 pub fn new_request() -> String {
     uuid::Uuid::new_v4().to_string()
@@ -115,7 +126,7 @@ pub async fn ask(
     intent: Intent,
 ) -> Result<Request, Refusal> {
     if request.as_deref().is_some_and(|id| !is_id(id)) {
-        return Err(Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned()));
+        return Err(unusable_id());
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
     asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?
@@ -134,12 +145,17 @@ async fn ask_host(
         None => None,
     };
     let request = request.unwrap_or_else(new_request);
-    let detail = known.as_ref().map_or_else(|| request.clone(), sent_again);
+    let first = intent.first();
+    let own =
+        || first.as_ref().map_or_else(|| request.clone(), |first| format!("{request}, first approved by {first}"));
+    let detail = known.as_ref().map_or_else(own, sent_again);
     note(&context, &author, Event::done(wanted, &object).with(&detail)).await?;
     if intent.is_change() {
         context.sign_audit_soon().await;
     }
-    let wish = intent.wish(Asking { request, by: host_name_of(&author), correlation: author.correlation.clone() });
+    let planned = if let Intent::Plan(change) = &intent { Some(change.clone()) } else { None };
+    let (by, correlation) = (host_name_of(&author), author.correlation.clone());
+    let wish = intent.wish(Asking { request, by, correlation, first });
     let asked = match context.site.hand_over(&wish).await {
         Ok(asked) => asked,
         Err(error) => {
@@ -152,7 +168,7 @@ async fn ask_host(
         return Ok(asked);
     }
     if asked.by == wish.asking().by {
-        tokio::spawn(record_end(context, author, became, object, asked.request.clone()));
+        tokio::spawn(record_end(context, author, (became, object), asked.request.clone(), planned));
     } else {
         note(&context, &author, Event::done(wanted, &object).with(&sent_again(&asked))).await?;
     }
@@ -175,11 +191,21 @@ fn sent_again(first: &Request) -> String {
 }
 
 /// Records what became of a request. One that the host forgets, because its API starts again, is recorded as begun alone.
-async fn record_end(context: Context, author: Author, became: &'static str, object: String, id: String) {
+/// A plan that is made voids what was approved of the same change by another plan.
+async fn record_end(
+    context: Context,
+    author: Author,
+    (became, object): (&'static str, String),
+    id: String,
+    planned: Option<Change>,
+) {
     let end = tokio::time::Instant::now() + PATIENCE;
     while tokio::time::Instant::now() < end {
         let noted = match context.site.request(&id).await {
-            Ok(Some(Request { state: RequestState::Done, .. })) => {
+            Ok(Some(Request { state: RequestState::Done, plan, .. })) => {
+                if let Some((change, plan)) = planned.as_ref().zip(plan) {
+                    void(&context, &author, change, &plan).await;
+                }
                 note(&context, &author, Event::done(became, &object).with(&id)).await
             }
             Ok(Some(Request { state: RequestState::Failed, problem, .. })) => {
@@ -196,6 +222,13 @@ async fn record_end(context: Context, author: Author, became: &'static str, obje
             tracing::warn!(?error, "what became of a request is not recorded");
         }
         return;
+    }
+}
+
+async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
+    if let Err(refusal) = void_others(context, author, change, plan).await {
+        // The host compares once more before it begins.
+        tracing::warn!(?refusal, "first approvals of an earlier plan are not voided");
     }
 }
 
@@ -257,9 +290,9 @@ pub struct SentAbort {
     operation: u64,
 }
 
-type Accepted = Result<(StatusCode, Json<Request>), Refusal>;
+pub(super) type Accepted = Result<(StatusCode, Json<Request>), Refusal>;
 
-async fn accept(context: &Context, caller: &Caller, request: Option<String>, intent: Intent) -> Accepted {
+pub(super) async fn accept(context: &Context, caller: &Caller, request: Option<String>, intent: Intent) -> Accepted {
     Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request, intent).await?)))
 }
 
@@ -301,7 +334,8 @@ pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Bo
 
 /// Approve an upgrade
 ///
-/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806).
+/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). Where two people approve, this is refused
+/// (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/upgrades",
@@ -315,13 +349,14 @@ pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Bo
 )]
 pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
     let SentUpgrade { request, medium, plan, confirm } = sent;
-    let change = Change::Upgrade { medium };
-    accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
+    let (change, approved) = (Change::Upgrade { medium }, Approved::alone(&context, &plan).await?);
+    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
 }
 
 /// Approve a rollback
 ///
-/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806).
+/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). Where two people approve, this is refused
+/// (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/rollbacks",
@@ -335,13 +370,13 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
 )]
 pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
     let SentRollback { request, version, data, plan, confirm } = sent;
-    let change = Change::Rollback { version, data };
-    accept(&context, &caller, request, Intent::Approve { change, plan, confirm }).await
+    let (change, approved) = (Change::Rollback { version, data }, Approved::alone(&context, &plan).await?);
+    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
 }
 
 /// Undo the open change
 ///
-/// Until its commit, after which only a rollback leads back.
+/// Until its commit, after which only a rollback leads back. One person is enough, on every site.
 #[utoipa::path(
     post,
     path = "/api/v1/operations/abort",

@@ -1,5 +1,6 @@
 //! The JSON API, version 1. What the host reports is passed on as it is; people, keys and the audit log are the console's own.
 
+mod approvals;
 mod audit;
 mod changes;
 mod document;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{Intent, ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use site::{back_up_now, import_license};
@@ -41,6 +43,8 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(changes::upgrade))
         .routes(routes!(changes::roll_back))
         .routes(routes!(changes::abort))
+        .routes(routes!(approvals::list, approvals::ask))
+        .routes(routes!(approvals::approve, approvals::withdraw))
         .routes(routes!(people::list_users, people::create))
         .routes(routes!(people::change, people::remove))
         .routes(routes!(people::list_sessions))
@@ -48,6 +52,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::remove))
         .routes(routes!(audit::export))
+        .routes(routes!(audit::export_syslog))
 }
 
 /// A body in JSON; one that cannot be read is refused with a problem document.

@@ -7,6 +7,7 @@ use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
 use super::chain::PAGE;
 use super::record::head;
+use super::syslog::message;
 use crate::audit::Entry;
 use crate::error::{Context as _, Result};
 
@@ -25,6 +26,15 @@ pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON lines with checkpoints and the head, for `landfall audit verify`.
+    JsonLines,
+    /// Messages of syslog, one a line.
+    Syslog,
+}
+
 /// An export that has begun: it ends with the entry that was the last one then.
 #[derive(Debug, Clone, Copy)]
 pub struct Export {
@@ -41,9 +51,9 @@ impl Export {
         Ok(Self { end: head(&mut *pool.acquire().await?).await?, begun })
     }
 
-    /// Some of the text: entries after a number, at most a page of them, each with the checkpoints of it, or the line of the head behind
-    /// the last one. Returns the number to continue after; none behind the head.
-    pub async fn page(&self, pool: &SqlitePool, after: i64) -> Result<(String, Option<i64>)> {
+    /// Some of the text: entries after a number, at most a page of them. JSON lines have the checkpoints behind each entry, and
+    /// the line of the head behind the last one. Returns the number to continue after; none behind the head.
+    pub async fn page(&self, pool: &SqlitePool, after: i64, form: Form) -> Result<(String, Option<i64>)> {
         let mut moment = pool.begin().await?;
         let rows = sqlx::query(
             "SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3",
@@ -53,12 +63,19 @@ impl Export {
         .bind(PAGE)
         .fetch_all(&mut *moment)
         .await?;
-        let Some(last) = rows.last() else { return Ok((self.last_line()?, None)) };
+        let Some(last) = rows.last() else {
+            return Ok((if form == Form::JsonLines { self.last_line()? } else { String::new() }, None));
+        };
         let last: i64 = last.try_get(0)?;
         let mut checkpoints = checkpoints_of(&mut moment, after, last).await?.into_iter().peekable();
         let mut text = String::new();
         for row in &rows {
             let (number, entry, hash): (i64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            if form == Form::Syslog {
+                text.push_str(&message("-", number, &entry, &hash));
+                text.push('\n');
+                continue;
+            }
             text.push_str(&entry_line(&entry, &hash));
             while let Some((_, checkpoint)) = checkpoints.next_if(|(of, _)| *of <= number) {
                 text.push_str(&checkpoint_line(&checkpoint));

@@ -6,13 +6,15 @@ mod checkpoints;
 mod export;
 mod record;
 mod signing;
+mod syslog;
 mod watch;
 
 pub use chain::Chain;
-pub use export::{Export, page};
+pub use export::{Export, Form, page};
 pub use landfall_audit::{Entry, Outcome};
 pub use record::{Author, Event, head, record};
 pub use signing::{Signing, Unsigned};
+pub use syslog::message;
 pub use watch::Watch;
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Console {
         let export = Export::begin(self.database.read()).await.unwrap();
         let (mut text, mut after) = (String::new(), Some(0));
         while let Some(number) = after {
-            let (more, next) = export.page(self.database.read(), number).await.unwrap();
+            let (more, next) = export.page(self.database.read(), number, Form::JsonLines).await.unwrap();
             text.push_str(&more);
             after = next;
         }

@@ -30,6 +30,8 @@ pub struct Configuration {
     pub client: Arc<rustls::ClientConfig>,
     /// Folder with the settings of a directory. What is in it is judged apart: its faults must not lock out local users.
     pub directory: Option<PathBuf>,
+    /// Folder with the settings of a syslog server, of which the same is true.
+    pub syslog: Option<PathBuf>,
 }
 
 /// Settings that cannot be used, in the order of the arguments.
@@ -70,7 +72,16 @@ impl Configuration {
         let (Some(data), Some(listen), Some(files), Some(server), Some(host_address), Some(client)) = parts else {
             return Err(faults.error());
         };
-        Ok(Self { data, listen, files, server, host_address, client, directory: arguments.directory })
+        Ok(Self {
+            data,
+            listen,
+            files,
+            server,
+            host_address,
+            client,
+            directory: arguments.directory,
+            syslog: arguments.syslog,
+        })
     }
 }
 

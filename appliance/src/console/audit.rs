@@ -12,6 +12,7 @@ use super::{Shown, draw};
 use crate::access::Caller;
 use crate::audit::{Entry, Outcome, head, page};
 use crate::context::Context;
+use crate::forward::Standing;
 
 /// Entries of a page.
 const ENTRIES: i64 = 50;
@@ -38,6 +39,9 @@ struct Whole {
     signed: Option<Signed>,
     /// Why the newest entries are not signed, if that failed.
     failing: Option<Failing>,
+    /// How entries are forwarded to a syslog server.
+    forward: Standing,
+    forward_failing: Option<Failing>,
     /// The number before which the next page begins.
     older: Option<i64>,
     is_newest: bool,
@@ -80,6 +84,10 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
     });
     let failing =
         context.signing.failing().map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
+    let forward = context.forward.standing();
+    let forward_failing = forward.failing.clone();
+    let forward_failing =
+        forward_failing.map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
     let older = rows.last().map(|row| row.number).filter(|number| *number > 1);
     let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
     draw(&Whole {
@@ -89,6 +97,8 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
         count: head.number,
         signed,
         failing,
+        forward,
+        forward_failing,
         older,
         is_newest: before.is_none(),
     })

@@ -20,6 +20,7 @@ pub enum Place {
     Users,
     Keys,
     Audit,
+    Approval,
     Account,
     None,
 }
@@ -44,6 +45,7 @@ const PEOPLE: &[Entry] = &[
     Entry { place: Place::Users, path: "/users", name: "Users" },
     Entry { place: Place::Keys, path: "/keys", name: "API keys" },
     Entry { place: Place::Audit, path: "/audit", name: "Audit" },
+    Entry { place: Place::Approval, path: "/approval", name: "Approval" },
 ];
 
 /// What is around a page.

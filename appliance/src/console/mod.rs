@@ -1,6 +1,7 @@
 //! The pages. Each has a file here, with its sentences, and a template of the same name, with the rest of its words.
 
 mod account;
+mod approval;
 mod audit;
 mod backups;
 mod components;
@@ -64,6 +65,7 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/plans/{id}", get(upgrade::show_plan))
         .route("/upgrade/look", post(upgrade::look))
         .route("/upgrade/plan", post(upgrade::plan))
+        .route("/upgrade/ask", post(upgrade::ask_first))
         .route("/upgrade/approve", post(upgrade::approve))
         .route("/upgrade/abort", post(upgrade::abort))
         .route("/backups", get(backups::show).post(backups::begin))
@@ -85,6 +87,12 @@ pub fn routes() -> Router<Context> {
         .route("/keys", get(keys::show).post(keys::create))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/audit", get(audit::show))
+        .route("/approval", get(approval::show))
+        .route("/approval/on", post(approval::on))
+        .route("/approval/off", post(approval::off))
+        .route("/approval/count", post(approval::count))
+        .route("/approval/{id}/approve", post(approval::approve))
+        .route("/approval/{id}/withdraw", post(approval::withdraw))
         .route("/api-reference", get(reference::show))
 }
 

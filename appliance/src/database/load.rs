@@ -15,7 +15,7 @@ use crate::error::{Context as _, Error, Result};
 /// Largest snapshot that is read, in bytes. An audit log of ten million entries is smaller.
 const LIMIT: u64 = 8 << 30;
 
-/// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end. When it returns, the database
+/// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end, and no approval of it waits. When it returns, the database
 /// is on the disk under its name. Returns whether its audit log is whole.
 pub async fn load(folder: &Path, input: &mut impl Read) -> Result<Chain> {
     let path = file(folder);
@@ -51,7 +51,9 @@ async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<Ch
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
     migrations::up(&pool).await?;
-    sqlx::query("DELETE FROM sessions").execute(&pool).await?;
+    for table in ["sessions", "approvals"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&pool).await?;
+    }
     pool.close().await;
     let failed = || format!("{} cannot be made", path.display());
     let written = fs_err::File::open(arriving).context(codes::APPLIANCE_DATABASE, failed)?;

@@ -25,6 +25,8 @@ migrations! {
     2 "0002_audit";
     3 "0003_directory";
     4 "0004_checkpoints";
+    5 "0005_two_people";
+    6 "0006_forwarded";
 }
 
 /// Number of the newest change of the schema.

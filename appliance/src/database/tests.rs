@@ -31,7 +31,18 @@ async fn every_change_of_the_schema_goes_up_and_down() {
     }
     assert_eq!(
         tables(&mut connection).await,
-        ["_sqlx_migrations", "api_keys", "audit", "audit_checkpoints", "sessions", "users"]
+        [
+            "_sqlx_migrations",
+            "api_keys",
+            "approvals",
+            "audit",
+            "audit_checkpoints",
+            "audit_forwarded",
+            "counted_users",
+            "sessions",
+            "two_people",
+            "users"
+        ]
     );
 }
 

@@ -30,10 +30,15 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads them. It blocks.
+    /// Reads those of a directory. It blocks.
     pub fn read(folder: &Path) -> Self {
+        Self::of(folder, &NAMES)
+    }
+
+    /// Reads files of these names. It blocks.
+    pub fn of(folder: &Path, names: &[&'static str]) -> Self {
         let mut files = Self::default();
-        for name in NAMES {
+        for name in names {
             match read(&folder.join(name)) {
                 Ok(Some(content)) => drop(files.contents.insert(name, content)),
                 Ok(None) => {}

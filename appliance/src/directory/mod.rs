@@ -17,9 +17,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use check::check;
 pub use error::DirectoryError;
+pub use files::Files;
 pub use ldap::{Groups, Ldap, Name, Way};
 pub use oidc::{Pending, Provider, RETURN, Returned, Vouched};
-pub use settings::read;
+pub use settings::{authority, read};
 pub use watch::watch;
 
 /// What the console knows of directories now.

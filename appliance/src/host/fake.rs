@@ -41,6 +41,8 @@ pub struct FakeHost {
     pub media: Mutex<MediaPage>,
     pub operation: Mutex<Option<OperationPage>>,
     pub plans: Mutex<Vec<PlanPage>>,
+    /// Digest of the next plan.
+    pub next_plan: Mutex<String>,
     pub requests: Mutex<Vec<Request>>,
     /// What signs the audit log.
     pub audit: Mutex<Signer>,
@@ -57,9 +59,9 @@ pub fn sample_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
 pub const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
 
 /// The plan that is made for every wish.
-fn plan_of(wish: &PlanWish) -> PlanPage {
+fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
     PlanPage {
-        digest: PLAN.to_owned(),
+        digest: digest.to_owned(),
         change: wish.change.clone(),
         site: "node-1".to_owned(),
         made: "2026-11-20T08:00:00Z".to_owned(),
@@ -72,6 +74,7 @@ fn done(asking: &Asking, verb: &str, plan: Option<String>) -> Request {
         request: asking.request.clone(),
         verb: verb.to_owned(),
         by: asking.by.clone(),
+        first: asking.first.clone(),
         begun: "2026-11-20T08:00:00Z".to_owned(),
         state: RequestState::Done,
         plan,
@@ -96,6 +99,7 @@ impl FakeHost {
             media: Mutex::new(sample_of("media")),
             operation: Mutex::new(Some(sample_of("operation"))),
             plans: Mutex::default(),
+            next_plan: Mutex::new(PLAN.to_owned()),
             requests: Mutex::default(),
             audit: Mutex::new(Signer::generate().unwrap()),
             wishes: Mutex::default(),
@@ -270,8 +274,9 @@ impl Host for FakeHost {
             let request = match wish {
                 Wish::Look(wish) => done(&wish.asking, "look", None),
                 Wish::Plan(wish) => {
-                    self.plans.lock().unwrap().push(plan_of(wish));
-                    done(&wish.asking, "plan", Some(PLAN.to_owned()))
+                    let digest = self.next_plan.lock().unwrap().clone();
+                    self.plans.lock().unwrap().push(plan_of(wish, &digest));
+                    done(&wish.asking, "plan", Some(digest))
                 }
                 Wish::Upgrade(wish) => done(&wish.asking, "upgrade", None),
                 Wish::RollBack(wish) => done(&wish.asking, "rollback", None),

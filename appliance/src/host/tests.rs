@@ -173,7 +173,7 @@ fn served() -> (Client, String, Identity) {
 }
 
 fn asking(request: &str) -> Asking {
-    Asking { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned() }
+    Asking { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None }
 }
 
 /// What became of a wish, once the host is done with it.

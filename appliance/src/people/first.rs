@@ -11,6 +11,7 @@ use super::role::Role;
 use super::sign_in::Proven;
 use super::source::Source;
 use super::users::{canonical_name, enable, find_user, insert, store_password, store_role};
+use crate::approval::count_again;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::error::Context as _;
@@ -74,6 +75,7 @@ impl Claim {
             "a new user"
         };
         record(&mut write, &author, Event::done("administrator.claim", &name).with(detail)).await?;
+        count_again(&mut write, &author, &name).await?;
         write.commit().await?;
         Ok(Proven::new(name, hash))
     }

@@ -7,6 +7,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::passwords::suitable;
 use super::role::Role;
 use super::source::Source;
+use crate::approval::forget;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::refusal::Refusal;
@@ -235,6 +236,7 @@ async fn put_disabled(
     let update = sqlx::query("UPDATE users SET disabled = 'here' WHERE name = $1").bind(name);
     update.execute(&mut *write).await?;
     end_sessions(&mut *write, name).await?;
+    forget(&mut *write, author, name, "the user was disabled").await?;
     record(write, author, Event::done("user.disable", name)).await?;
     Ok(())
 }
@@ -288,6 +290,9 @@ pub async fn put_password(
 ) -> Result<(), Refusal> {
     find_local(&mut *write, name).await?;
     store_password(&mut *write, name, hash).await?;
+    if author.name != name {
+        forget(&mut *write, author, name, "another user set the password").await?;
+    }
     record(write, author, Event::done("user.password", name)).await?;
     Ok(())
 }
@@ -298,6 +303,7 @@ pub async fn remove_user(context: &Context, author: &Author, name: &str) -> Resu
     if find_user(&mut write, name).await?.is_local_administrator() {
         keep_an_administrator(&mut write, name).await?;
     }
+    forget(&mut write, author, name, "the user was removed").await?;
     sqlx::query("DELETE FROM users WHERE name = $1").bind(name).execute(&mut *write).await?;
     record(&mut write, author, Event::done("user.remove", name)).await?;
     write.commit().await?;

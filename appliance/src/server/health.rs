@@ -54,7 +54,7 @@ pub async fn live() -> &'static str {
 
 /// `GET /metrics`.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
-    let text = context.metrics.text(context.site.silent_since().is_none(), &context.signing);
+    let text = context.metrics.text(context.site.silent_since().is_none(), &context.signing, &context.forward);
     let text = text.map_err(|error| Error::new(codes::BUG, "the metrics cannot be written").because(error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::audit::Signing;
+use crate::forward::Forward;
 
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 9] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0];
@@ -36,6 +37,8 @@ pub struct Metrics {
     host_answers: Gauge,
     signed_entry: Gauge,
     signing_fails: Gauge,
+    forwarded_entry: Gauge,
+    forwarding_fails: Gauge,
 }
 
 impl Metrics {
@@ -56,7 +59,23 @@ impl Metrics {
         registry.register("audit_signed_entry", help, signed_entry.clone());
         let help = "Whether the last try to have the audit log signed failed: 1 or 0";
         registry.register("audit_signing_fails", help, signing_fails.clone());
-        Self { registry, requests, seconds, sign_ins, host_answers, signed_entry, signing_fails }
+        let (forwarded_entry, forwarding_fails) = (Gauge::default(), Gauge::default());
+        let help =
+            "Number of the last audit entry that the syslog server has received; 0 until the start of forwarding";
+        registry.register("audit_forwarded_entry", help, forwarded_entry.clone());
+        let help = "Whether audit entries that should be forwarded are not: 1 or 0";
+        registry.register("audit_forwarding_fails", help, forwarding_fails.clone());
+        Self {
+            registry,
+            requests,
+            seconds,
+            sign_ins,
+            host_answers,
+            signed_entry,
+            signing_fails,
+            forwarded_entry,
+            forwarding_fails,
+        }
     }
 
     /// Counts a request. The route is the router's pattern, so that paths make no labels.
@@ -72,7 +91,10 @@ impl Metrics {
     }
 
     /// All of them as text, with whether the host answers, and how far it has signed the audit log, as of this moment.
-    pub fn text(&self, host_answers: bool, signing: &Signing) -> Result<String, std::fmt::Error> {
+    pub fn text(&self, host_answers: bool, signing: &Signing, forward: &Forward) -> Result<String, std::fmt::Error> {
+        let forward = forward.standing();
+        self.forwarded_entry.set(forward.received);
+        self.forwarding_fails.set(i64::from(forward.failing.is_some() || !forward.faults.is_empty()));
         self.host_answers.set(i64::from(host_answers));
         self.signed_entry.set(signing.last().map_or(0, |last| last.head.number));
         self.signing_fails.set(i64::from(signing.failing().is_some()));

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::directory;
 use crate::error::{Context as _, Result};
+use crate::forward;
 use crate::host::{self, Client, Site};
 
 /// Time for requests to end after the signal; the kubelet waits longer.
@@ -42,6 +43,9 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     tokio::spawn(certificate::renew(configuration.files.clone(), tls.clone()));
     if let Some(folder) = configuration.directory.clone() {
         tokio::spawn(directory::watch(context.clone(), folder));
+    }
+    if let Some(folder) = configuration.syslog.clone() {
+        tokio::spawn(forward::watch(context.clone(), folder));
     }
     let handle = Handle::new();
     tokio::spawn(end_on_signal(handle.clone())?);

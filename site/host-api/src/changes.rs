@@ -56,7 +56,8 @@ fn spawn(
     request: &Request,
     act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
 ) -> Response {
-    tracing::info!(by = asking.by, correlation = asking.correlation, verb = request.verb, "the console asks");
+    let Asking { by, first, correlation, .. } = asking;
+    tracing::info!(by, first, correlation, verb = request.verb, "the console asks");
     let (desk, site, id) = (host.desk.clone(), host.site.clone(), request.request.clone());
     tokio::spawn(async move {
         let done = spawn_blocking(move || act(&*site)).await;

@@ -120,6 +120,7 @@ impl Desk {
             request: asking.request.clone(),
             verb: wanted.verb().to_owned(),
             by: asking.by.clone(),
+            first: asking.first.clone(),
             begun: now,
             state: RequestState::Running,
             plan: None,

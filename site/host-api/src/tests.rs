@@ -303,8 +303,15 @@ async fn an_approval_is_of_one_plan_and_counts_once() {
         assert_eq!(served.send("/v1/upgrades", wish).await.1["code"], code);
     }
     assert!(begun.lock().unwrap().is_empty(), "nothing has begun");
-    let good = approve("00000006", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
-    assert_eq!(served.outcome("/v1/upgrades", good.clone()).await["state"], "done");
+    let mut good = approve("00000006", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
+    good["first"] = json!("bob\u{1b}[2J");
+    assert_eq!(served.send("/v1/upgrades", good.clone()).await.1["code"], "LF5023");
+    good["first"] = json!("bob");
+    let begun_by = served.outcome("/v1/upgrades", good.clone()).await;
+    assert_eq!(
+        (&begun_by["state"], &begun_by["by"], &begun_by["first"]),
+        (&json!("done"), &json!("ada"), &json!("bob"))
+    );
     assert_eq!(served.outcome("/v1/upgrades", good).await["state"], "done", "sent again, it is the same request");
     let again = approve("00000007", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
     assert_eq!(served.send("/v1/upgrades", again).await.1["code"], "LF4805");

@@ -21,13 +21,17 @@ pub struct Asking {
     pub by: String,
     /// Id that leads to the request in the appliance's log.
     pub correlation: String,
+    /// The user who approved it first, where the console has two people approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
 }
 
 impl Asking {
     /// Whether its parts are short and without characters that mean something elsewhere.
     pub fn is_sound(&self) -> bool {
         let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(char::is_control);
-        is_id(&self.request) && is_visible(&self.by) && is_visible(&self.correlation)
+        let is_first_visible = self.first.as_deref().is_none_or(is_visible);
+        is_id(&self.request) && is_visible(&self.by) && is_visible(&self.correlation) && is_first_visible
     }
 }
 
@@ -146,6 +150,9 @@ pub struct Request {
     pub verb: String,
     /// The user's name.
     pub by: String,
+    /// The user who approved it first, where two people approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
     /// When it began, RFC 3339 in UTC.
     pub begun: String,
     /// How far it is.
@@ -325,6 +332,15 @@ mod tests {
 
     use super::*;
 
+    fn asking(by: &str, first: Option<&str>) -> Asking {
+        Asking {
+            request: "0123abcd".to_owned(),
+            by: by.to_owned(),
+            correlation: String::new(),
+            first: first.map(str::to_owned),
+        }
+    }
+
     #[test]
     fn ids_are_digits_and_nothing_else() {
         let sound = ["0123abcd", "sha256:00ff00ff00ff", "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"];
@@ -333,15 +349,15 @@ mod tests {
             ["", "../../etc", "0123abc", "0123ABCD", "0123abcd\n", "0123abcd;reboot", "sha256:", "sha1:0123abcd"];
         assert!(!unsound.into_iter().any(is_id));
         assert!(!is_id(&"a".repeat(97)));
-        let asking =
-            |by: &str| Asking { request: "0123abcd".to_owned(), by: by.to_owned(), correlation: String::new() };
+        let asking = |by: &str| asking(by, None);
         assert!(asking("ada").is_sound() && !asking("ada\u{1b}[2J").is_sound() && !asking(&"a".repeat(97)).is_sound());
+        assert!(!self::asking("ada", Some("bob\n")).is_sound() && self::asking("ada", Some("bob")).is_sound());
     }
 
     #[test]
     fn a_wish_is_flat() {
         let wish = PlanWish {
-            asking: Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned() },
+            asking: Asking { correlation: "c".to_owned(), ..asking("ada", None) },
             change: Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) },
         };
         let written = serde_json::to_value(&wish).unwrap();

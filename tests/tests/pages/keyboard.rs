@@ -49,7 +49,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 12] = [
+const NAVIGATION: [&str; 13] = [
     "Skip to the content",
     "Landfall",
     "Overview",
@@ -62,6 +62,7 @@ const NAVIGATION: [&str; 12] = [
     "Users",
     "API keys",
     "Audit",
+    "Approval",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

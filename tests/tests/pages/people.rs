@@ -11,7 +11,7 @@ const BUTTONS: &str = "main button";
 /// What a viewer and an operator do not see.
 const ADMINISTRATION: &str = "nav[aria-label=Administration]";
 
-async fn create(browser: &Browser, name: &str, role: &str, password: &str) -> Result<()> {
+pub(crate) async fn create(browser: &Browser, name: &str, role: &str, password: &str) -> Result<()> {
     browser.open("/users").await?;
     browser.fill("#name", name).await?;
     browser.choose("#role", role).await?;

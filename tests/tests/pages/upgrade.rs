@@ -3,11 +3,12 @@
 use anyhow::{Result, ensure};
 use landfall_peer::{Event, OperationPage, OperationState};
 
-use super::browser::{Browser, Looks};
+use super::browser::{Browser, Looks, PASSWORD};
 use super::check::expect_no_faults;
 use super::console::Console;
 use super::documents::sample;
 use super::host::SITE;
+use super::people::create;
 
 /// From the page *Upgrade* to the plan of the release on the stick.
 async fn plan(browser: &Browser) -> Result<()> {
@@ -82,6 +83,56 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
     browser.open("/").await?;
     browser.expect("h1", "starter 1.2.0").await?;
     browser.close().await
+}
+
+/// A browser of a second user.
+async fn of_user(console: &Console, name: &str) -> Result<Browser> {
+    let browser = Browser::begin(console).await?;
+    browser.open("/sign-in").await?;
+    browser.sign_in(name, PASSWORD).await?;
+    browser.expect_path("/").await?;
+    Ok(browser)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
+    let console = Console::begin().await?;
+    let ada = Browser::of_administrator(&console).await?;
+    create(&ada, "bob", "administrator", PASSWORD).await?;
+    ada.expect(".notice.good", "The user is created.").await?;
+    ada.open("/approval").await?;
+    ada.click("input[value=ada]").await?;
+    ada.click("button.main").await?;
+    ada.expect(".notice.bad:not([hidden])", "two different people").await?;
+    ada.click("input[value=ada]").await?;
+    ada.click("input[value=bob]").await?;
+    ada.click("button.main").await?;
+    ada.expect(".notice.good", "two people approve a plan").await?;
+
+    plan(&ada).await?;
+    ada.fill("#confirm", SITE).await?;
+    ada.click("form[action='/upgrade/ask'] button").await?;
+    ada.expect("#first", "ada approved this plan first").await?;
+    ensure!(
+        ada.count("form[action='/upgrade/approve']").await? == 0,
+        "the first person is offered the second approval"
+    );
+    ensure!(console.host.site.facts().begun.is_empty(), "one person began an upgrade");
+    expect_no_faults(&ada).await?;
+
+    let bob = of_user(&console, "bob").await?;
+    bob.expect("#live", "waits for a second person").await?;
+    bob.open("/upgrade").await?;
+    bob.click("section[aria-labelledby=waiting] a").await?;
+    bob.fill("#confirm", SITE).await?;
+    bob.click("form[action='/upgrade/approve'] button").await?;
+    bob.expect_path("/upgrade").await?;
+    bob.expect("#live", "back up the data").await?;
+    ensure!(console.host.site.facts().begun.len() == 1, "the host did not begin one upgrade");
+    expect_no_faults(&bob).await?;
+    bob.close().await?;
+    ada.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{changes, keys, people, site};
+use super::super::{approvals, changes, keys, people, site};
 use crate::host::{MediaPage, OperationPage, PlanPage, Request};
 use crate::refusal::Problem;
 
@@ -48,6 +48,8 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<changes::SentUpgrade>();
     generator.subschema_for::<changes::SentRollback>();
     generator.subschema_for::<changes::SentAbort>();
+    generator.subschema_for::<approvals::SentFirst>();
+    generator.subschema_for::<approvals::SentSecond>();
     generator.take_definitions(true)
 }
 
@@ -57,6 +59,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<List<UserItem>>();
     generator.subschema_for::<List<SessionItem>>();
     generator.subschema_for::<List<keys::KeyItem>>();
+    generator.subschema_for::<approvals::Approvals>();
     generator.subschema_for::<Request>();
     generator.subschema_for::<MediaPage>();
     generator.subschema_for::<OperationPage>();

@@ -66,7 +66,7 @@ async fn answers_are_as_the_document_says() {
     let root = site.program("root", &Scope::ALL).await;
     let mut checked = 0;
     for operation in operations().iter().filter(|operation| operation.method == "GET") {
-        if operation.path.contains('{') || operation.path == "/api/v1/audit" {
+        if operation.path.contains('{') || operation.path.starts_with("/api/v1/audit") {
             continue;
         }
         let reply = root.get(&operation.path).await;

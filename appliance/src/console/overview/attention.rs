@@ -3,8 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::answers::sentence;
+use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
 use crate::console::state::{Mark, State};
+use crate::forward::Standing;
 use crate::host::{Part, Status};
 
 /// Something for a person.
@@ -52,6 +54,25 @@ pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
+}
+
+/// A syslog server that has received nothing for an hour, or whose settings cannot be used.
+pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
+    if !standing.faults.is_empty() {
+        let text = "the settings of the syslog server cannot be used: the audit log is not forwarded";
+        return Some(matter(State::Attention, "Audit", text, "/audit"));
+    }
+    let failing = standing.failing.as_ref()?;
+    let text = format!("the syslog server has received nothing since {:.0}: {}", failing.since, failing.why);
+    let age = Timestamp::now().duration_since(failing.since);
+    (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
+}
+
+/// A plan that one person has approved waits for another one.
+pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
+    let Wanted::Change { plan, .. } = &waiting.wanted else { return None };
+    let text = format!("the {}, which {} approved first, waits for a second person", waiting.title, waiting.by);
+    Some(matter(State::Attention, "Approval", &text, format!("/upgrade/plans/{plan}")))
 }
 
 /// All matters of a status, the worst first.

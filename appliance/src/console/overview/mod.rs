@@ -53,6 +53,9 @@ async fn view(context: &Context) -> View {
             let mut facts = facts(&status, releases.ok().flatten().as_ref());
             facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
             facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
+            facts.matters.extend(attention::of_forwarding(&context.forward.standing()));
+            let waiting = crate::approval::open(context).await.unwrap_or_default();
+            facts.matters.extend(waiting.iter().filter_map(attention::of_waiting));
             Ok(facts)
         }
         Ok(None) => Err(no_status()),

@@ -14,13 +14,15 @@ use serde::Deserialize;
 
 use self::plan::PlanView;
 use self::view::{View, view};
+use super::approval::TwoPeople;
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::units::bytes;
 use super::{Shown, draw, go};
 use crate::access::Caller;
-use crate::api::{Intent, ask, new_request, plan_of};
+use crate::api::{Intent, approve_second, ask, confirmed_plan, new_request, plan_of};
+use crate::approval::{Approved, ask_change};
 use crate::context::Context;
 use crate::host::{Change, DataFate, Request, RequestState, Unavailable, is_id};
 use crate::refusal::Refusal;
@@ -45,12 +47,16 @@ struct Plan {
     view: PlanView,
     /// Id of the request that an approval makes: one that is sent twice begins once.
     request: String,
+    /// How it stands where two people approve.
+    two: Option<TwoPeople>,
 }
 
 #[derive(Deserialize)]
 pub struct About {
     #[serde(default)]
     request: String,
+    #[serde(default)]
+    done: String,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +76,15 @@ pub struct Approval {
     request: String,
     plan: String,
     confirm: String,
+    /// Id of the first approval, where this is the second one.
+    #[serde(default, rename = "approval")]
+    first: String,
+}
+
+#[derive(Deserialize)]
+pub struct FirstApproval {
+    plan: String,
+    confirm: String,
 }
 
 #[derive(Deserialize)]
@@ -87,16 +102,19 @@ fn plan_path(request: Option<&Request>) -> Option<String> {
     request.plan.as_ref().filter(|digest| is_id(digest)).map(|digest| format!("/upgrade/plans/{digest}"))
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(About { request: id }): Asked<About>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let About { request: id, done } = about;
     let request = asked(&context, &id).await.unwrap_or_default();
     if let Some(path) = plan_path(request.as_ref()) {
         return go(&path);
     }
-    let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade");
+    let notice = (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.");
+    let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice);
     draw(&Whole { frame, view: view(&context, &caller, request, id).await })
 }
 
-pub async fn live(State(context): State<Context>, caller: Caller, Asked(About { request: id }): Asked<About>) -> Shown {
+pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let id = about.request;
     let request = asked(&context, &id).await.unwrap_or_default();
     let path = plan_path(request.as_ref());
     let mut part = draw(&Live { view: view(&context, &caller, request, id).await })?;
@@ -109,7 +127,8 @@ pub async fn live(State(context): State<Context>, caller: Caller, Asked(About { 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
     let view = PlanView::new(plan_of(&context, &digest).await?);
     let frame = Frame::new(&context, &caller, Place::Upgrade, view.title.clone());
-    draw(&Plan { frame, view, request: new_request() })
+    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    draw(&Plan { frame, view, request: new_request(), two })
 }
 
 async fn hand_over(context: &Context, caller: &Caller, request: Option<String>, intent: Intent) -> Shown {
@@ -137,20 +156,28 @@ pub async fn plan_return(State(context): State<Context>, caller: Caller, Sent(fo
     hand_over(&context, &caller, None, intent).await
 }
 
+/// Approves as the first of two people.
+pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form): Sent<FirstApproval>) -> Shown {
+    let page = confirmed_plan(&context, &form.plan, form.confirm.trim()).await?;
+    ask_change(&context, &caller, &page).await?;
+    go(&format!("/upgrade/plans/{}", page.digest))
+}
+
 /// The change is that of the plan: what the form says names it, and nothing else.
 pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form): Sent<Approval>) -> Shown {
-    let Approval { request, plan, confirm } = form;
+    let Approval { request, plan, confirm, first } = form;
+    let confirm = confirm.trim().to_owned();
     // Sent twice: the first has used the plan up.
     if asked(&context, &request).await?.is_some() {
         return go(&format!("/upgrade?request={request}"));
     }
-    let page = plan_of(&context, &plan).await?;
-    let confirm = confirm.trim().to_owned();
-    if confirm != page.site {
-        let why = format!("the site is named {}; nothing was changed", page.site);
-        return Err(Refusal::Invalid(why).into());
+    if !first.is_empty() {
+        let begun = approve_second(&context, &caller, &first, (Some(request), confirm)).await?;
+        return go(&format!("/upgrade?request={}", begun.request));
     }
-    hand_over(&context, &caller, Some(request), Intent::Approve { change: page.change, plan, confirm }).await
+    let page = confirmed_plan(&context, &plan, &confirm).await?;
+    let approved = Approved::alone(&context, &plan).await?;
+    hand_over(&context, &caller, Some(request), Intent::Approve { change: page.change, approved, confirm }).await
 }
 
 pub async fn abort(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {

@@ -3,6 +3,7 @@
 use landfall_error_codes::codes;
 
 use crate::access::Caller;
+use crate::console::approval::Waiting;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State as How};
 use crate::console::trouble::Trouble;
@@ -47,6 +48,8 @@ pub(super) struct View {
     pub(super) media: Result<Media, Trouble>,
     pub(super) running: Option<Running>,
     pub(super) asking: Option<Asking>,
+    /// Plans that one person has approved, and that wait for a second one.
+    pub(super) waiting: Vec<Waiting>,
     /// Id of the request that the page is about.
     pub(super) request: String,
     pub(super) role: Role,
@@ -183,12 +186,14 @@ fn asking(request: Request) -> Asking {
 }
 
 pub(super) async fn view(context: &Context, caller: &Caller, request: Option<Request>, id: String) -> View {
-    let (operation, media) = tokio::join!(context.site.operation(), media(context));
+    let (operation, media, waiting) =
+        tokio::join!(context.site.operation(), media(context), Waiting::all(context, caller));
     View {
         latest: operation.map(|page| page.and_then(latest)).map_err(Trouble::from),
         media,
         running: context.site.running(),
         asking: request.map(asking),
+        waiting: waiting.unwrap_or_default().into_iter().filter(Waiting::is_change).collect(),
         request: if is_id(&id) { id } else { String::new() },
         role: caller.role().unwrap_or(Role::Viewer),
         csrf: caller.form_token(),

@@ -1,0 +1,209 @@
+//! First approvals that wait for a second person, and the second ones.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Body;
+use super::changes::{Accepted, Intent, ask as hand_over, plan_of, unusable_id};
+use crate::access::Caller;
+use crate::approval::{self, Approval, Approved, Wanted, open, setting};
+use crate::context::Context;
+use crate::host::{PlanPage, Request, is_id};
+use crate::refusal::Refusal;
+
+/// A plan whose approval names the site.
+pub async fn confirmed_plan(context: &Context, digest: &str, confirm: &str) -> Result<PlanPage, Refusal> {
+    let page = plan_of(context, digest).await?;
+    if confirm == page.site {
+        return Ok(page);
+    }
+    Err(Refusal::Invalid(format!("the site is named {}; nothing was changed", page.site)))
+}
+
+/// Approves a plan as the second person, and has the host begin it. The plan must be at the host, so that a first approval is not used
+/// up in vain; the change is that of the plan.
+pub async fn approve_second(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    (request, confirm): (Option<String>, String),
+) -> Result<Request, Refusal> {
+    // Before the first approval is used up.
+    let sent = match &request {
+        Some(request) if is_id(request) => context.site.request(request).await?,
+        Some(_) => return Err(unusable_id()),
+        None => None,
+    };
+    if let Some(known) = sent {
+        return Ok(known);
+    }
+    let waiting = open(context).await?.into_iter().find(|approval| approval.id == id);
+    let Some(Wanted::Change { plan, .. }) = waiting.map(|approval| approval.wanted) else {
+        return Err(Refusal::NotThere("approval of a plan that waits for a second person".to_owned()));
+    };
+    let page = confirmed_plan(context, &plan, &confirm).await?;
+    let approved = Approved::second(context, caller, id).await?;
+    hand_over(context, caller, request, Intent::Approve { change: page.change, approved, confirm }).await
+}
+
+/// A first approval.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Approval")]
+pub struct ApprovalItem {
+    /// Names it in requests.
+    id: String,
+    /// What was approved: `change`, a plan; `off`, that one person approves again; `count`, that a local user counts as a person.
+    kind: &'static str,
+    /// The same in words.
+    title: String,
+    /// Digest of the plan, of a change.
+    plan: Option<String>,
+    /// The user who approved it first.
+    by: String,
+    /// When.
+    asked: Timestamp,
+    /// Until when it waits.
+    ends: Timestamp,
+}
+
+impl From<Approval> for ApprovalItem {
+    fn from(Approval { id, wanted, title, by, asked, ends, .. }: Approval) -> Self {
+        let (kind, plan) = match wanted {
+            Wanted::Change { plan, .. } => ("change", Some(plan)),
+            Wanted::Off => ("off", None),
+            Wanted::Count(_) => ("count", None),
+        };
+        Self { id, kind, title, plan, by, asked, ends }
+    }
+}
+
+/// What waits for a second person.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Approvals")]
+pub struct Approvals {
+    /// What is listed.
+    kind: &'static str,
+    /// Number of the form, which changes when a field changes its meaning.
+    schema: u32,
+    /// Whether two people approve on this site.
+    two_people: bool,
+    /// The first approvals, the oldest first.
+    items: Vec<ApprovalItem>,
+}
+
+/// A first approval of a plan.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "FirstApproval")]
+pub struct SentFirst {
+    /// Digest of the plan.
+    plan: String,
+    /// Name of the site.
+    confirm: String,
+}
+
+/// A second approval of a plan.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SecondApproval")]
+pub struct SentSecond {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    request: Option<String>,
+    /// Name of the site.
+    confirm: String,
+}
+
+/// What waits for a second person
+///
+/// And whether two people approve on this site.
+#[utoipa::path(
+    get,
+    path = "/api/v1/approvals",
+    operation_id = "listApprovals",
+    tag = "changes",
+    responses(
+        (status = 200, description = "what waits for a second person", body = ref("#/components/schemas/Approvals")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn list(State(context): State<Context>) -> Result<Json<Approvals>, Refusal> {
+    let items = open(&context).await?.into_iter().map(ApprovalItem::from).collect();
+    Ok(Json(Approvals { kind: "approvals", schema: 1, two_people: setting(&context).await?.is_some(), items }))
+}
+
+/// Approve a plan as the first of two people
+///
+/// It waits eight hours for another person. A plan with another digest voids it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/approvals",
+    operation_id = "approveFirst",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/FirstApproval"), description = "what is approved", content_type = "application/json"),
+    responses(
+        (status = 201, description = "the approval, which waits", body = ref("#/components/schemas/Approval")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn ask(
+    State(context): State<Context>,
+    caller: Caller,
+    Body(sent): Body<SentFirst>,
+) -> Result<(StatusCode, Json<ApprovalItem>), Refusal> {
+    let page = confirmed_plan(&context, &sent.plan, &sent.confirm).await?;
+    let asked = approval::ask_change(&context, &caller, &page).await?;
+    Ok((StatusCode::CREATED, Json(asked.into())))
+}
+
+/// Approve a plan as the second person
+///
+/// The host plans once more, and begins if the plan is the same. Approvals of settings are given in the console's pages alone.
+#[utoipa::path(
+    post,
+    path = "/api/v1/approvals/{id}",
+    operation_id = "approveSecond",
+    tag = "changes",
+    params(("id" = String, Path, description = "id of the approval")),
+    request_body(content = ref("#/components/schemas/SecondApproval"), description = "the name of the site", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn approve(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(sent): Body<SentSecond>,
+) -> Accepted {
+    let begun = approve_second(&context, &caller, &id, (sent.request, sent.confirm)).await?;
+    Ok((StatusCode::ACCEPTED, Json(begun)))
+}
+
+/// Withdraw a first approval
+///
+/// One's own, or as an administrator any.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/approvals/{id}",
+    operation_id = "withdrawApproval",
+    tag = "changes",
+    params(("id" = String, Path, description = "id of the approval")),
+    responses(
+        (status = 204, description = "the approval is withdrawn"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn withdraw(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    approval::withdraw(&context, &caller, &id).await.map(|_| StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,306 @@
+//! First approvals that wait for a second person, for eight hours at most. Each is recorded when it begins, and when it ends in
+//! whatever way.
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::people::{can_count, count, does_count, is_same_person};
+use super::setting::{is_on, turn_off};
+use crate::access::Caller;
+use crate::audit::{Author, Event, record};
+use crate::context::Context;
+use crate::host::{Change, PlanPage};
+use crate::people::Role;
+use crate::refusal::Refusal;
+
+/// How long a first approval waits.
+const LIFE: SignedDuration = SignedDuration::from_hours(8);
+/// Most first approvals that wait at once.
+const MOST: usize = 32;
+
+/// What was approved first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A change begins.
+    Change {
+        /// What changes, as it was planned then.
+        change: Change,
+        /// Digest of the plan.
+        plan: String,
+    },
+    /// One person approves again.
+    Off,
+    /// A local user counts as a person.
+    Count(String),
+}
+
+impl Wanted {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Change { .. } => "change",
+            Self::Off => "off",
+            Self::Count(_) => "count",
+        }
+    }
+
+    fn subject(&self) -> &str {
+        match self {
+            Self::Change { plan, .. } => plan,
+            Self::Off => "",
+            Self::Count(name) => name,
+        }
+    }
+
+    /// The least role of who approves it first.
+    const fn first_role(&self) -> Role {
+        match self {
+            Self::Change { .. } => Role::Operator,
+            Self::Off | Self::Count(_) => Role::Administrator,
+        }
+    }
+}
+
+/// A first approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Names it in requests.
+    pub id: String,
+    /// What was approved.
+    pub wanted: Wanted,
+    /// What was approved, in words.
+    pub title: String,
+    /// The user.
+    pub by: String,
+    /// The user as the audit log has it, with the key if one was used.
+    pub asked_as: String,
+    /// When.
+    pub asked: Timestamp,
+    /// Until when it waits.
+    pub ends: Timestamp,
+}
+
+impl Approval {
+    /// What the audit log calls it.
+    fn object(&self) -> String {
+        match &self.wanted {
+            Wanted::Change { plan, .. } => format!("{} by the plan {plan}", self.title),
+            Wanted::Off | Wanted::Count(_) => self.title.clone(),
+        }
+    }
+
+    fn detail(&self) -> String {
+        format!("first approved by {} at {:.0}", self.asked_as, self.asked)
+    }
+}
+
+const COLUMNS: &str = "SELECT id, kind, subject, change, title, user_name, asked_as, asked, ends FROM approvals";
+
+/// None for one of another version.
+fn read(row: &SqliteRow) -> Result<Option<Approval>, sqlx::Error> {
+    let (kind, subject, change): (String, String, String) =
+        (row.try_get("kind")?, row.try_get("subject")?, row.try_get("change")?);
+    let wanted = match kind.as_str() {
+        "change" => serde_json::from_str(&change).ok().map(|change| Wanted::Change { change, plan: subject }),
+        "off" => Some(Wanted::Off),
+        _ => Some(Wanted::Count(subject)),
+    };
+    let Some(wanted) = wanted else { return Ok(None) };
+    let time = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN);
+    Ok(Some(Approval {
+        id: row.try_get("id")?,
+        wanted,
+        title: row.try_get("title")?,
+        by: row.try_get("user_name")?,
+        asked_as: row.try_get("asked_as")?,
+        asked: time(row.try_get("asked")?),
+        ends: time(row.try_get("ends")?),
+    }))
+}
+
+async fn all(connection: &mut SqliteConnection) -> Result<Vec<Approval>, Refusal> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY asked, id"))).fetch_all(connection).await?;
+    Ok(rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?)
+}
+
+/// What waits for a second person, the oldest first.
+pub async fn open(context: &Context) -> Result<Vec<Approval>, Refusal> {
+    let now = Timestamp::now();
+    let mut found = all(&mut *context.database.read().acquire().await?).await?;
+    found.retain(|approval| approval.ends > now);
+    Ok(found)
+}
+
+/// The first approval of a plan, if it waits.
+pub async fn open_change(context: &Context, plan: &str) -> Result<Option<Approval>, Refusal> {
+    let is_of_plan = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { plan: of, .. } if of == plan);
+    Ok(open(context).await?.into_iter().find(is_of_plan))
+}
+
+/// Removes those that match, each with its audit entry.
+async fn end(
+    write: &mut SqliteConnection,
+    author: &Author,
+    (action, because): (&'static str, &str),
+    matches: impl Fn(&Approval) -> bool,
+) -> Result<(), Refusal> {
+    for approval in all(&mut *write).await?.into_iter().filter(|approval| matches(approval)) {
+        sqlx::query("DELETE FROM approvals WHERE id = $1").bind(&approval.id).execute(&mut *write).await?;
+        let detail = format!("{because}; {}", approval.detail());
+        record(&mut *write, author, Event::done(action, &approval.object()).with(&detail)).await?;
+    }
+    Ok(())
+}
+
+/// Whoever comes next records that some have waited too long.
+async fn end_late(write: &mut SqliteConnection, author: &Author) -> Result<(), Refusal> {
+    let now = Timestamp::now();
+    end(write, author, ("approval.lapse", "nobody approved it in time"), |approval| approval.ends <= now).await
+}
+
+pub(super) async fn void_all(write: &mut SqliteConnection, author: &Author, because: &str) -> Result<(), Refusal> {
+    end(write, author, ("approval.void", because), |_| true).await
+}
+
+/// Voids what a user has approved first, and that the user counts from then on.
+pub(super) async fn void_of(
+    write: &mut SqliteConnection,
+    author: &Author,
+    name: &str,
+    because: &str,
+) -> Result<(), Refusal> {
+    let is_about = |approval: &Approval| matches!(&approval.wanted, Wanted::Count(of) if of == name);
+    end(write, author, ("approval.void", because), |approval| approval.by == name || is_about(approval)).await
+}
+
+/// Voids first approvals of the same change by another plan: what would be done now is not what was approved.
+pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: &str) -> Result<(), Refusal> {
+    let is_other = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { change, plan: approved } if change == of && approved != plan);
+    if !open(context).await?.iter().any(is_other) {
+        return Ok(());
+    }
+    let mut write = context.database.write().await?;
+    end(&mut write, author, ("approval.void", "the plan is another one now"), is_other).await?;
+    write.commit().await?;
+    Ok(())
+}
+
+/// Approves a plan as the first of two people. The name of the site was typed, and compared.
+pub async fn ask_change(context: &Context, caller: &Caller, page: &PlanPage) -> Result<Approval, Refusal> {
+    let to = page.document.get("to").and_then(serde_json::Value::as_str).unwrap_or("another release");
+    let title = format!("{} to {}", page.change.verb(), to.chars().take(100).collect::<String>());
+    let wanted = Wanted::Change { change: page.change.clone(), plan: page.digest.clone() };
+    ask(context, caller, wanted, title).await
+}
+
+/// Approves something as the first of two people. Sent again by the same person, it is the same approval.
+pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: String) -> Result<Approval, Refusal> {
+    let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
+    let mut write = context.database.write().await?;
+    if !is_on(&mut write).await? {
+        return Err(Refusal::Invalid("one person approves on this site; no second one is waited for".to_owned()));
+    }
+    end_late(&mut write, &author).await?;
+    does_count(&mut write, user, wanted.first_role()).await?;
+    if let Wanted::Count(name) = &wanted {
+        can_count(&mut write, name).await?;
+    }
+    let waiting = all(&mut write).await?;
+    if let Some(known) = waiting.iter().find(|approval| approval.wanted.is_same(&wanted)) {
+        return if known.by == user { Ok(known.clone()) } else { Err(taken(known)) };
+    }
+    if waiting.len() >= MOST {
+        return Err(Refusal::TwoPeople(format!("{MOST} approvals wait already; withdraw one of them")));
+    }
+    // As exactly as it is stored.
+    let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or(Timestamp::MIN);
+    let id = uuid::Uuid::new_v4().to_string();
+    let (by, asked_as) = (user.to_owned(), author.name.clone());
+    let made = Approval { id, wanted, title, by, asked_as, asked: now, ends: now + LIFE };
+    insert(&mut write, &made).await?;
+    let detail = format!("waits for a second person until {:.0}", made.ends);
+    record(&mut write, &author, Event::done("approval.ask", &made.object()).with(&detail)).await?;
+    write.commit().await?;
+    Ok(made)
+}
+
+impl Wanted {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.kind(), self.subject()) == (other.kind(), other.subject())
+    }
+}
+
+fn taken(known: &Approval) -> Refusal {
+    Refusal::TwoPeople(format!(
+        "{} has approved this first, at {:.0}; approve it as the second person",
+        known.by, known.asked
+    ))
+}
+
+async fn insert(write: &mut SqliteConnection, made: &Approval) -> Result<(), Refusal> {
+    let change = match &made.wanted {
+        Wanted::Change { change, .. } => serde_json::to_string(change).unwrap_or_default(),
+        Wanted::Off | Wanted::Count(_) => String::new(),
+    };
+    let insert = "INSERT INTO approvals (id, kind, subject, change, title, user_name, asked_as, asked, ends) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let insert = sqlx::query(insert).bind(&made.id).bind(made.wanted.kind()).bind(made.wanted.subject());
+    let insert = insert.bind(change).bind(&made.title).bind(&made.by).bind(&made.asked_as);
+    let insert = insert.bind(made.asked.as_millisecond()).bind(made.ends.as_millisecond());
+    insert.execute(write).await?;
+    Ok(())
+}
+
+async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Approval>, Refusal> {
+    Ok(all(connection).await?.into_iter().find(|approval| approval.id == id))
+}
+
+fn gone() -> Refusal {
+    Refusal::NotThere("approval of this id that waits for a second person".to_owned())
+}
+
+/// Withdraws a first approval: its own person may, and every administrator.
+pub async fn withdraw(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
+    let author = caller.author();
+    let mut write = context.database.write().await?;
+    let found = find(&mut write, id).await?.ok_or_else(gone)?;
+    if caller.user() != Some(&found.by) && caller.role() < Some(Role::Administrator) {
+        return Err(Refusal::NotCounted(format!("{} or an administrator withdraws this", found.by)));
+    }
+    end(&mut write, &author, ("approval.withdraw", "withdrawn"), |approval| approval.id == found.id).await?;
+    write.commit().await?;
+    Ok(found)
+}
+
+/// Approves as the second person. What the console itself does is done when this returns; a change is the caller's to begin. An approval
+/// counts once: it is used up.
+pub async fn approve(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
+    let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
+    let mut write = context.database.write().await?;
+    end_late(&mut write, &author).await?;
+    let Some(found) = find(&mut write, id).await? else {
+        // That some have waited too long is recorded whatever the caller wanted.
+        write.commit().await?;
+        return Err(gone());
+    };
+    if is_same_person(user, &found.by) {
+        let why = format!("{} approved this first, and {user} counts as the same person", found.by);
+        return Err(Refusal::NotCounted(why));
+    }
+    does_count(&mut write, user, Role::Administrator).await?;
+    does_count(&mut write, &found.by, found.wanted.first_role()).await?;
+    sqlx::query("DELETE FROM approvals WHERE id = $1").bind(&found.id).execute(&mut *write).await?;
+    let detail = found.detail();
+    record(&mut write, &author, Event::done("approval.second", &found.object()).with(&detail)).await?;
+    match &found.wanted {
+        Wanted::Change { .. } => {
+            let because = "another change begins";
+            let is_change = |other: &Approval| matches!(other.wanted, Wanted::Change { .. });
+            end(&mut write, &author, ("approval.void", because), is_change).await?;
+        }
+        Wanted::Off => turn_off(&mut write, &author, &detail).await?,
+        Wanted::Count(name) => count(&mut write, &author, name, &detail).await?,
+    }
+    write.commit().await?;
+    Ok(found)
+}

@@ -1,0 +1,229 @@
+//! The page *Approval*: whether two people approve a change of the release, who counts as a person, and what waits of that.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+
+use super::fields::{Asked, Sent};
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::{Shown, draw, draw_refused, go};
+use crate::access::Caller;
+use crate::approval::{self, Approval, Counted, Wanted, counted, does_count, is_same_person, open, setting, turn_on};
+use crate::context::Context;
+use crate::people::Role;
+use crate::refusal::Refusal;
+use crate::server::Page;
+
+/// A first approval that waits, as the caller sees it.
+pub struct Waiting {
+    pub approval: Approval,
+    pub asked: Moment,
+    pub ends: Moment,
+    /// Where its plan is read; none for one of the settings.
+    pub plan: Option<String>,
+    /// Why the caller cannot approve it as the second person; none if the caller can.
+    pub barrier: Option<String>,
+    pub can_withdraw: bool,
+}
+
+impl Waiting {
+    async fn of(context: &Context, caller: &Caller, approval: Approval) -> Result<Self, Refusal> {
+        let barrier = barrier(context, caller, Some(&approval)).await?;
+        let is_own = caller.user() == Some(&approval.by);
+        Ok(Self {
+            asked: Moment::new(approval.asked),
+            ends: Moment::new(approval.ends),
+            plan: match &approval.wanted {
+                Wanted::Change { plan, .. } => Some(format!("/upgrade/plans/{plan}")),
+                Wanted::Off | Wanted::Count(_) => None,
+            },
+            barrier,
+            can_withdraw: is_own || caller.role() >= Some(Role::Administrator),
+            approval,
+        })
+    }
+
+    /// All that wait, the oldest first.
+    pub async fn all(context: &Context, caller: &Caller) -> Result<Vec<Self>, Refusal> {
+        let mut rows = Vec::new();
+        for approval in open(context).await? {
+            rows.push(Self::of(context, caller, approval).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Whether it is a change of the release, rather than of these settings.
+    pub fn is_change(&self) -> bool {
+        self.plan.is_some()
+    }
+}
+
+/// Why the caller cannot approve: as the second person where somebody has approved first, else as the first one.
+async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -> Result<Option<String>, Refusal> {
+    let Some(user) = caller.user() else { return Ok(Some("you are not signed in".to_owned())) };
+    if let Some(first) = first.filter(|first| is_same_person(user, &first.by)) {
+        let own = if first.by == user { "you".to_owned() } else { format!("as {}, you", first.by) };
+        return Ok(Some(format!(
+            "{own} approved this first: a second person approves it, with an account of their own"
+        )));
+    }
+    let least = if first.is_some() { Role::Administrator } else { Role::Operator };
+    let mut connection = context.database.read().acquire().await?;
+    match does_count(&mut connection, user, least).await {
+        Ok(()) => Ok(None),
+        Err(Refusal::NotCounted(why)) => Ok(Some(why)),
+        Err(other) => Err(other),
+    }
+}
+
+/// How a plan stands where two people approve.
+pub struct TwoPeople {
+    /// Who approved it first.
+    pub first: Option<Waiting>,
+    /// Why the caller cannot approve it now.
+    pub barrier: Option<String>,
+}
+
+impl TwoPeople {
+    /// None where one person approves.
+    pub async fn of(context: &Context, caller: &Caller, plan: &str) -> Result<Option<Self>, Refusal> {
+        if setting(context).await?.is_none() {
+            return Ok(None);
+        }
+        let first = match approval::open_change(context, plan).await? {
+            Some(approval) => Some(Waiting::of(context, caller, approval).await?),
+            None => None,
+        };
+        let barrier = match &first {
+            Some(waiting) => waiting.barrier.clone(),
+            None => barrier(context, caller, None).await?,
+        };
+        Ok(Some(Self { first, barrier }))
+    }
+}
+
+struct Row {
+    user: Counted,
+    mark: Mark,
+    /// Whether two people can let the user count, and nobody has asked yet.
+    can_be_asked: bool,
+}
+
+struct On {
+    since: Moment,
+    by: String,
+    /// Whether nobody has asked for one person again.
+    can_end: bool,
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct Whole {
+    frame: Frame,
+    on: Option<On>,
+    rows: Vec<Row>,
+    waiting: Vec<Waiting>,
+    /// Why the caller cannot ask for anything here, while two people approve.
+    barrier: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Deserialize)]
+pub struct Name {
+    name: String,
+}
+
+fn notice(done: &str) -> Option<&'static str> {
+    match done {
+        "on" => Some("From now on, two people approve a plan."),
+        "asked" => Some("This waits for another administrator. Tell them to open this page."),
+        "approved" => Some("It is approved by two people, and done."),
+        "withdrawn" => Some("The approval is withdrawn. Nothing was changed."),
+        _ => None,
+    }
+}
+
+fn row(user: Counted, waiting: &[Waiting]) -> Row {
+    let is_asked = waiting.iter().any(|row| matches!(&row.approval.wanted, Wanted::Count(name) if *name == user.name));
+    let mark = match (user.counts, is_asked) {
+        (true, _) => How::Good.mark("Counts"),
+        (false, true) => How::Busy.mark("Waits"),
+        (false, false) => How::Unknown.mark("Does not count"),
+    };
+    Row { mark, can_be_asked: user.is_local && !user.counts && !is_asked, user }
+}
+
+async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole, Refusal> {
+    let waiting = Waiting::all(context, caller).await?;
+    let is_asked = waiting.iter().any(|row| row.approval.wanted == Wanted::Off);
+    let on = setting(context).await?.map(|on| On { since: Moment::new(on.since), by: on.by, can_end: !is_asked });
+    let rows = counted(context).await?.into_iter().map(|user| row(user, &waiting)).collect();
+    let barrier = if on.is_some() { barrier(context, caller, None).await? } else { None };
+    Ok(Whole { frame, on, rows, waiting, barrier })
+}
+
+fn frame_of(context: &Context, caller: &Caller) -> Frame {
+    Frame::new(context, caller, Place::Approval, "Approval")
+}
+
+/// The page again after something was asked for.
+async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Refusal>, &str)) -> Shown {
+    match done {
+        Ok(()) => go(&format!("/approval?done={said}")),
+        Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
+        Err(refusal) => {
+            let frame = frame_of(context, caller).refusing(Some(&refusal));
+            draw_refused(&page(context, caller, frame).await?, refusal.status())
+        }
+    }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+    let frame = frame_of(&context, &caller).with(notice(&done));
+    draw(&page(&context, &caller, frame).await?)
+}
+
+/// The fields `person` are the names that were chosen.
+pub async fn on(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
+    let chosen: Vec<String> = fields.into_iter().filter(|(field, _)| field == "person").map(|(_, name)| name).collect();
+    let user = caller.session()?.user.clone();
+    let done = turn_on(&context, &caller.author(), &user, &chosen).await;
+    after(&context, &caller, (done, "on")).await
+}
+
+pub async fn off(State(context): State<Context>, caller: Caller) -> Shown {
+    let title = "one person approves again".to_owned();
+    let done = approval::ask(&context, &caller, Wanted::Off, title).await.map(drop);
+    after(&context, &caller, (done, "asked")).await
+}
+
+pub async fn count(State(context): State<Context>, caller: Caller, Sent(Name { name }): Sent<Name>) -> Shown {
+    let title = format!("the user {} counts as a person", name.chars().take(64).collect::<String>());
+    let done = approval::ask(&context, &caller, Wanted::Count(name), title).await.map(drop);
+    after(&context, &caller, (done, "asked")).await
+}
+
+/// Approves a change of these settings. A plan is approved on its own page, where it is read.
+pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+    let waiting = open(&context).await?.into_iter().find(|approval| approval.id == id);
+    if let Some(Wanted::Change { plan, .. }) = waiting.map(|approval| approval.wanted) {
+        return go(&format!("/upgrade/plans/{plan}"));
+    }
+    let done = approval::approve(&context, &caller, &id).await.map(drop);
+    after(&context, &caller, (done, "approved")).await
+}
+
+pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+    let withdrawn = approval::withdraw(&context, &caller, &id).await?;
+    match withdrawn.wanted {
+        Wanted::Change { .. } => go("/upgrade?done=withdrawn"),
+        Wanted::Off | Wanted::Count(_) => go("/approval?done=withdrawn"),
+    }
+}

@@ -1,0 +1,116 @@
+//! The settings: files of a Secret that an administrator makes. All faults are found at once; none keeps the console from starting, for
+//! a typing error must not lock out those who could correct it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use serde::Deserialize;
+use url::Url;
+
+use crate::directory::{Files, authority};
+
+/// The settings themselves.
+const SETTINGS: &str = "syslog.yaml";
+/// The certificates that the server's chain ends in.
+const AUTHORITY: &str = "syslog-authority.crt";
+/// Every file that is read.
+pub const NAMES: [&str; 2] = [SETTINGS, AUTHORITY];
+/// Port of syslog over TLS.
+const TLS_PORT: u16 = 6514;
+/// Port of syslog over TCP.
+const TCP_PORT: u16 = 601;
+/// Longest name of a sender, RFC 5424.
+const NAME_LENGTH: usize = 255;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    server: String,
+    name: Option<String>,
+    address: Option<IpAddr>,
+}
+
+/// How entries are forwarded.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server, as it is shown.
+    pub server: String,
+    /// Its name or address, and its port.
+    pub host: String,
+    pub port: u16,
+    /// Where it is reached; none where its name is resolved.
+    pub address: Option<IpAddr>,
+    /// Over TLS, whose certificate must have this name; none for TCP.
+    pub tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    /// What the messages call this console, or `-`.
+    pub name: String,
+}
+
+/// What the files say.
+#[derive(Debug)]
+pub enum State {
+    /// Nothing is forwarded.
+    Off,
+    /// They cannot be used, and all reasons.
+    Faulty(Vec<String>),
+    /// They can be used.
+    On(Box<Settings>),
+}
+
+/// Judges the files. Nothing is asked of the server.
+pub fn read(files: &Files) -> State {
+    if files.is_empty() {
+        return State::Off;
+    }
+    let mut faults = files.faults.clone();
+    let settings = text(files).map_err(|why| faults.push(why)).ok();
+    let settings = settings.and_then(|text| check(text, files, &mut faults));
+    match settings {
+        Some(settings) if faults.is_empty() => State::On(Box::new(settings)),
+        _ => State::Faulty(faults),
+    }
+}
+
+fn text(files: &Files) -> Result<Text, String> {
+    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| {
+        let error = error.to_string();
+        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
+    })
+}
+
+fn check(text: Text, files: &Files, faults: &mut Vec<String>) -> Option<Settings> {
+    let Text { server, name, address } = text;
+    let name = sender(name.as_deref().unwrap_or("-")).map_err(|why| faults.push(why)).ok();
+    let (is_secure, host, port) = place(&server).map_err(|why| faults.push(why)).ok()?;
+    let tls = if is_secure { tls(&host, files).map_err(|why| faults.push(why)).ok().map(Some) } else { Some(None) };
+    Some(Settings { server, host, port, address, tls: tls?, name: name? })
+}
+
+fn tls(host: &str, files: &Files) -> Result<(Arc<rustls::ClientConfig>, ServerName<'static>), String> {
+    let name = ServerName::try_from(host.to_owned());
+    Ok((authority(files, AUTHORITY)?, name.map_err(|_| format!("server: {host} is no name of a server"))?))
+}
+
+/// Whether it is over TLS, the host, the port.
+fn place(server: &str) -> Result<(bool, String, u16), String> {
+    let why =
+        || format!("server: {server} is not like tls://log.example.org:{TLS_PORT} or tcp://192.0.2.30:{TCP_PORT}");
+    let url = Url::parse(server).map_err(|_| why())?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let is_open = url.username().is_empty() && url.password().is_none();
+    let host = url.host_str().filter(|host| !host.is_empty() && is_bare && is_open).ok_or_else(why)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    match url.scheme() {
+        "tls" => Ok((true, host, url.port().unwrap_or(TLS_PORT))),
+        "tcp" => Ok((false, host, url.port().unwrap_or(TCP_PORT))),
+        _ => Err(why()),
+    }
+}
+
+fn sender(name: &str) -> Result<String, String> {
+    let is_name = (1..=NAME_LENGTH).contains(&name.len()) && name.chars().all(|letter| letter.is_ascii_graphic());
+    if is_name { Ok(name.to_owned()) } else { Err(format!("name: use 1 to {NAME_LENGTH} visible characters of ASCII")) }
+}

@@ -1,0 +1,367 @@
+//! A real server on loopback: away, back, slow, broken, and over TLS.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use landfall_peer::Authority;
+use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::position::position;
+use super::settings::{NAMES, State, read};
+use super::watch::{Times, watch_in};
+use crate::configuration::{ServerFiles, server_config};
+use crate::directory::Files;
+use crate::testing::{Site, note, until};
+
+const QUICK: Times = Times {
+    poll: Duration::from_millis(20),
+    retry: Duration::from_millis(50),
+    settings: Duration::from_millis(200),
+    unanswered: Duration::from_millis(400),
+    settled: Duration::from_millis(600),
+};
+
+/// What a server has received, in its order.
+#[derive(Clone, Default)]
+struct Received {
+    messages: Arc<Mutex<Vec<String>>>,
+    /// Milliseconds between two messages that it reads.
+    pause: Arc<AtomicU64>,
+    /// Whether it accepts and then reads nothing at all.
+    is_deaf: Arc<AtomicBool>,
+}
+
+impl Received {
+    fn all(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+
+    /// Numbers of the entries, in the order of their arrival.
+    fn numbers(&self) -> Vec<i64> {
+        let number = |message: &String| message.split("number=\"").nth(1)?.split('"').next()?.parse().ok();
+        self.all().iter().map(|message| number(message).expect("a message with its number")).collect()
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.messages.lock().unwrap().iter().any(|message| message.contains(text))
+    }
+
+    /// Reads counted messages until the connection ends. What is not counted exactly is a failure of the test.
+    async fn read(&self, stream: impl AsyncRead + Unpin) {
+        let mut stream = BufReader::new(stream);
+        loop {
+            while self.is_deaf.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let mut length = 0;
+            loop {
+                match stream.read_u8().await {
+                    Ok(digit @ b'0'..=b'9') => length = length * 10 + usize::from(digit - b'0'),
+                    Ok(b' ') => break,
+                    Ok(other) => panic!("{other} is no digit of a length"),
+                    Err(_) => return,
+                }
+            }
+            let mut message = vec![0; length];
+            if stream.read_exact(&mut message).await.is_err() {
+                return;
+            }
+            let message = String::from_utf8(message).unwrap();
+            assert!(message.starts_with('<') && message.contains(">1 "), "{message}");
+            self.messages.lock().unwrap().push(message);
+            tokio::time::sleep(Duration::from_millis(self.pause.load(Ordering::SeqCst))).await;
+        }
+    }
+}
+
+/// A server that accepts until it is dropped, with all of its connections.
+struct Server {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Connections are in the task's own set: they end with it.
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                let (received, tls) = (received.clone(), tls.clone());
+                connections.spawn(async move { serve(stream, &received, tls).await });
+            }
+        });
+        Self { address, task }
+    }
+
+    async fn plain(received: &Received) -> Self {
+        Self::begin("127.0.0.1:0".parse().unwrap(), received.clone(), None).await
+    }
+}
+
+async fn serve(stream: TcpStream, received: &Received, tls: Option<TlsAcceptor>) {
+    let Some(tls) = tls else { return received.read(stream).await };
+    if let Ok(stream) = tls.accept(stream).await {
+        received.read(stream).await;
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    landfall_media::durable::write_file(&folder.join(name), text.as_bytes(), 0o600).unwrap();
+}
+
+/// A console that forwards to a server as its settings say.
+struct Forwarding {
+    site: Site,
+    folder: tempfile::TempDir,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Forwarding {
+    async fn begin(settings: &str) -> Self {
+        Self::begin_in(settings, QUICK).await
+    }
+
+    async fn begin_in(settings: &str, times: Times) -> Self {
+        let (site, folder) = (Site::begin().await, tempfile::tempdir().unwrap());
+        write(folder.path(), "syslog.yaml", settings);
+        let task = tokio::spawn(watch_in(site.context.clone(), folder.path().to_owned(), times));
+        let forwarding = Self { site, folder, task };
+        // Entries from here on are forwarded.
+        until(async || forwarding.position().await.is_some() || forwarding.is_faulty()).await;
+        forwarding
+    }
+
+    fn is_faulty(&self) -> bool {
+        !self.site.context.forward.standing().faults.is_empty()
+    }
+
+    async fn position(&self) -> Option<i64> {
+        let number = sqlx::query_scalar("SELECT number FROM audit_forwarded");
+        number.fetch_optional(self.site.context.database.read()).await.unwrap()
+    }
+
+    async fn note(&self, text: &str) {
+        note(&self.site.context.database, text).await;
+    }
+
+    fn restart(&mut self) {
+        self.task.abort();
+        self.task = tokio::spawn(watch_in(self.site.context.clone(), self.folder.path().to_owned(), QUICK));
+    }
+
+    /// Whether every entry from the begin of forwarding on has arrived.
+    fn has_all(received: &Received, begin: i64, end: i64) -> bool {
+        let numbers = received.numbers();
+        (begin + 1..=end).all(|number| numbers.contains(&number))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_entries_arrive_once_in_their_order_with_their_hash() {
+    let received = Received::default();
+    let server = Server::plain(&received).await;
+    let settings = format!("server: tcp://{}\nname: plant-7\n", server.address);
+    let mut forwarding = Forwarding::begin(&settings).await;
+    let begin = forwarding.position().await.unwrap();
+    for number in 0..250 {
+        forwarding.note(&format!("entry {number} \"]\n<13>1 forged")).await;
+    }
+    let end = begin + 250;
+    until(async || received.numbers().len() == 250).await;
+    assert_eq!(received.numbers(), (begin + 1..=end).collect::<Vec<_>>(), "in order, none twice, none of before");
+    let rows = super::position::behind(forwarding.site.context.database.read(), begin, 250).await.unwrap();
+    for (row, message) in rows.iter().zip(received.all()) {
+        assert!(message.contains(&row.hash) && message.contains(" plant-7 landfall-console "), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+    until(async || forwarding.position().await == Some(end)).await;
+    // Another process continues where this one stopped.
+    forwarding.restart();
+    forwarding.note("after a restart").await;
+    until(async || received.has("after a restart")).await;
+    assert_eq!(received.numbers().len(), 251, "nothing that had arrived was sent again");
+    let page = forwarding.site.sign_in("root").await.get("/audit").await.body;
+    assert!(page.contains(&format!("tcp://{}", server.address)) && page.contains("Export as syslog"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
+    let received = Received::default();
+    let server = Server::plain(&received).await;
+    let address = server.address;
+    let forwarding = Forwarding::begin(&format!("server: tcp://{address}\n")).await;
+    let begin = forwarding.position().await.unwrap();
+    forwarding.note("before").await;
+    until(async || received.has("before")).await;
+    drop(server);
+    let root = forwarding.site.sign_in("root").await;
+    let before = Instant::now();
+    for number in 0..300 {
+        forwarding.note(&format!("away {number}")).await;
+    }
+    assert!(
+        root.get("/audit").await.is_success() && before.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        before.elapsed()
+    );
+    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
+    let page = root.get("/audit").await.body;
+    assert!(page.contains("Not forwarded"), "{page}");
+    let metrics = forwarding.site.program("root", &[crate::people::Scope::Metrics]).await.get("/metrics").await.body;
+    assert!(metrics.contains("landfall_console_audit_forwarding_fails 1"), "{metrics}");
+    let _back = Server::begin(address, received.clone(), None).await;
+    // One before, 300 while it was away, and those of the session and the key.
+    let mut connection = forwarding.site.context.database.read().acquire().await.unwrap();
+    let end = crate::audit::head(&mut connection).await.unwrap();
+    let end = end.number;
+    assert!(end > begin + 301);
+    until(async || Forwarding::has_all(&received, begin, end)).await;
+    until(async || forwarding.site.context.forward.standing().failing.is_none()).await;
+    until(async || forwarding.position().await >= Some(end)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
+    let received = Received::default();
+    received.is_deaf.store(true, Ordering::SeqCst);
+    let server = Server::plain(&received).await;
+    let address = server.address;
+    // However long the test takes, it breaks before anything that was sent has settled.
+    let times = Times { settled: Duration::from_mins(10), ..QUICK };
+    let forwarding = Forwarding::begin_in(&format!("server: tcp://{address}\n"), times).await;
+    let begin = forwarding.position().await.unwrap();
+    for number in 0..120 {
+        forwarding.note(&format!("unread {number}")).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(server);
+    assert_eq!(forwarding.position().await, Some(begin));
+    received.is_deaf.store(false, Ordering::SeqCst);
+    let _back = Server::begin(address, received.clone(), None).await;
+    until(async || Forwarding::has_all(&received, begin, begin + 120)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_server_gets_everything_and_slows_down_nobody() {
+    let received = Received::default();
+    received.pause.store(1, Ordering::SeqCst);
+    let server = Server::plain(&received).await;
+    let forwarding = Forwarding::begin(&format!("server: tcp://{}\n", server.address)).await;
+    let begin = forwarding.position().await.unwrap();
+    let root = forwarding.site.sign_in("root").await;
+    let mut slowest = Duration::ZERO;
+    for number in 0..1000 {
+        forwarding.note(&format!("{number} {}", "x".repeat(150))).await;
+        if number % 100 == 0 {
+            let before = Instant::now();
+            assert!(root.get("/account").await.is_success());
+            slowest = slowest.max(before.elapsed());
+        }
+    }
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    until(async || Forwarding::has_all(&received, begin, begin + 1000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_only_the_named_authoritys_server_gets_anything() {
+    let (authority, key) = Authority::generate("Syslog", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let issuer = Authority::of("Syslog", &key).unwrap();
+    let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    write(keys.path(), "crt", &certificate);
+    write(keys.path(), "key", &key);
+    let own = ServerFiles { certificate: keys.path().join("crt"), key: keys.path().join("key") };
+    let received = Received::default();
+    let mut config = (*server_config(&own).unwrap()).clone();
+    config.alpn_protocols.clear();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let server = Server::begin("127.0.0.1:0".parse().unwrap(), received.clone(), Some(tls)).await;
+    let (other, _) = Authority::generate("Other", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
+    assert!(forwarding.is_faulty(), "no authority is named");
+    let page = forwarding.site.sign_in("root").await.get("/audit").await.body;
+    assert!(page.contains("LF5043") && page.contains("syslog-authority.crt is missing"), "{page}");
+    assert!(forwarding.site.sign_in("root").await.get("/").await.body.contains("syslog server"));
+
+    write(forwarding.folder.path(), "syslog-authority.crt", &other);
+    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
+    forwarding.note("secret").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(received.all().is_empty(), "a server of another authority received something");
+    write(forwarding.folder.path(), "syslog-authority.crt", &authority);
+    until(async || received.has("secret")).await;
+    // Without settings, nothing goes out, and what was missed follows later.
+    let settings = fs_err::read_to_string(forwarding.folder.path().join("syslog.yaml")).unwrap();
+    for name in NAMES {
+        landfall_media::durable::remove_file(&forwarding.folder.path().join(name)).unwrap();
+    }
+    until(async || forwarding.site.context.forward.standing().server.is_none()).await;
+    forwarding.note("meanwhile").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!received.has("meanwhile"));
+    write(forwarding.folder.path(), "syslog-authority.crt", &authority);
+    write(forwarding.folder.path(), "syslog.yaml", &settings);
+    until(async || received.has("meanwhile")).await;
+    assert!(position(&forwarding.site.context.database).await.is_ok());
+}
+
+#[test]
+fn all_faults_of_the_settings_are_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = |text: &str| {
+        write(folder.path(), "syslog.yaml", text);
+        read(&Files::of(folder.path(), &NAMES))
+    };
+    assert!(matches!(read(&Files::of(folder.path(), &NAMES)), State::Off));
+    let faults = |text: &str| match state(text) {
+        State::Faulty(faults) => faults.join("; "),
+        other => panic!("{text}: {other:?}"),
+    };
+    let both = faults("server: tls://log.example.org\nname: two words\n");
+    assert!(both.contains("name:") && both.contains("syslog-authority.crt is missing"), "{both}");
+    for odd in
+        ["udp://192.0.2.1", "tcp://", "tcp://u:p@192.0.2.1", "tcp://192.0.2.1/path", "192.0.2.1:601", "tcp://h?x"]
+    {
+        assert!(faults(&format!("server: '{odd}'\n")).contains("server:"), "{odd}");
+    }
+    assert!(faults("server: tcp://192.0.2.1\nprotocol: x\n").contains("cannot be read"));
+    let State::On(settings) = state("server: tcp://[2001:db8::1]\n") else { panic!("not on") };
+    assert_eq!((settings.host.as_str(), settings.port, settings.name.as_str()), ("2001:db8::1", 601, "-"));
+}
+
+#[tokio::test]
+async fn the_export_has_a_message_for_each_entry() {
+    let site = Site::begin().await;
+    note(&site.context.database, "line\nbreak").await;
+    let root = site.sign_in("root").await;
+    let text = root.get("/api/v1/audit/syslog").await;
+    assert!(text.header("content-disposition").ends_with(".log\""), "{:?}", text.headers);
+    let entries: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(site.context.database.read()).await.unwrap();
+    assert_eq!(text.body.lines().count(), usize::try_from(entries).unwrap());
+    assert!(text.body.contains("line#012break") && text.body.contains("audit as syslog"), "{}", text.body);
+    let lines = root.get("/api/v1/audit").await.body;
+    let hash = lines.lines().next().unwrap().split("\"hash\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(text.body.lines().next().unwrap().contains(&hash));
+}

@@ -1,0 +1,155 @@
+//! Forwards for as long as the process runs: reads the settings, connects, sends what is next, and begins anew after each failure.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use landfall_error_codes::codes;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::link::Link;
+use super::position::{behind, position, store};
+use super::settings::{NAMES, Settings, State, read};
+use crate::audit::message;
+use crate::context::Context;
+use crate::directory::Files;
+
+/// Messages that are sent together.
+const BATCH: i64 = 100;
+
+/// How long each thing takes. Tests have less time.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Between two looks at the log.
+    pub poll: Duration,
+    /// After a failure, and between two looks at settings that cannot be used.
+    pub retry: Duration,
+    /// Between two looks at settings that are used.
+    pub settings: Duration,
+    /// How long bytes may be without an acknowledgment: then the connection ends.
+    pub unanswered: Duration,
+    /// After which bytes are acknowledged on a connection that still lives. Longer than `unanswered`.
+    pub settled: Duration,
+}
+
+impl Times {
+    const NORMAL: Self = Self {
+        poll: Duration::from_secs(2),
+        retry: Duration::from_secs(10),
+        settings: Duration::from_secs(30),
+        unanswered: Duration::from_secs(20),
+        settled: Duration::from_secs(30),
+    };
+}
+
+/// Forwards until the process ends.
+pub async fn watch(context: Context, folder: PathBuf) {
+    watch_in(context, folder, Times::NORMAL).await;
+}
+
+pub(super) async fn watch_in(context: Context, folder: PathBuf, times: Times) {
+    let mut seen: Option<Files> = None;
+    loop {
+        let Some(files) = files(&folder).await else { return };
+        let state = read(&files);
+        if seen.as_ref() != Some(&files) {
+            report(&context, &state);
+        }
+        seen = Some(files.clone());
+        if let State::On(settings) = state
+            && let Err(why) = forward(&context, &settings, (&folder, &files), times).await
+            && context.forward.failed(&why)
+        {
+            tracing::warn!(server = settings.server, why, "the audit log is not forwarded");
+        }
+        sleep(times.retry).await;
+    }
+}
+
+async fn files(folder: &Path) -> Option<Files> {
+    let folder = folder.to_owned();
+    spawn_blocking(move || Files::of(&folder, &NAMES)).await.ok()
+}
+
+fn report(context: &Context, state: &State) {
+    let (server, faults) = match state {
+        State::Off => (None, Vec::new()),
+        State::Faulty(faults) => (None, faults.clone()),
+        State::On(settings) => (Some(settings.server.clone()), Vec::new()),
+    };
+    match state {
+        State::Off => tracing::info!("the audit log is not forwarded: there are no settings of a syslog server"),
+        State::Faulty(faults) => {
+            let (code, faults) = (codes::SYSLOG_SETTINGS.id, faults.join("; "));
+            tracing::error!(code, faults, "the settings of the syslog server cannot be used; nothing is forwarded");
+        }
+        State::On(settings) => tracing::info!(server = settings.server, "new audit entries are forwarded"),
+    }
+    context.forward.change(|standing| (standing.server, standing.faults, standing.failing) = (server, faults, None));
+}
+
+/// What was sent over a connection, and how far it is known to have arrived.
+struct Sent {
+    last: i64,
+    /// Numbers with when they were sent, which are not known to have arrived.
+    open: VecDeque<(i64, Instant)>,
+}
+
+impl Sent {
+    /// The last number that was sent so long ago that it has arrived, if there is a new one.
+    fn settled(&mut self, after: Duration) -> Option<i64> {
+        let mut settled = None;
+        while let Some((number, _)) = self.open.front().filter(|(_, at)| at.elapsed() >= after) {
+            settled = Some(*number);
+            self.open.pop_front();
+        }
+        settled
+    }
+}
+
+/// Forwards over one connection until it breaks, or the settings change.
+async fn forward(
+    context: &Context,
+    settings: &Settings,
+    (folder, known): (&Path, &Files),
+    times: Times,
+) -> Result<(), String> {
+    let stored = position(&context.database).await.map_err(|error| error.to_string())?;
+    context.forward.change(|standing| standing.received = stored);
+    let mut link = Link::open(settings, times).await?;
+    let (mut sent, mut looked) = (Sent { last: stored, open: VecDeque::new() }, Instant::now());
+    loop {
+        let count = send_next(context, settings, &mut link, &mut sent, times).await?;
+        context.forward.change(|standing| standing.failing = None);
+        link.wait(if count < BATCH { times.poll } else { Duration::ZERO }).await?;
+        if let Some(number) = sent.settled(times.settled) {
+            store(&context.database, number).await.map_err(|error| error.to_string())?;
+            context.forward.change(|standing| standing.received = number);
+        }
+        if looked.elapsed() >= times.settings {
+            looked = Instant::now();
+            if files(folder).await.as_ref() != Some(known) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Sends what is next. Returns how many entries that were.
+async fn send_next(
+    context: &Context,
+    settings: &Settings,
+    link: &mut Link,
+    sent: &mut Sent,
+    times: Times,
+) -> Result<i64, String> {
+    let next = behind(context.database.read(), sent.last, BATCH).await.map_err(|error| error.to_string())?;
+    let Some(last) = next.last().map(|entry| entry.number) else { return Ok(0) };
+    let messages: Vec<String> =
+        next.iter().map(|entry| message(&settings.name, entry.number, &entry.text, &entry.hash)).collect();
+    link.send(&messages, times).await?;
+    sent.last = last;
+    sent.open.push_back((last, Instant::now()));
+    Ok(i64::try_from(messages.len()).unwrap_or(BATCH))
+}
