@@ -21,8 +21,8 @@ mod rule;
 mod upgrade;
 
 pub use backup::{
-    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupLogField, BackupMarker, BackupRule,
-    ComponentData,
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupLogField,
+    BackupMarker, BackupRule, ComponentData, HoldUntil,
 };
 pub use canary::Canary;
 pub use proof::{

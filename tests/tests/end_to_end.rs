@@ -33,6 +33,7 @@ mod end_to_end {
     mod later_releases;
     mod memory;
     mod node_upgrade;
+    mod one_time;
     mod power_cut;
     mod process;
     mod refusals;

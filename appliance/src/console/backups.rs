@@ -14,14 +14,34 @@ use super::{Shown, draw, go};
 use crate::access::Caller;
 use crate::api::back_up_now;
 use crate::context::Context;
-use crate::host::{Backup, Backups, CopyRecord, Running, Status, Topic};
+use crate::host::{Backup, Backups, CopyRecord, Cut, Running, Status, Topic};
 
 struct Row {
     mark: Mark,
     time: Option<Moment>,
     proven: Option<Moment>,
     reason: &'static str,
+    cut: Option<CutAt>,
     backup: Backup,
+}
+
+/// The time as of which the data of several components is.
+struct CutAt {
+    time: Moment,
+    streams: String,
+    /// The longest time that clients had to wait.
+    held_milliseconds: Option<u64>,
+}
+
+impl CutAt {
+    fn of(cut: &Cut) -> Option<Self> {
+        let streams: Vec<&str> = cut.streams.iter().map(|stream| stream.name.as_str()).collect();
+        Some(Self {
+            time: Moment::read(Some(&cut.time))?,
+            streams: streams.join(", "),
+            held_milliseconds: cut.streams.iter().filter_map(|stream| stream.held_milliseconds).max(),
+        })
+    }
 }
 
 struct Copy {
@@ -86,7 +106,8 @@ fn reason(reason: &str) -> &'static str {
 fn row(backup: Backup) -> Row {
     let (time, proven) = (Moment::read(Some(&backup.time)), Moment::read(backup.proven.as_deref()));
     let mark = if proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
-    Row { mark, time, proven, reason: reason(&backup.reason), backup }
+    let cut = backup.cut.as_ref().and_then(CutAt::of);
+    Row { mark, time, proven, reason: reason(&backup.reason), cut, backup }
 }
 
 fn copy(record: CopyRecord) -> Copy {

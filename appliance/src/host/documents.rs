@@ -368,9 +368,27 @@ pub struct Backup {
     pub version: String,
     pub reason: String,
     pub proven: Option<String>,
+    #[serde(default)]
+    pub cut: Option<Cut>,
     pub size_bytes: u64,
     #[serde(default)]
     pub streams: Vec<Stream>,
+}
+
+/// The time as of which a backup has the data of several components.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Cut {
+    pub time: String,
+    pub streams: Vec<CutStream>,
+}
+
+/// A stream that a cut covers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CutStream {
+    pub name: String,
+    #[serde(default)]
+    pub held_milliseconds: Option<u64>,
 }
 
 /// A stream of a backup.

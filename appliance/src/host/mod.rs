@@ -16,8 +16,8 @@ use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, License, LicenseDocument, Operation, Part, Releases,
-    Status, Terms, Verdict,
+    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
+    Releases, Status, Terms, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;

@@ -1,11 +1,15 @@
 //! From what a vendor wrote to a backup rule of the release document.
 
 use landfall_release_document::{
-    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupMarker, BackupRule, CommandExpectation,
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupMarker,
+    BackupRule, CommandExpectation, HoldUntil,
 };
 use serde_saphyr::Spanned;
 
-use super::{CHECK_LIMIT_SECONDS, CheckDefinition, Declared, LIMIT_SECONDS, LogDefinition};
+use super::{
+    CHECK_LIMIT_SECONDS, CheckDefinition, Declared, HOLD_SECONDS, HoldDefinition, HoldUntilDefinition, LIMIT_SECONDS,
+    LogDefinition,
+};
 use crate::error::{BuildError, Result};
 use crate::proofs::ONE_WAY;
 use crate::workloads;
@@ -26,6 +30,7 @@ impl Declared<'_> {
             save: definition.save.value.clone(),
             load: definition.load.value.clone(),
             log: definition.log.as_ref().map(log),
+            hold: definition.hold.as_ref().map(hold),
             marker: definition
                 .marker
                 .as_ref()
@@ -68,6 +73,10 @@ impl Declared<'_> {
                 let line = line_of(definition.log.as_ref().map(|log| log.program(field)));
                 (format!("log.{}", field.name()), line)
             }
+            BackupField::Hold(field) => {
+                let (field, line) = in_hold(definition.hold.as_ref(), field);
+                (format!("hold.{field}"), line)
+            }
             BackupField::MarkerWrite => {
                 ("marker.write".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.write)))
             }
@@ -93,6 +102,27 @@ fn log(definition: &LogDefinition) -> BackupLog {
         saved: definition.saved.value.clone(),
         load: definition.load.value.clone(),
         recover: definition.recover.value.clone(),
+    }
+}
+
+fn hold(definition: &HoldDefinition) -> BackupHold {
+    BackupHold {
+        begin: definition.begin.value.clone(),
+        end: definition.end.value.clone(),
+        limit_seconds: definition.limit_seconds.as_ref().map_or(HOLD_SECONDS, |limit| limit.value),
+        until: match definition.until {
+            Some(HoldUntilDefinition::FirstByte) => HoldUntil::FirstByte,
+            Some(HoldUntilDefinition::End) | None => HoldUntil::End,
+        },
+    }
+}
+
+/// The field of a hold as it is written, and its line.
+fn in_hold(hold: Option<&HoldDefinition>, field: BackupHoldField) -> (&'static str, Option<u64>) {
+    match field {
+        BackupHoldField::Begin => ("begin", line_of(hold.map(|hold| &hold.begin))),
+        BackupHoldField::End => ("end", line_of(hold.map(|hold| &hold.end))),
+        BackupHoldField::Limit => ("limitSeconds", line_of(hold.and_then(|hold| hold.limit_seconds.as_ref()))),
     }
 }
 

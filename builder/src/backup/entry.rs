@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::presets::{self, ContainerNeeds, Filled, Misfit, Preset, PresetCheck};
-use super::{BackupDefinition, CheckDefinition, LogDefinition, MarkerDefinition};
+use super::presets::{self, ContainerNeeds, Filled, Misfit, Preset, PresetCheck, PresetHold};
+use super::{BackupDefinition, CheckDefinition, HoldDefinition, LogDefinition, MarkerDefinition};
 use crate::definition::Release;
 use crate::error::{BuildError, Place, Result};
 use crate::meant;
@@ -48,6 +48,9 @@ pub struct BackupEntry {
     /// The log of what is written between two backups.
     #[serde(default)]
     pub log: Option<LogDefinition>,
+    /// How writers are held while the data is captured.
+    #[serde(default)]
+    pub hold: Option<HoldDefinition>,
     /// A word that must return with the backup.
     #[serde(default)]
     pub marker: Option<MarkerDefinition>,
@@ -104,17 +107,54 @@ impl Written<'_> {
         };
         let save = entry.save.clone().ok_or_else(|| missing("save"))?;
         let load = entry.load.clone().ok_or_else(|| missing("load"))?;
-        let (log, marker, checks) = (entry.log.clone(), entry.marker.clone(), entry.checks.clone());
-        Ok(self.with(Programs { save, load, log, marker, checks, needs: ContainerNeeds::default() }))
+        let (log, hold, marker) = (entry.log.clone(), entry.hold.clone(), entry.marker.clone());
+        let (checks, needs) = (entry.checks.clone(), ContainerNeeds::default());
+        Ok(self.with(Programs { save, load, log, hold, marker, checks, needs }))
     }
 
     /// A rule whose programs a preset brings.
     fn of_preset(&self, preset: &Spanned<String>) -> Result<BackupDefinition> {
         let entry = self.entry;
+        let values = entry.with.as_ref().map(|with| with.value.clone()).unwrap_or_default();
+        let Filled { preset: filled, needs } =
+            presets::fill(&preset.value, &values).map_err(|misfit| self.misfit(preset, misfit))?;
+        self.refuse_own(preset, &filled)?;
+        let log = self.log(preset, &filled)?;
+        let hold = filled.hold.as_ref().map(|hold| Self::hold(preset, hold)).or_else(|| entry.hold.clone());
+        let script = |text: &str| script(preset, text);
+        let check = |check: &PresetCheck| Self::check(preset, check);
+        let last = filled.last_checks.iter().map(check);
+        let checks = filled.checks.iter().map(check).chain(entry.checks.iter().cloned()).chain(last).collect();
+        let marker = MarkerDefinition { write: script(&filled.marker.write), read: script(&filled.marker.read) };
+        Ok(self.with(Programs {
+            save: script(&filled.save),
+            load: script(&filled.load),
+            log,
+            hold,
+            marker: Some(marker),
+            checks,
+            needs,
+        }))
+    }
+
+    fn hold(preset: &Spanned<String>, hold: &PresetHold) -> HoldDefinition {
+        HoldDefinition {
+            begin: script(preset, &hold.begin),
+            end: script(preset, &hold.end),
+            limit_seconds: None,
+            until: Some(hold.until),
+        }
+    }
+
+    /// Refuses programs beside a preset that brings them.
+    fn refuse_own(&self, preset: &Spanned<String>, filled: &Preset) -> Result<()> {
+        let entry = self.entry;
+        let hold = entry.hold.as_ref().filter(|_| filled.hold.is_some());
         let own = [
             ("save", entry.save.as_ref().map(|own| own.referenced.line())),
             ("load", entry.load.as_ref().map(|own| own.referenced.line())),
             ("log", entry.log.as_ref().map(|log| log.keep.referenced.line())),
+            ("hold", hold.map(|hold| hold.begin.referenced.line())),
             ("marker", entry.marker.as_ref().map(|marker| marker.write.referenced.line())),
         ];
         if let Some((field, line)) = own.into_iter().find_map(|(field, line)| Some((field, line?))) {
@@ -125,23 +165,7 @@ impl Written<'_> {
             let hint = "Remove it, or write the whole rule without a preset.";
             return Err(self.invalid(field, line, what).hint(hint));
         }
-        let values = entry.with.as_ref().map(|with| with.value.clone()).unwrap_or_default();
-        let Filled { preset: filled, needs } =
-            presets::fill(&preset.value, &values).map_err(|misfit| self.misfit(preset, misfit))?;
-        let log = self.log(preset, &filled)?;
-        let script = |text: &str| script(preset, text);
-        let check = |check: &PresetCheck| Self::check(preset, check);
-        let last = filled.last_checks.iter().map(check);
-        let checks = filled.checks.iter().map(check).chain(entry.checks.iter().cloned()).chain(last).collect();
-        let marker = MarkerDefinition { write: script(&filled.marker.write), read: script(&filled.marker.read) };
-        Ok(self.with(Programs {
-            save: script(&filled.save),
-            load: script(&filled.load),
-            log,
-            marker: Some(marker),
-            checks,
-            needs,
-        }))
+        Ok(())
     }
 
     fn log(&self, preset: &Spanned<String>, filled: &Preset) -> Result<Option<LogDefinition>> {
@@ -173,9 +197,22 @@ impl Written<'_> {
 
     fn with(&self, programs: Programs) -> BackupDefinition {
         let BackupEntry { name, workload, container, volume, limit_seconds, preset, .. } = self.entry.clone();
-        let Programs { save, load, log, marker, checks, needs } = programs;
+        let Programs { save, load, log, hold, marker, checks, needs } = programs;
         let preset = preset.map(|preset| AppliedPreset { name: preset, needs });
-        BackupDefinition { name, workload, container, volume, limit_seconds, preset, save, load, log, marker, checks }
+        BackupDefinition {
+            name,
+            workload,
+            container,
+            volume,
+            limit_seconds,
+            preset,
+            save,
+            load,
+            log,
+            hold,
+            marker,
+            checks,
+        }
     }
 
     fn misfit(&self, preset: &Spanned<String>, misfit: Misfit) -> BuildError {
@@ -218,6 +255,7 @@ struct Programs {
     save: Spanned<Vec<String>>,
     load: Spanned<Vec<String>>,
     log: Option<LogDefinition>,
+    hold: Option<HoldDefinition>,
     marker: Option<MarkerDefinition>,
     checks: Vec<CheckDefinition>,
     needs: ContainerNeeds,

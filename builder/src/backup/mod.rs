@@ -28,6 +28,9 @@ use crate::proofs::CommandExpectationDefinition;
 /// Seconds that `save` and `load` may each take where a rule names no limit.
 const LIMIT_SECONDS: u64 = 3600;
 
+/// Seconds after which a hold ends by itself where it names no limit.
+const HOLD_SECONDS: u64 = 30;
+
 /// Seconds that a check may take where it names no limit.
 const CHECK_LIMIT_SECONDS: u64 = 300;
 
@@ -52,6 +55,8 @@ pub struct BackupDefinition {
     pub load: Spanned<Vec<String>>,
     /// The log of what is written between two backups.
     pub log: Option<LogDefinition>,
+    /// How writers are held while the data is captured.
+    pub hold: Option<HoldDefinition>,
     /// A word that must return with the backup.
     pub marker: Option<MarkerDefinition>,
     /// What is checked after a restore.
@@ -85,6 +90,33 @@ impl LogDefinition {
             BackupLogField::Recover => &self.recover,
         }
     }
+}
+
+/// How whatever writes the data is held for a moment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldDefinition {
+    /// The program after whose end nothing is written, with its arguments, in which `%{seconds}` stands for the seconds after
+    /// which the hold ends by itself.
+    pub begin: Spanned<Vec<String>>,
+    /// The program that ends it sooner.
+    pub end: Spanned<Vec<String>>,
+    /// Seconds after which it ends by itself.
+    #[serde(default)]
+    pub limit_seconds: Option<Spanned<u64>>,
+    /// How long writers are held: until `save` has ended, where nothing is said.
+    #[serde(default)]
+    pub until: Option<HoldUntilDefinition>,
+}
+
+/// When the data is captured, so that writers may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldUntilDefinition {
+    /// When `save` writes its first byte.
+    FirstByte,
+    /// When `save` has ended.
+    End,
 }
 
 /// How a word gets into the data, and out of restored data.

@@ -94,9 +94,10 @@ fn container<'a>(component: Component<'_>, rule: &BackupDefinition, objects: &'a
 fn programs(rule: &BackupDefinition) -> impl Iterator<Item = &str> {
     let of_preset = rule.preset.iter().flat_map(|preset| &preset.needs.programs).map(String::as_str);
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
+    let hold = rule.hold.iter().flat_map(|hold| [&hold.begin, &hold.end]);
     let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
     let checks = rule.checks.iter().map(|check| &check.arguments);
-    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(marker).chain(checks);
+    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(hold).chain(marker).chain(checks);
     let first = all.filter_map(|arguments| arguments.value.first().map(String::as_str));
     std::iter::once(SHELL).chain(first).chain(of_preset)
 }

@@ -4,12 +4,16 @@
 use landfall_bundle_spec::names::is_dns_label;
 
 use super::{
-    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupLog, BackupLogField, BackupMarker, BackupRule,
+    BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupLogField,
+    BackupMarker, BackupRule,
 };
 use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
 
 /// Longest time that a program of a rule may take, in seconds: a day.
 const LIMIT_SECONDS: u64 = 24 * 3600;
+
+/// Longest time that writers may be held, in seconds: ten minutes.
+const HOLD_SECONDS: u64 = 600;
 
 /// Maximum number of a rule's checks.
 const CHECKS: usize = 32;
@@ -32,6 +36,7 @@ impl BackupRule {
         within(BackupField::Save, check_arguments(&self.save))?;
         within(BackupField::Load, check_arguments(&self.load))?;
         self.log.as_ref().map_or(Ok(()), check_log)?;
+        self.hold.as_ref().map_or(Ok(()), check_hold)?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
         require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} belong"))?;
@@ -54,6 +59,21 @@ fn check_log(log: &BackupLog) -> Checked {
         BackupField::Log(BackupLogField::Recover),
         || format!("no `{PLACEHOLDER}` in the arguments that recover"),
     )
+}
+
+fn check_hold(hold: &BackupHold) -> Checked {
+    const PLACEHOLDER: &str = BackupHold::PLACEHOLDER;
+    let seconds = hold.limit_seconds;
+    within(BackupField::Hold(BackupHoldField::Begin), check_arguments(&hold.begin))?;
+    within(BackupField::Hold(BackupHoldField::End), check_arguments(&hold.end))?;
+    require(
+        hold.begin.iter().any(|argument| argument.contains(PLACEHOLDER)),
+        BackupField::Hold(BackupHoldField::Begin),
+        || format!("no `{PLACEHOLDER}` in the arguments that begin the hold, which must end by itself"),
+    )?;
+    require((1..=HOLD_SECONDS).contains(&seconds), BackupField::Hold(BackupHoldField::Limit), || {
+        format!("a hold of {seconds} seconds, where 1 to {HOLD_SECONDS} belong")
+    })
 }
 
 fn check_marker(marker: &BackupMarker) -> Checked {

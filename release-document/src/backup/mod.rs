@@ -52,6 +52,9 @@ pub struct BackupRule {
     /// The log of what is written between two backups, if the software has one: with it, any point in time comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<BackupLog>,
+    /// How writers are held while the data is captured, so that the data of several components is as of one time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<BackupHold>,
     /// A word that must return with the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<BackupMarker>,
@@ -150,6 +153,53 @@ impl BackupLogField {
     }
 }
 
+/// How whatever writes the data is held for a moment. Both programs run in a ready pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupHold {
+    /// The program after whose end nothing is written, with its arguments, in which [`BackupHold::PLACEHOLDER`] stands for
+    /// `limit_seconds`. After these seconds the hold ends by itself, whatever became of who began it.
+    pub begin: Vec<String>,
+    /// The program that ends the hold sooner.
+    pub end: Vec<String>,
+    /// Seconds after which the hold ends by itself, and seconds until `begin` or `end` counts as failed.
+    pub limit_seconds: u64,
+    /// How long writers are held.
+    pub until: HoldUntil,
+}
+
+/// When the data of a hold's rule is captured, so that writers may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldUntil {
+    /// When `save` writes its first byte: what it writes is of then, or of before.
+    FirstByte,
+    /// When `save` has ended.
+    End,
+}
+
+impl BackupHold {
+    /// What stands for the seconds in the arguments of `begin`.
+    pub const PLACEHOLDER: &str = "%{seconds}";
+
+    /// The program that begins it, with its arguments.
+    pub fn begin(&self) -> Vec<String> {
+        let seconds = self.limit_seconds.to_string();
+        self.begin.iter().map(|argument| argument.replace(Self::PLACEHOLDER, &seconds)).collect()
+    }
+}
+
+/// A field of a hold that may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupHoldField {
+    /// `begin`.
+    Begin,
+    /// `end`.
+    End,
+    /// The limit.
+    Limit,
+}
+
 /// How a random word is written into the data before a save, and read from the data after a restore: what was restored is then
 /// what was saved, and not an earlier backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +267,8 @@ pub enum BackupField {
     Load,
     /// A program of the log.
     Log(BackupLogField),
+    /// The hold.
+    Hold(BackupHoldField),
     /// `write` of the marker.
     MarkerWrite,
     /// `read` of the marker.

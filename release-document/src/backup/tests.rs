@@ -1,12 +1,13 @@
 use serde_json::{Value, json};
 
-use super::{BackupCheckField, BackupField, BackupLogField, BackupRule};
+use super::{BackupCheckField, BackupField, BackupHoldField, BackupLogField, BackupRule};
 
 fn good() -> Value {
     json!({
         "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server", "volume": "data",
         "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
         "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"], "recover": ["to", "<%{time}>"] },
+        "hold": { "begin": ["stop", "for=%{seconds}s"], "end": ["go"], "limit_seconds": 30, "until": "first-byte" },
         "marker": { "write": ["set", "word=%{marker};%{marker}", "now"], "read": ["get", "word"] },
         "checks": [
             { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300, "expect": { "exit_code": 0 } },
@@ -30,7 +31,14 @@ fn without(fields: &[&str]) -> Value {
 
 #[test]
 fn good_rules_are_read_written_and_accepted() {
-    for document in [good(), without(&["container"]), without(&["log"]), without(&["marker"]), without(&["checks"])] {
+    for document in [
+        good(),
+        without(&["container"]),
+        without(&["log"]),
+        without(&["hold"]),
+        without(&["marker"]),
+        without(&["checks"]),
+    ] {
         let rule = read(&document).unwrap();
         assert_eq!(rule.check(), Ok(()));
         assert_eq!(serde_json::to_value(&rule).unwrap(), document);
@@ -60,6 +68,10 @@ fn every_field_is_what_it_claims_to_be() {
         ("/log/keep", json!([]), Field::Log(BackupLogField::Keep)),
         ("/log/saved", json!(["a\0"]), Field::Log(BackupLogField::Saved)),
         ("/log/recover", json!(["to", "{time}"]), Field::Log(BackupLogField::Recover)),
+        ("/hold/begin", json!(["stop"]), Field::Hold(BackupHoldField::Begin)),
+        ("/hold/end", json!([]), Field::Hold(BackupHoldField::End)),
+        ("/hold/limit_seconds", json!(0), Field::Hold(BackupHoldField::Limit)),
+        ("/hold/limit_seconds", json!(601), Field::Hold(BackupHoldField::Limit)),
         ("/marker/write", json!([]), Field::MarkerWrite),
         ("/marker/write", json!(["set", "{marker}"]), Field::MarkerWrite),
         ("/marker/read", json!([]), Field::MarkerRead),
@@ -91,6 +103,8 @@ fn unknown_fields_and_kinds_are_refused() {
     for (place, value) in [
         ("/workload/kind", json!("Pod")),
         ("/log", json!({ "keep": ["a"], "save": ["b"], "load": ["c"], "recover": ["%{time}"] })),
+        ("/hold", json!({ "begin": ["%{seconds}"], "end": ["b"], "limit_seconds": 1 })),
+        ("/hold/until", json!("never")),
         ("/marker", json!({ "write": ["a"], "read": ["b"], "after": ["c"] })),
         ("/checks/0", json!({ "shows": "It answers", "arguments": ["a"], "limit_seconds": 1 })),
         ("/checks/0/expect", json!({ "exit_code": 0, "stderr": "" })),
@@ -116,4 +130,9 @@ fn the_word_stands_wherever_the_marker_names_it() {
 fn the_time_stands_wherever_the_log_names_it() {
     let log = read(&good()).unwrap().log.unwrap();
     assert_eq!(log.recover_to("2026-11-22T12:00:00.000000+00:00"), ["to", "<2026-11-22T12:00:00.000000+00:00>"]);
+}
+
+#[test]
+fn the_seconds_stand_wherever_a_hold_names_them() {
+    assert_eq!(read(&good()).unwrap().hold.unwrap().begin(), ["stop", "for=30s"]);
 }

@@ -173,10 +173,16 @@ pub(crate) fn new_snapshot(
         BackupKind::Log => LOG_TAG,
     };
     snapshot.tags.add(tag.to_owned());
+    add_facts(&mut snapshot, facts)?;
+    Ok(snapshot)
+}
+
+/// Notes facts in a snapshot.
+pub(crate) fn add_facts(snapshot: &mut SnapshotFile, facts: &BTreeMap<String, String>) -> Result<()> {
     for tag in names::tags_of(facts)? {
         snapshot.tags.add(tag);
     }
-    Ok(snapshot)
+    Ok(())
 }
 
 /// Removes the mark of an earlier proof.

@@ -13,6 +13,7 @@ use super::cluster_backup;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
+use super::one_time;
 
 /// How long a restore may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -67,6 +68,8 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     cluster_backup::a_broken_etcd_comes_back(engineer)?;
     expect_data(engineer, "first")?;
 
+    one_time::all_data_is_of_one_time(engineer, &name)?;
+    expect_data(engineer, "first")?;
     lands_on_an_empty_machine(engineer, &first, &time)?;
     expect_data(engineer, "first")?;
     engineer.uninstall_all()?;

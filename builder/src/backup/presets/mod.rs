@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::HoldUntilDefinition;
 use crate::proofs::CommandExpectationDefinition;
 use value::ValueKind;
 
@@ -45,6 +46,8 @@ pub(super) struct Preset {
     pub(super) load: String,
     #[serde(default)]
     pub(super) log: Option<PresetLog>,
+    #[serde(default)]
+    pub(super) hold: Option<PresetHold>,
     pub(super) marker: PresetMarker,
     /// Checks before those of the release.
     #[serde(default)]
@@ -63,6 +66,15 @@ pub(super) struct PresetLog {
     pub(super) saved: String,
     pub(super) load: String,
     pub(super) recover: String,
+}
+
+/// Scripts of a hold.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PresetHold {
+    pub(super) begin: String,
+    pub(super) end: String,
+    pub(super) until: HoldUntilDefinition,
 }
 
 /// Scripts of a marker.

@@ -37,7 +37,8 @@ fn rule(lines: &str) -> BackupRule {
 fn scripts(rule: &BackupRule) -> Vec<&str> {
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
     let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
-    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(marker);
+    let hold = rule.hold.iter().flat_map(|hold| [&hold.begin, &hold.end]);
+    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(hold).chain(marker);
     let all = all.chain(rule.checks.iter().map(|check| &check.arguments));
     all.map(|arguments| {
         let [shell, option, script] = &arguments[..] else { panic!("{arguments:?} is no script") };
@@ -69,7 +70,7 @@ fn every_preset_makes_a_rule_whose_scripts_a_shell_reads() {
         for script in scripts(&rule) {
             assert!(!script.contains("@{") && !script.starts_with('\n'), "{lines}{script}");
             // What Landfall fills in at the site is a word.
-            let script = script.replace("%{marker}", "word").replace("%{time}", "time");
+            let script = script.replace("%{marker}", "word").replace("%{time}", "time").replace("%{seconds}", "30");
             let read = Command::new("sh").args(["-n", "-c", &script]).output().expect("a shell");
             assert!(read.status.success(), "{lines}{script}{}", String::from_utf8_lossy(&read.stderr));
         }

@@ -9,8 +9,8 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupSummary, CopiedBackups, DrillReport, Drilled,
-    LogOutcome, Operations, PointsInTime, SavedLogs,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, CopiedBackups, DrillReport,
+    Drilled, LogOutcome, Operations, PointsInTime, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -179,7 +179,7 @@ fn copies_text(copies: &[BackupCopies]) -> String {
 fn backup_text(made: &BackedUp) -> String {
     let BackedUp { backup, drill, log_drill, dropped, copies } = made;
     let mut text = format!("backup {} of {} {}", backup.short_id(), backup.release, backup.version);
-    let _infallible = write!(text, " is stored: {}", streams_text(backup));
+    let _infallible = write!(text, " is stored: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()));
     match drill {
         Some(report) => {
             let _infallible = write!(text, "\n{}", drill_text(report));
@@ -200,6 +200,19 @@ fn streams_text(backup: &BackupSummary) -> String {
     let streams: Vec<String> =
         backup.streams.iter().map(|stream| format!("{} ({})", stream.name, HumanBytes(stream.size_bytes))).collect();
     streams.join(", ")
+}
+
+/// A line for each thing that is to be said of it.
+fn cut_text(cut: Option<&BackupCut>) -> String {
+    let Some(BackupCut { time, streams }) = cut else { return String::new() };
+    let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
+    let mut text = format!("\nas of one time, {time}: {}", names.join(", "));
+    for stream in streams {
+        if let Some(milliseconds) = stream.held_milliseconds {
+            let _infallible = write!(text, "\n  writers of {} were held for {milliseconds} ms", stream.name);
+        }
+    }
+    text
 }
 
 fn drilled_text(drilled: &Drilled) -> String {
@@ -264,7 +277,9 @@ fn list_text(list: &BackupList) -> String {
             .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
         format!("{stream}: every point from {from} until {until}, {proven}")
     });
-    let newest = list.backups.last().map(|backup| format!("streams of the newest backup: {}", streams_text(backup)));
+    let newest = list.backups.last().map(|backup| {
+        format!("streams of the newest backup: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()))
+    });
     lines.chain(points).chain(newest).collect::<Vec<_>>().join("\n")
 }
 
@@ -283,7 +298,7 @@ fn check_text(report: &BackupCheckReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{CheckResult, DrilledStream, ProvenPoints, StreamSummary};
+    use landfall_lifecycle::operations::{CheckResult, CutStream, DrilledStream, ProvenPoints, StreamSummary};
 
     use super::*;
 
@@ -295,6 +310,12 @@ mod tests {
             version: "1.0.0".to_owned(),
             reason: "request".to_owned(),
             proven: proven.map(str::to_owned),
+            cut: Some(BackupCut {
+                time: "2026-11-22T02:00:31.25Z".to_owned(),
+                streams: [("postgres/database", None), ("valkey/keys", Some(132))]
+                    .map(|(name, held_milliseconds)| CutStream { name: name.to_owned(), held_milliseconds })
+                    .into(),
+            }),
             size_bytes: 3 << 20,
             streams: vec![StreamSummary { name: "postgres/database".to_owned(), size_bytes: 3 << 20 }],
         }
@@ -306,6 +327,7 @@ mod tests {
             backup: "01".repeat(32),
             time: "2026-11-22T02:00:00Z".to_owned(),
             passed: true,
+            cut: Some("2026-11-22T02:00:31.25Z".to_owned()),
             seconds: 31.6,
             streams: vec![DrilledStream {
                 stream: "postgres/database".to_owned(),
@@ -340,6 +362,8 @@ mod tests {
         };
         insta::assert_snapshot!(backup_text(&made), @"
         backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
+        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
+          writers of valkey/keys were held for 132 ms
         the backup of 2026-11-22T02:00:00Z is proven: 1 check passed on restored data in 32 s
           postgres/database
             Rows are there
@@ -373,6 +397,8 @@ mod tests {
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
         streams of the newest backup: postgres/database (3.00 MiB)
+        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
+          writers of valkey/keys were held for 132 ms
         ");
     }
 

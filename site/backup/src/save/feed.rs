@@ -31,17 +31,20 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Streams and documents in the order of trees, which the archiver keeps.
-    pub(super) fn sorted(
+    /// Streams in the order in which they are read, then documents.
+    pub(super) fn in_order(
         streams: Vec<(StreamName, &'a mut dyn Read)>,
         documents: Vec<(StreamName, Vec<u8>)>,
     ) -> Vec<Self> {
         let streams = streams.into_iter().map(|(name, reader)| Self { name, reader: Box::new(reader) });
         let documents = documents.into_iter().map(|(name, bytes)| Self { name, reader: Box::new(Cursor::new(bytes)) });
-        let mut sources: Vec<Self> = streams.chain(documents).collect();
-        sources.sort_by(|one, other| one.name.cmp(&other.name));
-        sources
+        streams.chain(documents).collect()
     }
+}
+
+/// The name below which the archiver stores what is read in this place: it stores in the order of names.
+pub(super) fn place(index: usize) -> String {
+    format!("{index:08}")
 }
 
 /// The calling thread's end.
@@ -71,9 +74,9 @@ pub(super) enum FeedError {
 /// Connects sources with the archiver.
 pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
     let (mut feeds, mut entries) = (Vec::new(), Vec::new());
-    for source in sources {
+    for (index, source) in sources.into_iter().enumerate() {
         let (sender, receiver) = sync_channel(WAITING_PIECES);
-        let path = PathBuf::from(source.name.as_str());
+        let path = PathBuf::from(place(index));
         let node = Node::new_node(path.file_name().unwrap_or_default(), NodeType::File, Metadata::default());
         let reader = FedReader { pieces: receiver, piece: Cursor::default(), has_ended: false };
         entries.push(ReadSourceEntry { path, node, open: Some(reader) });
@@ -82,7 +85,7 @@ pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
     (feeds, Entries(Mutex::new(entries)))
 }
 
-/// Reads every source to its end, and returns what was read.
+/// Reads every source to its end, one after another, and returns what was read.
 pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Vec<Stream>, FeedError> {
     feeds.into_iter().map(Feed::feed).collect()
 }
@@ -175,7 +178,7 @@ mod tests {
     fn a_slow_reader_fills_the_buffers_of_the_archiver() {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
         let mut dripping = Dripping(Cursor::new(bytes.clone()));
-        let (feeds, entries) = connect(Source::sorted(vec![("a".parse().unwrap(), &mut dripping)], Vec::new()));
+        let (feeds, entries) = connect(Source::in_order(vec![("a".parse().unwrap(), &mut dripping)], Vec::new()));
         let mut reader = entries.entries().next().unwrap().unwrap().open.unwrap();
         let fed = std::thread::scope(|scope| {
             let reads = scope.spawn(move || {

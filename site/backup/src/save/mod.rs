@@ -33,8 +33,8 @@ pub struct NewBackup<'a> {
     /// What to note about it, such as the release: restic shows it as tags. Names have lower-case letters, digits and
     /// `-`, values no comma.
     pub facts: BTreeMap<String, String>,
-    /// Data that is read once, from its beginning to its end. Streams are read one after another, in the order of their
-    /// names: the first read of one comes after the end of the one before.
+    /// Data that is read once, from its beginning to its end. Streams are read one after another, in this order: the first
+    /// read of one comes after the end of the one before.
     pub streams: Vec<(StreamName, &'a mut dyn Read)>,
     /// Small documents.
     pub documents: Vec<(StreamName, Vec<u8>)>,
@@ -54,14 +54,23 @@ impl Repository {
     ///
     /// Memory is bounded: no stream is held or staged as a whole.
     pub fn save(&self, new: NewBackup<'_>) -> Result<Backup> {
+        self.save_and_note(new, BTreeMap::new)
+    }
+
+    /// The same, with more facts, which are asked for when every stream was read to its end.
+    pub fn save_and_note(
+        &self,
+        new: NewBackup<'_>,
+        noted: impl FnOnce() -> BTreeMap<String, String>,
+    ) -> Result<Backup> {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
         names::refuse_clashes(streams.chain(documents))?;
         let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
         let mut change = Change::begin(self)?;
         let before = Written::of(self)?;
-        let sources = Source::sorted(new.streams, new.documents);
-        match self.store_everything(snapshot, sources, new.time) {
+        let sources = Source::in_order(new.streams, new.documents);
+        match self.store_everything(snapshot, sources, new.time, noted) {
             Ok((snapshot, backup)) => {
                 change.add(snapshot.id, &backup)?;
                 change.finish()?;
@@ -85,9 +94,12 @@ impl Repository {
         snapshot: SnapshotFile,
         sources: Vec<Source<'_>>,
         time: Timestamp,
+        noted: impl FnOnce() -> BTreeMap<String, String>,
     ) -> Result<(SnapshotFile, Backup)> {
-        let (mut snapshot, streams) = self.archive(snapshot, sources)?;
-        snapshot.tree = trees::with_sizes(self, snapshot.tree, &streams, time)?;
+        let (mut snapshot, mut streams) = self.archive(snapshot, sources)?;
+        backup::add_facts(&mut snapshot, &noted())?;
+        snapshot.tree = trees::of_streams(self, snapshot.tree, &streams, time)?;
+        streams.sort_by(|one, other| one.name.cmp(&other.name));
         self.store_snapshot(snapshot, streams)
     }
 

@@ -1,69 +1,90 @@
-//! The trees of a new backup, with the sizes that were not known when its streams began.
+//! The trees of a new backup. The archiver stores streams in the order in which they are read, below one root; the trees that name them
+//! are sorted, and have sizes that were not known when the streams began.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 
 use jiff::Timestamp;
 use rustic_core::TreeId;
-use rustic_core::repofile::Node;
+use rustic_core::repofile::{Metadata, Node, NodeType, Tree};
 
+use super::feed;
 use super::sealed::{self, Trees};
 use crate::backup::Stream;
 use crate::error::{BackupError, Result};
 use crate::library::{self, Indexed};
+use crate::names::StreamName;
 use crate::repository::Repository;
 
 /// Permission bits of a restored stream: backups hold secrets.
 const MODE: u32 = 0o600;
 
-/// Stores the trees below `root` once more, with the size, time and mode of each stream, and returns the new root. It
+/// Permission bits of a restored folder.
+const FOLDER_MODE: u32 = 0o755;
+
+/// Stores the trees of these streams, which the archiver stored below `read` in this order, and returns their root. It
 /// refuses trees in which a byte of a stream is missing: the library only logs the failure of one stream among several.
-pub(super) fn with_sizes(repository: &Repository, root: TreeId, streams: &[Stream], time: Timestamp) -> Result<TreeId> {
+pub(super) fn of_streams(repository: &Repository, read: TreeId, streams: &[Stream], time: Timestamp) -> Result<TreeId> {
     let (folder, indexed) = repository.indexed()?;
-    let mut rewriting = Rewriting { repository, indexed, time, sizes: BTreeMap::new(), trees: Trees::new() };
-    let root = rewriting.rewrite(root, "")?;
-    for stream in streams {
-        let stored = rewriting.sizes.get(stream.name.as_str()).copied();
-        if stored != Some(stream.size_bytes) {
-            let (name, read) = (&stream.name, stream.size_bytes);
-            let lost = format!("{read} bytes of the stream {name} were read, and {} stored", stored.unwrap_or(0));
-            return Err(BackupError::Bug(lost));
-        }
-    }
-    if !rewriting.trees.is_empty() {
-        sealed::store_trees(&folder, repository.master(), &rewriting.trees)?;
+    let mut naming = Naming { repository, indexed, time, trees: Trees::new() };
+    let mut files = naming.files(read, streams)?;
+    files.sort_by_key(|(name, _)| *name);
+    let root = naming.tree(&files, 0)?;
+    if !naming.trees.is_empty() {
+        sealed::store_trees(&folder, repository.master(), &naming.trees)?;
     }
     Ok(root)
 }
 
-struct Rewriting<'a> {
+struct Naming<'a> {
     repository: &'a Repository,
     indexed: Indexed,
     time: Timestamp,
-    sizes: BTreeMap<String, u64>,
     trees: Trees,
 }
 
-impl Rewriting<'_> {
-    fn rewrite(&mut self, id: TreeId, folder: &str) -> Result<TreeId> {
+impl Naming<'_> {
+    /// Each stream with its file, named by the last part of its name.
+    fn files<'s>(&self, read: TreeId, streams: &'s [Stream]) -> Result<Vec<(&'s StreamName, Node)>> {
         let root = self.repository.folder();
-        let read = self.indexed.get_tree(&id);
-        let mut tree = read.map_err(|error| library::damage(root, "a tree that was just stored is lost", error))?;
-        for node in &mut tree.nodes {
-            let path = format!("{folder}{}", node.name);
-            node.meta.mtime = Some(self.time);
-            if let Some(subtree) = node.subtree {
-                node.subtree = Some(self.rewrite(subtree, &format!("{path}/"))?);
-            } else {
-                node.meta.size = self.size_of(node)?;
-                node.meta.mode = Some(MODE);
-                self.sizes.insert(path, node.meta.size);
+        let tree = self.indexed.get_tree(&read);
+        let tree = tree.map_err(|error| library::damage(root, "a tree that was just stored is lost", error))?;
+        let mut stored: BTreeMap<String, Node> = tree.nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
+        let file = |(index, stream): (usize, &'s Stream)| {
+            let node = stored.remove(&feed::place(index)).ok_or_else(|| lost(stream, 0))?;
+            match self.size_of(&node)? {
+                size if size == stream.size_bytes => Ok((&stream.name, self.file(stream, node))),
+                size => Err(lost(stream, size)),
             }
+        };
+        streams.iter().enumerate().map(file).collect()
+    }
+
+    fn file(&self, stream: &Stream, node: Node) -> Node {
+        let meta = Metadata { mode: Some(MODE), mtime: Some(self.time), size: stream.size_bytes, ..node.meta };
+        Node { name: stream.name.parts().last().unwrap_or_default().to_owned(), meta, ..node }
+    }
+
+    /// The tree of files whose names agree in the first parts, as many as `depth`.
+    fn tree(&mut self, files: &[(&StreamName, Node)], depth: usize) -> Result<TreeId> {
+        let part = |(name, _): &(&StreamName, Node)| name.parts().nth(depth).unwrap_or_default().to_owned();
+        let mut nodes = Vec::new();
+        for group in files.chunk_by(|one, other| part(one) == part(other)) {
+            let (name, file) = &group[0];
+            if name.parts().nth(depth + 1).is_none() {
+                nodes.push(file.clone());
+                continue;
+            }
+            let meta = Metadata { mode: Some(FOLDER_MODE), mtime: Some(self.time), ..Metadata::default() };
+            let mut folder = Node::new_node(OsStr::new(&part(&group[0])), NodeType::Dir, meta);
+            folder.subtree = Some(self.tree(group, depth + 1)?);
+            nodes.push(folder);
         }
-        let (bytes, new) = tree.serialize().map_err(|error| BackupError::Bug(error.to_string()))?;
-        if self.indexed.get_index_entry(&new).is_err() && !self.trees.iter().any(|(id, _)| *id == *new) {
-            self.trees.push((*new, bytes));
+        let (bytes, id) = Tree { nodes }.serialize().map_err(|error| BackupError::Bug(error.to_string()))?;
+        if self.indexed.get_index_entry(&id).is_err() && !self.trees.iter().any(|(known, _)| *known == *id) {
+            self.trees.push((*id, bytes));
         }
-        Ok(new)
+        Ok(id)
     }
 
     /// The bytes of all blobs of a file.
@@ -74,4 +95,9 @@ impl Rewriting<'_> {
             Ok(size + u64::from(entry.data_length()))
         })
     }
+}
+
+fn lost(stream: &Stream, stored: u64) -> BackupError {
+    let Stream { name, size_bytes, .. } = stream;
+    BackupError::Bug(format!("{size_bytes} bytes of the stream {name} were read, and {stored} stored"))
 }

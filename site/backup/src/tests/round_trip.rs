@@ -1,5 +1,7 @@
 //! Storing, listing and reading.
 
+use std::cell::RefCell;
+
 use super::*;
 use crate::OpenBackup;
 
@@ -35,6 +37,59 @@ fn streams_and_documents_come_back_byte_by_byte() {
     let opened: OpenBackup = reopened.open_backup(saved.id).unwrap();
     assert!(matches!(opened.read(&name("postgres")), Err(BackupError::NoStream { .. })));
     assert_eq!(opened.backup().id, saved.id);
+}
+
+/// A stream that notes when it is read.
+struct Noting<'a> {
+    name: &'a str,
+    bytes: Cursor<Vec<u8>>,
+    order: &'a RefCell<Vec<String>>,
+}
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut order = self.order.borrow_mut();
+        if order.last().is_none_or(|last| last != self.name) {
+            order.push(self.name.to_owned());
+        }
+        self.bytes.read(buffer)
+    }
+}
+
+#[test]
+fn streams_are_read_in_the_order_in_which_they_are_given_and_facts_are_noted_after_them() {
+    let kept = empty();
+    let order = RefCell::new(Vec::new());
+    let names = ["postgres/database", "cache/keys", "postgres/globals", "a", "LANDFALL/logs/postgres"];
+    let of = |(index, name): (usize, &'static str)| Noting {
+        name,
+        bytes: Cursor::new(random(index as u64, 2 * MIB + index)),
+        order: &order,
+    };
+    let mut noting: Vec<Noting<'_>> = names.into_iter().enumerate().map(of).collect();
+    let streams = noting.iter_mut().map(|one| (name(one.name), one as &mut dyn Read)).collect();
+    let documents = vec![(name("LANDFALL/manifest.json"), b"{}".to_vec())];
+    let (kind, time) = (BackupKind::Full, time("2026-11-21T12:00:00Z"));
+    let new = NewBackup { kind, time, facts: facts("starter"), streams, documents };
+    let noted = || BTreeMap::from([("read".to_owned(), order.borrow().join(" "))]);
+    let saved = kept.repository.save_and_note(new, noted).unwrap();
+    assert_eq!(saved.facts["read"], names.join(" "));
+    assert_eq!(saved.facts["release"], "starter");
+    let listed: Vec<&str> = saved.streams.iter().map(|one| one.name.as_str()).collect();
+    let sorted = [
+        "LANDFALL/logs/postgres",
+        "LANDFALL/manifest.json",
+        "a",
+        "cache/keys",
+        "postgres/database",
+        "postgres/globals",
+    ];
+    assert_eq!(listed, sorted);
+    assert_eq!(kept.repository.backups().unwrap(), std::slice::from_ref(&saved));
+    for (index, stream) in names.into_iter().enumerate() {
+        assert!(read(&kept.repository, saved.id, stream).unwrap() == random(index as u64, 2 * MIB + index), "{stream}");
+    }
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_backup::OpenBackup;
+use landfall_backup::{Backup, OpenBackup, StreamName};
 use landfall_cluster::{Cluster, Program, StreamError, Success};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -12,6 +12,7 @@ use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 
 use super::SavedStream;
+use super::cut::log_part;
 use super::error::unusable;
 use crate::pods::Container;
 use crate::room::{Guarded, is_out_of_room, reserve};
@@ -35,9 +36,19 @@ pub(crate) fn size_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64
     stream_bytes(backup, &saved.name())
 }
 
+/// Bytes of what this backup has of the log of a stream; none where it does not know.
+pub(crate) fn log_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64> {
+    stream_bytes(backup, log_stream(backup.backup(), saved).ok()?.as_str())
+}
+
 /// Bytes of the stream of this name; none where the backup does not know.
 pub(super) fn stream_bytes(backup: &OpenBackup, name: &str) -> Option<u64> {
     backup.backup().streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
+}
+
+/// Where a backup has the log of this stream: a backup of all data has the part that leads to its cut.
+pub(crate) fn log_stream(backup: &Backup, saved: &SavedStream) -> Result<StreamName, StepError> {
+    if backup.is_full() { log_part(&saved.name()) } else { saved.stream_name() }
 }
 
 /// A stream that returns, and the container that it goes into.
@@ -54,7 +65,8 @@ pub(crate) struct Loading<'a> {
 impl Loading<'_> {
     /// Fills an empty volume: runs the rule's program, with the stream as its input.
     pub(crate) fn load(&self, backup: &OpenBackup) -> Result<(), StepError> {
-        self.feed(backup, &format!("loading {}", self.saved.name()), &self.saved.rule.load)
+        let (name, rule) = (self.saved.name(), &self.saved.rule);
+        self.feed((backup, &self.saved.stream_name()?), &format!("loading {name}"), &rule.load)
     }
 
     /// Applies what was written after that, up to a time: places each of these log backups beside the data, oldest first, then lets the
@@ -64,7 +76,8 @@ impl Loading<'_> {
         let missing = || StepError::new(codes::BUG, format!("{name} has no log"));
         let log = rule.log.as_ref().ok_or_else(missing)?;
         for (index, backup) in logs.iter().enumerate() {
-            self.feed(backup, &format!("loading log {} of {} of {name}", index + 1, logs.len()), &log.load)?;
+            let part = log_stream(backup.backup(), self.saved)?;
+            self.feed((backup, &part), &format!("loading log {} of {} of {name}", index + 1, logs.len()), &log.load)?;
         }
         let time = to.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string();
         self.progress.event(Event::Note(format!("{name} recovers to {to:.0}")));
@@ -78,10 +91,15 @@ impl Loading<'_> {
         }
     }
 
-    fn feed(&self, backup: &OpenBackup, phase: &str, arguments: &[String]) -> Result<(), StepError> {
-        let total_bytes = size_bytes(backup, self.saved);
+    fn feed(
+        &self,
+        (backup, stream): (&OpenBackup, &StreamName),
+        phase: &str,
+        arguments: &[String],
+    ) -> Result<(), StepError> {
+        let total_bytes = stream_bytes(backup, stream.as_str());
         self.progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
-        let from = backup.read(&self.saved.stream_name()?).map_err(unusable)?;
+        let from = backup.read(stream).map_err(unusable)?;
         let (paths, storage) = (self.paths, self.paths.storage());
         let from = Guarded::new(from, storage.clone(), reserve(paths, &storage)?);
         let mut from = Reported { from, progress: self.progress };

@@ -1,8 +1,9 @@
 //! The pod in which a rule's programs run while its component does.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, OutputStream, Program, Success};
+use landfall_cluster::{Cluster, Program, Success};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::BackupRule;
@@ -15,6 +16,18 @@ const POD_LIMIT: Duration = Duration::from_mins(2);
 /// Time between looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Where programs of a rule run.
+pub(super) trait RulePrograms {
+    /// `COMPONENT/RULE`.
+    fn stream(&self) -> &str;
+
+    /// Starts a program whose output is a backup. It may take as long as the rule says.
+    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError>;
+
+    /// Runs a program to its end.
+    fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError>;
+}
+
 /// A ready pod of a rule's workload, looked up again for each program.
 pub(super) struct RulePod<'a> {
     pub(super) cluster: &'a Cluster,
@@ -25,9 +38,12 @@ pub(super) struct RulePod<'a> {
     pub(super) rule: &'a BackupRule,
 }
 
-impl RulePod<'_> {
-    /// Starts a program whose output is a backup. It may take as long as the rule says.
-    pub(super) fn open(&self, arguments: &[String]) -> Result<OutputStream, StepError> {
+impl RulePrograms for RulePod<'_> {
+    fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
         let container = self.container()?;
         let program = Program {
             namespace: &container.namespace,
@@ -37,11 +53,11 @@ impl RulePod<'_> {
             success: Success::Trailer,
         };
         let limit = Duration::from_secs(self.rule.limit_seconds);
-        self.cluster.open_stream(&program, limit).map_err(|error| failed(&self.stream, "cannot be started", error))
+        let opened = self.cluster.open_stream(&program, limit);
+        Ok(Box::new(opened.map_err(|error| failed(&self.stream, "cannot be started", error))?))
     }
 
-    /// Runs a program to its end.
-    pub(super) fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError> {
+    fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError> {
         let Container { namespace, pod, name } = self.container()?;
         let limit = Duration::from_secs(limit_seconds);
         let executed = self.cluster.execute(&namespace, &pod, &name, arguments, limit);
@@ -54,7 +70,9 @@ impl RulePod<'_> {
         let what = format!("a program of {} ({program}) failed with exit code {}", self.stream, executed.exit_code);
         Err(StepError::new(codes::BACKUP_STREAM, format!("{what}: {said}")))
     }
+}
 
+impl RulePod<'_> {
     fn container(&self) -> Result<Container, StepError> {
         let (rule, begun) = (self.rule, Instant::now());
         loop {

@@ -9,6 +9,7 @@ use landfall_backup::{BEGINS_LOG, Backup, BackupKind, NewBackup, Repository, Str
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
 use landfall_host::command::CommandRunner;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
@@ -16,12 +17,13 @@ use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, ReleaseDocument};
 
 use super::cluster::ClusterSources;
+use super::cut::{Held, LogPart, MakingCut, OpenLog, log_part};
 use super::error::unusable;
 use super::estimate::BackupEstimate;
 use super::logs::LogRecords;
 use super::manifest::{Manifest, SavedStream, word};
 use super::room::make_room;
-use super::rule_pod::RulePod;
+use super::rule_pod::{RulePod, RulePrograms as _};
 use super::source::PodStream;
 use crate::configuration::BackupSettings;
 use crate::license;
@@ -97,25 +99,69 @@ impl Saving<'_> {
         manifest.cluster = Some(of_cluster.saved.clone());
         let mut documents = site_documents(self.paths, self.bundle)?;
         documents.push(manifest.document()?);
-        let pods: Vec<RulePod<'_>> = manifest.streams.iter().map(|saved| self.pod(saved)).collect();
-        let mut sources = Vec::new();
-        for (saved, pod) in manifest.streams.iter().zip(&pods) {
-            let source = PodStream::new(pod, &saved.rule.save, self.progress).marked(saved.word.as_deref());
-            sources.push((saved.stream_name()?, source));
-        }
-        let mut streams = of_cluster.streams()?;
-        streams.extend(sources.iter_mut().map(|(name, source)| (name.clone(), source as &mut dyn Read)));
-        let (kind, time, mut facts) = (BackupKind::Full, Timestamp::now(), self.facts());
+        let mut facts = self.facts();
         if begins_log {
             facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
         }
-        let backup = repository.save(NewBackup { kind, time, facts, streams, documents }).map_err(unusable)?;
+        let backup = self.store(repository, &manifest.streams, &mut of_cluster, BesideStreams { documents, facts })?;
         for saved in &manifest.streams {
             if let Some(link) = &saved.link {
                 LogRecords::of(self.paths).has_base(&saved.name(), link)?;
             }
         }
         Ok(backup)
+    }
+
+    /// Reads and stores everything: of the streams that belong to a cut, those with a log first, and those whose writers are held last.
+    fn store(
+        &self,
+        repository: &Repository,
+        saved: &[SavedStream],
+        of_cluster: &mut ClusterSources<'_>,
+        beside: BesideStreams,
+    ) -> Result<Backup, StepError> {
+        let pods: Vec<RulePod<'_>> = saved.iter().map(|saved| self.pod(saved)).collect();
+        let source = |index: usize| {
+            let SavedStream { rule, word, .. } = &saved[index];
+            PodStream::new(&pods[index], &rule.save, self.progress).marked(rule.marker.as_ref(), word.as_deref())
+        };
+        let order = ReadingOrder::of(saved);
+        let mut alone: Vec<PodStream<'_>> = order.alone.iter().map(|index| source(*index)).collect();
+        let held = order.held.iter().filter_map(|index| {
+            let hold = saved[*index].rule.hold.as_ref()?;
+            Some(Held { pod: &pods[*index], hold, source: source(*index) })
+        });
+        let logged = order.logged.iter().map(|index| saved[*index].name()).collect();
+        let cut = MakingCut::new(held.collect(), logged, self.progress);
+        let mut held = cut.held_streams();
+        let part = |index: &usize| cut.log_stream(self.log_of(&pods[*index]));
+        let mut logs: Vec<LogPart<'_, '_>> = order.logged.iter().map(part).collect();
+
+        let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
+        for (index, stream) in order.alone.iter().zip(&mut alone) {
+            streams.push((saved[*index].stream_name()?, stream));
+        }
+        streams.extend(of_cluster.streams()?);
+        for (index, stream) in order.held.iter().zip(&mut held) {
+            streams.push((saved[*index].stream_name()?, stream));
+        }
+        for (index, part) in order.logged.iter().zip(&mut logs) {
+            streams.push((log_part(&saved[*index].name())?, part));
+        }
+        let (kind, time) = (BackupKind::Full, Timestamp::now());
+        let BesideStreams { documents, facts } = beside;
+        let new = NewBackup { kind, time, facts, streams, documents };
+        repository.save_and_note(new, || cut.facts()).map_err(unusable)
+    }
+
+    /// Opens what was logged in a pod. No log backup is made meanwhile.
+    fn log_of<'b>(&'b self, pod: &'b RulePod<'b>) -> impl Fn() -> Result<OpenLog, StepError> + 'b {
+        move || {
+            let missing = || StepError::new(codes::BUG, format!("{} has no log", pod.stream));
+            let log = pod.rule.log.as_ref().ok_or_else(missing)?;
+            let lock = LogRecords::of(self.paths).lock()?;
+            Ok(OpenLog::new(pod.open(&log.save)?, lock))
+        }
     }
 
     fn demands(&self, repository: &Repository) -> Result<[Demand; 2], StepError> {
@@ -169,6 +215,37 @@ impl Saving<'_> {
             (OPERATION, self.operation),
         ];
         facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
+    }
+}
+
+/// What a backup has beside its streams.
+struct BesideStreams {
+    documents: Vec<(StreamName, Vec<u8>)>,
+    facts: BTreeMap<String, String>,
+}
+
+/// The order in which the streams of a backup are read, by their places in its manifest.
+#[derive(Debug, PartialEq, Eq)]
+struct ReadingOrder {
+    /// Those that are saved by themselves, the ones with a log first.
+    alone: Vec<usize>,
+    /// Those of a cut whose writers are held, in the end.
+    held: Vec<usize>,
+    /// Those of `alone` whose log leads to the cut.
+    logged: Vec<usize>,
+}
+
+impl ReadingOrder {
+    /// Nobody is held for the sake of one stream: it is of one time by itself.
+    fn of(saved: &[SavedStream]) -> Self {
+        let has_log = |index: &usize| saved[*index].link.is_some() && saved[*index].rule.log.is_some();
+        let (logged, others): (Vec<usize>, Vec<usize>) = (0..saved.len()).partition(has_log);
+        let (held, free): (Vec<usize>, Vec<usize>) =
+            others.iter().partition(|index| saved[**index].rule.hold.is_some());
+        if logged.len() + held.len() > 1 {
+            return Self { alone: logged.iter().copied().chain(free).collect(), held, logged };
+        }
+        Self { alone: logged.into_iter().chain(others).collect(), held: Vec::new(), logged: Vec::new() }
     }
 }
 
@@ -236,8 +313,51 @@ fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, path: &Path)
 #[cfg(test)]
 mod tests {
     use landfall_media::durable;
+    use serde_json::json;
 
     use super::*;
+
+    /// A stream whose log is kept, and whose writers can be held, or not.
+    fn saved(name: &str, has_log: bool, has_hold: bool) -> SavedStream {
+        let program = ["a"];
+        let mut rule = json!({"name": name, "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
+            "limit_seconds": 60, "save": program, "load": program});
+        if has_log {
+            rule["log"] =
+                json!({"keep": program, "save": program, "saved": program, "load": program, "recover": program});
+        }
+        if has_hold {
+            rule["hold"] = json!({"begin": program, "end": program, "limit_seconds": 5, "until": "end"});
+        }
+        serde_json::from_value(json!({
+            "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "rule": rule,
+            "link": has_log.then_some("word"),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn logs_are_read_first_and_held_streams_last_and_nobody_is_held_for_one_stream() {
+        let [cache, files, rows, more] = [
+            saved("cache", false, true),
+            saved("files", false, false),
+            saved("rows", true, true),
+            saved("more", true, false),
+        ];
+        let order = |saved: &[SavedStream]| {
+            let ReadingOrder { alone, held, logged } = ReadingOrder::of(saved);
+            (alone, held, logged)
+        };
+        let all = [cache.clone(), files.clone(), rows.clone(), more.clone()];
+        assert_eq!(order(&all), (vec![2, 3, 1], vec![0], vec![2, 3]));
+        assert_eq!(order(&all[..3]), (vec![2, 1], vec![0], vec![2]));
+        assert_eq!(order(&all[..2]), (vec![0, 1], vec![], vec![]));
+        assert_eq!(order(&[files.clone(), rows]), (vec![1, 0], vec![], vec![]));
+        assert_eq!(order(&[cache.clone(), cache, files]), (vec![2], vec![0, 1], vec![]));
+        // A site without points in time keeps no log.
+        let unlinked = SavedStream { link: None, ..more };
+        assert_eq!(order(&[unlinked.clone(), unlinked]), (vec![0, 1], vec![], vec![]));
+    }
 
     #[test]
     fn a_backup_has_what_makes_the_site_this_site_and_a_damaged_license_does_not_stop_it() {

@@ -1,53 +1,73 @@
 //! A stream on its way out of a pod: opened when the repository first reads it, so that one stream is read at a time.
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
-use landfall_cluster::OutputStream;
 use landfall_engine::step::StepError;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::BackupMarker;
 
-use super::rule_pod::RulePod;
+use super::rule_pod::RulePrograms;
+
+/// Most bytes that are read ahead.
+const AHEAD_BYTES: usize = 64 << 10;
 
 /// The bytes that a program of a rule writes.
 pub(super) struct PodStream<'a> {
-    pod: &'a RulePod<'a>,
+    pod: &'a dyn RulePrograms,
     arguments: &'a [String],
     /// The program that marks the data before, with its arguments.
     mark: Option<Vec<String>>,
     progress: &'a dyn Progress,
-    stream: Option<OutputStream>,
+    stream: Option<Box<dyn Read + 'a>>,
+    /// What was read before anybody asked for it.
+    ahead: Cursor<Vec<u8>>,
+    is_announced: bool,
 }
 
 impl<'a> PodStream<'a> {
-    pub(super) fn new(pod: &'a RulePod<'a>, arguments: &'a [String], progress: &'a dyn Progress) -> Self {
-        Self { pod, arguments, mark: None, progress, stream: None }
+    pub(super) fn new(pod: &'a dyn RulePrograms, arguments: &'a [String], progress: &'a dyn Progress) -> Self {
+        Self { pod, arguments, mark: None, progress, stream: None, ahead: Cursor::default(), is_announced: false }
     }
 
     /// The same, before which this word is written into the data.
-    pub(super) fn marked(self, word: Option<&str>) -> Self {
-        let marker = self.pod.rule.marker.as_ref().zip(word);
-        Self { mark: marker.map(|(marker, word)| marker.write_word(word)), ..self }
+    pub(super) fn marked(self, marker: Option<&BackupMarker>, word: Option<&str>) -> Self {
+        Self { mark: marker.zip(word).map(|(marker, word)| marker.write_word(word)), ..self }
     }
 
-    /// Marks the data, then starts the program that saves it.
-    fn open(&self) -> Result<OutputStream, StepError> {
-        let phase = format!("saving {}", self.pod.stream);
-        self.progress.event(Event::PhaseStarted { phase, total_bytes: None });
-        if let Some(mark) = &self.mark {
-            self.pod.run(mark, BackupMarker::LIMIT_SECONDS)?;
+    /// Marks the data, unless that was done.
+    pub(super) fn mark(&mut self) -> Result<(), StepError> {
+        self.mark.take().map_or(Ok(()), |mark| self.pod.run(&mark, BackupMarker::LIMIT_SECONDS))
+    }
+
+    /// Marks the data, starts the program that saves it, and waits until it has written something, or has ended.
+    pub(super) fn read_ahead(&mut self) -> io::Result<()> {
+        let mut piece = vec![0; AHEAD_BYTES];
+        let read = self.opened()?.read(&mut piece)?;
+        piece.truncate(read);
+        self.ahead = Cursor::new(piece);
+        Ok(())
+    }
+
+    fn opened(&mut self) -> io::Result<&mut (dyn Read + 'a)> {
+        if self.stream.is_none() {
+            self.mark().map_err(io::Error::other)?;
+            self.stream = Some(self.pod.open(self.arguments).map_err(io::Error::other)?);
         }
-        self.pod.open(self.arguments)
+        self.stream.as_deref_mut().ok_or_else(|| io::Error::other("the stream is not open"))
     }
 }
 
 impl Read for PodStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stream.is_none() {
-            self.stream = Some(self.open().map_err(io::Error::other)?);
+        if !self.is_announced {
+            self.is_announced = true;
+            let phase = format!("saving {}", self.pod.stream());
+            self.progress.event(Event::PhaseStarted { phase, total_bytes: None });
         }
-        let Some(stream) = &mut self.stream else { return Ok(0) };
-        let read = stream.read(buffer)?;
+        let read = match self.ahead.read(buffer)? {
+            0 => self.opened()?.read(buffer)?,
+            read => read,
+        };
         self.progress.event(match read {
             0 => Event::PhaseDone,
             read => Event::Advanced { bytes: read as u64 },

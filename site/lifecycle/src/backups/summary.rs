@@ -4,6 +4,8 @@ use landfall_backup::Backup;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cut::BackupCut;
+
 /// Characters of an id that a person reads and types.
 const SHORT_ID: usize = 8;
 
@@ -23,6 +25,8 @@ pub struct BackupSummary {
     pub reason: String,
     /// When a drill proved it, RFC 3339 in UTC.
     pub proven: Option<String>,
+    /// The time as of which the data of several components returns; none where each is as of its own time.
+    pub cut: Option<BackupCut>,
     /// Bytes of all its streams, as they were read.
     pub size_bytes: u64,
     /// Its streams.
@@ -68,6 +72,7 @@ impl From<&Backup> for BackupSummary {
             version: fact("version"),
             reason: fact("reason"),
             proven: backup.proof.as_ref().map(|proof| proof.time.to_string()),
+            cut: BackupCut::of(backup),
             size_bytes: streams.iter().map(|stream| stream.size_bytes).sum(),
             streams,
         }

@@ -134,7 +134,10 @@ impl Operations {
         for component in components {
             let streams = manifest.streams.iter().filter(|saved| saved.component == *component);
             let volume = |saved: &SavedStream| LiveVolume::of(&cluster, &self.paths, &saved.namespace, &saved.rule);
-            let restored = |saved| Ok(RestoredStream::new(&backup, saved, SetAside::of(volume(saved)?, &token)));
+            let restored = |saved| {
+                let volume = SetAside::of(volume(saved)?, &token);
+                Ok(RestoredStream::new(&backup, saved, volume).at_cut(&backup, saved))
+            };
             let streams = streams.map(restored).collect::<Result<Vec<_>, StepError>>()?;
             if streams.is_empty() {
                 let what = format!("the backup of {} has nothing of {component}", backup.time);

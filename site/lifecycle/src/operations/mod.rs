@@ -94,8 +94,8 @@ pub use upgrade::{PreparedUpgrade, UpgradeRequest, Upgraded};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
-    BackupCopies, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, DrillReport, DrilledStream,
-    LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
+    BackupCopies, BackupCut, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, CutStream, DrillReport,
+    DrilledStream, LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};

@@ -53,7 +53,7 @@ impl RestoreChoice {
         let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
         match chosen.and_then(|chosen| chosen.recovery.as_ref()) {
             Some((to, logs)) => restored.recovered(*to, logs),
-            None => restored,
+            None => restored.at_cut(&self.backup, saved),
         }
     }
 

@@ -10,7 +10,8 @@ use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
-use crate::backups::SavedStream;
+use crate::backups::load::log_stream;
+use crate::backups::{BackupCut, SavedStream};
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
 use crate::steps::begin_logs::BeginLogs;
@@ -63,6 +64,20 @@ impl RestoredStream {
         // What is placed beside the data takes room, too.
         self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
         self.stream.recovery = Some(Recovery { to, logs: logs.iter().map(|log| log.id).collect() });
+        self
+    }
+
+    /// The same as of the cut of its backup, if it belongs to one.
+    #[must_use]
+    pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream) -> Self {
+        let Some(to) = BackupCut::of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
+        self.stream.time = to.to_string();
+        if saved.rule.log.is_some() {
+            let part = log_stream(backup, saved).ok();
+            let part = backup.streams.iter().find(|stream| Some(&stream.name) == part.as_ref());
+            self.size_bytes += part.map_or(0, |part| part.size_bytes);
+            self.stream.recovery = Some(Recovery { to, logs: vec![backup.id] });
+        }
         self
     }
 

@@ -51,7 +51,7 @@ pub struct BackupStream {
 pub struct Recovery {
     /// The time.
     pub to: Timestamp,
-    /// Log backups, oldest first.
+    /// Log backups, oldest first; or the backup itself, which has the log until its cut.
     pub logs: Vec<BackupId>,
 }
 

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::CheckResult;
 use super::cluster::{ETCD, trial_space};
+use super::cut::BackupCut;
 use super::error::unusable;
 use super::room::refuse;
 use super::{SavedStream, estimate, load};
@@ -39,6 +40,9 @@ pub struct DrillReport {
     pub time: String,
     /// Whether every check passed, so that the backup is proven.
     pub passed: bool,
+    /// The time as of which the data of several components was restored, RFC 3339 in UTC, where the backup has one.
+    #[serde(default)]
+    pub cut: Option<String>,
     /// Seconds that the drill took.
     pub seconds: f64,
     /// What was restored, in the order in which it was.
@@ -72,7 +76,8 @@ impl DrillReport {
     pub(crate) fn refusal(&self) -> Option<StepError> {
         let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
-        let (code, what) = match recovered_to {
+        // A log that leads to the cut of a backup is a part of that.
+        let (code, what) = match recovered_to.as_ref().filter(|_| self.cut.is_none()) {
             None => (codes::BACKUP_UNPROVEN, format!("the backup of {}", self.time)),
             Some(to) => {
                 (codes::LOG_UNPROVEN, format!("the log of {stream} from the backup of {} until {to}", self.time))
@@ -100,7 +105,7 @@ impl Drill<'_> {
     /// Restores a backup on trial, and marks it as proven if every check passes. A check that fails is no error: the report
     /// shows it. Nothing of the drill stays in the cluster.
     pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
-        self.run(repository, &Trial::of_backup(backup)?)
+        self.run(repository, &Trial::of_backup(repository, backup)?)
     }
 
     /// Restores on trial what was logged since a backup, up to the last point in time, and marks the log backups that lead there as
@@ -152,6 +157,7 @@ impl Drill<'_> {
             backup: backup.id.to_string(),
             time: backup.time.to_string(),
             passed: streams.iter().flat_map(|drilled| &drilled.checks).all(|check| check.passed),
+            cut: BackupCut::of(backup).filter(|_| trial.is_of_backup()).map(|cut| cut.time),
             seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
             streams,
         })
@@ -235,6 +241,7 @@ mod tests {
             backup: "0f".to_owned(),
             time: "2026-11-22T12:00:00Z".to_owned(),
             passed: true,
+            cut: None,
             seconds: 1.0,
             streams: vec![drilled(vec![CheckResult::passed("It starts")])],
         };
@@ -248,5 +255,11 @@ mod tests {
         let expected = "the log of db/files from the backup of 2026-11-22T12:00:00Z until 2026-11-22T18:00:00Z is not proven: \
                         db/files: It has rows; found exit code 1";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::LOG_UNPROVEN, expected));
+        report.cut = Some("2026-11-21T12:00:01Z".to_owned());
+        assert_eq!(
+            report.refusal().unwrap().code(),
+            codes::BACKUP_UNPROVEN,
+            "the log to the cut is part of the backup"
+        );
     }
 }

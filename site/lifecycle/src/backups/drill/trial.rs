@@ -7,6 +7,7 @@ use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_engine::step::StepError;
 
 use super::super::cluster::SavedCluster;
+use super::super::cut::BackupCut;
 use super::super::error::unusable;
 use super::super::logs::Chain;
 use super::super::manifest::Manifest;
@@ -20,15 +21,15 @@ pub(super) struct Trial<'a> {
 }
 
 enum Content {
-    /// Every stream, as of the backup.
-    Backup,
+    /// Every stream, as of the backup; those whose log leads to its cut, by name, as of that.
+    Backup(BTreeMap<String, Recovery>),
     /// The streams that log backups follow, by name, and what the same containers load.
     Logs(BTreeMap<String, Recovery>),
 }
 
 /// What is applied to a stream once it is loaded.
 pub(super) struct Recovery {
-    /// The last point in time that the log leads to.
+    /// The last point in time that the log leads to, or that of the backup's cut.
     pub(super) to: Timestamp,
     /// The log backups, oldest first.
     pub(super) logs: Vec<OpenBackup>,
@@ -36,8 +37,17 @@ pub(super) struct Recovery {
 
 impl<'a> Trial<'a> {
     /// A backup as it was made.
-    pub(super) fn of_backup(backup: &'a OpenBackup) -> Result<Self, StepError> {
-        Ok(Self { backup, manifest: Manifest::read(backup)?, content: Content::Backup })
+    pub(super) fn of_backup(repository: &Repository, backup: &'a OpenBackup) -> Result<Self, StepError> {
+        let manifest = Manifest::read(backup)?;
+        let mut recoveries = BTreeMap::new();
+        if let Some(cut) = BackupCut::of(backup.backup()) {
+            for saved in manifest.streams.iter().filter(|saved| saved.rule.log.is_some()) {
+                let Some(to) = cut.time_of(&saved.name()) else { continue };
+                let logs = repository.open_backups(&[backup.backup().id]).map_err(unusable)?;
+                recoveries.insert(saved.name(), Recovery { to, logs });
+            }
+        }
+        Ok(Self { backup, manifest, content: Content::Backup(recoveries) })
     }
 
     /// The last point in time that each log leads to from a backup; none where no log backup follows it.
@@ -67,23 +77,26 @@ impl<'a> Trial<'a> {
     /// What the backup has of its cluster, if that is on trial.
     pub(super) fn cluster(&self) -> Option<&SavedCluster> {
         match self.content {
-            Content::Backup => self.manifest.cluster.as_ref(),
+            Content::Backup(_) => self.manifest.cluster.as_ref(),
             Content::Logs(_) => None,
         }
     }
 
     /// What is applied to this stream, if anything is.
     pub(super) fn recovery(&self, saved: &SavedStream) -> Option<&Recovery> {
-        match &self.content {
-            Content::Backup => None,
-            Content::Logs(recoveries) => recoveries.get(&saved.name()),
-        }
+        let (Content::Backup(recoveries) | Content::Logs(recoveries)) = &self.content;
+        recoveries.get(&saved.name())
+    }
+
+    /// Whether all of its data is as of the backup: the word that was written before is still there then.
+    pub(super) fn is_of_backup(&self) -> bool {
+        matches!(self.content, Content::Backup(_))
     }
 
     /// What it proves: the backup, or the newest log backup of each stream, to which the others lead.
     pub(super) fn proves(&self) -> Vec<BackupId> {
         match &self.content {
-            Content::Backup => vec![self.backup.backup().id],
+            Content::Backup(_) => vec![self.backup.backup().id],
             Content::Logs(recoveries) => {
                 let newest = recoveries.values().filter_map(|recovery| recovery.logs.last());
                 newest.map(|log| log.backup().id).collect()
@@ -95,7 +108,8 @@ impl<'a> Trial<'a> {
     pub(super) fn loaded_bytes(&self, group: &[&SavedStream]) -> u64 {
         let of_stream = |saved: &&SavedStream| {
             let logs = self.recovery(saved).into_iter().flat_map(|recovery| &recovery.logs);
-            std::iter::once(self.backup).chain(logs).filter_map(|backup| load::size_bytes(backup, saved)).sum::<u64>()
+            let log_bytes = |log| load::log_bytes(log, saved);
+            load::size_bytes(self.backup, saved).into_iter().chain(logs.filter_map(log_bytes)).sum::<u64>()
         };
         group.iter().map(of_stream).sum()
     }

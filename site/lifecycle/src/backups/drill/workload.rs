@@ -33,6 +33,10 @@ const LOADED: &str = "The backup is loaded into an empty volume, and its softwar
 const RECOVERED: &str =
     "The backup and the log backups after it are loaded into an empty volume, and the software starts on them";
 
+/// The same of a backup whose log leads to its cut.
+const AT_THE_CUT: &str =
+    "The backup and its log until its cut are loaded into an empty volume, and the software starts on them";
+
 /// Errors that speak against a backup.
 pub(super) const FAILURES: [Code; 3] = [codes::RESTORE_LOAD, codes::CLUSTER_NOT_READY, codes::CLUSTER_FAILED];
 
@@ -47,7 +51,11 @@ impl Drill<'_> {
         group: &[&SavedStream],
     ) -> Result<Vec<Vec<CheckResult>>, StepError> {
         let first = group[0];
-        let shows = |saved: &SavedStream| if trial.recovery(saved).is_some() { RECOVERED } else { LOADED };
+        let shows = |saved: &SavedStream| match trial.recovery(saved) {
+            None => LOADED,
+            Some(_) if trial.is_of_backup() => AT_THE_CUT,
+            Some(_) => RECOVERED,
+        };
         self.within(&first.component, |namespace, owner| {
             let server = match self.restored(trial, group, namespace, owner) {
                 Ok(server) => server,
@@ -63,10 +71,11 @@ impl Drill<'_> {
             };
             let checked = |saved: &&SavedStream| {
                 let loaded = CheckResult::passed(shows(saved));
-                let checks = match trial.recovery(saved) {
-                    None => check(self.cluster, saved, &server),
+                let checks = if trial.is_of_backup() {
+                    check(self.cluster, saved, &server)
+                } else {
                     // A backup that was cut off since then may have written a later word.
-                    Some(_) => check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server),
+                    check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server)
                 };
                 std::iter::once(loaded).chain(checks).collect()
             };

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::super::error::unusable;
 use super::super::manifest::word;
-use super::super::rule_pod::RulePod;
+use super::super::rule_pod::{RulePod, RulePrograms as _};
 use super::super::source::PodStream;
 use super::{AFTER, LINK, LogRecords, STREAM};
 

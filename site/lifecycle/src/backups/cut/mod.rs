@@ -1,0 +1,276 @@
+//! A cut across components: one time as of which the data of several streams returns.
+//!
+//! Streams with a log are saved before, and recover to that time by the part of their log that the backup holds. Of the others, the
+//! writers are held: while all of them are, the time is taken, and each is let go when its data is captured. So whatever is in
+//! the cut, everything that led to it is in the cut, too.
+//!
+//! A cut that fails costs no backup: each stream is then as good as one that was saved by itself.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use landfall_backup::{Backup, StreamName};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_media::progress::{Event, Progress};
+use landfall_release_document::{BackupHold, HoldUntil};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::name as stream_name;
+use super::rule_pod::RulePrograms;
+use super::source::PodStream;
+
+/// The fact that has a cut's time.
+const CUT: &str = "cut";
+
+/// Facts that name the streams of a cut are numbered: `cut-1=postgres/database`. Milliseconds follow where writers were held.
+const CUT_STREAM: &str = "cut-";
+
+/// A time as of which the data of several components is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupCut {
+    /// The time, RFC 3339 in UTC.
+    pub time: String,
+    /// Whose data it is.
+    pub streams: Vec<CutStream>,
+}
+
+/// A stream that belongs to a cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CutStream {
+    /// `COMPONENT/RULE`.
+    pub name: String,
+    /// Milliseconds for which its writers were held; none where its log leads to the time.
+    pub held_milliseconds: Option<u64>,
+}
+
+impl BackupCut {
+    /// That of a backup, if it has one.
+    pub fn of(backup: &Backup) -> Option<Self> {
+        let time = backup.facts.get(CUT)?.clone();
+        let facts = backup.facts.iter().filter_map(|(key, value)| {
+            let number: usize = key.strip_prefix(CUT_STREAM)?.parse().ok()?;
+            let (name, held) = value.split_once(' ').map_or((value.as_str(), None), |(name, held)| (name, Some(held)));
+            Some((
+                number,
+                CutStream { name: name.to_owned(), held_milliseconds: held.and_then(|held| held.parse().ok()) },
+            ))
+        });
+        let streams: BTreeMap<usize, CutStream> = facts.collect();
+        Some(Self { time, streams: streams.into_values().collect() })
+    }
+
+    /// The time, where a stream belongs to it.
+    pub(crate) fn time_of(&self, stream: &str) -> Option<Timestamp> {
+        self.streams.iter().any(|of| of.name == stream).then(|| self.time.parse().ok()).flatten()
+    }
+}
+
+/// The stream of a backup that has the part of a log which leads to its cut.
+pub(crate) fn log_part(stream: &str) -> Result<StreamName, StepError> {
+    stream_name(&format!("LANDFALL/logs/{stream}"))
+}
+
+/// A stream of which writers can be held.
+pub(super) struct Held<'a> {
+    pub(super) pod: &'a dyn RulePrograms,
+    pub(super) hold: &'a BackupHold,
+    pub(super) source: PodStream<'a>,
+}
+
+/// A held stream, as far as it is.
+struct Holding<'a> {
+    held: Held<'a>,
+    /// When its hold began, unless it has ended.
+    begun: Option<Instant>,
+    milliseconds: u64,
+}
+
+/// A cut that is being made: the streams of a backup are read beside it.
+pub(super) struct MakingCut<'a> {
+    state: RefCell<State<'a>>,
+}
+
+struct State<'a> {
+    held: Vec<Holding<'a>>,
+    /// Streams whose log leads to the time.
+    logged: Vec<String>,
+    time: Option<Timestamp>,
+    /// Whether something went wrong, which was reported.
+    is_void: bool,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> MakingCut<'a> {
+    /// A cut of these streams, which are read after all others, in this order; then the parts of these logs.
+    pub(super) fn new(held: Vec<Held<'a>>, logged: Vec<String>, progress: &'a dyn Progress) -> Self {
+        let held = held.into_iter().map(|held| Holding { held, begun: None, milliseconds: 0 }).collect();
+        Self { state: RefCell::new(State { held, logged, time: None, is_void: false, progress }) }
+    }
+
+    /// The streams of which writers are held.
+    pub(super) fn held_streams(&self) -> Vec<HeldStream<'_, 'a>> {
+        (0..self.state.borrow().held.len()).map(|index| HeldStream { cut: self, index }).collect()
+    }
+
+    /// The part of a log that leads to the cut's time: what this program writes.
+    pub(super) fn log_stream<'c>(&'c self, open: impl Fn() -> Result<OpenLog, StepError> + 'c) -> LogPart<'c, 'a> {
+        LogPart { cut: self, open: Box::new(open), opened: None, has_ended: false }
+    }
+
+    /// The facts of the backup that has it; none where it failed.
+    pub(super) fn facts(&self) -> BTreeMap<String, String> {
+        let state = self.state.borrow();
+        let Some(time) = state.time.filter(|_| !state.is_void) else { return BTreeMap::new() };
+        let held = state.held.iter().map(|holding| format!("{} {}", holding.held.pod.stream(), holding.milliseconds));
+        let streams = state.logged.iter().cloned().chain(held);
+        let numbered = streams.enumerate().map(|(index, stream)| (format!("{CUT_STREAM}{}", index + 1), stream));
+        numbered.chain([(CUT.to_owned(), time.to_string())]).collect()
+    }
+}
+
+impl State<'_> {
+    /// Takes the time, once: while all writers are held, where there are any.
+    fn begin(&mut self) -> io::Result<()> {
+        if self.time.is_some() {
+            return Ok(());
+        }
+        // No marker can be written into data whose writers are held.
+        for holding in &mut self.held {
+            holding.held.source.mark().map_err(io::Error::other)?;
+        }
+        self.hold_all();
+        self.time = Some(now());
+        let first_byte = |holding: &Holding<'_>| holding.held.hold.until == HoldUntil::FirstByte;
+        for index in 0..self.held.len() {
+            if first_byte(&self.held[index]) {
+                let read = self.held[index].held.source.read_ahead();
+                self.let_go(index);
+                read?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold_all(&mut self) {
+        for index in 0..self.held.len() {
+            let Holding { held: Held { pod, hold, .. }, begun, .. } = &mut self.held[index];
+            *begun = Some(Instant::now());
+            if let Err(error) = pod.run(&hold.begin(), hold.limit_seconds) {
+                let text = format!("writers of {} cannot be held: {}", pod.stream(), with_causes(&error));
+                self.fail(&text);
+                (0..=index).for_each(|index| self.let_go(index));
+                return;
+            }
+        }
+    }
+
+    /// Ends a hold that has begun.
+    fn let_go(&mut self, index: usize) {
+        let Holding { held: Held { pod, hold, .. }, begun, milliseconds } = &mut self.held[index];
+        let Some(begun) = begun.take() else { return };
+        let is_late = begun.elapsed().as_secs() >= hold.limit_seconds;
+        let ended = pod.run(&hold.end, hold.limit_seconds);
+        *milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (stream, limit) = (pod.stream().to_owned(), hold.limit_seconds);
+        if let Err(error) = ended {
+            let text = format!("writers of {stream} go on within {limit} s: {}", with_causes(&error));
+            self.progress.event(Event::Note(text));
+        }
+        if is_late {
+            self.fail(&format!("the data of {stream} was not captured within the {limit} s of its hold"));
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.is_void = true;
+        self.progress.event(Event::Note(format!("the backup is not of one time across components: {why}")));
+    }
+}
+
+/// Whatever becomes of a backup, nobody is held longer than it takes.
+impl Drop for State<'_> {
+    fn drop(&mut self) {
+        (0..self.held.len()).for_each(|index| self.let_go(index));
+    }
+}
+
+/// A time that programs of a log understand: they know microseconds.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+/// The stream of a rule whose writers are held. Its first read begins the cut.
+pub(super) struct HeldStream<'c, 'a> {
+    cut: &'c MakingCut<'a>,
+    index: usize,
+}
+
+impl Read for HeldStream<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.cut.state.borrow_mut();
+        state.begin()?;
+        let read = state.held[self.index].held.source.read(buffer)?;
+        if read == 0 {
+            state.let_go(self.index);
+        }
+        Ok(read)
+    }
+}
+
+/// A log that is read, and what must be kept until it was.
+pub(super) struct OpenLog {
+    from: Box<dyn Read>,
+    _lock: File,
+}
+
+impl OpenLog {
+    pub(super) fn new(from: Box<dyn Read>, lock: File) -> Self {
+        Self { from, _lock: lock }
+    }
+}
+
+/// The part of a log that leads to a cut's time. It is empty where that failed, which is no failure of the backup.
+pub(super) struct LogPart<'c, 'a> {
+    cut: &'c MakingCut<'a>,
+    open: Box<dyn Fn() -> Result<OpenLog, StepError> + 'c>,
+    opened: Option<OpenLog>,
+    has_ended: bool,
+}
+
+impl LogPart<'_, '_> {
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.opened.is_none() {
+            self.opened = Some((self.open)().map_err(io::Error::other)?);
+        }
+        self.opened.as_mut().map_or(Ok(0), |opened| opened.from.read(buffer))
+    }
+}
+
+impl Read for LogPart<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cut.state.borrow_mut().begin()?;
+        if self.has_ended || self.cut.state.borrow().is_void {
+            return Ok(0);
+        }
+        let read = self.read_on(buffer).unwrap_or_else(|error| {
+            self.cut.state.borrow_mut().fail(&with_causes(&error));
+            0
+        });
+        if read == 0 {
+            (self.opened, self.has_ended) = (None, true);
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Cuts of streams whose programs are played: what they are asked for, and in which order.
+
+use landfall_backup::BackupKind;
+use landfall_error_codes::codes;
+use landfall_media::progress::Silent;
+
+use super::*;
+use crate::backups::logs::tests::log;
+
+/// Everything that programs were asked for, in order.
+type Asked = RefCell<Vec<String>>;
+
+/// A pod that notes what it is asked for.
+struct Played<'a> {
+    stream: &'static str,
+    asked: &'a Asked,
+    /// The program that fails.
+    fails: Option<&'static str>,
+}
+
+impl RulePrograms for Played<'_> {
+    fn stream(&self) -> &str {
+        self.stream
+    }
+
+    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
+        self.run(arguments, 0)?;
+        Ok(Box::new(io::Cursor::new(self.stream.as_bytes().to_vec())))
+    }
+
+    fn run(&self, arguments: &[String], _limit_seconds: u64) -> Result<(), StepError> {
+        self.asked.borrow_mut().push(format!("{}: {}", self.stream, arguments.join(" ")));
+        match self.fails {
+            Some(program) if program == arguments[0] => Err(StepError::new(codes::BACKUP_STREAM, "it failed")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn hold(until: HoldUntil) -> BackupHold {
+    let arguments = |text: &str| text.split(' ').map(str::to_owned).collect();
+    BackupHold { begin: arguments("hold %{seconds}"), end: arguments("free"), limit_seconds: 30, until }
+}
+
+fn read_all(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// What a backup of two held streams and a log asks for, and its facts.
+fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<String>, BTreeMap<String, String>) {
+    let asked = Asked::default();
+    let pods = [("kv/keys", fails[0]), ("files/uploads", fails[1])];
+    let pods = pods.map(|(stream, fails)| Played { stream, asked: &asked, fails });
+    let holds = [hold(HoldUntil::FirstByte), hold(HoldUntil::End)];
+    let save = ["save".to_owned()];
+    let of = |(pod, hold)| Held { pod, hold, source: PodStream::new(pod, &save, &Silent) };
+    let held = pods.iter().map(|pod| pod as &dyn RulePrograms).zip(&holds).map(of).collect();
+    let cut = MakingCut::new(held, vec!["db/rows".to_owned()], &Silent);
+    let open = || {
+        asked.borrow_mut().push("db/rows: log".to_owned());
+        let from: Box<dyn Read> = if log_fails { Box::new(Broken) } else { Box::new(io::Cursor::new(b"wal".to_vec())) };
+        Ok(OpenLog::new(from, tempfile::tempfile().unwrap()))
+    };
+    let mut read: Vec<String> = cut.held_streams().into_iter().map(read_all).collect();
+    read.push(read_all(cut.log_stream(open)));
+    let facts = cut.facts();
+    drop(cut);
+    (asked.into_inner(), read, facts)
+}
+
+/// A log that cannot be read.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("the server no longer keeps its log"))
+    }
+}
+
+#[test]
+fn all_writers_are_held_at_once_and_each_goes_on_when_its_data_is_captured() {
+    let (asked, read, facts) = made([None, None], false);
+    let expected = [
+        "kv/keys: hold 30",
+        "files/uploads: hold 30",
+        "kv/keys: save",
+        "kv/keys: free",
+        "files/uploads: save",
+        "files/uploads: free",
+        "db/rows: log",
+    ];
+    assert_eq!(asked, expected);
+    assert_eq!(read, ["kv/keys", "files/uploads", "wal"]);
+    let backup = Backup { kind: BackupKind::Full, facts, ..log(1, "", "") };
+    let found = BackupCut::of(&backup).unwrap();
+    let names: Vec<(&str, bool)> =
+        found.streams.iter().map(|of| (of.name.as_str(), of.held_milliseconds.is_some())).collect();
+    assert_eq!(names, [("db/rows", false), ("kv/keys", true), ("files/uploads", true)]);
+    assert!(found.time_of("db/rows").is_some() && found.time_of("db/other").is_none());
+}
+
+#[test]
+fn a_hold_that_cannot_begin_costs_the_cut_and_nothing_else() {
+    let (asked, read, facts) = made([None, Some("hold")], false);
+    // What may have begun is ended, and no log is read for a time that does not exist.
+    let expected = [
+        "kv/keys: hold 30",
+        "files/uploads: hold 30",
+        "kv/keys: free",
+        "files/uploads: free",
+        "kv/keys: save",
+        "files/uploads: save",
+    ];
+    assert_eq!(asked, expected);
+    assert_eq!((read.join(" ").trim_end(), facts.len()), ("kv/keys files/uploads", 0));
+}
+
+#[test]
+fn a_hold_that_cannot_be_ended_ends_by_itself_and_a_log_that_cannot_be_read_costs_the_cut() {
+    let (asked, _, facts) = made([Some("free"), None], false);
+    assert_eq!(asked.iter().filter(|line| line.ends_with("kv/keys: free")).count(), 1);
+    assert!(facts.contains_key(CUT));
+    let (_, read, facts) = made([None, None], true);
+    assert_eq!((read[2].as_str(), facts.len()), ("", 0));
+}
+
+#[test]
+fn a_backup_that_fails_lets_everybody_go() {
+    let asked = Asked::default();
+    let pod = Played { stream: "files/uploads", asked: &asked, fails: Some("save") };
+    let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
+    let streams = vec![Held { pod: &pod, hold: &hold, source: PodStream::new(&pod, &save, &Silent) }];
+    let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &Silent);
+    for mut stream in cut.held_streams() {
+        assert!(stream.read(&mut [0; 8]).is_err());
+    }
+    drop(cut);
+    assert_eq!(asked.borrow().last().unwrap(), "files/uploads: free");
+}
+
+#[test]
+fn a_cut_of_logs_alone_is_after_all_of_them() {
+    let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &Silent);
+    assert!(cut.facts().is_empty());
+    let before = now();
+    let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap()));
+    assert_eq!(read_all(cut.log_stream(open)), "");
+    let facts = cut.facts();
+    assert!(facts[CUT].parse::<Timestamp>().unwrap() >= before);
+    assert_eq!((facts["cut-1"].as_str(), facts["cut-2"].as_str()), ("a/rows", "b/rows"));
+}
