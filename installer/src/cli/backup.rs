@@ -123,8 +123,9 @@ pub(crate) struct DrillArguments {
     pub(crate) backup: Option<String>,
 }
 
+/// Which data returns.
 #[derive(Debug, Args)]
-pub(crate) struct RestoreArguments {
+pub(crate) struct RestoreSelection {
     /// The beginning of a backup's id, as `landfall backup list` prints it; by default, the newest proven backup.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
@@ -134,6 +135,12 @@ pub(crate) struct RestoreArguments {
     /// Restore this component only; may be repeated.
     #[arg(long = "component", value_name = "NAME")]
     pub(crate) components: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    #[command(flatten)]
+    pub(crate) selection: RestoreSelection,
     /// Print what would be done, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::RollbackData;
+use super::{RestoreSelection, RollbackData};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
@@ -49,6 +49,11 @@ pub(crate) enum ChangeCommand {
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
     },
+    /// Plan a restore.
+    PlanRestore {
+        #[command(flatten)]
+        selection: RestoreSelection,
+    },
     /// Begin an upgrade, if it is what was approved.
     BeginUpgrade {
         /// One of the bundle's files.
@@ -65,6 +70,14 @@ pub(crate) enum ChangeCommand {
         /// What to do with data that the installed release has changed.
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
+        /// Digest of the approved plan.
+        #[arg(long)]
+        approved: String,
+    },
+    /// Begin a restore, if it is what was approved.
+    BeginRestore {
+        #[command(flatten)]
+        selection: RestoreSelection,
         /// Digest of the approved plan.
         #[arg(long)]
         approved: String,

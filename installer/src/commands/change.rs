@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade, UpgradeRequest};
+use landfall_lifecycle::operations::{
+    DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade, RestoreRequest, UpgradeRequest,
+};
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
 use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::install::refusal;
+use super::restore::{RestoreDryRun, request_of};
 use super::site::operations_of_root;
 use super::upgrade::UpgradeDryRun;
 use crate::cli::{ChangeCommand, RollbackData};
-use crate::document;
+use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
@@ -51,11 +54,15 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
         }
         ChangeCommand::PlanUpgrade { bundle } => {
             let prepared = operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?;
-            print_plan(&prepared, &operations, printer)?;
+            print_upgrade(&prepared, &operations, printer)?;
         }
         ChangeCommand::PlanRollback { to, data } => {
             let prepared = operations.prepare_rollback(Some(to), choice(*data), Edits::Refuse).map_err(refusal)?;
-            print_plan(&prepared, &operations, printer)?;
+            print_upgrade(&prepared, &operations, printer)?;
+        }
+        ChangeCommand::PlanRestore { selection } => {
+            let prepared = operations.prepare_restore(&request_of(selection))?;
+            print_plan(&RestoreDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
         }
         ChangeCommand::BeginUpgrade { bundle, approved } => {
             let approved = digest(approved)?;
@@ -72,6 +79,10 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
                 .begin_approved(approved)?;
             print(printer, &json!({}));
         }
+        ChangeCommand::BeginRestore { selection, approved } => {
+            let approved = digest(approved)?;
+            begin_restore(&operations, &request_of(selection), approved, printer)?;
+        }
         ChangeCommand::BeginAbort { operation } => {
             logging::keep(&operations.paths.logs(), "abort");
             operations.begin_abort(*operation)?;
@@ -86,11 +97,34 @@ fn print(printer: Printer, value: &impl Serialize) {
     printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
-fn print_plan(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
-    let text = document::line(&UpgradeDryRun::of(prepared));
-    let document: serde_json::Value = serde_json::from_str(&text)
+fn begin_restore(
+    operations: &Operations,
+    request: &RestoreRequest,
+    approved: Sha256,
+    printer: Printer,
+) -> Result<(), Failure> {
+    logging::keep(&operations.paths.logs(), "restore");
+    let unsaved = operations.prepare_restore(request)?.begin_approved(approved)?;
+    if let Some(unsaved) = &unsaved {
+        tracing::warn!("{unsaved}");
+    }
+    print(printer, &json!({ "notes": unsaved.as_slice() }));
+    Ok(())
+}
+
+fn print_upgrade(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
+    print_plan(&UpgradeDryRun::of(prepared), prepared.approval()?, operations, printer)
+}
+
+fn print_plan<T: Document>(
+    planned: &T,
+    digest: Sha256,
+    operations: &Operations,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let document: serde_json::Value = serde_json::from_str(&document::line(planned))
         .map_err(|error| Failure::new(codes::BUG, "the plan's document is not JSON").because(&error))?;
-    let (digest, site) = (prepared.approval()?.to_string(), operations.site_name()?);
+    let (digest, site) = (digest.to_string(), operations.site_name()?);
     print(printer, &json!({ "digest": digest, "site": site, "document": document }));
     Ok(())
 }

@@ -2,15 +2,21 @@
 
 use std::fmt::Write;
 
+use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{BackupSummary, PreparedRestore, RestoreRequest, Restored, RestoredData};
+use landfall_lifecycle::operations::{
+    BackupSummary, OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData,
+};
+use landfall_lifecycle::plan::upgrade::Outlook;
+use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::confirmation::site_named;
 use super::site::operations_of_root;
-use crate::cli::RestoreArguments;
+use super::upgrade::{outlook_text, space_text};
+use crate::cli::{RestoreArguments, RestoreSelection};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -28,6 +34,16 @@ pub(super) struct RestoreDryRun<'a> {
     backup: &'a BackupSummary,
     /// Whose data would be replaced, in order.
     components: &'a [String],
+    /// What would be overwritten, stream by stream, and what would be lost of it.
+    overwrites: &'a [OverwrittenStream],
+    /// Components that need one of these: they continue to run, and may fail while those stop.
+    dependents: Vec<String>,
+    /// Whether the console's own data is among it: its users, their sessions and its audit log.
+    replaces_console: bool,
+    /// What stops and for how long, and from when on the data from before does not return.
+    outlook: &'a Outlook,
+    /// What it takes of each filesystem at its peak, beside everything that is there.
+    space: &'a [FilesystemPeak],
     /// What would be done; each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
@@ -37,15 +53,35 @@ impl Document for RestoreDryRun<'_> {
     const KIND: &'static str = "restoreDryRun";
 }
 
+impl<'a> RestoreDryRun<'a> {
+    /// What would be done.
+    pub(super) fn of(prepared: &'a PreparedRestore<'_>) -> Self {
+        RestoreDryRun {
+            backup: prepared.backup(),
+            components: prepared.components(),
+            overwrites: prepared.overwrites(),
+            dependents: prepared.dependents(),
+            replaces_console: prepared.replaces_console(),
+            outlook: prepared.outlook(),
+            space: prepared.peaks(),
+            plan: prepared.plan(),
+        }
+    }
+}
+
+/// What a person chose.
+pub(super) fn request_of(selection: &RestoreSelection) -> RestoreRequest {
+    let RestoreSelection { backup, at, components } = selection;
+    RestoreRequest { backup: backup.clone(), at: *at, components: components.clone() }
+}
+
 /// Restores a backup, or prints what would be done.
 pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), Failure> {
-    let RestoreArguments { backup, at, components, dry_run, confirm } = arguments;
+    let RestoreArguments { selection, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_restore(&RestoreRequest { backup, at, components })?;
+    let prepared = operations.prepare_restore(&request_of(&selection))?;
     if dry_run {
-        let (backup, components, plan) = (prepared.backup(), prepared.components(), prepared.plan());
-        let document = RestoreDryRun { backup, components, plan };
-        printer.report(&document, |_| format!("{}\nprinting it changes nothing", plan_text(&prepared)));
+        printer.report(&RestoreDryRun::of(&prepared), |_| format!("{}\nprinting it changes nothing", plan_text(&prepared)));
         return Ok(());
     }
     printer.note(&plan_text(&prepared));
@@ -64,6 +100,36 @@ fn plan_text(prepared: &PreparedRestore<'_>) -> String {
     for step in prepared.plan().all() {
         let _infallible = write!(text, "\n  {}", step.title);
     }
+    text.push_str(&overwrites_text(prepared.overwrites()));
+    text.push_str(&beside_text(&prepared.dependents(), prepared.replaces_console()));
+    text.push_str(&outlook_text(prepared.outlook()));
+    text.push_str(&space_text(prepared.peaks()));
+    text
+}
+
+/// What goes, and what of it could come back.
+fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
+    let mut text = String::new();
+    for OverwrittenStream { stream, present_bytes, loaded_bytes, as_of, saved_until } in overwrites {
+        let (present, loaded) = (HumanBytes(*present_bytes), HumanBytes(*loaded_bytes));
+        let _infallible = write!(text, "\n  overwritten: {stream}, {present} now, by {loaded} as of {as_of}");
+        let _infallible = match saved_until {
+            Some(until) => write!(text, "; of what was written since, backups have what is until {until}"),
+            None => write!(text, "; no backup has what was written since"),
+        };
+    }
+    text
+}
+
+/// What a restore affects beside the data.
+fn beside_text(dependents: &[String], replaces_console: bool) -> String {
+    let mut text = String::new();
+    if !dependents.is_empty() {
+        let _infallible = write!(text, "\n  may fail meanwhile: {}", dependents.join(", "));
+    }
+    if replaces_console {
+        text.push_str("\n  users, keys and audit log of the console become those of the backup; its sessions end");
+    }
     text
 }
 
@@ -80,6 +146,27 @@ pub(super) fn summary(restored: &Restored) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_says_what_goes_and_what_could_come_back() {
+        let stream = |stream: &str, present_bytes, saved_until: Option<&str>| OverwrittenStream {
+            stream: stream.to_owned(),
+            present_bytes,
+            loaded_bytes: 3 << 20,
+            as_of: "2026-11-22T02:00:00Z".to_owned(),
+            saved_until: saved_until.map(str::to_owned),
+        };
+        let overwrites =
+            [stream("postgres/database", 5 << 20, Some("2026-11-22T11:55:00Z")), stream("console/database", 1024, None)];
+        let text = format!("{}{}", overwrites_text(&overwrites), beside_text(&["assistant".to_owned()], true));
+        insta::assert_snapshot!(text, @r"
+          overwritten: postgres/database, 5.00 MiB now, by 3.00 MiB as of 2026-11-22T02:00:00Z; of what was written since, backups have what is until 2026-11-22T11:55:00Z
+          overwritten: console/database, 1.00 KiB now, by 3.00 MiB as of 2026-11-22T02:00:00Z; no backup has what was written since
+          may fail meanwhile: assistant
+          users, keys and audit log of the console become those of the backup; its sessions end
+        ");
+        assert_eq!(beside_text(&[], false), "");
+    }
 
     #[test]
     fn a_summary_names_the_time_and_the_streams() {

@@ -194,7 +194,7 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
 }
 
 /// What stops, what becomes of data, and what does not go back.
-fn outlook_text(outlook: &Outlook) -> String {
+pub(super) fn outlook_text(outlook: &Outlook) -> String {
     let mut text = String::new();
     for ComponentOutlook { component, interruption, expected_seconds, is_predicted, data } in &outlook.components {
         let pods = match interruption {
@@ -231,7 +231,7 @@ fn outlook_text(outlook: &Outlook) -> String {
 }
 
 /// What is taken of each filesystem at its peak.
-fn space_text(peaks: &[FilesystemPeak]) -> String {
+pub(super) fn space_text(peaks: &[FilesystemPeak]) -> String {
     let mut text = String::new();
     for FilesystemPeak { folder, needed_bytes, free_bytes, parts, .. } in peaks {
         let parts: Vec<String> =

@@ -1,8 +1,9 @@
-//! Changes of the release that the console asks for: media are found, plans made, approved ones begun.
+//! Changes that the console asks for: media are found, plans made, approved ones begun.
 //!
 //! Whoever takes over the console chooses among what this host found, keeps and planned. Every path and every argument of a process is the
 //! host's own.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,9 +73,13 @@ struct Planned {
 
 /// What begins, as the process that began it prints it.
 #[derive(Deserialize)]
-struct Begun {}
+struct Begun {
+    /// What a person should read of it.
+    #[serde(default)]
+    notes: Vec<String>,
+}
 
-/// The changes of this host's release.
+/// The changes of this host.
 pub(super) struct Changes {
     operations: Operations,
     shelf: Shelf,
@@ -169,8 +174,8 @@ impl Changes {
         Ok(PlanPage { digest, change: change.clone(), site, made, document })
     }
 
-    /// Begins the change of a plan.
-    pub(super) fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+    /// Begins the change of a plan. Returns what a person should read of it.
+    pub(super) fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
@@ -181,7 +186,7 @@ impl Changes {
         if begun.is_err() {
             self.clear();
         }
-        begun.map(drop)
+        begun.map(|Begun { notes }| notes)
     }
 
     /// Makes the open change of this number go back.
@@ -209,7 +214,38 @@ impl Changes {
                 }));
                 Ok(arguments)
             }
+            Change::Restore { backup, at, components } => {
+                self.restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
+            }
         }
+    }
+
+    /// The arguments of a restore: a backup that the host lists, a time as the host writes it, and components of which it has backups.
+    fn restore(
+        &self,
+        verb: String,
+        backup: Option<&str>,
+        at: Option<&str>,
+        components: &[String],
+    ) -> Result<Vec<String>, Refusal> {
+        let known = self.operations.backups().map_err(|error| coded(&error))?;
+        let mut arguments = vec![verb];
+        if let Some(id) = backup {
+            let unknown = || refusal(422, codes::BACKUP_UNKNOWN, "this site has no backup with that id");
+            let found = known.iter().find(|known| known.id == id).ok_or_else(unknown)?;
+            arguments.push(format!("--backup={}", found.id));
+        }
+        if let Some(at) = at {
+            let unreadable = |_| refusal(422, codes::REQUEST_INVALID, "at: a time such as 2026-11-22T06:00:00Z");
+            arguments.push(format!("--at={}", at.parse::<jiff::Timestamp>().map_err(unreadable)?));
+        }
+        let streams = known.iter().flat_map(|backup| &backup.streams);
+        let saved: BTreeSet<&str> = streams.filter_map(|stream| Some(stream.name.split_once('/')?.0)).collect();
+        for component in components {
+            let unknown = || refusal(422, codes::RESTORE_NOTHING, "no backup has data of a component of that name");
+            arguments.push(format!("--component={}", saved.get(component.as_str()).ok_or_else(unknown)?));
+        }
+        Ok(arguments)
     }
 
     /// The file of a bundle that the last look found; its medium is mounted when this returns.
@@ -322,6 +358,22 @@ mod tests {
             let change = Change::Upgrade { medium: medium.to_owned() };
             assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4804", "{medium}");
         }
+        let restore = |backup: Option<&str>, at: Option<&str>, components: &[&str]| Change::Restore {
+            backup: backup.map(str::to_owned),
+            at: at.map(str::to_owned),
+            components: components.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        for (change, expected) in [
+            (restore(Some("0f"), None, &[]), "LF4609"),
+            (restore(Some("--confirm=node-1"), None, &[]), "LF4609"),
+            (restore(None, Some("yesterday"), &[]), "LF5023"),
+            (restore(None, Some("2026-11-22T06:00:00Z --backup=0f"), &[]), "LF5023"),
+            (restore(None, Some("2026-11-22T06:00:00Z"), &["db", "--dry-run"]), "LF4621"),
+        ] {
+            assert_eq!(code(changes.plan(&change).unwrap_err()), expected, "{change:?}");
+        }
+        let arguments = changes.arguments("begin", &restore(None, Some("2026-11-22T07:00:00+01:00"), &[])).unwrap();
+        assert_eq!(arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
         let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
         assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");
         let plan = PlanPage {

@@ -155,7 +155,7 @@ impl Site for Host {
         self.changes.plan(change)
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
         self.changes.begin(plan)
     }
 

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Router<Host> {
         .route(&format!("{}/{{digest}}", routes::PLANS), get(one_plan))
         .route(routes::UPGRADES, post(upgrade))
         .route(routes::ROLLBACKS, post(roll_back))
+        .route(routes::RESTORES, post(restore))
         .route(routes::ABORT, post(abort))
         .route(routes::OPERATION, get(operation))
         .route(&format!("{}/{{id}}", routes::REQUESTS), get(request))
@@ -108,6 +109,10 @@ async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> 
     begin(&host, &wish, "rollback")
 }
 
+async fn restore(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
+    begin(&host, &wish, "restore")
+}
+
 fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
     sound(&wish.asking)?;
     if wish.change.verb() != verb {
@@ -120,7 +125,7 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
         Taken::New(request) => request,
     };
     match host.desk.approve(wish) {
-        Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(|()| Outcome::Begun))),
+        Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(Outcome::Begun))),
         Err(problem) => {
             host.desk.end(&request.request, Err(problem.clone().into()), now());
             Err(problem.into())
@@ -130,7 +135,7 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
 
 async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {
     sound(&asking)?;
-    work(&host, &asking, Wanted::Abort(operation), move |site| site.abort(operation).map(|()| Outcome::Begun))
+    work(&host, &asking, Wanted::Abort(operation), move |site| site.abort(operation).map(|()| Outcome::Begun(Vec::new())))
 }
 
 async fn operation(State(host): State<Host>) -> Result<Response> {

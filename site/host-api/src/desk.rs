@@ -72,7 +72,8 @@ impl Wanted {
 pub(crate) enum Outcome {
     Looked(Vec<Medium>),
     Planned(PlanPage),
-    Begun,
+    /// With what a person should read of it.
+    Begun(Vec<String>),
 }
 
 /// Whether a request is to be worked on.
@@ -126,6 +127,7 @@ impl Desk {
             plan: None,
             problem: None,
             blockers: Vec::new(),
+            notes: Vec::new(),
         };
         push(&mut state.requests, Known { request: request.clone(), wanted }, REQUESTS);
         Ok(Taken::New(request))
@@ -134,7 +136,7 @@ impl Desk {
     /// Notes what became of a request.
     pub(crate) fn end(&self, id: &str, outcome: Result<Outcome, Refusal>, now: String) {
         let mut state = self.state();
-        let mut plan = None;
+        let (mut plan, mut said) = (None, Vec::new());
         let refusal = match outcome {
             Err(refusal) => Some(refusal),
             Ok(outcome) => {
@@ -145,7 +147,7 @@ impl Desk {
                         state.plans.retain(|kept| kept.plan.digest != page.digest);
                         push(&mut state.plans, Kept { plan: page, since: Instant::now() }, PLANS);
                     }
-                    Outcome::Begun => {}
+                    Outcome::Begun(notes) => said = notes,
                 }
                 None
             }
@@ -153,7 +155,7 @@ impl Desk {
         let Some(known) = state.requests.iter_mut().find(|known| known.request.request == id) else { return };
         let (problem, blockers) = refusal.map(|refusal| (*refusal.problem, refusal.blockers)).unzip();
         known.request.state = if problem.is_some() { RequestState::Failed } else { RequestState::Done };
-        (known.request.plan, known.request.problem) = (plan, problem);
+        (known.request.plan, known.request.problem, known.request.notes) = (plan, problem, said);
         known.request.blockers = blockers.unwrap_or_default();
     }
 
@@ -200,4 +202,50 @@ fn push<T>(list: &mut VecDeque<T>, item: T, most: usize) {
         list.pop_front();
     }
     list.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_can_be_approved_for_an_hour() {
+        let desk = Desk::default();
+        let asking = Asking {
+            request: "00000001".to_owned(),
+            by: "ada".to_owned(),
+            correlation: "c".to_owned(),
+            first: None,
+        };
+        let change = Change::Restore { backup: Some("aaaaaaaa".to_owned()), at: None, components: Vec::new() };
+        let wish = ApprovedWish {
+            asking: asking.clone(),
+            change: change.clone(),
+            plan: "sha256:aaaaaaaa".to_owned(),
+            confirm: "node-1".to_owned(),
+        };
+        let plan = || {
+            let page = PlanPage {
+                digest: wish.plan.clone(),
+                change: change.clone(),
+                site: "node-1".to_owned(),
+                made: String::new(),
+                document: Value::Null,
+            };
+            desk.end(&asking.request, Ok(Outcome::Planned(page)), String::new());
+        };
+        let pass = |time: Duration| {
+            let since = Instant::now().checked_sub(time).unwrap();
+            desk.state().plans.iter_mut().for_each(|kept| kept.since = since);
+        };
+        plan();
+        pass(PLAN_LIFE);
+        let expired = desk.approve(&wish).unwrap_err();
+        assert_eq!((expired.status, expired.code.as_deref()), (404, Some(codes::PLAN_UNKNOWN.id)));
+        plan();
+        pass(PLAN_LIFE.saturating_sub(Duration::from_mins(1)));
+        assert_eq!(desk.approve(&wish).unwrap().change, change);
+    }
 }

@@ -52,8 +52,8 @@ pub trait Site: Send + Sync + 'static {
     /// Plans a change; changes nothing. The medium is one of the last look. May take minutes.
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal>;
 
-    /// Begins the change of a plan, if planning it once more gives the same. Returns when it has begun.
-    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal>;
+    /// Begins the change of a plan, if planning it once more gives the same. Returns when it has begun, with what a person should read.
+    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal>;
 
     /// Makes the operation of this number go back, if it is open. Returns when it does.
     fn abort(&self, operation: u64) -> Result<(), Refusal>;

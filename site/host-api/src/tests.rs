@@ -84,6 +84,15 @@ impl Site for Remembering {
     }
 
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
+        if let Change::Restore { backup, .. } = change {
+            return Ok(PlanPage {
+                digest: format!("sha256:{}", backup.as_deref().unwrap_or("eeeeeeee")),
+                change: change.clone(),
+                site: "node-1".to_owned(),
+                made: "2026-11-20T08:00:00Z".to_owned(),
+                document: json!({ "kind": "restoreDryRun" }),
+            });
+        }
         let Change::Upgrade { medium } = change else {
             let blocker = Blocker {
                 code: "LF3008".to_owned(),
@@ -103,9 +112,9 @@ impl Site for Remembering {
         })
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
         self.begun.lock().unwrap().push(plan.digest.clone());
-        Ok(())
+        Ok(vec![format!("the {} has begun", plan.change.verb())])
     }
 
     fn abort(&self, operation: u64) -> Result<(), Refusal> {
@@ -322,6 +331,51 @@ async fn an_approval_is_of_one_plan_and_counts_once() {
     );
     assert_eq!(begun.lock().unwrap()[1], "abort 7");
     assert_eq!(served.get("/v1/operation").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_is_begun_by_its_plan_at_its_own_route_and_no_other_way() {
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let looks_on = Arc::new(AtomicBool::new(false));
+    let site = Remembering { begun: begun.clone(), looks_on: looks_on.clone(), ..Remembering::default() };
+    let served = Served::begin(site);
+    let change = json!({ "change": "restore", "backup": "aaaaaaaa", "components": ["db"] });
+    let planned = served.outcome("/v1/plans", wish("00000001", change)).await;
+    assert_eq!(planned["plan"], "sha256:aaaaaaaa");
+    let approve = |request: &str, components: &[&str], plan: &str, name: &str| {
+        let more = json!({
+            "change": "restore", "backup": "aaaaaaaa", "components": components, "plan": plan, "confirm": name,
+        });
+        wish(request, more)
+    };
+    let refused = [
+        ("/v1/restores", approve("00000002", &["db"], "sha256:bbbbbbbb", "node-1"), "LF4805"),
+        ("/v1/restores", approve("00000003", &["db", "kv"], "sha256:aaaaaaaa", "node-1"), "LF4806"),
+        ("/v1/restores", approve("00000004", &[], "sha256:aaaaaaaa", "node-1"), "LF4806"),
+        ("/v1/restores", approve("00000005", &["db"], "sha256:aaaaaaaa", "node-2"), "LF4025"),
+        ("/v1/upgrades", approve("00000006", &["db"], "sha256:aaaaaaaa", "node-1"), "LF5023"),
+        ("/v1/rollbacks", approve("00000007", &["db"], "sha256:aaaaaaaa", "node-1"), "LF5023"),
+    ];
+    for (path, wish, code) in refused {
+        assert_eq!(served.send(path, wish).await.1["code"], code, "{path}");
+    }
+    // Without a digest there is nothing that could be begun.
+    let bare = wish("00000008", json!({ "change": "restore", "confirm": "node-1" }));
+    assert_eq!(served.send("/v1/restores", bare).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    looks_on.store(true, Ordering::Relaxed);
+    served.send("/v1/media", wish("00000009", json!({}))).await;
+    let good = approve("0000000a", &["db"], "sha256:aaaaaaaa", "node-1");
+    let (status, problem) = served.send("/v1/restores", good.clone()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")), "the host is at work");
+    assert!(begun.lock().unwrap().is_empty(), "nothing has begun");
+    looks_on.store(false, Ordering::Relaxed);
+    served.end_of("00000009").await;
+    let done = served.outcome("/v1/restores", good).await;
+    assert_eq!((&done["state"], &done["verb"]), (&json!("done"), &json!("restore")));
+    assert_eq!(done["notes"], json!(["the restore has begun"]));
+    let again = approve("0000000b", &["db"], "sha256:aaaaaaaa", "node-1");
+    assert_eq!(served.send("/v1/restores", again).await.1["code"], "LF4805", "a plan counts once");
+    assert_eq!(*begun.lock().unwrap(), ["sha256:aaaaaaaa"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

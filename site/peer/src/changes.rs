@@ -52,7 +52,7 @@ pub enum DataFate {
     Restore,
 }
 
-/// A change of the release.
+/// A change of the site that a person plans and approves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum Change {
@@ -69,6 +69,18 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<DataFate>,
     },
+    /// Data of the installed release becomes what a backup has. The release stays.
+    Restore {
+        /// Id of the backup, as the host lists it; without one, the newest proven one, or the newest from which the time can be reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backup: Option<String>,
+        /// The time as of which data returns, RFC 3339. Data without a log returns as of its backup.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+        /// The components whose data it is; with none, all that the backup has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        components: Vec<String>,
+    },
 }
 
 impl Change {
@@ -77,6 +89,7 @@ impl Change {
         match self {
             Self::Upgrade { .. } => "upgrade",
             Self::Rollback { .. } => "rollback",
+            Self::Restore { .. } => "restore",
         }
     }
 }
@@ -146,7 +159,7 @@ pub enum RequestState {
 pub struct Request {
     /// Its id, as it was sent.
     pub request: String,
-    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `abort`.
+    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `restore`, `abort`.
     pub verb: String,
     /// The user's name.
     pub by: String,
@@ -167,6 +180,9 @@ pub struct Request {
     /// Every blocker, where several were found at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
+    /// What a person should read of what has begun, such as what could not be saved before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One of several reasons against a change.
@@ -260,7 +276,7 @@ pub struct PlanPage {
     pub site: String,
     /// When it was made, RFC 3339 in UTC.
     pub made: String,
-    /// What `landfall upgrade --dry-run --json` prints.
+    /// What `landfall upgrade --dry-run --json` prints; of a restore, what `landfall restore --dry-run --json` does.
     pub document: Value,
 }
 
@@ -287,7 +303,7 @@ pub enum OperationState {
 pub struct OperationPage {
     /// Its number: what an abort names.
     pub number: u64,
-    /// What it does: `upgrade`, `rollback`, `configure` …
+    /// What it does: `upgrade`, `rollback`, `restore`, `configure` …
     pub operation: String,
     /// Name and version of the release before, where it changes that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -367,5 +383,19 @@ mod tests {
         });
         assert_eq!(written, expected);
         assert_eq!(serde_json::from_value::<PlanWish>(written).unwrap(), wish);
+        let restore = |at: Option<&str>, components: &[&str]| PlanWish {
+            asking: asking("ada", None),
+            change: Change::Restore {
+                backup: None,
+                at: at.map(str::to_owned),
+                components: components.iter().map(|name| (*name).to_owned()).collect(),
+            },
+        };
+        let all = restore(None, &[]);
+        assert_eq!(serde_json::to_value(&all).unwrap()["change"], "restore");
+        for wish in [all, restore(Some("2026-11-20T08:00:00Z"), &["db", "kv"])] {
+            let text = serde_json::to_string(&wish).unwrap();
+            assert_eq!(serde_json::from_str::<PlanWish>(&text).unwrap(), wish, "{text}");
+        }
     }
 }

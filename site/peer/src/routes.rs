@@ -27,6 +27,8 @@ pub const PLANS: &str = "/v1/plans";
 pub const UPGRADES: &str = "/v1/upgrades";
 /// POST a [`crate::ApprovedWish`] for a rollback.
 pub const ROLLBACKS: &str = "/v1/rollbacks";
+/// POST a [`crate::ApprovedWish`] for a restore.
+pub const RESTORES: &str = "/v1/restores";
 /// POST a [`crate::AbortWish`].
 pub const ABORT: &str = "/v1/operations/abort";
 /// GET: a [`crate::OperationPage`], the latest operation; 404 where there was none.

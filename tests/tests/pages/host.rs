@@ -184,7 +184,7 @@ impl Site for Recorded {
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<(), Refusal> {
+    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
         facts.begin_upgrade();

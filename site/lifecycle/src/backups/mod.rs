@@ -44,7 +44,7 @@ pub(crate) use logs::{Chain, LogRecords, SavingLogs, has_logs};
 pub use logs::{LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog};
 pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
-pub(crate) use room::{refuse, refuse_lacking, refuse_without_room};
+pub(crate) use room::{refuse, refuse_lacking};
 pub(crate) use save::{NextOfBackup, OPERATION, Reason, Saving};
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};

@@ -14,12 +14,6 @@ use super::error::unusable;
 use crate::preflight::size;
 use crate::room::{Demand, FilesystemPeak, peaks, reserve};
 
-/// Refuses what takes so many bytes of the data folder, for `purpose`, if less than the reserve would then be free.
-pub(crate) fn refuse_without_room(paths: &SitePaths, bytes: u64, purpose: &'static str) -> Result<(), StepError> {
-    let space = Space { bytes, inodes: 0 };
-    refuse(paths, &[Demand { folder: paths.data(), space, purpose }], purpose)
-}
-
 /// Refuses what has these demands, if a filesystem lacks the room.
 pub(crate) fn refuse(paths: &SitePaths, demands: &[Demand], purpose: &str) -> Result<(), StepError> {
     refuse_lacking(&peaks(paths, &[demands.to_vec()])?, purpose)
@@ -107,8 +101,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_beforehand() {
         let (_root, paths) = host();
-        refuse_without_room(&paths, 0, "nothing").unwrap();
-        let error = refuse_without_room(&paths, u64::MAX / 2, "a drill").unwrap_err();
+        let drill = |bytes| {
+            let demand = Demand { folder: paths.data(), space: Space { bytes, inodes: 0 }, purpose: "for a drill" };
+            refuse(&paths, &[demand], "a drill")
+        };
+        drill(0).unwrap();
+        let error = drill(u64::MAX / 2).unwrap_err();
         assert_eq!(error.code(), codes::BACKUP_NO_ROOM);
         assert!(error.to_string().starts_with("a drill needs "), "{error}");
         let inodes = Space { bytes: 0, inodes: u64::MAX };

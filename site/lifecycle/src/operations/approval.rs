@@ -1,11 +1,15 @@
-//! An upgrade or a rollback that a person approved before it begins: the approval names a digest, and what would be done now must
+//! An upgrade, a rollback or a restore that a person approved before it begins: the approval names a digest, and what would be done now must
 //! have the same.
 
 use landfall_bundle_spec::Sha256;
+use landfall_engine::plan::Plan;
 use sha2::Digest as _;
 
+use super::Operations;
 use super::error::{OperationError, Result};
+use super::restore::PreparedRestore;
 use super::upgrade::PreparedUpgrade;
+use crate::steps::action::Action;
 
 /// What the digest is over, so that no other digest of Landfall's can be taken for one.
 const DOMAIN: &str = "landfall.dev/approval/1";
@@ -17,22 +21,45 @@ impl PreparedUpgrade<'_> {
     /// What an approval names: SHA-256 over the installed bundle, the one that takes its place, and every step with all of its
     /// parameters. Planning the same change on the same site gives the same.
     pub fn approval(&self) -> Result<Sha256> {
-        let text = serde_json::to_string(self.plan())
-            .map_err(|source| OperationError::Plan { path: self.operations.paths.journal(), source })?;
+        let text = text_of(self.plan(), self.operations)?;
         Ok(digest(self.pins.bundle, self.bundle(), &text, &self.token))
     }
 
     /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
     pub fn begin_approved(self, approved: Sha256) -> Result<()> {
-        let found = self.approval()?;
-        if found != approved {
-            return Err(OperationError::PlanDiffers { found, approved });
-        }
+        refuse_different(self.approval()?, approved)?;
         let operations = self.operations;
         self.begin_with_media()?;
         operations.start_unit();
         Ok(())
     }
+}
+
+impl PreparedRestore<'_> {
+    /// What an approval names, as for an upgrade: SHA-256 over the installed bundle, which stays, and every step with all of its
+    /// parameters, among them the backup, the time and the volumes.
+    pub fn approval(&self) -> Result<Sha256> {
+        let text = text_of(self.plan(), self.operations)?;
+        Ok(digest(self.pins.bundle, self.pins.bundle, &text, &self.token))
+    }
+
+    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
+    /// Returns why what was written last could not be saved before, if so.
+    pub fn begin_approved(self, approved: Sha256) -> Result<Option<String>> {
+        refuse_different(self.approval()?, approved)?;
+        let (operations, unsaved) = (self.operations, self.save_what_goes());
+        self.begin()?;
+        operations.start_unit();
+        Ok(unsaved)
+    }
+}
+
+fn text_of(plan: &Plan<Action>, operations: &Operations) -> Result<String> {
+    serde_json::to_string(plan).map_err(|source| OperationError::Plan { path: operations.paths.journal(), source })
+}
+
+fn refuse_different(found: Sha256, approved: Sha256) -> Result<()> {
+    if found == approved { Ok(()) } else { Err(OperationError::PlanDiffers { found, approved }) }
 }
 
 fn digest(installed: Sha256, later: Sha256, plan: &str, token: &str) -> Sha256 {

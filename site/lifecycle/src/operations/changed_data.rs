@@ -172,7 +172,7 @@ impl Operations {
 }
 
 /// The components that need one of these, directly or through others. Each is listed after all that it needs.
-fn users<'a>(release: &'a ReleaseDocument, changed: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+pub(super) fn users<'a>(release: &'a ReleaseDocument, changed: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let (mut found, changed) = (BTreeSet::new(), changed.collect::<BTreeSet<_>>());
     for component in &release.components {
         if component.needs.iter().any(|need| changed.contains(need.as_str()) || found.contains(need.as_str())) {

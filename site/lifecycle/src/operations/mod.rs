@@ -79,7 +79,7 @@ pub use preflight::{PreflightReport, PreflightRequest};
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;
 pub use replaced_data::RemovedReplacedData;
-pub use restore::{PreparedRestore, RestoreRequest, Restored, RestoredData};
+pub use restore::{OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,

@@ -1,24 +1,34 @@
 //! Restore: data of the installed release is replaced by that of a backup. A restore that fails brings back the data that was
 //! there before.
 
+use std::collections::BTreeMap;
+
 use landfall_cluster::{Cluster, Inventory};
 use landfall_engine::causes::with_causes;
+use landfall_engine::journal::JournalFile;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::space::{self, Space};
 use landfall_media::progress::Event;
+use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
+use super::changed_data::users;
 use super::error::Result;
 use super::restore_choice::RestoreChoice;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, LiveVolume, SavedStream, has_logs, new_token, refuse_without_room};
+use crate::backups::{
+    BackupSummary, LiveVolume, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking,
+};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
+use crate::plan::upgrade::{Experience, Outlook};
+use crate::room::{Demand, FilesystemPeak, peaks};
 use crate::steps::action::Action;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
@@ -37,12 +47,36 @@ pub struct RestoreRequest {
 
 /// A restore that is possible; nothing is changed yet.
 pub struct PreparedRestore<'a> {
-    operations: &'a Operations,
-    pins: Pins,
+    pub(super) operations: &'a Operations,
+    pub(super) pins: Pins,
     release: TrustedRelease,
     backup: BackupSummary,
     components: Vec<String>,
     plan: Plan<Action>,
+    /// What names the operation in the folder of volumes: another word each time that it is planned.
+    pub(super) token: String,
+    /// What goes, and what comes in its place.
+    overwrites: Vec<OverwrittenStream>,
+    /// What stops, and from when on the data from before does not return.
+    outlook: Outlook,
+    /// What it takes of each filesystem at its peak.
+    peaks: Vec<FilesystemPeak>,
+}
+
+/// A stream whose data a restore overwrites.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverwrittenStream {
+    /// `COMPONENT/RULE`.
+    pub stream: String,
+    /// Bytes that its volume has now: all of that is replaced.
+    pub present_bytes: u64,
+    /// Bytes that are loaded.
+    pub loaded_bytes: u64,
+    /// The time as of which its data will be, RFC 3339 in UTC. What was written since is lost.
+    pub as_of: String,
+    /// Until when backups have what was written since, so that another restore can bring it back; none where they have nothing of it.
+    pub saved_until: Option<String>,
 }
 
 /// The result of a restore.
@@ -105,16 +139,55 @@ impl Operations {
                 None => workloads.push(restored),
             }
         }
-        let loaded = workloads.iter().flat_map(|workload| &workload.streams).map(|stream| stream.size_bytes);
-        // The data that is there stays until the commit; what is loaded may be unpacked beside its final place.
-        refuse_without_room(&self.paths, loaded.sum::<u64>().saturating_mul(2), "the restored data")?;
         let all: Vec<RestoredStream> = workloads.iter().flat_map(|workload| workload.streams.clone()).collect();
+        let peaks = self.restore_peaks(&all)?;
+        refuse_lacking(&peaks, "the restored data")?;
         refuse_shared(&all)?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
         let plan = plan_restore(&release.release, &pins.settings.backups, &workloads);
+        let experience = Experience { times: &history.step_times(), copied: &BTreeMap::new() };
+        let outlook = Outlook::of_restore(&plan, &components, &experience);
+        let overwrites = self.overwrites(&all, &pins)?;
         let backup = (&choice.backup).into();
-        Ok(PreparedRestore { operations: self, pins, release, backup, components, plan })
+        Ok(PreparedRestore {
+            operations: self,
+            pins,
+            release,
+            backup,
+            components,
+            plan,
+            token,
+            overwrites,
+            outlook,
+            peaks,
+        })
+    }
+
+    /// What is loaded may be unpacked beside its final place. The data that is there stays until the commit.
+    fn restore_peaks(&self, streams: &[RestoredStream]) -> Result<Vec<FilesystemPeak>, StepError> {
+        let bytes = streams.iter().map(|stream| stream.size_bytes).sum::<u64>().saturating_mul(2);
+        let demand =
+            Demand { folder: self.paths.data(), space: Space { bytes, inodes: 0 }, purpose: "for data of a backup" };
+        peaks(&self.paths, &[vec![demand]])
+    }
+
+    /// What these streams overwrite.
+    fn overwrites(&self, streams: &[RestoredStream], pins: &Pins) -> Result<Vec<OverwrittenStream>> {
+        let (points, backups) = (self.points_in_time()?, self.backups()?);
+        let own: Vec<&BackupSummary> = backups.iter().filter(|backup| is_own(backup, pins)).collect();
+        let overwritten = |restored: &RestoredStream| {
+            let (stream, as_of) = (restored.stream.name(), restored.stream.as_of());
+            let present = space::tree(&self.paths.storage().join(&restored.volume.folder))?;
+            Ok(OverwrittenStream {
+                present_bytes: present.bytes,
+                loaded_bytes: restored.size_bytes,
+                saved_until: saved_until(&stream, &as_of, &points, &own),
+                stream,
+                as_of,
+            })
+        };
+        streams.iter().map(overwritten).collect::<Result<Vec<_>, StepError>>().map_err(Into::into)
     }
 
     /// The workload of a group as it is now.
@@ -147,6 +220,21 @@ impl Operations {
     }
 }
 
+/// Whether a backup is of the installed version: only those are restored.
+fn is_own(backup: &BackupSummary, pins: &Pins) -> bool {
+    (&backup.release, &backup.version) == (&pins.release, &pins.version)
+}
+
+/// Until when backups have what a stream wrote after a time: the last backup of it, or the last point in time.
+fn saved_until(stream: &str, as_of: &str, points: &[PointsInTime], backups: &[&BackupSummary]) -> Option<String> {
+    let has_it = |backup: &&&BackupSummary| backup.streams.iter().any(|saved| saved.name == stream);
+    let of_backups = backups.iter().filter(has_it).map(|backup| backup.time.as_str());
+    let of_points = points.iter().filter(|span| span.stream == stream).map(|span| span.until.as_str());
+    let read = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    let last = of_backups.chain(of_points).filter_map(read).max()?;
+    (last > read(as_of)?).then(|| format!("{last:.0}"))
+}
+
 impl PreparedRestore<'_> {
     /// The steps.
     pub fn plan(&self) -> &Plan<Action> {
@@ -169,21 +257,64 @@ impl PreparedRestore<'_> {
         &self.components
     }
 
+    /// Components that need one of these, directly or through others: they continue to run, and may fail while those stop.
+    pub fn dependents(&self) -> Vec<String> {
+        let dependents = users(&self.release.release, self.components.iter().map(String::as_str));
+        dependents.into_iter().filter(|name| self.components.iter().all(|own| own != name)).map(str::to_owned).collect()
+    }
+
+    /// Whether the data of the site's console is among it: its users, their sessions and its audit log.
+    pub fn replaces_console(&self) -> bool {
+        is_console_among(&self.release.release, &self.components)
+    }
+
+    /// What is overwritten, stream by stream, in order.
+    pub fn overwrites(&self) -> &[OverwrittenStream] {
+        &self.overwrites
+    }
+
+    /// What stops, and from when on the data from before does not return.
+    pub fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    /// What it takes of each filesystem at its peak, beside everything that is there.
+    pub fn peaks(&self) -> &[FilesystemPeak] {
+        &self.peaks
+    }
+
     /// Runs it, once a person has named the site whose data is replaced.
     pub fn run(self, confirmation: &str) -> Result<Restored> {
         let operations = self.operations;
         operations.confirm(confirmation)?;
-        // What is not saved yet of the data that goes: a person may want to come back to it.
-        if has_logs(&self.release.release, &self.pins.settings.backups)
-            && let Err(error) = operations.back_up_logs()
-        {
-            let text = format!("what was written since the latest log backup is not saved: {}", with_causes(&error));
-            operations.progress.event(Event::Note(text));
+        if let Some(unsaved) = self.save_what_goes() {
+            operations.progress.event(Event::Note(unsaved));
         }
-        let file = operations.begin_change(&self.plan, &self.release, &self.pins, |change| change)?;
-        match operations.end_change(&file)? {
+        match operations.end_change(&self.begin()?)? {
             Changed::Restore(restored) => Ok(restored),
             other => Err(other.unexpected()),
         }
     }
+
+    /// Saves what is not saved yet of the data that goes: a person may want to come back to it. Returns why that was not possible, if so:
+    /// broken software may be why its data is restored.
+    pub(super) fn save_what_goes(&self) -> Option<String> {
+        if !has_logs(&self.release.release, &self.pins.settings.backups) {
+            return None;
+        }
+        let error = self.operations.back_up_logs().err()?;
+        Some(format!("what was written since the latest log backup is not saved: {}", with_causes(&error)))
+    }
+
+    /// Writes its journal.
+    pub(super) fn begin(self) -> Result<JournalFile> {
+        self.operations.begin_change(&self.plan, &self.release, &self.pins, |change| change)
+    }
 }
+
+fn is_console_among(release: &ReleaseDocument, components: &[String]) -> bool {
+    release.components.iter().any(|component| component.console && components.contains(&component.name))
+}
+
+#[cfg(test)]
+mod tests;

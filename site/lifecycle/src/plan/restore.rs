@@ -226,7 +226,7 @@ fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use landfall_cluster::ObjectName;
     use serde_json::json;
 
@@ -264,14 +264,22 @@ pub(super) mod tests {
     }
 
     /// A plan for two workloads, each with a stream.
-    pub(in crate::plan) fn plan() -> Plan<Action> {
+    pub(crate) fn plan() -> Plan<Action> {
         let release = serde_json::from_value(json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
         }));
-        let workloads = [workload("db", true), workload("cache", false)];
-        plan_restore(&release.unwrap(), &BackupSettings::default(), &workloads)
+        plan_restore(&release.unwrap(), &BackupSettings::default(), &workloads())
+    }
+
+    fn workloads() -> [RestoredWorkload; 2] {
+        [workload("db", true), workload("cache", false)]
+    }
+
+    /// What that plan loads.
+    pub(crate) fn streams() -> Vec<RestoredStream> {
+        workloads().into_iter().flat_map(|workload| workload.streams).collect()
     }
 
     #[test]

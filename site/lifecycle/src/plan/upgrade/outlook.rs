@@ -1,4 +1,4 @@
-//! What a person wants to know of an upgrade beforehand: what stops and for how long, what becomes of data, and from when on nothing goes
+//! What a person wants to know of an upgrade or a restore beforehand: what stops and for how long, what becomes of data, and from when on nothing goes
 //! back by itself.
 
 use std::collections::BTreeMap;
@@ -118,7 +118,25 @@ impl Outlook {
                 data: data(plan, &change.component, (before, after)),
             }
         });
-        let components: Vec<ComponentOutlook> = components.collect();
+        Self::with(plan, components.collect())
+    }
+
+    /// That of a plan that restores the data of these components, and changes nothing else.
+    pub fn of_restore(plan: &Plan<Action>, components: &[String], experience: &Experience<'_>) -> Self {
+        let components = components.iter().map(|component| {
+            let expected = experience.away(plan, component, Interruption::Stops);
+            ComponentOutlook {
+                component: component.clone(),
+                interruption: Interruption::Stops,
+                expected_seconds: expected.map(|expected| expected.seconds),
+                is_predicted: expected.is_some_and(|expected| expected.is_predicted),
+                data: DataFate::Restored,
+            }
+        });
+        Self::with(plan, components.collect())
+    }
+
+    fn with(plan: &Plan<Action>, components: Vec<ComponentOutlook>) -> Self {
         let after = plan.steps.last().map(|step| step.title.clone()).unwrap_or_default();
         let lost = lost(plan.operation, &components);
         Self { components, point_of_no_return: PointOfNoReturn { after, lost } }
@@ -143,18 +161,22 @@ impl Experience<'_> {
             Interruption::None | Interruption::Removed => false,
         };
         let ends = [format!("ready/{component}"), format!("started/{component}")];
+        // A restore waits for each workload of a component.
+        let last = format!("started/{component}/");
         let begin = plan.steps.iter().position(|step| begins(&step.id))?;
-        let end = plan.steps.iter().position(|step| ends.contains(&step.id.0))?;
+        let end = plan.steps.iter().position(|step| ends.contains(&step.id.0));
+        let end = end.or_else(|| plan.steps.iter().rposition(|step| step.id.0.starts_with(&last)))?;
         let steps = plan.steps.get(begin..=end)?;
         Some(steps.iter().map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus))
     }
 
-    /// Those of one step. A copy takes as long as it did last time, or longer if there is more to copy by now.
+    /// Those of one step. A copy and a load take as long as last time, or longer if there is more by now.
     fn seconds(&self, planned: &PlannedStep<Action>) -> Seconds {
         let (predicted, may_grow) = match &planned.action {
             Action::KeepCopy(copy) => {
                 (self.copied.get(&copy.folder).map_or(0, |space| space.bytes / COPYING_RATE), true)
             }
+            Action::Load(_) => (planned.seconds, true),
             _ => (planned.seconds, false),
         };
         match self.times.get(&planned.id) {
@@ -261,6 +283,24 @@ mod tests {
         assert_eq!(seconds("db", Interruption::None, &times), None);
         times.remove(&StepId("ready/db".to_owned()));
         assert_eq!(seconds("db", Interruption::Stops, &times), Some((22, true)), "one of them was never done");
+    }
+
+    #[test]
+    fn a_restored_component_is_away_from_its_stop_to_the_wait_for_its_last_workload() {
+        let plan = crate::plan::restore::tests::plan();
+        let components = ["db", "cache"].map(str::to_owned);
+        let times = StepTimes::new();
+        let outlook = Outlook::of_restore(&plan, &components, &Experience { times: &times, copied: &BTreeMap::new() });
+        let said: Vec<_> = outlook
+            .components
+            .iter()
+            .map(|one| (one.component.as_str(), one.interruption, one.data, one.expected_seconds))
+            .collect();
+        let (stops, restored) = (Interruption::Stops, DataFate::Restored);
+        // The cache stops first and starts last. Each stop takes 10 seconds, each load 10, and each wait 30.
+        assert_eq!(said, [("db", stops, restored, Some(60)), ("cache", stops, restored, Some(100))]);
+        assert_eq!(outlook.point_of_no_return.after, "check the data of cache");
+        assert_eq!(outlook.point_of_no_return.lost, ["the data of db, cache that the backup replaces is removed"]);
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! What refuses a restore, and what its approval is of.
+
+use std::path::PathBuf;
+
+use landfall_error_codes::{Code, Coded};
+use landfall_media::durable;
+
+use super::*;
+use crate::backups::StreamSummary;
+use crate::operations::OperationError;
+use crate::operations::install::tests::{Fixture, release};
+use crate::operations::testing::operations;
+use crate::plan::restore::tests::plan;
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::KeyKind;
+
+/// A site on which a release is installed.
+fn installed() -> Fixture {
+    let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
+    fixture.prepared().run().unwrap();
+    fixture
+}
+
+/// A restore as it would be prepared on this site, with this word in its folders.
+fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
+    let operations = &fixture.operations;
+    let pins = operations.changeable(&operations.history().unwrap()).unwrap().clone();
+    let release = TrustedRelease::read(&operations.head_file(pins.bundle), &Trust::pinned(&pins.trust)).unwrap();
+    let text = serde_json::to_string(&plan()).unwrap().replace(r#""token":"0f""#, &format!(r#""token":"{token}""#));
+    let plan = serde_json::from_str(&text).unwrap();
+    let components = vec!["db".to_owned(), "cache".to_owned()];
+    let outlook = Outlook::of_restore(
+        &plan,
+        &components,
+        &Experience { times: &crate::plan::upgrade::StepTimes::new(), copied: &BTreeMap::new() },
+    );
+    let backup = summary("2026-11-22T12:00:00Z", &[]);
+    let token = token.to_owned();
+    let (overwrites, peaks) = (Vec::new(), Vec::new());
+    PreparedRestore { operations, pins, release, backup, components, plan, token, overwrites, outlook, peaks }
+}
+
+fn summary(time: &str, streams: &[&str]) -> BackupSummary {
+    BackupSummary {
+        id: "0f".repeat(32),
+        time: time.to_owned(),
+        release: "tiny".to_owned(),
+        version: "1.0.0".to_owned(),
+        reason: "request".to_owned(),
+        proven: None,
+        cut: None,
+        size_bytes: 7,
+        streams: streams.iter().map(|name| StreamSummary { name: (*name).to_owned(), size_bytes: 7 }).collect(),
+    }
+}
+
+fn code(operations: &Operations) -> Code {
+    operations.prepare_restore(&RestoreRequest::default()).err().unwrap().code()
+}
+
+fn journals(fixture: &Fixture) -> Vec<PathBuf> {
+    fixture.operations.journals().list().unwrap().into_iter().map(|file| file.path).collect()
+}
+
+#[test]
+fn what_is_not_installed_busy_open_or_without_backups_is_not_restored() {
+    assert_eq!(code(&operations().1), codes::NOT_INSTALLED);
+    let fixture = installed();
+    let operations = &fixture.operations;
+    assert_eq!(code(operations), codes::BACKUP_UNKNOWN);
+    let lock = operations.journals().lock("backup").unwrap();
+    assert_eq!(code(operations), codes::SITE_BUSY);
+    drop(lock);
+    drop(prepared(&fixture, "0a1b2c3d").begin().unwrap());
+    assert_eq!(code(operations), codes::CHANGE_OPEN);
+}
+
+#[test]
+fn an_approval_is_of_one_plan_whatever_its_word_and_nothing_begins_by_another() {
+    let fixture = installed();
+    let approved = prepared(&fixture, "0a1b2c3d").approval().unwrap();
+    assert_eq!(prepared(&fixture, "ffeeddcc").approval().unwrap(), approved);
+    let mut other = prepared(&fixture, "0a1b2c3d");
+    other.plan.steps.pop();
+    assert_ne!(other.approval().unwrap(), approved, "a step less is another plan");
+    let before = journals(&fixture);
+    for refused in [other.begin_approved(approved), prepared(&fixture, "1").begin_approved(Sha256([7; 32]))] {
+        assert!(matches!(refused, Err(OperationError::PlanDiffers { .. })), "{refused:?}");
+    }
+    assert_eq!(journals(&fixture), before, "nothing has begun");
+    let file = prepared(&fixture, "0a1b2c3d").begin().unwrap();
+    assert_eq!(file.operation, Some(landfall_engine::plan::Operation::Restore));
+}
+
+#[test]
+fn what_is_overwritten_says_what_another_restore_could_bring_back() {
+    let (points, own) = (
+        [PointsInTime {
+            stream: "db/rows".to_owned(),
+            from: "2026-11-20T12:00:00Z".to_owned(),
+            until: "2026-11-22T11:55:00Z".to_owned(),
+            proven: None,
+        }],
+        [summary("2026-11-21T12:00:00Z", &["db/rows", "kv/files"]), summary("2026-11-22T02:00:00Z", &["kv/files"])],
+    );
+    let backups: Vec<&BackupSummary> = own.iter().collect();
+    let until = |stream: &str, as_of: &str| saved_until(stream, as_of, &points, &backups);
+    assert_eq!(until("db/rows", "2026-11-21T12:00:00Z").as_deref(), Some("2026-11-22T11:55:00Z"));
+    assert_eq!(until("kv/files", "2026-11-21T12:00:00Z").as_deref(), Some("2026-11-22T02:00:00Z"));
+    assert_eq!(until("kv/files", "2026-11-22T02:00:00Z"), None, "nothing of it is in a backup");
+    assert_eq!(until("other/files", "2026-11-20T12:00:00Z"), None);
+}
+
+#[test]
+fn what_a_volume_has_now_and_what_is_loaded_are_measured() {
+    let fixture = installed();
+    let operations = &fixture.operations;
+    let streams = crate::plan::restore::tests::streams();
+    let volume = operations.paths.storage().join(&streams[0].volume.folder);
+    durable::create_folder(&volume).unwrap();
+    durable::write_file(&volume.join("rows"), &[1; 1 << 20], 0o600).unwrap();
+    let pins = prepared(&fixture, "0").pins;
+    let found = operations.overwrites(&streams, &pins).unwrap();
+    let said: Vec<_> = found.iter().map(|one| (one.stream.as_str(), one.loaded_bytes, one.as_of.as_str())).collect();
+    let as_of = "2026-11-22T12:00:00Z";
+    assert_eq!(said, [("db/files", 7, as_of), ("cache/files", 7, as_of)]);
+    assert!(found[0].present_bytes >= 1 << 20 && found[1].present_bytes == 0, "{found:?}");
+    let peaks = operations.restore_peaks(&streams).unwrap();
+    assert_eq!(peaks[0].parts[0].bytes, 28, "twice what is loaded");
+}
