@@ -137,8 +137,8 @@ impl landfall_host_api::Site for Answers {
         }
     }
 
-    fn begin(&self, _plan: &PlanPage) -> Result<(), Refusal> {
-        Ok(())
+    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
+        Ok(vec![format!("the {} has begun", plan.change.verb())])
     }
 
     fn abort(&self, operation: u64) -> Result<(), Refusal> {

@@ -21,7 +21,7 @@ pub(crate) use audit::{AuditCommand, AuditVerifyArguments};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
     BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
-    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
+    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments, RestoreSelection,
 };
 pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,

@@ -188,7 +188,7 @@ impl Site for Recorded {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
         facts.begin_upgrade();
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn abort(&self, _operation: u64) -> Result<(), Refusal> {

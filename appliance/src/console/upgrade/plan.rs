@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::further::{Further, further};
-use super::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn};
+use crate::console::change::UPGRADE;
 use crate::console::moment::{Moment, length};
+use crate::console::planned::{
+    Approving, ComponentOutlook, Edit, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
+};
 use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
 use crate::host::{Change, DataFate, PlanPage};
@@ -47,11 +47,6 @@ impl Document {
     }
 }
 
-/// None for a field that another version has in another form: it is shown with the document's own words.
-fn where_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Value::deserialize(deserializer).map(|value| T::deserialize(value).ok())
-}
-
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Node {
@@ -84,28 +79,6 @@ pub(super) struct Object {
 #[serde(default)]
 struct Backup {
     time: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Steps {
-    steps: Vec<Step>,
-    closing: Vec<Step>,
-}
-
-/// A step.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct Step {
-    pub(super) title: String,
-    seconds: u64,
-    undo: String,
-}
-
-impl Step {
-    pub(super) fn is_final(&self) -> bool {
-        self.undo == "irreversible"
-    }
 }
 
 /// A component with its mark, and what happens to it.
@@ -163,15 +136,14 @@ pub(super) struct PlanView {
     pub(super) made: Option<Moment>,
     pub(super) from: String,
     pub(super) to: String,
-    pub(super) is_upgrade: bool,
+    is_upgrade: bool,
+    pub(super) approving: Approving,
     /// What becomes of data, in a rollback.
     pub(super) data: Option<&'static str>,
     pub(super) copied: Option<String>,
     pub(super) duration: Option<String>,
     pub(super) node: Vec<String>,
     pub(super) backup: Option<Moment>,
-    /// Whether data is replaced: what was written since the backup is lost.
-    pub(super) loses_data: bool,
     pub(super) changed: Vec<ComponentRow>,
     pub(super) unchanged: Vec<String>,
     pub(super) steps: Vec<Step>,
@@ -195,7 +167,7 @@ impl PlanView {
             Change::Rollback { data: Some(DataFate::Restore), .. } => Some("comes from the backup"),
             _ => None,
         };
-        let seconds: u64 = document.plan.steps.iter().chain(&document.plan.closing).map(|step| step.seconds).sum();
+        let seconds = document.plan.seconds();
         let node = document.node.as_ref().map(node_sentences).unwrap_or_default();
         let rows = rows(document.components, outlook.components);
         let (unchanged, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(ComponentRow::is_unchanged);
@@ -208,11 +180,11 @@ impl PlanView {
             from: document.from,
             to: document.to,
             is_upgrade,
+            approving: approving(is_upgrade, document.backup.is_some()),
             data,
             copied: (document.missing_bytes > 0).then(|| bytes(document.missing_bytes)),
             duration: (seconds > 0).then(|| length(seconds)),
             node,
-            loses_data: document.backup.is_some(),
             backup: document.backup.and_then(|backup| Moment::read(Some(&backup.time))),
             changed,
             unchanged: unchanged.into_iter().map(|row| row.component.name).collect(),
@@ -248,6 +220,15 @@ impl PlanView {
     pub(super) fn overwriting_command(&self) -> &'static str {
         if self.is_upgrade { "landfall upgrade --overwrite-edits" } else { "landfall rollback --overwrite-edits" }
     }
+}
+
+fn approving(is_upgrade: bool, loses_data: bool) -> Approving {
+    let (button, second) = if is_upgrade {
+        ("Approve and upgrade", "Approve second, and upgrade")
+    } else {
+        ("Approve and return", "Approve second, and return")
+    };
+    Approving { home: UPGRADE, button, second, example: "the stick was exchanged", loses_data }
 }
 
 /// Each component with what happens to it, in the document's order; those at the end that only the outlook names.

@@ -12,13 +12,13 @@ const MOST: usize = 40;
 const LONGEST: usize = 300;
 
 /// Something further that the host says about the plan.
-pub(super) struct Further {
-    pub(super) name: String,
-    pub(super) values: Vec<String>,
+pub struct Further {
+    pub name: String,
+    pub values: Vec<String>,
 }
 
 /// What the fields say, those without content left out.
-pub(super) fn further(fields: &Map<String, Value>) -> Vec<Further> {
+pub fn further(fields: &Map<String, Value>) -> Vec<Further> {
     let rest = fields.iter().filter(|(_, value)| !is_nothing(value));
     rest.take(MOST)
         .map(|(name, value)| {
@@ -40,7 +40,7 @@ fn parts(all: impl Iterator<Item = String>, count: usize) -> Vec<String> {
     parts
 }
 
-pub(super) fn is_nothing(value: &Value) -> bool {
+pub fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -51,7 +51,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 }
 
 /// A value in words, with the unit that its name ends with.
-pub(super) fn said(name: &str, value: &Value) -> String {
+pub fn said(name: &str, value: &Value) -> String {
     match value {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),

@@ -12,38 +12,38 @@ use crate::console::units::bytes;
 /// What happens meanwhile, and from when on nothing goes back by itself.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Outlook {
+pub struct Outlook {
     #[serde(default)]
-    pub(super) components: Vec<ComponentOutlook>,
-    pub(super) point_of_no_return: Option<PointOfNoReturn>,
+    pub components: Vec<ComponentOutlook>,
+    pub point_of_no_return: Option<PointOfNoReturn>,
     /// What this console does not know.
     #[serde(flatten)]
-    pub(super) rest: Map<String, Value>,
+    pub rest: Map<String, Value>,
 }
 
 /// What happens to a component.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ComponentOutlook {
-    pub(super) component: String,
-    pub(super) interruption: String,
+pub struct ComponentOutlook {
+    pub component: String,
+    pub interruption: String,
     /// For how long it is expected to be away, in seconds; none where the site does not know.
-    pub(super) expected_seconds: Option<u64>,
+    pub expected_seconds: Option<u64>,
     /// Whether the site has not done all of it yet.
     #[serde(default)]
-    pub(super) is_predicted: bool,
+    pub is_predicted: bool,
     #[serde(default)]
-    pub(super) data: String,
+    pub data: String,
 }
 
 impl ComponentOutlook {
     /// Whether nothing happens to it that a person would notice.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         self.interruption == "none" && ["", "none", "kept"].contains(&self.data.as_str())
     }
 
     /// What a person notices of it while the plan is carried out; none where its pods are let alone.
-    pub(super) fn meanwhile(&self) -> Option<String> {
+    pub fn meanwhile(&self) -> Option<String> {
         let basis = if self.is_predicted { "an estimated" } else { "about" };
         let about = self.expected_seconds.map(|seconds| format!("{basis} {}", length(seconds)));
         match (self.interruption.as_str(), about) {
@@ -59,7 +59,7 @@ impl ComponentOutlook {
     }
 
     /// What becomes of its data; empty where it has none.
-    pub(super) fn data(&self) -> &str {
+    pub fn data(&self) -> &str {
         match self.data.as_str() {
             "none" => "",
             "kept" => "stays as it is",
@@ -72,19 +72,19 @@ impl ComponentOutlook {
 
 /// From when on nothing goes back by itself.
 #[derive(Deserialize, Default)]
-pub(super) struct PointOfNoReturn {
+pub struct PointOfNoReturn {
     /// The step after which the change is committed.
     #[serde(default)]
-    pub(super) after: String,
+    pub after: String,
     /// What cannot be undone from then on: each item is shown, whole.
-    pub(super) lost: Vec<String>,
+    pub lost: Vec<String>,
 }
 
 /// What the plan takes of a filesystem at its peak.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Peak {
-    pub(super) folder: String,
+pub struct Peak {
+    pub folder: String,
     needed_bytes: u64,
     free_bytes: u64,
     #[serde(default)]
@@ -102,7 +102,7 @@ struct Part {
 }
 
 impl Peak {
-    pub(super) fn mark(&self) -> Mark {
+    pub fn mark(&self) -> Mark {
         let lacks_inodes = self.free_inodes.is_some_and(|free| free < self.needed_inodes);
         match (self.free_bytes < self.needed_bytes, lacks_inodes) {
             (true, _) => State::Bad.mark("Too little"),
@@ -111,16 +111,16 @@ impl Peak {
         }
     }
 
-    pub(super) fn needed(&self) -> String {
+    pub fn needed(&self) -> String {
         bytes(self.needed_bytes)
     }
 
-    pub(super) fn free(&self) -> String {
+    pub fn free(&self) -> String {
         bytes(self.free_bytes)
     }
 
     /// What the space is for.
-    pub(super) fn purposes(&self) -> Vec<String> {
+    pub fn purposes(&self) -> Vec<String> {
         let mut purposes: Vec<_> =
             self.parts.iter().map(|part| format!("{} {}", bytes(part.bytes), part.purpose)).collect();
         if let Some(free) = self.free_inodes {
@@ -132,10 +132,10 @@ impl Peak {
 
 /// A field that another manager has set to another value than the release.
 #[derive(Deserialize)]
-pub(super) struct Edit {
-    pub(super) object: String,
-    pub(super) field: String,
-    pub(super) manager: String,
+pub struct Edit {
+    pub object: String,
+    pub field: String,
+    pub manager: String,
     /// None where it is not found, or secret.
     #[serde(default)]
     now: Value,
@@ -143,19 +143,19 @@ pub(super) struct Edit {
     #[serde(default)]
     new: Value,
     /// Whether the release lets the site change it.
-    pub(super) stays: bool,
+    pub stays: bool,
 }
 
 impl Edit {
-    pub(super) fn now(&self) -> String {
+    pub fn now(&self) -> String {
         shown(&self.now)
     }
 
-    pub(super) fn in_release(&self) -> String {
+    pub fn in_release(&self) -> String {
         shown(&self.new)
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub fn mark(&self) -> Mark {
         if self.stays { State::Good.mark("Stays") } else { State::Bad.mark("Would be lost") }
     }
 }

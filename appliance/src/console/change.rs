@@ -1,0 +1,308 @@
+//! What the pages of upgrades and of restores share: the latest change in words, what was just asked of the host, and what their forms do.
+
+use axum::extract::State;
+use landfall_error_codes::codes;
+use serde::Deserialize;
+
+use super::approval::Waiting;
+use super::fields::Sent;
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::{Shown, go};
+use crate::access::Caller;
+use crate::api::{Intent, approve_second, ask, confirmed_plan};
+use crate::approval::{Approved, ask_change};
+use crate::context::Context;
+use crate::host::{Change, OperationPage, OperationState, Request, RequestState, Running, Unavailable, is_id};
+use crate::people::Role;
+
+/// The page of upgrades and rollbacks.
+pub const UPGRADE: &str = "/upgrade";
+/// The page of restores.
+pub const RESTORE: &str = "/restore";
+
+/// The page of a kind of change, by its verb.
+pub fn home(verb: &str) -> &'static str {
+    if verb == "restore" { RESTORE } else { UPGRADE }
+}
+
+/// Where a plan is read.
+pub fn plan_path(change: &Change, digest: &str) -> String {
+    format!("{}/plans/{digest}", home(change.verb()))
+}
+
+/// What a page is about.
+#[derive(Deserialize)]
+pub struct About {
+    #[serde(default)]
+    pub request: String,
+    #[serde(default)]
+    pub done: String,
+}
+
+/// The latest change, in words.
+pub struct Latest {
+    pub mark: Mark,
+    pub sentence: String,
+    pub at: Option<Moment>,
+    /// What a person does next.
+    pub next: Option<&'static str>,
+    pub page: OperationPage,
+}
+
+/// What was just asked of the host.
+pub struct Asking {
+    pub request: Request,
+    pub begun: Option<Moment>,
+    pub is_running: bool,
+    pub is_failed: bool,
+    /// Whether the host wants to know what becomes of data.
+    pub needs_choice: bool,
+    pub sentence: &'static str,
+}
+
+/// The part of a page that refreshes itself.
+pub struct View<T> {
+    /// The path of the page, where its forms lead.
+    pub home: &'static str,
+    /// What is chosen from.
+    pub subject: T,
+    pub latest: Result<Option<Latest>, Trouble>,
+    pub running: Option<Running>,
+    pub asking: Option<Asking>,
+    /// Plans that one person has approved, and that wait for a second one.
+    pub waiting: Vec<Waiting>,
+    /// Id of the request that the page is about.
+    pub request: String,
+    pub role: Role,
+    pub csrf: String,
+}
+
+impl<T> View<T> {
+    /// The view for this caller; the page is about this request, if it has an id.
+    pub async fn of(
+        context: &Context,
+        caller: &Caller,
+        home: &'static str,
+        (request, id): (Option<Request>, String),
+        subject: impl Future<Output = T>,
+    ) -> Self {
+        let (operation, subject, waiting) =
+            tokio::join!(context.site.operation(), subject, Waiting::all(context, caller));
+        Self {
+            home,
+            subject,
+            latest: operation.map(|page| page.and_then(latest)).map_err(Trouble::from),
+            running: context.site.running(),
+            asking: request.map(asking),
+            waiting: waiting.unwrap_or_default().into_iter().filter(Waiting::is_change).collect(),
+            request: if is_id(&id) { id } else { String::new() },
+            role: caller.role().unwrap_or(Role::Viewer),
+            csrf: caller.form_token(),
+        }
+    }
+
+    pub fn may_plan(&self) -> bool {
+        self.role >= Role::Operator
+    }
+
+    pub fn may_approve(&self) -> bool {
+        self.role >= Role::Administrator
+    }
+
+    /// The open change that may be undone.
+    pub fn abortable(&self) -> Option<u64> {
+        let latest = self.latest.as_ref().ok()?.as_ref()?;
+        Some(latest.page.number).filter(|_| latest.page.can_abort)
+    }
+
+    /// Whether a change is open: then no other one begins.
+    pub fn is_open(&self) -> bool {
+        let is_open = |latest: &Latest| matches!(latest.page.state, OperationState::Forward | OperationState::Back);
+        matches!(&self.latest, Ok(Some(latest)) if is_open(latest))
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.running.is_some() || self.asking.as_ref().is_some_and(|asking| asking.is_running)
+    }
+}
+
+impl Latest {
+    /// Whether it restores data.
+    pub fn is_restore(&self) -> bool {
+        self.page.operation == "restore"
+    }
+}
+
+/// What the latest operation came to. An install is not shown here.
+fn latest(page: OperationPage) -> Option<Latest> {
+    if page.operation == "install" {
+        return None;
+    }
+    let is_restore = page.operation == "restore";
+    let (mark, sentence, next) = match (page.state, page.running) {
+        (OperationState::Forward, true) => (How::Busy.mark("Running"), "is being carried out.", None),
+        (OperationState::Forward, false) => (
+            How::Attention.mark("Interrupted"),
+            "has not ended. The host continues it by itself within ten minutes.",
+            Some(if is_restore {
+                "To return to the data from before, undo the change."
+            } else {
+                "If the stick was taken out, connect it again. To return to how it was before, undo the change."
+            }),
+        ),
+        (OperationState::Back, true) => (How::Busy.mark("Going back"), "is being undone.", None),
+        (OperationState::Back, false) => (
+            How::Bad.mark("Not undone yet"),
+            "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
+            Some("If it stops again, remove the cause that is named here, or call the vendor."),
+        ),
+        (OperationState::Committed, _) if is_restore => {
+            (How::Good.mark("Done"), "is done, and the data passed its checks.", None)
+        }
+        (OperationState::Committed, _) => (How::Good.mark("Done"), "is done, and its proofs passed.", None),
+        (OperationState::Undone, _) => (
+            How::Attention.mark("Undone"),
+            "was undone: everything is as it was before.",
+            Some(if is_restore {
+                "Remove the cause that is named here, or choose another backup. What was written to restored data meanwhile is kept: \
+                 `landfall replaced-data list` on the host names it."
+            } else {
+                "Remove the cause that is named here, or send it to the vendor; then plan again."
+            }),
+        ),
+        (OperationState::Unknown, _) => {
+            (How::Unknown.mark("Unknown"), "is in a state that this console does not know.", None)
+        }
+    };
+    let what = match &page.from {
+        Some(from) => format!("{} from {from} to {}", capital(&page.operation), page.to),
+        None if is_restore => format!("Restore of data of {}", page.to),
+        None => format!("{} of {}", capital(&page.operation), page.to),
+    };
+    Some(Latest { mark, sentence: format!("{what} {sentence}"), at: Moment::read(page.at.as_deref()), next, page })
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Whether the host cannot say what became of a change: the process that answers reached its time limit, or its answer was unreadable.
+fn is_unanswered(request: &Request) -> bool {
+    let code = request.problem.as_ref().and_then(|problem| problem.code.as_deref());
+    code.is_none_or(|code| code == codes::CHANGE_QUESTION.id)
+}
+
+fn asking(request: Request) -> Asking {
+    let sentence = match (request.verb.as_str(), request.state) {
+        ("look", RequestState::Running) => "The host looks at its media.",
+        ("plan", RequestState::Running) => {
+            "The host makes the plan. This takes up to a few minutes, and changes nothing."
+        }
+        ("abort", RequestState::Running) => "The host stops the change and undoes it.",
+        (_, RequestState::Running) => "The host plans once more, compares that with what was approved, and begins.",
+        ("look", RequestState::Done) => "The host has looked at its media.",
+        ("plan", RequestState::Done) => "The plan is made.",
+        ("abort", RequestState::Done) => "The change is being undone.",
+        (_, RequestState::Done) => "The change has begun. Its steps appear here.",
+        ("look", _) => "The host could not look at its media.",
+        ("plan", _) => "There is no plan: this is not possible now. Nothing was changed.",
+        ("abort", _) if is_unanswered(&request) => {
+            "It is not known whether the change is being undone. Its state is shown below."
+        }
+        ("abort", _) => "The change was not undone.",
+        _ if is_unanswered(&request) => {
+            "It is not known whether the change began. If it did, it is shown below as it runs."
+        }
+        _ => "The change did not begin. Nothing was changed.",
+    };
+    let needs_choice = request.problem.as_ref().and_then(|problem| problem.code.as_deref()) == Some("LF4410");
+    Asking {
+        begun: Moment::read(Some(&request.begun)),
+        is_running: request.state == RequestState::Running,
+        is_failed: request.state == RequestState::Failed,
+        needs_choice,
+        sentence,
+        request,
+    }
+}
+
+/// The request of this id, if the host knows it.
+pub async fn asked(context: &Context, id: &str) -> Result<Option<Request>, Unavailable> {
+    if is_id(id) { context.site.request(id).await } else { Ok(None) }
+}
+
+/// Where a plan that is made can be read, if the request has made one.
+pub fn made_plan(home: &str, request: Option<&Request>) -> Option<String> {
+    let request = request.filter(|request| request.verb == "plan" && request.state == RequestState::Done)?;
+    request.plan.as_ref().filter(|digest| is_id(digest)).map(|digest| format!("{home}/plans/{digest}"))
+}
+
+/// Hands a wish over, and leads to where it is followed.
+pub async fn hand_over(
+    context: &Context,
+    caller: &Caller,
+    home: &str,
+    (request, intent): (Option<String>, Intent),
+) -> Shown {
+    let request = ask(context, caller, request, intent).await?;
+    go(&format!("{home}?request={}", request.request))
+}
+
+#[derive(Deserialize)]
+pub struct Approval {
+    request: String,
+    plan: String,
+    confirm: String,
+    /// Id of the first approval, where this is the second one.
+    #[serde(default, rename = "approval")]
+    first: String,
+}
+
+#[derive(Deserialize)]
+pub struct FirstApproval {
+    plan: String,
+    confirm: String,
+}
+
+#[derive(Deserialize)]
+pub struct Undo {
+    operation: u64,
+}
+
+/// Approves as the first of two people.
+pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form): Sent<FirstApproval>) -> Shown {
+    let page = confirmed_plan(&context, &form.plan, form.confirm.trim()).await?;
+    ask_change(&context, &caller, &page).await?;
+    go(&plan_path(&page.change, &page.digest))
+}
+
+/// The change is that of the plan: what the form says names it, and nothing else.
+pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form): Sent<Approval>) -> Shown {
+    let Approval { request, plan, confirm, first } = form;
+    let confirm = confirm.trim().to_owned();
+    let follow = |begun: &Request| go(&format!("{}?request={}", home(&begun.verb), begun.request));
+    // Sent twice: the first has used the plan up.
+    if let Some(known) = asked(&context, &request).await? {
+        return follow(&known);
+    }
+    if !first.is_empty() {
+        return follow(&approve_second(&context, &caller, &first, (Some(request), confirm)).await?);
+    }
+    let page = confirmed_plan(&context, &plan, &confirm).await?;
+    let approved = Approved::alone(&context, &plan).await?;
+    let (home, change) = (home(page.change.verb()), page.change);
+    hand_over(&context, &caller, home, (Some(request), Intent::Approve { change, approved, confirm })).await
+}
+
+/// Undoes the open change, from the page of upgrades.
+pub async fn abort(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
+    hand_over(&context, &caller, UPGRADE, (None, Intent::Abort(form.operation))).await
+}
+
+/// The same from the page of restores.
+pub async fn abort_restore(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
+    hand_over(&context, &caller, RESTORE, (None, Intent::Abort(form.operation))).await
+}
