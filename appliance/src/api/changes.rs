@@ -1,4 +1,4 @@
-//! Changes of the release: media, plans, approvals, undo. The host works on one request at a time, and each has an id by which it is
+//! Changes of the site: media, plans, approvals, undo. The host works on one request at a time, and each has an id by which it is
 //! recognized if it is sent again.
 
 use std::time::Duration;
@@ -25,6 +25,8 @@ use crate::refusal::Refusal;
 const POLL: Duration = Duration::from_secs(1);
 /// How long its end is waited for; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// Longest part of a restore that the audit log has, in characters.
+const LONGEST: usize = 200;
 /// Longest name of a person that the host takes, in bytes.
 const NAME_BYTES: usize = 96;
 
@@ -56,6 +58,7 @@ impl Intent {
             Self::Plan(_) => ("plan.ask", "plan.make"),
             Self::Approve { change: Change::Upgrade { .. }, .. } => ("upgrade.approve", "upgrade.begin"),
             Self::Approve { change: Change::Rollback { .. }, .. } => ("rollback.approve", "rollback.begin"),
+            Self::Approve { change: Change::Restore { .. }, .. } => ("restore.approve", "restore.begin"),
             Self::Abort(_) => ("change.ask-undo", "change.undo"),
         }
     }
@@ -85,9 +88,12 @@ impl Intent {
             Self::Look => Wish::Look(LookWish { asking }),
             Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
             Self::Approve { change, approved, confirm } => {
-                let is_upgrade = matches!(change, Change::Upgrade { .. });
-                let wish = ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm };
-                if is_upgrade { Wish::Upgrade(wish) } else { Wish::RollBack(wish) }
+                let wish_of = match &change {
+                    Change::Upgrade { .. } => Wish::Upgrade,
+                    Change::Rollback { .. } => Wish::RollBack,
+                    Change::Restore { .. } => Wish::Restore,
+                };
+                wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
             }
             Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
         }
@@ -104,7 +110,17 @@ fn subject(change: &Change) -> String {
             });
             format!("rollback to {version}{}", data.unwrap_or_default())
         }
+        Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
     }
+}
+
+/// What of which backup, for the audit log. A program may have sent anything, so each part is short.
+fn restore_of(backup: Option<&str>, at: Option<&str>, components: &[String]) -> String {
+    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
+    let what = if components.is_empty() { "all data".to_owned() } else { components.join(", ") };
+    let backup = backup.map(|id| format!(" from backup {}", short(id)));
+    let at = at.map(|at| format!(" as of {}", short(at)));
+    format!("restore of {}{}{}", short(&what), backup.unwrap_or_default(), at.unwrap_or_default())
 }
 
 /// An id of a request that is none.
@@ -280,6 +296,25 @@ pub struct SentRollback {
     confirm: String,
 }
 
+/// An approved restore.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RestoreApproval")]
+pub struct SentRestore {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    request: Option<String>,
+    /// Id of the backup, as in the request for the plan.
+    backup: Option<String>,
+    /// The time as of which data returns, as in the request for the plan.
+    at: Option<String>,
+    /// The components, as in the request for the plan.
+    #[serde(default)]
+    components: Vec<String>,
+    /// Digest of the plan.
+    plan: String,
+    /// Name of the site.
+    confirm: String,
+}
+
 /// A wish that the open change goes back.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Abort")]
@@ -314,7 +349,7 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
     accept(&context, &caller, sent.request, Intent::Look).await
 }
 
-/// Plan an upgrade or a rollback
+/// Plan an upgrade, a rollback or a restore
 ///
 /// The host plans and changes nothing. The request names the digest of the plan, or everything that blocks it.
 #[utoipa::path(
@@ -371,6 +406,27 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
 pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
     let SentRollback { request, version, data, plan, confirm } = sent;
     let (change, approved) = (Change::Rollback { version, data }, Approved::alone(&context, &plan).await?);
+    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
+}
+
+/// Approve a restore
+///
+/// Data becomes what a backup has; what was written since is lost. The host plans once more; if that is not the plan of the digest, nothing
+/// begins (LF4806). Where two people approve, this is refused (LF5041): send `POST /api/v1/approvals`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/restores",
+    operation_id = "approveRestore",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/RestoreApproval"), description = "what is approved", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> Accepted {
+    let SentRestore { request, backup, at, components, plan, confirm } = sent;
+    let (change, approved) = (Change::Restore { backup, at, components }, Approved::alone(&context, &plan).await?);
     accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
 }
 

@@ -42,6 +42,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(changes::one_request))
         .routes(routes!(changes::upgrade))
         .routes(routes!(changes::roll_back))
+        .routes(routes!(changes::restore))
         .routes(routes!(changes::abort))
         .routes(routes!(approvals::list, approvals::ask))
         .routes(routes!(approvals::approve, approvals::withdraw))

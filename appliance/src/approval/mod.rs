@@ -1,4 +1,5 @@
-//! Approval by two people: an upgrade or a rollback that one person has approved waits for another person before the host is asked.
+//! Approval by two people: an upgrade, a rollback or a restore that one person has approved waits for another person before the host is
+//! asked.
 //!
 //! What an administrator alone could do against it, and what stops it: turn it off (that waits for a second person, too), create a second
 //! account or set another user's password (such an account does not count until two people, or the host's token, say so), approve with

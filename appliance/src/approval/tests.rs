@@ -8,6 +8,9 @@ use crate::people::{Person, Role, Scope, Source, admit, create_user, remove_user
 use crate::refusal::Refusal;
 use crate::testing::{PASSWORD, Reply, Site, Visitor, author, until};
 
+/// Digest of the plan of a restore.
+const RESTORE: &str = "sha256:0f0f0f0f0f0f";
+
 /// A site on which root, ada and the operator olga count, with a plan at the host.
 async fn begin() -> Site {
     let site = Site::begin().await;
@@ -40,7 +43,7 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
 fn begun(site: &Site) -> Vec<(String, Option<String>)> {
     let wishes = site.host.wishes.lock().unwrap().clone();
     let begun = wishes.into_iter().filter_map(|wish| match wish {
-        Wish::Upgrade(wish) | Wish::RollBack(wish) => Some((wish.asking.by, wish.asking.first)),
+        Wish::Upgrade(wish) | Wish::RollBack(wish) | Wish::Restore(wish) => Some((wish.asking.by, wish.asking.first)),
         _ => None,
     });
     begun.collect()
@@ -52,6 +55,34 @@ async fn log(site: &Site) -> String {
 
 fn is_refused(reply: &Reply, code: &str) -> bool {
     reply.status.is_client_error() && reply.body.contains(code)
+}
+
+#[tokio::test]
+async fn a_restore_waits_for_a_second_person_like_every_other_change() {
+    let site = begin().await;
+    let body = json!({ "change": "restore", "backup": "5e17c0ffee42b6d1" }).to_string();
+    let program = site.program("olga", &[Scope::Upgrade]).await;
+    *site.host.next_plan.lock().unwrap() = RESTORE.to_owned();
+    assert_eq!(program.call(Method::POST, "/api/v1/plans", &body).await.status, StatusCode::ACCEPTED);
+    let (root, ada) = (site.sign_in("root").await, site.sign_in("ada").await);
+    let page = format!("/restore/plans/{RESTORE}");
+    assert!(root.get(&page).await.body.contains("Approve first"));
+    let alone = [("request", "0123abcd"), ("plan", RESTORE), ("confirm", "node-1")];
+    assert!(is_refused(&root.post("/restore/approve", &alone).await, "LF5041"));
+    let by_key = json!({ "backup": "5e17c0ffee42b6d1", "plan": RESTORE, "confirm": "node-1" }).to_string();
+    let key = site.program("root", &[Scope::Upgrade]).await;
+    assert!(is_refused(&key.call(Method::POST, "/api/v1/restores", &by_key).await, "LF5041"));
+    let asked = root.post("/restore/ask", &[("plan", RESTORE), ("confirm", "node-1")]).await;
+    assert_eq!(asked.header("location"), page);
+    let waiting = open(&site.context).await.unwrap();
+    assert_eq!(waiting[0].title, "restore of postgres, assistant from the backup of 2026-11-20T01:40:00Z");
+    assert!(is_refused(&second(&site, &root).await, "LF5042"), "one person approved twice");
+    for place in ["/restore", "/upgrade", "/", "/approval"] {
+        assert!(ada.get(place).await.body.contains(&format!("href=\"{page}\"")), "{place} leads elsewhere");
+    }
+    let second = second(&site, &ada).await;
+    assert!(second.header("location").starts_with("/restore?request="), "{}", second.body);
+    assert_eq!(begun(&site), [("ada".to_owned(), Some("root".to_owned()))]);
 }
 
 #[tokio::test]

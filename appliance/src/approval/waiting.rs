@@ -16,6 +16,8 @@ use crate::refusal::Refusal;
 
 /// How long a first approval waits.
 const LIFE: SignedDuration = SignedDuration::from_hours(8);
+/// Longest part of a title that is the host's, in characters.
+const LONGEST: usize = 100;
 /// Most first approvals that wait at once.
 const MOST: usize = 32;
 
@@ -187,10 +189,25 @@ pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: 
 
 /// Approves a plan as the first of two people. The name of the site was typed, and compared.
 pub async fn ask_change(context: &Context, caller: &Caller, page: &PlanPage) -> Result<Approval, Refusal> {
-    let to = page.document.get("to").and_then(serde_json::Value::as_str).unwrap_or("another release");
-    let title = format!("{} to {}", page.change.verb(), to.chars().take(100).collect::<String>());
+    let title = title_of(page);
     let wanted = Wanted::Change { change: page.change.clone(), plan: page.digest.clone() };
     ask(context, caller, wanted, title).await
+}
+
+/// What a plan does, in a few words of the host.
+fn title_of(page: &PlanPage) -> String {
+    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
+    let text = |pointer: &str| page.document.pointer(pointer).and_then(serde_json::Value::as_str);
+    let Change::Restore { at, .. } = &page.change else {
+        return format!("{} to {}", page.change.verb(), short(text("/to").unwrap_or("another release")));
+    };
+    let components = page.document["components"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    let components = short(&components.collect::<Vec<_>>().join(", "));
+    let when = at.as_ref().map_or_else(
+        || format!("from the backup of {}", short(text("/backup/time").unwrap_or("an unknown time"))),
+        |at| format!("as of {}", short(at)),
+    );
+    format!("restore of {components} {when}")
 }
 
 /// Approves something as the first of two people. Sent again by the same person, it is the same approval.

@@ -1,9 +1,10 @@
-//! The page *Approval*: whether two people approve a change of the release, who counts as a person, and what waits of that.
+//! The page *Approval*: whether two people approve a change of the site, who counts as a person, and what waits of that.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
+use super::change::{home, plan_path};
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -36,7 +37,7 @@ impl Waiting {
             asked: Moment::new(approval.asked),
             ends: Moment::new(approval.ends),
             plan: match &approval.wanted {
-                Wanted::Change { plan, .. } => Some(format!("/upgrade/plans/{plan}")),
+                Wanted::Change { change, plan } => Some(plan_path(change, plan)),
                 Wanted::Off | Wanted::Count(_) => None,
             },
             barrier,
@@ -54,7 +55,7 @@ impl Waiting {
         Ok(rows)
     }
 
-    /// Whether it is a change of the release, rather than of these settings.
+    /// Whether it is a change of the site, rather than of these settings.
     pub fn is_change(&self) -> bool {
         self.plan.is_some()
     }
@@ -213,8 +214,8 @@ pub async fn count(State(context): State<Context>, caller: Caller, Sent(Name { n
 /// Approves a change of these settings. A plan is approved on its own page, where it is read.
 pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
     let waiting = open(&context).await?.into_iter().find(|approval| approval.id == id);
-    if let Some(Wanted::Change { plan, .. }) = waiting.map(|approval| approval.wanted) {
-        return go(&format!("/upgrade/plans/{plan}"));
+    if let Some(Wanted::Change { change, plan }) = waiting.map(|approval| approval.wanted) {
+        return go(&plan_path(&change, &plan));
     }
     let done = approval::approve(&context, &caller, &id).await.map(drop);
     after(&context, &caller, (done, "approved")).await
@@ -223,7 +224,7 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): P
 pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
     let withdrawn = approval::withdraw(&context, &caller, &id).await?;
     match withdrawn.wanted {
-        Wanted::Change { .. } => go("/upgrade?done=withdrawn"),
+        Wanted::Change { change, .. } => go(&format!("{}?done=withdrawn", home(change.verb()))),
         Wanted::Off | Wanted::Count(_) => go("/approval?done=withdrawn"),
     }
 }

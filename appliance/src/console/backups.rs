@@ -14,7 +14,7 @@ use super::{Shown, draw, go};
 use crate::access::Caller;
 use crate::api::back_up_now;
 use crate::context::Context;
-use crate::host::{Backup, Backups, CopyRecord, Cut, Running, Status, Topic};
+use crate::host::{Backup, Backups, CopyRecord, Cut, PointsInTime, Running, Status, Topic};
 
 struct Row {
     mark: Mark,
@@ -51,12 +51,26 @@ struct Copy {
     record: CopyRecord,
 }
 
-struct Span {
-    stream: String,
-    from: Option<Moment>,
-    until: Option<Moment>,
+/// A span of which every point in time comes back.
+pub struct Span {
+    pub stream: String,
+    pub from: Option<Moment>,
+    pub until: Option<Moment>,
     /// The part of it that a drill has proven.
-    proven: Option<(Moment, Moment)>,
+    pub proven: Option<(Moment, Moment)>,
+}
+
+impl Span {
+    /// Each, as the host lists them.
+    pub fn all(points: Vec<PointsInTime>) -> Vec<Self> {
+        let spans = points.into_iter().map(|span| Self {
+            from: Moment::read(Some(&span.from)),
+            until: Moment::read(Some(&span.until)),
+            proven: span.proven.and_then(|part| Moment::read(Some(&part.from)).zip(Moment::read(Some(&part.until)))),
+            stream: span.stream,
+        });
+        spans.collect()
+    }
 }
 
 struct Facts {
@@ -92,7 +106,7 @@ pub struct Done {
 }
 
 /// Why a backup was made. A reason of a newer version is shown as another one.
-fn reason(reason: &str) -> &'static str {
+pub fn reason(reason: &str) -> &'static str {
     match reason {
         "request" => "Requested",
         "schedule" => "Schedule",
@@ -126,18 +140,12 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let mut backups = backups?.unwrap_or(Backups { backups: Vec::new(), points_in_time: Vec::new() });
     backups.backups.reverse();
     let kept = status.ok().flatten().and_then(|status| status.backups);
-    let spans = backups.points_in_time.into_iter().map(|span| Span {
-        from: Moment::read(Some(&span.from)),
-        until: Moment::read(Some(&span.until)),
-        proven: span.proven.and_then(|part| Moment::read(Some(&part.from)).zip(Moment::read(Some(&part.until)))),
-        stream: span.stream,
-    });
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
     let copies = kept.map(|kept| kept.copies).unwrap_or_default();
     Ok(Facts {
         rows: backups.backups.into_iter().map(row).collect(),
         copies: copies.into_iter().map(copy).collect(),
-        spans: spans.collect(),
+        spans: Span::all(backups.points_in_time),
         problem,
     })
 }

@@ -4,6 +4,7 @@ mod account;
 mod approval;
 mod audit;
 mod backups;
+mod change;
 mod components;
 mod directory;
 mod fields;
@@ -13,9 +14,11 @@ mod license;
 mod moment;
 mod node;
 mod overview;
+mod planned;
 mod problem;
 mod reference;
 mod releases;
+mod restore;
 mod sign_in;
 mod sources;
 mod state;
@@ -65,11 +68,18 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/plans/{id}", get(upgrade::show_plan))
         .route("/upgrade/look", post(upgrade::look))
         .route("/upgrade/plan", post(upgrade::plan))
-        .route("/upgrade/ask", post(upgrade::ask_first))
-        .route("/upgrade/approve", post(upgrade::approve))
-        .route("/upgrade/abort", post(upgrade::abort))
+        .route("/upgrade/ask", post(change::ask_first))
+        .route("/upgrade/approve", post(change::approve))
+        .route("/upgrade/abort", post(change::abort))
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
+        .route("/restore", get(restore::show))
+        .route("/live/restore", get(restore::live))
+        .route("/restore/plans/{id}", get(restore::show_plan))
+        .route("/restore/plan", post(restore::plan))
+        .route("/restore/ask", post(change::ask_first))
+        .route("/restore/approve", post(change::approve))
+        .route("/restore/abort", post(change::abort_restore))
         .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))

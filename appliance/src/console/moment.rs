@@ -34,6 +34,11 @@ impl Moment {
         self.at.strftime("%Y-%m-%d").to_string()
     }
 
+    /// As a field of a form has it, in UTC: `2026-11-20T08:00:00`.
+    pub fn field(&self) -> String {
+        self.at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+    }
+
     /// As people say it: `3 hours ago`, `in 12 days`.
     pub fn relative(&self) -> String {
         let seconds = self.age().as_secs();

@@ -225,6 +225,7 @@ impl Host for Client {
                 Wish::Plan(wish) => self.post(routes::PLANS, wish).await?,
                 Wish::Upgrade(wish) => self.post(routes::UPGRADES, wish).await?,
                 Wish::RollBack(wish) => self.post(routes::ROLLBACKS, wish).await?,
+                Wish::Restore(wish) => self.post(routes::RESTORES, wish).await?,
                 Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
             };
             if status == StatusCode::ACCEPTED { read(&body) } else { Err(refused(status, &body)) }

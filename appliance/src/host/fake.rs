@@ -13,7 +13,7 @@ use landfall_peer::{Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
-    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState,
+    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState,
     Topic, Wish,
 };
 
@@ -65,7 +65,7 @@ fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
         change: wish.change.clone(),
         site: "node-1".to_owned(),
         made: "2026-11-20T08:00:00Z".to_owned(),
-        document: sample("upgradeDryRun"),
+        document: sample(if matches!(wish.change, Change::Restore { .. }) { "restoreDryRun" } else { "upgradeDryRun" }),
     }
 }
 
@@ -80,6 +80,7 @@ fn done(asking: &Asking, verb: &str, plan: Option<String>) -> Request {
         plan,
         problem: None,
         blockers: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -280,6 +281,10 @@ impl Host for FakeHost {
                 }
                 Wish::Upgrade(wish) => done(&wish.asking, "upgrade", None),
                 Wish::RollBack(wish) => done(&wish.asking, "rollback", None),
+                Wish::Restore(wish) => Request {
+                    notes: vec!["what was written last is not saved".to_owned()],
+                    ..done(&wish.asking, "restore", None)
+                },
                 Wish::Abort(wish) => done(&wish.asking, "abort", None),
             };
             self.wishes.lock().unwrap().push(wish.clone());

@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    Releases, Status, Terms, Verdict,
+    PointsInTime, Releases, Status, Terms, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;

@@ -53,7 +53,7 @@ fn documents_of_the_schemas_can_be_read() {
     let releases: Releases = reads("releases", "releases");
     assert!(releases.releases[0].installed);
     let backups: Backups = reads("backups", "backups");
-    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (3, 1));
+    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (4, 1));
     let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
 }
@@ -65,6 +65,8 @@ fn the_sample_of_a_plan_has_what_the_schema_requires() {
     let lost = &read["outlook"]["pointOfNoReturn"]["lost"];
     assert!(lost.as_array().is_some_and(|lost| lost.len() > 1), "{lost}");
     assert!(read["edits"][0].is_object() && read["space"][0].is_object());
+    let read: Value = reads("restoreDryRun", "restoreDryRun");
+    assert!(read["overwrites"][1]["savedUntil"].is_null() && read["space"][0].is_object(), "{read}");
 }
 
 #[test]
@@ -133,6 +135,13 @@ impl landfall_host_api::Site for Answers {
                 made: "2026-11-20T08:00:00Z".to_owned(),
                 document: sample("upgradeDryRun"),
             }),
+            Change::Restore { .. } => Ok(PlanPage {
+                digest: RESTORE.to_owned(),
+                change: change.clone(),
+                site: "node-1".to_owned(),
+                made: "2026-11-20T08:00:00Z".to_owned(),
+                document: sample("restoreDryRun"),
+            }),
             _ => Err(problem("LF4804").into()),
         }
     }
@@ -149,6 +158,9 @@ impl landfall_host_api::Site for Answers {
         Ok(Some(super::fake::sample_of("operation")))
     }
 }
+
+/// Digest of the plan of a restore.
+const RESTORE: &str = "sha256:0f0f0f0f";
 
 fn problem(code: &str) -> Problem {
     let (title, hint) = ("not mounted".to_owned(), Some("mount it".to_owned()));
@@ -216,6 +228,12 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     assert_eq!(outcome(&client, approved("00000006", &digest, "node-1")).await.state, RequestState::Done);
     assert_eq!(refused(approved("00000007", &digest, "node-1")).await, "LF4805", "an approval counts once");
     assert_eq!(outcome(&client, approved("00000006", &digest, "node-1")).await.state, RequestState::Done, "sent again");
+    let change = Change::Restore { backup: Some("0f".to_owned()), at: None, components: vec!["db".to_owned()] };
+    outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000b"), change: change.clone() })).await;
+    let (plan, confirm) = (RESTORE.to_owned(), "node-1".to_owned());
+    let restore = Wish::Restore(ApprovedWish { asking: asking("0000000c"), change, plan, confirm });
+    let begun = outcome(&client, restore).await;
+    assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
     let abort = |request: &str, operation| Wish::Abort(AbortWish { asking: asking(request), operation });
     assert_eq!(outcome(&client, abort("00000008", 2)).await.state, RequestState::Done);
     let late = outcome(&client, abort("00000009", 1)).await;

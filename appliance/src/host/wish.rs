@@ -13,6 +13,8 @@ pub enum Wish {
     Upgrade(ApprovedWish),
     /// An approved rollback begins.
     RollBack(ApprovedWish),
+    /// An approved restore begins.
+    Restore(ApprovedWish),
     /// The open change goes back.
     Abort(AbortWish),
 }
@@ -23,7 +25,7 @@ impl Wish {
         match self {
             Self::Look(wish) => &wish.asking,
             Self::Plan(wish) => &wish.asking,
-            Self::Upgrade(wish) | Self::RollBack(wish) => &wish.asking,
+            Self::Upgrade(wish) | Self::RollBack(wish) | Self::Restore(wish) => &wish.asking,
             Self::Abort(wish) => &wish.asking,
         }
     }

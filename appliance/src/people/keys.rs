@@ -32,7 +32,7 @@ pub enum Scope {
     Read,
     /// Begin backups.
     Backup,
-    /// Look for media, plan upgrades and rollbacks, approve and undo them.
+    /// Look for media, plan upgrades, rollbacks and restores, approve and undo them.
     Upgrade,
     /// Import licenses.
     License,

@@ -47,6 +47,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<changes::SentPlan>();
     generator.subschema_for::<changes::SentUpgrade>();
     generator.subschema_for::<changes::SentRollback>();
+    generator.subschema_for::<changes::SentRestore>();
     generator.subschema_for::<changes::SentAbort>();
     generator.subschema_for::<approvals::SentFirst>();
     generator.subschema_for::<approvals::SentSecond>();

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answers::sentence;
 use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
+use crate::console::change::{home, plan_path};
 use crate::console::state::{Mark, State};
 use crate::forward::Standing;
 use crate::host::{Part, Status};
@@ -70,9 +71,9 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
 
 /// A plan that one person has approved waits for another one.
 pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
-    let Wanted::Change { plan, .. } = &waiting.wanted else { return None };
+    let Wanted::Change { change, plan } = &waiting.wanted else { return None };
     let text = format!("the {}, which {} approved first, waits for a second person", waiting.title, waiting.by);
-    Some(matter(State::Attention, "Approval", &text, format!("/upgrade/plans/{plan}")))
+    Some(matter(State::Attention, "Approval", &text, plan_path(change, plan)))
 }
 
 /// All matters of a status, the worst first.
@@ -122,14 +123,15 @@ fn operation(status: &Status, list: &mut List) {
     let Some(operation) = &status.operation else { return };
     let Some(step) = operation.step.as_ref().filter(|_| operation.running.is_none()) else { return };
     let state = if step.stuck { State::Bad } else { State::Attention };
+    let page = home(&operation.name);
     let what = format!("interrupted at step {} of {}: {}", step.index, step.count, step.title);
-    list.add(state, format!("Operation {}", operation.name), &what, "/upgrade");
+    list.add(state, format!("Operation {}", operation.name), &what, page);
     if let Some(failure) = &step.failure {
         let text = format!("{}: {}. {}", failure.code, failure.what, failure.hint);
-        list.add(state, "Last failure", &text, "/upgrade");
+        list.add(state, "Last failure", &text, page);
     }
     if let Some(blocked) = &step.blocked {
-        list.add(State::Bad, "In the way", blocked, "/upgrade");
+        list.add(State::Bad, "In the way", blocked, page);
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Approving {
     pub second: &'static str,
     /// Why the host could find another plan when it begins.
     pub example: &'static str,
+    /// What is true of the steps after the commit.
+    pub after_commit: &'static str,
     /// Whether data is replaced.
     pub loses_data: bool,
 }

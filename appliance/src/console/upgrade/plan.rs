@@ -228,7 +228,8 @@ fn approving(is_upgrade: bool, loses_data: bool) -> Approving {
     } else {
         ("Approve and return", "Approve second, and return")
     };
-    Approving { home: UPGRADE, button, second, example: "the stick was exchanged", loses_data }
+    let after_commit = ", when only a rollback leads back";
+    Approving { home: UPGRADE, button, second, example: "the stick was exchanged", after_commit, loses_data }
 }
 
 /// Each component with what happens to it, in the document's order; those at the end that only the outlook names.

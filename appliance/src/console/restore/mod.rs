@@ -1,0 +1,97 @@
+//! Restores: a backup or a point in time is chosen, the host's plan is read and approved, the change is followed to its end, or undone.
+
+mod choice;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderValue;
+
+use self::choice::{Found, chosen, found};
+use self::plan::PlanView;
+use super::approval::TwoPeople;
+use super::change::{About, RESTORE, View, asked, hand_over, made_plan, plan_path};
+use super::fields::{Asked, Sent};
+use super::frame::{Frame, Place};
+use super::overview::sentence;
+use super::units::{bytes, short};
+use super::{Shown, draw, go};
+use crate::access::Caller;
+use crate::api::{Intent, new_request, plan_of};
+use crate::context::Context;
+use crate::host::{Change, Request};
+
+#[derive(Template)]
+#[template(path = "restore.html")]
+struct Whole {
+    frame: Frame,
+    view: View<Found>,
+}
+
+impl Whole {
+    /// Whether something can be chosen: what was asked for comes first, and one change is open at a time.
+    fn may_choose(&self) -> bool {
+        self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
+    }
+}
+
+/// The part that refreshes itself. What a person chooses is not in it, so that no choice is lost.
+#[derive(Template)]
+#[template(path = "restore_live.html")]
+struct Live {
+    view: View<()>,
+}
+
+#[derive(Template)]
+#[template(path = "restore_plan.html")]
+struct Plan {
+    frame: Frame,
+    view: PlanView,
+    /// Id of the request that an approval makes: one that is sent twice begins once.
+    request: String,
+    /// How it stands where two people approve.
+    two: Option<TwoPeople>,
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let About { request: id, done } = about;
+    let request = asked(&context, &id).await.unwrap_or_default();
+    if let Some(path) = made_plan(RESTORE, request.as_ref()) {
+        return go(&path);
+    }
+    let notice = (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.");
+    let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice);
+    draw(&Whole { frame, view: View::of(&context, &caller, RESTORE, (request, id), found(&context)).await })
+}
+
+pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let id = about.request;
+    let request: Option<Request> = asked(&context, &id).await.unwrap_or_default();
+    let path = made_plan(RESTORE, request.as_ref());
+    let view = View::of(&context, &caller, RESTORE, (request, id), std::future::ready(())).await;
+    let mut part = draw(&Live { view })?;
+    if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
+        part.headers_mut().insert("hx-redirect", path);
+    }
+    Ok(part)
+}
+
+pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
+    let page = plan_of(&context, &digest).await?;
+    if !matches!(page.change, Change::Restore { .. }) {
+        return go(&plan_path(&page.change, &page.digest));
+    }
+    let view = PlanView::new(page);
+    let frame = Frame::new(&context, &caller, Place::Backups, view.title.clone());
+    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    draw(&Plan { frame, view, request: new_request(), two })
+}
+
+/// The field `component` is there once for each component that was chosen.
+pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
+    let known = found(&context).await.map(|choice| choice.components).unwrap_or_default();
+    let intent = Intent::Plan(chosen(&fields, &known)?);
+    hand_over(&context, &caller, RESTORE, (None, intent)).await
+}

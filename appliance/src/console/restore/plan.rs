@@ -1,0 +1,159 @@
+//! The plan of a restore as a person reads it: what is overwritten and lost, what stops, the space that is needed, and from when on the
+//! data from before does not return.
+
+use serde::Deserialize;
+
+use crate::console::change::RESTORE;
+use crate::console::moment::{Moment, length};
+use crate::console::planned::{
+    Approving, ComponentOutlook, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
+};
+use crate::console::state::{Mark, State};
+use crate::console::units::count;
+use crate::host::{Change, PlanPage};
+
+/// Fields of the document that have a place of their own.
+const KNOWN: [&str; 7] = ["kind", "schema", "backup", "components", "dependents", "replacesConsole", "plan"];
+/// Most components in a heading.
+const NAMED: usize = 3;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Document {
+    backup: Backup,
+    components: Vec<String>,
+    dependents: Vec<String>,
+    replaces_console: bool,
+    plan: Steps,
+    #[serde(deserialize_with = "where_readable")]
+    overwrites: Option<Vec<Overwritten>>,
+    #[serde(deserialize_with = "where_readable")]
+    outlook: Option<Outlook>,
+    #[serde(deserialize_with = "where_readable")]
+    space: Option<Vec<Peak>>,
+}
+
+impl Document {
+    /// Whether a field of this name was read, and is shown in its place.
+    fn has(&self, name: &str) -> bool {
+        match name {
+            "overwrites" => self.overwrites.is_some(),
+            "outlook" => self.outlook.is_some(),
+            "space" => self.space.is_some(),
+            _ => KNOWN.contains(&name),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Backup {
+    time: String,
+    proven: Option<String>,
+}
+
+/// A stream whose data is overwritten.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Overwritten {
+    pub(super) stream: String,
+    pub(super) present_bytes: u64,
+    pub(super) loaded_bytes: u64,
+    as_of: String,
+    #[serde(default)]
+    saved_until: Option<String>,
+}
+
+impl Overwritten {
+    pub(super) fn as_of(&self) -> Option<Moment> {
+        Moment::read(Some(&self.as_of))
+    }
+
+    /// Until when backups have what was written since.
+    pub(super) fn saved_until(&self) -> Option<Moment> {
+        Moment::read(self.saved_until.as_deref())
+    }
+}
+
+/// A plan.
+pub(super) struct PlanView {
+    pub(super) title: String,
+    pub(super) digest: String,
+    pub(super) site: String,
+    pub(super) made: Option<Moment>,
+    pub(super) components: Vec<String>,
+    pub(super) backup: Option<Moment>,
+    pub(super) proven: Mark,
+    pub(super) is_proven: bool,
+    /// The point in time, where one was chosen.
+    pub(super) at: Option<Moment>,
+    pub(super) duration: Option<String>,
+    pub(super) dependents: Vec<String>,
+    pub(super) replaces_console: bool,
+    pub(super) overwrites: Vec<Overwritten>,
+    pub(super) stopped: Vec<ComponentOutlook>,
+    pub(super) steps: Vec<Step>,
+    pub(super) closing: Vec<Step>,
+    pub(super) point_of_no_return: Option<PointOfNoReturn>,
+    pub(super) space: Vec<Peak>,
+    pub(super) further: Vec<Further>,
+    pub(super) approving: Approving,
+}
+
+impl PlanView {
+    pub(super) fn new(page: PlanPage) -> Self {
+        let document = Document::deserialize(&page.document).unwrap_or_default();
+        let mut rest = page.document.as_object().cloned().unwrap_or_default();
+        rest.retain(|name, _| !document.has(name));
+        let outlook = document.outlook.unwrap_or_default();
+        rest.extend(outlook.rest);
+        let seconds = document.plan.seconds();
+        let at = if let Change::Restore { at, .. } = &page.change { Moment::read(at.as_deref()) } else { None };
+        let is_proven = document.backup.proven.is_some();
+        Self {
+            title: title(&document.components),
+            digest: page.digest,
+            site: page.site,
+            made: Moment::read(Some(&page.made)),
+            components: document.components,
+            backup: Moment::read(Some(&document.backup.time)),
+            proven: if is_proven { State::Good.mark("Proven") } else { State::Attention.mark("Not proven") },
+            is_proven,
+            at,
+            duration: (seconds > 0).then(|| length(seconds)),
+            dependents: document.dependents,
+            replaces_console: document.replaces_console,
+            overwrites: document.overwrites.unwrap_or_default(),
+            stopped: outlook.components,
+            steps: document.plan.steps,
+            closing: document.plan.closing,
+            point_of_no_return: outlook.point_of_no_return,
+            space: document.space.unwrap_or_default(),
+            further: further(&rest),
+            approving: approving(),
+        }
+    }
+
+    pub(super) fn step_count(&self) -> String {
+        count(self.steps.len() + self.closing.len(), "step")
+    }
+}
+
+fn title(components: &[String]) -> String {
+    match components {
+        [] => "Restore data".to_owned(),
+        some if some.len() <= NAMED => format!("Restore {}", some.join(", ")),
+        many => format!("Restore {}", count(many.len(), "component")),
+    }
+}
+
+fn approving() -> Approving {
+    Approving {
+        home: RESTORE,
+        button: "Approve and restore",
+        second: "Approve second, and restore",
+        example: "the backup was removed",
+        after_commit: ", when the data from before does not return by itself",
+        loses_data: true,
+    }
+}
