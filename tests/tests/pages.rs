@@ -17,6 +17,7 @@ mod pages {
     mod keyboard;
     mod people;
     mod reports;
+    mod restore;
     mod sign_in;
     mod silence;
     mod slapd;

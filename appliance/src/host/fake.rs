@@ -13,8 +13,8 @@ use landfall_peer::{Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, RequestState,
-    Topic, Wish,
+    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request,
+    RequestState, Topic, Wish,
 };
 
 /// What the sample of a name says.

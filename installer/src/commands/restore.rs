@@ -81,7 +81,9 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     let operations = operations_of_root(printer)?;
     let prepared = operations.prepare_restore(&request_of(&selection))?;
     if dry_run {
-        printer.report(&RestoreDryRun::of(&prepared), |_| format!("{}\nprinting it changes nothing", plan_text(&prepared)));
+        printer.report(&RestoreDryRun::of(&prepared), |_| {
+            format!("{}\nprinting it changes nothing", plan_text(&prepared))
+        });
         return Ok(());
     }
     printer.note(&plan_text(&prepared));
@@ -156,8 +158,10 @@ mod tests {
             as_of: "2026-11-22T02:00:00Z".to_owned(),
             saved_until: saved_until.map(str::to_owned),
         };
-        let overwrites =
-            [stream("postgres/database", 5 << 20, Some("2026-11-22T11:55:00Z")), stream("console/database", 1024, None)];
+        let overwrites = [
+            stream("postgres/database", 5 << 20, Some("2026-11-22T11:55:00Z")),
+            stream("console/database", 1024, None),
+        ];
         let text = format!("{}{}", overwrites_text(&overwrites), beside_text(&["assistant".to_owned()], true));
         insta::assert_snapshot!(text, @r"
           overwritten: postgres/database, 5.00 MiB now, by 3.00 MiB as of 2026-11-22T02:00:00Z; of what was written since, backups have what is until 2026-11-22T11:55:00Z

@@ -135,7 +135,9 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
 
 async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {
     sound(&asking)?;
-    work(&host, &asking, Wanted::Abort(operation), move |site| site.abort(operation).map(|()| Outcome::Begun(Vec::new())))
+    work(&host, &asking, Wanted::Abort(operation), move |site| {
+        site.abort(operation).map(|()| Outcome::Begun(Vec::new()))
+    })
 }
 
 async fn operation(State(host): State<Host>) -> Result<Response> {

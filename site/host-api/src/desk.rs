@@ -213,12 +213,8 @@ mod tests {
     #[test]
     fn a_plan_can_be_approved_for_an_hour() {
         let desk = Desk::default();
-        let asking = Asking {
-            request: "00000001".to_owned(),
-            by: "ada".to_owned(),
-            correlation: "c".to_owned(),
-            first: None,
-        };
+        let asking =
+            Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
         let change = Change::Restore { backup: Some("aaaaaaaa".to_owned()), at: None, components: Vec::new() };
         let wish = ApprovedWish {
             asking: asking.clone(),

@@ -47,7 +47,10 @@ pub(crate) struct Facts {
     backups: Value,
     license: Value,
     media: Vec<Medium>,
+    /// What was planned.
+    pub(crate) planned: Vec<Change>,
     plan: Value,
+    restore: Value,
 }
 
 /// The site.
@@ -68,7 +71,9 @@ impl Recorded {
             backups: sample("backups")?,
             license: sample("licenseStatus")?,
             media: sample::<MediaPage>("media")?.media,
+            planned: Vec::new(),
             plan: sample("upgradeDryRun")?,
+            restore: sample("restoreDryRun")?,
         })))
     }
 
@@ -98,11 +103,22 @@ impl Facts {
 
     /// An upgrade runs.
     pub(crate) fn begin_upgrade(&mut self) {
+        self.begin("upgrade", Some("starter 1.1.0"), "starter 1.2.0");
+        self.step(1, "back up the data, and prove the backup");
+    }
+
+    /// A restore runs.
+    pub(crate) fn begin_restore(&mut self) {
+        self.begin("restore", None, "starter 1.1.0");
+        self.step(1, "stop assistant");
+    }
+
+    fn begin(&mut self, operation: &str, from: Option<&str>, to: &str) {
         self.operation = OperationPage {
             number: 3,
-            operation: "upgrade".to_owned(),
-            from: Some("starter 1.1.0".to_owned()),
-            to: "starter 1.2.0".to_owned(),
+            operation: operation.to_owned(),
+            from: from.map(str::to_owned),
+            to: to.to_owned(),
             state: OperationState::Forward,
             running: true,
             can_abort: true,
@@ -111,8 +127,8 @@ impl Facts {
             failure: None,
         };
         let run = self.progress.run + 1;
-        self.progress = ProgressPage { running: true, operation: Some("upgrade".to_owned()), run, events: Vec::new() };
-        self.step(1, "back up the data, and prove the backup");
+        let operation = Some(operation.to_owned());
+        self.progress = ProgressPage { running: true, operation, run, events: Vec::new() };
     }
 
     /// The running operation ends, and this is what its journal says of it.
@@ -179,7 +195,10 @@ impl Site for Recorded {
     }
 
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
-        let document = self.facts().plan.clone();
+        let mut facts = self.facts();
+        facts.planned.push(change.clone());
+        let is_restore = matches!(change, Change::Restore { .. });
+        let document = if is_restore { facts.restore.clone() } else { facts.plan.clone() };
         let made = jiff::Timestamp::now().to_string();
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
@@ -187,6 +206,10 @@ impl Site for Recorded {
     fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
+        if matches!(plan.change, Change::Restore { .. }) {
+            facts.begin_restore();
+            return Ok(vec!["what was written since the latest log backup is not saved".to_owned()]);
+        }
         facts.begin_upgrade();
         Ok(Vec::new())
     }

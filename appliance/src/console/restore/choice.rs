@@ -78,8 +78,7 @@ fn components(backup: &Backup) -> BTreeSet<String> {
 }
 
 fn row(is_first: bool, backup: Backup) -> Row {
-    let mark =
-        if backup.proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
+    let mark = if backup.proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
     Row {
         mark,
         time: Moment::read(Some(&backup.time)),

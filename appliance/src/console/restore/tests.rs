@@ -119,7 +119,10 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     let log = log().await;
     let about = |action: &str| log.lines().find(|line| line.contains(&format!("\"{action}\""))).unwrap_or_default();
     assert!(about("plan.ask").contains(&format!("restore of postgres from backup {BACKUP}")), "{log}");
-    assert!(about("restore.approve").contains(PLAN) && about("restore.approve").contains("\"actor\":\"root\""), "{log}");
+    assert!(
+        about("restore.approve").contains(PLAN) && about("restore.approve").contains("\"actor\":\"root\""),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -153,12 +156,13 @@ async fn what_the_host_refuses_is_shown_with_its_code_and_a_way_on() {
         let mut requests = site.host.requests.lock().unwrap().clone();
         let approval = requests.iter_mut().find(|request| request.request == id).unwrap();
         let hint = Some("Make the plan again.".to_owned());
-        let problem =
-            Problem { status: 409, title: title.to_owned(), detail: None, code: Some(code.to_owned()), hint };
+        let problem = Problem { status: 409, title: title.to_owned(), detail: None, code: Some(code.to_owned()), hint };
         (approval.state, approval.problem) = (RequestState::Failed, Some(problem));
         *site.host.requests.lock().unwrap() = requests;
         let page = root.get(&format!("/restore?request={id}")).await.body;
-        for said in ["The change did not begin. Nothing was changed.", code, "Make the plan again.", "href=\"/restore\""] {
+        for said in
+            ["The change did not begin. Nothing was changed.", code, "Make the plan again.", "href=\"/restore\""]
+        {
             assert!(page.contains(said), "no {said}: {page}");
         }
     }
@@ -277,9 +281,8 @@ async fn programs_plan_and_approve_with_the_scope_and_the_role() {
     let approval = json!({
         "at": "2026-11-20T06:00:00Z", "components": ["postgres"], "plan": PLAN, "confirm": "node-1",
     });
-    let approve = async |visitor: &Visitor| {
-        visitor.call(Method::POST, "/api/v1/restores", &approval.to_string()).await.status
-    };
+    let approve =
+        async |visitor: &Visitor| visitor.call(Method::POST, "/api/v1/restores", &approval.to_string()).await.status;
     assert_eq!(approve(&program).await, StatusCode::ACCEPTED);
     let operator = site.program("olga", &[Scope::Upgrade]).await;
     assert_eq!(plan(&operator).await.status, StatusCode::ACCEPTED);

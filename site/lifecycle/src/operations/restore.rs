@@ -22,9 +22,7 @@ use super::error::Result;
 use super::restore_choice::RestoreChoice;
 use super::trust::Trust;
 use crate::backups::drill::groups;
-use crate::backups::{
-    BackupSummary, LiveVolume, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking,
-};
+use crate::backups::{BackupSummary, LiveVolume, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::plan::upgrade::{Experience, Outlook};
