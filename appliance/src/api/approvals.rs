@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{Accepted, Intent, ask as hand_over, plan_of, unusable_id};
+use super::changes::{Accepted, ask as hand_over, plan_of, unusable_id};
+use super::intent::Intent;
 use crate::access::Caller;
 use crate::approval::{self, Approval, Approved, Wanted, open, setting};
 use crate::context::Context;

@@ -7,121 +7,27 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+use landfall_peer::Asking;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Body;
+use super::intent::Intent;
 use super::site::note;
 use crate::access::Caller;
 use crate::approval::{Approved, void_others};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request, RequestState, Wish, is_id};
+use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
 use crate::refusal::Refusal;
 
 /// Between two looks at a request that the host works on.
 const POLL: Duration = Duration::from_secs(1);
 /// How long its end is waited for; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// Longest part of a restore that the audit log has, in characters.
-const LONGEST: usize = 200;
 /// Longest name of a person that the host takes, in bytes.
 const NAME_BYTES: usize = 96;
-
-/// What a person wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intent {
-    /// The host looks at its media.
-    Look,
-    /// A change is planned.
-    Plan(Change),
-    /// A change begins.
-    Approve {
-        /// What changes.
-        change: Change,
-        /// The plan that the person saw, or two people.
-        approved: Approved,
-        /// Name of the site, as it was typed.
-        confirm: String,
-    },
-    /// The operation of this number goes back.
-    Abort(u64),
-}
-
-impl Intent {
-    /// What the audit log calls the wish, and what became of it.
-    const fn actions(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Look => ("media.ask", "media.look"),
-            Self::Plan(_) => ("plan.ask", "plan.make"),
-            Self::Approve { change: Change::Upgrade { .. }, .. } => ("upgrade.approve", "upgrade.begin"),
-            Self::Approve { change: Change::Rollback { .. }, .. } => ("rollback.approve", "rollback.begin"),
-            Self::Approve { change: Change::Restore { .. }, .. } => ("restore.approve", "restore.begin"),
-            Self::Abort(_) => ("change.ask-undo", "change.undo"),
-        }
-    }
-
-    /// Whether it changes the site.
-    const fn is_change(&self) -> bool {
-        matches!(self, Self::Approve { .. } | Self::Abort(_))
-    }
-
-    /// What it is about, for the audit log.
-    fn object(&self) -> String {
-        match self {
-            Self::Look => "media".to_owned(),
-            Self::Plan(change) => subject(change),
-            Self::Approve { change, approved, .. } => format!("{} by the plan {}", subject(change), approved.plan()),
-            Self::Abort(operation) => format!("operation {operation}"),
-        }
-    }
-
-    /// Who approved it first, where two people did.
-    fn first(&self) -> Option<String> {
-        if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
-    }
-
-    fn wish(self, asking: Asking) -> Wish {
-        match self {
-            Self::Look => Wish::Look(LookWish { asking }),
-            Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
-            Self::Approve { change, approved, confirm } => {
-                let wish_of = match &change {
-                    Change::Upgrade { .. } => Wish::Upgrade,
-                    Change::Rollback { .. } => Wish::RollBack,
-                    Change::Restore { .. } => Wish::Restore,
-                };
-                wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
-            }
-            Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
-        }
-    }
-}
-
-fn subject(change: &Change) -> String {
-    match change {
-        Change::Upgrade { medium } => format!("upgrade from medium {medium}"),
-        Change::Rollback { version, data } => {
-            let data = data.map(|data| match data {
-                DataFate::Keep => ", its data kept",
-                DataFate::Restore => ", its data restored",
-            });
-            format!("rollback to {version}{}", data.unwrap_or_default())
-        }
-        Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
-    }
-}
-
-/// What of which backup, for the audit log. A program may have sent anything, so each part is short.
-fn restore_of(backup: Option<&str>, at: Option<&str>, components: &[String]) -> String {
-    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
-    let what = if components.is_empty() { "all data".to_owned() } else { components.join(", ") };
-    let backup = backup.map(|id| format!(" from backup {}", short(id)));
-    let at = at.map(|at| format!(" as of {}", short(at)));
-    format!("restore of {}{}{}", short(&what), backup.unwrap_or_default(), at.unwrap_or_default())
-}
 
 /// An id of a request that is none.
 pub(super) fn unusable_id() -> Refusal {

@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod changes;
 mod document;
+mod intent;
 mod keys;
 mod people;
 mod site;
@@ -16,8 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use approvals::{approve_second, confirmed_plan};
-pub use changes::{Intent, ask, new_request, plan_of};
+pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
+pub use intent::Intent;
 pub use site::{back_up_now, import_license};
 
 use crate::context::Context;

@@ -1,0 +1,121 @@
+//! What people want changed: its name in the audit log, and the wish that the host gets.
+
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+
+use crate::approval::Approved;
+use crate::host::{Change, DataFate, Wish};
+
+/// Longest part of a restore that the audit log has, in characters.
+const LONGEST: usize = 200;
+
+/// What a person wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// The host looks at its media.
+    Look,
+    /// A change is planned.
+    Plan(Change),
+    /// A change begins.
+    Approve {
+        /// What changes.
+        change: Change,
+        /// The plan that the person saw, or two people.
+        approved: Approved,
+        /// Name of the site, as it was typed.
+        confirm: String,
+    },
+    /// The operation of this number goes back.
+    Abort(u64),
+}
+
+impl Intent {
+    /// What the audit log calls the wish, and what became of it.
+    pub(super) const fn actions(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Look => ("media.ask", "media.look"),
+            Self::Plan(_) => ("plan.ask", "plan.make"),
+            Self::Approve { change: Change::Upgrade { .. }, .. } => ("upgrade.approve", "upgrade.begin"),
+            Self::Approve { change: Change::Rollback { .. }, .. } => ("rollback.approve", "rollback.begin"),
+            Self::Approve { change: Change::Restore { .. }, .. } => ("restore.approve", "restore.begin"),
+            Self::Abort(_) => ("change.ask-undo", "change.undo"),
+        }
+    }
+
+    /// Whether it changes the site.
+    pub(super) const fn is_change(&self) -> bool {
+        matches!(self, Self::Approve { .. } | Self::Abort(_))
+    }
+
+    /// What it is about, for the audit log.
+    pub(super) fn object(&self) -> String {
+        match self {
+            Self::Look => "media".to_owned(),
+            Self::Plan(change) => subject(change),
+            Self::Approve { change, approved, .. } => format!("{} by the plan {}", subject(change), approved.plan()),
+            Self::Abort(operation) => format!("operation {operation}"),
+        }
+    }
+
+    /// Who approved it first, where two people did.
+    pub(super) fn first(&self) -> Option<String> {
+        if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
+    }
+
+    pub(super) fn wish(self, asking: Asking) -> Wish {
+        match self {
+            Self::Look => Wish::Look(LookWish { asking }),
+            Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
+            Self::Approve { change, approved, confirm } => {
+                let wish_of = match &change {
+                    Change::Upgrade { .. } => Wish::Upgrade,
+                    Change::Rollback { .. } => Wish::RollBack,
+                    Change::Restore { .. } => Wish::Restore,
+                };
+                wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
+            }
+            Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
+        }
+    }
+}
+
+fn subject(change: &Change) -> String {
+    match change {
+        Change::Upgrade { medium } => format!("upgrade from medium {medium}"),
+        Change::Rollback { version, data } => {
+            let data = data.map(|data| match data {
+                DataFate::Keep => ", its data kept",
+                DataFate::Restore => ", its data restored",
+            });
+            format!("rollback to {version}{}", data.unwrap_or_default())
+        }
+        Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
+    }
+}
+
+/// What of which backup, for the audit log. A program may have sent anything, so each part is short.
+fn restore_of(backup: Option<&str>, at: Option<&str>, components: &[String]) -> String {
+    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
+    let what = if components.is_empty() { "all data".to_owned() } else { components.join(", ") };
+    let backup = backup.map(|id| format!(" from backup {}", short(id)));
+    let at = at.map(|at| format!(" as of {}", short(at)));
+    format!("restore of {}{}{}", short(&what), backup.unwrap_or_default(), at.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_is_named_shortly_whatever_was_sent() {
+        let restore = |backup: Option<&str>, at: Option<&str>, components: &[&str]| Change::Restore {
+            backup: backup.map(str::to_owned),
+            at: at.map(str::to_owned),
+            components: components.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(subject(&restore(None, None, &[])), "restore of all data");
+        let named = restore(Some("0f"), Some("2026-11-20T06:00:00Z"), &["db", "kv"]);
+        assert_eq!(subject(&named), "restore of db, kv from backup 0f as of 2026-11-20T06:00:00Z");
+        let long = "x".repeat(10_000);
+        assert!(subject(&restore(Some(&long), Some(&long), &[&long])).len() < 700);
+    }
+}
