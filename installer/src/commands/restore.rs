@@ -113,8 +113,9 @@ fn plan_text(prepared: &PreparedRestore<'_>) -> String {
 fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
     let mut text = String::new();
     for OverwrittenStream { stream, present_bytes, loaded_bytes, as_of, saved_until } in overwrites {
-        let (present, loaded) = (HumanBytes(*present_bytes), HumanBytes(*loaded_bytes));
-        let _infallible = write!(text, "\n  overwritten: {stream}, {present} now, by {loaded} as of {as_of}");
+        let present = present_bytes.map_or_else(String::new, |present| format!(", {} now", HumanBytes(present)));
+        let loaded = HumanBytes(*loaded_bytes);
+        let _infallible = write!(text, "\n  overwritten: {stream}{present}, by {loaded} as of {as_of}");
         let _infallible = match saved_until {
             Some(until) => write!(text, "; of what was written since, backups have what is until {until}"),
             None => write!(text, "; no backup has what was written since"),
@@ -153,7 +154,7 @@ mod tests {
     fn a_plan_says_what_goes_and_what_could_come_back() {
         let stream = |stream: &str, present_bytes, saved_until: Option<&str>| OverwrittenStream {
             stream: stream.to_owned(),
-            present_bytes,
+            present_bytes: Some(present_bytes),
             loaded_bytes: 3 << 20,
             as_of: "2026-11-22T02:00:00Z".to_owned(),
             saved_until: saved_until.map(str::to_owned),

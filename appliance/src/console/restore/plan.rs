@@ -57,7 +57,8 @@ struct Backup {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overwritten {
     pub(super) stream: String,
-    pub(super) present_bytes: u64,
+    /// None where the volume cannot be measured.
+    pub(super) present_bytes: Option<u64>,
     pub(super) loaded_bytes: u64,
     as_of: String,
     #[serde(default)]

@@ -67,8 +67,8 @@ pub struct PreparedRestore<'a> {
 pub struct OverwrittenStream {
     /// `COMPONENT/RULE`.
     pub stream: String,
-    /// Bytes that its volume has now: all of that is replaced.
-    pub present_bytes: u64,
+    /// Bytes that its volume has now: all of that is replaced. None where a broken volume cannot be measured.
+    pub present_bytes: Option<u64>,
     /// Bytes that are loaded.
     pub loaded_bytes: u64,
     /// The time as of which its data will be, RFC 3339 in UTC. What was written since is lost.
@@ -170,22 +170,29 @@ impl Operations {
         peaks(&self.paths, &[vec![demand]])
     }
 
-    /// What these streams overwrite.
+    /// What these streams overwrite. This informs a person: what is broken, and may be why data is restored, must not prevent that.
     fn overwrites(&self, streams: &[RestoredStream], pins: &Pins) -> Result<Vec<OverwrittenStream>> {
-        let (points, backups) = (self.points_in_time()?, self.backups()?);
+        let backups = self.backups()?;
+        let points = self.points_in_time().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the points in time are not known");
+            Vec::new()
+        });
         let own: Vec<&BackupSummary> = backups.iter().filter(|backup| is_own(backup, pins)).collect();
         let overwritten = |restored: &RestoredStream| {
             let (stream, as_of) = (restored.stream.name(), restored.stream.as_of());
-            let present = space::tree(&self.paths.storage().join(&restored.volume.folder))?;
-            Ok(OverwrittenStream {
-                present_bytes: present.bytes,
+            let present = space::tree(&self.paths.storage().join(&restored.volume.folder));
+            if let Err(error) = &present {
+                tracing::warn!(%error, stream, "the volume is not measured");
+            }
+            OverwrittenStream {
+                present_bytes: present.ok().map(|present| present.bytes),
                 loaded_bytes: restored.size_bytes,
                 saved_until: saved_until(&stream, &as_of, &points, &own),
                 stream,
                 as_of,
-            })
+            }
         };
-        streams.iter().map(overwritten).collect::<Result<Vec<_>, StepError>>().map_err(Into::into)
+        Ok(streams.iter().map(overwritten).collect())
     }
 
     /// The workload of a group as it is now.
