@@ -155,7 +155,8 @@ impl Signing {
             return Ok(());
         }
         let standing = ask(site).await?;
-        let Some(Begin { mut last, mut restart, mut newer }) = self.begin(database, &standing, end, noted).await? else {
+        let Some(Begin { mut last, mut restart, mut newer }) = self.begin(database, &standing, end, noted).await?
+        else {
             return Ok(());
         };
         if let Some(known) = &last {
@@ -198,7 +199,9 @@ impl Signing {
         // A drill starts a console on a restored log beside the one that is used. No request writes to that log, and it must not
         // take the place of the other.
         if (newer.is_some() || !is_continued) && self.begun.get() == Some(&end) {
-            tracing::info!("the audit log does not end where the host's last checkpoint is; it continues with its next entry");
+            tracing::info!(
+                "the audit log does not end where the host's last checkpoint is; it continues with its next entry"
+            );
             return Ok(None);
         }
         if is_new_key(&mut connection, &key).await? {

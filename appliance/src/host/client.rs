@@ -13,8 +13,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_peer::{
-    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage, PlanPage, Problem,
-    ProgressPage, Request as HostRequest, routes,
+    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
+    PlanPage, Problem, ProgressPage, Request as HostRequest, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;

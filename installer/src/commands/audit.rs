@@ -175,7 +175,8 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
     }
     // Only root may read what the host signed.
     let is_wanted = !arguments.chain_only;
-    let record = if is_wanted && rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
+    let record =
+        if is_wanted && rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
     let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
     Ok(Known {
         keys: vec![record.public_key().clone()],
@@ -266,7 +267,9 @@ fn shown_text(shown: &Shown) -> String {
             .to_owned();
     };
     let mut text = shown.last.as_ref().map_or_else(|| "signed      nothing yet\n".to_owned(), checkpoint_text);
-    if let Some((restarts, restart)) = shown.last.as_ref().and_then(|last| Some((last.restarts, last.restart.as_ref()?))) {
+    if let Some((restarts, restart)) =
+        shown.last.as_ref().and_then(|last| Some((last.restarts, last.restart.as_ref()?)))
+    {
         text.push_str(&restarted_text(restarts, restart));
     }
     for restart in &shown.restarts {

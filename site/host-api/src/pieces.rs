@@ -48,7 +48,10 @@ mod tests {
         let pieces = Pieces::default();
         assert_eq!(status(pieces.add(0, "lost")), 204);
         assert_eq!(status(pieces.add(0, "a")), 204);
-        assert_eq!([status(pieces.add(2, "c")), status(pieces.add(1, "b")), status(pieces.add(1, "b"))], [409, 204, 409]);
+        assert_eq!(
+            [status(pieces.add(2, "c")), status(pieces.add(1, "b")), status(pieces.add(1, "b"))],
+            [409, 204, 409]
+        );
         assert_eq!((pieces.take(), pieces.take()), ("ab".to_owned(), String::new()));
         let long = "x".repeat(ENTRY_BYTES);
         assert_eq!([status(pieces.add(0, &long)), status(pieces.add(ENTRY_BYTES, "x"))], [204, 413]);

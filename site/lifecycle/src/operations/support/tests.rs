@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use landfall_error_codes::{Coded, codes};
 use landfall_media::durable;
-use landfall_support::archive;
+use landfall_support::redact::KEY_BYTES;
+use landfall_support::{KnownValues, Redactor, archive};
 use serde_json::json;
 
 use super::host::log_name;
@@ -99,6 +100,8 @@ fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
     for line in &lines {
         let _infallible = writeln!(log, "line {line} b64 {} url {}", STANDARD.encode(line), percent(line));
     }
+    let unaware = Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap().text(&log);
+    assert!(lines.iter().all(|line| unaware.contains(line)), "patterns alone do not find the lines of a key");
     durable::create_folder(&paths.logs()).unwrap();
     durable::write_file(&paths.logs().join("20261120-install.log"), log.as_bytes(), 0o600).unwrap();
     let pod = paths.pod_logs().join("landfall-console_console-0_1234/console/0.log");
