@@ -194,7 +194,10 @@ fn files_of_a_preset_must_be_on_the_volume_of_its_rule() {
 fn a_preset_without_a_hold_takes_that_of_the_release() {
     let own = "        hold: {begin: [hold, '%{seconds}'], end: [free], limitSeconds: 7}\n";
     let hold = rule(&format!("{}{own}", WAYS[0])).hold.expect("a hold");
-    assert_eq!((hold.begin(), hold.end, hold.limit_seconds), (vec!["hold".to_owned(), "7".to_owned()], vec!["free".to_owned()], 7));
+    assert_eq!(
+        (hold.begin(), hold.end, hold.limit_seconds),
+        (vec!["hold".to_owned(), "7".to_owned()], vec!["free".to_owned()], 7)
+    );
     assert!(rule(WAYS[0]).hold.is_none());
 }
 
