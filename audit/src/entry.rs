@@ -6,6 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::head::Hash;
 
+/// Longest text of an entry that is followed, in bytes. The console writes a few KiB at most; a longer one than this was written by
+/// whoever owns its database, and is as good as a broken one.
+pub const ENTRY_BYTES: usize = 4 << 20;
+
 /// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,6 +1,6 @@
 //! The rule that every chain keeps, whether it is in a database or in a file, or on its way to the host.
 
-use crate::entry::Entry;
+use crate::entry::{ENTRY_BYTES, Entry};
 use crate::error::{AuditError, Result};
 use crate::head::{Hash, Head};
 
@@ -38,6 +38,9 @@ impl Follower {
 
     fn read(&self, text: &str) -> Result<(Entry, Head)> {
         let number = self.0.number + 1;
+        if text.len() > ENTRY_BYTES {
+            return Err(broken(number, "its text is longer than that of any entry"));
+        }
         let entry: Entry = serde_json::from_str(text).map_err(|_| broken(number, "it is not an entry"))?;
         if entry.canonical().ok().as_deref() != Some(text) {
             return Err(broken(number, "its text was edited"));

@@ -3,6 +3,9 @@
 //! The console is assumed to be taken over. What it could try, and what stops it: a chain that it wrote anew (the host follows each entry
 //! from what it signed last, so another chain does not fit), two chains at once (there is one last checkpoint), and a quiet return
 //! to an earlier entry (only a restart leads there, which is signed, counted and named in every later checkpoint).
+//!
+//! The host itself may forget: its files may come back from a copy of an earlier time. Then the console has a newer checkpoint than the
+//! host, with the host's own signature, and the host continues behind that one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,10 @@ pub struct CheckpointWish {
     pub head: Head,
     /// Where the log does not contain what the host signed last.
     pub restart: Option<RestartWish>,
+    /// A checkpoint of this host that is newer than the last one that it names: it has forgotten what it signed, as after a restore of
+    /// its files. The entries follow this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer: Option<Checkpoint>,
 }
 
 /// The console says that its log lacks what the host signed last.
@@ -51,11 +58,15 @@ pub struct Ledger {
 impl Ledger {
     /// The checkpoint that a wish comes to. It counts once the ledger is on the disk. A wish that is refused changes nothing.
     pub fn sign(&mut self, key: &SiteKey, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<Checkpoint> {
-        let last = self.last.as_ref();
+        let mut next = self.clone();
+        if let Some(newer) = &wish.newer {
+            next.remember(key, newer)?;
+        }
         let restart = match &wish.restart {
             None => None,
-            Some(restart) => Some(self.restart(key, restart, now)?),
+            Some(restart) => Some(next.restart(key, restart, now)?),
         };
+        let last = next.last.as_ref();
         let begin = restart.as_ref().map_or_else(|| head_of(last), |restart| restart.kept);
         follow(begin, wish)?;
         let count = last.map_or(0, |last| last.restarts) + u64::from(restart.is_some());
@@ -70,10 +81,27 @@ impl Ledger {
             site: site.to_owned(),
         };
         let signed = unsigned.signed(key)?;
-        self.last = Some(signed.clone());
-        self.restarts.extend(restart);
-        self.restarts.drain(..self.restarts.len().saturating_sub(RESTARTS));
+        next.last = Some(signed.clone());
+        next.restarts.extend(restart);
+        next.restarts.drain(..next.restarts.len().saturating_sub(RESTARTS));
+        *self = next;
         Ok(signed)
+    }
+
+    /// Takes up a checkpoint that the host has forgotten, and the restart that it names. Nobody but the host can have signed one, so
+    /// this leads to what it has signed and nowhere else.
+    fn remember(&mut self, key: &SiteKey, newer: &Checkpoint) -> Result<()> {
+        if !newer.is_signed_by(key.public()) {
+            return Err(AuditError::forked("the newer checkpoint is not this host's"));
+        }
+        let known = self.last.as_ref().map_or(0, |last| last.sequence);
+        if newer.sequence <= known {
+            let what = format!("checkpoint {} is not newer than checkpoint {known}", newer.sequence);
+            return Err(AuditError::forked(what));
+        }
+        self.restarts.extend(newer.restart.clone().filter(|restart| !self.restarts.contains(restart)));
+        self.last = Some(newer.clone());
+        Ok(())
     }
 
     fn restart(&self, key: &SiteKey, wish: &RestartWish, now: Timestamp) -> Result<Restart> {

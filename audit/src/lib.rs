@@ -12,16 +12,18 @@ mod head;
 mod key;
 mod ledger;
 mod line;
+mod lines;
 mod verify;
 
 pub use checkpoint::{Checkpoint, Restart};
-pub use entry::{Entry, Outcome, hash};
+pub use entry::{ENTRY_BYTES, Entry, Outcome, hash};
 pub use error::{AuditError, Result};
 pub use follower::Follower;
 pub use head::{Hash, Head};
 pub use key::SiteKey;
 pub use ledger::{CheckpointWish, Ledger, RestartWish};
 pub use line::{Line, SCHEMA, checkpoint_line, entry_line};
+pub use lines::LINE_BYTES;
 pub use verify::{Known, Report, verify};
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Log {
     /// The wish for a checkpoint of all entries behind a number.
     fn wish(&self, behind: i64, restart: Option<RestartWish>) -> CheckpointWish {
         let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
-        CheckpointWish { entries, head: self.head(), restart }
+        CheckpointWish { entries, head: self.head(), restart, newer: None }
     }
 
     fn take(&mut self, key: &SiteKey, wish: &CheckpointWish) -> Result<()> {
@@ -273,6 +273,104 @@ fn a_restored_log_goes_on_and_no_later_checkpoint_forgets_it() {
     let on_the_host = Known { last: restored.ledger.last.clone(), ..known(&key) };
     assert!(check(&restored.lines(), &on_the_host).is_ok());
     assert_eq!(code_of(&signed.write(25, "a").lines(), &on_the_host), codes::AUDIT_REWRITTEN, "the log before it");
+}
+
+/// The host's files come back from a copy of an earlier time: it continues behind what it has forgotten, and not beside it.
+#[test]
+fn a_host_that_has_forgotten_continues_behind_its_own_newest_checkpoint() {
+    let key = key();
+    let log = sample(&key).restored(7).write(9, "after the restore");
+    let mut log = log.clone();
+    let wish = log.wish(5, Some(log.restart()));
+    log.take(&key, &wish).unwrap();
+    let newest = log.ledger.last.clone().unwrap();
+    let forgotten = Log::new().write(5, "a").sign(&key).ledger;
+    let mut log = Log { ledger: forgotten, ..log.write(11, "later") };
+    let wish = CheckpointWish { newer: Some(newest.clone()), ..log.wish(9, None) };
+    log.take(&key, &wish).unwrap();
+    let last = log.ledger.last.clone().unwrap();
+    assert_eq!((last.sequence, last.restarts, last.restart.clone()), (newest.sequence + 1, 1, newest.restart.clone()));
+    assert_eq!(log.ledger.restarts, [newest.restart.clone().unwrap()], "`landfall audit show` lists it");
+    assert_eq!(check(&log.lines(), &known(&key)).unwrap().covered, Some(last));
+
+    let refused = |newer: Checkpoint| {
+        let wish = CheckpointWish { newer: Some(newer), ..log.clone().write(12, "b").wish(11, None) };
+        log.clone().take(&key, &wish).unwrap_err().code()
+    };
+    let stranger = sample(&self::key()).checkpoints[1].clone();
+    assert_eq!(refused(Checkpoint { sequence: 99, ..stranger }), codes::AUDIT_FORKED);
+    assert_eq!(refused(Checkpoint { sequence: 99, ..newest.clone() }), codes::AUDIT_FORKED, "its number was edited");
+    assert_eq!(refused(newest), codes::AUDIT_FORKED, "the host knows a later one");
+}
+
+#[test]
+fn the_latest_checkpoint_is_named_also_where_the_export_lacks_it() {
+    let key = key();
+    let signed = sample(&key);
+    let mut log = signed.restored(7).write(9, "after the restore");
+    let wish = log.wish(5, Some(log.restart()));
+    log.take(&key, &wish).unwrap();
+    let last = log.ledger.last.clone().unwrap();
+    log.checkpoints.pop();
+    let alone = check(&log.lines(), &known(&key)).unwrap();
+    assert_eq!((alone.covered.unwrap().head.number, alone.restarts), (5, 0), "the export says no more");
+    let on_the_host = Known { last: Some(last.clone()), ..known(&key) };
+    let report = check(&log.lines(), &on_the_host).unwrap();
+    assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
+    assert_eq!(report.covered, Some(last.clone()));
+    // An export of before the restart: what covers it is older, and the restart is reported all the same.
+    let end = Line::AuditHead { schema: SCHEMA, exported: at(-600), head: signed.heads[8].to_string() };
+    let mut lines = signed.lines();
+    lines.truncate(9);
+    lines.push(serde_json::to_string(&end).unwrap());
+    let earlier = Known { is_earlier_export: true, ..on_the_host };
+    let report = check(&lines, &earlier).unwrap();
+    assert_eq!((report.covered.unwrap().head.number, report.restarts, report.restart), (5, 1, last.restart));
+}
+
+#[test]
+fn of_two_keys_the_later_checkpoint_is_named_and_restarts_of_both_count() {
+    let (former, present) = (key(), key());
+    let mut log = sample(&former).restored(7).write(9, "after the restore");
+    let wish = log.wish(5, Some(log.restart()));
+    log.take(&former, &wish).unwrap();
+    let restart = log.ledger.last.clone().unwrap().restart;
+    log.ledger = Ledger::default();
+    let wish = log.wish(0, None);
+    let later = log.ledger.sign(&present, SITE, &wish, at(30)).unwrap();
+    // An export has checkpoints of one entry in the order of their keys.
+    log.checkpoints.insert(log.checkpoints.len() - 1, later.clone());
+    let both = Known { keys: vec![former.public().clone(), present.public().clone()], ..Known::default() };
+    let report = check(&log.lines(), &both).unwrap();
+    assert_eq!((report.covered, report.restarts, report.restart), (Some(later), 1, restart));
+    let repeated = log.checkpoints.last().unwrap().clone();
+    log.checkpoints.insert(log.checkpoints.len() - 2, repeated);
+    assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "between them is one of the other key");
+}
+
+/// A line without an end.
+struct Endless(u64);
+
+impl std::io::Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0 += buffer.len() as u64;
+        assert!(self.0 < 4 * LINE_BYTES as u64, "more is read than a line may have");
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn an_endless_line_is_refused_and_the_longest_entry_is_not() {
+    let endless = verify(std::io::BufReader::new(Endless(0)), &Known::default()).unwrap_err();
+    assert_eq!(endless.code(), codes::AUDIT_LINE);
+    assert!(endless.to_string().starts_with("line 1 is longer than "), "{endless}");
+    let length = entry(1, "").canonical().unwrap().len();
+    let longest = Log::new().write(1, &"x".repeat(ENTRY_BYTES - length)).write(2, "a");
+    let lines = longest.lines().join("\r\n");
+    assert_eq!(verify(lines.as_bytes(), &Known::default()).unwrap().head, longest.head());
+    let too_long = entry(1, &"x".repeat(ENTRY_BYTES - length + 1)).canonical().unwrap();
+    assert_eq!(Follower::behind(Head::EMPTY).extend(&too_long).unwrap_err().code(), codes::AUDIT_BROKEN);
 }
 
 #[test]

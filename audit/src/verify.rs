@@ -4,17 +4,19 @@
 //! public key also: a log that was rewritten from some entry on, by someone who owns the database, up to the last checkpoint that it still
 //! has: the console writes the export, and may leave the newest checkpoints out. With what the host signed last also: that.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use jiff::Timestamp;
-use landfall_bundle_spec::trust::PublicKey;
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::codes;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Restart};
 use crate::error::{AuditError, Result};
 use crate::follower::Follower;
 use crate::head::Head;
 use crate::line::Line;
+use crate::lines::Lines;
 
 /// What is known about a log from elsewhere.
 #[derive(Debug, Default)]
@@ -41,17 +43,22 @@ pub struct Report {
     pub verified: u64,
     /// Checkpoints of keys that are not known: they prove nothing.
     pub unverified: u64,
-    /// The last verified checkpoint; entries after it are not covered by any signature.
+    /// The last verified checkpoint, or what the host signed last, if the log has that entry; entries after it are not covered by any
+    /// signature.
     pub covered: Option<Checkpoint>,
+    /// How often the log was continued from an earlier entry, under all known keys, as their last checkpoints count it.
+    pub restarts: u64,
+    /// The latest of these times.
+    pub restart: Option<Restart>,
     /// The log ends before what the host signed last, as an export of an earlier time may.
     pub is_earlier: bool,
 }
 
 /// Checks an exported log. The error names the first entry that is not as it was.
 pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
-    let mut reader = Reader::new(known);
-    for line in log.lines() {
-        reader.take(&line.map_err(AuditError::unreadable)?)?;
+    let (mut reader, mut lines) = (Reader::new(known), Lines::of(log));
+    while let Some(line) = lines.next()? {
+        reader.take(line)?;
     }
     reader.finish()
 }
@@ -61,9 +68,13 @@ struct Reader<'a> {
     follower: Follower,
     /// Whether the known head was met.
     has_head: bool,
+    /// Whether the entry that the host signed last was met.
+    has_last: bool,
     verified: u64,
     unverified: u64,
     covered: Option<Checkpoint>,
+    /// The last verified checkpoint of each key.
+    last: BTreeMap<KeyId, Checkpoint>,
     end: Option<(String, Timestamp)>,
 }
 
@@ -71,7 +82,17 @@ impl<'a> Reader<'a> {
     fn new(known: &'a Known) -> Self {
         let has_head = known.head.is_none_or(|head| head == Head::EMPTY);
         let follower = Follower::behind(Head::EMPTY);
-        Self { known, follower, has_head, verified: 0, unverified: 0, covered: None, end: None }
+        Self {
+            known,
+            follower,
+            has_head,
+            has_last: false,
+            verified: 0,
+            unverified: 0,
+            covered: None,
+            last: BTreeMap::new(),
+            end: None,
+        }
     }
 
     fn take(&mut self, text: &str) -> Result<()> {
@@ -100,6 +121,7 @@ impl<'a> Reader<'a> {
     fn compare(&mut self) -> Result<()> {
         let head = self.follower.head();
         self.has_head |= Some(head) == self.known.head;
+        self.has_last |= self.known.last.as_ref().is_some_and(|last| last.head == head);
         match &self.known.last {
             Some(last) if last.head.number == head.number && last.head != head => Err(AuditError::rewritten(format!(
                 "entry {} is not the one that the site signed at {}: the log was rewritten, or is one that the site has \
@@ -136,14 +158,15 @@ impl<'a> Reader<'a> {
         }
         self.follows(&checkpoint)?;
         self.verified += 1;
-        self.covered = Some(checkpoint);
+        self.last.insert(checkpoint.key, checkpoint.clone());
+        self.cover(checkpoint);
         Ok(())
     }
 
     /// Checkpoints of one key are in the order in which they were signed.
     fn follows(&self, next: &Checkpoint) -> Result<()> {
-        match &self.covered {
-            Some(before) if before.key == next.key && before.sequence >= next.sequence => {
+        match self.last.get(&next.key) {
+            Some(before) if before.sequence >= next.sequence => {
                 let what = format!("checkpoint {} follows checkpoint {}", next.sequence, before.sequence);
                 Err(AuditError::rewritten(what))
             }
@@ -151,11 +174,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn finish(self) -> Result<Report> {
+    /// Takes a checkpoint as the latest one, unless one of the same entry is later: of two keys, an export has them in any order.
+    fn cover(&mut self, next: Checkpoint) {
+        if self.covered.as_ref().is_none_or(|known| (known.head.number, known.at) < (next.head.number, next.at)) {
+            self.covered = Some(next);
+        }
+    }
+
+    /// Takes up what the host remembers: an export may lack its newest checkpoints, and the restarts that these name.
+    fn recall(&mut self) {
+        let Some(last) = &self.known.last else { return };
+        if self.has_last {
+            self.cover(last.clone());
+        }
+        let of_key = self.last.entry(last.key).or_insert_with(|| last.clone());
+        if of_key.sequence < last.sequence {
+            last.clone_into(of_key);
+        }
+    }
+
+    fn finish(mut self) -> Result<Report> {
         let head = self.follower.head();
         let cut =
             || AuditError::broken(format!("the head after entry {} is missing: the end was cut off", head.number));
-        let (end, exported) = self.end.ok_or_else(cut)?;
+        let (end, exported) = self.end.take().ok_or_else(cut)?;
         if end.parse() != Ok(head) {
             let what = format!("the head does not name entry {}: entries at the end are missing", head.number);
             return Err(AuditError::broken(what));
@@ -178,8 +220,12 @@ impl<'a> Reader<'a> {
             );
             return Err(AuditError::truncated(what));
         }
-        let Self { verified, unverified, covered, .. } = self;
-        Ok(Report { head, exported, verified, unverified, is_earlier: later.is_some(), covered })
+        let is_earlier = later.is_some();
+        self.recall();
+        let Self { verified, unverified, covered, last, .. } = self;
+        let restarts = last.values().map(|checkpoint| checkpoint.restarts).sum();
+        let restart = last.into_values().filter_map(|checkpoint| checkpoint.restart).max_by_key(|restart| restart.at);
+        Ok(Report { head, exported, verified, unverified, covered, restarts, restart, is_earlier })
     }
 }
 

@@ -122,6 +122,15 @@ impl Digests {
         })
     }
 
+    /// Remembers a digest of a program as it is, true or not.
+    #[cfg(test)]
+    pub(crate) fn remember(&self, path: &Path, digest: Sha256) {
+        let path = fs_err::canonicalize(path).expect("path");
+        let stamp = Stamp::of(&fs_err::metadata(&path).expect("metadata"));
+        self.fresh().records = vec![Record { document_type: RECORD_TYPE.to_owned(), path, stamp, digest }];
+        self.keep().expect("kept");
+    }
+
     fn record_path(&self, path: &Path) -> PathBuf {
         let name = sha2::Sha256::digest(path.as_os_str().as_encoded_bytes());
         self.folder.join(Sha256(name.into()).to_hex())
@@ -171,10 +180,7 @@ mod tests {
     fn remember(store: &ContentStore, program: &Path) {
         let digests = Digests::of(store);
         let digest = digests.program(program).expect("read").digest;
-        let path = fs_err::canonicalize(program).expect("path");
-        let stamp = Stamp::of(&fs_err::metadata(&path).expect("metadata"));
-        digests.fresh().records = vec![Record { document_type: RECORD_TYPE.to_owned(), path, stamp, digest }];
-        digests.keep().expect("kept");
+        digests.remember(program, digest);
     }
 
     fn of(bytes: &[u8]) -> Program {

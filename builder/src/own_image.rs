@@ -34,6 +34,15 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// User and group that the program runs as.
 const USER: &str = "65532:65532";
 
+/// The image, as it is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnImage {
+    /// What a lock would pin of it.
+    pub pin: Pin,
+    /// SHA-256 of the program inside.
+    pub program: Sha256,
+}
+
 /// Whether a reference means this image; the error says why one that looks so does not.
 pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
     if reference.name() != NAME {
@@ -60,7 +69,7 @@ pub fn make(
     program: &Path,
     store: &ContentStore,
     digests: &Digests,
-) -> Result<Option<Pin>> {
+) -> Result<Option<OwnImage>> {
     for component in components {
         for usage in render::usages(definition, component)? {
             let is_meant = is_meant(&usage.reference);
@@ -115,19 +124,21 @@ impl Made {
     }
 }
 
-fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests, place: Place) -> Result<Pin> {
+fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests, place: Place) -> Result<OwnImage> {
     let missing = |error: std::io::Error| {
         let what = "the console's program cannot be read";
         let hint = format!("Put `{PROGRAM}` beside `landfall`, or name its path with --appliance.");
         BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
     };
     let digest = digests.program(program).map_err(missing)?.digest;
-    let record = Made::path(store, digest, platform);
-    if let Some(made) = Made::read(&record, store) {
-        return made.pin(place);
+    if let Some(made) = Made::read(&Made::path(store, digest, platform), store) {
+        return Ok(OwnImage { pin: made.pin(place)?, program: digest });
     }
     check_installer(program, platform)?;
-    let layer = layer(&fs_err::read(program).map_err(missing)?).map_err(missing)?;
+    let bytes = fs_err::read(program).map_err(missing)?;
+    // The file may have changed since its digest was taken: what counts is what is packed.
+    let digest = Sha256::of(&bytes);
+    let layer = layer(&bytes).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
     let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
     let configuration = json!({
@@ -157,8 +168,8 @@ fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests
         manifest: manifest.sha256,
         manifest_bytes: manifest.size,
     };
-    made.write(&record)?;
-    made.pin(place)
+    made.write(&Made::path(store, digest, platform))?;
+    Ok(OwnImage { pin: made.pin(place)?, program: digest })
 }
 
 fn named() -> Result<Reference> {
@@ -216,16 +227,32 @@ mod tests {
             durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
             let store = ContentStore::at(folder.path().join(store));
             let make = || image(&path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
-            let pin = make();
-            assert!(store.contains(pin.digest));
-            assert_eq!(make(), pin, "it is remembered");
-            pin
+            let own = make();
+            assert!(store.contains(own.pin.digest));
+            assert_eq!(make(), own, "it is remembered");
+            assert_eq!(own.program, Sha256::of(fs_err::read(&path).unwrap()));
+            own.pin
         };
         let first = made("one", b"code");
         assert_eq!(made("two", b"code").digest, first.digest);
         let other = made("one", b"other");
         assert_ne!(other.digest, first.digest);
         assert_ne!(other.reference.tag, first.reference.tag);
+    }
+
+    #[test]
+    fn the_program_is_stated_as_it_was_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = fs_err::canonicalize(folder.path()).unwrap().join(PROGRAM);
+        let store = ContentStore::at(folder.path().join("store"));
+        durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
+        // The digest of another program, as of one that was replaced once its digest had been taken.
+        let stale = Sha256([7; 32]);
+        Digests::of(&store).remember(&path, stale);
+        assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);
+        let make = || image(&path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+        assert_eq!(make().program, Sha256::of(fs_err::read(&path).unwrap()));
+        assert!(Made::read(&Made::path(&store, stale, "linux/amd64"), &store).is_none(), "nothing is made of it");
     }
 
     #[test]

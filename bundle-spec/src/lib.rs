@@ -4,6 +4,7 @@
 //! specification that this crate implements.
 
 mod archive;
+mod base64_text;
 pub mod blobs;
 pub mod chunks;
 pub mod digest;

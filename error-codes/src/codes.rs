@@ -385,6 +385,7 @@ codes! {
     OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Look at the page again: it shows the operation that is open, if there is one.";
     REQUEST_RUNS = "LF4810", NotReady, "The host is working on another request", "Wait until that one is done, then ask again.";
     MEDIUM_EMPTY = "LF4811", Usage, "A medium holds no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
+    CHECKPOINTS_TOO_MANY = "LF4812", NotReady, "The console asks for too many checkpoints of its audit log", "Wait as long as the message says. The console asks again by itself, and the next checkpoint covers the same entries. If this continues for hours while few people work, treat the console as taken over.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";
@@ -420,6 +421,8 @@ codes! {
     SECOND_PERSON_NEEDED = "LF5041", Usage, "A second person has to approve", "Approve the plan on its page as the first person; another person then approves it. Programs send `POST /api/v1/approvals`, then `POST /api/v1/approvals/ID` with a key of another person.";
     NOT_A_SECOND_PERSON = "LF5042", Refused, "This user cannot approve it as one of two people", "Ask another person. A local user whose account or password another user made counts once two people approve that on the page `Approval`, or once the user has opened `/first` with the token that `landfall console` on the host prints.";
     SYSLOG_SETTINGS = "LF5043", Usage, "The settings of the syslog server cannot be used", "Correct each fault that the page `Audit` names in the Secret `console-syslog`; the console reads it again within two minutes. Nothing is lost meanwhile.";
+    AUDIT_NO_KEY = "LF5044", Usage, "No key is known that could have signed the audit log", "Name the site's public key with `--key FILE`; `landfall audit show` prints it on the host. As root on that host no file is needed. Pass `--chain-only` to check the chain alone, which whoever owns the console could have written anew.";
+    AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an audit log, and export the log again. If the line is still there, keep the file: the console writes no such entry, so someone changed its database.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

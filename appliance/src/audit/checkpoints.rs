@@ -1,6 +1,7 @@
 //! Checkpoints in the database, and the entries between them.
 
-use landfall_audit::{Checkpoint, Follower, Head};
+use futures_util::TryStreamExt as _;
+use landfall_audit::{Checkpoint, ENTRY_BYTES, Follower, Head};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
 use landfall_peer::AUDIT_BYTES;
@@ -64,22 +65,42 @@ pub async fn is_new_key(connection: &mut SqliteConnection, key: &str) -> Result<
     Ok(row.try_get::<i64, _>(0)? > 0 && row.try_get::<i64, _>(1)? == 0)
 }
 
-/// The next entries behind one, as many as one request for a checkpoint takes; none at the end of the log.
+/// The next entries behind one, as many as one request for a checkpoint takes, or one alone that is longer; none at the end of the log.
+/// Of an entry that is too long for any, not even the text is read.
 pub async fn entries_behind(connection: &mut SqliteConnection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
-    let rows = sqlx::query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
-        .bind(begin.number)
-        .bind(PAGE)
-        .fetch_all(connection)
-        .await?;
+    let select = "SELECT CASE WHEN length(CAST(entry AS BLOB)) <= $3 THEN entry END, hash \
+                  FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
+    let longest = i64::try_from(ENTRY_BYTES).unwrap_or(i64::MAX);
+    let mut rows = sqlx::query(select).bind(begin.number).bind(PAGE).bind(longest).fetch(connection);
     let (mut texts, mut follower, mut bytes) = (Vec::new(), Follower::behind(begin), 0);
-    for row in rows {
-        let (text, hash): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        follower.follow(&text, &hash).map_err(Error::from)?;
-        bytes += text.len();
-        texts.push(text);
-        if bytes >= AUDIT_BYTES {
+    while let Some(row) = rows.try_next().await? {
+        let (text, hash): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
+        bytes += text.as_ref().map_or(0, String::len);
+        if bytes > AUDIT_BYTES && !texts.is_empty() {
             break;
         }
+        let text = text.ok_or_else(|| too_long(follower.head().number + 1))?;
+        follower.follow(&text, &hash).map_err(Error::from)?;
+        texts.push(text);
     }
     Ok((!texts.is_empty()).then_some((texts, follower.head())))
+}
+
+fn too_long(number: i64) -> Error {
+    let what = format!("entry {number} is not as it was written: its text is longer than that of any entry");
+    Error::new(codes::AUDIT_BROKEN, what)
+}
+
+/// The checkpoint that covers most of the log, as it is stored: whose it is, only the host can say. Some are looked at.
+pub async fn stored(connection: &mut SqliteConnection) -> Result<Option<Checkpoint>> {
+    let select = "SELECT checkpoint FROM audit_checkpoints ORDER BY number DESC, sequence DESC LIMIT 100";
+    let rows: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut *connection).await?;
+    let mut read: Vec<Checkpoint> = rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    read.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.head.number, checkpoint.at)));
+    for checkpoint in read {
+        if contains(connection, checkpoint.head).await? {
+            return Ok(Some(checkpoint));
+        }
+    }
+    Ok(None)
 }

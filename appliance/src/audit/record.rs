@@ -8,7 +8,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::{Entry, Outcome};
 use crate::error::{Context as _, Error, Result};
 
-/// Longest text of a field, in characters: names come from requests.
+/// Longest text of a field, in characters, before the mark of what was cut: names come from requests, reasons from other programs.
 const LONGEST: usize = 200;
 
 /// Who acts, from where, and in which request.
@@ -52,8 +52,10 @@ impl<'a> Event<'a> {
     }
 }
 
+/// A text that no request can make long. That something was cut is visible, so that nobody takes the rest for all of it.
 fn short(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+    let Some((end, _)) = text.char_indices().nth(LONGEST) else { return text.to_owned() };
+    format!("{}… [cut: {LONGEST} of {} characters]", &text[..end], text.chars().count())
 }
 
 /// Appends an entry. It counts once the transaction of the connection is committed.
@@ -65,9 +67,9 @@ pub async fn record(connection: &mut SqliteConnection, author: &Author, event: E
         action: event.action.to_owned(),
         actor: short(&author.name),
         at,
-        correlation: author.correlation.clone(),
+        correlation: short(&author.correlation),
         detail: short(event.detail),
-        from: author.from.clone(),
+        from: short(&author.from),
         number: before.number + 1,
         object: short(event.object),
         outcome: event.outcome,

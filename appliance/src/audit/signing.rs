@@ -3,6 +3,7 @@
 //! The host follows every entry since the one that it signed last. Where the log lacks that one, it is not the same log: a backup was
 //! restored, or someone removed entries. That is recorded, and the log continues behind the newest checkpoint that it has.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish, Head, RestartWish};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_peer::AUDIT_PAUSE;
 use tokio::time::timeout;
 
-use super::checkpoints::{contains, entries_behind, is_new_key, keep, newest};
+use super::checkpoints::{contains, entries_behind, is_new_key, keep, newest, stored};
 use super::record::{Author, Event, head, record};
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -26,17 +28,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Makes checkpoints, one after the other.
 #[derive(Debug, Default)]
 pub struct Signing {
-    turn: tokio::sync::Mutex<()>,
+    /// Who has the turn makes checkpoints, and alone knows and changes what was noted.
+    turn: tokio::sync::Mutex<Noted>,
     state: Mutex<State>,
     /// The last entry when this process first looked.
     begun: OnceLock<Head>,
-    /// What was recorded last about the host's key or a restart, so that a host that refuses makes no entry each time.
-    noted: Mutex<String>,
 }
+
+/// What was recorded last about the host: of each action its object. A host that refuses makes no entry each time, and what is noted
+/// of its key does not displace what is noted of a restart.
+type Noted = BTreeMap<&'static str, String>;
 
 #[derive(Debug, Default, Clone)]
 struct State {
     last: Option<Checkpoint>,
+    /// Whether the host has confirmed the last one to this process; until then it is what the database holds.
+    is_confirmed: bool,
     failing: Option<Unsigned>,
 }
 
@@ -49,14 +56,21 @@ pub struct Unsigned {
     pub why: String,
 }
 
-/// What the host has signed, and whether the log has it.
+/// What the host has signed.
 struct Standing {
     key: PublicKey,
     last: Option<Checkpoint>,
 }
 
+/// Behind which checkpoint the log continues, and what the host has to know of that.
+struct Begin {
+    last: Option<Checkpoint>,
+    restart: Option<RestartWish>,
+    newer: Option<Checkpoint>,
+}
+
 impl Signing {
-    /// The last checkpoint that this process knows of.
+    /// The last checkpoint that this process knows of, or that was stored before it began.
     pub fn last(&self) -> Option<Checkpoint> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
@@ -68,14 +82,27 @@ impl Signing {
 
     /// Makes checkpoints again and again, until the process ends.
     pub async fn watch(&self, database: &Database, site: &Site) {
-        if let Err(error) = self.look(database).await {
+        if let Err(error) = self.recall(database).await {
             tracing::warn!("the end of the audit log cannot be read: {error}");
         }
+        let mut pause = PAUSE;
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             // Why it failed is logged and shown.
-            let _failed = self.sign(database, site).await;
+            let signed = self.sign(database, site).await;
+            pause = pause_after(&signed);
         }
+    }
+
+    /// Looks at the end of the log, and at the last checkpoint that was stored before this process began.
+    pub(super) async fn recall(&self, database: &Database) -> Result<()> {
+        self.look(database).await?;
+        let found = stored(&mut *database.read().acquire().await?).await?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.is_confirmed {
+            state.last = found;
+        }
+        Ok(())
     }
 
     /// Has everything signed that is in the log by now, if that takes no longer than a person waits. Nothing depends on it: the next
@@ -89,18 +116,30 @@ impl Signing {
 
     /// Has everything signed that is in the log by now. Each checkpoint is stored when this returns.
     pub async fn sign(&self, database: &Database, site: &Site) -> Result<()> {
-        let _turn = self.turn.lock().await;
-        let signed = self.sign_all(database, site).await;
+        let mut noted = self.turn.lock().await;
+        let signed = self.sign_all(database, site, &mut noted).await;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &signed {
-            Ok(last) => *state = State { last: last.clone(), failing: None },
+            Ok(()) => state.failing = None,
             Err(error) => {
                 tracing::warn!(code = error.code().id, "the end of the audit log is not signed: {error}");
                 let since = state.failing.as_ref().map_or_else(Timestamp::now, |failing| failing.since);
                 state.failing = Some(Unsigned { since, why: error.to_string() });
             }
         }
-        signed.map(drop)
+        signed
+    }
+
+    /// Remembers what the host has signed, at once: whoever waits for the rest may give up.
+    fn learn(&self, last: &Checkpoint) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State { last: Some(last.clone()), is_confirmed: true, failing: None };
+    }
+
+    /// The last entry that is known to be signed, as the host said.
+    fn confirmed(&self) -> Option<Head> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last.as_ref().filter(|_| state.is_confirmed).map(|last| last.head)
     }
 
     /// The last entry. The first look is remembered.
@@ -110,77 +149,119 @@ impl Signing {
         Ok(end)
     }
 
-    async fn sign_all(&self, database: &Database, site: &Site) -> Result<Option<Checkpoint>> {
-        let (last, end) = (self.last(), self.look(database).await?);
-        if last.as_ref().is_some_and(|last| last.head == end) {
-            return Ok(last);
+    async fn sign_all(&self, database: &Database, site: &Site, noted: &mut Noted) -> Result<()> {
+        let end = self.look(database).await?;
+        if self.confirmed() == Some(end) {
+            return Ok(());
         }
-        let mut connection = database.read().acquire().await?;
         let standing = ask(site).await?;
-        let key = standing.key.id().to_string();
-        let is_continued = match &standing.last {
-            Some(last) => contains(&mut connection, last.head).await?,
-            None => true,
+        let Some(Begin { mut last, mut restart, mut newer }) = self.begin(database, &standing, end, noted).await?
+        else {
+            return Ok(());
         };
-        // A drill starts a console on a restored log beside the one that is used. No request writes to that log, and it must not
-        // take the place of the other.
-        if !is_continued && self.begun.get() == Some(&end) {
-            tracing::info!("the audit log lacks what the host signed last; it continues with its next entry");
-            return Ok(None);
-        }
-        if is_new_key(&mut connection, &key).await? {
-            let event = Event::done("audit.key", &key).with("the host signs the audit log with another key");
-            self.note(database, event).await?;
-        }
-        let (mut last, mut restart) = match standing.last {
-            Some(last) if !is_continued => {
-                let from = newest(&mut connection, &standing.key).await?;
-                self.restarted(database, last.head, from.as_ref()).await?;
-                (from.clone(), Some(RestartWish { abandoned: last.head, from }))
-            }
-            other => (other, None),
-        };
-        drop(connection);
         if let Some(known) = &last {
             store(database, known, &standing.key).await?;
+            self.learn(known);
         }
         loop {
             let behind = last.as_ref().map_or(Head::EMPTY, |last| last.head);
             let found = entries_behind(&mut *database.read().acquire().await?, behind).await?;
-            let Some((entries, end)) = found else { return Ok(last) };
-            let wish = CheckpointWish { entries, head: end, restart: restart.take() };
+            let Some((entries, end)) = found else { return Ok(()) };
+            let wish = CheckpointWish { entries, head: end, restart: restart.take(), newer: newer.take() };
             let signed = site.sign_audit(&wish).await.map_err(refused)?;
             if signed.head != end {
                 return Err(Error::new(codes::HOST_ANSWER, "the host signed another entry than the one that was sent"));
             }
             store(database, &signed, &standing.key).await?;
+            self.learn(&signed);
             last = Some(signed);
         }
     }
 
-    /// Records that the log is not the one that the host signed last, as the last entry of what is signed next.
-    async fn restarted(&self, database: &Database, abandoned: Head, from: Option<&Checkpoint>) -> Result<()> {
-        let kept = from.map_or(0, |from| from.head.number);
-        let detail = format!(
-            "the log lacks the entry that the host signed last; it continues behind signed entry {kept}, as after a restore"
-        );
-        tracing::warn!(%abandoned, kept, "the audit log is not the one that the host signed last");
-        self.note(database, Event::done("audit.restart", &abandoned.to_string()).with(&detail)).await
-    }
-
-    /// An entry of the console itself, once.
-    async fn note(&self, database: &Database, event: Event<'_>) -> Result<()> {
-        let text = format!("{} {}", event.action, event.object);
-        if *self.noted.lock().unwrap_or_else(PoisonError::into_inner) == text {
-            return Ok(());
+    /// Finds where the log continues; nowhere yet where this console may be one that a drill has started. What an administrator has to
+    /// learn is recorded.
+    async fn begin(
+        &self,
+        database: &Database,
+        standing: &Standing,
+        end: Head,
+        noted: &mut Noted,
+    ) -> Result<Option<Begin>> {
+        let mut connection = database.read().acquire().await?;
+        let (key, last) = (standing.key.id().to_string(), standing.last.clone());
+        let from = newest(&mut connection, &standing.key).await?;
+        let known = last.as_ref().map_or(0, |last| last.sequence);
+        let newer = from.clone().filter(|from| from.sequence > known);
+        let is_continued = match &last {
+            Some(last) => contains(&mut connection, last.head).await?,
+            None => true,
+        };
+        // A drill starts a console on a restored log beside the one that is used. No request writes to that log, and it must not
+        // take the place of the other.
+        if (newer.is_some() || !is_continued) && self.begun.get() == Some(&end) {
+            tracing::info!(
+                "the audit log does not end where the host's last checkpoint is; it continues with its next entry"
+            );
+            return Ok(None);
         }
-        let author = Author { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() };
-        let mut write = database.write().await?;
-        record(&mut write, &author, event).await?;
-        write.commit().await?;
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = text;
-        Ok(())
+        if is_new_key(&mut connection, &key).await? {
+            let event = Event::done("audit.key", &key).with("the host signs the audit log with another key");
+            note(database, event, noted).await?;
+        }
+        drop(connection);
+        if let Some(newer) = newer {
+            forgotten(database, &newer, known, noted).await?;
+            return Ok(Some(Begin { last: Some(newer.clone()), restart: None, newer: Some(newer) }));
+        }
+        match last {
+            Some(last) if !is_continued => {
+                restarted(database, last.head, from.as_ref(), noted).await?;
+                let restart = RestartWish { abandoned: last.head, from: from.clone() };
+                Ok(Some(Begin { last: from, restart: Some(restart), newer: None }))
+            }
+            last => Ok(Some(Begin { last, restart: None, newer: None })),
+        }
     }
+}
+
+/// Records that the log is not the one that the host signed last, as the last entry of what is signed next.
+async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoint>, noted: &mut Noted) -> Result<()> {
+    let kept = from.map_or(0, |from| from.head.number);
+    let detail = format!(
+        "the log lacks the entry that the host signed last; it continues behind signed entry {kept}, as after a restore"
+    );
+    tracing::warn!(%abandoned, kept, "the audit log is not the one that the host signed last");
+    note(database, Event::done("audit.restart", &abandoned.to_string()).with(&detail), noted).await
+}
+
+/// Records that the host has forgotten checkpoints of its own, which the log has.
+async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &mut Noted) -> Result<()> {
+    let detail = format!(
+        "the host has forgotten what it signed after its checkpoint {known}, as after a restore of its files; it continues \
+         behind checkpoint {}",
+        newer.sequence
+    );
+    tracing::warn!(newest = newer.sequence, known, "the host has forgotten what it signed of the audit log");
+    note(database, Event::done("audit.forgotten", &newer.head.to_string()).with(&detail), noted).await
+}
+
+/// An entry of the console itself, once.
+async fn note(database: &Database, event: Event<'_>, noted: &mut Noted) -> Result<()> {
+    if noted.get(event.action).is_some_and(|object| object == event.object) {
+        return Ok(());
+    }
+    let author = Author { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() };
+    let mut write = database.write().await?;
+    record(&mut write, &author, event).await?;
+    write.commit().await?;
+    noted.insert(event.action, event.object.to_owned());
+    Ok(())
+}
+
+/// How long until the next checkpoint of the schedule: a long log goes on as soon as the host permits it.
+pub(super) fn pause_after(signed: &Result<()>) -> Duration {
+    let is_paced = signed.as_ref().is_err_and(|error| error.code() == codes::CHECKPOINTS_TOO_MANY);
+    if is_paced { AUDIT_PAUSE } else { PAUSE }
 }
 
 async fn ask(site: &Site) -> Result<Standing> {
@@ -204,7 +285,11 @@ async fn store(database: &Database, checkpoint: &Checkpoint, key: &PublicKey) ->
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 fn refused(error: HostError) -> Error {
     let code: Code = match &error {
-        HostError::Refused(problem) if problem.code.as_deref() == Some(codes::AUDIT_FORKED.id) => codes::AUDIT_FORKED,
+        HostError::Refused(problem) => match problem.code.as_deref() {
+            Some(id) if id == codes::AUDIT_FORKED.id => codes::AUDIT_FORKED,
+            Some(id) if id == codes::CHECKPOINTS_TOO_MANY.id => codes::CHECKPOINTS_TOO_MANY,
+            _ => error.registered(),
+        },
         other => other.registered(),
     };
     Error::new(code, error.to_string())

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use landfall_audit::{Known, Report, verify};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host_api::testing::Signer;
+use landfall_peer::{AUDIT_BYTES, AUDIT_PAUSE};
 
 use super::*;
 use crate::database::Database;
@@ -35,6 +36,39 @@ impl Console {
             record(&mut write, &author, Event::done("test", object)).await.unwrap();
             write.commit().await.unwrap();
         }
+    }
+
+    /// An entry of such a length, as only the owner of the database writes it.
+    async fn plant(&self, bytes: usize) {
+        let mut write = self.database.write().await.unwrap();
+        let before = head(&mut write).await.unwrap();
+        let text = Entry {
+            action: "test".into(),
+            actor: "alice".into(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            correlation: "c".into(),
+            detail: String::new(),
+            from: "192.0.2.7".into(),
+            number: before.number + 1,
+            object: "x".repeat(bytes),
+            outcome: Outcome::Done,
+        };
+        let text = text.canonical().unwrap();
+        sqlx::query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
+            .bind(before.number + 1)
+            .bind(&text)
+            .bind(landfall_audit::hash(&before.hash, &text).to_string())
+            .execute(&mut *write)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+    }
+
+    /// Actions of the console itself.
+    async fn noted(&self) -> Vec<String> {
+        let entries = page(self.database.read(), None, 1000).await.unwrap();
+        let entries = entries.into_iter().rev().filter_map(|(_, entry)| entry);
+        entries.map(|entry| entry.action).filter(|action| action.starts_with("audit.")).collect()
     }
 
     async fn sign(&self) -> crate::error::Result<()> {
@@ -220,4 +254,128 @@ async fn another_key_of_the_host_is_recorded() {
     assert_eq!((report.head.number, report.verified, report.unverified), (4, 1, 1));
     let newest = page(console.database.read(), None, 1).await.unwrap().remove(0).1.unwrap();
     assert_eq!(newest.action, "audit.key");
+}
+
+#[tokio::test]
+async fn what_is_cut_off_an_entry_is_visible() {
+    let console = Console::begin().await;
+    let (long, whole) = ("€".repeat(201), "€".repeat(200));
+    let author = Author { name: long.clone(), from: long.clone(), correlation: long.clone() };
+    let mut write = console.database.write().await.unwrap();
+    record(&mut write, &author, Event::refused("test", &long, &whole)).await.unwrap();
+    write.commit().await.unwrap();
+    let entry = page(console.database.read(), None, 1).await.unwrap().remove(0).1.unwrap();
+    let cut = format!("{whole}… [cut: 200 of 201 characters]");
+    for field in [entry.actor, entry.from, entry.correlation, entry.object] {
+        assert_eq!(field, cut);
+    }
+    assert_eq!(entry.detail, whole);
+}
+
+#[tokio::test]
+async fn a_long_entry_does_not_stop_the_signing() {
+    let console = Console::begin().await;
+    console.write(3, "a").await;
+    console.plant(3 * AUDIT_BYTES).await;
+    console.write(3, "b").await;
+    console.sign().await.unwrap();
+    let report = console.verified().await;
+    assert_eq!((report.head.number, report.covered.unwrap().head.number, report.verified), (7, 7, 3));
+    // Two that do not fit into one request together.
+    console.plant(AUDIT_BYTES / 3 * 2).await;
+    console.plant(AUDIT_BYTES / 3 * 2).await;
+    console.sign().await.unwrap();
+    assert_eq!(console.verified().await.covered.unwrap().head.number, 9);
+    console.plant(landfall_audit::ENTRY_BYTES).await;
+    let error = console.sign().await.unwrap_err();
+    assert!(error.code() == codes::AUDIT_BROKEN && error.to_string().starts_with("entry 10 "), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is_named() {
+    let console = Console::begin().await;
+    console.write(1203, "a").await;
+    console.host.checkpoints.store(1, Ordering::SeqCst);
+    let signed = console.sign().await;
+    assert_eq!(super::signing::pause_after(&signed), AUDIT_PAUSE);
+    assert_eq!(signed.unwrap_err().code(), codes::CHECKPOINTS_TOO_MANY);
+    let first = console.signing.last().unwrap();
+    assert!(first.head.number > 100, "{first:?}");
+    assert!(console.signing.failing().unwrap().why.contains("in 10 seconds"));
+    console.host.checkpoints.store(1, Ordering::SeqCst);
+    assert!(console.sign().await.is_err());
+    assert!(console.signing.last().unwrap().head.number > first.head.number, "each goes further");
+    console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
+    let signed = console.sign().await;
+    assert!(super::signing::pause_after(&signed) > AUDIT_PAUSE);
+    assert_eq!(console.verified().await.covered.unwrap().head.number, 1203);
+    assert!(console.signing.failing().is_none());
+}
+
+#[tokio::test]
+async fn a_process_that_begins_again_names_the_latest_checkpoint_at_once() {
+    let console = Console::begin().await;
+    console.signing.recall(&console.database).await.unwrap();
+    assert_eq!(console.signing.last(), None);
+    // Names of keys are random: whichever comes first, the later checkpoint is the latest one.
+    for count in 1..=4 {
+        console.write(count, "a").await;
+        console.sign().await.unwrap();
+        *console.host.audit.lock().unwrap() = Signer::generate().unwrap();
+    }
+    let latest = console.signing.last().unwrap();
+    console.write(1, "a").await;
+    let console = console.again();
+    console.host.is_silent.store(true, Ordering::SeqCst);
+    console.signing.recall(&console.database).await.unwrap();
+    assert_eq!(console.signing.last(), Some(latest.clone()), "also while the host is silent");
+    console.host.is_silent.store(false, Ordering::SeqCst);
+    console.sign().await.unwrap();
+    assert!(console.signing.last().unwrap().head.number > latest.head.number, "and the host is asked all the same");
+}
+
+#[tokio::test]
+async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so() {
+    let console = Console::begin().await;
+    console.write(3, "a").await;
+    console.sign().await.unwrap();
+    let earlier = console.host.audit.lock().unwrap().ledger.clone();
+    console.write(3, "a").await;
+    console.sign().await.unwrap();
+    let latest = console.signing.last().unwrap();
+    // The host's files come back from a copy.
+    console.host.audit.lock().unwrap().ledger = earlier;
+    let console = console.again();
+    console.sign().await.unwrap();
+    assert!(console.noted().await.is_empty(), "a console that a drill has started tells the host nothing");
+    console.write(1, "b").await;
+    console.sign().await.unwrap();
+    assert_eq!(console.noted().await, ["audit.forgotten"]);
+    let report = console.verified().await;
+    let covered = report.covered.unwrap();
+    assert_eq!((covered.head.number, covered.sequence, report.verified), (8, latest.sequence + 1, 3));
+    assert_eq!(console.signing.last(), Some(covered));
+}
+
+/// The host has another key and has signed another log, and refuses: each try used to write both entries again.
+#[tokio::test]
+async fn what_is_noted_of_a_key_and_of_a_restart_is_noted_once() {
+    let console = Console::begin().await;
+    console.write(2, "a").await;
+    console.sign().await.unwrap();
+    let other = Console::begin().await;
+    other.write(5, "other").await;
+    other.sign().await.unwrap();
+    let signer = std::mem::replace(&mut *other.host.audit.lock().unwrap(), Signer::generate().unwrap());
+    *console.host.audit.lock().unwrap() = signer;
+    console.host.checkpoints.store(0, Ordering::SeqCst);
+    console.write(1, "a").await;
+    for _ in 0..3 {
+        let (one, two) = tokio::join!(console.sign(), console.sign());
+        assert!(one.is_err() && two.is_err());
+    }
+    assert_eq!(console.noted().await, ["audit.key", "audit.restart"]);
+    console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
+    console.sign().await.unwrap();
+    assert_eq!(console.verified().await.covered.unwrap().head.number, 5);
 }

@@ -13,8 +13,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_peer::{
-    AuditPage, BackupRequest, Claim, ComponentLogs, LicenseWish, MediaPage, OperationPage, PlanPage, Problem,
-    ProgressPage, Request as HostRequest, routes,
+    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
+    PlanPage, Problem, ProgressPage, Request as HostRequest, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -100,6 +100,25 @@ impl Client {
             StatusCode::OK => read(&body).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
             _ => Err(refused(status, &body)),
+        }
+    }
+
+    /// Hands over the only entry of a wish in pieces, and the wish itself with the last one.
+    async fn post_in_pieces(&self, entry: &str, wish: &CheckpointWish) -> Result<(StatusCode, Bytes), HostError> {
+        let mut offset = 0;
+        loop {
+            let mut end = entry.len().min(offset + AUDIT_BYTES);
+            while !entry.is_char_boundary(end) {
+                end -= 1;
+            }
+            let text = entry[offset..end].to_owned();
+            let is_last = end == entry.len();
+            let wish = is_last.then(|| CheckpointWish { entries: Vec::new(), ..wish.clone() });
+            let answer = self.post(routes::AUDIT_ENTRY, &EntryPiece { offset, text, wish }).await?;
+            if is_last || answer.0 != StatusCode::NO_CONTENT {
+                return Ok(answer);
+            }
+            offset = end;
         }
     }
 
@@ -196,7 +215,10 @@ impl Host for Client {
 
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
-            let (status, body) = self.post(routes::AUDIT, wish).await?;
+            let (status, body) = match wish.entries.as_slice() {
+                [entry] if entry.len() > AUDIT_BYTES => self.post_in_pieces(entry, wish).await?,
+                _ => self.post(routes::AUDIT, wish).await?,
+            };
             if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
         }
         .boxed()

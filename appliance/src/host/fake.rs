@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_host_api::testing::Signer;
-use landfall_peer::{Asking, LogLine, PlanWish, Problem};
+use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
@@ -46,6 +46,8 @@ pub struct FakeHost {
     pub requests: Mutex<Vec<Request>>,
     /// What signs the audit log.
     pub audit: Mutex<Signer>,
+    /// How many checkpoints it still signs; further ones are too many.
+    pub checkpoints: AtomicUsize,
     /// What was handed over, in this order.
     pub wishes: Mutex<Vec<Wish>>,
 }
@@ -103,6 +105,7 @@ impl FakeHost {
             next_plan: Mutex::new(PLAN.to_owned()),
             requests: Mutex::default(),
             audit: Mutex::new(Signer::generate().unwrap()),
+            checkpoints: AtomicUsize::new(usize::MAX),
             wishes: Mutex::default(),
         })
     }
@@ -226,6 +229,14 @@ impl Host for FakeHost {
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
             self.heard()?;
+            let bytes: usize = wish.entries.iter().map(String::len).sum();
+            assert!(wish.entries.len() == 1 || bytes <= AUDIT_BYTES, "{bytes} bytes in one request");
+            let left = self.checkpoints.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            if left.is_err() {
+                let title = "the host signs the next checkpoint of the audit log in 10 seconds".to_owned();
+                let code = Some("LF4812".to_owned());
+                return Err(HostError::Refused(Problem { status: 429, title, detail: None, code, hint: None }.into()));
+            }
             let signed = self.audit.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH);
             signed.map_err(|problem| HostError::Refused(problem.into()))
         }

@@ -57,16 +57,27 @@ impl Definition {
         }
     }
 
-    /// A file as the definition would write it: relative to its folder. So one file has one name on every machine.
-    pub fn relative(&self, file: &Path) -> String {
-        let absolute = |path: &Path| without_detours(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-        // Of a bare file name, the parent is an empty path, which has no absolute form.
+    /// What provenance calls a file that the definition takes in: `below` is its path from the path that the definition
+    /// writes, and empty where that is the file. So one file has one name on every machine. It is the path as it is
+    /// written, relative to the definition's folder. An absolute path is the machine's: where it leads elsewhere, the
+    /// name of the component takes its place.
+    pub fn stated(&self, component: &str, written: &Path, below: &Path) -> String {
+        let relative = written.strip_prefix(".").unwrap_or(written);
+        let inside = if written.is_absolute() { self.inside(written) } else { Some(relative.to_owned()) };
+        let stated = match inside {
+            Some(inside) => without_detours(&inside.join(below)),
+            None if below == Path::new("") => Path::new(component).join(written.file_name().unwrap_or_default()),
+            None => Path::new(component).join(without_detours(below)),
+        };
+        stated.display().to_string()
+    }
+
+    /// An absolute path, relative to the definition's folder, where it leads into that.
+    fn inside(&self, absolute: &Path) -> Option<PathBuf> {
+        // Of a bare file name, the parent is an empty path, which no machine resolves.
         let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        let (folder, file) = (absolute(folder), absolute(file));
-        let shared = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
-        let up = folder.components().skip(shared).map(|_| Component::ParentDir);
-        let relative: PathBuf = up.chain(file.components().skip(shared)).collect();
-        relative.display().to_string()
+        let real = |path: &Path| path.canonicalize().ok();
+        Some(real(absolute)?.strip_prefix(real(folder)?).ok()?.to_owned())
     }
 
     /// A place in the file.
@@ -76,7 +87,7 @@ impl Definition {
 }
 
 /// `a/b/../c` as `a/c`.
-fn without_detours(path: &Path) -> PathBuf {
+pub(crate) fn without_detours(path: &Path) -> PathBuf {
     let mut shorter = PathBuf::new();
     for component in path.components() {
         let goes_back = component == Component::ParentDir;

@@ -1,10 +1,11 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::io::Write as _;
+use std::path::Path;
 
 use landfall_error_codes::Coded as _;
 
-use super::read;
+use super::{Definition, read};
 use crate::proofs::tests::read_text;
 
 const GOOD: &str = include_str!("good.yaml");
@@ -22,21 +23,35 @@ fn refusal(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_file_has_the_same_name_however_the_definition_was_named() {
+fn a_file_has_the_same_name_on_every_machine() {
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
+    let root = folder.path();
+    let path = root.join("release/release.yaml");
+    for inner in ["release/manifests/app", "elsewhere/app"] {
+        fs_err::create_dir_all(root.join(inner)).expect("folder");
+    }
     fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
     let mut definition = read(&path).expect("definition");
-    assert_eq!(definition.relative(&folder.path().join("manifests/app/one.yaml")), "manifests/app/one.yaml");
-    assert_eq!(definition.relative(&folder.path().join("../base/one.yaml")), "../base/one.yaml");
-    for bare in ["release.yaml", "./release.yaml"] {
-        definition.path = bare.into();
-        assert_eq!(
-            definition.relative(std::path::Path::new("manifests/app/one.yaml")),
-            "manifests/app/one.yaml",
-            "{bare}"
-        );
+    let stated =
+        |definition: &Definition, written: &Path, below: &str| definition.stated("app", written, Path::new(below));
+    for named in [path, "release.yaml".into(), "./release.yaml".into()] {
+        definition.path = named;
+        for (written, below, expected) in [
+            ("manifests/app", "one.yaml", "manifests/app/one.yaml"),
+            ("./manifests/app", "../base/one.yaml", "manifests/base/one.yaml"),
+            ("../../manifests/app", "../base/one.yaml", "../../manifests/base/one.yaml"),
+            ("values/app.yaml", "", "values/app.yaml"),
+        ] {
+            assert_eq!(stated(&definition, Path::new(written), below), expected);
+        }
     }
+    // Of an absolute path, nothing is stated that another machine does not have.
+    definition.path = root.join("release/release.yaml");
+    assert_eq!(stated(&definition, &root.join("release/manifests/app"), "one.yaml"), "manifests/app/one.yaml");
+    let elsewhere = root.join("elsewhere/app");
+    assert_eq!(stated(&definition, &elsewhere, "one.yaml"), "app/one.yaml");
+    assert_eq!(stated(&definition, &elsewhere, "../base/one.yaml"), "app/../base/one.yaml");
+    assert_eq!(stated(&definition, &elsewhere.join("values.yaml"), ""), "app/values.yaml");
 }
 
 /// A list with one rule.

@@ -48,7 +48,7 @@ fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess>
     };
     let render = |at: &Path| {
         let file = kustomization(at).ok_or_else(|| refuse(at, "has no kustomization"))?;
-        render_folder(kubectl, at, &file)
+        Ok::<_, BuildError>(render_folder(kubectl, at, &file)?.objects)
     };
     let mut objects = render(&at)?;
     let mut written = written;

@@ -23,7 +23,7 @@ use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::{existing, without_time};
 use super::inputs::{Inputs, inputs, kubernetes};
 use super::order::{Order, order};
-use super::provenance::Materials;
+use super::provenance::{Materials, Used};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
@@ -41,7 +41,7 @@ use crate::options::{BuildOptions, BuildOutput};
 use crate::own_image;
 use crate::proofs;
 use crate::reference::Reference;
-use crate::render::{self, Program, Rendered, Tool};
+use crate::render::{self, Program, Rendered, Rendering, Tool};
 use crate::signing;
 
 /// A file of the bundle.
@@ -188,14 +188,14 @@ async fn prepare(
     kubectl.check(&lock, digests)?;
     let charts = charts(options, &definition, &lock, client, store, digests, progress).await?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
-    let mut components = render::render(&mut definition, &kubectl, &charts)?;
+    let Rendering { mut components, sources } = render::render(&mut definition, &kubectl, &charts)?;
     render::check_values(&definition, &components)?;
     render::check_editable(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
     canary::check_rendered(&definition, &components)?;
     let own = own_image::make(&definition, &components, &options.appliance, store, digests)?;
-    let inputs = inputs(&definition, &lock, &components, own.as_ref())?;
+    let inputs = inputs(&definition, &lock, &components, own.as_ref().map(|own| &own.pin))?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;
@@ -203,7 +203,16 @@ async fn prepare(
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
     let entries = charts.entries(&definition)?;
-    let materials = Materials::collect(options, &definition, &lock, &inputs, (&charts, &entries), digests)?;
+    let used = Used {
+        definition: &definition,
+        lock: &lock,
+        inputs: &inputs,
+        own: own.as_ref(),
+        charts: &charts,
+        entries: &entries,
+        sources: &sources,
+    };
+    let materials = Materials::collect(used)?;
     Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials })
 }
 

@@ -1,6 +1,7 @@
 //! Bundles of the same release that are in the output folder already. One with the same content is kept, and only its head
 //! is read again. Any other is replaced by the new one, since a folder with two bundles of one release is refused.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use landfall_bundle_spec::head::Identity;
@@ -44,11 +45,15 @@ pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
 }
 
 fn read_head(path: &Path, new: &Verified) -> Option<Verified> {
-    if path.metadata().ok()?.len() > HEAD_LIMIT_BYTES {
-        return None;
-    }
     let anchor = TrustAnchor::Fingerprint(new.trusted().pinned_fingerprint());
-    Verified::read_file(&fs_err::read(path).ok()?, &anchor).ok()
+    Verified::read_file(&within(path, HEAD_LIMIT_BYTES)?, &anchor).ok()
+}
+
+/// The bytes of a file of at most so many. No size that the filesystem reports is believed: the file may grow.
+fn within(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path).ok()?.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= limit_bytes).then_some(bytes)
 }
 
 fn file_names(folder: &Path) -> Vec<String> {
@@ -78,10 +83,9 @@ impl Existing {
             return None;
         }
         let file = self.name.provenance();
-        if size_of(folder, &file).is_none_or(|size| size > PROVENANCE_BYTES) {
-            return None;
-        }
-        if build_definition(&fs_err::read(folder.join(file)).ok()?, old)? != *stated {
+        // A link or a pipe is no file that a build wrote.
+        size_of(folder, &file)?;
+        if build_definition(&within(&folder.join(file), PROVENANCE_BYTES)?, old)? != *stated {
             return None;
         }
         let ranges = old.layout().parts(part_bytes.unwrap_or(u64::MAX)).ok()?;
@@ -131,4 +135,24 @@ fn listed(folder: &Path, sums: &str, name: String) -> Option<BuiltFile> {
     })?;
     let sha256: Sha256 = format!("sha256:{digest}").parse().ok()?;
     Some(BuiltFile { size: size_of(folder, &name)?, name, sha256 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_the_limit_whatever_size_is_reported() {
+        // The kernel reports a size of zero for its own files.
+        let endless = Path::new("/proc/self/status");
+        assert_eq!(endless.metadata().expect("metadata").len(), 0);
+        assert_eq!(within(endless, 16), None);
+        // It would fill the memory.
+        assert_eq!(within(Path::new("/dev/zero"), 1 << 20), None);
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("file");
+        landfall_media::durable::write_file(&path, b"0123456789", 0o644).expect("file");
+        assert_eq!(within(&path, 10).as_deref(), Some(&b"0123456789"[..]));
+        assert_eq!(within(&path, 9), None);
+    }
 }

@@ -2,9 +2,10 @@
 //!
 //! Nothing here may depend on the machine, the time or the output: the same inputs give the same statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::provenance::{ExternalParameters, Material, Statement, UnsignedProvenance};
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
@@ -14,13 +15,14 @@ use landfall_inventory::{ChartEntry, purl};
 use super::inputs::Inputs;
 use crate::charts::Charts;
 use crate::definition::{Definition, ObjectSource};
-use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::{ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, List, Lock, Pin, RendererFields};
-use crate::options::BuildOptions;
-use crate::own_image;
-use crate::render::{Tool, kustomization_files};
+use crate::own_image::{self, OwnImage};
+use crate::render::{Sources, Tool};
 use crate::signing;
+
+/// The installer, as statements name it.
+const INSTALLER: &str = "landfall";
 
 /// What signers elsewhere get to sign, by its end.
 const MESSAGE_SUFFIX: &str = ".pae";
@@ -36,40 +38,56 @@ mod kind {
     pub const SOURCE: &str = "source";
 }
 
-/// What a build takes in, as far as it is known before anything is fetched.
+/// What a build takes in, as far as it is known before anything is fetched: all but the installer, which is packed last.
 #[derive(Debug)]
 pub struct Materials {
     definition: Material,
     lock: Material,
     platform: String,
-    all: Vec<Material>,
+    sources: Vec<Material>,
+    /// What follows the sources and the installer.
+    others: Vec<Material>,
+}
+
+/// What a release was made of so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Used<'a> {
+    /// The definition.
+    pub definition: &'a Definition,
+    /// The lock.
+    pub lock: &'a Lock,
+    /// What the lock pins for the release.
+    pub inputs: &'a Inputs,
+    /// The image that was made here.
+    pub own: Option<&'a OwnImage>,
+    /// The charts that were rendered.
+    pub charts: &'a Charts,
+    /// What they say they are.
+    pub entries: &'a [ChartEntry],
+    /// The files of each component's kustomization.
+    pub sources: &'a BTreeMap<usize, Sources>,
 }
 
 impl Materials {
     /// Collects what a release is rendered from, what renders it, and what the lock pins for it.
-    pub fn collect(
-        options: &BuildOptions,
-        definition: &Definition,
-        lock: &Lock,
-        inputs: &Inputs,
-        charts: (&Charts, &[ChartEntry]),
-        digests: &Digests,
-    ) -> Result<Self> {
-        let mut all = sources(definition, charts.0)?;
-        all.extend(programs(options, definition, lock, inputs, digests)?);
-        all.extend(pinned_charts(lock, charts.1));
-        all.extend(inputs.images.iter().flat_map(|pin| image(lock, pin, &definition.release.platform.value)));
+    pub fn collect(used: Used<'_>) -> Result<Self> {
+        let Used { definition, lock, inputs, .. } = used;
+        let mut others = programs(used);
+        others.extend(pinned_charts(lock, used.entries));
+        others.extend(inputs.images.iter().flat_map(|pin| image(lock, pin, &definition.release.platform.value)));
         let named = definition.release.artifacts.iter().zip(&inputs.artifacts);
-        all.extend(named.flat_map(|(named, pin)| artifact(&named.name.value, pin)));
+        others.extend(named.flat_map(|(named, pin)| artifact(&named.name.value, pin)));
         Ok(Self {
             definition: Material::new(file_name(&definition.path), definition.digest),
             lock: Material::new(file_name(&lock.path), Sha256::of(lock.text().as_bytes())),
             platform: definition.release.platform.value.clone(),
-            all: without_repetition(all),
+            sources: sources(definition, used.sources, used.charts)?,
+            others,
         })
     }
 
-    /// The statement about the bundle that was made of them.
+    /// The statement about the bundle that was made of them. The installer is stated as it is packed, whatever its file was
+    /// when the build began.
     pub fn statement(&self, bundle: &Verified) -> Statement {
         let identity = bundle.identity();
         let given = ExternalParameters {
@@ -81,7 +99,10 @@ impl Materials {
             definition: self.definition.clone(),
             lock: self.lock.clone(),
         };
-        Statement::new(bundle.id(), env!("CARGO_PKG_VERSION"), given, self.all.clone())
+        let installer = bundle.blobs().entries().iter().find(|blob| blob.place == Some(BlobPlace::Installer));
+        let installer = installer.map(|blob| Material::new(INSTALLER, blob.sha256).of_kind(kind::PROGRAM));
+        let all = self.sources.iter().cloned().chain(installer).chain(self.others.iter().cloned());
+        Statement::new(bundle.id(), env!("CARGO_PKG_VERSION"), given, without_repetition(all))
     }
 
     /// The file beside a bundle, signed by each of the keys and commands that signed the bundle; `newest` is the root whose
@@ -111,62 +132,55 @@ impl Materials {
 }
 
 /// The vendor's own files from which the components are rendered, in the order of their names.
-fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
-    let mut files = BTreeSet::new();
-    for component in &definition.release.components {
+fn sources(
+    definition: &Definition,
+    kustomizations: &BTreeMap<usize, Sources>,
+    charts: &Charts,
+) -> Result<Vec<Material>> {
+    let of_charts: BTreeMap<_, _> = charts.own_files().collect();
+    let mut sources = Vec::new();
+    for (index, component) in definition.release.components.iter().enumerate() {
+        let named = |written: &Path, below: &Path, digest| {
+            let name = definition.stated(&component.name.value, written, below);
+            Material::new(name, digest).of_kind(kind::SOURCE)
+        };
         match component.source() {
             Some(ObjectSource::Manifests(folder)) => {
-                files.extend(kustomization_files(&definition.resolve(&folder.value))?);
+                let files = kustomizations.get(&index).into_iter().flatten();
+                sources.extend(files.map(|(below, digest)| named(&folder.value, below, *digest)));
             }
             Some(ObjectSource::Chart(chart)) => {
-                files.extend(chart.values.iter().map(|values| definition.resolve(&values.value)));
+                for values in &chart.values {
+                    let digest = digest_of(&definition.resolve(&values.value))?;
+                    sources.push(named(&values.value, Path::new(""), digest));
+                }
+                let Some(folder) = &chart.folder else { continue };
+                let files = of_charts.get(&index).into_iter().copied().flatten();
+                sources.extend(files.map(|(below, bytes)| named(&folder.value, Path::new(below), Sha256::of(bytes))));
             }
             None => {}
         }
-    }
-    let mut sources = files.iter().map(|path| source(definition, path)).collect::<Result<Vec<_>>>()?;
-    for (index, files) in charts.own_files() {
-        let chart = definition.release.components[index].chart.as_ref();
-        let Some(folder) = chart.and_then(|chart| chart.folder.as_ref()) else { continue };
-        let folder = definition.resolve(&folder.value);
-        let of_chart = files.iter().map(|(path, bytes)| (definition.relative(&folder.join(path)), Sha256::of(bytes)));
-        sources.extend(of_chart.map(|(name, digest)| Material::new(name, digest).of_kind(kind::SOURCE)));
     }
     sources.sort_by(|one, next| one.name.cmp(&next.name));
     Ok(sources)
 }
 
-fn source(definition: &Definition, path: &Path) -> Result<Material> {
+fn digest_of(path: &Path) -> Result<Sha256> {
     let bytes = fs_err::read(path)
         .map_err(|error| BuildError::at(codes::MANIFEST_INVALID, Place::file(path), "cannot be read").because(error))?;
-    Ok(Material::new(definition.relative(path), Sha256::of(&bytes)).of_kind(kind::SOURCE))
+    Ok(Sha256::of(&bytes))
 }
 
-/// The programs that travel, and those that rendered.
-fn programs(
-    options: &BuildOptions,
-    definition: &Definition,
-    lock: &Lock,
-    inputs: &Inputs,
-    digests: &Digests,
-) -> Result<Vec<Material>> {
-    let travelling = |path: &Path, name: &str| {
-        let digest = digests
-            .program(path)
-            .map_err(|error| BuildError::at(codes::TOOL_MISSING, Place::file(path), "cannot be read").because(error))?;
-        Ok::<_, BuildError>(Material::new(name, digest.digest).of_kind(kind::PROGRAM))
-    };
-    let mut programs = vec![travelling(&options.installer, "landfall")?];
-    if inputs.images.iter().any(is_own) {
-        programs.push(travelling(&options.appliance, own_image::PROGRAM)?);
-    }
-    let tools =
-        [Tool::Kubectl, Tool::Helm].into_iter().filter(|tool| *tool == Tool::Kubectl || definition.has_charts());
-    programs.extend(tools.filter_map(|tool| {
-        let (version, digest) = lock.document.renderer(tool).and_then(RendererFields::known)?;
+/// The program in the image that was made here, and the programs that rendered.
+fn programs(used: Used<'_>) -> Vec<Material> {
+    let own = used.own.map(|own| Material::new(own_image::PROGRAM, own.program).of_kind(kind::PROGRAM));
+    let tools = [Tool::Kubectl, Tool::Helm];
+    let tools = tools.into_iter().filter(|tool| *tool == Tool::Kubectl || used.definition.has_charts());
+    let tools = tools.filter_map(|tool| {
+        let (version, digest) = used.lock.document.renderer(tool).and_then(RendererFields::known)?;
         Some(Material::new(tool.name(), digest).of_kind(kind::PROGRAM).with("version", version))
-    }));
-    Ok(programs)
+    });
+    own.into_iter().chain(tools).collect()
 }
 
 /// Whether an image is the one that was made here of a program.
@@ -236,7 +250,7 @@ fn of_registry(reference: &str, digest: Sha256, architecture: Option<&str>) -> M
 }
 
 /// Each once, where it comes first.
-fn without_repetition(all: Vec<Material>) -> Vec<Material> {
+fn without_repetition(all: impl IntoIterator<Item = Material>) -> Vec<Material> {
     let mut seen = BTreeSet::new();
     // A map of text to text has a JSON form, in the order of its names.
     let json = |material: &Material| serde_json::to_string(material).unwrap_or_default();

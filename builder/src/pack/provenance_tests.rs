@@ -7,10 +7,11 @@ use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_error_codes::Coded as _;
 use landfall_media::durable;
 use landfall_media::parts::SUMS_NAME;
+use landfall_media::progress::{Event, Progress};
 
 use super::*;
-use crate::pack::BuildReport;
-use crate::pack::tests::{Bench, head};
+use crate::pack::tests::{Bench, composed, head, tools};
+use crate::pack::{BuildReport, program_for_tests};
 
 const BUILT_AT: &str = "2026-11-20T08:16:00Z";
 
@@ -145,4 +146,105 @@ async fn a_file_that_was_altered_or_is_missing_is_not_taken_for_the_bundles_own(
     let left: Vec<_> = left.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let provenance: Vec<_> = left.iter().filter(|name| name.ends_with(".provenance.json")).collect();
     assert_eq!(provenance, [&written(&bench, "out", &fourth).1.bundle_name().provenance()]);
+}
+
+/// Name and digest of each file of the vendor's.
+fn sources_of(statement: &Statement) -> BTreeMap<String, Sha256> {
+    let named = |material: &&Material| (material.name.clone().expect("name"), material.sha256().expect("digest"));
+    materials(statement, kind::SOURCE).iter().map(named).collect()
+}
+
+#[tokio::test]
+async fn every_file_that_a_kustomization_reads_is_stated_without_a_path_of_this_machine() {
+    let bench = locked().await;
+    let network = "configMapGenerator: [{name: a, files: [key=settings.conf]}]\nresources: [../../../base]\n\
+                   transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: patch.yaml}']\n";
+    let elsewhere = "kind: Kustomization\nsecretGenerator: [{name: b, envs: [secret.env]}]\n";
+    for (name, text) in [
+        ("release/manifests/network/kustomization.yaml", network),
+        ("release/manifests/network/settings.conf", "a=b"),
+        ("release/manifests/network/patch.yaml", "[]"),
+        ("base/kustomization.yaml", "resources: [one.yaml]\n"),
+        ("base/one.yaml", "{}"),
+        ("alice/work/kustomization.yaml", elsewhere),
+        ("alice/work/secret.env", "A=B"),
+        ("alice/work/objects.yaml", ""),
+    ] {
+        bench.write(name, text.as_bytes(), 0o644);
+    }
+    let absolute = bench.path("alice/work");
+    bench.edit("release/release.yaml", "manifests: manifests/assistant", &format!("manifests: {}", absolute.display()));
+    let stated = sources_of(&statement(&bench, "out").await);
+    let of_file = |name: &str| Sha256::of(fs_err::read(bench.path(name)).expect("file"));
+    let expected = [
+        ("../base/kustomization.yaml", "base/kustomization.yaml"),
+        ("../base/one.yaml", "base/one.yaml"),
+        ("assistant/kustomization.yaml", "alice/work/kustomization.yaml"),
+        ("assistant/secret.env", "alice/work/secret.env"),
+        ("manifests/database/kustomization.yaml", "release/manifests/database/kustomization.yaml"),
+        ("manifests/network/kustomization.yaml", "release/manifests/network/kustomization.yaml"),
+        ("manifests/network/patch.yaml", "release/manifests/network/patch.yaml"),
+        ("manifests/network/settings.conf", "release/manifests/network/settings.conf"),
+    ];
+    assert_eq!(stated, expected.map(|(name, file)| (name.to_owned(), of_file(file))).into());
+}
+
+#[tokio::test]
+async fn a_kustomization_is_read_once_and_stated_as_it_was_read() {
+    let bench = Bench::new(true, false).await;
+    // A kubectl that leaves another kustomization behind: read again, it would be refused.
+    let kubectl = fs_err::read_to_string(bench.path("kubectl")).expect("script");
+    let rendering = "else\n  echo 'resources: [\"https://a.example/b\"]' > \"$2/kustomization.yaml\"\n";
+    bench.write("kubectl", kubectl.replacen("else\n", rendering, 1).as_bytes(), 0o755);
+    bench.lock().await.expect("locked");
+    let stated = sources_of(&statement(&bench, "out").await);
+    let digests: BTreeSet<_> = stated.into_values().collect();
+    assert_eq!(digests, BTreeSet::from([Sha256::of(b"resources: []\n")]));
+}
+
+/// Replaces the installer when fetching begins, long after the build has looked at it.
+struct Replacing<'a>(&'a Bench, Vec<u8>);
+
+impl Progress for Replacing<'_> {
+    fn event(&self, event: Event) {
+        if matches!(&event, Event::PhaseStarted { phase, .. } if phase == "fetching") {
+            self.0.write("landfall", &self.1, 0o755);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_installer_is_stated_as_it_was_packed() {
+    let bench = locked().await;
+    let new = program_for_tests(&[(object::elf::PT_LOAD, b"replaced while the build fetched")]);
+    let report =
+        bench.build_watched(BUILT_AT, &bench.path("out"), &Replacing(&bench, new.clone())).await.expect("built");
+    assert_eq!(report.installer_sha256, Sha256::of(&new), "the new one travels");
+    let (bytes, bundle) = written(&bench, "out", &report);
+    let provenance = verified(&bytes, &bundle);
+    let programs = materials(provenance.statement(), kind::PROGRAM);
+    assert_eq!((programs[0].name.as_deref(), programs[0].sha256()), (Some("landfall"), Some(report.installer_sha256)));
+}
+
+#[tokio::test]
+async fn an_address_is_stated_with_host_and_path_and_can_have_nothing_else() {
+    let bench = Bench::new(false, false).await;
+    let text = composed(&bench, &tools());
+    bench.write("release/images.lock", text.as_bytes(), 0o644);
+    bench.lock().await.expect("locked");
+    let stated = statement(&bench, "out").await;
+    let uris: Vec<_> = materials(&stated, kind::FILE).iter().map(|file| file.uri.clone().expect("address")).collect();
+    assert_eq!(uris, ["https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz"]);
+    let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    for secret in [
+        "https://user:hidden@files/v1/kubelet",
+        "https://files/v1/kubelet?token=hidden",
+        "https://files/v1/kubelet#hidden",
+    ] {
+        bench.write("release/images.lock", lock.replace("https://files/v1/kubelet", secret).as_bytes(), 0o644);
+        let refused = bench.build_into(&bench.path("other")).await.expect_err(secret);
+        assert_eq!(refused.code(), codes::LOCK_UNREADABLE, "{refused}");
+        assert!(!refused.to_string().contains("hidden"), "{refused}");
+        assert!(!bench.path("other").exists());
+    }
 }

@@ -7,7 +7,7 @@ use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
-use landfall_media::progress::Silent;
+use landfall_media::progress::{Progress, Silent};
 use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
 use serde_json::{Value, json};
 
@@ -163,6 +163,15 @@ impl Bench {
     }
 
     pub(crate) async fn build_of(&self, built_at: &str, output: &Path) -> Result<BuildReport> {
+        self.build_watched(built_at, output, &Silent).await
+    }
+
+    pub(crate) async fn build_watched(
+        &self,
+        built_at: &str,
+        output: &Path,
+        progress: &dyn Progress,
+    ) -> Result<BuildReport> {
         let options = BuildOptions {
             source: self.source(),
             sign_commands: Vec::new(),
@@ -175,7 +184,7 @@ impl Bench {
             built_at: built_at.to_owned(),
         };
         let output = BuildOutput::Folder { path: output.to_owned(), part_bytes: None };
-        build(&options, std::slice::from_ref(&self.key), output, &Silent).await
+        build(&options, std::slice::from_ref(&self.key), output, progress).await
     }
 
     async fn refusal(&self) -> String {
@@ -402,7 +411,7 @@ async fn a_key_that_the_roots_do_not_name_is_refused() {
 }
 
 /// The lock with the node's artifact composed of files that the registry's machine serves as well.
-fn composed(bench: &Bench, archive: &[u8]) -> String {
+pub(crate) fn composed(bench: &Bench, archive: &[u8]) -> String {
     composed_of(bench, b"the program kubelet", archive)
 }
 
@@ -420,7 +429,7 @@ fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
     text.replace(&format!("{line}\n"), &entry)
 }
 
-fn tools() -> Vec<u8> {
+pub(crate) fn tools() -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let large = vec![5; 2_500_000];
     for (path, bytes) in [("bin/ctr", &b"the tool"[..]), ("bin/containerd", &large), ("README", b"x")] {

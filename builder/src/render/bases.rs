@@ -1,122 +1,163 @@
 //! Every input of a kustomization must be a local file: kubectl would fetch a remote base as it is today, and the same
-//! release could render to other bytes tomorrow.
+//! release could render to other bytes tomorrow. Each is read once here, for its digest, before kubectl reads it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::codes;
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Code, codes};
 use serde_json::Value;
 
-use super::kustomize::kustomization;
-use crate::definition::yaml;
+use super::kustomization::{Form, Kustomization, Named, is_inflator, named_by, written_out};
+use super::kustomize::{kustomization, parse};
+use crate::definition::without_detours;
 use crate::error::{BuildError, Place, Result};
 
-/// Fields whose entries name files or folders, or are written out in place.
-const TAKEN: [&str; 9] = [
-    "resources",
-    "bases",
-    "components",
-    "crds",
-    "configurations",
-    "generators",
-    "transformers",
-    "validators",
-    "patchesStrategicMerge",
-];
+/// The files that a folder's kustomization takes in, with their digests: itself, what it names, and the same for each
+/// kustomization below it. Paths are relative to the folder, as kustomizations write them.
+pub type Sources = BTreeMap<PathBuf, Sha256>;
 
-/// Fields whose entries name a file under one of these keys.
-const WITH_FILES: [(&str, &[&str]); 6] = [
-    ("patches", &["path"]),
-    ("patchesJson6902", &["path"]),
-    ("replacements", &["path"]),
-    ("openapi", &["path"]),
-    ("configMapGenerator", &["files", "envs", "env"]),
-    ("secretGenerator", &["files", "envs", "env"]),
-];
-
-/// Fields that have kubectl fetch something.
-const FETCHING: [&str; 2] = ["helmCharts", "helmChartInflationGenerator"];
-
-/// Refuses a folder whose kustomization, or one that it takes in, names anything that is no local file or folder.
-pub fn check(folder: &Path) -> Result<()> {
-    files(folder).map(drop)
+/// Reads the files that a folder's kustomization takes in. Refuses one that names anything that is no local file or folder.
+pub fn sources(folder: &Path) -> Result<Sources> {
+    let mut walk = Walk { folder, seen: HashSet::new(), found: BTreeMap::new() };
+    walk.visit(Path::new(""), None)?;
+    Ok(walk.found)
 }
 
-/// The files that a folder's kustomization takes in, and those that each kustomization below it does: itself, and what it
-/// names. Refuses what [`check`] refuses.
-pub fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    let mut files = BTreeSet::new();
-    visit(folder, &mut HashSet::new(), &mut files)?;
-    Ok(files)
+/// A walk through kustomizations. Paths are relative to `folder`.
+struct Walk<'a> {
+    folder: &'a Path,
+    /// Kustomizations, each with the folder for which its objects configure kubectl.
+    seen: HashSet<(PathBuf, Option<PathBuf>)>,
+    found: Sources,
 }
 
-fn visit(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut BTreeSet<PathBuf>) -> Result<()> {
-    let Some(file) = kustomization(folder) else { return Ok(()) };
-    if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
-        return Ok(());
+/// Where something is named.
+struct At<'a> {
+    /// The folder to which it is relative.
+    below: &'a Path,
+    /// The file, for messages.
+    file: &'a Path,
+    /// The folder for which the objects here configure kubectl.
+    configures: Option<&'a Path>,
+}
+
+impl At<'_> {
+    fn refuse(&self, code: Code, field: &str, what: impl Into<String>) -> BuildError {
+        let place = Place { file: Some(self.file.to_owned()), line: None, field: Some(field.to_owned()) };
+        BuildError::at(code, place, what)
     }
-    files.insert(file.clone());
-    let document: Value = yaml(&file, codes::MANIFEST_INVALID)?;
-    let remote = |field: String, what: String| {
-        let place = Place { file: Some(file.clone()), line: None, field: Some(field) };
-        Err(BuildError::at(codes::REMOTE_BASE, place, what))
-    };
-    if let Some(field) = FETCHING.iter().find(|field| document.get(**field).is_some()) {
-        return remote((*field).to_owned(), "charts are fetched while rendering".to_owned());
+
+    fn elsewhere(&self, field: &str, what: impl Into<String>) -> BuildError {
+        self.refuse(codes::REMOTE_BASE, field, what)
     }
-    for (field, file_name) in with_files(&document) {
-        if file_name.contains("://") {
-            return remote(field, format!("`{file_name}` is not a file here"));
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, below: &Path, configures: Option<&Path>) -> Result<()> {
+        let Some(file) = kustomization(&self.folder.join(below)) else { return Ok(()) };
+        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if !self.seen.insert((real, configures.map(Path::to_owned))) {
+            return Ok(());
         }
-        // A generator may give a file another name.
-        let named = [Some(file_name), file_name.split_once('=').map(|(_, file)| file)].into_iter().flatten();
-        files.extend(named.map(|name| folder.join(name)).find(|path| path.is_file()));
-    }
-    for (field, index, entry) in taken(&document) {
-        let path = folder.join(entry);
-        if path.is_dir() {
-            visit(&path, seen, files)?;
-        } else if path.is_file() {
-            files.insert(path);
-        } else if is_elsewhere(entry) {
-            return remote(format!("{field}[{index}]"), format!("`{entry}` is not a file or folder here"));
+        let text = self.read(&below.join(file.file_name().unwrap_or_default()))?;
+        let kustomization = Kustomization::read(&file, &text)?;
+        let at = At { below, file: &file, configures };
+        if let Some(field) = kustomization.fetches() {
+            return Err(at.elsewhere(field, "charts are fetched while rendering"));
         }
+        kustomization.names().iter().try_for_each(|named| self.take(&at, named))
     }
-    Ok(())
-}
 
-/// The entries that name something, each with its place. An entry of several lines is an object written out.
-fn taken(document: &Value) -> impl Iterator<Item = (&'static str, usize, &str)> {
-    TAKEN
-        .into_iter()
-        .flat_map(move |field| {
-            let entries = document.get(field).and_then(Value::as_array).into_iter().flatten().enumerate();
-            entries.filter_map(move |(index, entry)| Some((field, index, entry.as_str()?)))
-        })
-        .filter(|(_, _, entry)| !entry.contains('\n'))
-}
-
-/// The files that entries name, each with its place. A generator may give a file another name: `name=file`.
-fn with_files(document: &Value) -> Vec<(String, &str)> {
-    let mut found = Vec::new();
-    for (field, keys) in WITH_FILES {
-        let entries = match document.get(field) {
-            Some(Value::Array(entries)) => entries.iter().collect(),
-            Some(entry) => vec![entry],
-            None => Vec::new(),
-        };
-        for (index, entry) in entries.into_iter().enumerate() {
-            for key in keys {
-                let names = match entry.get(key) {
-                    Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-                    Some(Value::String(name)) => vec![name.as_str()],
-                    _ => Vec::new(),
-                };
-                found.extend(names.into_iter().map(|name| (format!("{field}[{index}].{key}"), name)));
+    /// Reads what is named. What is missing is for kubectl to refuse.
+    fn take(&mut self, at: &At<'_>, named: &Named) -> Result<()> {
+        match named.form {
+            Form::File => self.file(at, named, &named.text),
+            Form::Keyed => {
+                let name = named.text.split_once('=').map_or(named.text.as_str(), |(_, file)| file);
+                self.file(at, named, name)
             }
+            Form::Resource => self.file_or_folder(at, named, at.configures),
+            Form::Patch if written_out(&named.text).is_some() => Ok(()),
+            Form::Patch => self.file_or_folder(at, named, None),
+            Form::Configuration => match written_out(&named.text) {
+                Some(objects) => objects.iter().try_for_each(|object| self.configure(at, &named.field, object)),
+                None => self.file_or_folder(at, named, Some(at.below)),
+            },
         }
     }
-    found
+
+    fn file(&mut self, at: &At<'_>, named: &Named, name: &str) -> Result<()> {
+        if name.contains("://") {
+            return Err(at.elsewhere(&named.field, format!("`{name}` is not a file here")));
+        }
+        let path = at.below.join(name);
+        if self.folder.join(&path).is_file() { self.add(&path).map(drop) } else { Ok(()) }
+    }
+
+    /// Takes a file, or a folder with a kustomization, whose objects may configure kubectl for another folder.
+    fn file_or_folder(&mut self, at: &At<'_>, named: &Named, configures: Option<&Path>) -> Result<()> {
+        if named.text.contains('\n') {
+            return Err(at.refuse(
+                codes::MANIFEST_INVALID,
+                &named.field,
+                "is neither the name of a file nor YAML objects",
+            ));
+        }
+        let path = at.below.join(&named.text);
+        let here = self.folder.join(&path);
+        if here.is_dir() {
+            return self.visit(&path, configures);
+        }
+        if !here.is_file() {
+            let what = || format!("`{}` is not a file or folder here", named.text);
+            return if is_elsewhere(&named.text) { Err(at.elsewhere(&named.field, what())) } else { Ok(()) };
+        }
+        let Some(below) = configures else { return self.add(&path).map(drop) };
+        let text = self.read(&path)?;
+        let refused = |error: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(&here), error);
+        let at = At { below, file: &here, configures: None };
+        let kind = |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        parse(&text).map_err(refused)?.iter().try_for_each(|object| self.configure(&at, &kind(object), object))
+    }
+
+    /// Takes what an object names that configures kubectl.
+    fn configure(&mut self, at: &At<'_>, place: &str, object: &Value) -> Result<()> {
+        if is_inflator(object) {
+            return Err(at.elsewhere(&format!("{place}.kind"), "charts are fetched while rendering"));
+        }
+        named_by(place, object).iter().try_for_each(|named| self.take(at, named))
+    }
+
+    /// The text of a file that is taken.
+    fn read(&mut self, path: &Path) -> Result<String> {
+        let place = Place::file(&self.folder.join(path));
+        let not_text = |error| BuildError::at(codes::MANIFEST_INVALID, place, "is not UTF-8").because(error);
+        String::from_utf8(self.add(path)?).map_err(not_text)
+    }
+
+    /// Reads a file, and keeps its digest.
+    fn add(&mut self, path: &Path) -> Result<Vec<u8>> {
+        let here = self.folder.join(path);
+        let bytes = fs_err::read(&here).map_err(|error| {
+            BuildError::at(codes::MANIFEST_INVALID, Place::file(&here), "cannot be read").because(error)
+        })?;
+        self.found.insert(without_detours(&self.relative(path)), Sha256::of(&bytes));
+        Ok(bytes)
+    }
+
+    /// An absolute path of a kustomization leads into its own folder, since kubectl refuses others. Where that is a base
+    /// elsewhere, the file's name is all that is kept.
+    fn relative(&self, path: &Path) -> PathBuf {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let inside = || real(path).strip_prefix(real(self.folder)).map(Path::to_owned).ok();
+        let name = || path.file_name().unwrap_or_default().into();
+        if path.is_absolute() {
+            inside().unwrap_or_else(name)
+        } else {
+            path.strip_prefix(".").unwrap_or(path).to_owned()
+        }
+    }
 }
 
 /// What kubectl would fetch rather than miss: an address, or a repository by its host.
@@ -145,13 +186,12 @@ mod tests {
             durable::create_folder(path.parent().expect("folder")).expect("folder");
             durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
         }
-        check(&folder.path().join("a"))?;
-        let found = super::files(&folder.path().join("a"))?.into_iter().map(|path| path.canonicalize().expect("file"));
-        let root = folder.path().canonicalize().expect("folder");
-        let mut found: Vec<_> =
-            found.map(|path| path.strip_prefix(&root).expect("inside").display().to_string()).collect();
-        found.sort();
-        Ok(found)
+        let sources = sources(&folder.path().join("a"))?;
+        for (path, digest) in &sources {
+            let bytes = fs_err::read(folder.path().join("a").join(path)).expect("file");
+            assert_eq!(Sha256::of(&bytes), *digest, "{}", path.display());
+        }
+        Ok(sources.into_keys().map(|path| path.display().to_string()).collect())
     }
 
     #[test]
@@ -189,7 +229,108 @@ mod tests {
             ("a/x.yaml", ""),
             ("b/kustomization.yaml", "resources: [../a]\n"),
         ];
-        let expected = ["a/kustomization.yaml", "a/x.yaml", "b/kustomization.yaml"];
+        let expected = ["../b/kustomization.yaml", "kustomization.yaml", "x.yaml"];
         assert_eq!(found(&local).expect("local"), expected);
+    }
+
+    #[test]
+    fn every_file_that_kubectl_reads_is_found() {
+        let files = [
+            (
+                "a/kustomization.yaml",
+                "resources: [one.yaml]\nbases: [../b]\ncomponents: [../c]\ncrds: [crd.yaml]\nconfigurations: [names.yaml]\n\
+                 patches: [{path: ./p1.yaml}, {patch: '- op: x', target: {kind: Pod}}]\npatchesJson6902: [{path: p2.yaml}]\n\
+                 patchesStrategicMerge: [p3.yaml, '{kind: Pod, path: no.yaml}']\nreplacements: [{path: r.yaml}]\n\
+                 openapi: {path: schema.json}\n\
+                 configMapGenerator: [{name: a, files: [f1.txt, key=f2.txt], envs: [e1.env], env: e2.env}]\n\
+                 secretGenerator: [{name: b, type: Opaque, files: [f3.txt], envs: [e3.env]}]\n\
+                 generators: [generator.yaml, ../d]\n\
+                 transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: p4.yaml}']\n\
+                 validators: [\"kind: List\\nitems:\\n- {kind: PatchStrategicMergeTransformer, Paths: [p5.yaml]}\\n\"]\n",
+            ),
+            (
+                "a/generator.yaml",
+                "kind: ConfigMapGenerator\nfiles: [f4.txt]\n---\nkind: SecretGenerator\nenvs: [e4.env]\n",
+            ),
+            ("b/kustomization.yml", "configMapGenerator: [{name: a, files: [f.txt]}]\n"),
+            ("b/f.txt", "of the base"),
+            ("c/Kustomization", "kind: Component\npatches: [{path: p.yaml}]\n"),
+            ("c/p.yaml", "{}"),
+            // A folder of objects that configure kubectl: what they name is relative to the folder that lists it.
+            ("d/kustomization.yaml", "resources: [replace.yaml]\n"),
+            ("d/replace.yaml", "kind: ReplacementTransformer\nreplacements: [{path: r2.yaml}]\n"),
+            ("d/r2.yaml", "another file"),
+            // Nothing names these.
+            ("a/no.yaml", ""),
+            ("a/key=f2.txt", ""),
+        ];
+        let named = [
+            "crd.yaml",
+            "e1.env",
+            "e2.env",
+            "e3.env",
+            "e4.env",
+            "f1.txt",
+            "f2.txt",
+            "f3.txt",
+            "f4.txt",
+            "names.yaml",
+            "one.yaml",
+            "p1.yaml",
+            "p2.yaml",
+            "p3.yaml",
+            "p4.yaml",
+            "p5.yaml",
+            "r.yaml",
+            "r2.yaml",
+            "schema.json",
+        ];
+        let plain: Vec<_> = named.iter().map(|name| (format!("a/{name}"), format!("text of {name}"))).collect();
+        let all: Vec<_> =
+            files.into_iter().chain(plain.iter().map(|(name, text)| (name.as_str(), text.as_str()))).collect();
+        let kustomizations = [
+            "../b/f.txt",
+            "../b/kustomization.yml",
+            "../c/Kustomization",
+            "../c/p.yaml",
+            "../d/kustomization.yaml",
+            "../d/replace.yaml",
+            "generator.yaml",
+            "kustomization.yaml",
+        ];
+        let mut expected: Vec<_> = named.into_iter().chain(kustomizations).collect();
+        expected.sort_unstable();
+        let mut found = found(&all).expect("local");
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_might_name_a_file_unseen_is_refused() {
+        // kubectl takes `Resources` for `resources`.
+        for text in ["Resources: ['https://a.example/b']\n", "later: [x.yaml]\n"] {
+            let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
+            assert_eq!(refused.code(), codes::MANIFEST_INVALID, "{refused}");
+            assert!(refused.to_string().contains("unknown field"), "{refused}");
+        }
+        for object in
+            ["{kind: HelmChartInflationGenerator, name: x}", "{kind: PatchTransformer, path: 'https://a.example/p'}"]
+        {
+            let written_out = format!("generators: [\"{object}\"]\n");
+            let refused = checked(&[("a/kustomization.yaml", &written_out)]).expect_err(object);
+            assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
+            let files = [("a/kustomization.yaml", "generators: [one.yaml]\n"), ("a/one.yaml", object)];
+            assert!(checked(&files).expect_err(object).to_string().contains("a/one.yaml"));
+        }
+    }
+
+    #[test]
+    fn an_absolute_path_into_the_folder_is_named_relative_to_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        durable::write_file(&folder.path().join("x.yaml"), b"", 0o644).expect("file");
+        let text = format!("resources: ['{}']\n", folder.path().join("x.yaml").display());
+        durable::write_file(&folder.path().join("kustomization.yaml"), text.as_bytes(), 0o644).expect("file");
+        let found = sources(folder.path()).expect("local");
+        assert_eq!(found.keys().collect::<Vec<_>>(), [Path::new("kustomization.yaml"), Path::new("x.yaml")]);
     }
 }

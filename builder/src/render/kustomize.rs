@@ -7,20 +7,30 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::bases::{self, Sources};
 use super::program::Program;
-use super::{bases, title};
+use super::title;
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Renders a component's folder to its objects.
+/// What a kustomization was rendered to, and from.
+#[derive(Debug)]
+pub(crate) struct RenderedFolder {
+    /// The objects.
+    pub objects: Vec<Value>,
+    /// The files that were rendered.
+    pub sources: Sources,
+}
+
+/// Renders a component's folder.
 pub(super) fn render(
     kubectl: &Program,
     definition: &Definition,
     manifests: &Spanned<PathBuf>,
     index: usize,
-) -> Result<Vec<Value>> {
+) -> Result<RenderedFolder> {
     let folder = &definition.resolve(&manifests.value);
     let Some(kustomization) = kustomization(folder) else {
         let place = definition.place(manifests, format!("components[{index}].manifests"));
@@ -30,10 +40,10 @@ pub(super) fn render(
     render_folder(kubectl, folder, &kustomization)
 }
 
-/// Renders a folder with this kustomization to its objects.
-pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Path) -> Result<Vec<Value>> {
+/// Renders a folder with this kustomization.
+pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Path) -> Result<RenderedFolder> {
     let failed = |what: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(kustomization), what);
-    bases::check(folder)?;
+    let sources = bases::sources(folder)?;
     let output = kubectl
         .command()
         .args([OsStr::new("kustomize"), folder.as_os_str()])
@@ -44,7 +54,8 @@ pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Pa
         return Err(failed(format!("kubectl kustomize refuses it: {}", said.trim().trim_start_matches("error: "))));
     }
     let text = String::from_utf8(output.stdout).map_err(|error| failed("is not UTF-8".into()).because(error))?;
-    parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))
+    let objects = parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))?;
+    Ok(RenderedFolder { objects, sources })
 }
 
 /// The kustomization of a folder.

@@ -3,6 +3,7 @@
 mod bases;
 mod checks;
 mod images;
+mod kustomization;
 mod kustomize;
 mod objects;
 mod program;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-pub(crate) use bases::files as kustomization_files;
+pub(crate) use bases::Sources;
 pub use checks::served_kinds;
 pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
 pub use images::{bind, usages};
@@ -63,17 +64,28 @@ impl Rendered {
     }
 }
 
+/// What a release was rendered to, and from.
+#[derive(Debug)]
+pub struct Rendering {
+    /// The components, in the order in which they are applied.
+    pub components: Vec<Rendered>,
+    /// The files of each component's kustomization, by its index in the definition.
+    pub sources: BTreeMap<usize, Sources>,
+}
+
 /// Renders every component, in the order in which they are applied, and checks the objects. What charts bring beside
 /// objects becomes part of the definition: Secrets that are generated at a site, proofs, and components that come before
 /// theirs.
-pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Vec<Rendered>> {
+pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Rendering> {
     let mut components: Vec<Rendered> = Vec::new();
+    let mut sources = BTreeMap::new();
     for index in definition.order.clone() {
         match definition.release.components[index].source() {
             Some(ObjectSource::Manifests(manifests)) => {
                 let origin = Origin::Folder(definition.resolve(&manifests.value));
-                let objects = kustomize::render(kubectl, definition, manifests, index)?;
-                components.push(Rendered { index, origin, objects });
+                let rendered = kustomize::render(kubectl, definition, manifests, index)?;
+                components.push(Rendered { index, origin, objects: rendered.objects });
+                sources.insert(index, rendered.sources);
             }
             Some(ObjectSource::Chart(_)) => {
                 let rendered = charts::render(definition, index, charts, &components)?;
@@ -86,7 +98,7 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     proofs::check(&definition.path, &definition.release)?;
     objects::check(definition, &mut components)?;
     checks::check(definition, &components)?;
-    Ok(components)
+    Ok(Rendering { components, sources })
 }
 
 /// How a person names an object: `StatefulSet/postgres`.

@@ -61,7 +61,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
                 }
             }
         }
-        bases::check(&folder).expect("no base from elsewhere");
+        bases::sources(&folder).expect("no base from elsewhere");
         let metadata = serde_json::json!({ "name": "assistant-program" });
         objects.push(serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
         objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));

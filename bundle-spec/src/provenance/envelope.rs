@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::statement::{BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement};
+use crate::base64_text::decode_either_alphabet;
 use crate::error::{Error, Result};
 use crate::head::Verified;
 use crate::trust::{KeyId, PublicKey, Role, Root, SigningKey};
@@ -101,7 +102,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Reads the envelope, in any encoding, and nothing of the statement. `name` is that of the file, for errors.
+    /// Reads the envelope, in any encoding of JSON and either alphabet of base64, and nothing of the statement. `name` is that of the file, for errors.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         if bytes.len() as u64 > limits::PROVENANCE_BYTES {
             let what = format!("{name} ({} bytes)", bytes.len());
@@ -117,8 +118,7 @@ impl Provenance {
             return Err(Error::TooLarge { what, limit: limits::SIGNATURES as u64 });
         }
         let decode = |text: &str| {
-            STANDARD
-                .decode(text)
+            decode_either_alphabet(text)
                 .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
         };
         let payload = decode(&payload)?;

@@ -234,6 +234,36 @@ fn an_envelope_without_names_of_keys_is_read() {
     assert_eq!(refusal(&unnamed, &bundle), "LF1142");
 }
 
+/// DSSE leaves the alphabet of base64 to the signer.
+#[test]
+fn an_envelope_in_either_alphabet_is_read() {
+    let vendor = vendor();
+    let bundle = bundle(&vendor);
+    // A name whose base64 has letters of which the two alphabets differ.
+    let mut stated = statement(&bundle);
+    stated.predicate.build_definition.resolved_dependencies[1].name = Some("????>>>>~~~~".to_owned());
+    let text = serde_json::to_string(&stated).unwrap();
+    let standard = envelope(&vendor.key, &text);
+    let payload = standard["payload"].as_str().unwrap();
+    assert!(payload.contains(['+', '/']), "{payload}");
+    let url_safe = |pointer: &str| {
+        let text = standard.pointer(pointer).and_then(Value::as_str).unwrap();
+        text.replace('+', "-").replace('/', "_")
+    };
+    for end in ["=", ""] {
+        let mut other = standard.clone();
+        for pointer in ["/payload", "/signatures/0/sig"] {
+            let text = url_safe(pointer);
+            *other.pointer_mut(pointer).unwrap() =
+                if end.is_empty() { text.trim_end_matches('=').into() } else { text.into() };
+        }
+        assert_eq!(verified(other.to_string().as_bytes(), &bundle).unwrap().statement(), &stated);
+    }
+    let mut mixed = standard.clone();
+    mixed["payload"] = format!("{}-", payload.trim_end_matches('=')).into();
+    assert_eq!(refusal(&mixed, &bundle), "LF1012");
+}
+
 /// The message of provenance is no document of a bundle, and no document of a bundle passes for it.
 #[test]
 fn a_signature_of_a_bundle_is_none_of_its_provenance() {

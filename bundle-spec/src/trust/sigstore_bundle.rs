@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::keys::{KeyId, PublicKey, SigningKey};
+use crate::base64_text::decode_either_alphabet;
 use crate::error::{Error, Result};
 use crate::json as strict;
 
@@ -98,18 +99,18 @@ impl SignatureFile {
 }
 
 /// Finds the signature of this message by one of these keys in bytes that a person or program provided: a Sigstore
-/// bundle as `cosign sign-blob --bundle` makes it, a bare signature, or one in base64. Each key is tried, because hints
+/// bundle as `cosign sign-blob --bundle` makes it, a bare signature, or one in base64 of either alphabet. Each key is tried, because hints
 /// and file names prove nothing. `None` where no key fits.
 pub fn detached(bytes: &[u8], message: &[u8], keys: impl IntoIterator<Item = PublicKey>) -> Option<(KeyId, Vec<u8>)> {
     let mut candidates = vec![bytes.to_vec()];
     if let Ok(text) = std::str::from_utf8(bytes) {
-        candidates.extend(STANDARD.decode(text.split_ascii_whitespace().collect::<String>()));
+        candidates.extend(decode_either_alphabet(&text.split_ascii_whitespace().collect::<String>()));
     }
     if let Ok(value) = strict::parse("a Sigstore bundle", bytes, strict::Numbers::Any)
         && text(&value, "/mediaType").is_some_and(|media_type| media_type.starts_with(MEDIA_TYPE_PREFIX))
     {
         let signature = text(&value, "/messageSignature/signature");
-        candidates.extend(signature.and_then(|signature| STANDARD.decode(signature).ok()));
+        candidates.extend(signature.and_then(|signature| decode_either_alphabet(signature).ok()));
     }
     let fits = |key: &PublicKey| candidates.iter().find(|signature| key.verifies(message, signature)).cloned();
     keys.into_iter().find_map(|key| Some((key.id(), fits(&key)?)))

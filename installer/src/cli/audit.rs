@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Check that an exported log is whole, and the one that the site signed; needs no network, and no site if the key is given.
+    /// Fails where no key is known, unless only the chain is to be checked.
     Verify(AuditVerifyArguments),
     /// Print the public key that signs this site's audit log, its last checkpoint, and restarts; changes nothing.
     Show,
@@ -23,6 +24,9 @@ pub(crate) struct AuditVerifyArguments {
     /// The log is an export of an earlier time: it may end before what this host signed last.
     #[arg(long)]
     pub(crate) earlier: bool,
+    /// Check the chain of entries alone, and no signature: that finds an edit, and not a log that was written anew.
+    #[arg(long, conflicts_with_all = ["key", "earlier"])]
+    pub(crate) chain_only: bool,
     /// The head of an earlier export, which the log must contain: an entry's number and hash.
     #[arg(long, value_name = "NUMBER:HASH")]
     pub(crate) head: Option<String>,

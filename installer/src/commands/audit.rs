@@ -26,10 +26,17 @@ pub(super) struct Verified {
     entries: u64,
     /// `NUMBER:HASH` of the last one.
     head: String,
-    /// The last entry that the site signed, with a key that is known; none where no key is known.
+    /// Whether only the chain was checked, and no signature, as `--chain-only` asks.
+    chain_only: bool,
+    /// The last entry that the site signed, with a key that is known; none where only the chain was checked.
     signed: Option<ShownCheckpoint>,
     /// Number of entries after that one, which no signature covers.
     not_signed: u64,
+    /// How often the log was continued from an earlier entry than the last signed one, under all keys that are known. On the host,
+    /// what it signed last counts.
+    restarts: u64,
+    /// The latest of these times.
+    restart: Option<ShownRestart>,
     /// Number of checkpoints of keys that are not known.
     unknown_checkpoints: u64,
     /// When it was exported, RFC 3339 in UTC, as the file says: no signature covers that.
@@ -72,10 +79,10 @@ struct ShownRestart {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown {
-    /// Id of the key.
-    key_id: String,
-    /// The public key, as PEM.
-    public_key: String,
+    /// Id of the key; none before the console first asks for a checkpoint.
+    key_id: Option<String>,
+    /// The public key, as PEM; none before that, too.
+    public_key: Option<String>,
     /// The last checkpoint.
     last: Option<ShownCheckpoint>,
     /// The newest restarts, oldest first.
@@ -118,8 +125,11 @@ impl From<&Report> for Verified {
         Self {
             entries: number(report.head.number),
             head: report.head.to_string(),
+            chain_only: covered.is_none(),
             signed: covered.map(ShownCheckpoint::from),
             not_signed: number(report.head.number - signed),
+            restarts: report.restarts,
+            restart: report.restart.as_ref().map(ShownRestart::from),
             unknown_checkpoints: report.unverified,
             exported: format!("{:.0}", report.exported),
             is_earlier: report.is_earlier,
@@ -137,6 +147,10 @@ pub(crate) fn run(command: &AuditCommand, printer: Printer) -> Result<(), Failur
 
 fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failure> {
     let known = known(arguments, printer)?;
+    if known.keys.is_empty() && !arguments.chain_only {
+        let what = format!("the signatures of {} cannot be checked", arguments.file.display());
+        return Err(Failure::new(codes::AUDIT_NO_KEY, what));
+    }
     let name = arguments.file.display();
     let file = fs_err::File::open(&arguments.file)
         .map_err(|error| Failure::new(codes::AUDIT_FILE, format!("{name} cannot be opened")).because(&error))?;
@@ -159,8 +173,10 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
         let keys = arguments.key.iter().map(|file| read_key(file)).collect::<Result<_, _>>()?;
         return Ok(Known { keys, head, ..Known::default() });
     }
-    // Only root may read what the host signed; anyone else verifies without it, and the report says so.
-    let record = if rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
+    // Only root may read what the host signed.
+    let is_wanted = !arguments.chain_only;
+    let record =
+        if is_wanted && rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
     let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
     Ok(Known {
         keys: vec![record.public_key().clone()],
@@ -185,15 +201,18 @@ fn verified_text(verified: &Verified) -> String {
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),
         None => text.push_str(
-            "signed      not checked: no key is known. Give one with --key, or run this as root on a host that has signed\n",
+            "signed      not checked: this is the chain alone, which whoever owns the console may have written anew\n",
         ),
+    }
+    if let Some(restart) = &verified.restart {
+        text.push_str(&restarted_text(verified.restarts, restart));
     }
     if verified.signed.is_some() && verified.not_signed > 0 {
         let entries = counted(verified.not_signed, "entry");
         let _infallible =
             writeln!(text, "not signed  {entries} after that, which whoever owns the console may have rewritten");
     }
-    if verified.unknown_checkpoints > 0 {
+    if verified.unknown_checkpoints > 0 && !verified.chain_only {
         let _infallible =
             writeln!(text, "not known   the keys of {}", counted(verified.unknown_checkpoints, "other checkpoint"));
     }
@@ -205,14 +224,12 @@ fn verified_text(verified: &Verified) -> String {
 }
 
 fn checkpoint_text(signed: &ShownCheckpoint) -> String {
-    let ShownCheckpoint { head, at, site, key_id, restarts, restart } = signed;
-    let mut text =
-        format!("signed      up to {head}\n            at {at}, by the site {site}, with the key {key_id}\n");
-    if let Some(restart) = restart {
-        let _infallible =
-            writeln!(text, "restarted   {}, the last time {}", counted(*restarts, "time"), restart_text(restart));
-    }
-    text
+    let ShownCheckpoint { head, at, site, key_id, .. } = signed;
+    format!("signed      up to {head}\n            at {at}, by the site {site}, with the key {key_id}\n")
+}
+
+fn restarted_text(restarts: u64, restart: &ShownRestart) -> String {
+    format!("restarted   {}, the last time {}\n", counted(restarts, "time"), restart_text(restart))
 }
 
 fn restart_text(restart: &ShownRestart) -> String {
@@ -222,31 +239,43 @@ fn restart_text(restart: &ShownRestart) -> String {
 }
 
 fn show(printer: Printer) -> Result<(), Failure> {
-    let record = operations_of_root(printer)?.audit_record()?;
-    let missing = || Failure::new(codes::CONSOLE_MISSING, "this host has signed no audit log of a console");
-    printer.report(&shown(&record.ok_or_else(missing)?), shown_text);
+    let operations = operations_of_root(printer)?;
+    let record = operations.audit_record()?;
+    if record.is_none() {
+        operations.require_console()?;
+    }
+    printer.report(&shown(record.as_ref()), shown_text);
     Ok(())
 }
 
-fn shown(record: &AuditRecord) -> Shown {
+/// What there is. A console that has not asked yet is no error: it does within minutes of its first entry.
+fn shown(record: Option<&AuditRecord>) -> Shown {
+    let ledger = record.map(|record| &record.ledger);
     Shown {
-        key_id: record.public_key().id().to_string(),
-        public_key: record.public_key().to_pem(),
-        last: record.ledger.last.as_ref().map(ShownCheckpoint::from),
-        restarts: record.ledger.restarts.iter().map(ShownRestart::from).collect(),
+        key_id: record.map(|record| record.public_key().id().to_string()),
+        public_key: record.map(|record| record.public_key().to_pem()),
+        last: ledger.and_then(|ledger| ledger.last.as_ref()).map(ShownCheckpoint::from),
+        restarts: ledger.map(|ledger| ledger.restarts.iter().map(ShownRestart::from).collect()).unwrap_or_default(),
     }
 }
 
 /// The key comes last, so that a file with all of it is one with the key, as PEM readers see it.
 fn shown_text(shown: &Shown) -> String {
-    let mut text = match &shown.last {
-        Some(last) => checkpoint_text(last),
-        None => "signed      nothing yet\n".to_owned(),
+    let Some(key) = &shown.public_key else {
+        return "nothing has been recorded yet: the console has not asked this host to sign its audit log. It asks within five\n\
+                minutes of its first entry; the key is made then\n"
+            .to_owned();
     };
+    let mut text = shown.last.as_ref().map_or_else(|| "signed      nothing yet\n".to_owned(), checkpoint_text);
+    if let Some((restarts, restart)) =
+        shown.last.as_ref().and_then(|last| Some((last.restarts, last.restart.as_ref()?)))
+    {
+        text.push_str(&restarted_text(restarts, restart));
+    }
     for restart in &shown.restarts {
         let _infallible = writeln!(text, "restart     {}", restart_text(restart));
     }
-    text + &shown.public_key
+    text + key
 }
 
 #[cfg(test)]
@@ -272,9 +301,17 @@ mod tests {
         }
     }
 
-    fn report(covered: Option<Checkpoint>) -> Report {
-        let exported = "2026-11-20T09:00:00Z".parse().unwrap();
-        Report { head: head(1204), exported, verified: 7, unverified: 0, covered, is_earlier: false }
+    fn report(covered: Option<Checkpoint>, restart: Option<Restart>) -> Report {
+        Report {
+            head: head(1204),
+            exported: "2026-11-20T09:00:00Z".parse().unwrap(),
+            verified: 7,
+            unverified: 0,
+            covered,
+            restarts: restart.is_some().into(),
+            restart,
+            is_earlier: false,
+        }
     }
 
     #[test]
@@ -282,7 +319,7 @@ mod tests {
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };
         let text = |report: &Report| verified_text(&Verified::from(report)).replace(&"0".repeat(64), "HASH");
-        insta::assert_snapshot!(text(&report(Some(checkpoint(Some(restart))))), @"
+        insta::assert_snapshot!(text(&report(Some(checkpoint(Some(restart.clone()))), Some(restart.clone()))), @"
         1204 entries are whole; head 1204:HASH
         signed      up to 1203:HASH
                     at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
@@ -290,14 +327,55 @@ mod tests {
         not signed  1 entry after that, which whoever owns the console may have rewritten
         exported    at 2026-11-20T09:00:00Z, as the file says
         ");
-        let unknown = Report { unverified: 2, is_earlier: true, ..report(None) };
-        insta::assert_snapshot!(text(&unknown), @"
+        // The checkpoint is older than the restart that the host remembers.
+        let earlier = Report { unverified: 2, is_earlier: true, ..report(Some(checkpoint(None)), Some(restart)) };
+        insta::assert_snapshot!(text(&earlier), @"
         1204 entries are whole; head 1204:HASH
-        signed      not checked: no key is known. Give one with --key, or run this as root on a host that has signed
+        signed      up to 1203:HASH
+                    at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
+        restarted   1 time, the last time at 2026-11-19T08:00:00Z: the log continued behind entry 880, and lacks what was signed up to 1250:HASH
+        not signed  1 entry after that, which whoever owns the console may have rewritten
         not known   the keys of 2 other checkpoints
         exported    at 2026-11-20T09:00:00Z, as the file says
         earlier     the host has signed later entries
         ");
+        insta::assert_snapshot!(text(&report(None, None)), @"
+        1204 entries are whole; head 1204:HASH
+        signed      not checked: this is the chain alone, which whoever owns the console may have written anew
+        exported    at 2026-11-20T09:00:00Z, as the file says
+        ");
+    }
+
+    /// A log without entries, checked by whoever has no key.
+    #[test]
+    fn without_a_key_the_check_fails_unless_only_the_chain_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let line = format!(
+            r#"{{"kind":"auditHead","schema":1,"exported":"2026-11-20T09:00:00Z","head":"0:{}"}}"#,
+            "0".repeat(64)
+        );
+        landfall_media::durable::write_file(&file, line.as_bytes(), 0o600).unwrap();
+        let arguments = |chain_only| AuditVerifyArguments {
+            file: file.clone(),
+            key: Vec::new(),
+            earlier: false,
+            chain_only,
+            head: None,
+        };
+        let printer = Printer::new(false).quiet(true);
+        let refused = check(&arguments(false), printer).unwrap_err();
+        assert_eq!(refused.code(), codes::AUDIT_NO_KEY);
+        assert!(refused.next_step().contains("--chain-only") && refused.next_step().contains("--key"));
+        check(&arguments(true), printer).unwrap();
+    }
+
+    #[test]
+    fn before_the_first_question_nothing_is_shown_and_that_is_no_failure() {
+        let shown = shown(None);
+        assert!(shown_text(&shown).starts_with("nothing has been recorded yet: "));
+        let document = serde_json::to_value(&shown).unwrap();
+        assert_eq!(document, serde_json::json!({ "keyId": null, "publicKey": null, "last": null, "restarts": [] }));
     }
 
     #[test]
@@ -306,8 +384,8 @@ mod tests {
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };
         let shown = Shown {
-            key_id: key.public().id().to_string(),
-            public_key: key.public().to_pem(),
+            key_id: Some(key.public().id().to_string()),
+            public_key: Some(key.public().to_pem()),
             last: Some(ShownCheckpoint::from(&checkpoint(Some(restart.clone())))),
             restarts: vec![ShownRestart::from(&restart)],
         };

@@ -2,9 +2,11 @@
 //! a one-use token is checked, a backup begins, media are looked at, a change is planned, begun by the digest of its plan, or
 //! undone: an upgrade, a rollback, a restore. Whoever takes over the console's pod can do no more than that.
 
+mod allowance;
 mod answer;
 mod changes;
 mod desk;
+mod pieces;
 mod routes;
 mod serve;
 mod site;

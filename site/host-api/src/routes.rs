@@ -6,19 +6,24 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
-use landfall_peer::{AUDIT_BYTES, BackupRequest, Claim, LICENSE_BYTES, LicenseWish, routes};
+use landfall_error_codes::codes;
+use landfall_peer::{
+    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES, LicenseWish, routes,
+};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::allowance::Allowance;
 use super::answer::{Refused, document, json};
 use super::changes;
-use super::desk::Desk;
+use super::desk::{Desk, problem};
+use super::pieces::Pieces;
 use super::site::{Question, Site};
 
 /// Questions that the host answers at the same time; more wait.
@@ -55,6 +60,10 @@ pub(crate) struct Host {
     quick_turns: Arc<Semaphore>,
     /// Checkpoints are signed one after the other.
     signing: Arc<Semaphore>,
+    /// How many checkpoints the console may ask for.
+    checkpoints: Arc<Allowance>,
+    /// An entry of the audit log that arrives in pieces.
+    pieces: Arc<Pieces>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
@@ -69,6 +78,8 @@ impl Host {
             turns: turns(AT_ONCE),
             quick_turns: turns(QUICK_AT_ONCE),
             signing: turns(1),
+            checkpoints: Arc::new(Allowance::new(AUDIT_BURST, AUDIT_PAUSE)),
+            pieces: Arc::default(),
             last_backup: Arc::default(),
             last_refusal: Arc::default(),
         }
@@ -142,7 +153,8 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
-        .route(routes::AUDIT, get(audit).merge(audit_route()))
+        .route(routes::AUDIT, get(audit).merge(of_entries(post(checkpoint))))
+        .route(routes::AUDIT_ENTRY, of_entries(post(entry_piece)))
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -154,9 +166,9 @@ fn import_route() -> MethodRouter<Host> {
     post(import_license).layer(DefaultBodyLimit::max(LICENSE_BODY_BYTES))
 }
 
-/// The other one.
-fn audit_route() -> MethodRouter<Host> {
-    post(checkpoint).layer(DefaultBodyLimit::max(AUDIT_BODY_BYTES))
+/// The other ones.
+fn of_entries(route: MethodRouter<Host>) -> MethodRouter<Host> {
+    route.layer(DefaultBodyLimit::max(AUDIT_BODY_BYTES))
 }
 
 async fn answer(State(host): State<Host>, question: Question) -> Result<Response> {
@@ -220,7 +232,28 @@ async fn audit(State(host): State<Host>) -> Result<Response> {
 }
 
 async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) -> Result<Response> {
+    sign(&host, wish).await
+}
+
+/// Keeps a piece of a long entry, and signs with the last one. Only that counts as a checkpoint: the others touch neither key nor disk.
+async fn entry_piece(State(host): State<Host>, Json(piece): Json<EntryPiece>) -> Result<Response> {
+    host.pieces.add(piece.offset, &piece.text)?;
+    match piece.wish {
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+        Some(wish) => sign(&host, CheckpointWish { entries: vec![host.pieces.take()], ..wish }).await,
+    }
+}
+
+/// Signs a checkpoint, if there was not one too many before. A refused one counts, too: it reads the key.
+async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
+    if let Err(wait) = host.checkpoints.take(Instant::now()) {
+        if host.may_note_refusal() {
+            tracing::warn!(code = codes::CHECKPOINTS_TOO_MANY.id, "the console asks for too many checkpoints");
+        }
+        return Ok(too_many(wait));
+    }
     let restarts = wish.restart.is_some();
+    let newer = wish.newer.as_ref().map(|newer| newer.head);
     let signed = host.sign(move |site| site.checkpoint(&wish)).await?.inspect_err(|refusal| {
         if host.may_note_refusal() {
             tracing::warn!(
@@ -234,7 +267,20 @@ async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) 
         let (kept, abandoned) = (restart.kept, restart.abandoned);
         tracing::warn!(%kept, %abandoned, "the console continues its audit log from an earlier entry");
     }
+    if let Some(newer) = newer {
+        tracing::warn!(%newer, "this host had forgotten what it signed of the console's audit log, as after a restore of its files");
+    }
     Ok(document(json(&signed)))
+}
+
+/// Refuses a checkpoint, and says when the next one may be asked for.
+fn too_many(wait: Duration) -> Response {
+    let seconds = wait.as_millis().div_ceil(1000);
+    let title = format!("the host signs the next checkpoint of the audit log in {seconds} seconds");
+    let problem = problem(StatusCode::TOO_MANY_REQUESTS, codes::CHECKPOINTS_TOO_MANY, title);
+    let mut response = Refused(problem).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
+    response
 }
 
 async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {

@@ -2,12 +2,13 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
-use landfall_audit::{Checkpoint, CheckpointWish, Entry, Follower, Head, Outcome};
+use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
 use landfall_peer::{
-    AUDIT_BYTES, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity, LICENSE_BYTES, LogLine, Medium,
-    NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client, server,
+    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity,
+    LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client,
+    server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -23,9 +24,15 @@ struct Remembering {
     /// While this is set, a look does not end.
     looks_on: Arc<AtomicBool>,
     begun: Arc<Mutex<Vec<String>>>,
+    signer: Mutex<Option<Signer>>,
 }
 
-static AUDIT: LazyLock<Mutex<Signer>> = LazyLock::new(|| Mutex::new(Signer::generate().unwrap()));
+impl Remembering {
+    /// Asks what signs the audit log.
+    fn with_signer<T>(&self, question: impl FnOnce(&mut Signer) -> T) -> T {
+        question(self.signer.lock().unwrap().get_or_insert_with(|| Signer::generate().unwrap()))
+    }
+}
 
 impl Site for Remembering {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
@@ -69,11 +76,11 @@ impl Site for Remembering {
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {
-        Ok(AUDIT.lock().unwrap().page())
+        Ok(self.with_signer(|signer| signer.page()))
     }
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        AUDIT.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH)
+        self.with_signer(|signer| signer.sign("site", wish, jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -418,7 +425,7 @@ fn entries(begin: Head, bytes: usize) -> CheckpointWish {
         length += text.len();
         texts.push(text);
     }
-    CheckpointWish { entries: texts, head: follower.head(), restart: None }
+    CheckpointWish { entries: texts, head: follower.head(), restart: None, newer: None }
 }
 
 #[tokio::test]
@@ -427,7 +434,8 @@ async fn the_audit_log_is_signed_as_far_as_it_continues() {
     let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
     assert!(status == StatusCode::OK && page["last"].is_null(), "{page}");
-    let first = entries(Head::EMPTY, AUDIT_BYTES);
+    // Entries of which JSON within JSON takes two bytes for one in many places.
+    let first = entries(Head::EMPTY, AUDIT_BYTES - 4000);
     let (status, signed) = post(&first).await;
     assert_eq!(
         (status, &signed["head"]),
@@ -440,4 +448,60 @@ async fn the_audit_log_is_signed_as_far_as_it_continues() {
     let endless = post(&entries(first.head, 4 * AUDIT_BYTES)).await.0;
     assert_eq!(endless, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(post(&entries(first.head, 1)).await.0, StatusCode::OK);
+}
+
+/// A console that was taken over asks without end: the host signs and writes a bounded number of times, and says when it goes on.
+#[tokio::test]
+async fn checkpoints_have_an_allowance_and_a_refusal_says_when_it_ends() {
+    let served = Served::begin(Remembering::default());
+    let client = served.client(&served.console);
+    let post = async |wish: &CheckpointWish| {
+        let request = client.post(format!("https://{}/v1/audit", served.address));
+        let request = request.header("content-type", "application/json").body(json!(wish).to_string());
+        request.send().await.unwrap()
+    };
+    let mut head = Head::EMPTY;
+    for number in 1..=AUDIT_BURST {
+        let wish = entries(head, 1);
+        head = wish.head;
+        assert_eq!(post(&wish).await.status(), StatusCode::OK, "{number}");
+    }
+    let one_more = entries(head, 1);
+    let refused = post(&one_more).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(wait > 0 && wait <= AUDIT_PAUSE.as_secs(), "{wait}");
+    let problem: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(problem["code"], "LF4812");
+    assert!(problem["title"].as_str().unwrap().ends_with(&format!("in {wait} seconds")), "{problem}");
+    let page = served.get("/v1/audit").await.1;
+    assert_eq!(page["last"]["head"], json!(head), "nothing more was signed, and questions are answered");
+    let piece = json!({ "offset": 0, "text": "", "wish": CheckpointWish { entries: Vec::new(), ..one_more } });
+    assert_eq!(served.post("/v1/audit/entry", piece).await, StatusCode::TOO_MANY_REQUESTS, "the other way in");
+}
+
+/// An entry that fits into no request: nothing that the console writes now, but it may be in a database.
+#[tokio::test]
+async fn a_long_entry_is_signed_in_pieces() {
+    let served = Served::begin(Remembering::default());
+    let entry: Entry = serde_json::from_str(&entries(Head::EMPTY, 1).entries[0]).unwrap();
+    let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
+    let mut follower = Follower::behind(Head::EMPTY);
+    follower.extend(&text).unwrap();
+    let wish = CheckpointWish { entries: Vec::new(), head: follower.head(), restart: None, newer: None };
+    let send = async |offset: usize, wish: Option<&CheckpointWish>| {
+        let piece = &text[offset..(offset + AUDIT_BYTES).min(text.len())];
+        served.send("/v1/audit/entry", json!({ "offset": offset, "text": piece, "wish": wish })).await
+    };
+    let whole = CheckpointWish { entries: vec![text.clone()], ..wish.clone() };
+    assert_eq!(served.post("/v1/audit", json!(whole)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(send(AUDIT_BYTES, None).await.0, StatusCode::CONFLICT, "there is nothing before it");
+    let last = text.len() / AUDIT_BYTES * AUDIT_BYTES;
+    for offset in (0..last).step_by(AUDIT_BYTES) {
+        assert_eq!(send(offset, None).await.0, StatusCode::NO_CONTENT);
+    }
+    let (status, signed) = send(last, Some(&wish)).await;
+    assert_eq!((status, &signed["head"]), (StatusCode::OK, &json!(wish.head)), "{signed}");
+    assert_eq!(served.post("/v1/audit", json!(entries(wish.head, 1))).await, StatusCode::OK, "the log continues");
+    assert!(text.len() < ENTRY_BYTES);
 }

@@ -1,6 +1,8 @@
 //! Documents of the host's API that no command prints.
 
-use landfall_audit::Checkpoint;
+use std::time::Duration;
+
+use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_progress::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,8 +43,27 @@ pub struct AuditPage {
     pub last: Option<Checkpoint>,
 }
 
-/// Longest texts of entries in one request for a checkpoint, in bytes, before the last of them.
+/// Longest texts of entries in one request for a checkpoint, in bytes together. A longer entry is sent alone, in pieces.
 pub const AUDIT_BYTES: usize = 64 << 10;
+
+/// Checkpoints that the console may ask for at once, after it has not asked for a while.
+pub const AUDIT_BURST: u32 = 60;
+
+/// Between two more, once it has asked for that many.
+pub const AUDIT_PAUSE: Duration = Duration::from_secs(10);
+
+/// A piece of an entry whose text is longer than [`AUDIT_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryPiece {
+    /// Bytes of the text before it; 0 begins another entry.
+    pub offset: usize,
+    /// The piece, of at most [`AUDIT_BYTES`].
+    pub text: String,
+    /// With the last piece: the wish for a checkpoint, without entries. The one that was sent is its only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<CheckpointWish>,
+}
 
 /// Longest text of a license that the console takes, in bytes. Longer ones are imported on the host.
 pub const LICENSE_BYTES: usize = 64 << 10;

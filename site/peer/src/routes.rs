@@ -17,8 +17,11 @@ pub const LOGS: &str = "/v1/logs";
 /// POST a [`crate::Claim`]: 204 if the token counted, which it does once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
 /// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointWish`]: 200 with a [`landfall_audit::Checkpoint`], which is on the host's disk;
-/// 409 where the entries do not continue what the host signed last.
+/// 409 where the entries do not continue what the host signed last; 429 with `retry-after` once [`crate::AUDIT_BURST`] is used up.
 pub const AUDIT: &str = "/v1/audit";
+/// POST a [`crate::EntryPiece`] of an entry that is too long for the POST above: 204, or 200 with the checkpoint for the last one;
+/// 409 for one that does not follow the piece before it.
+pub const AUDIT_ENTRY: &str = "/v1/audit/entry";
 /// GET: a [`crate::MediaPage`], what the last look found. POST a [`crate::LookWish`]: look again.
 pub const MEDIA: &str = "/v1/media";
 /// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].

@@ -97,7 +97,7 @@ mod tests {
         };
         let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(begin));
         follower.extend(&text).unwrap();
-        CheckpointWish { entries: vec![text], head: follower.head(), restart: None }
+        CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None }
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl Operations {
         Ok(PeerKeys::ensure(&ConsoleFiles::of(&self.paths))?)
     }
 
+    /// Refuses a site without a console (LF4802).
+    pub fn require_console(&self) -> Result<()> {
+        self.console_secrets().map(drop)
+    }
+
     /// What the host has signed of the console's audit log; none where the console has never asked.
     pub fn audit_record(&self) -> Result<Option<AuditRecord>> {
         Ok(AuditRecord::read(&ConsoleFiles::of(&self.paths))?)

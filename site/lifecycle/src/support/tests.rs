@@ -11,6 +11,7 @@ use serde_json::json;
 use super::cluster::described;
 use super::*;
 use crate::configuration::BucketSettings;
+use crate::console::AUDIT_FILE;
 
 #[test]
 fn a_program_that_hangs_or_prints_without_end_is_ended_and_one_that_is_missing_is_named() {
@@ -112,4 +113,27 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     }
     let plain = "kube-system /usr/bin:/bin /run/token";
     assert_eq!(redactor.text(plain), plain);
+}
+
+/// Whatever is left of the file: its key is known, and so is all of it once it cannot be read as what it was.
+#[test]
+fn the_key_of_the_audit_log_is_known_and_what_it_signed_is_no_secret() {
+    let whole = r#"{"key":"canary-of-audit-key","ledger":{"last":{"site":"site-that-exports-name"},"restarts":[]}}"#;
+    let cut = &whole[..40];
+    let redacted = |content: &str, text: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.console()).unwrap();
+        durable::write_file(&paths.console().join(AUDIT_FILE), content.as_bytes(), 0o600).unwrap();
+        let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
+        known_values(&paths, &[], &mut known, &mut unknown);
+        assert!(unknown.is_empty(), "{unknown:?}");
+        Redactor::new(known, [7; KEY_BYTES]).unwrap().text(text)
+    };
+    let log = "a canary-of-audit-key b site-that-exports-name c";
+    assert!(redacted("{}", log).contains("canary-of-audit-key"), "it is found because the file has it");
+    let shown = redacted(whole, log);
+    assert!(!shown.contains("canary") && shown.contains("site-that-exports-name"), "{shown}");
+    assert!(!redacted(whole, &STANDARD.encode("canary-of-audit-key")).contains("Y2FuYXJ5"));
+    assert!(!redacted(cut, &format!("the file says {cut}")).contains("canary"));
 }

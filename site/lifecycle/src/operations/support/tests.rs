@@ -5,10 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use landfall_error_codes::{Coded, codes};
 use landfall_media::durable;
-use landfall_support::archive;
+use landfall_support::redact::KEY_BYTES;
+use landfall_support::{KnownValues, Redactor, archive};
 use serde_json::json;
 
 use super::host::log_name;
+use crate::console::{AuditRecord, ConsoleFiles};
 use crate::operations::testing::operations;
 
 const CANARIES: usize = 1000;
@@ -74,6 +76,55 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
     assert_eq!(cluster.failures, ["there is no cluster on this machine"]);
     let again = operations.collect_support(&file, Duration::from_hours(1)).unwrap_err();
     assert_eq!(again.code(), codes::SUPPORT_EXISTS);
+}
+
+/// The key that signs the audit log is in one file of the host, in a log that quotes the file in every usual form, and in no bundle.
+#[test]
+fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
+    let (root, operations) = operations();
+    let paths = &operations.paths;
+    let files = ConsoleFiles::of(paths);
+    AuditRecord::ensure(&files).unwrap();
+    let path = paths.console().join("audit.json");
+    let content = fs_err::read_to_string(&path).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&content).unwrap();
+    let pem = record["key"].as_str().unwrap();
+    let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    assert!(pem.contains("PRIVATE KEY") && lines.len() == 3, "the canaries are those of a key");
+    let quoted = json!(content).to_string();
+    let mut log = format!("read {content}\nquoted {quoted}\ntwice {}\nkey {pem}\n", json!(quoted));
+    let forms = [pem.to_owned(), STANDARD.encode(pem), percent(pem), json!(pem).to_string()];
+    for (number, form) in forms.iter().enumerate() {
+        let _infallible = writeln!(log, "form {number}: {form}");
+    }
+    for line in &lines {
+        let _infallible = writeln!(log, "line {line} b64 {} url {}", STANDARD.encode(line), percent(line));
+    }
+    let unaware = Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap().text(&log);
+    assert!(lines.iter().all(|line| unaware.contains(line)), "patterns alone do not find the lines of a key");
+    durable::create_folder(&paths.logs()).unwrap();
+    durable::write_file(&paths.logs().join("20261120-install.log"), log.as_bytes(), 0o600).unwrap();
+    let pod = paths.pod_logs().join("landfall-console_console-0_1234/console/0.log");
+    durable::create_folder(pod.parent().unwrap()).unwrap();
+    durable::write_file(&pod, log.as_bytes(), 0o600).unwrap();
+    let file = root.path().join("support.tar.gz");
+    operations.collect_support(&file, Duration::from_hours(1)).unwrap();
+    let contents = archive::read(&fs_err::read(&file).unwrap()[..]).unwrap();
+    assert!(contents.files.contains_key("operations/20261120-install.log"));
+    assert!(contents.files.contains_key("pods/landfall-console/console-0/console-0.log"));
+    for (name, bytes) in &contents.files {
+        assert!(!name.contains("audit.json"), "{name}");
+        let text = String::from_utf8_lossy(bytes);
+        for line in &lines {
+            assert!(!text.contains(line), "{name}: {line}");
+            // Any 24 letters of it would be a good part of the key.
+            for at in (0..line.len() - 24).step_by(8) {
+                assert!(!text.contains(&line[at..at + 24]), "{name}: from {at} of {line}");
+            }
+            let core = &STANDARD.encode(line)[4..40];
+            assert!(!text.contains(core), "{name}: {core}");
+        }
+    }
 }
 
 #[test]

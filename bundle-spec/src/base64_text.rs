@@ -1,0 +1,32 @@
+//! Base64 of other software's documents, which have it in either alphabet: DSSE envelopes and Sigstore bundles. Landfall's own
+//! documents have one encoding, and are not read with this.
+
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine as _};
+
+const CONFIG: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// Decodes text of the standard or of the URL-safe alphabet, with or without padding. A text that mixes them is refused.
+pub fn decode_either_alphabet(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let alphabet = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
+    GeneralPurpose::new(&alphabet, CONFIG).decode(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_alphabets_are_read_and_no_mixture_of_them() {
+        let bytes = [0xfb, 0xff, 0xbf, 0xfe];
+        for text in ["+/+//g==", "+/+//g", "-_-__g==", "-_-__g"] {
+            assert_eq!(decode_either_alphabet(text).unwrap(), bytes, "{text}");
+        }
+        assert_eq!(decode_either_alphabet("").unwrap(), b"");
+        for text in ["+_+__g==", "-/-//g", "+/+//h==", "+/+/ /g=", "a", "*"] {
+            assert!(decode_either_alphabet(text).is_err(), "{text}");
+        }
+    }
+}
