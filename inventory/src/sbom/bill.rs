@@ -10,7 +10,6 @@ use super::Subject;
 use crate::document::{ChartEntry, UnreadFile};
 use crate::package::Package;
 use crate::purl;
-use crate::read::normalized;
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
