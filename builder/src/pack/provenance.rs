@@ -121,7 +121,8 @@ fn sources(definition: &Definition, charts: &Charts) -> Result<Vec<Material>> {
             Some(ObjectSource::Chart(chart)) => {
                 files.extend(chart.values.iter().map(|values| definition.resolve(&values.value)));
             }
-            None => {}
+            // What `build` itself writes has no files.
+            Some(ObjectSource::PackageIndex(_)) | None => {}
         }
     }
     let mut sources = files.iter().map(|path| source(definition, path)).collect::<Result<Vec<_>>>()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
+use landfall_packages::normalized;
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, ImageEntry};
 use sha2::Digest as _;
 
