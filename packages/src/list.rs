@@ -68,8 +68,7 @@ impl WheelList {
         let mut seen: HashMap<&str, &Wheel> = HashMap::new();
         for wheel in &self.wheels {
             let file = || wheel.path.clone();
-            WheelName::read(wheel.file_name())
-                .map_err(|source| PackagesError::Wheel { file: file(), source })?;
+            WheelName::read(wheel.file_name()).map_err(|source| PackagesError::Wheel { file: file(), source })?;
             if !is_path(&wheel.path) {
                 return Err(PackagesError::List(format!("`{}` is not a relative path", wheel.path.escape_default())));
             }

@@ -23,10 +23,12 @@ const FILE: &str = "small-1.0-py3-none-any.whl";
 const INFO: &str = "small-1.0.dist-info/METADATA";
 
 fn list() -> WheelList {
-    let wheels = [("small", "1.0", "Requires-Python: >=3.9,<4 & \"x\"\n"), ("small", "1.1", ""), ("Other_One", "2+cpu", "")];
+    let wheels =
+        [("small", "1.0", "Requires-Python: >=3.9,<4 & \"x\"\n"), ("small", "1.1", ""), ("Other_One", "2+cpu", "")];
     let wheels = wheels.iter().map(|(name, version, more)| {
         let (file, bytes) = wheel(name, version, more);
-        inspected(&format!("set/{file}"), &bytes).unwrap()
+        // What an archive compresses to changes with the library that made it.
+        Wheel { sha256: Sha256([7; 32]), size: 1000, ..inspected(&format!("set/{file}"), &bytes).unwrap() }
     });
     WheelList::new(wheels.collect()).unwrap()
 }
@@ -53,7 +55,10 @@ fn wheels_that_nobody_could_install_are_refused_with_their_reason() {
     // A folder below is another package's copy.
     assert!(refusal(FILE, &[("vendored/small-1.0.dist-info/METADATA", good)]).1.contains("is missing"));
     let (code, why) = refusal(FILE, &[(INFO, metadata("other", "1.0", "").as_bytes())]);
-    assert_eq!((code, why.as_str()), (codes::WHEEL_DIFFERS, "its file name says small 1.0, and its METADATA other 1.0"));
+    assert_eq!(
+        (code, why.as_str()),
+        (codes::WHEEL_DIFFERS, "its file name says small 1.0, and its METADATA other 1.0")
+    );
     let (code, _) = refusal(FILE, &[(INFO, metadata("small", "1.1", "").as_bytes())]);
     assert_eq!(code, codes::WHEEL_DIFFERS);
     let (code, why) = refusal(FILE, &[("other-1.0.dist-info/METADATA", good)]);
@@ -100,7 +105,8 @@ fn the_pages_are_what_the_specifications_prescribe() {
     let index = Index::new(&list()).unwrap();
     assert_eq!(index.counts(), (2, 3));
     let text = |body: &Body| String::from_utf8(body.bytes.to_vec()).unwrap();
-    let pretty = |body: &Body| serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text(body)).unwrap()).unwrap();
+    let pretty =
+        |body: &Body| serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text(body)).unwrap()).unwrap();
     let small = index.project("small").unwrap();
     let other = index.project("other-one").unwrap();
     let root = index.projects();

@@ -65,9 +65,8 @@ pub fn metadata_of(archive: impl ReaderAt, size: u64) -> Result<Vec<u8>, WheelFa
 
 /// pip takes the name from the file, from the folder and from the field: all must mean one package.
 fn check(named: &WheelName, folder: &str, metadata: &Metadata) -> Result<(), WheelFault> {
-    let differs = |found: String| {
-        Err(WheelFault::Differs { named: format!("{} {}", named.project, named.version), found })
-    };
+    let differs =
+        |found: String| Err(WheelFault::Differs { named: format!("{} {}", named.project, named.version), found });
     if normalized(&metadata.name) != named.project || !version::is_same(&metadata.version, &named.version) {
         return differs(format!("{} {}", metadata.name, metadata.version));
     }

@@ -49,7 +49,8 @@ fn redirect(to: &str) -> Response {
 fn answer(page: &Page, headers: &HeaderMap) -> Response {
     let Some(form) = negotiate(text(headers, header::ACCEPT).as_deref()) else {
         let forms = [Form::Json, Form::Html, Form::PlainHtml].map(Form::media_type).join("\n");
-        return (StatusCode::NOT_ACCEPTABLE, [(header::VARY, "accept")], format!("Accept one of:\n{forms}\n")).into_response();
+        return (StatusCode::NOT_ACCEPTABLE, [(header::VARY, "accept")], format!("Accept one of:\n{forms}\n"))
+            .into_response();
     };
     let body = if form == Form::Json { &page.json } else { &page.html };
     // Two forms of HTML are the same bytes, and not the same answer.

@@ -26,16 +26,19 @@ impl Settings {
     /// Reads the list, and opens the folder. No wheel is opened yet.
     pub fn check(arguments: PackagesArguments) -> Result<Self> {
         let PackagesArguments { folder, list, digest, listen } = arguments;
-        let listen = listen.parse().context(UNUSABLE, || format!("--listen: {listen} is not an address with a port"))?;
+        let listen =
+            listen.parse().context(UNUSABLE, || format!("--listen: {listen} is not an address with a port"))?;
         let index = index(&read(&list)?, digest.as_deref())?;
-        let folder = Folder::open(&folder).context(UNUSABLE, || format!("--folder: {} cannot be opened", folder.display()))?;
+        let folder =
+            Folder::open(&folder).context(UNUSABLE, || format!("--folder: {} cannot be opened", folder.display()))?;
         Ok(Self { listen, folder, index })
     }
 }
 
 /// The bytes of the list, within its limit.
 fn read(list: &std::path::Path) -> Result<Vec<u8>> {
-    let bytes = fs_err::metadata(list).context(UNUSABLE, || format!("--list: {} cannot be read", list.display()))?.len();
+    let bytes =
+        fs_err::metadata(list).context(UNUSABLE, || format!("--list: {} cannot be read", list.display()))?.len();
     if bytes > limits::LIST_BYTES as u64 {
         return Err(Error::new(UNUSABLE, format!("--list: {} has {bytes} bytes", list.display())));
     }

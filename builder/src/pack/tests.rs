@@ -65,7 +65,11 @@ impl Bench {
         }
         bench.write("kubectl", KUBECTL.as_bytes(), 0o755);
         bench.write("landfall", &super::programs::program(&[(object::elf::PT_LOAD, b"stands for the program")]), 0o755);
-        bench.write("landfall-appliance", &super::programs::program(&[(object::elf::PT_LOAD, b"the appliance")]), 0o755);
+        bench.write(
+            "landfall-appliance",
+            &super::programs::program(&[(object::elf::PT_LOAD, b"the appliance")]),
+            0o755,
+        );
         let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
         bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
         bench.write("release/images.lock", lock_text(false).as_bytes(), 0o644);

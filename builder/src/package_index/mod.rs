@@ -136,7 +136,8 @@ pub fn fill(
         let mut wheels = Vec::new();
         for (number, artifact) in served.iter().enumerate() {
             let place = definition.place(artifact, format!("components[{}].packageIndex[{number}]", component.index));
-            let found = definition.release.artifacts.iter().zip(fetched).find(|(it, _)| it.name.value == artifact.value);
+            let found =
+                definition.release.artifacts.iter().zip(fetched).find(|(it, _)| it.name.value == artifact.value);
             let Some((named, fetched)) = found else { continue };
             let entry = artifact_entry(named, fetched)?;
             wheels.extend(wheels_of(&entry, store).map_err(|error| refusal(error, place.clone(), &entry.reference))?);
@@ -172,7 +173,8 @@ enum WheelsFault {
 fn refusal(fault: WheelsFault, place: Place, reference: &str) -> BuildError {
     match fault {
         WheelsFault::Store(error) => {
-            BuildError::at(codes::BUILD_INTERRUPTED, place, format!("a wheel of {reference} cannot be read")).because(error)
+            BuildError::at(codes::BUILD_INTERRUPTED, place, format!("a wheel of {reference} cannot be read"))
+                .because(error)
         }
         WheelsFault::Wheel(error) => {
             BuildError::at(error.code(), place, format!("the wheels of {reference} cannot be served")).because(error)

@@ -9,20 +9,22 @@ use serde_json::Value;
 use super::*;
 use crate::pack::tests::{Bench, head};
 
-const REFERENCE: &str = "registry.example/wheels/small:1";
-const MORE: &str = "registry.example/wheels/more:1";
-const COMPONENT: &str = "  - {name: packages, namespace: packages, packageIndex: [wheels]}\n";
+/// Files of an artifact: paths and bytes.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
 
-/// A vendor whose release has two artifacts of wheels, and this component.
-async fn bench(component: &str, wheels: &[(&str, &[u8])], more: &[(&str, &[u8])]) -> Bench {
+/// A vendor whose release has these artifacts of wheels, and this component.
+async fn bench(component: &str, artifacts: &[(&str, Files<'_>)]) -> Bench {
     let bench = Bench::new(true, false).await;
-    bench.push_files(REFERENCE, wheels);
-    bench.push_files(MORE, more);
     let (release, lock) = ("release/release.yaml", "release/images.lock");
-    let artifact = |name| format!("  - {{name: {name}, kind: wheels, reference: registry.example/wheels/{}}}\n", if name == "wheels" { "small" } else { "more" });
-    bench.edit(release, "components:\n", &format!("{}{}components:\n{component}", artifact("wheels"), artifact("more")));
-    for reference in [REFERENCE, MORE] {
-        let entry = format!("artifacts:\n  - {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n");
+    bench.edit(release, "components:\n", &format!("components:\n{component}"));
+    for (name, files) in artifacts {
+        let reference = format!("registry.example/wheels/{name}");
+        bench.push_files(&format!("{reference}:1"), files);
+        let artifact = format!("  - {{name: {name}, kind: wheels, reference: {reference}}}\ncomponents:\n");
+        bench.edit(release, "components:\n", &artifact);
+        let entry = format!(
+            "artifacts:\n  - {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+        );
         bench.edit(lock, "artifacts:\n", &entry);
     }
     bench.lock().await.expect("locked");
@@ -35,7 +37,9 @@ fn refusal(component: &str) -> String {
     let path = folder.path().join("release.yaml");
     let text = include_str!("../definition/good.yaml").replacen(
         "components:\n",
-        &format!("  - {{name: wheels, kind: wheels, reference: registry.example/wheels/small}}\ncomponents:\n{component}"),
+        &format!(
+            "  - {{name: wheels, kind: wheels, reference: registry.example/wheels/small}}\ncomponents:\n{component}"
+        ),
         1,
     );
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
@@ -63,7 +67,8 @@ async fn one_line_becomes_a_component_with_the_list_of_its_wheels() {
     let (small, bytes) = sample::wheel("small", "1.0", "Requires-Python: >=3.9\n");
     let (other, of_other) = sample::wheel("other", "2.0", "");
     let both = "  - {name: packages, namespace: packages, packageIndex: [wheels, more]}\n";
-    let bench = bench(both, &[(&small, &bytes), ("requirements.txt", b"small==1.0\n")], &[(&other, &of_other)]).await;
+    let wheels: Files<'_> = &[(&small, &bytes), ("requirements.txt", b"small==1.0\n")];
+    let bench = bench(both, &[("wheels", wheels), ("more", &[(&other, &of_other)])]).await;
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());
     let head = head(&bench.path("out"), &report, &anchor);
@@ -98,18 +103,28 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
     let without = sample::archive(&[("small.py", b"")]);
     let bomb = [sample::metadata("small", "1.0", "").as_bytes(), &vec![b'a'; 16 << 20]].concat();
     let bomb = sample::archive(&[("small-1.0.dist-info/METADATA", &bomb)]);
-    let mut refusals = Vec::new();
-    for wheels in [
-        &[("requirements.txt", b"small==1.0\n" as &[u8])] as &[(&str, &[u8])],
-        &[(&small, &other)],
-        &[(&small, &without)],
-        &[(&small, &bomb)],
-        &[(&small, b"no archive")],
-        &[("small.whl", &bytes)],
-        &[(&small, &bytes), ("again/small-1.0-py3-none-any.whl", &bytes)],
-    ] {
-        let bench = bench(COMPONENT, wheels, &[("other", b"x")]).await;
+    let artifacts: [(&str, Files<'_>); 7] = [
+        ("empty", &[("requirements.txt", b"small==1.0\n")]),
+        ("foreign", &[(&small, &other)]),
+        ("bare", &[(&small, &without)]),
+        ("huge", &[(&small, &bomb)]),
+        ("broken", &[(&small, b"no archive")]),
+        ("renamed", &[("small.whl", &bytes)]),
+        ("twice", &[(&small, &bytes), ("again/small-1.0-py3-none-any.whl", &bytes)]),
+    ];
+    let component = |name: &str| format!("  - {{name: packages, namespace: packages, packageIndex: [{name}]}}\n");
+    let bench = bench(&component("empty"), &artifacts).await;
+    let (mut refusals, mut before) = (Vec::new(), "empty");
+    for (name, _) in artifacts {
+        bench.edit("release/release.yaml", &component(before), &component(name));
+        before = name;
         refusals.push(bench.refusal().await);
+        let error = bench.build().await.expect_err(name);
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            refusals.push(format!("  {inner}"));
+            cause = inner.source();
+        }
     }
     insta::assert_snapshot!(refusals.join("\n"));
 }
