@@ -12,7 +12,7 @@ pub const METADATA_BYTES: u64 = 2 << 20;
 /// Longest field of `METADATA` that is used, in bytes.
 pub const FIELD_BYTES: usize = 256;
 
-/// Maximum number of files in a wheel. The largest wheels of PyTorch have about twenty thousand.
+/// Maximum number of files in a wheel. The largest wheels, such as those of `torch`, have about twenty thousand.
 pub const ENTRIES: u64 = 250_000;
 
 /// Largest directory of a wheel's archive, in bytes. It is read as a stream, so this limits time rather than memory.
