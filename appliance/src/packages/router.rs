@@ -83,7 +83,7 @@ async fn observe(request: Request, next: Next) -> Response {
     for (name, value) in ALWAYS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let bytes = headers.get(header::CONTENT_LENGTH).and_then(|bytes| bytes.to_str().ok()).unwrap_or_default();
+    let bytes = headers.get(header::CONTENT_LENGTH).and_then(|bytes| bytes.to_str().ok()?.parse::<u64>().ok());
     if !path.starts_with("/health/") {
         tracing::info!(%method, path, status, bytes, "answered");
     }
