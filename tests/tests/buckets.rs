@@ -232,7 +232,9 @@ fn damage_in_a_bucket_is_named() {
         std::fs::write(largest, damaged).unwrap();
         let found: Vec<String> = world.copies().check(&Silent).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("has other bytes than were written: takes postgres/database"), "{found:?}");
+        // A small stream may be in the same pack, and is named, too.
+        let takes = found[0].split_once("has other bytes than were written: takes ").map(|(_, takes)| takes);
+        assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{found:?}");
     }
     std::fs::remove_file(largest).unwrap();
     let [found] = &world.copies().check(&Silent).unwrap()[..] else { panic!("another number of damages") };

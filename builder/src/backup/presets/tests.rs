@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -133,6 +133,7 @@ fn what_does_not_fit_a_preset_is_refused_with_its_line() {
         refusal("        preset: postgresql\n        with: {user: '-U'}\n"),
         refusal("        preset: postgresql\n        save: [pg_dump]\n"),
         refusal("        preset: postgresql\n        marker: {write: [set, '%{marker}'], read: [get]}\n"),
+        refusal("        preset: valkey\n        hold: {begin: [hold, '%{seconds}'], end: [free]}\n"),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -187,6 +188,63 @@ fn files_of_a_preset_must_be_on_the_volume_of_its_rule() {
     }
     let elsewhere = checked("        preset: files\n        with: {path: /database}\n").expect_err("refused");
     insta::assert_snapshot!(elsewhere, @"LF2002 <preset: files> components[1].backup[0].preset: `path` of the preset `files` is /database, which is not on the volume `data` => It is mounted at /data: set `with: {path: …}`.");
+}
+
+#[test]
+fn a_preset_without_a_hold_takes_that_of_the_release() {
+    let own = "        hold: {begin: [hold, '%{seconds}'], end: [free], limitSeconds: 7}\n";
+    let hold = rule(&format!("{}{own}", WAYS[0])).hold.expect("a hold");
+    assert_eq!(
+        (hold.begin(), hold.end, hold.limit_seconds),
+        (vec!["hold".to_owned(), "7".to_owned()], vec!["free".to_owned()], 7)
+    );
+    assert!(rule(WAYS[0]).hold.is_none());
+}
+
+/// A script of the preset for Valkey with this folder as its volume, and its programs played by scripts in the same folder.
+fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command {
+    let rule = rule(&format!("        preset: valkey\n        with: {{path: {}}}\n", folder.display()));
+    let program = choose(&rule);
+    let mut command = Command::new(&program[0]);
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("PATH"));
+    command.args(&program[1..]).env("PATH", path).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server whose snapshot is slow: it ends when the file `go` is there.
+const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep 0.05; done\nprintf rest >> \"$file\"\n";
+
+#[test]
+fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    durable::write_file(&at("valkey-cli"), SLOW_SNAPSHOT.as_bytes(), 0o755).expect("program");
+    durable::write_file(&at("valkey-check-rdb"), b"#!/bin/sh\n", 0o755).expect("program");
+    let mut save = valkey(folder.path(), |rule| rule.save.clone()).spawn().expect("a shell");
+    let mut stream = save.stdout.take().expect("a stream");
+    let mut first = [0; 9];
+    stream.read_exact(&mut first).expect("a line before the snapshot has ended");
+    assert_eq!(&first, b"snapshot\n");
+    durable::write_file(&at("go"), b"", 0o644).expect("file");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("the rest");
+    assert!(save.wait().expect("an end").success());
+    assert_eq!(rest, b"REDISrest");
+
+    let loaded = |input: &[u8]| {
+        let mut load = valkey(folder.path(), |rule| rule.load.clone()).spawn().expect("a shell");
+        let _closed = load.stdin.take().expect("input").write_all(input);
+        load.wait().expect("an end").success()
+    };
+    assert!(!loaded(b"REDISrest\n"), "what begins otherwise is no snapshot");
+    assert!(loaded(&[&first[..], &rest].concat()));
+    let base = fs_err::read(at("appendonlydir/appendonly.aof.1.base.rdb")).expect("the base of the log");
+    assert_eq!(base, rest);
+
+    // A server that refuses gives no snapshot, and the script says so by its end.
+    durable::write_file(&at("valkey-cli"), b"#!/bin/sh\nexit 1\n", 0o755).expect("program");
+    assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
 }
 
 /// Runs a script of the preset for files, with this folder as its volume.
