@@ -94,7 +94,13 @@ impl Drop for Server {
 
 impl Server {
     async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = loop {
+            // The former listener may not have closed yet.
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+        };
         let address = listener.local_addr().unwrap();
         // Connections are in the task's own set: they end with it.
         let task = tokio::spawn(async move {
