@@ -25,6 +25,9 @@ pub enum Command {
     /// Work with the directory that people come from
     #[command(subcommand)]
     Directory(DirectoryCommand),
+    /// Serve wheels as a package index
+    #[command(subcommand)]
+    Packages(PackagesCommand),
 }
 
 /// Settings of the server. All of them are checked together, so none is required here.
@@ -73,6 +76,28 @@ pub struct DirectoryArguments {
     /// Folder with the settings
     #[arg(long, env = "LANDFALL_APPLIANCE_DIRECTORY", value_name = "FOLDER", default_value = "/run/secrets/directory")]
     pub directory: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PackagesCommand {
+    /// Serve the wheels of a list over HTTP, to pip and uv
+    Serve(PackagesArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct PackagesArguments {
+    /// Folder with the wheels; it is only read
+    #[arg(long, env = "LANDFALL_PACKAGES_FOLDER", value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// List of the wheels that `landfall build` wrote
+    #[arg(long, env = "LANDFALL_PACKAGES_LIST", value_name = "FILE")]
+    pub list: PathBuf,
+    /// Digest that the list must have, such as `sha256:…`
+    #[arg(long, env = "LANDFALL_PACKAGES_DIGEST", value_name = "DIGEST")]
+    pub digest: Option<String>,
+    /// Address and port to accept connections at
+    #[arg(long, env = "LANDFALL_PACKAGES_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: String,
 }
 
 #[derive(Debug, Subcommand)]

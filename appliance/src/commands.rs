@@ -5,11 +5,11 @@ use std::io::{stdin, stdout};
 use landfall_error_codes::codes;
 
 use crate::audit::Chain;
-use crate::cli::{Arguments, Command, DatabaseCommand, DirectoryCommand};
+use crate::cli::{Arguments, Command, DatabaseCommand, DirectoryCommand, PackagesCommand};
 use crate::configuration::Configuration;
 use crate::error::{Context as _, Result};
 use crate::printer::{line, note};
-use crate::{api, database, directory, server};
+use crate::{api, database, directory, packages, server};
 
 /// Threads that serve. A console has a handful of users.
 const THREADS: usize = 2;
@@ -22,6 +22,10 @@ pub fn execute(arguments: Arguments) -> Result<()> {
         Command::Serve(arguments) => {
             server::begin_log();
             runtime.block_on(server::serve(Configuration::check(*arguments)?))
+        }
+        Command::Packages(PackagesCommand::Serve(arguments)) => {
+            server::begin_log();
+            runtime.block_on(packages::serve(packages::Settings::check(arguments)?))
         }
         Command::OpenApi => {
             let document = serde_json::to_string_pretty(api::document());

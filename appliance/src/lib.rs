@@ -2,6 +2,8 @@
 //!
 //! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log alone. Each
 //! request passes one table of rights (`access`) before a page (`console`) or the API (`api`) answers it.
+//!
+//! The same program serves the package index of a site (`packages`), in pods of its own, without any of that.
 
 mod access;
 mod api;
@@ -18,6 +20,7 @@ mod directory;
 mod error;
 mod forward;
 mod host;
+mod packages;
 mod people;
 mod printer;
 mod refusal;

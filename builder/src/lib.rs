@@ -27,6 +27,7 @@ mod nearest;
 pub mod options;
 mod own_image;
 pub mod pack;
+mod package_index;
 pub mod proofs;
 pub mod reference;
 mod render;

@@ -1,5 +1,5 @@
-//! The image of the console: one layer with the program `landfall-appliance`, made here, so that no registry needs to have it. The
-//! same program gives the same image.
+//! The image of the appliance, which serves the console and package indexes: one layer with the program `landfall-appliance`, made
+//! here, so that no registry needs to have it. The same program gives the same image.
 
 use std::path::{Path, PathBuf};
 
@@ -126,7 +126,7 @@ impl Made {
 
 fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests, place: Place) -> Result<OwnImage> {
     let missing = |error: std::io::Error| {
-        let what = "the console's program cannot be read";
+        let what = "the appliance's program cannot be read";
         let hint = format!("Put `{PROGRAM}` beside `landfall`, or name its path with --appliance.");
         BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
     };
@@ -153,14 +153,14 @@ fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests
         "rootfs": { "type": "layers", "diff_ids": [layer.sha256] },
         "history": [{ "created_by": "landfall build" }],
     });
-    let configuration = store.ingest_bytes(&to_canonical("the console's configuration", &configuration)?)?;
+    let configuration = store.ingest_bytes(&to_canonical("the appliance's configuration", &configuration)?)?;
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": { "mediaType": CONFIGURATION, "digest": configuration.sha256, "size": configuration.size },
         "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
     });
-    let manifest = store.ingest_bytes(&to_canonical("the console's manifest", &manifest)?)?;
+    let manifest = store.ingest_bytes(&to_canonical("the appliance's manifest", &manifest)?)?;
     let made = Made {
         landfall: env!("CARGO_PKG_VERSION").to_owned(),
         layer: layer.sha256,
@@ -263,7 +263,7 @@ mod tests {
         let refused =
             |platform: &str| image(&path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err();
         let missing = refused("linux/amd64");
-        assert!(missing.to_string().contains("the console's program cannot be read"), "{missing}");
+        assert!(missing.to_string().contains("the appliance's program cannot be read"), "{missing}");
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
         assert!(refused("linux/arm64").to_string().contains("is a program for linux/amd64"));
     }

@@ -129,6 +129,14 @@ codes! {
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
     EDITABLE_INVALID = "LF2038", Usage, "An editable field does not exist", "Correct kind, name and path of the field: a JSON Pointer into an object that the component renders.";
     RULE_PROGRAM = "LF2039", Usage, "A backup rule runs a program that its image does not have", "Correct the program of the rule, name the container that has it, or take an image with it; a stream's program needs `sh`, too.";
+    // LF206x: wheels that an index serves.
+    WHEELS_MISSING = "LF2060", Usage, "A package index has no wheels", "Name an artifact that has wheels, or remove the component.";
+    WHEEL_NAME = "LF2061", Usage, "A file has no name of a wheel", "Give the wheel the name under which its publisher has it: NAME-VERSION-PYTHON-ABI-PLATFORM.whl.";
+    WHEEL_ARCHIVE = "LF2062", Usage, "A wheel's archive cannot be read", "Fetch the named wheel again from its publisher, and push it as it is.";
+    WHEEL_METADATA = "LF2063", Usage, "A wheel's METADATA cannot be used", "Take another build of the named wheel: pip and uv need one METADATA, with one name and one version.";
+    WHEEL_DIFFERS = "LF2064", Usage, "A wheel's METADATA is of another package than its file name", "Find out where the wheel comes from before you use it; push it under the name that its publisher gave it.";
+    WHEEL_TWICE = "LF2065", Usage, "Two wheels of a package index have the same file name", "Remove one of the two named wheels, or serve their artifacts by components of their own.";
+    WHEELS_TOO_MANY = "LF2066", Usage, "A package index has more wheels than can be listed", "Split the wheels into several artifacts, and serve each by a component of its own.";
     // LF207x: models.
     MODEL_HEADER = "LF2071", Usage, "The header of a model's weights is refused", "Fetch the named file again from its publisher, and push it into the artifact as it is.";
     MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
@@ -423,6 +431,7 @@ codes! {
     SYSLOG_SETTINGS = "LF5043", Usage, "The settings of the syslog server cannot be used", "Correct each fault that the page `Audit` names in the Secret `console-syslog`; the console reads it again within two minutes. Nothing is lost meanwhile.";
     AUDIT_NO_KEY = "LF5044", Usage, "No key is known that could have signed the audit log", "Name the site's public key with `--key FILE`; `landfall audit show` prints it on the host. As root on that host no file is needed. Pass `--chain-only` to check the chain alone, which whoever owns the console could have written anew.";
     AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an audit log, and export the log again. If the line is still there, keep the file: the console writes no such entry, so someone changed its database.";
+    PACKAGE_INDEX_UNUSABLE = "LF5046", Usage, "The package index cannot serve", "Name the folder of the wheels, and the list with its digest that `landfall build` wrote. At a site, run `landfall status`.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

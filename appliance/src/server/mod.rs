@@ -14,9 +14,9 @@ pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
 pub use log::begin_log;
 pub use metrics::Metrics;
 pub use refuse::{Audience, Page, refuse};
-pub use serve::serve;
 #[cfg(test)]
 pub use serve::serve_on;
+pub use serve::{end_on_signal, serve};
 
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,7 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
         tokio::spawn(forward::watch(context.clone(), folder));
     }
     let handle = Handle::new();
-    tokio::spawn(end_on_signal(handle.clone())?);
+    tokio::spawn(end_on_signal(handle.clone(), "console")?);
     tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");
     serve_on(listener, tls, context, handle).await
 }
@@ -81,8 +81,8 @@ pub async fn serve_on(
     result
 }
 
-/// Ends the server at SIGTERM or SIGINT: requests that run may end, new connections are refused.
-fn end_on_signal(handle: Handle<SocketAddr>) -> Result<impl Future<Output = ()>> {
+/// Ends a server at SIGTERM or SIGINT: requests that run may end, new connections are refused.
+pub fn end_on_signal(handle: Handle<SocketAddr>, server: &'static str) -> Result<impl Future<Output = ()>> {
     let failed = || "signals cannot be received".to_owned();
     let mut terminate = signal(SignalKind::terminate()).context(codes::BUG, failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(codes::BUG, failed)?;
@@ -91,7 +91,7 @@ fn end_on_signal(handle: Handle<SocketAddr>) -> Result<impl Future<Output = ()>>
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("the console ends");
+        tracing::info!("the {server} ends");
         handle.graceful_shutdown(Some(FAREWELL));
     })
 }

@@ -276,6 +276,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         name: name.clone(),
         manifests: None,
         chart: None,
+        package_index: None,
         namespaces: after.namespaces.clone(),
         needs: after.needs.clone(),
         pod_security: after.pod_security,

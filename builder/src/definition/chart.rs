@@ -47,13 +47,16 @@ pub enum ObjectSource<'a> {
     Manifests(&'a Spanned<PathBuf>),
     /// A chart.
     Chart(&'a ChartDefinition),
+    /// `build` itself: they serve the wheels of these artifacts.
+    PackageIndex(&'a [Spanned<String>]),
 }
 
 impl ComponentDefinition {
     /// Where its objects come from; none for a component that was made of a chart's hooks.
     pub fn source(&self) -> Option<ObjectSource<'_>> {
         let chart = self.chart.as_ref().map(ObjectSource::Chart);
-        chart.or_else(|| self.manifests.as_ref().map(ObjectSource::Manifests))
+        let index = || self.package_index.as_ref().map(|served| ObjectSource::PackageIndex(&served.value));
+        chart.or_else(|| self.manifests.as_ref().map(ObjectSource::Manifests)).or_else(index)
     }
 }
 
@@ -103,11 +106,14 @@ pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> 
         }
     }
     let line = component.name.referenced.line();
-    let chart = match (&component.manifests, &component.chart) {
-        (Some(_), None) => return Ok(()),
-        (None, Some(chart)) => chart,
+    let chart = match (&component.manifests, &component.chart, &component.package_index) {
+        (Some(_), None, None) | (None, None, Some(_)) => return Ok(()),
+        (None, Some(chart), None) => chart,
         _ => {
-            let what = format!("the component `{}` must have one of `manifests` and `chart`", component.name.value);
+            let what = format!(
+                "the component `{}` must have one of `manifests`, `chart` and `packageIndex`",
+                component.name.value
+            );
             return invalid(line, "manifests", what);
         }
     };

@@ -176,6 +176,9 @@ pub struct ComponentDefinition {
     /// The Helm chart that its objects come from, instead.
     #[serde(default)]
     pub chart: Option<ChartDefinition>,
+    /// Names of artifacts with wheels that it serves to pip and uv: `build` writes its objects, instead.
+    #[serde(default)]
+    pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
     /// Namespace of its objects.
     pub namespace: Spanned<String>,
     /// Namespaces besides its own that it has objects in: Kubernetes' own, or those of components that it needs.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Definition, Release, check, order};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, canary, proofs};
+use crate::{backup, canary, package_index, proofs};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -23,6 +23,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     finished(&path, &text)?;
     let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
     check::check(&path, &release)?;
+    package_index::expand(&path, &mut release)?;
     backup::expand(&path, &mut release)?;
     backup::check(&path, &release)?;
     proofs::check(&path, &release)?;

@@ -39,6 +39,7 @@ use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
 use crate::own_image;
+use crate::package_index;
 use crate::proofs;
 use crate::reference::Reference;
 use crate::render::{self, Program, Rendered, Rendering, Tool};
@@ -143,7 +144,7 @@ pub async fn build(
     let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
-    let prepared = prepare(options, keys, &client, &store, &digests, progress).await?;
+    let mut prepared = prepare(options, keys, &client, &store, &digests, progress).await?;
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let platform = &prepared.definition.release.platform.value;
@@ -152,6 +153,7 @@ pub async fn build(
     let installer_bytes = installer.metadata().map_or(0, |metadata| metadata.len());
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
+    package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
     let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     programs::check(&made.release, artifacts, &store)?;

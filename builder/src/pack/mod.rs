@@ -17,6 +17,7 @@ mod sheet;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use artifact::entry as artifact_entry;
 pub use build::{BuildReport, BuiltFile, build};
 pub(crate) use programs::check_installer;
 #[cfg(test)]

@@ -158,7 +158,8 @@ fn sources(
                 let files = of_charts.get(&index).into_iter().copied().flatten();
                 sources.extend(files.map(|(below, bytes)| named(&folder.value, Path::new(below), Sha256::of(bytes))));
             }
-            None => {}
+            // What `build` itself writes has no files.
+            Some(ObjectSource::PackageIndex(_)) | None => {}
         }
     }
     sources.sort_by(|one, next| one.name.cmp(&next.name));

@@ -65,6 +65,11 @@ impl Bench {
         }
         bench.write("kubectl", KUBECTL.as_bytes(), 0o755);
         bench.write("landfall", &super::programs::program(&[(object::elf::PT_LOAD, b"stands for the program")]), 0o755);
+        bench.write(
+            "landfall-appliance",
+            &super::programs::program(&[(object::elf::PT_LOAD, b"the appliance")]),
+            0o755,
+        );
         let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
         bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
         bench.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
@@ -124,15 +129,24 @@ impl Bench {
     }
 
     fn push_artifact_of(&self, reference: &str, file: &str, bytes: &[u8]) {
+        self.push_files(reference, &[(file, bytes)]);
+    }
+
+    /// An artifact of these files, each a layer.
+    pub(crate) fn push_files(&self, reference: &str, files: &[(&str, &[u8])]) {
+        let layers = files.iter().map(|(file, bytes)| {
+            self.registry.add_blob(bytes);
+            json!({
+                "mediaType": "application/x", "digest": digest(bytes), "size": bytes.len(),
+                "annotations": { "org.opencontainers.image.title": file },
+            })
+        });
+        let layers: Vec<_> = layers.collect();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
             "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
-            "layers": [{
-                "mediaType": "application/x", "digest": digest(bytes), "size": bytes.len(),
-                "annotations": { "org.opencontainers.image.title": file },
-            }],
+            "layers": layers,
         });
-        self.registry.add_blob(bytes);
         self.registry.add_blob(b"{}");
         self.push(reference, &manifest);
     }
@@ -177,7 +191,7 @@ impl Bench {
             sign_commands: Vec::new(),
             roots: self.path("roots"),
             store: self.path("store"),
-            appliance: PathBuf::from("/nowhere/landfall-appliance"),
+            appliance: self.path("landfall-appliance"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
             helm: self.path("helm"),
@@ -187,7 +201,7 @@ impl Bench {
         build(&options, std::slice::from_ref(&self.key), output, progress).await
     }
 
-    async fn refusal(&self) -> String {
+    pub(crate) async fn refusal(&self) -> String {
         self.refusal_of_class(2).await
     }
 

@@ -30,6 +30,7 @@ pub use values::{check as check_values, check_editable, site_schema};
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{Place, Result};
+use crate::package_index;
 use crate::proofs;
 
 /// A component's objects, in the order in which they are applied.
@@ -50,6 +51,8 @@ pub enum Origin {
     Folder(PathBuf),
     /// A template of a chart: the chart, and the files of its objects by kind and name.
     Chart(PathBuf, BTreeMap<String, PathBuf>),
+    /// `build` itself, for a component of the release definition.
+    Definition(PathBuf),
 }
 
 impl Rendered {
@@ -59,6 +62,7 @@ impl Rendered {
         let file = match &self.origin {
             Origin::Folder(folder) => kustomize::source(folder, object),
             Origin::Chart(chart, files) => files.get(&title).unwrap_or(chart).clone(),
+            Origin::Definition(definition) => definition.clone(),
         };
         Place { file: Some(file), line: None, field: Some(format!("{title}{field}")) }
     }
@@ -90,6 +94,11 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
             Some(ObjectSource::Chart(_)) => {
                 let rendered = charts::render(definition, index, charts, &components)?;
                 components.extend(rendered);
+            }
+            Some(ObjectSource::PackageIndex(served)) => {
+                let origin = Origin::Definition(definition.path.clone());
+                let objects = package_index::objects(&definition.release.components[index].name.value, served)?;
+                components.push(Rendered { index, origin, objects });
             }
             None => {}
         }

@@ -14,7 +14,6 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use python::normalized;
 pub use sources::Source;
 
 use crate::image::System;

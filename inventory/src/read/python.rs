@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use landfall_packages::normalized;
+
 use super::{license, lines};
 use crate::package::{Package, PackageKind};
 
@@ -34,17 +36,4 @@ pub fn metadata(file: impl BufRead) -> io::Result<Result<Vec<Package>, String>> 
     let by_classifiers = || license(&classifiers.join(", "));
     let license = expression.or(words).or_else(by_classifiers);
     Ok(Package::new(PackageKind::Pypi, &name, &version).map(|package| vec![Package { license, ..package }]))
-}
-
-/// A name as PEP 503 normalizes it: lower case, each run of `-`, `_` and `.` one hyphen.
-pub fn normalized(name: &str) -> String {
-    let mut normalized = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            '-' | '_' | '.' if normalized.ends_with('-') => {}
-            '-' | '_' | '.' => normalized.push('-'),
-            letter => normalized.extend(letter.to_lowercase()),
-        }
-    }
-    normalized
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
+use landfall_packages::normalized;
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, ImageEntry};
 use sha2::Digest as _;
 
@@ -10,7 +11,6 @@ use super::Subject;
 use crate::document::{ChartEntry, UnreadFile};
 use crate::package::Package;
 use crate::purl;
-use crate::read::normalized;
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

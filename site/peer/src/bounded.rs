@@ -6,36 +6,39 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum_server::accept::Accept;
-use axum_server::tls_rustls::RustlsAcceptor;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::server::TlsStream;
 
 /// Accepts a bounded number of connections.
 #[derive(Clone)]
-pub struct Bounded {
-    tls: RustlsAcceptor,
+pub struct Bounded<A> {
+    acceptor: A,
     places: Arc<Semaphore>,
 }
 
-impl Bounded {
+impl<A> Bounded<A> {
     /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once.
-    pub fn new(tls: RustlsAcceptor, most: usize) -> Self {
-        Self { tls, places: Arc::new(Semaphore::new(most)) }
+    pub fn new(acceptor: A, most: usize) -> Self {
+        Self { acceptor, places: Arc::new(Semaphore::new(most)) }
     }
 }
 
-impl<S: Send + 'static> Accept<TcpStream, S> for Bounded {
-    type Stream = Held<TlsStream<TcpStream>>;
-    type Service = <RustlsAcceptor as Accept<TcpStream, S>>::Service;
+impl<A, I, S> Accept<I, S> for Bounded<A>
+where
+    A: Accept<I, S>,
+    A::Stream: Send,
+    A::Service: Send,
+    A::Future: Send + 'static,
+{
+    type Stream = Held<A::Stream>;
+    type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: I, service: S) -> Self::Future {
         let place = self.places.clone().try_acquire_owned();
-        let accepted = self.tls.accept(stream, service);
+        let accepted = self.acceptor.accept(stream, service);
         async move {
             let place = place.map_err(|_| io::Error::other("too many connections"))?;
             let (stream, service) = accepted.await?;

@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 19] = [
+const TARGETS: [&str; 20] = [
     "head",
     "trust",
     "documents",
@@ -33,6 +33,7 @@ const TARGETS: [&str; 19] = [
     "support",
     "superblocks",
     "chart_indexes",
+    "wheels",
 ];
 
 /// What shows libFuzzer which code an input reached.

@@ -161,7 +161,7 @@ pub fn silent(machine: &mut Machine, services: &[Service]) -> Result<Vec<String>
 }
 
 /// Proofs that use every component and compute little: an emulated machine installs wheels for minutes.
-const LIGHT_PROOFS: &str = "vector key names service";
+const LIGHT_PROOFS: &str = "vector key names service index";
 
 /// Uses what landed: every proof of the release passes, and every service accepts connections.
 pub fn prove(machine: &mut Machine) -> Result<()> {

@@ -95,7 +95,7 @@ fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
     assert_eq!(shown["siteSchema"], document("documents/site.schema.json")?);
     let objects = shown["objects"].as_object().context("no objects")?;
     let components = shown["release"]["components"].as_array().context("no components")?;
-    assert_eq!((objects.len(), components.len()), (7, 7));
+    assert_eq!((objects.len(), components.len()), (8, 8));
     for component in components {
         let name = component["name"].as_str().context("no name")?;
         assert_eq!(objects[name], document(&format!("documents/objects/{name}.json"))?, "{name}");

@@ -346,8 +346,10 @@ fn cluster() -> Result<()> {
     )
 }
 
+/// The images are made with pip, which the test of the package index uses as well.
 fn vendor() -> Result<()> {
-    end_to_end("vendor")
+    end_to_end("vendor")?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--test", "pip"]))
 }
 
 /// Seconds for each fuzz target.

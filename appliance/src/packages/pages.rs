@@ -1,0 +1,63 @@
+//! Pages of the simple repository API.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use landfall_packages::http::{Form, has_already, negotiate};
+use landfall_packages::{Page, normalized};
+
+use super::router::{Served, not_found, text};
+
+/// `GET /simple/`: the projects.
+pub async fn projects(State(served): State<Served>, headers: HeaderMap) -> Response {
+    answer(served.index.projects(), &headers)
+}
+
+/// `GET /simple/PROJECT/`: the files of a project. Another spelling of its name leads to the usual one.
+pub async fn project(State(served): State<Served>, Path(project): Path<String>, headers: HeaderMap) -> Response {
+    if let Some(page) = served.index.project(&project) {
+        return answer(page, &headers);
+    }
+    redirect_known(&served, &project, "../")
+}
+
+/// `GET /simple`: addresses of pages end with a slash.
+pub async fn redirect_to_projects() -> Response {
+    redirect("simple/")
+}
+
+/// `GET /simple/PROJECT`.
+pub async fn redirect_to_project(State(served): State<Served>, Path(project): Path<String>) -> Response {
+    redirect_known(&served, &project, "")
+}
+
+/// Only names that the index has are repeated in a header.
+fn redirect_known(served: &Served, project: &str, up: &str) -> Response {
+    let name = normalized(project);
+    if served.index.project(&name).is_none() {
+        return not_found();
+    }
+    redirect(&format!("{up}{name}/"))
+}
+
+/// To a relative address: behind whatever name and path a client reaches the index, it stays there.
+fn redirect(to: &str) -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to.to_owned())]).into_response()
+}
+
+/// The page in the form that the client wants, unless it has that already.
+fn answer(page: &Page, headers: &HeaderMap) -> Response {
+    let Some(form) = negotiate(text(headers, header::ACCEPT).as_deref()) else {
+        let forms = [Form::Json, Form::Html, Form::PlainHtml].map(Form::media_type).join("\n");
+        return (StatusCode::NOT_ACCEPTABLE, [(header::VARY, "accept")], format!("Accept one of:\n{forms}\n"))
+            .into_response();
+    };
+    let body = if form == Form::Json { &page.json } else { &page.html };
+    // Two forms of HTML are the same bytes, and not the same answer.
+    let tag = if form == Form::Html { body.tag.replacen('"', "\"html-", 1) } else { body.tag.clone() };
+    let common = [(header::ETAG, tag.clone()), (header::VARY, "accept".to_owned())];
+    if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, form.media_type())], body.bytes.clone()).into_response()
+}

@@ -1,0 +1,91 @@
+//! The routes of the index, and the layers that every request passes, the outermost last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use landfall_packages::{Folder, Index};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::{files, pages};
+
+/// Longest time until the answer to a request begins.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Archives of which `METADATA` is read at the same time. With its limit, this bounds the memory for it.
+const ARCHIVES: usize = 4;
+
+/// Nothing in an answer is a page that runs anything; what changes is revalidated by its tag.
+const ALWAYS: [(&str, &str); 3] = [
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-cache"),
+];
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct Served {
+    /// The pages.
+    pub index: Arc<Index>,
+    /// The folder with the wheels.
+    pub folder: Arc<Folder>,
+    /// Places for reading archives.
+    pub archives: Arc<Semaphore>,
+}
+
+impl Served {
+    /// Of an index and its folder.
+    pub fn new(index: Index, folder: Folder) -> Self {
+        Self { index: Arc::new(index), folder: Arc::new(folder), archives: Arc::new(Semaphore::new(ARCHIVES)) }
+    }
+}
+
+/// Everything that the index answers.
+pub fn router(served: Served) -> Router {
+    Router::new()
+        .route("/simple", get(pages::redirect_to_projects))
+        .route("/simple/", get(pages::projects))
+        .route("/simple/{project}", get(pages::redirect_to_project))
+        .route("/simple/{project}/", get(pages::project))
+        .route("/files/{name}", get(files::file))
+        .route("/health/live", get(|| async { "live\n" }))
+        .fallback(|| async { not_found() })
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(observe))
+        .with_state(served)
+}
+
+/// The answer where the list has nothing of a name.
+pub fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "The index does not have this.\n").into_response()
+}
+
+/// A header as a text, where it is one. Several of one name count as one list.
+pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// Logs each request that is not a probe's, and completes the headers.
+async fn observe(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let bytes = headers.get(header::CONTENT_LENGTH).and_then(|bytes| bytes.to_str().ok()?.parse::<u64>().ok());
+    if !path.starts_with("/health/") {
+        tracing::info!(%method, path, status, bytes, "answered");
+    }
+    response
+}

@@ -1,0 +1,130 @@
+//! Package indexes from the release definition to the head of a bundle.
+
+use landfall_bundle_spec::trust::TrustAnchor;
+use landfall_error_codes::Coded as _;
+use landfall_packages::sample;
+use landfall_release_document::ReleaseDocument;
+use serde_json::Value;
+
+use super::*;
+use crate::pack::tests::{Bench, head};
+
+/// Files of an artifact: paths and bytes.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
+/// A vendor whose release has these artifacts of wheels, and this component.
+async fn bench(component: &str, artifacts: &[(&str, Files<'_>)]) -> Bench {
+    let bench = Bench::new(true, false).await;
+    let (release, lock) = ("release/release.yaml", "release/images.lock");
+    bench.edit(release, "components:\n", &format!("components:\n{component}"));
+    for (name, files) in artifacts {
+        let reference = format!("registry.example/wheels/{name}");
+        bench.push_files(&format!("{reference}:1"), files);
+        let artifact = format!("  - {{name: {name}, kind: wheels, reference: {reference}}}\ncomponents:\n");
+        bench.edit(release, "components:\n", &artifact);
+        let entry = format!(
+            "artifacts:\n  - {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+        );
+        bench.edit(lock, "artifacts:\n", &entry);
+    }
+    bench.lock().await.expect("locked");
+    bench
+}
+
+/// The definition with this component, read.
+fn refusal(component: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("release.yaml");
+    let text = include_str!("../definition/good.yaml").replacen(
+        "components:\n",
+        &format!(
+            "  - {{name: wheels, kind: wheels, reference: registry.example/wheels/small}}\ncomponents:\n{component}"
+        ),
+        1,
+    );
+    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+    let error = crate::definition::read(&path).expect_err(component);
+    format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[test]
+fn misdeclared_package_indexes_are_refused_with_their_line() {
+    let refusals = [
+        "  - {name: packages, namespace: packages, packageIndex: []}\n",
+        "  - {name: packages, namespace: packages, packageIndex: [wheals]}\n",
+        "  - {name: packages, namespace: packages, packageIndex: [model]}\n",
+        "  - {name: packages, namespace: packages, packageIndex: [wheels, wheels]}\n",
+        "  - {name: packages, namespace: packages, packageIndex: [wheels], manifests: manifests/packages}\n",
+        "  - {name: packages, namespace: packages, packageIndex: [wheels], mounts: [{artifact: model, claim: model}]}\n",
+        "  - {name: 2packages, namespace: packages, packageIndex: [wheels]}\n",
+        "  - {name: one, namespace: packages, packageIndex: [wheels]}\n  - {name: two, namespace: packages, packageIndex: [wheels]}\n",
+    ];
+    insta::assert_snapshot!(refusals.map(refusal).join("\n"));
+}
+
+#[tokio::test]
+async fn one_line_becomes_a_component_with_the_list_of_its_wheels() {
+    let (small, bytes) = sample::wheel("small", "1.0", "Requires-Python: >=3.9\n");
+    let (other, of_other) = sample::wheel("other", "2.0", "");
+    let both = "  - {name: packages, namespace: packages, packageIndex: [wheels, more]}\n";
+    let wheels: Files<'_> = &[(&small, &bytes), ("requirements.txt", b"small==1.0\n")];
+    let bench = bench(both, &[("wheels", wheels), ("more", &[(&other, &of_other)])]).await;
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());
+    let head = head(&bench.path("out"), &report, &anchor);
+    let release = ReleaseDocument::read(head.small_document("documents/release.json").unwrap()).unwrap();
+    let component = release.components.iter().find(|component| component.name == "packages").unwrap();
+    let mounts: Vec<_> = component.mounts.iter().map(|mount| (mount.artifact.as_str(), mount.claim.as_str())).collect();
+    assert_eq!(mounts, [("wheels", "wheels"), ("more", "more")]);
+    assert!(release.images.iter().any(|image| image.reference.starts_with("landfall.internal/appliance:")));
+
+    let objects: Vec<Value> = serde_json::from_slice(head.small_document(&component.objects).unwrap()).unwrap();
+    let of_kind = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    let list = of_kind("ConfigMap")["data"][WHEEL_LIST_NAME].as_str().unwrap();
+    let read = WheelList::read(list.as_bytes()).unwrap();
+    let served: Vec<_> = read.wheels().iter().map(|wheel| (wheel.path.clone(), wheel.sha256)).collect();
+    let path = |artifact: &str, file: &str| format!("{artifact}/{file}");
+    assert_eq!(served, [(path("more", &other), Sha256::of(&of_other)), (path("wheels", &small), Sha256::of(&bytes))]);
+
+    let pod = &of_kind("Deployment")["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let arguments = container["args"].as_array().unwrap();
+    assert_eq!(arguments.last().unwrap(), &json!(format!("--digest={}", Sha256::of(list))));
+    assert!(container["image"].as_str().unwrap().starts_with("landfall.internal/appliance:"));
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert!(container["volumeMounts"].as_array().unwrap().iter().all(|mount| mount["readOnly"] == true));
+}
+
+#[tokio::test]
+async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written() {
+    let (small, bytes) = sample::wheel("small", "1.0", "");
+    let (_, other) = sample::wheel("other", "1.0", "");
+    let without = sample::archive(&[("small.py", b"")]);
+    let bomb = [sample::metadata("small", "1.0", "").as_bytes(), &vec![b'a'; 16 << 20]].concat();
+    let bomb = sample::archive(&[("small-1.0.dist-info/METADATA", &bomb)]);
+    let artifacts: [(&str, Files<'_>); 7] = [
+        ("empty", &[("requirements.txt", b"small==1.0\n")]),
+        ("foreign", &[(&small, &other)]),
+        ("bare", &[(&small, &without)]),
+        ("huge", &[(&small, &bomb)]),
+        ("broken", &[(&small, b"no archive")]),
+        ("renamed", &[("small.whl", &bytes)]),
+        ("twice", &[(&small, &bytes), ("again/small-1.0-py3-none-any.whl", &bytes)]),
+    ];
+    let component = |name: &str| format!("  - {{name: packages, namespace: packages, packageIndex: [{name}]}}\n");
+    let bench = bench(&component("empty"), &artifacts).await;
+    let (mut refusals, mut before) = (Vec::new(), "empty");
+    for (name, _) in artifacts {
+        bench.edit("release/release.yaml", &component(before), &component(name));
+        before = name;
+        refusals.push(bench.refusal().await);
+        let error = bench.build().await.expect_err(name);
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            refusals.push(format!("  {inner}"));
+            cause = inner.source();
+        }
+    }
+    insta::assert_snapshot!(refusals.join("\n"));
+}

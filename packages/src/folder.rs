@@ -1,0 +1,80 @@
+//! The folder of an index's wheels. Files are opened below it, and nowhere else: no link is followed, and no `..`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+
+/// A folder that was opened; what is mounted on its path later does not change it.
+#[derive(Debug)]
+pub struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens the folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
+    }
+
+    /// Opens a regular file of so many bytes below the folder. A file of another length is not the one that was listed.
+    pub fn file(&self, path: &str, size: u64) -> io::Result<File> {
+        // A pipe would otherwise block whoever opens it.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let file = File::from(openat2(&self.0, path, flags, Mode::empty(), resolve)?);
+        let found = file.metadata()?;
+        if !found.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        if found.len() != size {
+            return Err(io::Error::other(format!("it has {} bytes where {size} were listed", found.len())));
+        }
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_outside_the_folder_and_no_link_is_opened() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("wheels");
+        std::fs::create_dir_all(inner.join("set")).unwrap();
+        let write = |path: &Path| {
+            use std::io::Write as _;
+            std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(b"wheel").unwrap();
+        };
+        write(&inner.join("set/a.whl"));
+        write(&outer.path().join("secret"));
+        symlink("../../secret", inner.join("set/link.whl")).unwrap();
+        symlink("a.whl", inner.join("set/near.whl")).unwrap();
+        symlink("set", inner.join("other")).unwrap();
+        rustix::fs::mkfifoat(CWD, inner.join("set/pipe.whl"), Mode::RUSR).unwrap();
+
+        let folder = Folder::open(&inner).unwrap();
+        assert!(folder.file("set/a.whl", 5).is_ok());
+        assert!(folder.file("set/a.whl", 4).unwrap_err().to_string().contains("5 bytes where 4"));
+        let outside = outer.path().join("secret");
+        for path in [
+            "../secret",
+            "set/../../secret",
+            outside.to_str().unwrap(),
+            "set/link.whl",
+            "set/near.whl",
+            "other/a.whl",
+            "set/pipe.whl",
+            "set",
+            "",
+            "set/missing.whl",
+            "/proc/self/root",
+        ] {
+            assert!(folder.file(path, 5).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Entity tags: what a client has already need not be sent again.
+
+use landfall_bundle_spec::Sha256;
+
+/// The entity tag of bytes with this digest, with quotes.
+pub fn tag_of(digest: Sha256) -> String {
+    format!("\"{}\"", digest.to_hex())
+}
+
+/// Whether an `If-None-Match` header names the tag, or anything.
+pub fn has_already(if_none_match: Option<&str>, tag: &str) -> bool {
+    let Some(header) = if_none_match else { return false };
+    header.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_recognized_in_a_list_and_as_a_weak_one() {
+        let tag = tag_of(Sha256([7; 32]));
+        assert!(has_already(Some(&tag), &tag));
+        assert!(has_already(Some(&format!("\"a\", W/{tag}")), &tag));
+        assert!(has_already(Some("*"), &tag));
+        for other in [None, Some(""), Some("\"a\""), Some(tag.trim_matches('"'))] {
+            assert!(!has_already(other, &tag), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Names of Python packages.
+
+/// A name as PEP 503 normalizes it: lower case, each run of `-`, `_` and `.` one hyphen.
+pub fn normalized(name: &str) -> String {
+    let mut normalized = String::with_capacity(name.len());
+    for letter in name.chars() {
+        match letter {
+            '-' | '_' | '.' if normalized.ends_with('-') => {}
+            '-' | '_' | '.' => normalized.push('-'),
+            letter => normalized.extend(letter.to_lowercase()),
+        }
+    }
+    normalized
+}
+
+/// Whether a text is the name of a package: letters, digits, and `.`, `-` and `_` between them.
+pub fn is_name(text: &str) -> bool {
+    let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && ends(text.bytes().next())
+        && ends(text.bytes().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_normalized_as_pep_503_says() {
+        for name in ["Friendly-Bard", "friendly.bard", "FRIENDLY_BARD", "friendly--bard", "FrIeNdLy-._.-bArD"] {
+            assert_eq!(normalized(name), "friendly-bard", "{name}");
+        }
+        assert!(is_name("zope.interface") && is_name("a") && is_name("typing_extensions"));
+        for wrong in ["", "-a", "a_", "a/b", "a b", "ä", ".."] {
+            assert!(!is_name(wrong), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_normalized_name_stays_as_it_is(name in "[A-Za-z0-9._-]{1,40}") {
+            let once = normalized(&name);
+            prop_assert_eq!(normalized(&once), once.clone());
+            prop_assert!(!once.contains("--"));
+        }
+    }
+}
