@@ -217,6 +217,12 @@ fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&Silent).unwrap(), []);
 }
 
+/// A small stream may be in the same pack, and is named, too.
+fn assert_takes_the_database(damage: &str, how: &str) {
+    let takes = damage.split_once(&format!("{how}: takes ")).map(|(_, takes)| takes);
+    assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{damage}");
+}
+
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
 fn damage_in_a_bucket_is_named() {
@@ -232,14 +238,11 @@ fn damage_in_a_bucket_is_named() {
         std::fs::write(largest, damaged).unwrap();
         let found: Vec<String> = world.copies().check(&Silent).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 1, "{found:?}");
-        // A small stream may be in the same pack, and is named, too.
-        let takes = found[0].split_once("has other bytes than were written: takes ").map(|(_, takes)| takes);
-        assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{found:?}");
+        assert_takes_the_database(&found[0], "has other bytes than were written");
     }
     std::fs::remove_file(largest).unwrap();
     let [found] = &world.copies().check(&Silent).unwrap()[..] else { panic!("another number of damages") };
-    let found = found.to_string();
-    assert!(found.contains("is missing: takes ") && found.contains("postgres/database"), "{found}");
+    assert_takes_the_database(&found.to_string(), "is missing");
     std::fs::write(largest, whole).unwrap();
     std::fs::remove_file(world.objects().join("config")).unwrap();
     refused(&Repository::open(world.place(), SITE, &world.key).err().unwrap(), codes::BACKUP_DAMAGED);

@@ -94,13 +94,7 @@ impl Drop for Server {
 
 impl Server {
     async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
-        let listener = loop {
-            // The former listener may not have closed yet.
-            match TcpListener::bind(address).await {
-                Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-            }
-        };
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         // Connections are in the task's own set: they end with it.
         let task = tokio::spawn(async move {
@@ -112,6 +106,12 @@ impl Server {
             }
         });
         Self { address, task }
+    }
+
+    /// Ends it. Its port is free when this returns.
+    async fn stop(mut self) {
+        self.task.abort();
+        assert!((&mut self.task).await.is_err_and(|error| error.is_cancelled()));
     }
 
     async fn plain(received: &Received) -> Self {
@@ -220,7 +220,7 @@ async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
     let begin = forwarding.position().await.unwrap();
     forwarding.note("before").await;
     until(async || received.has("before")).await;
-    drop(server);
+    server.stop().await;
     let root = forwarding.site.sign_in("root").await;
     let before = Instant::now();
     for number in 0..300 {
@@ -261,7 +261,7 @@ async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
         forwarding.note(&format!("unread {number}")).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    drop(server);
+    server.stop().await;
     assert_eq!(forwarding.position().await, Some(begin));
     received.is_deaf.store(false, Ordering::SeqCst);
     let _back = Server::begin(address, received.clone(), None).await;

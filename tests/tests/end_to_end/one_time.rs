@@ -22,7 +22,7 @@ const ENDED: &str = "/root/counted";
 /// How long the client may take for the number that it is writing.
 const END_LIMIT: Duration = Duration::from_mins(1);
 
-/// The program of the client, which counts until it is told to stop.
+/// The client's program: it counts until the file [`STOP`] exists.
 fn script() -> String {
     let row = format!("{PSQL} -c \"INSERT INTO counted VALUES ($n)\"").replace('"', "\\\"").replace("$(cat", "\\$(cat");
     let row = row.replace("$POSTGRES", "\\$POSTGRES");
@@ -62,7 +62,7 @@ pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Res
     let cut = &backup["cut"];
     let names: Vec<&Value> = cut["streams"].as_array().into_iter().flatten().map(|stream| &stream["name"]).collect();
     ensure!(names == ["postgres/database", "valkey/keys"], "the backup is of one time for {cut}");
-    let held = cut["streams"][1]["heldMilliseconds"].as_u64().context("nobody was held")?;
+    let held = cut["streams"][1]["heldMilliseconds"].as_u64().context("no writers were held")?;
     ensure!(cut["streams"][0]["heldMilliseconds"].is_null() && held < 30_000, "{cut}");
     let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore of a backup of one time")?;
     let times: Vec<&Value> = restored["streams"].as_array().into_iter().flatten().map(|one| &one["time"]).collect();

@@ -32,18 +32,18 @@ impl<R: Read> Read for Reported<'_, R> {
 }
 
 /// Bytes of a stream of this backup; none where the backup does not know.
-pub(crate) fn size_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64> {
+pub(crate) fn size_bytes(backup: &Backup, saved: &SavedStream) -> Option<u64> {
     stream_bytes(backup, &saved.name())
 }
 
 /// Bytes of what this backup has of the log of a stream; none where it does not know.
-pub(crate) fn log_bytes(backup: &OpenBackup, saved: &SavedStream) -> Option<u64> {
-    stream_bytes(backup, log_stream(backup.backup(), saved).ok()?.as_str())
+pub(crate) fn log_bytes(backup: &Backup, saved: &SavedStream) -> Option<u64> {
+    stream_bytes(backup, log_stream(backup, saved).ok()?.as_str())
 }
 
 /// Bytes of the stream of this name; none where the backup does not know.
-pub(super) fn stream_bytes(backup: &OpenBackup, name: &str) -> Option<u64> {
-    backup.backup().streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
+pub(super) fn stream_bytes(backup: &Backup, name: &str) -> Option<u64> {
+    backup.streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
 }
 
 /// Where a backup has the log of this stream: a backup of all data has the part that leads to its cut.
@@ -97,7 +97,7 @@ impl Loading<'_> {
         phase: &str,
         arguments: &[String],
     ) -> Result<(), StepError> {
-        let total_bytes = stream_bytes(backup, stream.as_str());
+        let total_bytes = stream_bytes(backup.backup(), stream.as_str());
         self.progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
         let from = backup.read(stream).map_err(unusable)?;
         let (paths, storage) = (self.paths, self.paths.storage());

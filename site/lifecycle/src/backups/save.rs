@@ -236,7 +236,7 @@ struct ReadingOrder {
 }
 
 impl ReadingOrder {
-    /// Nobody is held for the sake of one stream: it is of one time by itself.
+    /// A single stream needs no hold: it is of one time by itself.
     fn of(saved: &[SavedStream]) -> Self {
         let has_log = |index: &usize| saved[*index].link.is_some() && saved[*index].rule.log.is_some();
         let (logged, others): (Vec<usize>, Vec<usize>) = (0..saved.len()).partition(has_log);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_are_read_first_and_held_streams_last_and_nobody_is_held_for_one_stream() {
+    fn logs_are_read_first_and_held_streams_last_and_one_stream_needs_no_hold() {
         let [cache, files, rows, more] = [
             saved("cache", false, true),
             saved("files", false, false),

@@ -10,7 +10,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::install::step;
-use crate::backups::load::log_stream;
+use crate::backups::load::{log_bytes, size_bytes};
 use crate::backups::{BackupCut, SavedStream};
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -73,9 +73,7 @@ impl RestoredStream {
         let Some(to) = BackupCut::of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
         self.stream.time = to.to_string();
         if saved.rule.log.is_some() {
-            let part = log_stream(backup, saved).ok();
-            let part = backup.streams.iter().find(|stream| Some(&stream.name) == part.as_ref());
-            self.size_bytes += part.map_or(0, |part| part.size_bytes);
+            self.size_bytes += log_bytes(backup, saved).unwrap_or(0);
             self.stream.recovery = Some(Recovery { to, logs: vec![backup.id] });
         }
         self
@@ -83,8 +81,6 @@ impl RestoredStream {
 
     /// The stream of a backup that goes into this volume.
     pub fn new(backup: &Backup, saved: &SavedStream, volume: SetAside) -> Self {
-        let name = saved.name();
-        let known = backup.streams.iter().find(|stream| stream.name.as_str() == name);
         let stream = BackupStream {
             backup: backup.id,
             time: backup.time.to_string(),
@@ -92,7 +88,7 @@ impl RestoredStream {
             rule: saved.rule.name.clone(),
             recovery: None,
         };
-        Self { stream, size_bytes: known.map_or(0, |stream| stream.size_bytes), volume }
+        Self { stream, size_bytes: size_bytes(backup, saved).unwrap_or(0), volume }
     }
 
     fn id(&self, kind: &str) -> String {

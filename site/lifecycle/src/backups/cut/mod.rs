@@ -195,7 +195,7 @@ impl State<'_> {
     }
 }
 
-/// Whatever becomes of a backup, nobody is held longer than it takes.
+/// Every hold ends with the backup, however that ends.
 impl Drop for State<'_> {
     fn drop(&mut self) {
         (0..self.held.len()).for_each(|index| self.let_go(index));

@@ -25,7 +25,7 @@ impl Drill<'_> {
         let backup = trial.backup;
         let drilled = |stream: &str, checks| DrilledStream {
             stream: stream.to_owned(),
-            size_bytes: load::stream_bytes(backup, stream),
+            size_bytes: load::stream_bytes(backup.backup(), stream),
             recovered_to: None,
             checks,
         };

@@ -147,7 +147,7 @@ impl Drill<'_> {
             let checks = self.workload(trial, &group)?;
             streams.extend(group.iter().zip(checks).map(|(saved, checks)| DrilledStream {
                 stream: saved.name(),
-                size_bytes: load::size_bytes(trial.backup, saved),
+                size_bytes: load::size_bytes(trial.backup.backup(), saved),
                 recovered_to: trial.recovery(saved).map(|recovery| format!("{:.0}", recovery.to)),
                 checks,
             }));
@@ -169,7 +169,7 @@ impl Drill<'_> {
 
     /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
     fn refuse_too_large(&self, trial: &Trial<'_>) -> Result<(), StepError> {
-        let etcd = trial.cluster().and_then(|_| load::stream_bytes(trial.backup, ETCD)).unwrap_or(0);
+        let etcd = trial.cluster().and_then(|_| load::stream_bytes(trial.backup.backup(), ETCD)).unwrap_or(0);
         let demand = Demand { folder: self.paths.data(), space: trial_space(etcd), purpose: "for the drill" };
         refuse(self.paths, &[demand], "a drill of etcd's snapshot")?;
         trial.groups().iter().try_for_each(|group| {

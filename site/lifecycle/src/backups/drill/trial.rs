@@ -108,8 +108,8 @@ impl<'a> Trial<'a> {
     pub(super) fn loaded_bytes(&self, group: &[&SavedStream]) -> u64 {
         let of_stream = |saved: &&SavedStream| {
             let logs = self.recovery(saved).into_iter().flat_map(|recovery| &recovery.logs);
-            let log_bytes = |log| load::log_bytes(log, saved);
-            load::size_bytes(self.backup, saved).into_iter().chain(logs.filter_map(log_bytes)).sum::<u64>()
+            let log_bytes = |log: &OpenBackup| load::log_bytes(log.backup(), saved);
+            load::size_bytes(self.backup.backup(), saved).into_iter().chain(logs.filter_map(log_bytes)).sum::<u64>()
         };
         group.iter().map(of_stream).sum()
     }
