@@ -76,7 +76,7 @@ fn meaning(scope: &Scope) -> &'static str {
         Scope::Read => "status, releases, backups, license, media and operations",
         Scope::Backup => "begin backups",
         Scope::Upgrade => {
-            "look for media and plan; of an administrator's key, also approve and undo changes of the release"
+            "look for media and plan; of an administrator's key, also approve and undo upgrades, rollbacks and restores"
         }
         Scope::License => "import licenses; of an administrator's key alone",
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
