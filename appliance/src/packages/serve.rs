@@ -38,7 +38,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
 }
 
 /// Serves on a listener until the handle says otherwise.
-pub async fn serve_on(listener: TcpListener, served: Served, handle: Handle<SocketAddr>) -> Result<()> {
+pub async fn serve_on(listener: TcpListener, index: Served, handle: Handle<SocketAddr>) -> Result<()> {
     let failed = || "the server ended".to_owned();
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     // Connections have it from the listener.
@@ -47,5 +47,5 @@ pub async fn serve_on(listener: TcpListener, served: Served, handle: Handle<Sock
     let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), CONNECTIONS));
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(BUFFER);
     let server = server.handle(handle).first_request_timeout(HEAD);
-    server.serve(router(served).into_make_service()).await.context(codes::APPLIANCE_LISTEN, failed)
+    server.serve(router(index).into_make_service()).await.context(codes::APPLIANCE_LISTEN, failed)
 }
