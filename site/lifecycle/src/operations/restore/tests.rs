@@ -119,7 +119,7 @@ fn what_a_volume_has_now_and_what_is_loaded_are_measured() {
     let streams = crate::plan::restore::tests::streams();
     let volume = operations.paths.storage().join(&streams[0].volume.folder);
     durable::create_folder(&volume).unwrap();
-    durable::write_file(&volume.join("rows"), &[1; 1 << 20], 0o600).unwrap();
+    durable::write_file(&volume.join("rows"), &vec![1; 1 << 20], 0o600).unwrap();
     let pins = prepared(&fixture, "0").pins;
     let found = operations.overwrites(&streams, &pins).unwrap();
     let said: Vec<_> = found.iter().map(|one| (one.stream.as_str(), one.loaded_bytes, one.as_of.as_str())).collect();
