@@ -121,6 +121,13 @@ pub(crate) fn expect_space(figures: &Value, taken: Taken) -> Result<()> {
     Ok(())
 }
 
+/// What was predicted after each step, and what the folders have now, in KiB: says where a wrong prediction comes from.
+pub(crate) fn explained(machine: &Machine, figures: &Value) -> String {
+    let folders = "du --one-file-system --block-size 1K --max-depth 5 /var/lib/landfall | sort -n | tail -n 60";
+    let found = machine.run(folders).map_or_else(|error| error.to_string(), |said| said.stdout);
+    format!("predicted: {}\nfound:\n{found}", figures["filesystems"][0]["moments"])
+}
+
 /// A step: its id, what was predicted, what was measured, and by how many percent of that the prediction was wrong.
 struct Compared {
     id: String,

@@ -50,7 +50,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
 
     let ((report, peak_memory_bytes), taken) =
         figures::taken_by(&machine, || memory::peak_of(&machine, "install", || install_while_another_tries(engineer)))?;
-    figures::expect_space(&plan["figures"], taken)?;
+    figures::expect_space(&plan["figures"], taken).with_context(|| figures::explained(&machine, &plan["figures"]))?;
     // On the first run, nothing is known of this machine but its speeds.
     figures::report_times(&machine, &plan["figures"])?;
     let status = engineer.wait_ready("the install")?;
