@@ -162,10 +162,11 @@ fn staged(blobs: &[BlobEntry]) -> u64 {
     blobs.map(|blob| on_disk(blob.size).saturating_add(BLOCK_BYTES)).fold(0, u64::saturating_add)
 }
 
-/// The layers of images, each of which is unpacked once.
+/// The layers of images, each of which is unpacked once above the same ones: containerd's snapshots are of chains. Several images of
+/// Kubernetes share a layer with their programs above different bases.
 struct Layers<'a> {
     contents: BTreeMap<Sha256, &'a LayerContents>,
-    unpacked: BTreeSet<Sha256>,
+    unpacked: BTreeSet<Vec<Sha256>>,
 }
 
 impl<'a> Layers<'a> {
@@ -179,8 +180,10 @@ impl<'a> Layers<'a> {
         let mut written = Writes::default();
         for image in images {
             let mut came = 0_u64;
+            let mut chain = Vec::new();
             for layer in &image.layers {
-                if !self.unpacked.insert(layer.digest) {
+                chain.push(layer.digest);
+                if !self.unpacked.insert(chain.clone()) {
                     continue;
                 }
                 came = came.saturating_add(on_disk(layer.size));

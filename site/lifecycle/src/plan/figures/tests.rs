@@ -24,7 +24,11 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let (release, documents, facts) = (release(), documents(), sample());
+        Self::of(release())
+    }
+
+    fn of(release: ReleaseDocument) -> Self {
+        let (documents, facts) = (documents(), sample());
         let configuration = SiteConfiguration::default();
         let inputs = InstallInputs {
             release: &release,
@@ -113,6 +117,21 @@ fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
     assert_eq!(at("node-images").peak_bytes - at("node-images").used_bytes, first, "one image at a time");
     assert!(data.peak_bytes >= data.final_bytes && data.final_bytes == data.moments.last().unwrap().used_bytes);
     assert!(data.moments.is_sorted_by_key(|moment| moment.used_bytes));
+}
+
+/// containerd's snapshots are of chains of layers.
+#[test]
+fn a_layer_above_other_ones_is_unpacked_again() {
+    let with_a_shared_layer = |is_above_others: bool| {
+        let mut release = release();
+        let own = release.images[1].layers.pop().unwrap();
+        let shared = release.images[0].layers.last().unwrap().clone();
+        release.images[1].layers = if is_above_others { vec![own, shared] } else { vec![shared, own] };
+        release.images[0].layers.rotate_right(1);
+        let case = Case::of(release);
+        of_step(&case.figures(&sample()), "node-images").written_bytes
+    };
+    assert_eq!(with_a_shared_layer(true) - with_a_shared_layer(false), 3 * MIB + 10 * 2048);
 }
 
 /// A database of several replicas writes its first files once for each.
