@@ -10,7 +10,7 @@ use crate::{axe, images, setup, workspace};
 pub(super) const NAME: &str = "pages";
 
 /// Pictures that the documents show.
-const PICTURES: [&str; 12] = [
+const PICTURES: [&str; 13] = [
     "first",
     "overview",
     "overview-dark",
@@ -21,6 +21,7 @@ const PICTURES: [&str; 12] = [
     "upgrade-running",
     "upgrade-undone",
     "backups",
+    "restore",
     "license",
     "audit",
 ];
