@@ -273,6 +273,18 @@ pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Bo
     accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
 }
 
+/// Has the host begin a change that one person has approved.
+async fn approve(
+    context: &Context,
+    caller: &Caller,
+    request: Option<String>,
+    change: Change,
+    (plan, confirm): (String, String),
+) -> Accepted {
+    let approved = Approved::alone(context, &plan).await?;
+    accept(context, caller, request, Intent::Approve { change, approved, confirm }).await
+}
+
 /// Approve an upgrade
 ///
 /// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). Where two people approve, this is refused
@@ -290,8 +302,7 @@ pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Bo
 )]
 pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
     let SentUpgrade { request, medium, plan, confirm } = sent;
-    let (change, approved) = (Change::Upgrade { medium }, Approved::alone(&context, &plan).await?);
-    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
+    approve(&context, &caller, request, Change::Upgrade { medium }, (plan, confirm)).await
 }
 
 /// Approve a rollback
@@ -311,8 +322,7 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
 )]
 pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
     let SentRollback { request, version, data, plan, confirm } = sent;
-    let (change, approved) = (Change::Rollback { version, data }, Approved::alone(&context, &plan).await?);
-    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
+    approve(&context, &caller, request, Change::Rollback { version, data }, (plan, confirm)).await
 }
 
 /// Approve a restore
@@ -332,8 +342,7 @@ pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent
 )]
 pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> Accepted {
     let SentRestore { request, backup, at, components, plan, confirm } = sent;
-    let (change, approved) = (Change::Restore { backup, at, components }, Approved::alone(&context, &plan).await?);
-    accept(&context, &caller, request, Intent::Approve { change, approved, confirm }).await
+    approve(&context, &caller, request, Change::Restore { backup, at, components }, (plan, confirm)).await
 }
 
 /// Undo the open change

@@ -284,13 +284,8 @@ async fn store(database: &Database, checkpoint: &Checkpoint, key: &PublicKey) ->
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 fn refused(error: HostError) -> Error {
-    let code: Code = match &error {
-        HostError::Refused(problem) => match problem.code.as_deref() {
-            Some(id) if id == codes::AUDIT_FORKED.id => codes::AUDIT_FORKED,
-            Some(id) if id == codes::CHECKPOINTS_TOO_MANY.id => codes::CHECKPOINTS_TOO_MANY,
-            _ => error.registered(),
-        },
-        other => other.registered(),
-    };
+    let id = if let HostError::Refused(problem) = &error { problem.code.as_deref() } else { None };
+    let known = [codes::AUDIT_FORKED, codes::CHECKPOINTS_TOO_MANY].into_iter().find(|code| Some(code.id) == id);
+    let code: Code = known.unwrap_or_else(|| error.registered());
     Error::new(code, error.to_string())
 }

@@ -117,9 +117,14 @@ pub fn reason(reason: &str) -> &'static str {
     }
 }
 
+/// Whether a drill has shown that a backup can be restored.
+pub fn proof_mark(is_proven: bool) -> Mark {
+    if is_proven { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") }
+}
+
 fn row(backup: Backup) -> Row {
     let (time, proven) = (Moment::read(Some(&backup.time)), Moment::read(backup.proven.as_deref()));
-    let mark = if proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
+    let mark = proof_mark(proven.is_some());
     let cut = backup.cut.as_ref().and_then(CutAt::of);
     Row { mark, time, proven, reason: reason(&backup.reason), cut, backup }
 }

@@ -1,6 +1,8 @@
 //! What the pages of upgrades and of restores share: the latest change in words, what was just asked of the host, and what their forms do.
 
 use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::response::Response;
 use landfall_error_codes::codes;
 use serde::Deserialize;
 
@@ -238,6 +240,19 @@ pub async fn asked(context: &Context, id: &str) -> Result<Option<Request>, Unava
 pub fn made_plan(home: &str, request: Option<&Request>) -> Option<String> {
     let request = request.filter(|request| request.verb == "plan" && request.state == RequestState::Done)?;
     request.plan.as_ref().filter(|digest| is_id(digest)).map(|digest| format!("{home}/plans/{digest}"))
+}
+
+/// A part that refreshes itself, which leads on to a plan once that is made.
+pub fn leading_on(mut part: Response, path: Option<String>) -> Response {
+    if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
+        part.headers_mut().insert("hx-redirect", path);
+    }
+    part
+}
+
+/// What the page says of what was just done.
+pub fn notice(done: &str) -> Option<&'static str> {
+    (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.")
 }
 
 /// Hands a wish over, and leads to where it is followed.

@@ -62,7 +62,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
         }
         ChangeCommand::PlanRestore { selection } => {
             let prepared = operations.prepare_restore(&request_of(selection))?;
-            print_plan(&RestoreDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
+            print_plan(&RestoreDryRun::of(&prepared)?, prepared.approval()?, &operations, printer)?;
         }
         ChangeCommand::BeginUpgrade { bundle, approved } => {
             let approved = digest(approved)?;

@@ -35,7 +35,7 @@ pub(super) struct RestoreDryRun<'a> {
     /// Whose data would be replaced, in order.
     components: &'a [String],
     /// What would be overwritten, stream by stream, and what would be lost of it.
-    overwrites: &'a [OverwrittenStream],
+    overwrites: Vec<OverwrittenStream>,
     /// Components that need one of these: they continue to run, and may fail while those stop.
     dependents: Vec<String>,
     /// Whether the console's own data is among it: its users, their sessions and its audit log.
@@ -55,17 +55,17 @@ impl Document for RestoreDryRun<'_> {
 
 impl<'a> RestoreDryRun<'a> {
     /// What would be done.
-    pub(super) fn of(prepared: &'a PreparedRestore<'_>) -> Self {
-        RestoreDryRun {
+    pub(super) fn of(prepared: &'a PreparedRestore<'_>) -> Result<Self, Failure> {
+        Ok(RestoreDryRun {
             backup: prepared.backup(),
             components: prepared.components(),
-            overwrites: prepared.overwrites(),
+            overwrites: prepared.overwrites()?,
             dependents: prepared.dependents(),
             replaces_console: prepared.replaces_console(),
             outlook: prepared.outlook(),
             space: prepared.peaks(),
             plan: prepared.plan(),
-        }
+        })
     }
 }
 
@@ -81,12 +81,12 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     let operations = operations_of_root(printer)?;
     let prepared = operations.prepare_restore(&request_of(&selection))?;
     if dry_run {
-        printer.report(&RestoreDryRun::of(&prepared), |_| {
-            format!("{}\nprinting it changes nothing", plan_text(&prepared))
+        printer.report(&RestoreDryRun::of(&prepared)?, |document| {
+            format!("{}\nprinting it changes nothing", plan_text(&prepared, &document.overwrites))
         });
         return Ok(());
     }
-    printer.note(&plan_text(&prepared));
+    printer.note(&plan_text(&prepared, &prepared.overwrites()?));
     let loss = format!("what was written since will be lost: {}", prepared.times().join(", "));
     let confirmation = site_named(confirm, &operations, &loss, printer)?;
     logging::keep(&operations.paths.logs(), "restore");
@@ -95,14 +95,14 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     Ok(())
 }
 
-fn plan_text(prepared: &PreparedRestore<'_>) -> String {
+fn plan_text(prepared: &PreparedRestore<'_>, overwrites: &[OverwrittenStream]) -> String {
     let backup = prepared.backup();
     let proven = if backup.proven.is_some() { "proven" } else { "not proven" };
     let mut text = format!("backup {} of {}, {proven}", backup.short_id(), backup.time);
     for step in prepared.plan().all() {
         let _infallible = write!(text, "\n  {}", step.title);
     }
-    text.push_str(&overwrites_text(prepared.overwrites()));
+    text.push_str(&overwrites_text(overwrites));
     text.push_str(&beside_text(&prepared.dependents(), prepared.replaces_console()));
     text.push_str(&outlook_text(prepared.outlook()));
     text.push_str(&space_text(prepared.peaks()));

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::console::backups::{Span, reason};
+use crate::console::backups::{Span, proof_mark, reason};
 use crate::console::moment::Moment;
-use crate::console::state::{Mark, State as How};
+use crate::console::state::Mark;
 use crate::console::trouble::Trouble;
 use crate::context::Context;
 use crate::host::{Backup, Backups, Change, Status, Topic};
@@ -78,9 +78,8 @@ fn components(backup: &Backup) -> BTreeSet<String> {
 }
 
 fn row(is_first: bool, backup: Backup) -> Row {
-    let mark = if backup.proven.is_some() { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") };
     Row {
-        mark,
+        mark: proof_mark(backup.proven.is_some()),
         time: Moment::read(Some(&backup.time)),
         reason: reason(&backup.reason),
         is_first,

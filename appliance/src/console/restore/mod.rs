@@ -7,12 +7,11 @@ mod tests;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::HeaderValue;
 
 use self::choice::{Found, chosen, found};
 use self::plan::PlanView;
 use super::approval::TwoPeople;
-use super::change::{About, RESTORE, View, asked, hand_over, made_plan, plan_path};
+use super::change::{About, RESTORE, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -21,7 +20,7 @@ use super::{Shown, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
 use crate::context::Context;
-use crate::host::{Change, Request};
+use crate::host::Change;
 
 #[derive(Template)]
 #[template(path = "restore.html")]
@@ -61,21 +60,16 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): 
     if let Some(path) = made_plan(RESTORE, request.as_ref()) {
         return go(&path);
     }
-    let notice = (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.");
-    let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice);
+    let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice(&done));
     draw(&Whole { frame, view: View::of(&context, &caller, RESTORE, (request, id), found(&context)).await })
 }
 
 pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
     let id = about.request;
-    let request: Option<Request> = asked(&context, &id).await.unwrap_or_default();
+    let request = asked(&context, &id).await.unwrap_or_default();
     let path = made_plan(RESTORE, request.as_ref());
     let view = View::of(&context, &caller, RESTORE, (request, id), std::future::ready(())).await;
-    let mut part = draw(&Live { view })?;
-    if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
-        part.headers_mut().insert("hx-redirect", path);
-    }
-    Ok(part)
+    Ok(leading_on(draw(&Live { view })?, path))
 }
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {

@@ -3,12 +3,13 @@
 
 use serde::Deserialize;
 
+use crate::console::backups::proof_mark;
 use crate::console::change::RESTORE;
 use crate::console::moment::{Moment, length};
 use crate::console::planned::{
     Approving, ComponentOutlook, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
 };
-use crate::console::state::{Mark, State};
+use crate::console::state::Mark;
 use crate::console::units::count;
 use crate::host::{Change, PlanPage};
 
@@ -118,7 +119,7 @@ impl PlanView {
             made: Moment::read(Some(&page.made)),
             components: document.components,
             backup: Moment::read(Some(&document.backup.time)),
-            proven: if is_proven { State::Good.mark("Proven") } else { State::Attention.mark("Not proven") },
+            proven: proof_mark(is_proven),
             is_proven,
             at,
             duration: (seconds > 0).then(|| length(seconds)),

@@ -7,13 +7,12 @@ mod view;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::HeaderValue;
 use serde::Deserialize;
 
 use self::plan::PlanView;
 use self::view::{Found, is_first, view};
 use super::approval::TwoPeople;
-use super::change::{About, UPGRADE, View, asked, hand_over, made_plan, plan_path};
+use super::change::{About, UPGRADE, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -67,8 +66,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): 
     if let Some(path) = made_plan(UPGRADE, request.as_ref()) {
         return go(&path);
     }
-    let notice = (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.");
-    let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice);
+    let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice(&done));
     draw(&Whole { frame, view: view(&context, &caller, request, id).await })
 }
 
@@ -76,11 +74,7 @@ pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): 
     let id = about.request;
     let request = asked(&context, &id).await.unwrap_or_default();
     let path = made_plan(UPGRADE, request.as_ref());
-    let mut part = draw(&Live { view: view(&context, &caller, request, id).await })?;
-    if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
-        part.headers_mut().insert("hx-redirect", path);
-    }
-    Ok(part)
+    Ok(leading_on(draw(&Live { view: view(&context, &caller, request, id).await })?, path))
 }
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {

@@ -54,7 +54,7 @@ pub struct PreparedRestore<'a> {
     /// What names the operation in the folder of volumes: another word each time that it is planned.
     pub(super) token: String,
     /// What goes, and what comes in its place.
-    overwrites: Vec<OverwrittenStream>,
+    streams: Vec<RestoredStream>,
     /// What stops, and from when on the data from before does not return.
     outlook: Outlook,
     /// What it takes of each filesystem at its peak.
@@ -146,7 +146,6 @@ impl Operations {
         let plan = plan_restore(&release.release, &pins.settings.backups, &workloads);
         let experience = Experience { times: &history.step_times(), copied: &BTreeMap::new() };
         let outlook = Outlook::of_restore(&plan, &components, &experience);
-        let overwrites = self.overwrites(&all, &pins)?;
         let backup = (&choice.backup).into();
         Ok(PreparedRestore {
             operations: self,
@@ -156,7 +155,7 @@ impl Operations {
             components,
             plan,
             token,
-            overwrites,
+            streams: all,
             outlook,
             peaks,
         })
@@ -273,9 +272,10 @@ impl PreparedRestore<'_> {
         is_console_among(&self.release.release, &self.components)
     }
 
-    /// What is overwritten, stream by stream, in order.
-    pub fn overwrites(&self) -> &[OverwrittenStream] {
-        &self.overwrites
+    /// What is overwritten, stream by stream, in order. Reads the repository, and every file's size in the volumes: for whoever reads the
+    /// plan, and not for whoever begins it.
+    pub fn overwrites(&self) -> Result<Vec<OverwrittenStream>> {
+        self.operations.overwrites(&self.streams, &self.pins)
     }
 
     /// What stops, and from when on the data from before does not return.

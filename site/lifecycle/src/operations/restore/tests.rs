@@ -37,8 +37,8 @@ fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
     );
     let backup = summary("2026-11-22T12:00:00Z", &[]);
     let token = token.to_owned();
-    let (overwrites, peaks) = (Vec::new(), Vec::new());
-    PreparedRestore { operations, pins, release, backup, components, plan, token, overwrites, outlook, peaks }
+    let (streams, peaks) = (Vec::new(), Vec::new());
+    PreparedRestore { operations, pins, release, backup, components, plan, token, streams, outlook, peaks }
 }
 
 fn summary(time: &str, streams: &[&str]) -> BackupSummary {
