@@ -32,6 +32,9 @@ pub const KUBERNETES: &str = "v1.36.3";
 /// An unused address (RFC 5737): the API server must advertise one that is not loopback, and it is never used.
 const ADVERTISED: &str = "192.0.2.1";
 
+/// How long a call of kubectl may take on a busy machine.
+const KUBECTL_LIMIT: Duration = Duration::from_mins(2);
+
 /// Runs a program until the test's end of the pipe closes, which also happens when the test is killed.
 const WATCHED: &str = r#""$@" & program=$!; read -r _; kill -9 $program; wait $program"#;
 
@@ -155,13 +158,17 @@ impl ControlPlane {
         }
     }
 
-    /// Runs kubectl, as another user of the cluster, and returns its output.
+    /// Runs kubectl, as another user of the cluster, and returns its output. Without etcd it would wait a minute for each kind of
+    /// object, so that it is ended after [`KUBECTL_LIMIT`], and what the programs said last is part of the failure.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
-        let mut child = Command::new(self.binaries.join("kubectl"))
+        let mut child = Command::new("timeout")
+            .arg(KUBECTL_LIMIT.as_secs().to_string())
+            .arg(self.binaries.join("kubectl"))
             .arg("--kubeconfig")
             .arg(SitePaths::below(self.root()).admin_kubeconfig())
             .args(arguments)
             .env_clear()
+            .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.root())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -172,8 +179,19 @@ impl ControlPlane {
             std::io::Write::write_all(child.stdin.as_mut().unwrap(), input.to_string().as_bytes()).unwrap();
         }
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
+        assert!(status.success(), "kubectl {arguments:?}: {status}: {errors}{}", self.last_words());
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The ends of the programs' logs.
+    fn last_words(&self) -> String {
+        let of = |program: &str| {
+            let log = std::fs::read_to_string(self.root().join(format!("{program}.log"))).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            format!("\nthe end of {program}'s log:\n{}\n", lines[lines.len().saturating_sub(10)..].join("\n"))
+        };
+        ["etcd", "kube-apiserver"].map(of).concat()
     }
 
     /// Kills the API server.

@@ -79,7 +79,7 @@ fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
             printer::failure(error);
         }
     }
-    Row { name: part.name, elapsed: started.elapsed(), failed: outcome.is_err() }
+    Row { name: part.name, started, elapsed: started.elapsed(), failed: outcome.is_err() }
 }
 
 fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {

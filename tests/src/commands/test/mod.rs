@@ -9,6 +9,7 @@ use anyhow::Result;
 use landfall_launcher::packages;
 
 use self::beside::Beside;
+use self::headroom::Headroom;
 use crate::cache::Cache;
 use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
@@ -18,6 +19,7 @@ mod bench;
 mod beside;
 mod demo;
 mod figures;
+mod headroom;
 mod lint;
 mod newcomer;
 mod pages;
@@ -60,6 +62,7 @@ enum Place {
 /// The result of a part.
 struct Row {
     name: &'static str,
+    started: Instant,
     elapsed: Duration,
     failed: bool,
 }
@@ -156,13 +159,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let temperature = run.temperature().name();
     printer::note(format!("the cache is {temperature}"));
     let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part)).collect();
+    let headroom = Headroom::watch()?;
     let rows = run_parts(&parts, arguments.keep_going);
-    for Row { name, elapsed, failed } in &rows {
-        printer::note(format!(
-            "{name:<14} {:>6} min  {}",
-            minutes(*elapsed),
-            if *failed { "FAILED" } else { "passed" }
-        ));
+    for row in &rows {
+        let outcome = if row.failed { "FAILED" } else { "passed" };
+        let free = headroom.least_between(row.started, row.started + row.elapsed);
+        printer::note(format!("{:<14} {:>6} min  {outcome}  {free}", row.name, minutes(row.elapsed)));
     }
     printer::note(format!("{:<14} {:>6} min  started {temperature}", "all", minutes(results::elapsed()?)));
     if arguments.report {
@@ -214,7 +216,7 @@ fn run_part(part: &Part) -> Row {
     if let Err(error) = &outcome {
         printer::failure(error);
     }
-    Row { name: part.name, elapsed: started.elapsed(), failed: outcome.is_err() }
+    Row { name: part.name, started, elapsed: started.elapsed(), failed: outcome.is_err() }
 }
 
 fn set_up() -> Result<()> {

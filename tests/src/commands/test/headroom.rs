@@ -1,0 +1,122 @@
+//! What was free of memory and of the disks while parts ran: a machine that runs out of either makes them fail in ways that name neither.
+#![expect(clippy::disallowed_methods, reason = "reads the memory of this machine from /proc")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::cache::cache_root;
+use crate::workspace;
+
+/// How often it is looked at.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Bytes that were free at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Free {
+    memory: u64,
+    /// On the filesystem that has the least, of those that hold the clone, the cache and temporary files.
+    disk: u64,
+}
+
+impl Free {
+    fn now(folders: &[PathBuf]) -> Result<Self> {
+        let path = "/proc/meminfo";
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        let memory = available(&text).with_context(|| format!("{path} has no MemAvailable"))?;
+        let disk = folders.iter().filter_map(|folder| rustix::fs::statvfs(folder).ok());
+        Ok(Self { memory, disk: disk.map(|disk| disk.f_bavail * disk.f_frsize).min().unwrap_or(u64::MAX) })
+    }
+
+    fn least(self, other: Self) -> Self {
+        Self { memory: self.memory.min(other.memory), disk: self.disk.min(other.disk) }
+    }
+}
+
+impl std::fmt::Display for Free {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "least free: memory {}, disk {}", gigabytes(self.memory), gigabytes(self.disk))
+    }
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000)
+}
+
+/// `MemAvailable` in bytes.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// Looks at this machine until it goes.
+pub(super) struct Headroom {
+    seen: Arc<Mutex<Vec<(Instant, Free)>>>,
+    watcher: Thread,
+}
+
+impl Headroom {
+    pub(super) fn watch() -> Result<Self> {
+        let folders = vec![workspace::root(), cache_root()?, std::env::temp_dir()];
+        let seen = Arc::new(Mutex::new(vec![(Instant::now(), Free::now(&folders)?)]));
+        let kept = Arc::downgrade(&seen);
+        let watcher = std::thread::spawn(move || {
+            while let Some(seen) = kept.upgrade() {
+                if let Ok(free) = Free::now(&folders) {
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), free));
+                }
+                drop(seen);
+                std::thread::park_timeout(INTERVAL);
+            }
+        });
+        Ok(Self { seen, watcher: watcher.thread().clone() })
+    }
+
+    /// The least that was free between two moments, as of the last look before the first of them.
+    pub(super) fn least_between(&self, begun: Instant, ended: Instant) -> Free {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.partition_point(|(at, _)| *at < begun).saturating_sub(1);
+        let end = seen.partition_point(|(at, _)| *at <= ended).max(first + 1);
+        seen[first..end].iter().map(|(_, free)| *free).fold(seen[first].1, Free::least)
+    }
+}
+
+impl Drop for Headroom {
+    fn drop(&mut self) {
+        self.watcher.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read() {
+        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   24117248 kB\nBuffers: 1 kB\n"), Some(24_117_248 * 1024));
+        assert_eq!(available("MemTotal: 9 kB\n"), None);
+    }
+
+    #[test]
+    fn the_least_of_a_part_counts_from_the_last_look_before_it() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let free = |memory, disk| Free { memory, disk };
+        let seen = vec![(at(0), free(1, 1)), (at(10), free(9, 5)), (at(20), free(7, 8)), (at(30), free(8, 6))];
+        let headroom = Headroom { seen: Arc::new(Mutex::new(seen)), watcher: std::thread::current() };
+        let least = |from, to| headroom.least_between(at(from), at(to));
+        assert_eq!(
+            [least(0, 30), least(12, 30), least(12, 25), least(25, 26), least(31, 40)],
+            [free(1, 1), free(7, 5), free(7, 5), free(7, 8), free(8, 6)]
+        );
+    }
+
+    #[test]
+    fn what_was_free_is_printed_in_gigabytes() {
+        let free = Free { memory: 9_140_000_000, disk: 287_000_000 };
+        assert_eq!(free.to_string(), "least free: memory 9.1 GB, disk 0.2 GB");
+    }
+}
