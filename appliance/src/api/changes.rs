@@ -1,6 +1,7 @@
 //! Changes of the site: media, plans, approvals, undo. The host works on one request at a time, and each has an id by which it is
 //! recognized if it is sent again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,6 +11,7 @@ use landfall_error_codes::codes;
 use landfall_peer::Asking;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Body;
 use super::intent::Intent;
@@ -221,6 +223,20 @@ pub struct SentRestore {
     confirm: String,
 }
 
+/// An approved change of settings.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ConfigurationApproval")]
+pub struct SentConfiguration {
+    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    request: Option<String>,
+    /// The values that change, as in the request for the plan.
+    values: BTreeMap<String, Value>,
+    /// Digest of the plan.
+    plan: String,
+    /// Name of the site.
+    confirm: String,
+}
+
 /// A wish that the open change goes back.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Abort")]
@@ -255,7 +271,7 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
     accept(&context, &caller, sent.request, Intent::Look).await
 }
 
-/// Plan an upgrade, a rollback or a restore
+/// Plan an upgrade, a rollback, a restore or a change of settings
 ///
 /// The host plans and changes nothing. The request names the digest of the plan, or everything that blocks it.
 #[utoipa::path(
@@ -343,6 +359,30 @@ pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent
 pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> Accepted {
     let SentRestore { request, backup, at, components, plan, confirm } = sent;
     approve(&context, &caller, request, Change::Restore { backup, at, components }, (plan, confirm)).await
+}
+
+/// Approve a change of settings
+///
+/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). A change that fails is undone by itself. Where
+/// two people approve, this is refused (LF5041): send `POST /api/v1/approvals`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/configurations",
+    operation_id = "approveConfiguration",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/ConfigurationApproval"), description = "what is approved", content_type = "application/json"),
+    responses(
+        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn configure(
+    State(context): State<Context>,
+    caller: Caller,
+    Body(sent): Body<SentConfiguration>,
+) -> Accepted {
+    let SentConfiguration { request, values, plan, confirm } = sent;
+    approve(&context, &caller, request, Change::Configure { values }, (plan, confirm)).await
 }
 
 /// Undo the open change

@@ -1,11 +1,15 @@
 //! What people want changed: its name in the audit log, and the wish that the host gets.
 
+use std::collections::BTreeMap;
+
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+
+use serde_json::Value;
 
 use crate::approval::Approved;
 use crate::host::{Change, DataFate, Wish};
 
-/// Longest part of a restore that the audit log has, in characters.
+/// Longest part of a change that the audit log has, in characters.
 const LONGEST: usize = 200;
 
 /// What a person wants.
@@ -37,6 +41,7 @@ impl Intent {
             Self::Approve { change: Change::Upgrade { .. }, .. } => ("upgrade.approve", "upgrade.begin"),
             Self::Approve { change: Change::Rollback { .. }, .. } => ("rollback.approve", "rollback.begin"),
             Self::Approve { change: Change::Restore { .. }, .. } => ("restore.approve", "restore.begin"),
+            Self::Approve { change: Change::Configure { .. }, .. } => ("settings.approve", "settings.begin"),
             Self::Abort(_) => ("change.ask-undo", "change.undo"),
         }
     }
@@ -70,6 +75,7 @@ impl Intent {
                     Change::Upgrade { .. } => Wish::Upgrade,
                     Change::Rollback { .. } => Wish::RollBack,
                     Change::Restore { .. } => Wish::Restore,
+                    Change::Configure { .. } => Wish::Configure,
                 };
                 wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
             }
@@ -89,12 +95,27 @@ fn subject(change: &Change) -> String {
             format!("rollback to {version}{}", data.unwrap_or_default())
         }
         Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
+        Change::Configure { values } => settings_of(values),
     }
 }
 
-/// What of which backup, for the audit log. A program may have sent anything, so each part is short.
+/// Which settings become what, for the audit log.
+fn settings_of(values: &BTreeMap<String, Value>) -> String {
+    let become_what = |(name, value): (&String, &Value)| match value {
+        Value::Null => format!("{name} its default"),
+        value => format!("{name} {value}"),
+    };
+    let all = values.iter().map(become_what).collect::<Vec<_>>().join(", ");
+    format!("change of settings: {}", short(&all))
+}
+
+/// A program may have sent anything, so each part is short.
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+/// What of which backup, for the audit log.
 fn restore_of(backup: Option<&str>, at: Option<&str>, components: &[String]) -> String {
-    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
     let what = if components.is_empty() { "all data".to_owned() } else { components.join(", ") };
     let backup = backup.map(|id| format!(" from backup {}", short(id)));
     let at = at.map(|at| format!(" as of {}", short(at)));
@@ -117,5 +138,13 @@ mod tests {
         assert_eq!(subject(&named), "restore of db, kv from backup 0f as of 2026-11-20T06:00:00Z");
         let long = "x".repeat(10_000);
         assert!(subject(&restore(Some(&long), Some(&long), &[&long])).len() < 700);
+    }
+
+    #[test]
+    fn a_change_of_settings_says_what_becomes_of_each() {
+        let values = [("a.mode".to_owned(), "slow".into()), ("b.replicas".to_owned(), Value::Null)].into();
+        let subject_of = |values| subject(&Change::Configure { values });
+        assert_eq!(subject_of(values), r#"change of settings: a.mode "slow", b.replicas its default"#);
+        assert!(subject_of([("x".repeat(10_000), Value::Null)].into()).len() < 300);
     }
 }

@@ -75,6 +75,23 @@ pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal
     document(&context, Topic::Backups).await
 }
 
+/// Settings of the installed release
+///
+/// What each is now, its default, and the JSON Schema of what it may be.
+#[utoipa::path(
+    get,
+    path = "/api/v1/settings",
+    operation_id = "getSettings",
+    tag = "site",
+    responses(
+        (status = 200, description = "settings of the installed release", body = ref("#/components/schemas/Settings")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn settings(State(context): State<Context>) -> Result<Response, Refusal> {
+    document(&context, Topic::Settings).await
+}
+
 /// License of the site
 ///
 /// 404 where the site has none and needs none.

@@ -43,7 +43,9 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
 fn begun(site: &Site) -> Vec<(String, Option<String>)> {
     let wishes = site.host.wishes.lock().unwrap().clone();
     let begun = wishes.into_iter().filter_map(|wish| match wish {
-        Wish::Upgrade(wish) | Wish::RollBack(wish) | Wish::Restore(wish) => Some((wish.asking.by, wish.asking.first)),
+        Wish::Upgrade(wish) | Wish::RollBack(wish) | Wish::Restore(wish) | Wish::Configure(wish) => {
+            Some((wish.asking.by, wish.asking.first))
+        }
         _ => None,
     });
     begun.collect()

@@ -198,8 +198,15 @@ pub async fn ask_change(context: &Context, caller: &Caller, page: &PlanPage) -> 
 fn title_of(page: &PlanPage) -> String {
     let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
     let text = |pointer: &str| page.document.pointer(pointer).and_then(serde_json::Value::as_str);
-    let Change::Restore { at, .. } = &page.change else {
-        return format!("{} to {}", page.change.verb(), short(text("/to").unwrap_or("another release")));
+    let at = match &page.change {
+        Change::Restore { at, .. } => at,
+        Change::Configure { values } => {
+            let names: Vec<&str> = values.keys().map(String::as_str).collect();
+            return format!("change of settings {}", short(&names.join(", ")));
+        }
+        Change::Upgrade { .. } | Change::Rollback { .. } => {
+            return format!("{} to {}", page.change.verb(), short(text("/to").unwrap_or("another release")));
+        }
     };
     let components = page.document["components"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
     let components = short(&components.collect::<Vec<_>>().join(", "));

@@ -1,4 +1,4 @@
-//! What the pages of upgrades and of restores share: the latest change in words, what was just asked of the host, and what their forms do.
+//! What the pages of upgrades, of restores and of settings share: the latest change in words, what was just asked of the host, and what their forms do.
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -24,9 +24,34 @@ pub const UPGRADE: &str = "/upgrade";
 /// The page of restores.
 pub const RESTORE: &str = "/restore";
 
+/// The page of settings.
+pub const SETTINGS: &str = "/settings";
+
 /// The page of a kind of change, by its verb.
 pub fn home(verb: &str) -> &'static str {
-    if verb == "restore" { RESTORE } else { UPGRADE }
+    match Kind::of(verb) {
+        Kind::Release => UPGRADE,
+        Kind::Data => RESTORE,
+        Kind::Settings => SETTINGS,
+    }
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Release,
+    Data,
+    Settings,
+}
+
+impl Kind {
+    fn of(verb: &str) -> Self {
+        match verb {
+            "restore" => Self::Data,
+            "configure" => Self::Settings,
+            _ => Self::Release,
+        }
+    }
 }
 
 /// Where a plan is read.
@@ -131,9 +156,13 @@ impl<T> View<T> {
 }
 
 impl Latest {
-    /// Whether it restores data.
-    pub fn is_restore(&self) -> bool {
-        self.page.operation == "restore"
+    /// What is true again once it is undone.
+    pub fn before(&self) -> &'static str {
+        match Kind::of(&self.page.operation) {
+            Kind::Release => "the previous release is in place again, with its data",
+            Kind::Data => "the data from before is in place again",
+            Kind::Settings => "the settings from before are in place again",
+        }
     }
 }
 
@@ -142,16 +171,18 @@ fn latest(page: OperationPage) -> Option<Latest> {
     if page.operation == "install" {
         return None;
     }
-    let is_restore = page.operation == "restore";
+    let kind = Kind::of(&page.operation);
     let (mark, sentence, next) = match (page.state, page.running) {
         (OperationState::Forward, true) => (How::Busy.mark("Running"), "is being carried out.", None),
         (OperationState::Forward, false) => (
             How::Attention.mark("Interrupted"),
             "has not ended. The host continues it by itself within ten minutes.",
-            Some(if is_restore {
-                "To return to the data from before, undo the change."
-            } else {
-                "If the stick was taken out, connect it again. To return to how it was before, undo the change."
+            Some(match kind {
+                Kind::Release => {
+                    "If the stick was taken out, connect it again. To return to how it was before, undo the change."
+                }
+                Kind::Data => "To return to the data from before, undo the change.",
+                Kind::Settings => "To return to the settings from before, undo the change.",
             }),
         ),
         (OperationState::Back, true) => (How::Busy.mark("Going back"), "is being undone.", None),
@@ -160,18 +191,24 @@ fn latest(page: OperationPage) -> Option<Latest> {
             "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
             Some("If it stops again, remove the cause that is named here, or call the vendor."),
         ),
-        (OperationState::Committed, _) if is_restore => {
-            (How::Good.mark("Done"), "is done, and the data passed its checks.", None)
+        (OperationState::Committed, _) => {
+            let done = match kind {
+                Kind::Release => "is done, and its proofs passed.",
+                Kind::Data => "is done, and the data passed its checks.",
+                Kind::Settings => "is done, and what it changed is ready.",
+            };
+            (How::Good.mark("Done"), done, None)
         }
-        (OperationState::Committed, _) => (How::Good.mark("Done"), "is done, and its proofs passed.", None),
         (OperationState::Undone, _) => (
             How::Attention.mark("Undone"),
             "was undone: everything is as it was before.",
-            Some(if is_restore {
-                "Remove the cause that is named here, or choose another backup. What was written to restored data meanwhile is kept: \
-                 `landfall replaced-data list` on the host names it."
-            } else {
-                "Remove the cause that is named here, or send it to the vendor; then plan again."
+            Some(match kind {
+                Kind::Release => "Remove the cause that is named here, or send it to the vendor; then plan again.",
+                Kind::Data => {
+                    "Remove the cause that is named here, or choose another backup. What was written to restored data meanwhile is kept: \
+                     `landfall replaced-data list` on the host names it."
+                }
+                Kind::Settings => "Remove the cause that is named here, or choose other settings; then plan again.",
             }),
         ),
         (OperationState::Unknown, _) => {
@@ -180,7 +217,8 @@ fn latest(page: OperationPage) -> Option<Latest> {
     };
     let what = match &page.from {
         Some(from) => format!("{} from {from} to {}", capital(&page.operation), page.to),
-        None if is_restore => format!("Restore of data of {}", page.to),
+        None if kind == Kind::Data => format!("Restore of data of {}", page.to),
+        None if kind == Kind::Settings => format!("The change of settings of {}", page.to),
         None => format!("{} of {}", capital(&page.operation), page.to),
     };
     Some(Latest { mark, sentence: format!("{what} {sentence}"), at: Moment::read(page.at.as_deref()), next, page })
@@ -315,6 +353,11 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form):
 /// Undoes the open change, from the page of upgrades.
 pub async fn abort(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
     hand_over(&context, &caller, UPGRADE, (None, Intent::Abort(form.operation))).await
+}
+
+/// The same from the page of settings.
+pub async fn abort_settings(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
+    hand_over(&context, &caller, SETTINGS, (None, Intent::Abort(form.operation))).await
 }
 
 /// The same from the page of restores.

@@ -15,6 +15,7 @@ pub enum Place {
     Releases,
     Upgrade,
     Backups,
+    Settings,
     License,
     Node,
     Users,
@@ -38,6 +39,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Releases, path: "/releases", name: "Releases" },
     Entry { place: Place::Upgrade, path: "/upgrade", name: "Upgrade" },
     Entry { place: Place::Backups, path: "/backups", name: "Backups" },
+    Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
 ];

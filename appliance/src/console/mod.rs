@@ -19,6 +19,7 @@ mod problem;
 mod reference;
 mod releases;
 mod restore;
+mod settings;
 mod sign_in;
 mod sources;
 mod state;
@@ -80,6 +81,13 @@ pub fn routes() -> Router<Context> {
         .route("/restore/ask", post(change::ask_first))
         .route("/restore/approve", post(change::approve))
         .route("/restore/abort", post(change::abort_restore))
+        .route("/settings", get(settings::show))
+        .route("/live/settings", get(settings::live))
+        .route("/settings/plans/{id}", get(settings::show_plan))
+        .route("/settings/plan", post(settings::plan))
+        .route("/settings/ask", post(change::ask_first))
+        .route("/settings/approve", post(change::approve))
+        .route("/settings/abort", post(change::abort_settings))
         .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))

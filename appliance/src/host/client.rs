@@ -150,6 +150,7 @@ fn route(topic: Topic) -> &'static str {
         Topic::Releases => routes::RELEASES,
         Topic::Backups => routes::BACKUPS,
         Topic::License => routes::LICENSE,
+        Topic::Settings => routes::SETTINGS,
     }
 }
 
@@ -248,6 +249,7 @@ impl Host for Client {
                 Wish::Upgrade(wish) => self.post(routes::UPGRADES, wish).await?,
                 Wish::RollBack(wish) => self.post(routes::ROLLBACKS, wish).await?,
                 Wish::Restore(wish) => self.post(routes::RESTORES, wish).await?,
+                Wish::Configure(wish) => self.post(routes::CONFIGURATIONS, wish).await?,
                 Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
             };
             if status == StatusCode::ACCEPTED { read(&body) } else { Err(refused(status, &body)) }

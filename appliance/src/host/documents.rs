@@ -2,6 +2,7 @@
 //! ignored, and everything that may be missing may be. The schemas describe each field.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What a status comes to. A verdict of a newer version is one that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -260,6 +261,27 @@ pub struct CopyRecord {
 pub struct LogStatus {
     pub stream: String,
     pub reason: Option<String>,
+}
+
+/// `landfall settings`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    pub release: String,
+    pub version: String,
+    #[serde(default)]
+    pub values: Vec<Setting>,
+}
+
+/// A setting.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Setting {
+    pub name: String,
+    #[serde(default)]
+    pub components: Vec<String>,
+    pub value: Option<Value>,
+    pub default: Option<Value>,
+    #[serde(default)]
+    pub schema: Value,
 }
 
 /// `landfall license show`.

@@ -67,7 +67,11 @@ fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
         change: wish.change.clone(),
         site: "node-1".to_owned(),
         made: "2026-11-20T08:00:00Z".to_owned(),
-        document: sample(if matches!(wish.change, Change::Restore { .. }) { "restoreDryRun" } else { "upgradeDryRun" }),
+        document: sample(match wish.change {
+            Change::Upgrade { .. } | Change::Rollback { .. } => "upgradeDryRun",
+            Change::Restore { .. } => "restoreDryRun",
+            Change::Configure { .. } => "configureDryRun",
+        }),
     }
 }
 
@@ -131,6 +135,7 @@ impl Host for FakeHost {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),
                 Topic::Backups => Some(sample("backups")),
+                Topic::Settings => Some(sample("settings")),
                 Topic::License => self.license.lock().unwrap().clone(),
             })
         }
@@ -296,6 +301,7 @@ impl Host for FakeHost {
                     notes: vec!["what was written last is not saved".to_owned()],
                     ..done(&wish.asking, "restore", None)
                 },
+                Wish::Configure(wish) => done(&wish.asking, "configure", None),
                 Wish::Abort(wish) => done(&wish.asking, "abort", None),
             };
             self.wishes.lock().unwrap().push(wish.clone());

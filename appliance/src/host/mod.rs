@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    PointsInTime, Releases, Status, Terms, Verdict,
+    PointsInTime, Releases, Setting, Settings, Status, Terms, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -40,11 +40,13 @@ pub enum Topic {
     Backups,
     /// `landfall license show`.
     License,
+    /// `landfall settings`.
+    Settings,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Status, Self::Releases, Self::Backups, Self::License];
+    pub const ALL: [Self; 5] = [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Settings];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Topic {
             Self::Releases => "releases",
             Self::Backups => "backups",
             Self::License => "licenseStatus",
+            Self::Settings => "settings",
         }
     }
 }

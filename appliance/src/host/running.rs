@@ -52,7 +52,7 @@ impl Running {
 
     /// Whether the console's own pod may be replaced meanwhile.
     pub fn replaces_console(&self) -> bool {
-        matches!(self.operation.as_str(), "upgrade" | "rollback" | "restore" | "resume" | "abort")
+        matches!(self.operation.as_str(), "upgrade" | "rollback" | "restore" | "configure" | "resume" | "abort")
     }
 
     /// The step that runs.

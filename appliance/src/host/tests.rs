@@ -142,6 +142,13 @@ impl landfall_host_api::Site for Answers {
                 made: "2026-11-20T08:00:00Z".to_owned(),
                 document: sample("restoreDryRun"),
             }),
+            Change::Configure { values } => Ok(PlanPage {
+                digest: format!("sha256:{:08}", values.len()),
+                change: change.clone(),
+                site: "node-1".to_owned(),
+                made: "2026-11-20T08:00:00Z".to_owned(),
+                document: sample("configureDryRun"),
+            }),
             _ => Err(problem("LF4804").into()),
         }
     }
@@ -234,6 +241,13 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     let restore = Wish::Restore(ApprovedWish { asking: asking("0000000c"), change, plan, confirm });
     let begun = outcome(&client, restore).await;
     assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
+    let values = [("postgres.storage".to_owned(), "5Gi".into()), ("assistant.replicas".to_owned(), Value::Null)].into();
+    let change = Change::Configure { values };
+    let planned = outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000d"), change: change.clone() })).await;
+    assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
+    let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());
+    let configure = Wish::Configure(ApprovedWish { asking: asking("0000000e"), change, plan, confirm });
+    assert_eq!(outcome(&client, configure).await.notes, ["the configure has begun"]);
     let abort = |request: &str, operation| Wish::Abort(AbortWish { asking: asking(request), operation });
     assert_eq!(outcome(&client, abort("00000008", 2)).await.state, RequestState::Done);
     let late = outcome(&client, abort("00000009", 1)).await;

@@ -15,6 +15,8 @@ pub enum Wish {
     RollBack(ApprovedWish),
     /// An approved restore begins.
     Restore(ApprovedWish),
+    /// An approved change of settings begins.
+    Configure(ApprovedWish),
     /// The open change goes back.
     Abort(AbortWish),
 }
@@ -25,7 +27,7 @@ impl Wish {
         match self {
             Self::Look(wish) => &wish.asking,
             Self::Plan(wish) => &wish.asking,
-            Self::Upgrade(wish) | Self::RollBack(wish) | Self::Restore(wish) => &wish.asking,
+            Self::Upgrade(wish) | Self::RollBack(wish) | Self::Restore(wish) | Self::Configure(wish) => &wish.asking,
             Self::Abort(wish) => &wish.asking,
         }
     }

@@ -115,6 +115,8 @@ pub(crate) enum Command {
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
+    /// Print the settings of the installed release: what each is now, and the release's default.
+    Settings,
     /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.
     Facts,
     /// Look at the models of a release.

@@ -82,6 +82,14 @@ pub(crate) enum ChangeCommand {
         #[arg(long)]
         approved: String,
     },
+    /// Plan a change of settings: the values that change are read from standard input, as JSON.
+    PlanConfigure,
+    /// Begin a change of settings, if it is what was approved.
+    BeginConfigure {
+        /// Digest of the approved plan.
+        #[arg(long)]
+        approved: String,
+    },
     /// Undo the open change.
     BeginAbort {
         /// Number of its journal.

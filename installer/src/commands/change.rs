@@ -1,10 +1,12 @@
 //! `landfall node change`: what the host's API lets a process of its own do. Each prints one JSON value for the API alone; an error is
 //! printed as by every command.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
+use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
     DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade, RestoreRequest, UpgradeRequest,
 };
@@ -13,6 +15,7 @@ use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::configure::ConfigureDryRun;
 use super::install::refusal;
 use super::restore::{RestoreDryRun, request_of};
 use super::site::operations_of_root;
@@ -26,6 +29,9 @@ use crate::shown;
 
 /// Longest name that is passed on, in characters.
 const NAME_CHARACTERS: usize = 120;
+
+/// Longest text of the values that change, in bytes: more than the API takes.
+const VALUES_BYTES: u64 = 1 << 20;
 
 /// A bundle that was found in one of the folders.
 #[derive(Serialize, Deserialize)]
@@ -83,6 +89,16 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             let approved = digest(approved)?;
             begin_restore(&operations, &request_of(selection), approved, printer)?;
         }
+        ChangeCommand::PlanConfigure => {
+            let prepared = operations.prepare_values(&sent_values()?, Edits::Refuse)?;
+            print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
+        }
+        ChangeCommand::BeginConfigure { approved } => {
+            let approved = digest(approved)?;
+            logging::keep(&operations.paths.logs(), "configure");
+            operations.prepare_values(&sent_values()?, Edits::Refuse)?.begin_approved(approved)?;
+            print(printer, &json!({}));
+        }
         ChangeCommand::BeginAbort { operation } => {
             logging::keep(&operations.paths.logs(), "abort");
             operations.begin_abort(*operation)?;
@@ -95,6 +111,13 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
 fn print(printer: Printer, value: &impl Serialize) {
     // Trees of values without NaN have a JSON form.
     printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()));
+}
+
+/// The values that the API passes on.
+fn sent_values() -> Result<ChangedValues, Failure> {
+    let input = std::io::stdin().lock().take(VALUES_BYTES);
+    serde_json::from_reader(input)
+        .map_err(|error| Failure::new(codes::REQUEST_INVALID, "the values that change cannot be read").because(&error))
 }
 
 fn begin_restore(

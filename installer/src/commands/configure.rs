@@ -38,6 +38,14 @@ impl Document for ConfigureDryRun<'_> {
     const KIND: &'static str = "configureDryRun";
 }
 
+impl<'a> ConfigureDryRun<'a> {
+    /// What would be done.
+    pub(super) fn of(prepared: &'a PreparedConfigure<'_>) -> Self {
+        let (changes, settings) = (prepared.changes(), prepared.settings());
+        Self { changes, settings, edits: prepared.edits(), plan: prepared.plan() }
+    }
+}
+
 impl Document for Configured {
     const KIND: &'static str = "configure";
 }
@@ -48,10 +56,9 @@ pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<()
     let operations = operations_of_root(printer)?;
     let prepared = operations.prepare_configure(site, edits(arguments.overwrite_edits))?;
     if arguments.dry_run {
-        let (changes, settings) = (prepared.changes(), prepared.settings());
-        let dry_run = ConfigureDryRun { changes, settings, edits: prepared.edits(), plan: prepared.plan() };
-        printer.report(&dry_run, |_| {
-            let (changes, edits) = (changes_text(changes, settings), upgrade::edits_text(prepared.edits()));
+        printer.report(&ConfigureDryRun::of(&prepared), |dry_run| {
+            let (changes, edits) =
+                (changes_text(dry_run.changes, dry_run.settings), upgrade::edits_text(dry_run.edits));
             format!("{changes}{edits}\nprinting it changes nothing")
         });
         return Ok(());

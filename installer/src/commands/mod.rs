@@ -32,6 +32,7 @@ mod restore;
 mod resume;
 mod sbom;
 mod schemas;
+mod settings;
 mod site;
 mod source_date;
 mod stage;
@@ -87,6 +88,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Restore(arguments) => restore::run(arguments, printer),
         Command::ReplacedData(command) => replaced_data::run(command, printer),
         Command::Releases => releases::run(printer),
+        Command::Settings => settings::run(printer),
         Command::Facts => facts::run(),
         Command::Models(command) => models::run(&command, printer),
         Command::Resume(arguments) => resume::run(arguments, printer),

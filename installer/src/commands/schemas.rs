@@ -5,8 +5,8 @@ use landfall_host::facts::Facts;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
     Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport, ProofReport,
-    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteVerification, StatusReport, Uninstalled,
-    Upgraded,
+    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteSettings, SiteVerification, StatusReport,
+    Uninstalled, Upgraded,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -59,6 +59,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
+        schema_of::<SiteSettings>(),
         schema_of::<diff::Difference>(),
         schema_of::<plan::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),

@@ -16,7 +16,7 @@ use landfall_peer::{Change, DataFate, Medium, PlanPage, Problem, Refusal};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::child::{ask, refusal};
+use super::child::{Question, ask, refusal};
 use crate::commands::{LookedBundle, shown_name};
 
 /// For a look at all media.
@@ -115,7 +115,7 @@ impl Changes {
         let (roots, mut media) = self.roots()?;
         let mut arguments = vec!["look".to_owned()];
         arguments.extend(roots.iter().map(|root| root.folder.display().to_string()));
-        let looked: Vec<LookedBundle> = if roots.is_empty() { Vec::new() } else { ask(&arguments, LOOK)? };
+        let looked: Vec<LookedBundle> = if roots.is_empty() { Vec::new() } else { ask(&arguments.into(), LOOK)? };
         let mut known = Vec::new();
         for (index, root) in roots.iter().enumerate() {
             let of_root: Vec<_> = looked.iter().filter(|bundle| bundle.folder == index).collect();
@@ -167,7 +167,7 @@ impl Changes {
     /// Plans a change.
     pub(super) fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
         let _working = self.working();
-        let planned = self.arguments("plan", change).and_then(|arguments| ask::<Planned>(&arguments, PLAN));
+        let planned = self.question("plan", change).and_then(|question| ask::<Planned>(&question, PLAN));
         self.clear();
         let Planned { digest, site, document } = planned?;
         let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -179,9 +179,9 @@ impl Changes {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
-        let begun = self.arguments("begin", &plan.change).and_then(|mut arguments| {
-            arguments.push(format!("--approved={approved}"));
-            ask::<Begun>(&arguments, BEGIN)
+        let begun = self.question("begin", &plan.change).and_then(|mut question| {
+            question.arguments.push(format!("--approved={approved}"));
+            ask::<Begun>(&question, BEGIN)
         });
         if begun.is_err() {
             self.clear();
@@ -192,15 +192,15 @@ impl Changes {
     /// Makes the open change of this number go back.
     /// It uses no medium, and waits for no work on one.
     pub(super) fn abort(operation: u64) -> Result<(), Refusal> {
-        ask::<Begun>(&["begin-abort".to_owned(), operation.to_string()], BEGIN).map(drop)
+        ask::<Begun>(&vec!["begin-abort".to_owned(), operation.to_string()].into(), BEGIN).map(drop)
     }
 
-    /// The arguments of the process that plans or begins a change; the medium is there when this returns.
-    fn arguments(&self, verb: &str, change: &Change) -> Result<Vec<String>, Refusal> {
+    /// What the process is asked that plans or begins a change; the medium is there when this returns.
+    fn question(&self, verb: &str, change: &Change) -> Result<Question, Refusal> {
         match change {
             Change::Upgrade { medium } => {
                 let path = self.bundle(medium)?;
-                Ok(vec![format!("{verb}-upgrade"), path.display().to_string()])
+                Ok(vec![format!("{verb}-upgrade"), path.display().to_string()].into())
             }
             Change::Rollback { version, data } => {
                 let kept = self.operations.releases().map_err(|error| coded(&error))?;
@@ -212,10 +212,15 @@ impl Changes {
                     DataFate::Keep => "--data=keep".to_owned(),
                     DataFate::Restore => "--data=restore".to_owned(),
                 }));
-                Ok(arguments)
+                Ok(arguments.into())
             }
-            Change::Restore { backup, at, components } => {
-                self.restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
+            Change::Restore { backup, at, components } => self
+                .restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
+                .map(Question::from),
+            Change::Configure { values } => {
+                let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
+                let input = serde_json::to_vec(values).map_err(unwritable)?;
+                Ok(Question { arguments: vec![format!("{verb}-configure")], input })
             }
         }
     }
@@ -372,8 +377,12 @@ mod tests {
         ] {
             assert_eq!(code(changes.plan(&change).unwrap_err()), expected, "{change:?}");
         }
-        let arguments = changes.arguments("begin", &restore(None, Some("2026-11-22T07:00:00+01:00"), &[])).unwrap();
-        assert_eq!(arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
+        let begun = changes.question("begin", &restore(None, Some("2026-11-22T07:00:00+01:00"), &[])).unwrap();
+        assert_eq!(begun.arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
+        let values = [("--site=/etc/shadow".to_owned(), Value::from("$(reboot)"))].into();
+        let planned = changes.question("plan", &Change::Configure { values }).unwrap();
+        assert_eq!(planned.arguments, ["plan-configure"], "what was sent is no argument");
+        assert_eq!(planned.input, br#"{"--site=/etc/shadow":"$(reboot)"}"#);
         let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
         assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");
         let plan = PlanPage {

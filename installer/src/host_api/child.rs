@@ -1,7 +1,7 @@
 //! Questions about changes that a process of its own answers: it may be replaced by the program that a bundle carries, it reads what a
 //! stick's writer made up, and it is ended when it takes too long.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,24 +43,43 @@ pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refu
     Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
 }
 
-/// Runs `landfall --json node change` with these arguments, for at most this long, and reads its answer.
-pub(super) fn ask<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
-    let mut command = Command::new(PROGRAM);
-    command.args(["--json", "node", "change"]).args(arguments);
-    answer(command, limit)
+/// What a process is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    /// Arguments of `landfall node change`, all of them the host's own.
+    pub(super) arguments: Vec<String>,
+    /// What it reads from its standard input: what a console sent, which must not become an argument.
+    pub(super) input: Vec<u8>,
 }
 
-fn answer<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<T, Refusal> {
+impl From<Vec<String>> for Question {
+    fn from(arguments: Vec<String>) -> Self {
+        Self { arguments, input: Vec::new() }
+    }
+}
+
+/// Runs `landfall --json node change` with these arguments, for at most this long, and reads its answer.
+pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> Result<T, Refusal> {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--json", "node", "change"]).args(&question.arguments);
+    answer(command, question.input.clone(), limit)
+}
+
+fn answer<T: DeserializeOwned>(mut command: Command, input: Vec<u8>, limit: Duration) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
     let mut child = command
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(format!("the process that answers cannot be started: {error}")))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A process that reads nothing must not hold this up. That it did not read shows in its answer.
+        std::thread::spawn(move || stdin.write_all(&input));
+    }
     let (stdout, stderr) = (reader(child.stdout.take(), head), reader(child.stderr.take(), tail));
     let ended = wait(&mut child, limit);
     if ended.is_none() {
@@ -144,14 +163,16 @@ mod tests {
     fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
-        answer(command, limit)
+        answer(command, INPUT.as_bytes().to_vec(), limit)
     }
 
+    const INPUT: &str = r#"{"replicas":3}"#;
     const LIMIT: Duration = Duration::from_secs(20);
 
     #[test]
     fn an_answer_is_read_and_an_argument_arrives_as_it_is() {
         assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
+        assert_eq!(say("cat", LIMIT).unwrap(), json!({ "replicas": 3 }));
         let long = say("head -c 3000000 /dev/zero >&2; printf '[]'", LIMIT);
         assert_eq!(long.unwrap(), json!([]), "what it says beside the answer does not hold it up");
     }

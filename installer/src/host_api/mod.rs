@@ -93,6 +93,7 @@ impl Host {
             Question::Status => line(&operations.status()?),
             Question::Releases => line(&ReleaseList::of(operations)?),
             Question::Backups => line(&BackupList::of(operations)?),
+            Question::Settings => line(&operations.settings()?),
             Question::License => {
                 let report = operations.license_report()?;
                 return Ok(report.license.is_some().then(|| line(&report)));

@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Router<Host> {
         .route(routes::UPGRADES, post(upgrade))
         .route(routes::ROLLBACKS, post(roll_back))
         .route(routes::RESTORES, post(restore))
+        .route(routes::CONFIGURATIONS, post(configure))
         .route(routes::ABORT, post(abort))
         .route(routes::OPERATION, get(operation))
         .route(&format!("{}/{{id}}", routes::REQUESTS), get(request))
@@ -111,6 +112,10 @@ async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> 
 
 async fn restore(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
     begin(&host, &wish, "restore")
+}
+
+async fn configure(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
+    begin(&host, &wish, "configure")
 }
 
 fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {

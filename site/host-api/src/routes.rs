@@ -151,6 +151,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::RELEASES, get(|host| answer(host, Question::Releases)))
         .route(routes::LICENSE, get(|host| answer(host, Question::License)).merge(import_route()))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
+        .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
         .route(routes::AUDIT, get(audit).merge(of_entries(post(checkpoint))))

@@ -16,6 +16,8 @@ pub enum Question {
     Backups,
     /// `landfall license show`.
     License,
+    /// `landfall settings`.
+    Settings,
 }
 
 /// The host, as the API knows it.

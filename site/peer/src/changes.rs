@@ -3,6 +3,8 @@
 //! Nothing in a wish becomes a path, an argument or a word of a shell. A wish names what the host itself has found, kept or planned; the host
 //! looks that up, and uses its own values from then on.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,6 +83,11 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         components: Vec<String>,
     },
+    /// Settings of the installed release change. The release stays.
+    Configure {
+        /// The values that change, by name; null returns to the release's default. The others stay as they are.
+        values: BTreeMap<String, Value>,
+    },
 }
 
 impl Change {
@@ -90,6 +97,7 @@ impl Change {
             Self::Upgrade { .. } => "upgrade",
             Self::Rollback { .. } => "rollback",
             Self::Restore { .. } => "restore",
+            Self::Configure { .. } => "configure",
         }
     }
 }
@@ -159,7 +167,7 @@ pub enum RequestState {
 pub struct Request {
     /// Its id, as it was sent.
     pub request: String,
-    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `restore`, `abort`.
+    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `restore`, `configure`, `abort`.
     pub verb: String,
     /// The user's name.
     pub by: String,
@@ -276,7 +284,8 @@ pub struct PlanPage {
     pub site: String,
     /// When it was made, RFC 3339 in UTC.
     pub made: String,
-    /// What `landfall upgrade --dry-run --json` prints; of a restore, what `landfall restore --dry-run --json` does.
+    /// What `landfall upgrade --dry-run --json` prints; of a restore or a change of settings, what `landfall restore` or `landfall
+    /// configure` prints with these options.
     pub document: Value,
 }
 

@@ -6,6 +6,8 @@ pub const STATUS: &str = "/v1/status";
 pub const RELEASES: &str = "/v1/releases";
 /// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
 pub const BACKUPS: &str = "/v1/backups";
+/// GET: the settings of the installed release, `kind` `settings`.
+pub const SETTINGS: &str = "/v1/settings";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is
 /// stored.
 pub const LICENSE: &str = "/v1/license";
@@ -32,6 +34,8 @@ pub const UPGRADES: &str = "/v1/upgrades";
 pub const ROLLBACKS: &str = "/v1/rollbacks";
 /// POST a [`crate::ApprovedWish`] for a restore.
 pub const RESTORES: &str = "/v1/restores";
+/// POST a [`crate::ApprovedWish`] for a change of settings.
+pub const CONFIGURATIONS: &str = "/v1/configurations";
 /// POST a [`crate::AbortWish`].
 pub const ABORT: &str = "/v1/operations/abort";
 /// GET: a [`crate::OperationPage`], the latest operation; 404 where there was none.

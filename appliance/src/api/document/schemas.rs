@@ -15,10 +15,11 @@ use crate::refusal::Problem;
 const DEFINITIONS: &str = "/components/schemas";
 
 /// Documents of the host, by the names that the document uses.
-const HOST_DOCUMENTS: [(&str, &str); 4] = [
+const HOST_DOCUMENTS: [(&str, &str); 5] = [
     ("Status", include_str!("../../../../docs/schemas/status.json")),
     ("Releases", include_str!("../../../../docs/schemas/releases.json")),
     ("Backups", include_str!("../../../../docs/schemas/backups.json")),
+    ("Settings", include_str!("../../../../docs/schemas/settings.json")),
     ("LicenseStatus", include_str!("../../../../docs/schemas/licenseStatus.json")),
 ];
 
@@ -48,6 +49,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<changes::SentUpgrade>();
     generator.subschema_for::<changes::SentRollback>();
     generator.subschema_for::<changes::SentRestore>();
+    generator.subschema_for::<changes::SentConfiguration>();
     generator.subschema_for::<changes::SentAbort>();
     generator.subschema_for::<approvals::SentFirst>();
     generator.subschema_for::<approvals::SentSecond>();

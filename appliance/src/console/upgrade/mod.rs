@@ -12,7 +12,7 @@ use serde::Deserialize;
 use self::plan::PlanView;
 use self::view::{Found, is_first, view};
 use super::approval::TwoPeople;
-use super::change::{About, UPGRADE, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
+use super::change::{About, UPGRADE, View, asked, hand_over, home, leading_on, made_plan, notice, plan_path};
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -79,7 +79,7 @@ pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): 
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
     let page = plan_of(&context, &digest).await?;
-    if matches!(page.change, Change::Restore { .. }) {
+    if home(page.change.verb()) != UPGRADE {
         return go(&plan_path(&page.change, &page.digest));
     }
     let view = PlanView::new(page);

@@ -23,7 +23,7 @@ pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
 pub use bucket::BucketSettings;
 pub use error::{ConfigurationError, Problem};
 pub(crate) use read::nearest;
-pub use values::{Patch, ResolvedValues, patched, resolve_values};
+pub use values::{ChangedValues, Patch, ResolvedValues, patched, resolve_values};
 
 /// `site.yaml`, read and found valid.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,6 +50,24 @@ fn only_the_meaning_counts() {
 }
 
 #[test]
+fn values_change_one_by_one_and_what_else_is_set_stays() {
+    let before = parse("node: {name: edge-1}\nvalues: {postgres.storage: 5Gi, valkey.replicas: 2}").unwrap();
+    let with = |changed: &[(&str, Value)]| {
+        let changed = changed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        before.with_values(&changed, "the changed settings", SCHEMA.as_bytes())
+    };
+    assert_eq!(with(&[]).unwrap(), before);
+    let after = with(&[("valkey.replicas", json!(3)), ("postgres.storage", Value::Null)]).unwrap();
+    assert_eq!(after, parse("node: {name: edge-1}\nvalues: {valkey.replicas: 3}").unwrap());
+    let error =
+        with(&[("valkey.replicas", json!(9)), ("postgres.storage", json!("5Gi\nnode: {name: other}"))]).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(error.code().id, "LF3104");
+    assert!(text.contains("values.valkey.replicas") && text.contains("values.postgres.storage"), "{text}");
+    assert_eq!(with(&[("node", json!({ "name": "other" }))]).unwrap_err().code().id, "LF3103");
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     let (code, message) = refusal("netwrok: {}\nnode: {adress: 10.0.0.1}\nvalues: {postgres.storag: 1Gi}");
     assert_eq!(code, "LF3103");

@@ -12,8 +12,33 @@ use super::{ConfigurationError, Problem, SiteConfiguration};
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
 pub type ResolvedValues = BTreeMap<String, Value>;
 
+/// Values that a person changes, by name; null returns to the release's default.
+pub type ChangedValues = BTreeMap<String, Value>;
+
 /// Names with this prefix are computed by the planner and cannot be set.
 const COMPUTED_PREFIX: &str = "cluster.";
+
+impl SiteConfiguration {
+    /// These settings with other values, checked as a file with them would be. All problems are reported at once; they name `file`.
+    pub fn with_values(&self, changed: &ChangedValues, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
+        let mut wanted = self.clone();
+        for (name, value) in changed {
+            match value {
+                Value::Null => drop(wanted.values.remove(name)),
+                value => drop(wanted.values.insert(name.clone(), value.clone())),
+            }
+        }
+        Self::parse(&wanted.to_text()?, file, schema)
+    }
+
+    /// As a file has them: JSON, which is YAML.
+    pub fn to_text(&self) -> Result<String, ConfigurationError> {
+        let unwritable = |error: serde_json::Error| {
+            ConfigurationError::one(codes::BUG, "the site configuration", "", "it cannot be written").because(error)
+        };
+        serde_json::to_string(self).map_err(unwritable)
+    }
+}
 
 /// All values of a site: computed by the planner, else set by the site, else the release's default. A value with none
 /// of these keeps the rendered content. A computed value that the planner cannot compute is an error, and so is one

@@ -1,4 +1,4 @@
-//! An upgrade, a rollback or a restore that a person approved before it begins: the approval names a digest, and what would be done now must
+//! An upgrade, a rollback, a restore or a change of settings that a person approved before it begins: the approval names a digest, and what would be done now must
 //! have the same.
 
 use landfall_bundle_spec::Sha256;
@@ -6,6 +6,7 @@ use landfall_engine::plan::Plan;
 use sha2::Digest as _;
 
 use super::Operations;
+use super::configure::PreparedConfigure;
 use super::error::{OperationError, Result};
 use super::restore::PreparedRestore;
 use super::upgrade::PreparedUpgrade;
@@ -51,6 +52,26 @@ impl PreparedRestore<'_> {
         self.begin()?;
         operations.start_unit();
         Ok(unsaved)
+    }
+}
+
+impl PreparedConfigure<'_> {
+    /// What an approval names: SHA-256 over the installed bundle, which stays, and every step with all of its parameters, among them each
+    /// field that changes with both of its values.
+    pub fn approval(&self) -> Result<Sha256> {
+        let text = text_of(self.plan(), self.operations)?;
+        Ok(digest(self.pins.bundle, self.pins.bundle, &text, ""))
+    }
+
+    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
+    /// Refused where edits would be lost.
+    pub fn begin_approved(self, approved: Sha256) -> Result<()> {
+        refuse_different(self.approval()?, approved)?;
+        self.refuse_edited()?;
+        let operations = self.operations;
+        self.begin()?;
+        operations.start_unit();
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
 use super::trust::Trust;
-use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
+use crate::configuration::{BackupSettings, ChangedValues, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
@@ -28,9 +28,9 @@ use landfall_engine::plan::Plan;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
-    operations: &'a Operations,
+    pub(super) operations: &'a Operations,
     /// Of the last operation that was committed.
-    pins: Pins,
+    pub(super) pins: Pins,
     release: TrustedRelease,
     settings: SiteConfiguration,
     planned: ConfigurePlan,
@@ -65,10 +65,30 @@ impl Operations {
     /// Determines what another site configuration changes on this site. Reads journals, the kept head and the file; changes
     /// nothing. `policy` says what becomes of fields that other managers have edited.
     pub fn prepare_configure(&self, site: &Path, policy: Edits) -> Result<PreparedConfigure<'_>> {
+        self.prepare_settings(policy, |_, schema| Ok(SiteConfiguration::read(site, schema)?))
+    }
+
+    /// The same for some of the release's values: everything else that is set stays as it is. Refused where nothing would change.
+    pub fn prepare_values(&self, changed: &ChangedValues, policy: Edits) -> Result<PreparedConfigure<'_>> {
+        let prepared = self.prepare_settings(policy, |present, schema| {
+            Ok(present.with_values(changed, "the changed settings", schema)?)
+        })?;
+        if prepared.plan().all().next().is_none() {
+            return Err(OperationError::SettingsSame);
+        }
+        Ok(prepared)
+    }
+
+    /// Plans the change to the settings that `wanted` makes of the present ones and the release's schema.
+    fn prepare_settings(
+        &self,
+        policy: Edits,
+        wanted: impl FnOnce(&SiteConfiguration, &[u8]) -> Result<SiteConfiguration>,
+    ) -> Result<PreparedConfigure<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
-        let settings = SiteConfiguration::read(site, release.site_schema())?;
+        let settings = wanted(&pins.settings, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
         refuse_unknown(&settings.accept, &release.release)?;
         let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
@@ -160,6 +180,11 @@ impl PreparedConfigure<'_> {
         &self.planned.settings
     }
 
+    /// Refused where edits would be lost, unless they are to be overwritten.
+    pub(super) fn refuse_edited(&self) -> Result<()> {
+        refuse_edits(&self.edits, self.policy)
+    }
+
     /// Runs it. Refused where edits would be lost, unless they are to be overwritten.
     pub fn run(self) -> Result<Configured> {
         let changes_accept = self.planned.settings.iter().any(|change| change.setting == ACCEPT);
@@ -167,7 +192,7 @@ impl PreparedConfigure<'_> {
             let (release, version) = (self.pins.release, self.pins.version);
             return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
         }
-        refuse_edits(&self.edits, self.policy)?;
+        self.refuse_edited()?;
         let operations = self.operations;
         let file = self.begin()?;
         match operations.end_change(&file)? {
@@ -181,7 +206,7 @@ impl PreparedConfigure<'_> {
     }
 
     /// Writes the journal of the change: from here on it ends, whatever happens to this process.
-    fn begin(self) -> Result<JournalFile> {
+    pub(super) fn begin(self) -> Result<JournalFile> {
         let Self { operations, pins, release, settings, planned, .. } = self;
         operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, ..change })
     }
@@ -189,6 +214,7 @@ impl PreparedConfigure<'_> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::codes;
     use landfall_media::durable;
 
     use super::*;
@@ -222,5 +248,30 @@ mod tests {
         let file = configure("{}\n").unwrap().begin().unwrap();
         operations.end_change_here(&file, None).unwrap();
         assert!(settings().is_empty());
+    }
+
+    /// The console changes single values: what a person has set otherwise stays.
+    #[test]
+    fn values_change_one_by_one_and_begin_as_they_were_approved() {
+        let mut document = release(3);
+        document["values"] = serde_json::json!([
+            { "name": "web.mode", "schema": { "enum": ["fast", "slow"] }, "default": "fast", "targets": [] },
+            { "name": "web.replicas", "schema": { "type": "integer" }, "targets": [] },
+        ]);
+        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &document);
+        fixture.prepared().run().unwrap();
+        let operations = &fixture.operations;
+        let changed = |name: &str, value: serde_json::Value| ChangedValues::from([(name.to_owned(), value)]);
+        let code = |changed: &ChangedValues| {
+            let error = operations.prepare_values(changed, Edits::Refuse).err().unwrap();
+            (landfall_error_codes::Coded::code(&error).id, error.to_string())
+        };
+        // No component has the value, so that nothing would change.
+        assert_eq!(code(&changed("web.mode", "slow".into())).0, codes::SETTINGS_SAME.id);
+        assert_eq!(code(&changed("web.mod", "slow".into())).0, codes::SITE_VALUE.id);
+        assert_eq!(code(&changed("web.mode", serde_json::Value::Null)).0, codes::SETTINGS_SAME.id);
+        let settings = operations.settings().unwrap();
+        assert_eq!(settings.values.len(), 2);
+        assert_eq!((settings.values[0].default.clone(), settings.values[0].value.clone()), (Some("fast".into()), None));
     }
 }

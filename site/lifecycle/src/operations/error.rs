@@ -157,6 +157,9 @@ pub enum OperationError {
         /// The settings, as `site.yaml` names them.
         fields: Vec<String>,
     },
+    /// The values that were sent change nothing.
+    #[error("nothing would change: the site has these settings already")]
+    SettingsSame,
     /// An uninstall is unfinished.
     #[error("the uninstall of release {release} is unfinished")]
     UninstallOpen {
@@ -405,6 +408,7 @@ impl Coded for OperationError {
             Self::ChangeUnfit(_) => codes::CHANGE_UNFIT,
             Self::Edited { .. } => codes::EDITED,
             Self::SettingsFixed { .. } => codes::SETTINGS_FIXED,
+            Self::SettingsSame => codes::SETTINGS_SAME,
             Self::UninstallOpen { .. } => codes::UNINSTALLING,
             Self::NothingStaged => codes::NOTHING_STAGED,
             Self::NothingKept { .. } => codes::NOTHING_KEPT,

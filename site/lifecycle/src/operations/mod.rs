@@ -37,6 +37,7 @@ mod restore_choice;
 mod resume;
 mod revocation;
 mod running;
+mod settings;
 pub mod status;
 mod support;
 #[cfg(test)]
@@ -81,6 +82,7 @@ pub use releases::KeptReleaseStatus;
 pub use replaced_data::RemovedReplacedData;
 pub use restore::{OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
+pub use settings::{Setting, SiteSettings};
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
     FirewallStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus,

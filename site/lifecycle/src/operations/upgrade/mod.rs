@@ -26,7 +26,7 @@ use super::planned::sizes;
 use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
-use crate::configuration::{SiteConfiguration, resolve_values};
+use crate::configuration::{ChangedValues, SiteConfiguration, resolve_values};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -316,9 +316,8 @@ fn ready_components(status: &StatusReport) -> BTreeSet<String> {
 
 /// The site's settings as the release understands them.
 fn settings_of(pins: &Pins, release: &TrustedRelease) -> Result<SiteConfiguration> {
-    let text = serde_json::to_string(&pins.settings)
-        .map_err(|error| OperationError::io("write", "the settings of this site", error.into()))?;
-    Ok(SiteConfiguration::parse(&text, "the settings of this site", release.site_schema())?)
+    let unchanged = ChangedValues::new();
+    Ok(pins.settings.with_values(&unchanged, "the settings of this site", release.site_schema())?)
 }
 
 /// Refuses a bundle whose release cannot follow the installed one.

@@ -1,0 +1,201 @@
+//! The form of settings, made of the release's JSON Schemas. The host judges what is sent; the form only helps to enter it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+
+use crate::host::{Setting, Settings};
+use crate::refusal::Refusal;
+
+/// What the name of a setting's field begins with.
+const PREFIX: &str = "set:";
+
+/// How a value is entered.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Entry {
+    /// One of a few values.
+    Choice(Vec<Choice>),
+    /// A number, within bounds where the schema has some.
+    Number { least: Option<Number>, most: Option<Number>, is_whole: bool },
+    /// A line of text.
+    Line,
+    /// Text with several lines.
+    Lines,
+    /// Anything else, as JSON.
+    Json,
+}
+
+/// A value that can be chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Choice {
+    /// What the form sends.
+    pub(super) json: String,
+    pub(super) words: String,
+    pub(super) is_chosen: bool,
+}
+
+/// A field of the form.
+pub(super) struct Field {
+    /// Its id in the page.
+    pub(super) id: String,
+    /// Its name in what is sent.
+    pub(super) name: String,
+    /// The setting's name.
+    pub(super) setting: String,
+    /// What the vendor calls it.
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) entry: Entry,
+    /// What is set now; empty where nothing is.
+    pub(super) text: String,
+    /// What counts where nothing is set.
+    pub(super) unset: String,
+}
+
+impl Field {
+    fn of(index: usize, setting: &Setting) -> Self {
+        let entry = Entry::of(setting);
+        let words = |keyword: &str| setting.schema.get(keyword).and_then(Value::as_str).map(str::to_owned);
+        let default = setting.default.as_ref();
+        Self {
+            id: format!("setting-{index}"),
+            name: format!("{PREFIX}{}", setting.name),
+            setting: setting.name.clone(),
+            title: words("title"),
+            description: words("description"),
+            text: setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default(),
+            unset: default.map_or_else(|| "as the release was built".to_owned(), |value| plain(value)),
+            entry,
+        }
+    }
+
+    /// Whether it has a value of its own.
+    pub(super) fn is_set(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    /// What is possible, for those who cannot see a field's bounds.
+    pub(super) fn bounds(&self) -> Option<String> {
+        let Entry::Number { least, most, is_whole } = &self.entry else { return None };
+        let number = if *is_whole { "a whole number" } else { "a number" };
+        Some(match (least, most) {
+            (Some(least), Some(most)) => format!("From {least} to {most}"),
+            (Some(least), None) => format!("At least {least}"),
+            (None, Some(most)) => format!("At most {most}"),
+            (None, None) => format!("Enter {number}"),
+        })
+    }
+}
+
+/// The settings of one or several components.
+pub(super) struct Group {
+    pub(super) title: String,
+    pub(super) fields: Vec<Field>,
+}
+
+/// The form.
+pub(super) struct Form {
+    /// Name and version of the installed release.
+    pub(super) installed: String,
+    pub(super) groups: Vec<Group>,
+}
+
+impl Form {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for (index, setting) in settings.values.iter().enumerate() {
+            let title = setting.components.join(", ");
+            let field = Field::of(index, setting);
+            match groups.iter_mut().find(|group| group.title == title) {
+                Some(group) => group.fields.push(field),
+                None => groups.push(Group { title, fields: vec![field] }),
+            }
+        }
+        Self { installed: format!("{} {}", settings.release, settings.version), groups }
+    }
+}
+
+impl Entry {
+    fn of(setting: &Setting) -> Self {
+        let schema = &setting.schema;
+        let kind = schema.get("type").and_then(Value::as_str);
+        let of_keyword = schema.get("enum").and_then(Value::as_array).cloned();
+        let of_kind = || (kind == Some("boolean")).then(|| vec![Value::Bool(true), Value::Bool(false)]);
+        if let Some(values) = of_keyword.or_else(of_kind) {
+            let choice = |value: &Value| Choice {
+                json: value.to_string(),
+                words: plain(value),
+                is_chosen: setting.value.as_ref() == Some(value),
+            };
+            return Self::Choice(values.iter().map(choice).collect());
+        }
+        let number = |keyword: &str| schema.get(keyword).and_then(Value::as_number).cloned();
+        let has_lines =
+            |value: &Option<Value>| value.as_ref().and_then(Value::as_str).is_some_and(|text| text.contains('\n'));
+        match kind {
+            Some("integer" | "number") => {
+                Self::Number { least: number("minimum"), most: number("maximum"), is_whole: kind == Some("integer") }
+            }
+            Some("string") if has_lines(&setting.value) || has_lines(&setting.default) => Self::Lines,
+            Some("string") => Self::Line,
+            _ => Self::Json,
+        }
+    }
+
+    /// A value as a field has it.
+    fn text(&self, value: &Value) -> String {
+        match (self, value) {
+            (Self::Line | Self::Lines, Value::String(text)) => text.clone(),
+            (Self::Json, value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+            (_, value) => value.to_string(),
+        }
+    }
+
+    /// What a field says; none where it is empty, and the release's default counts.
+    fn read(&self, text: &str) -> Result<Option<Value>, &'static str> {
+        let parsed = |text: &str| serde_json::from_str::<Value>(text);
+        let value = match self {
+            _ if text.trim().is_empty() => return Ok(None),
+            // A browser sends the end of a line as two characters.
+            Self::Lines => Value::String(text.replace("\r\n", "\n")),
+            Self::Line => Value::String(text.to_owned()),
+            Self::Number { .. } => text.trim().parse::<Number>().map(Value::Number).map_err(|_| "enter a number")?,
+            Self::Choice(_) => parsed(text).map_err(|_| "choose one of its values")?,
+            Self::Json => parsed(text).map_err(|_| "enter JSON, such as [\"a\", \"b\"]")?,
+        };
+        Ok(Some(value))
+    }
+}
+
+/// A value in words: text without quotation marks.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() => "empty".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// The values that a form changes: null returns to the default. Fields that say what is set already, and settings without a field, stay out.
+pub(super) fn changed(settings: &Settings, sent: &[(String, String)]) -> Result<BTreeMap<String, Value>, Refusal> {
+    let mut changed = BTreeMap::new();
+    for setting in &settings.values {
+        let name = format!("{PREFIX}{}", setting.name);
+        let Some((_, text)) = sent.iter().find(|(field, _)| *field == name) else { continue };
+        let entry = Entry::of(setting);
+        // What was not touched is not read again: a field may show less than a value says.
+        if *text.replace("\r\n", "\n") == setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default() {
+            continue;
+        }
+        let value = entry.read(text).map_err(|what| Refusal::Invalid(format!("{}: {what}", setting.name)))?;
+        if value != setting.value {
+            changed.insert(setting.name.clone(), value.unwrap_or(Value::Null));
+        }
+    }
+    if changed.is_empty() {
+        return Err(Refusal::Invalid("change at least one setting".to_owned()));
+    }
+    Ok(changed)
+}

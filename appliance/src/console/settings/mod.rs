@@ -1,0 +1,99 @@
+//! The page of settings: a form for what the release lets a site set, and the host's plan of a change before it begins.
+
+mod form;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+use axum::extract::{Path, State};
+
+use self::form::{Entry, Form, changed};
+use self::plan::PlanView;
+use super::approval::TwoPeople;
+use super::change::{About, SETTINGS, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
+use super::fields::{Asked, Sent};
+use super::frame::{Frame, Place};
+use super::overview::sentence;
+use super::trouble::Trouble;
+use super::{Shown, draw, go};
+use crate::access::Caller;
+use crate::api::{Intent, new_request, plan_of};
+use crate::context::Context;
+use crate::host::{Change, Settings, Topic};
+use crate::refusal::Refusal;
+
+/// The form; none where no release is installed.
+type Found = Result<Option<Form>, Trouble>;
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct Whole {
+    frame: Frame,
+    view: View<Found>,
+}
+
+impl Whole {
+    /// Whether something can be entered: what was asked for comes first, and one change is open at a time.
+    fn may_enter(&self) -> bool {
+        self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
+    }
+}
+
+/// The part that refreshes itself. What a person enters is not in it, so that nothing is lost.
+#[derive(Template)]
+#[template(path = "settings_live.html")]
+struct Live {
+    view: View<()>,
+}
+
+#[derive(Template)]
+#[template(path = "settings_plan.html")]
+struct Plan {
+    frame: Frame,
+    view: PlanView,
+    /// Id of the request that an approval makes: one that is sent twice begins once.
+    request: String,
+    /// How it stands where two people approve.
+    two: Option<TwoPeople>,
+}
+
+async fn found(context: &Context) -> Found {
+    Ok(context.site.read::<Settings>(Topic::Settings).await?.as_ref().map(Form::of))
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let About { request: id, done } = about;
+    let request = asked(&context, &id).await.unwrap_or_default();
+    if let Some(path) = made_plan(SETTINGS, request.as_ref()) {
+        return go(&path);
+    }
+    let frame = Frame::new(&context, &caller, Place::Settings, "Settings").with(notice(&done));
+    draw(&Whole { frame, view: View::of(&context, &caller, SETTINGS, (request, id), found(&context)).await })
+}
+
+pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let id = about.request;
+    let request = asked(&context, &id).await.unwrap_or_default();
+    let path = made_plan(SETTINGS, request.as_ref());
+    let view = View::of(&context, &caller, SETTINGS, (request, id), std::future::ready(())).await;
+    Ok(leading_on(draw(&Live { view })?, path))
+}
+
+pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
+    let page = plan_of(&context, &digest).await?;
+    let Change::Configure { values } = &page.change else { return go(&plan_path(&page.change, &page.digest)) };
+    let names: Vec<String> = values.keys().cloned().collect();
+    let view = PlanView::new(page, &names);
+    let frame = Frame::new(&context, &caller, Place::Settings, view.title.clone());
+    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    draw(&Plan { frame, view, request: new_request(), two })
+}
+
+/// Plans what differs from the present settings.
+pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
+    let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
+    let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
+    let intent = Intent::Plan(Change::Configure { values: changed(&settings, &fields)? });
+    hand_over(&context, &caller, SETTINGS, (None, intent)).await
+}

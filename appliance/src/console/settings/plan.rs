@@ -1,0 +1,146 @@
+//! The plan of a change of settings as a person reads it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::form::plain;
+use crate::console::change::SETTINGS;
+use crate::console::moment::{Moment, length};
+use crate::console::planned::{Approving, Edit, Further, Step, Steps, further, where_readable};
+use crate::console::units::count;
+use crate::host::PlanPage;
+
+/// Fields of the document that have a place of their own.
+const KNOWN: [&str; 4] = ["kind", "schema", "settings", "plan"];
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Document {
+    #[serde(deserialize_with = "where_readable")]
+    changes: Option<Vec<Changed>>,
+    #[serde(deserialize_with = "where_readable")]
+    edits: Option<Vec<Edit>>,
+    plan: Steps,
+}
+
+impl Document {
+    /// Whether a field of this name was read, and is shown in its place.
+    fn has(&self, name: &str) -> bool {
+        match name {
+            "changes" => self.changes.is_some(),
+            "edits" => self.edits.is_some(),
+            _ => KNOWN.contains(&name),
+        }
+    }
+}
+
+/// A field of an object that changes.
+#[derive(Deserialize)]
+pub(super) struct Changed {
+    pub(super) component: String,
+    /// The setting.
+    pub(super) value: String,
+    kind: String,
+    name: String,
+    path: String,
+    #[serde(default)]
+    from: Value,
+    #[serde(default)]
+    to: Value,
+}
+
+impl Changed {
+    pub(super) fn from(&self) -> String {
+        said(&self.from)
+    }
+
+    pub(super) fn to(&self) -> String {
+        said(&self.to)
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("{} {} {}", self.kind, self.name, self.path)
+    }
+}
+
+fn said(value: &Value) -> String {
+    if value.is_null() { "as the release was built".to_owned() } else { plain(value) }
+}
+
+/// A plan.
+pub(super) struct PlanView {
+    pub(super) title: String,
+    pub(super) digest: String,
+    pub(super) site: String,
+    pub(super) made: Option<Moment>,
+    pub(super) duration: Option<String>,
+    pub(super) changes: Vec<Changed>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) steps: Vec<Step>,
+    pub(super) closing: Vec<Step>,
+    pub(super) further: Vec<Further>,
+    pub(super) approving: Approving,
+}
+
+impl PlanView {
+    /// The view of a plan that changes these settings.
+    pub(super) fn new(page: PlanPage, names: &[String]) -> Self {
+        let document = Document::deserialize(&page.document).unwrap_or_default();
+        let mut rest = page.document.as_object().cloned().unwrap_or_default();
+        rest.retain(|name, _| !document.has(name));
+        let seconds = document.plan.seconds();
+        Self {
+            title: title(names),
+            digest: page.digest,
+            site: page.site,
+            made: Moment::read(Some(&page.made)),
+            duration: (seconds > 0).then(|| length(seconds)),
+            changes: document.changes.unwrap_or_default(),
+            edits: document.edits.unwrap_or_default(),
+            steps: document.plan.steps,
+            closing: document.plan.closing,
+            further: further(&rest),
+            approving: approving(),
+        }
+    }
+
+    pub(super) fn step_count(&self) -> String {
+        count(self.steps.len() + self.closing.len(), "step")
+    }
+
+    /// Whose pods are replaced or changed, in the plan's order.
+    pub(super) fn components(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.changes.iter().map(|change| change.component.as_str()).collect();
+        names.dedup();
+        names
+    }
+
+    /// The edits that the plan would lose: with one, the host refuses to begin (LF4036).
+    pub(super) fn lost_edits(&self) -> Vec<&Edit> {
+        self.edits.iter().filter(|edit| !edit.stays).collect()
+    }
+
+    /// What an administrator of the host runs to take edited fields over.
+    #[expect(clippy::unused_self, reason = "the template of all plans calls it")]
+    pub(super) fn overwriting_command(&self) -> &'static str {
+        "landfall configure --overwrite-edits"
+    }
+}
+
+fn title(names: &[String]) -> String {
+    match names {
+        [one] => format!("Change {one}"),
+        many => format!("Change {}", count(many.len(), "setting")),
+    }
+}
+
+fn approving() -> Approving {
+    Approving {
+        home: SETTINGS,
+        button: "Approve and change",
+        second: "Approve second, and change",
+        example: "somebody has changed the same setting meanwhile",
+        after_commit: "",
+        loses_data: false,
+    }
+}

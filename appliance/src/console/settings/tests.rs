@@ -1,0 +1,179 @@
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::form::{Form, changed};
+use crate::host::fake::{PLAN, sample_of};
+use crate::host::{Change, Settings, Wish};
+use crate::people::Scope;
+use crate::testing::{Reply, Site, Visitor, until};
+
+async fn follow(visitor: &Visitor, reply: &Reply) -> Reply {
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
+    visitor.get(reply.header("location")).await
+}
+
+/// The page of a plan that this visitor has made.
+async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
+    let asked = visitor.post("/settings/plan", fields).await;
+    let led = follow(visitor, &asked).await;
+    assert_eq!(led.header("location"), format!("/settings/plans/{PLAN}"), "{}", led.body);
+    follow(visitor, &led).await
+}
+
+fn hidden(page: &str, name: &str) -> String {
+    let begin = format!("name=\"{name}\" value=\"");
+    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
+}
+
+/// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
+fn words_of(page: &str) -> String {
+    let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    let mut parts = content.split("<span class=\"ago\">");
+    let first = parts.next().unwrap().to_owned();
+    let content = parts.fold(first, |text, part| text + part.split_once("</span>").unwrap().1);
+    let words = content.split('<').filter_map(|part| Some(part.split_once('>')?.1.trim()));
+    words.filter(|words| !words.is_empty() && !words.starts_with("Made ")).collect::<Vec<_>>().join("\n")
+}
+
+/// The first plan that was asked for.
+fn planned(site: &Site) -> Change {
+    let wishes = site.host.wishes.lock().unwrap().clone();
+    let Some(Wish::Plan(wish)) = wishes.first() else { panic!("{wishes:?}") };
+    wish.change.clone()
+}
+
+fn configure(values: &Value) -> Change {
+    Change::Configure { values: serde_json::from_value(values.clone()).unwrap() }
+}
+
+#[tokio::test]
+async fn each_setting_is_entered_as_its_schema_says() {
+    let site = Site::begin().await;
+    let page = site.sign_in("olga").await.get("/settings").await.body;
+    insta::assert_snapshot!(words_of(&page));
+    for field in [
+        r#"name="set:postgres.memory" value="2Gi""#,
+        r#"name="set:postgres.connections" type="number" step="1" min="10" max="500" value="""#,
+        r#"<option value="&#34;thorough&#34;" selected>thorough</option>"#,
+        r#"name="set:assistant.temperature" type="number" step="any" min="0" value="""#,
+        "Hello.\nHow can I help?</textarea>",
+    ] {
+        assert!(page.contains(field), "{field}: {page}");
+    }
+    let seen = site.sign_in("vera").await.get("/settings").await.body;
+    assert!(seen.contains("2Gi") && seen.contains("An operator makes the plan"), "{seen}");
+    assert!(!seen.contains("/settings/plan\"") && !seen.contains("set:"), "a viewer enters nothing: {seen}");
+}
+
+#[test]
+fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
+    let settings: Settings = sample_of("settings");
+    let form = Form::of(&settings);
+    let as_shown: Vec<(String, String)> = form
+        .groups
+        .iter()
+        .flat_map(|group| &group.fields)
+        .map(|field| (field.name.clone(), field.text.replace('\n', "\r\n")))
+        .collect();
+    let with = |changes: &[(&str, &str)]| {
+        let mut sent = as_shown.clone();
+        for (name, text) in changes {
+            sent.iter_mut().find(|(field, _)| field == &format!("set:{name}")).unwrap().1 = (*text).to_owned();
+        }
+        changed(&settings, &sent).map(|values| json!(values))
+    };
+    assert!(with(&[]).is_err() && changed(&settings, &[]).is_err(), "nothing was changed");
+    assert_eq!(with(&[("postgres.memory", "4Gi")]).unwrap(), json!({ "postgres.memory": "4Gi" }));
+    assert_eq!(with(&[("postgres.memory", " ")]).unwrap(), json!({ "postgres.memory": null }));
+    let every = [
+        ("postgres.connections", " 200 "),
+        ("assistant.mode", "\"fast\""),
+        ("assistant.history", "false"),
+        ("assistant.temperature", "0.5"),
+        ("assistant.greeting", "One\r\ntwo"),
+        ("assistant.topics", "[]"),
+    ];
+    let expected = json!({
+        "postgres.connections": 200, "assistant.mode": "fast", "assistant.history": false, "assistant.temperature": 0.5,
+        "assistant.greeting": "One\ntwo", "assistant.topics": [],
+    });
+    assert_eq!(with(&every).unwrap(), expected);
+    for (name, text) in [("postgres.connections", "many"), ("assistant.mode", "fast"), ("assistant.topics", "weather")]
+    {
+        assert!(with(&[(name, text)]).unwrap_err().to_string().contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_says_what_each_setting_becomes_and_where() {
+    let site = Site::begin().await;
+    let olga = site.sign_in("olga").await;
+    let page = plan_page(&olga, &[("set:postgres.memory", "4Gi"), ("set:assistant.mode", "")]).await.body;
+    insta::assert_snapshot!(words_of(&page));
+    assert!(!page.contains("name=\"confirm\""), "an operator does not approve");
+    assert_eq!(planned(&site), configure(&json!({ "postgres.memory": "4Gi", "assistant.mode": null })));
+    let elsewhere = olga.get(&format!("/upgrade/plans/{PLAN}")).await;
+    assert_eq!(elsewhere.header("location"), format!("/settings/plans/{PLAN}"));
+}
+
+#[tokio::test]
+async fn an_edit_that_would_be_lost_is_in_the_way() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    plan_page(&root, &[("set:postgres.memory", "4Gi")]).await;
+    site.host.plans.lock().unwrap()[0].document["edits"][0]["stays"] = json!(false);
+    let page = root.get(&format!("/settings/plans/{PLAN}")).await.body;
+    assert!(page.contains("id=\"edited\"") && page.contains("landfall configure --overwrite-edits"), "{page}");
+    assert!(!page.contains("name=\"confirm\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
+    let site = Site::begin().await;
+    let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
+    plan_page(&olga, &[("set:postgres.memory", "4Gi")]).await;
+    let page = root.get(&format!("/settings/plans/{PLAN}")).await;
+    assert!(page.body.contains("Approve and change"), "{}", page.body);
+    let request = hidden(&page.body, "request");
+    let approve = async |visitor: &Visitor, name: &str| {
+        let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
+        visitor.post("/settings/approve", &fields).await
+    };
+    assert_eq!(approve(&olga, "node-1").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(approve(&root, "node-2").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let begun = approve(&root, "node-1").await;
+    assert_eq!(begun.header("location"), format!("/settings?request={request}"));
+    assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
+    let wishes = site.host.wishes.lock().unwrap().clone();
+    let begun: Vec<_> = wishes.iter().filter(|wish| matches!(wish, Wish::Configure(_))).collect();
+    let [Wish::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!((wish.plan.as_str(), wish.asking.by.as_str()), (PLAN, "root"));
+    let followed = root.get(&format!("/settings?request={request}")).await.body;
+    assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");
+    let log = async || root.get("/api/v1/audit").await.body;
+    until(async || log().await.contains("\"settings.begin\"")).await;
+    assert!(log().await.contains(r#"change of settings: postgres.memory \"4Gi\" by the plan"#), "{}", log().await);
+}
+
+#[tokio::test]
+async fn a_program_reads_settings_plans_and_approves() {
+    let site = Site::begin().await;
+    let program = site.program("root", &[Scope::Read, Scope::Upgrade]).await;
+    let settings = program.get("/api/v1/settings").await.json();
+    assert_eq!(settings["values"][0]["name"], "postgres.memory");
+    let plan = json!({ "change": "configure", "values": { "assistant.mode": null } });
+    let asked = program.call(Method::POST, "/api/v1/plans", &plan.to_string()).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+    assert_eq!(planned(&site), configure(&json!({ "assistant.mode": null })), "null arrives as such");
+    let approval = json!({ "values": { "assistant.mode": null }, "plan": PLAN, "confirm": "node-1" });
+    let begun = program.call(Method::POST, "/api/v1/configurations", &approval.to_string()).await;
+    assert_eq!(
+        (begun.status, begun.json()["verb"].as_str()),
+        (StatusCode::ACCEPTED, Some("configure")),
+        "{}",
+        begun.body
+    );
+    let reader = site.program("root", &[Scope::Read]).await;
+    let refused = reader.call(Method::POST, "/api/v1/configurations", &approval.to_string()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
