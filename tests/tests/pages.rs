@@ -18,6 +18,7 @@ mod pages {
     mod people;
     mod reports;
     mod restore;
+    mod settings;
     mod sign_in;
     mod silence;
     mod slapd;

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
 use landfall_tests::proofs;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
+use super::console;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
@@ -78,6 +80,7 @@ fn settings_of_a_living_site_change() -> Result<()> {
 
     goes_back_when_the_cluster_refuses_after_all(engineer)?;
     ends_after_a_power_cut(engineer)?;
+    changes_from_the_browser(engineer)?;
     ensure!(proofs::sql(&machine, "SELECT count(*) FROM kept")? == "1000", "rows are gone");
     engineer.uninstall_all()?;
     machine.run(&format!("rm {FILE}"))?;
@@ -173,6 +176,58 @@ fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     ensure!(resumed["operation"] == "configure", "{resumed}");
     engineer.wait_ready("a change without its terminal")?;
     expect_settings(machine, "1Gi", 72)
+}
+
+/// What the console asks for is planned by the host, refused as on the command line, and carried out once it is approved. What a file has set
+/// otherwise stays.
+fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let program = console::program(machine)?;
+    let setting = |name: &str| -> Result<Value> {
+        let (_, settings) = program.get("/api/v1/settings")?;
+        let values = settings["values"].as_array().cloned().unwrap_or_default();
+        ensure!(values.iter().all(|value| value["name"] != "cluster.dns.address"), "a computed value is offered");
+        let found = values.into_iter().find(|value| value["name"] == name);
+        found.with_context(|| format!("{name} is not among the settings: {settings:#}"))
+    };
+    ensure!(setting("valkey.maxmemory")?["value"] == "72mb", "{:#}", setting("valkey.maxmemory")?);
+    ensure!(setting("postgres.memory")?["value"].is_null(), "{:#}", setting("postgres.memory")?);
+    let change = |values: &Value| json!({ "change": "configure", "values": values });
+    for (values, code) in [
+        (json!({ "postgres.memory": "much" }), "LF3104"),
+        (json!({ "postgres.memry": "1Gi" }), "LF3103"),
+        (json!({ "postgres.storage": "3Gi" }), "LF4034"),
+        (json!({ "valkey.maxmemory": "72mb" }), "LF4039"),
+    ] {
+        let refused = program.outcome("/api/v1/plans", &change(&values))?;
+        ensure!(refused["state"] == "failed" && refused["problem"]["code"] == code, "{values}: {refused:#}");
+    }
+    let values = json!({ "postgres.memory": "768Mi" });
+    let planned = program.outcome("/api/v1/plans", &change(&values))?;
+    let digest = planned["plan"].as_str().with_context(|| format!("there is no plan: {planned:#}"))?;
+    let (_, plan) = program.get(&format!("/api/v1/plans/{digest}"))?;
+    expect_changes(&plan["document"], &[("postgres.memory", "1Gi", "768Mi")])?;
+    expect_settings(machine, "1Gi", 72)?;
+    let confirm = machine.run("hostname")?.stdout.trim().to_owned();
+    let begun =
+        program.outcome("/api/v1/configurations", &json!({ "values": values, "plan": digest, "confirm": confirm }))?;
+    ensure!(begun["state"] == "done", "{begun:#}");
+    wait_until("the change to end by itself", SELF_LIMIT, || {
+        let Ok((200, operation)) = program.get("/api/v1/operation") else { return Ok(None) };
+        ensure!(operation["operation"] == "configure" && operation["state"] != "undone", "{operation:#}");
+        Ok((operation["state"] == "committed" && operation["running"] == false).then_some(()))
+    })?;
+    engineer.wait_ready("a change from the browser")?;
+    expect_settings(machine, "768Mi", 72)?;
+    let shown = engineer.landfall(&["settings"])?.report("settings")?;
+    let set =
+        |name: &str| shown["values"].as_array()?.iter().find(|value| value["name"] == name)?.get("value").cloned();
+    ensure!(
+        set("postgres.memory") == Some(json!("768Mi")) && set("valkey.maxmemory") == Some(json!("72mb")),
+        "{shown:#}"
+    );
+    printer::note("proved: a setting was changed through the console, and what a file had set stayed");
+    Ok(())
 }
 
 /// Sets the finalizers of Valkey's pod: as long as it has one, nothing can replace it.

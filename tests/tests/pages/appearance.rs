@@ -15,7 +15,7 @@ use super::documents::sample;
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
 /// Pages of a person who has signed in: path, heading, and the name of the picture.
-const PAGES: [(&str, &str, Option<&str>); 17] = [
+const PAGES: [(&str, &str, Option<&str>); 18] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
     ("/components/postgres", "postgres", Some("component")),
@@ -24,6 +24,7 @@ const PAGES: [(&str, &str, Option<&str>); 17] = [
     ("/upgrade", "Upgrade", None),
     ("/backups", "Backups", Some("backups")),
     ("/restore", "Restore", Some("restore")),
+    ("/settings", "Settings", Some("settings")),
     ("/license", "License", Some("license")),
     ("/node", "Node", Some("node")),
     ("/users", "Users", Some("users")),

@@ -51,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) planned: Vec<Change>,
     plan: Value,
     restore: Value,
+    configure: Value,
+    settings: Value,
 }
 
 /// The site.
@@ -74,6 +76,8 @@ impl Recorded {
             planned: Vec::new(),
             plan: sample("upgradeDryRun")?,
             restore: sample("restoreDryRun")?,
+            configure: sample("configureDryRun")?,
+            settings: sample("settings")?,
         })))
     }
 
@@ -113,6 +117,12 @@ impl Facts {
         self.step(1, "stop assistant");
     }
 
+    /// A change of settings runs.
+    pub(crate) fn begin_configure(&mut self) {
+        self.begin("configure", None, "starter 1.1.0");
+        self.step(1, "change component postgres");
+    }
+
     fn begin(&mut self, operation: &str, from: Option<&str>, to: &str) {
         self.operation = OperationPage {
             number: 3,
@@ -147,6 +157,7 @@ impl Site for Recorded {
             Question::Releases => &facts.releases,
             Question::Backups => &facts.backups,
             Question::License => &facts.license,
+            Question::Settings => &facts.settings,
         };
         Ok(Some(document.to_string()))
     }
@@ -197,8 +208,11 @@ impl Site for Recorded {
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
         let mut facts = self.facts();
         facts.planned.push(change.clone());
-        let is_restore = matches!(change, Change::Restore { .. });
-        let document = if is_restore { facts.restore.clone() } else { facts.plan.clone() };
+        let document = match change {
+            Change::Upgrade { .. } | Change::Rollback { .. } => facts.plan.clone(),
+            Change::Restore { .. } => facts.restore.clone(),
+            Change::Configure { .. } => facts.configure.clone(),
+        };
         let made = jiff::Timestamp::now().to_string();
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
@@ -209,6 +223,10 @@ impl Site for Recorded {
         if matches!(plan.change, Change::Restore { .. }) {
             facts.begin_restore();
             return Ok(vec!["what was written since the latest log backup is not saved".to_owned()]);
+        }
+        if matches!(plan.change, Change::Configure { .. }) {
+            facts.begin_configure();
+            return Ok(Vec::new());
         }
         facts.begin_upgrade();
         Ok(Vec::new())

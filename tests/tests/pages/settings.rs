@@ -1,0 +1,58 @@
+//! A change of settings from the form to its end.
+
+use anyhow::{Context, Result, ensure};
+use landfall_peer::{Change, OperationPage, OperationState};
+use serde_json::json;
+
+use super::appearance::Findings;
+use super::browser::Browser;
+use super::check::expect_no_faults;
+use super::console::Console;
+use super::host::SITE;
+use super::webdriver::ENTER;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_followed() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/settings").await?;
+    browser.click("form[action='/settings/plan'] button.main").await?;
+    browser.expect("main", "Change at least one setting").await?;
+    browser.driver.back().await?;
+    browser.fill("input[name='set:postgres.memory']", "4Gi").await?;
+    browser.fill("textarea[name='set:assistant.topics']", "[\"weather\"]").await?;
+    let choose = "document.querySelector(\"select[name='set:assistant.mode']\").value = ''";
+    browser.driver.execute(choose, Vec::new()).await?;
+    browser.click("form[action='/settings/plan'] button.main").await?;
+    browser.expect("h1", "Change 3 settings").await?;
+    let planned = console.host.site.facts().planned.last().cloned().context("the host was asked for no plan")?;
+    let values = json!({ "postgres.memory": "4Gi", "assistant.mode": null, "assistant.topics": ["weather"] });
+    let expected = Change::Configure { values: serde_json::from_value(values)? };
+    ensure!(planned == expected, "{planned:?} was planned: only what was entered, although every field was sent");
+    for words in ["postgres.memory", "4Gi", "as the release was built", "the settings from before return", "Stays"] {
+        browser.expect("main", words).await?;
+    }
+    findings.look(&browser, "/settings/plans", Some("settings-plan")).await?;
+
+    browser.fill("#confirm", SITE).await?;
+    browser.press(ENTER).await?;
+    browser.expect_path("/settings").await?;
+    browser.expect("#live", "change component postgres").await?;
+    ensure!(console.host.site.facts().begun.len() == 1, "the host did not begin one change");
+    browser.click("#undo summary").await?;
+    browser.expect("#undo", "the settings from before are in place again").await?;
+    {
+        let mut facts = console.host.site.facts();
+        let state = OperationState::Committed;
+        let ended = OperationPage { state, running: false, can_abort: false, ..facts.operation.clone() };
+        facts.end(ended);
+    }
+    browser.expect("#live", "is done, and what it changed is ready.").await?;
+    browser.click("#live a[href='/settings']").await?;
+    browser.expect("form[action='/settings/plan']", "Make a plan of the change").await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(3)
+}
