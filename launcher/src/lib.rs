@@ -16,3 +16,19 @@ pub mod report;
 
 /// The target that ships; everything except this launcher is built for it.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// Features of the project's own crates that their tests turn on. Programs of this clone are built with them as well, so that each crate
+/// is compiled once; programs that ship are built without them (`cargo xtask dist`).
+pub const TEST_FEATURES: [&str; 11] = [
+    "landfall-agent/testing",
+    "landfall-bundle-spec/sample",
+    "landfall-engine/testing",
+    "landfall-gpu-facts/sample",
+    "landfall-host-api/testing",
+    "landfall-host/testing",
+    "landfall-license/sample",
+    "landfall-lifecycle/testing",
+    "landfall-media/testing",
+    "landfall-models/sample",
+    "landfall-packages/sample",
+];

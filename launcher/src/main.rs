@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use landfall_launcher::checks::{self, Finding, Remedy};
-use landfall_launcher::{collect, command, dependencies, install, report, TARGET};
+use landfall_launcher::{collect, command, dependencies, install, report, TARGET, TEST_FEATURES};
 
 /// Reports what a command would need, without installing or compiling anything: `cargo xtask preflight demo`.
 const PREFLIGHT: &str = "preflight";
@@ -77,7 +77,8 @@ fn build(clone: &Path) -> Result<PathBuf, String> {
     let target = dependencies::target_folder(clone);
     let mut cargo = Command::new(collect::cargo());
     // Wherever a person's own settings would have it built.
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "xtask", "--target", TARGET, "--target-dir"]).arg(&target);
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "xtask", "--features", &TEST_FEATURES.join(",")]);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
     cargo.arg("--manifest-path").arg(clone.join("Cargo.toml"));
     let status = without_own_variables(&mut cargo).status();
     let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;

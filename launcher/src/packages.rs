@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::command::Work;
 
-/// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing.
-pub const PROGRAM: &[&str] = &["gcc", "musl-tools"];
+/// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing, and the linker that `.cargo/config.toml` names.
+pub const PROGRAM: &[&str] = &["gcc", "lld", "musl-tools"];
 
 /// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter, and the
 /// foreign programs beside which Landfall must do no harm.
@@ -19,6 +19,7 @@ pub const TESTS: &[&str] = &[
     "iproute2",
     "iptables",
     "libarchive-tools",
+    "lld",
     "mount",
     "mtools",
     "musl-tools",
@@ -93,6 +94,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("gcc", "gcc"),
     ("git", "git"),
     ("iptables", "iptables-nft"),
+    ("lld", "ld.lld"),
     ("musl-tools", "musl-gcc"),
     ("binutils", "readelf"),
     ("mmdebstrap", "mmdebstrap"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_launcher::packages;
+use landfall_launcher::{TEST_FEATURES, packages};
 
 use crate::{dependencies, setup};
 
@@ -48,9 +48,45 @@ pub fn landfall() -> Result<PathBuf> {
     }
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    run(cargo().args(["build", "--quiet", "--workspace", "--bin", "landfall", "--bin", "landfall-appliance"]))?;
+    run(cargo()
+        .args(["build", "--quiet", "--workspace", "--bin", "landfall", "--bin", "landfall-appliance"])
+        .args(["--features", &TEST_FEATURES.join(",")]))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     dependencies::keep_for_programs()?;
     Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// Features of each package, as cargo resolves them for these kinds of dependencies.
+    fn features(kinds: &str, arguments: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+        let mut tree = cargo();
+        tree.args(["tree", "--workspace", "--offline", "--target", TARGET, "--edges", kinds, "--prefix", "none"]);
+        let output = tree.args(["--format", "{p}\t{f}"]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+        for (package, features) in lines.lines().filter_map(|line| line.split_once('\t')) {
+            let features = features.trim_end_matches("(*)").trim().split(',').filter(|name| !name.is_empty());
+            found.entry(package.to_owned()).or_default().extend(features.map(str::to_owned));
+        }
+        found
+    }
+
+    /// One feature more makes a crate, and everything that needs it, another one: it would be compiled twice.
+    #[test]
+    fn programs_and_tests_are_built_of_the_same_crates() {
+        let programs = features("normal,build", &["--features", &TEST_FEATURES.join(",")]);
+        let tests = features("normal,build,dev", &[]);
+        let differing = |(package, features): (&String, &BTreeSet<String>)| {
+            let of_tests = &tests[package];
+            (of_tests != features).then(|| format!("{package}: {features:?} of programs, {of_tests:?} of tests"))
+        };
+        assert_eq!(programs.iter().filter_map(differing).collect::<Vec<_>>(), Vec::<String>::new());
+    }
 }

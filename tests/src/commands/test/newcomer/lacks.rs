@@ -27,6 +27,7 @@ const DPKG: &str = "exit 1";
 /// Everything that can be removed without changing the machine.
 pub const LACKS: &[Lack] = &[
     lack("C compiler for the target", |machine| machine.hide(&["musl-gcc"]), &["musl-gcc in PATH"]),
+    lack("linker", |machine| machine.hide(&["ld.lld"]), &["ld.lld in PATH: the package lld"]),
     lack("C compiler's own name", |machine| machine.hide(&["gcc"]), &["gcc in PATH: the package gcc"]),
     lack("mmdebstrap", |machine| machine.hide(&["mmdebstrap"]), &["mmdebstrap in PATH"]),
     lack("iptables", |machine| machine.hide(&["iptables-nft"]), &["iptables-nft in PATH: the package iptables"]),
