@@ -88,6 +88,7 @@ impl landfall_host_api::Site for Answers {
             Question::Status => Ok(Some(sample("status").to_string())),
             Question::License => Ok(None),
             Question::Releases => Ok(Some(sample("releases").to_string())),
+            Question::Settings => Ok(Some(sample("settings").to_string())),
             Question::Backups => Err(problem("LF4602")),
         }
     }
