@@ -57,6 +57,7 @@ const NAVIGATION: [&str; 13] = [
     "Releases",
     "Upgrade",
     "Backups",
+    "Settings",
     "License",
     "Node",
     "Users",

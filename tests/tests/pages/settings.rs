@@ -19,7 +19,7 @@ async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_
     let browser = Browser::of_administrator(&console).await?;
     browser.open("/settings").await?;
     browser.click("form[action='/settings/plan'] button.main").await?;
-    browser.expect("main", "Change at least one setting").await?;
+    browser.expect("main", "change at least one setting").await?;
     browser.driver.back().await?;
     browser.fill("input[name='set:postgres.memory']", "4Gi").await?;
     browser.fill("textarea[name='set:assistant.topics']", "[\"weather\"]").await?;
