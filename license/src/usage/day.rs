@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, Metric};
 use crate::terms::Terms;
 
+/// Days that are kept: ten years, in a megabyte or so.
+pub(super) const DAYS: usize = 3660;
+
 /// What the first link of a chain follows.
 pub(super) const BEGIN: Sha256 = Sha256([0; 32]);
 
@@ -70,7 +73,8 @@ pub(super) fn hash(record: &impl Serialize) -> Sha256 {
 
 /// The first day that does not follow the one before it as it was measured, or on which a sample did not.
 pub fn first_break(days: &[Day]) -> Option<Date> {
-    let begins_right = |day: &Day| day.number != 1 || day.previous == BEGIN;
+    // Days go by age alone, so a record without its first days has many others.
+    let begins_right = |day: &Day| (day.number == 1 && day.previous == BEGIN) || days.len() >= DAYS;
     let first = days.first().filter(|day| !begins_right(day) || day.breaks > 0).map(|day| day.day);
     let follows = |pair: &[Day]| {
         let [before, day] = pair else { return true };

@@ -18,13 +18,10 @@ use landfall_bundle_spec::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::day::{BEGIN, Day, hash};
+use super::day::{BEGIN, DAYS, Day, hash};
 
 /// Days of which each sample is kept.
 const DAYS_OF_SAMPLES: i64 = 7;
-
-/// Days that are kept: ten years, in a megabyte or so.
-const DAYS: usize = 3660;
 
 /// Least time between two samples. They are taken hourly, and a person may take one more.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);

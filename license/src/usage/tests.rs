@@ -292,7 +292,8 @@ fn every_fault_of_a_report_has_its_own_code() {
         assert!(text.contains(from), "{from}: {text}");
         assert_eq!(customer.said(text.replacen(from, to, 1).as_bytes()), "LF4734", "{from}");
     }
-    for other in ["", "{}", "[1]", &text.replacen("usage-report/1", "usage-report/2", 1), &text[..text.len() / 2]] {
+    let later = text.replacen("usage-report/1", "usage-report/2", 1);
+    for other in ["", "{}", "[1]", later.as_str(), &text[..text.len() / 2]] {
         assert_eq!(customer.said(other.as_bytes()), "LF4733", "{other:.40}");
     }
     let twice = text.replacen('{', "{\"license\": \"acme-1\", ", 1);

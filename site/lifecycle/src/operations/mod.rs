@@ -46,6 +46,7 @@ mod uninstall;
 mod unit;
 mod upgrade;
 mod upgrade_room;
+mod usage;
 mod verify_site;
 
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ pub use crate::backups::{
     DrilledStream, LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+pub use crate::usage::{LimitStatus, UsageStatus};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 
 use crate::pins::JournalFolder;
