@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    PointsInTime, Releases, Status, Terms, Verdict,
+    LimitUse, PointsInTime, Releases, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -40,11 +40,16 @@ pub enum Topic {
     Backups,
     /// `landfall license show`.
     License,
+    /// `landfall license usage`.
+    Usage,
+    /// What `landfall license report` writes.
+    UsageReport,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Status, Self::Releases, Self::Backups, Self::License];
+    pub const ALL: [Self; 6] =
+        [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Usage, Self::UsageReport];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
@@ -53,6 +58,8 @@ impl Topic {
             Self::Releases => "releases",
             Self::Backups => "backups",
             Self::License => "licenseStatus",
+            Self::Usage => "licenseUsage",
+            Self::UsageReport => "usageReport",
         }
     }
 }
@@ -81,6 +88,9 @@ pub trait Host: Send + Sync + 'static {
         correlation: &'a str,
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// Tells the host how many users the console has.
+    fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
 
     /// The public key of the audit log, and what the host has signed last.
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;

@@ -89,6 +89,8 @@ impl landfall_host_api::Site for Answers {
             Question::License => Ok(None),
             Question::Releases => Ok(Some(sample("releases").to_string())),
             Question::Backups => Err(problem("LF4602")),
+            Question::Usage => Ok(Some(sample("licenseUsage").to_string())),
+            Question::UsageReport => Ok(None),
         }
     }
 
@@ -108,6 +110,10 @@ impl landfall_host_api::Site for Answers {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(true)
+    }
+
+    fn note_users(&self, users: u64) -> Result<(), Problem> {
+        if users == 12 { Ok(()) } else { Err(problem("LF4702")) }
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {

@@ -70,6 +70,11 @@ impl Site for Remembering {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
     }
 
+    fn note_users(&self, users: u64) -> Result<(), Problem> {
+        self.begun.lock().unwrap().push(format!("{users} users"));
+        Ok(())
+    }
+
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         self.begun.lock().unwrap().push(format!("license of {} bytes", license.len()));
         Ok(())

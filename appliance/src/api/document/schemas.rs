@@ -15,11 +15,13 @@ use crate::refusal::Problem;
 const DEFINITIONS: &str = "/components/schemas";
 
 /// Documents of the host, by the names that the document uses.
-const HOST_DOCUMENTS: [(&str, &str); 4] = [
+const HOST_DOCUMENTS: [(&str, &str); 6] = [
     ("Status", include_str!("../../../../docs/schemas/status.json")),
     ("Releases", include_str!("../../../../docs/schemas/releases.json")),
     ("Backups", include_str!("../../../../docs/schemas/backups.json")),
     ("LicenseStatus", include_str!("../../../../docs/schemas/licenseStatus.json")),
+    ("LicenseUsage", include_str!("../../../../docs/schemas/licenseUsage.json")),
+    ("UsageReport", include_str!("../../../../docs/schemas/usageReport.json")),
 ];
 
 /// All schemas by name.

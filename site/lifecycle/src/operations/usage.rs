@@ -1,6 +1,8 @@
 //! `landfall license usage` and `report`, and the measuring that the agent begins each hour. No journal: nothing of it changes what
 //! runs, and nothing waits for it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
@@ -17,6 +19,9 @@ use crate::license::LicenseRecord;
 use crate::usage;
 use crate::usage::UsageStatus;
 
+/// How long measuring waits for the API server; the agent tries again.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(30);
+
 impl Operations {
     /// Measures what the site uses of its license; the sample is on the disk when this returns. Returns false where there is
     /// nothing to measure: no site, no license, no cluster, or a sample that is less than half an hour old.
@@ -25,7 +30,7 @@ impl Operations {
         if !self.paths.data_uuid().exists() || !kubeconfig.exists() || LicenseRecord::read(&self.paths)?.is_none() {
             return Ok(false);
         }
-        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?;
+        let cluster = Cluster::connect(&kubeconfig).map_err(StepError::from)?.with_patience(CLUSTER_PATIENCE);
         let counts = usage::cluster_counts(&cluster).map_err(StepError::from)?;
         let gpus = Some(usage::host_gpus(&self.paths));
         self.keep_usage(Counts { gpus, ..counts })

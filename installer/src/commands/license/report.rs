@@ -1,0 +1,246 @@
+//! `landfall license report` and `check-report`: the signed report of usage, as a site writes it and a vendor checks it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::trust::KeyId;
+use landfall_error_codes::codes;
+use landfall_license::usage::{Period, UsageError, UsageReport, Wanted};
+use landfall_license::{License, SealedLicense};
+use landfall_lifecycle::operations::Trust;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::usage::{components_text, table};
+use crate::cli::{LicenseCheckReportArguments, LicenseReportArguments};
+use crate::commands::site::operations_of_root;
+use crate::count::counted;
+use crate::document;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+impl Document for UsageReport {
+    const KIND: &'static str = "usageReport";
+}
+
+/// A report that was written.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reported {
+    /// Its file.
+    file: PathBuf,
+    /// The license that it is about.
+    license: String,
+    /// For whom that is.
+    customer: String,
+    /// On how many days usage was measured.
+    days: u64,
+    /// Id of the site's key, which signed.
+    site_key: String,
+    /// What the days come to.
+    periods: Vec<Period>,
+}
+
+impl Document for Reported {
+    const KIND: &'static str = "usageExport";
+}
+
+/// A report that was checked: its signature, its chain and its sums are right.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Checked {
+    /// The site's UUID.
+    site: String,
+    /// The license that the site has.
+    license: String,
+    /// For whom that is.
+    customer: String,
+    /// Whether the report was compared with that license.
+    license_compared: bool,
+    /// When the report was made, RFC 3339 in UTC.
+    made: String,
+    /// Id of the key that signed.
+    site_key: String,
+    /// On how many days usage was measured.
+    days: u64,
+    /// What the days come to.
+    periods: Vec<Period>,
+}
+
+impl Document for Checked {
+    const KIND: &'static str = "usageReportCheck";
+}
+
+/// Writes the report.
+pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Result<(), Failure> {
+    let file = &arguments.output;
+    if file.exists() {
+        return Err(Failure::new(codes::OUTPUT_EXISTS, format!("{} exists already", file.display()))
+            .next("Name a file that does not exist."));
+    }
+    let operations = operations_of_root(printer)?;
+    let report = operations.usage_report()?;
+    let report = report.ok_or_else(|| Failure::new(codes::USAGE_NONE, "there is nothing to report"))?;
+    // The site's own reader has the last word on what leaves it.
+    let key = landfall_bundle_spec::trust::PublicKey::from_pem("the key of the report", &report.key)?.id();
+    if let Err(error) = report.verify(&Wanted { terms: None, keys: vec![key] }) {
+        // A record with a fault is reported as it is: its reader must see the fault.
+        tracing::warn!(%error, "the report will not pass its check");
+    }
+    durable::write_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)?;
+    let reported = Reported {
+        file: file.clone(),
+        license: report.license.clone(),
+        customer: report.customer.clone(),
+        days: days(&report.periods),
+        site_key: key.to_string(),
+        periods: report.periods,
+    };
+    printer.report(&reported, reported_text);
+    Ok(())
+}
+
+/// Checks a report.
+pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -> Result<(), Failure> {
+    let path = &arguments.report;
+    let report = UsageReport::read(&path.display().to_string(), &read("report", path)?)?;
+    let license = arguments.license.as_deref().map(|license| verified(license, arguments)).transpose()?;
+    let keys = keys(&arguments.site_key)?;
+    if let Some(license) = license.as_ref().filter(|license| keys.is_empty() && license.terms().site_key.is_none()) {
+        let what = format!("the license {} does not name the site's key", license.terms().id);
+        return Err(Failure::new(codes::BAD_ARGUMENT, what).next("Name the site's key with `--site-key`."));
+    }
+    let key = report.verify(&Wanted { terms: license.as_ref().map(License::terms), keys }).map_err(|error| refused(path, &error))?;
+    let checked = Checked {
+        license_compared: license.is_some(),
+        made: format!("{:.0}", report.made),
+        site_key: key.id().to_string(),
+        days: days(&report.periods),
+        site: report.site,
+        license: report.license,
+        customer: report.customer,
+        periods: report.periods,
+    };
+    printer.report(&checked, checked_text);
+    Ok(())
+}
+
+fn refused(path: &Path, error: &UsageError) -> Failure {
+    Failure::new(landfall_error_codes::Coded::code(error), format!("{} does not pass", path.display())).because(error)
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs_err::read(path).map_err(|error| {
+        Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)
+    })
+}
+
+/// The license, whose signatures are checked against what `--trust` names.
+fn verified(path: &Path, arguments: &LicenseCheckReportArguments) -> Result<License, Failure> {
+    let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
+    let anchor = Trust::read(arguments.trust.trust.as_ref(), path)?.anchor;
+    Ok(sealed.verify(&anchor)?)
+}
+
+fn keys(texts: &[String]) -> Result<Vec<KeyId>, Failure> {
+    let key = |text: &String| {
+        let what = format!("--site-key: {text} is not the id of a key: 64 hexadecimal digits");
+        text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, what))
+    };
+    texts.iter().map(key).collect()
+}
+
+fn days(periods: &[Period]) -> u64 {
+    periods.iter().map(|period| period.days).sum()
+}
+
+fn reported_text(reported: &Reported) -> String {
+    let Reported { file, license, customer, days, site_key, .. } = reported;
+    format!(
+        "the report on {} of use of the license {license} for {customer} is in {}\nsigned by the site's key {site_key}",
+        counted(*days, "day"),
+        file.display()
+    )
+}
+
+fn checked_text(checked: &Checked) -> String {
+    let Checked { site, license, customer, made, site_key, .. } = checked;
+    let compared = if checked.license_compared { "" } else { ", which was not compared with it" };
+    let mut text = format!(
+        "the report of {made} is as the site signed it, its days follow one another, and its sums are theirs\n\
+         site      {site}\nlicense   {license} for {customer}{compared}\nsigned by {site_key}\n"
+    );
+    for period in &checked.periods {
+        let Period { license, from, until, days, unmeasured_days, .. } = period;
+        let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", counted(*days, "day"));
+        if *unmeasured_days > 0 {
+            let _infallible = write!(text, ", not on {}", counted(*unmeasured_days, "day"));
+        }
+        text.push('\n');
+        text.push_str(&table(period.limits.iter().map(|of| (None, of))));
+        let _infallible = writeln!(text, "components  {}", components_text(&period.components));
+    }
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_license::usage::Period;
+
+    use super::super::usage::sample;
+    use super::*;
+
+    fn period() -> Period {
+        let usage = sample();
+        Period {
+            license: usage.license,
+            from: "2026-10-31".parse().unwrap(),
+            until: "2026-11-20".parse().unwrap(),
+            days: usage.days,
+            unmeasured_days: usage.unmeasured_days,
+            overage_percent: 34,
+            limits: usage.limits.into_iter().map(|limit| limit.since).collect(),
+            components: usage.components,
+        }
+    }
+
+    #[test]
+    fn a_report_that_passes_is_summed_up_for_each_license() {
+        let checked = Checked {
+            site: "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+            license: "acme-1".to_owned(),
+            customer: "Acme".to_owned(),
+            license_compared: false,
+            made: "2026-11-20T08:00:00Z".to_owned(),
+            site_key: "0123".to_owned(),
+            days: 20,
+            periods: vec![period()],
+        };
+        insta::assert_snapshot!(checked_text(&checked));
+    }
+
+    #[test]
+    fn a_written_report_is_named_with_its_key() {
+        let reported = Reported {
+            file: "/root/usage.json".into(),
+            license: "acme-1".to_owned(),
+            customer: "Acme".to_owned(),
+            days: 1,
+            site_key: "0123".to_owned(),
+            periods: vec![period()],
+        };
+        insta::assert_snapshot!(reported_text(&reported), @r"
+        the report on 1 day of use of the license acme-1 for Acme is in /root/usage.json
+        signed by the site's key 0123
+        ");
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_id_alone() {
+        assert!(keys(&["ab".repeat(32)]).is_ok());
+        let refused = keys(&["sha256:ab".to_owned()]).unwrap_err();
+        assert_eq!(refused.code(), codes::BAD_ARGUMENT);
+    }
+}
