@@ -92,6 +92,9 @@ pub(crate) struct LicenseCheckReportArguments {
     /// one, the key that the license names counts.
     #[arg(long, value_name = "ID")]
     pub(crate) site_key: Vec<String>,
+    /// An earlier report of the site, whose days this one must contain.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) earlier: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }

@@ -166,6 +166,17 @@ impl UsageReport {
         Ok(key)
     }
 
+    /// Refuses a report whose days are not those of an earlier one of the same site. The last day of that one was not over.
+    pub fn continues(&self, earlier: &Self) -> Result<(), UsageError> {
+        if self.site != earlier.site {
+            return Err(UsageError::Other { reason: format!("the earlier one is of the site {}", earlier.site) });
+        }
+        let first = self.days.first().map_or(u64::MAX, |day| day.number);
+        let over = earlier.days.split_last().map(|(_, over)| over).unwrap_or_default();
+        let differs = |day: &&Day| day.number >= first && !self.days.contains(day);
+        over.iter().find(differs).map_or(Ok(()), |day| Err(UsageError::Chain { day: day.day }))
+    }
+
     /// Refuses a report about another license, other limits of it, or a site that it is not bound to.
     fn is_about(&self, terms: &Terms) -> Result<(), UsageError> {
         let other = |reason: String| Err(UsageError::Other { reason });

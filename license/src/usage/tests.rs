@@ -265,6 +265,22 @@ fn a_report_is_read_in_any_layout_and_its_sums_are_those_of_its_days() {
 }
 
 #[test]
+fn a_later_report_has_the_days_of_an_earlier_one() {
+    let customer = Customer::new();
+    let of = |hours: i64, nodes: u64| {
+        let log = log_of((0..hours).map(|_| nodes));
+        let bytes = customer.report(|report| report.days = log.days());
+        UsageReport::read("report.json", &bytes).unwrap()
+    };
+    let earlier = of(40, 2);
+    of(60, 2).continues(&earlier).expect("the same days, and more");
+    of(41, 2).continues(&earlier).expect("the last day was not over");
+    let said = |report: UsageReport| report.continues(&earlier).unwrap_err().code().id;
+    assert_eq!(said(of(60, 1)), "LF4735", "the record was written anew");
+    assert_eq!(said(UsageReport { site: "another".to_owned(), ..of(60, 2) }), "LF4737");
+}
+
+#[test]
 fn every_fault_of_a_report_has_its_own_code() {
     let customer = Customer::new();
     let signed = |change: fn(&mut UsageReport)| customer.said(&customer.report(change));

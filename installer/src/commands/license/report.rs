@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::trust::KeyId;
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::codes;
-use landfall_license::usage::{Period, UsageError, UsageReport, Wanted};
+use landfall_license::usage::{Period, UsageError, UsageReport, Wanted, first_break};
 use landfall_license::{License, SealedLicense};
 use landfall_lifecycle::operations::Trust;
 use landfall_media::durable;
@@ -39,6 +39,8 @@ pub(crate) struct Reported {
     days: u64,
     /// Id of the site's key, which signed.
     site_key: String,
+    /// The first day that does not follow the one before it: something was edited or cut, and the report does not pass its check.
+    broken: Option<String>,
     /// What the days come to.
     periods: Vec<Period>,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Checked {
     customer: String,
     /// Whether the report was compared with that license.
     license_compared: bool,
+    /// Whether it was compared with an earlier report of the site.
+    earlier_compared: bool,
     /// When the report was made, RFC 3339 in UTC.
     made: String,
     /// Id of the key that signed.
@@ -83,12 +87,9 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
     let operations = operations_of_root(printer)?;
     let report = operations.usage_report()?;
     let report = report.ok_or_else(|| Failure::new(codes::USAGE_NONE, "there is nothing to report"))?;
-    // The site's own reader has the last word on what leaves it.
-    let key = landfall_bundle_spec::trust::PublicKey::from_pem("the key of the report", &report.key)?.id();
-    if let Err(error) = report.verify(&Wanted { terms: None, keys: vec![key] }) {
-        // A record with a fault is reported as it is: its reader must see the fault.
-        tracing::warn!(%error, "the report will not pass its check");
-    }
+    let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
+    // A record with a fault is reported as it is: its reader must see the fault.
+    let broken = first_break(&report.days).map(|day| day.to_string());
     durable::write_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)?;
     let reported = Reported {
         file: file.clone(),
@@ -96,6 +97,7 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
         customer: report.customer.clone(),
         days: days(&report.periods),
         site_key: key.to_string(),
+        broken,
         periods: report.periods,
     };
     printer.report(&reported, reported_text);
@@ -112,9 +114,18 @@ pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -
         let what = format!("the license {} does not name the site's key", license.terms().id);
         return Err(Failure::new(codes::BAD_ARGUMENT, what).next("Name the site's key with `--site-key`."));
     }
-    let key = report.verify(&Wanted { terms: license.as_ref().map(License::terms), keys }).map_err(|error| refused(path, &error))?;
+    let wanted = Wanted { terms: license.as_ref().map(License::terms), keys };
+    let key = report.verify(&wanted).map_err(|error| refused(path, &error))?;
+    if let Some(earlier) = &arguments.earlier {
+        let before = UsageReport::read(&earlier.display().to_string(), &read("report", earlier)?)?;
+        // It may be about an earlier license.
+        let by_key = Wanted { terms: None, keys: vec![key.id()] };
+        before.verify(&by_key).map_err(|error| refused(earlier, &error))?;
+        report.continues(&before).map_err(|error| refused(path, &error))?;
+    }
     let checked = Checked {
         license_compared: license.is_some(),
+        earlier_compared: arguments.earlier.is_some(),
         made: format!("{:.0}", report.made),
         site_key: key.id().to_string(),
         days: days(&report.periods),
@@ -140,7 +151,7 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
 /// The license, whose signatures are checked against what `--trust` names.
 fn verified(path: &Path, arguments: &LicenseCheckReportArguments) -> Result<License, Failure> {
     let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
-    let anchor = Trust::read(arguments.trust.trust.as_ref(), path)?.anchor;
+    let anchor = Trust::read(arguments.trust.trust.as_deref(), path)?.anchor;
     Ok(sealed.verify(&anchor)?)
 }
 
@@ -157,12 +168,15 @@ fn days(periods: &[Period]) -> u64 {
 }
 
 fn reported_text(reported: &Reported) -> String {
-    let Reported { file, license, customer, days, site_key, .. } = reported;
-    format!(
-        "the report on {} of use of the license {license} for {customer} is in {}\nsigned by the site's key {site_key}",
-        counted(*days, "day"),
-        file.display()
-    )
+    let Reported { file, license, customer, days, site_key, broken, .. } = reported;
+    let (days, file) = (counted(*days, "day"), file.display());
+    let mut text = format!("the report on {days} of use of the license {license} for {customer} is in {file}\n");
+    let _infallible = write!(text, "signed by the site's key {site_key}");
+    if let Some(day) = broken {
+        let code = codes::USAGE_BROKEN.id;
+        let _infallible = write!(text, "\nnote: the record was edited or cut before {day} [{code}], and the vendor's check will say so");
+    }
+    text
 }
 
 fn checked_text(checked: &Checked) -> String {
@@ -172,6 +186,9 @@ fn checked_text(checked: &Checked) -> String {
         "the report of {made} is as the site signed it, its days follow one another, and its sums are theirs\n\
          site      {site}\nlicense   {license} for {customer}{compared}\nsigned by {site_key}\n"
     );
+    if checked.earlier_compared {
+        text.push_str("earlier   the days of the earlier report that were over are in it\n");
+    }
     for period in &checked.periods {
         let Period { license, from, until, days, unmeasured_days, .. } = period;
         let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", counted(*days, "day"));
@@ -187,8 +204,6 @@ fn checked_text(checked: &Checked) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_license::usage::Period;
-
     use super::super::usage::sample;
     use super::*;
 
@@ -213,6 +228,7 @@ mod tests {
             license: "acme-1".to_owned(),
             customer: "Acme".to_owned(),
             license_compared: false,
+            earlier_compared: false,
             made: "2026-11-20T08:00:00Z".to_owned(),
             site_key: "0123".to_owned(),
             days: 20,
@@ -229,11 +245,13 @@ mod tests {
             customer: "Acme".to_owned(),
             days: 1,
             site_key: "0123".to_owned(),
+            broken: Some("2026-11-19".to_owned()),
             periods: vec![period()],
         };
         insta::assert_snapshot!(reported_text(&reported), @r"
         the report on 1 day of use of the license acme-1 for Acme is in /root/usage.json
         signed by the site's key 0123
+        note: the record was edited or cut before 2026-11-19 [LF4731], and the vendor's check will say so
         ");
     }
 

@@ -286,6 +286,7 @@ mod tests {
         let cluster = Identifier::of(IdentifierKind::Cluster, "uid").unwrap();
         record.remember([cluster]);
         record.write(&old).unwrap();
+        landfall_media::durable::write_file(&old.usage(), b"{\"measured\":1}\n", 0o600).unwrap();
         // One copy of the old machine is damaged, and so is what an earlier installation left on the new one.
         landfall_media::durable::write_file(&old.license(), b"{", 0o600).unwrap();
         landfall_media::durable::create_own_folder(&new.data()).unwrap();
@@ -295,6 +296,7 @@ mod tests {
         }
         let adopted = LicenseRecord::read(&new).unwrap().unwrap();
         assert!(adopted.identifiers(&new).contains(&cluster));
+        assert_eq!(fs_err::read(new.usage()).unwrap(), b"{\"measured\":1}\n", "what was used is not forgotten");
         assert_eq!(adopted.license().unwrap().terms().id, "a");
     }
 }
