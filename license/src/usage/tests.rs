@@ -203,7 +203,8 @@ proptest! {
 #[test]
 fn a_cut_between_days_and_samples_is_found() {
     let whole = String::from_utf8(sample_log()).unwrap();
-    let bytes: String = whole.lines().filter(|line| !line.contains("\"peaks\"")).map(|line| format!("{line}\n")).collect();
+    let bytes: String =
+        whole.lines().filter(|line| !line.contains("\"peaks\"")).map(|line| format!("{line}\n")).collect();
     assert_eq!(first_break(&an_hour_later(bytes.as_bytes())), Some(day("2026-11-24")));
     assert_eq!(first_break(&an_hour_later(b"")), None, "a record that is gone says nothing of itself: gaps show it");
 }

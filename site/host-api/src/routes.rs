@@ -310,7 +310,10 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
 
 async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<UsersWord>) -> Result<StatusCode> {
     if !host.may_note_users() {
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "the number of users was taken less than a minute ago"));
+        return Err(Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "the number of users was taken less than a minute ago",
+        ));
     }
     host.ask_quickly(move |site| site.note_users(users)).await??;
     Ok(StatusCode::NO_CONTENT)

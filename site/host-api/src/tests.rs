@@ -243,6 +243,18 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_users_is_taken_once_a_minute() {
+    let begun = Arc::default();
+    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let post = async |users: i64| served.post("/v1/usage", json!({ "users": users })).await;
+    assert_eq!(post(-1).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(post(12).await, StatusCode::NO_CONTENT);
+    assert_eq!(post(9).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(*begun.lock().unwrap(), ["12 users"]);
+    assert_eq!(served.get("/v1/usage/report").await.1["kind"], "UsageReport");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_license_may_be_longer_than_other_requests() {
     let begun = Arc::default();
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });

@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     releases: Value,
     backups: Value,
     license: Value,
+    usage: Value,
+    usage_report: Value,
     media: Vec<Medium>,
     /// What was planned.
     pub(crate) planned: Vec<Change>,
@@ -70,6 +72,8 @@ impl Recorded {
             releases: sample("releases")?,
             backups: sample("backups")?,
             license: sample("licenseStatus")?,
+            usage: sample("licenseUsage")?,
+            usage_report: sample("usageReport")?,
             media: sample::<MediaPage>("media")?.media,
             planned: Vec::new(),
             plan: sample("upgradeDryRun")?,
@@ -147,6 +151,8 @@ impl Site for Recorded {
             Question::Releases => &facts.releases,
             Question::Backups => &facts.backups,
             Question::License => &facts.license,
+            Question::Usage => &facts.usage,
+            Question::UsageReport => &facts.usage_report,
         };
         Ok(Some(document.to_string()))
     }
@@ -170,6 +176,10 @@ impl Site for Recorded {
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
         Ok(self.facts().tokens.remove(token))
+    }
+
+    fn note_users(&self, _users: u64) -> Result<(), Problem> {
+        Ok(())
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {

@@ -174,7 +174,10 @@ fn reported_text(reported: &Reported) -> String {
     let _infallible = write!(text, "signed by the site's key {site_key}");
     if let Some(day) = broken {
         let code = codes::USAGE_BROKEN.id;
-        let _infallible = write!(text, "\nnote: the record was edited or cut before {day} [{code}], and the vendor's check will say so");
+        let _infallible = write!(
+            text,
+            "\nnote: the record was edited or cut before {day} [{code}], and the vendor's check will say so"
+        );
     }
     text
 }

@@ -62,7 +62,8 @@ pub(super) fn table<'a>(limits: impl IntoIterator<Item = (Option<Option<u64>>, &
         }
         let now = now.map(|now| format!("{:<9}", known(now))).unwrap_or_default();
         let on = of.peak_on.map(|day| day.to_string()).unwrap_or_default();
-        let excess = if of.excess_days > 0 { format!(" ({} above the overage)", of.excess_days) } else { String::new() };
+        let excess =
+            if of.excess_days > 0 { format!(" ({} above the overage)", of.excess_days) } else { String::new() };
         let (name, peak, days) = (Metric::name(of.metric), known(of.peak), of.overage_days);
         let (limit, most) = (limit(of.limit), limit(of.most));
         let _infallible = writeln!(text, "{name:<12}{now}{peak:<9}{on:<12}{limit:<9}{most:<15}{days}{excess}");

@@ -51,7 +51,8 @@ impl ConsoleFiles {
     pub(super) fn lock(&self) -> Result<OwnedFd, StepError> {
         durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
         let failed = |errno: Errno| files::failed("lock", &self.folder, errno.into());
-        let folder = rustix::fs::open(&self.folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let folder =
+            rustix::fs::open(&self.folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let folder = folder.map_err(failed)?;
         rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(failed)?;
         Ok(folder)

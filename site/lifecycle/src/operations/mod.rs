@@ -99,8 +99,8 @@ pub use crate::backups::{
     DrilledStream, LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
-pub use crate::usage::{LimitStatus, UsageStatus};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
+pub use crate::usage::{LimitStatus, UsageStatus};
 
 use crate::pins::JournalFolder;
 use landfall_host::paths::SitePaths;

@@ -33,7 +33,9 @@ pub(crate) fn write(paths: &SitePaths, _lock: &LicenseLock, log: &UsageLog) -> R
 pub(crate) fn broken(log: &UsageLog) -> Option<String> {
     let day = first_break(&log.days())?;
     let code = codes::USAGE_BROKEN.id;
-    Some(format!("the record of usage was edited or cut: what it says of {day} does not follow the line before [{code}]"))
+    Some(format!(
+        "the record of usage was edited or cut: what it says of {day} does not follow the line before [{code}]"
+    ))
 }
 
 /// The record as a backup has it; none where there is none.

@@ -110,7 +110,9 @@ pub(crate) fn notes(terms: &LicenseTerms, newest: &Sample) -> Vec<String> {
             format!("tolerates no more: ask {contact} for a larger one")
         };
         let counted = metric.counted(count);
-        Some(format!("{counted} {verb} in use; the license {id} is for {allowed}, and {advice}. What runs is not affected"))
+        Some(format!(
+            "{counted} {verb} in use; the license {id} is for {allowed}, and {advice}. What runs is not affected"
+        ))
     };
     Metric::ALL.into_iter().filter_map(note).collect()
 }

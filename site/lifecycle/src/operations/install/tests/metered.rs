@@ -48,7 +48,8 @@ fn use_above_a_limit_is_reported_and_signed_and_stops_nothing() {
     assert_eq!([of(0), of(1), of(3)], [(Some(4), 1), (Some(9), 0), (Some(12), 0)]);
     assert_eq!((usage.components[0].entitlement.as_str(), usage.components[0].lacking_days), ("analytics", 0));
     let status = operations.status().unwrap();
-    let is_named = |notes: &[String]| notes.iter().any(|note| note.starts_with("4 nodes are in use; the license acme-1"));
+    let is_named =
+        |notes: &[String]| notes.iter().any(|note| note.starts_with("4 nodes are in use; the license acme-1"));
     assert!(is_named(&usage.notes) && is_named(&status.notes), "{:?}", status.notes);
     assert!(status.license.unwrap().terms.unwrap().permits);
     let report = operations.usage_report().unwrap().unwrap();
