@@ -106,6 +106,11 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
 
 /// Checks a report.
 pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -> Result<(), Failure> {
+    printer.report(&checked(arguments)?, checked_text);
+    Ok(())
+}
+
+fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> {
     let path = &arguments.report;
     let report = UsageReport::read(&path.display().to_string(), &read("report", path)?)?;
     let license = arguments.license.as_deref().map(|license| verified(license, arguments)).transpose()?;
@@ -123,7 +128,7 @@ pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -
         before.verify(&by_key).map_err(|error| refused(earlier, &error))?;
         report.continues(&before).map_err(|error| refused(path, &error))?;
     }
-    let checked = Checked {
+    Ok(Checked {
         license_compared: license.is_some(),
         earlier_compared: arguments.earlier.is_some(),
         made: format!("{:.0}", report.made),
@@ -133,9 +138,7 @@ pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -
         license: report.license,
         customer: report.customer,
         periods: report.periods,
-    };
-    printer.report(&checked, checked_text);
-    Ok(())
+    })
 }
 
 fn refused(path: &Path, error: &UsageError) -> Failure {
@@ -207,8 +210,98 @@ fn checked_text(checked: &Checked) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::{SignedDuration, Timestamp};
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_license::sample as license_sample;
+    use landfall_license::usage::{Counts, ReportContents, Sample, UsageLog};
+
     use super::super::usage::sample;
     use super::*;
+    use crate::cli::TrustArguments;
+
+    /// What a vendor has on the desk: the license of a customer, and that customer's reports.
+    struct Desk {
+        folder: tempfile::TempDir,
+        vendor: Vendor,
+    }
+
+    impl Desk {
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn new() -> Self {
+            let desk = Self { folder: tempfile::tempdir().unwrap(), vendor: Vendor::new(KeyKind::EcdsaP256).unwrap() };
+            durable::write_file(&desk.path("1.root.json"), desk.vendor.root.bytes(), 0o644).unwrap();
+            for (id, named) in [("named", true), ("unnamed", false)] {
+                let mut terms = license_sample::terms(id, Timestamp::UNIX_EPOCH).unwrap();
+                terms.site_key = named.then(|| desk.vendor.key.public().id());
+                let sealed = license_sample::sealed(&desk.vendor, &terms, None).unwrap();
+                durable::write_file(&desk.path(&format!("{id}.license")), sealed.bytes(), 0o644).unwrap();
+            }
+            desk
+        }
+
+        /// The customer's report after so many hours on so many nodes.
+        fn report(&self, name: &str, hours: i64, nodes: u64) {
+            let terms = license_sample::terms("named", Timestamp::UNIX_EPOCH).unwrap();
+            let mut log = UsageLog::default();
+            for hour in 0..hours {
+                log.add(Sample {
+                    at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour),
+                    license: terms.id.clone(),
+                    limits: Counts::limits(&terms.entitlements),
+                    overage_percent: terms.overage_percent,
+                    counts: Counts { nodes: Some(nodes), ..Counts::default() },
+                    components: BTreeSet::new(),
+                    lacking: BTreeSet::new(),
+                });
+            }
+            let (site, made) = ("7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b", Timestamp::UNIX_EPOCH);
+            let contents = ReportContents { site, identifiers: BTreeSet::new(), terms: &terms, made, days: log.days() };
+            let unsigned = UsageReport::unsigned(contents, self.vendor.key.public());
+            let signature = self.vendor.key.sign(&unsigned.message().unwrap()).unwrap();
+            let text = document::pretty(&unsigned.with_signature(&signature));
+            durable::write_file(&self.path(name), text.as_bytes(), 0o644).unwrap();
+        }
+
+        fn check(&self, report: &str, license: Option<&str>, key: Option<String>, earlier: Option<&str>) -> String {
+            let arguments = LicenseCheckReportArguments {
+                report: self.path(report),
+                license: license.map(|name| self.path(name)),
+                site_key: key.into_iter().collect(),
+                earlier: earlier.map(|name| self.path(name)),
+                trust: TrustArguments { trust: Some(self.path("1.root.json").display().to_string()) },
+            };
+            let known = |checked: Checked| format!("{} {}", checked.license_compared, checked.periods[0].days);
+            checked(&arguments).map_or_else(|failure| failure.code().id.to_owned(), known)
+        }
+    }
+
+    #[test]
+    fn a_vendor_checks_a_report_by_the_license_or_by_a_key_and_against_an_earlier_one() {
+        let desk = Desk::new();
+        let key = || Some(desk.vendor.key.public().id().to_string());
+        desk.report("first.json", 30, 4);
+        desk.report("later.json", 60, 4);
+        desk.report("anew.json", 60, 2);
+        assert_eq!(desk.check("first.json", Some("named.license"), None, None), "true 2");
+        assert_eq!(desk.check("later.json", None, key(), Some("first.json")), "false 3");
+        assert_eq!(desk.check("anew.json", None, key(), Some("first.json")), "LF4735");
+        assert_eq!(desk.check("first.json", Some("unnamed.license"), None, None), codes::BAD_ARGUMENT.id);
+        assert_eq!(desk.check("first.json", Some("unnamed.license"), key(), None), "LF4737");
+        assert_eq!(desk.check("first.json", None, Some("ab".repeat(32)), None), "LF4734");
+        assert_eq!(desk.check("1.root.json", None, key(), None), "LF4733");
+        assert_eq!(desk.check("none.json", None, key(), None), codes::BAD_ARGUMENT.id);
+        let text = fs_err::read_to_string(desk.path("first.json")).unwrap();
+        let edited = text.replace("\"overageDays\": 2", "\"overageDays\": 0");
+        assert_ne!(text, edited);
+        durable::write_file(&desk.path("edited.json"), edited.as_bytes(), 0o644).unwrap();
+        assert_eq!(desk.check("edited.json", None, key(), None), "LF4734");
+    }
 
     fn period() -> Period {
         let usage = sample();
