@@ -21,7 +21,9 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
         NodeCommand::Run => landfall_agent::run(&paths)?,
         NodeCommand::Operate => operate(&paths)?,
         NodeCommand::Serve => host_api::run(&paths)?,
-        NodeCommand::Measure => drop(Operations::new(Arc::new(Silent)).measure_usage()?),
+        NodeCommand::Measure => {
+            Operations::new(Arc::new(Silent)).measure_usage()?;
+        }
         NodeCommand::Change(command) => change::run(command, printer)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,

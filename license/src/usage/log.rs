@@ -87,13 +87,15 @@ pub struct UsageLog {
     days: Vec<Day>,
     /// With `broken` where one does not follow the line before it.
     samples: Vec<Linked>,
+    /// Whether one of them was found not to, which its line does not say yet.
+    found: bool,
 }
 
 impl UsageLog {
     /// Reads whatever can be read.
     pub fn read(bytes: &[u8]) -> Self {
         let mut log = Self::default();
-        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
         let mut head = None;
         for line in lines {
             match line {
@@ -103,9 +105,10 @@ impl UsageLog {
                 }
                 Line::Sample(linked) => {
                     let next = hash(&linked);
-                    let broken = linked.broken || linked.previous != head.unwrap_or(BEGIN);
+                    let breaks = linked.previous != head.unwrap_or(BEGIN);
                     head = Some(next);
-                    log.samples.push(Linked { broken, ..linked });
+                    log.found |= breaks && !linked.broken;
+                    log.samples.push(Linked { broken: linked.broken || breaks, ..linked });
                 }
             }
         }
@@ -114,8 +117,8 @@ impl UsageLog {
 
     /// The newest sample of a record, without reading the rest of it.
     pub fn newest_of(bytes: &[u8]) -> Option<Sample> {
-        let lines = bytes.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        match lines.filter_map(|line| serde_json::from_slice(line).ok()).next()? {
+        let mut lines = bytes.rsplit(|byte| *byte == b'\n');
+        match lines.find_map(|line| serde_json::from_slice::<Line>(line).ok())? {
             Line::Sample(linked) => Some(linked.sample),
             Line::Day(_) => None,
         }
@@ -134,7 +137,7 @@ impl UsageLog {
             return false;
         }
         let newest = sample.day();
-        self.samples.push(Linked { sample, broken: false, previous: BEGIN });
+        self.samples.push(Linked { sample, broken: false, previous: self.head() });
         let open = |day: Date| (0..=DAYS_OF_SAMPLES).contains(&newest.duration_since(day).as_hours().div_euclid(24));
         let mut closed = 0;
         for run in runs(&self.samples) {
@@ -146,8 +149,10 @@ impl UsageLog {
             self.days.push(next_day(self.days.last(), run));
             closed = end;
         }
-        self.samples.drain(..closed);
-        self.link_samples();
+        if closed > 0 || self.found {
+            self.samples.drain(..closed);
+            self.link_samples();
+        }
         self.days.drain(..self.days.len().saturating_sub(DAYS));
         true
     }
@@ -175,6 +180,12 @@ impl UsageLog {
         bytes
     }
 
+    /// Hash of the last line.
+    fn head(&self) -> Sha256 {
+        let of_days = || self.days.last().map_or(BEGIN, Day::hash);
+        self.samples.last().map_or_else(of_days, hash)
+    }
+
     /// Links the samples to one another and to the days before them. What did not follow when it was read stays marked.
     fn link_samples(&mut self) {
         let mut head = self.days.last().map_or(BEGIN, Day::hash);
@@ -182,6 +193,7 @@ impl UsageLog {
             linked.previous = head;
             head = hash(linked);
         }
+        self.found = false;
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -132,9 +133,7 @@ fn days_without_a_sample_are_counted() {
 }
 
 /// Twelve days, of which four are kept as days.
-fn sample_log() -> Vec<u8> {
-    log_of((0..24 * 12).map(|hour| 1 + hour % 5)).bytes()
-}
+static SAMPLE_LOG: LazyLock<Vec<u8>> = LazyLock::new(|| log_of((0..24 * 12).map(|hour| 1 + hour % 5)).bytes());
 
 /// What a record comes to after one more sample, as the next hour of the site adds it.
 fn an_hour_later(bytes: &[u8]) -> Vec<Day> {
@@ -144,9 +143,11 @@ fn an_hour_later(bytes: &[u8]) -> Vec<Day> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_torn_end_costs_at_most_the_sample_that_was_written(cut in 1_usize..80) {
-        let whole = sample_log();
+        let whole = SAMPLE_LOG.clone();
         let days = an_hour_later(&whole[..whole.len() - cut]);
         prop_assert_eq!(first_break(&days), None);
         let [torn, complete] = [&days, &an_hour_later(&whole)].map(|days| peaks(days));
@@ -155,13 +156,13 @@ proptest! {
 
     #[test]
     fn a_line_that_was_cut_out_of_the_middle_is_found_for_good(line in 0_usize..195) {
-        let whole = String::from_utf8(sample_log()).unwrap();
+        let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
         let lines: Vec<&str> = whole.lines().collect();
         prop_assert!(line + 1 < lines.len());
         let kept = lines.iter().enumerate().filter(|(number, _)| *number != line).map(|(_, line)| format!("{line}\n"));
         let mut bytes = kept.collect::<String>().into_bytes();
         // The record is written anew each hour, and samples become days.
-        for hours in (24 * 12..24 * 24).step_by(6) {
+        for hours in (24 * 12..24 * 24).step_by(18) {
             let mut log = UsageLog::read(&bytes);
             prop_assert!(first_break(&log.days()).is_some());
             prop_assert!(log.add(measured(at(hours), 1)));
@@ -172,7 +173,7 @@ proptest! {
 
     #[test]
     fn an_edited_number_in_the_middle_is_found(line in 0_usize..195, by in 1_u64..100) {
-        let whole = String::from_utf8(sample_log()).unwrap();
+        let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
         let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
         prop_assert!(line + 1 < lines.len());
         let mut value: Value = serde_json::from_str(&lines[line]).unwrap();
@@ -202,7 +203,7 @@ proptest! {
 
 #[test]
 fn a_cut_between_days_and_samples_is_found() {
-    let whole = String::from_utf8(sample_log()).unwrap();
+    let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
     let bytes: String =
         whole.lines().filter(|line| !line.contains("\"peaks\"")).map(|line| format!("{line}\n")).collect();
     assert_eq!(first_break(&an_hour_later(bytes.as_bytes())), Some(day("2026-11-24")));
