@@ -201,6 +201,7 @@ mod tests {
             "<td data-label=\"Now\">4</td><td data-label=\"Limit\">3</td><td data-label=\"With overage\">4</td>",
             "4 on 2026-11-19",
             "href=\"/api/v1/usage/report\"",
+            "which signs it: <span class=\"mono\">0f2c1a7be0d34c55",
             "on 21 days since 2026-10-31; not measured on 1 day",
         ] {
             assert!(page.contains(shown), "{shown}: {page}");

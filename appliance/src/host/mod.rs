@@ -16,8 +16,8 @@ use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, LimitUse, Operation,
-    Part, PointsInTime, Releases, Status, Terms, Usage, Verdict,
+    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
+    PointsInTime, Releases, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
