@@ -382,6 +382,13 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
+    USAGE_BROKEN = "LF4731", License, "The site's record of its usage was edited or cut", "Nothing that runs is affected, and metering continues. Tell the license's contact what happened before you send the next report.";
+    USAGE_NONE = "LF4732", License, "This site has measured no usage", "Import the license if the site has none. Usage is measured every hour from then on: try again in an hour.";
+    USAGE_REPORT_FORM = "LF4733", Usage, "The file is not a report of usage", "Name a file that `landfall license report` wrote, or that the console's page License offered.";
+    USAGE_REPORT_SIGNATURE = "LF4734", Refused, "The site's key did not sign the report of usage", "Ask the customer for the report again, and for the site's key, which `landfall license show` names. A host that was installed again has a new key.";
+    USAGE_REPORT_CHAIN = "LF4735", Refused, "Days of the report of usage were edited or cut", "Ask the customer what happened to the site's record on the named day; the days before it are as they were measured.";
+    USAGE_REPORT_TOTALS = "LF4736", Refused, "The totals of the report of usage do not follow from its days", "Ask the customer for the report again. If it has the same fault, count the days by hand, and report this as a fault of Landfall.";
+    USAGE_REPORT_OTHER = "LF4737", Refused, "The report of usage is about another license or site", "Name the license that the report is about with `--license`, or ask the customer for the report of the right site.";
     // LF48: the host's side of the console.
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log before that need the former key of `audit.json`.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";

@@ -1,4 +1,4 @@
-//! Licenses: files from a stick, and descriptions that a vendor writes.
+//! Licenses: files from a stick, descriptions that a vendor writes, records of usage, and reports of it.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
+use landfall_license::usage::{UsageLog, UsageReport, Wanted};
 use landfall_license::{Circumstances, SealedLicense, UnsignedLicense, describe};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,8 +40,18 @@ fn issue(text: &str) {
     }
 }
 
+/// A record that a disk damaged, and a report that anyone may have written.
+fn use_up(bytes: &[u8]) {
+    let log = UsageLog::read(bytes);
+    assert_eq!(UsageLog::read(&log.bytes()).days().len(), log.days().len(), "what was read is written");
+    let Ok(report) = UsageReport::read("report.json", bytes) else { return };
+    let wanted = Wanted { terms: None, keys: vec![VENDOR.key.public().id()] };
+    assert!(report.verify(&wanted).is_err(), "a report of another site is verified");
+}
+
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
+    use_up(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         issue(text);
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use landfall_bundle_spec::trust::KeyId;
 use serde::Deserialize;
 
 use crate::binding::{Binding, Identifier};
@@ -32,6 +33,9 @@ struct Description {
     entitlements: Granted,
     #[serde(default)]
     binding: Option<Bound>,
+    /// As `landfall license show` prints it.
+    #[serde(default)]
+    site_key: Option<String>,
     #[serde(default)]
     supersedes: BTreeSet<String>,
 }
@@ -117,6 +121,7 @@ impl Description {
                 newest_release: time("entitlements.newestRelease", granted.newest_release)?,
             },
             binding: self.binding.map(Bound::binding).transpose()?,
+            site_key: self.site_key.as_deref().map(site_key).transpose()?,
             supersedes: self.supersedes.into_iter().collect(),
             revocation,
             requires: Vec::new(),
@@ -130,6 +135,10 @@ impl Bound {
         let identifiers: BTreeSet<Identifier> = self.identifiers.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Binding { needed: self.needed, identifiers: identifiers.into_iter().collect() })
     }
+}
+
+fn site_key(text: &str) -> Result<KeyId, String> {
+    text.parse().map_err(|_| format!("siteKey: `{text}` is not the id of a key: 64 lower-case hexadecimal digits"))
 }
 
 /// A date, which means its first moment in UTC, or a time as in RFC 3339, in whole seconds.
@@ -178,6 +187,7 @@ mod tests {
             ("supersedes: [Acme]\n", "is not a superseded id"),
             ("binding: {needed: 1, identifiers: []}\n", "needs 1 of 0 identifiers"),
             ("binding: {needed: 1, identifiers: [disk]}\n", "`disk` is not an identifier"),
+            ("siteKey: 'sha256:00'\n", "siteKey: `sha256:00` is not the id of a key"),
         ] {
             let said = said(&format!("{LEAST}{more}"));
             assert!(said.contains(wrong), "{more}: {said}");

@@ -4,6 +4,8 @@
 //! license is in its types. [`SealedLicense`] is what a file says, and cannot be asked for entitlements. Only
 //! [`SealedLicense::verify`] makes a [`License`] of it, and only its [`Standing`] says whether it counts at a site.
 //!
+//! What a site uses of what its license limits is metered in [`usage`], which refuses nothing at a site.
+//!
 //! No license stops anything that runs: the one use of a standing is [`shortfalls`], before an install or an upgrade.
 
 mod binding;
@@ -16,6 +18,7 @@ pub mod sample;
 mod standing;
 mod terms;
 mod trusted_time;
+pub mod usage;
 
 pub use binding::{Binding, Identifier, IdentifierKind, InvalidIdentifier};
 pub use description::describe;

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::names::is_dns_label;
+use landfall_bundle_spec::trust::KeyId;
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Binding;
@@ -87,6 +88,9 @@ pub struct Terms {
     /// The site that it is for; any, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+    /// Id of the key by which the site signs its reports of usage, if the vendor knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_key: Option<KeyId>,
     /// Ids of the licenses that it replaces, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,

@@ -139,6 +139,8 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/settings", READ),
     get("/api/v1/license", READ),
     post("/api/v1/license", Need::Api(Role::Administrator, Scope::License)),
+    get("/api/v1/usage", READ),
+    get("/api/v1/usage/report", READ),
     get("/api/v1/operation", READ),
     get("/api/v1/media", READ),
     post("/api/v1/media", PLAN),

@@ -38,6 +38,8 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::settings))
         .routes(routes!(site::license, site::import))
+        .routes(routes!(site::usage))
+        .routes(routes!(site::usage_report))
         .routes(routes!(changes::operation))
         .routes(routes!(changes::media, changes::look))
         .routes(routes!(changes::plan))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use landfall_error_codes::codes;
 use landfall_peer::LICENSE_BYTES;
@@ -107,6 +107,49 @@ pub async fn settings(State(context): State<Context>) -> Result<Response, Refusa
 )]
 pub async fn license(State(context): State<Context>) -> Result<Response, Refusal> {
     document(&context, Topic::License).await
+}
+
+/// Use of the license
+///
+/// What the site uses of each limit of its license. 404 where the site has no license.
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage",
+    operation_id = "getUsage",
+    tag = "site",
+    responses(
+        (status = 200, description = "use of the license", body = ref("#/components/schemas/LicenseUsage")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn usage(State(context): State<Context>) -> Result<Response, Refusal> {
+    document(&context, Topic::Usage).await
+}
+
+/// Report of usage
+///
+/// The file for the vendor, signed by the site's key. 404 where the site has no license, or has measured nothing yet.
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage/report",
+    operation_id = "getUsageReport",
+    tag = "site",
+    responses(
+        (status = 200, description = "report of usage", body = ref("#/components/schemas/UsageReport")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn usage_report(State(context): State<Context>) -> Result<Response, Refusal> {
+    let found = context.site.fresh(Topic::UsageReport).await?;
+    let found = found.ok_or_else(|| Refusal::NotThere("report of usage".to_owned()))?;
+    // A person reads it, too: one field in a line.
+    let text = serde_json::to_string_pretty(&*found)
+        .context(codes::BUG, || "the report of usage cannot be written".to_owned())?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"usage-report.json\""),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// A license to import.

@@ -15,7 +15,7 @@ use super::{Shown, draw, draw_refused, go};
 use crate::access::Caller;
 use crate::api::import_license;
 use crate::context::Context;
-use crate::host::{License, LicenseDocument, Terms, Topic};
+use crate::host::{License, LicenseDocument, Terms, Topic, Usage};
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -30,6 +30,7 @@ struct Facts {
 struct Whole {
     frame: Frame,
     facts: Result<Option<Facts>, Trouble>,
+    usage: Option<Usage>,
 }
 
 /// What was just done.
@@ -70,6 +71,45 @@ fn limit(count: impl Borrow<Option<u64>>) -> String {
     count.borrow().map_or_else(|| "no limit".to_owned(), |count| count.to_string())
 }
 
+/// Something that is limited, as it is shown.
+fn limited(metric: &str) -> &str {
+    match metric {
+        "nodes" => "Nodes",
+        "namespaces" => "Namespaces",
+        "gpus" => "GPUs",
+        "users" => "Users of the console",
+        other => other,
+    }
+}
+
+/// A number of them, as it is shown.
+fn count(count: impl Borrow<Option<u64>>) -> String {
+    count.borrow().map_or_else(|| "unknown".to_owned(), |count| count.to_string())
+}
+
+fn days(days: impl Borrow<u64>) -> String {
+    if *days.borrow() == 1 { "1 day".to_owned() } else { format!("{} days", days.borrow()) }
+}
+
+/// Whether limits are exceeded now.
+fn use_mark(usage: &Usage) -> Mark {
+    let is_above = |limit: Option<u64>, now: Option<u64>| limit.zip(now).is_some_and(|(limit, now)| now > limit);
+    if usage.limits.iter().any(|of| is_above(of.most, of.now)) {
+        How::Attention.mark("Above the overage")
+    } else if usage.limits.iter().any(|of| is_above(of.limit, of.now)) {
+        How::Attention.mark("Above a limit")
+    } else if usage.measured.is_some() {
+        How::Good.mark("Within the limits")
+    } else {
+        How::Unknown.mark("Not measured yet")
+    }
+}
+
+/// What is used of the license. That the host does not answer is said with its terms.
+async fn usage(context: &Context) -> Option<Usage> {
+    context.site.read::<Usage>(Topic::Usage).await.ok().flatten()
+}
+
 async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
     let document = context.site.read::<LicenseDocument>(Topic::License).await?;
     let facts = document.and_then(|LicenseDocument { license, identifiers }| {
@@ -82,7 +122,7 @@ async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
     let notice = (done == "imported").then_some("The license is imported. It counts from now on.");
     let frame = Frame::new(&context, &caller, Place::License, "License").with(notice);
-    draw(&Whole { frame, facts: facts(&context).await })
+    draw(&Whole { frame, facts: facts(&context).await, usage: usage(&context).await })
 }
 
 pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): Sent<Import>) -> Shown {
@@ -91,7 +131,8 @@ pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): 
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::License, "License").refusing(Some(&refusal));
-            draw_refused(&Whole { frame, facts: facts(&context).await }, refusal.status())
+            let whole = Whole { frame, facts: facts(&context).await, usage: usage(&context).await };
+            draw_refused(&whole, refusal.status())
         }
     }
 }
@@ -102,6 +143,8 @@ mod tests {
     use landfall_peer::LICENSE_BYTES;
     use serde_json::json;
 
+    use super::*;
+    use crate::host::fake::sample_of;
     use crate::people::Scope;
     use crate::testing::Site;
 
@@ -146,6 +189,49 @@ mod tests {
         assert_eq!(site.host.licenses.lock().unwrap().len(), 2, "what is refused reaches no host");
         // No other page takes that much.
         assert!(root.post("/users", &[("name", &longest)]).await.body.contains("the body is longer than 65536 bytes"));
+    }
+
+    #[tokio::test]
+    async fn the_page_shows_what_is_used_of_each_limit_and_offers_the_signed_report() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        let page = vera.get("/license").await.body;
+        for shown in [
+            "Above a limit",
+            "<td data-label=\"Now\">4</td><td data-label=\"Limit\">3</td><td data-label=\"With overage\">4</td>",
+            "4 on 2026-11-19",
+            "href=\"/api/v1/usage/report\"",
+            "which signs it: <span class=\"mono\">0f2c1a7be0d34c55",
+            "on 21 days since 2026-10-31; not measured on 1 day",
+        ] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        let report = vera.get("/api/v1/usage/report").await;
+        assert_eq!(report.header("content-disposition"), "attachment; filename=\"usage-report.json\"");
+        assert!(report.body.lines().count() > 20 && report.json()["kind"] == "usageReport", "{}", report.body);
+    }
+
+    #[test]
+    fn the_mark_of_use_is_that_of_the_greatest_excess() {
+        let mark = |now: Option<u64>| {
+            let mut usage: Usage = sample_of("licenseUsage");
+            usage.limits.truncate(1);
+            usage.limits[0].now = now;
+            use_mark(&usage).to_string()
+        };
+        let words = ["Within the limits", "Within the limits", "Above a limit", "Above the overage"];
+        for (now, word) in [None, Some(3), Some(4), Some(5)].into_iter().zip(words) {
+            assert!(mark(now).contains(word), "{now:?}: {}", mark(now));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_site_without_a_license_has_no_report() {
+        let site = Site::begin().await;
+        *site.host.usage.lock().unwrap() = None;
+        let vera = site.sign_in("vera").await;
+        assert!(!vera.get("/license").await.body.contains("/api/v1/usage/report"));
+        assert_eq!(vera.get("/api/v1/usage/report").await.status, StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

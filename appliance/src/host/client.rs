@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
-    PlanPage, Problem, ProgressPage, Request as HostRequest, routes,
+    PlanPage, Problem, ProgressPage, Request as HostRequest, UsersWord, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -151,6 +151,8 @@ fn route(topic: Topic) -> &'static str {
         Topic::Backups => routes::BACKUPS,
         Topic::License => routes::LICENSE,
         Topic::Settings => routes::SETTINGS,
+        Topic::Usage => routes::USAGE,
+        Topic::UsageReport => routes::USAGE_REPORT,
     }
 }
 
@@ -205,6 +207,14 @@ impl Host for Client {
         async move {
             let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
             let (status, body) = self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?;
+            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {
+        async move {
+            let (status, body) = self.post(routes::USAGE, &UsersWord { users }).await?;
             if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
         }
         .boxed()

@@ -339,6 +339,39 @@ pub struct Entitlements {
     pub newest_release: Option<String>,
 }
 
+/// `landfall license usage`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    pub measured: Option<String>,
+    pub since: Option<String>,
+    #[serde(default)]
+    pub days: u64,
+    #[serde(default)]
+    pub unmeasured_days: u64,
+    #[serde(default)]
+    pub limits: Vec<LimitUse>,
+    pub site_key: Option<String>,
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What is used of a limit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitUse {
+    pub metric: String,
+    pub now: Option<u64>,
+    pub limit: Option<u64>,
+    pub most: Option<u64>,
+    pub peak: Option<u64>,
+    pub peak_on: Option<String>,
+    #[serde(default)]
+    pub overage_days: u64,
+    #[serde(default)]
+    pub excess_days: u64,
+}
+
 /// What a component needs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Need {

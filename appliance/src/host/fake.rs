@@ -27,6 +27,9 @@ pub fn sample(name: &str) -> Value {
 pub struct FakeHost {
     pub status: Mutex<Value>,
     pub license: Mutex<Option<Value>>,
+    pub usage: Mutex<Option<Value>>,
+    /// How many users the console said that it has.
+    pub users: AtomicUsize,
     pub progress: Mutex<ProgressPage>,
     pub tokens: Mutex<HashSet<String>>,
     pub is_silent: AtomicBool,
@@ -95,6 +98,8 @@ impl FakeHost {
         Arc::new(Self {
             status: Mutex::new(sample("status")),
             license: Mutex::new(Some(sample("licenseStatus"))),
+            usage: Mutex::new(Some(sample("licenseUsage"))),
+            users: AtomicUsize::default(),
             progress: Mutex::new(ProgressPage { running: false, operation: None, run: 0, events: Vec::new() }),
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
             is_silent: AtomicBool::new(false),
@@ -137,6 +142,8 @@ impl Host for FakeHost {
                 Topic::Backups => Some(sample("backups")),
                 Topic::Settings => Some(sample("settings")),
                 Topic::License => self.license.lock().unwrap().clone(),
+                Topic::Usage => self.usage.lock().unwrap().clone(),
+                Topic::UsageReport => self.usage.lock().unwrap().is_some().then(|| sample("usageReport")),
             })
         }
         .boxed()
@@ -194,6 +201,15 @@ impl Host for FakeHost {
                 return Err(HostError::Refused(problem.into()));
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            self.users.store(usize::try_from(users).unwrap(), Ordering::SeqCst);
             Ok(())
         }
         .boxed()

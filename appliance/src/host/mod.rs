@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    PointsInTime, Releases, Setting, Settings, Status, Terms, Verdict,
+    PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -42,11 +42,23 @@ pub enum Topic {
     License,
     /// `landfall settings`.
     Settings,
+    /// `landfall license usage`.
+    Usage,
+    /// What `landfall license report` writes.
+    UsageReport,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Settings];
+    pub const ALL: [Self; 7] = [
+        Self::Status,
+        Self::Releases,
+        Self::Backups,
+        Self::License,
+        Self::Settings,
+        Self::Usage,
+        Self::UsageReport,
+    ];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
@@ -56,6 +68,8 @@ impl Topic {
             Self::Backups => "backups",
             Self::License => "licenseStatus",
             Self::Settings => "settings",
+            Self::Usage => "licenseUsage",
+            Self::UsageReport => "usageReport",
         }
     }
 }
@@ -84,6 +98,9 @@ pub trait Host: Send + Sync + 'static {
         correlation: &'a str,
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// Tells the host how many users the console has.
+    fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
 
     /// The public key of the audit log, and what the host has signed last.
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;

@@ -216,6 +216,13 @@ impl Site {
         imported
     }
 
+    /// Tells the host how many users the console has.
+    pub async fn note_users(&self, users: u64) -> Result<(), HostError> {
+        let noted = self.host.note_users(users).await;
+        self.heard(&noted);
+        noted
+    }
+
     /// The public key of the audit log, and what the host has signed last.
     pub async fn audit(&self) -> Result<AuditPage, HostError> {
         let page = self.host.audit().await;

@@ -56,6 +56,9 @@ fn documents_of_the_schemas_can_be_read() {
     assert_eq!((backups.backups.len(), backups.points_in_time.len()), (4, 1));
     let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
+    let usage: Usage = reads("licenseUsage", "licenseUsage");
+    assert_eq!((usage.limits[0].now, usage.limits[3].now), (Some(4), None));
+    let _report: Value = reads("usageReport", "usageReport");
 }
 
 /// The document of a plan has no type here: what the console knows of it, it reads for its page.
@@ -90,6 +93,8 @@ impl landfall_host_api::Site for Answers {
             Question::Releases => Ok(Some(sample("releases").to_string())),
             Question::Settings => Ok(Some(sample("settings").to_string())),
             Question::Backups => Err(problem("LF4602")),
+            Question::Usage => Ok(Some(sample("licenseUsage").to_string())),
+            Question::UsageReport => Ok(None),
         }
     }
 
@@ -109,6 +114,10 @@ impl landfall_host_api::Site for Answers {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(true)
+    }
+
+    fn note_users(&self, users: u64) -> Result<(), Problem> {
+        if users == 12 { Ok(()) } else { Err(problem("LF4702")) }
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
@@ -272,6 +281,10 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     client.import_license("alice", "c", "signed").await.unwrap();
     let refused = client.import_license("alice", "c", "forged").await.unwrap_err();
     assert_eq!((refused.status(), refused.to_string().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not mounted"));
+    assert!(client.document(Topic::UsageReport).await.unwrap().is_none());
+    assert_eq!(client.document(Topic::Usage).await.unwrap().unwrap()["kind"], "licenseUsage");
+    client.note_users(12).await.unwrap();
+    assert_eq!(client.note_users(13).await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS, "once a minute");
     let stranger = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
     let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
     assert!(refused.is_unreachable(), "{refused}");

@@ -11,6 +11,7 @@ mod sessions;
 mod sign_in;
 mod source;
 mod throttle;
+mod told;
 mod users;
 mod vouched;
 
@@ -26,6 +27,7 @@ pub use sessions::{
 pub use sign_in::{Proven, change_own_password, sign_in};
 pub use source::Source;
 pub use throttle::Throttle;
+pub use told::keep_told;
 pub use users::{
     Disabled, User, UserChange, any_user, change_user, create_user, remove_user, set_disabled, set_password, set_role,
     user, users,

@@ -1,5 +1,7 @@
 //! What probes and programs ask: does the process live, and what works.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -7,10 +9,15 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use landfall_error_codes::codes;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::host::{Topic, Usage};
 use crate::refusal::Refusal;
+
+/// How long metrics wait for what the host says of the license.
+const USAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What works and what does not.
 #[derive(Serialize)]
@@ -54,7 +61,10 @@ pub async fn live() -> &'static str {
 
 /// `GET /metrics`.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
-    let text = context.metrics.text(context.site.silent_since().is_none(), &context.signing, &context.forward);
+    let asked = timeout(USAGE_PATIENCE, context.site.read::<Usage>(Topic::Usage)).await;
+    let usage = asked.ok().and_then(Result::ok).flatten();
+    let answers = context.site.silent_since().is_none();
+    let text = context.metrics.text(answers, usage.as_ref(), &context.signing, &context.forward);
     let text = text.map_err(|error| Error::new(codes::BUG, "the metrics cannot be written").because(error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::audit::Signing;
 use crate::forward::Forward;
+use crate::host::Usage;
 
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 9] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0];
@@ -28,6 +29,11 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limited {
+    metric: String,
+}
+
 /// Counters of the process.
 pub struct Metrics {
     registry: Registry,
@@ -39,6 +45,8 @@ pub struct Metrics {
     signing_fails: Gauge,
     forwarded_entry: Gauge,
     forwarding_fails: Gauge,
+    license_used: Family<Limited, Gauge>,
+    license_limit: Family<Limited, Gauge>,
 }
 
 impl Metrics {
@@ -65,6 +73,10 @@ impl Metrics {
         registry.register("audit_forwarded_entry", help, forwarded_entry.clone());
         let help = "Whether audit entries that should be forwarded are not: 1 or 0";
         registry.register("audit_forwarding_fails", help, forwarding_fails.clone());
+        let (license_used, license_limit) = (Family::<Limited, Gauge>::default(), Family::<Limited, Gauge>::default());
+        let help = "What the site uses of its license, as the host measured it last";
+        registry.register("license_used", help, license_used.clone());
+        registry.register("license_limit", "What the license allows, without its overage", license_limit.clone());
         Self {
             registry,
             requests,
@@ -75,6 +87,8 @@ impl Metrics {
             signing_fails,
             forwarded_entry,
             forwarding_fails,
+            license_used,
+            license_limit,
         }
     }
 
@@ -90,8 +104,16 @@ impl Metrics {
         self.sign_ins.get_or_create(&Outcome { outcome: if is_done { "done" } else { "refused" } }).inc();
     }
 
-    /// All of them as text, with whether the host answers, and how far it has signed the audit log, as of this moment.
-    pub fn text(&self, host_answers: bool, signing: &Signing, forward: &Forward) -> Result<String, std::fmt::Error> {
+    /// All of them as text, with whether the host answers, what it says of the license, and how far it has signed the audit log,
+    /// as of this moment.
+    pub fn text(
+        &self,
+        host_answers: bool,
+        usage: Option<&Usage>,
+        signing: &Signing,
+        forward: &Forward,
+    ) -> Result<String, std::fmt::Error> {
+        self.show_usage(usage);
         let forward = forward.standing();
         self.forwarded_entry.set(forward.received);
         self.forwarding_fails.set(i64::from(forward.failing.is_some() || !forward.faults.is_empty()));
@@ -101,5 +123,19 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// What is not known has no value: an old one would look like a new one.
+    fn show_usage(&self, usage: Option<&Usage>) {
+        self.license_used.clear();
+        self.license_limit.clear();
+        for limit in usage.iter().flat_map(|usage| &usage.limits) {
+            let label = Limited { metric: limit.metric.clone() };
+            for (family, count) in [(&self.license_used, limit.now), (&self.license_limit, limit.limit)] {
+                if let Some(count) = count {
+                    family.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+                }
+            }
+        }
     }
 }

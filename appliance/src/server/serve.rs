@@ -19,6 +19,7 @@ use crate::directory;
 use crate::error::{Context as _, Result};
 use crate::forward;
 use crate::host::{self, Client, Site};
+use crate::people;
 
 /// Time for requests to end after the signal; the kubelet waits longer.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -66,6 +67,7 @@ pub async fn serve_on(
     let watching = tokio::spawn(async move { watched.audit.watch(&watched.database).await });
     let signed = context.clone();
     let signing = tokio::spawn(async move { signed.signing.watch(&signed.database, &signed.site).await });
+    let telling = tokio::spawn(people::keep_told(context.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
     let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
@@ -76,6 +78,7 @@ pub async fn serve_on(
     following.abort();
     watching.abort();
     signing.abort();
+    telling.abort();
     context.database.close().await;
     tracing::info!("the console has ended");
     result

@@ -39,6 +39,12 @@ async fn metrics_are_text_without_paths() {
         "{metrics}"
     );
     assert!(metrics.contains("landfall_console_host_answers 1") && !metrics.contains("attacker"));
+    for gauge in ["license_used{metric=\"nodes\"} 4", "license_limit{metric=\"nodes\"} 3"] {
+        assert!(metrics.contains(&format!("landfall_console_{gauge}\n")), "{metrics}");
+    }
+    assert!(!metrics.contains("license_used{metric=\"users\"}"), "what is not known has no value");
+    site.host.usage.lock().unwrap().take();
+    until(async || !program.get("/metrics").await.body.contains("license_used{")).await;
 }
 
 #[tokio::test]

@@ -18,6 +18,12 @@ pub(crate) enum LicenseCommand {
     Import(LicenseImportArguments),
     /// Show the license of this site, what the installed release needs, and what identifies this site to its vendor.
     Show,
+    /// Show what this site uses of its license: now, at its peak, and on how many days above a limit.
+    Usage,
+    /// Write the report of usage for the vendor, signed by this site's key; a person can read it.
+    Report(LicenseReportArguments),
+    /// Check a report of usage: the site's signature, the record of its days, and its sums.
+    CheckReport(LicenseCheckReportArguments),
     /// Confirm that the machine's clock is right, after it was wrong: licenses are judged by this date from now on.
     ConfirmDate,
 }
@@ -66,4 +72,29 @@ pub(crate) struct LicenseInspectArguments {
 pub(crate) struct LicenseImportArguments {
     /// The license file.
     pub(crate) license: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseReportArguments {
+    /// The file to write; nothing that exists is overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseCheckReportArguments {
+    /// The report.
+    pub(crate) report: PathBuf,
+    /// The license that the report must be about, with the key and the site that it names; `--trust` verifies it.
+    #[arg(long, value_name = "FILE", requires = "trust", required_unless_present = "site_key")]
+    pub(crate) license: Option<PathBuf>,
+    /// Id of the site's key, as `landfall license show` prints it there; several for a site whose key has changed. Without
+    /// one, the key that the license names counts.
+    #[arg(long, value_name = "ID")]
+    pub(crate) site_key: Vec<String>,
+    /// An earlier report of the site, whose days this one must contain.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) earlier: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 }

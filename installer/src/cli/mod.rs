@@ -30,7 +30,8 @@ pub(crate) use bundle::{
 pub(crate) use documents::{ManualsArguments, SchemasArguments};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
 pub(crate) use license::{
-    LicenseCommand, LicenseImportArguments, LicenseInspectArguments, LicenseIssueArguments, LicenseRevokeArguments,
+    LicenseCheckReportArguments, LicenseCommand, LicenseImportArguments, LicenseInspectArguments,
+    LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{ConsoleArguments, KubectlArguments, LogsArguments, ProveArguments, with_kubectl_apart};
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};

@@ -16,6 +16,9 @@ pub(crate) enum NodeCommand {
     /// Answer the console's pods; run by systemd.
     #[command(hide = true)]
     Serve,
+    /// Measure what the site uses of its license; run by the agent each hour.
+    #[command(hide = true)]
+    Measure,
     /// Answer a question of the host's API about a change, or begin one; run by that API.
     #[command(hide = true, subcommand)]
     Change(ChangeCommand),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_agent::prepare;
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::{EventFile, Operations};
-use landfall_media::progress::{Event, Progress};
+use landfall_media::progress::{Event, Progress, Silent};
 
 use super::change;
 use crate::cli::{NodeCommand, PreparedProgram};
@@ -21,6 +21,9 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
         NodeCommand::Run => landfall_agent::run(&paths)?,
         NodeCommand::Operate => operate(&paths)?,
         NodeCommand::Serve => host_api::run(&paths)?,
+        NodeCommand::Measure => {
+            Operations::new(Arc::new(Silent)).measure_usage()?;
+        }
         NodeCommand::Change(command) => change::run(command, printer)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,

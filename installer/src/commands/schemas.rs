@@ -2,11 +2,12 @@
 
 use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests};
 use landfall_host::facts::Facts;
+use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
     Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport, ProofReport,
     RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteSettings, SiteVerification, StatusReport,
-    Uninstalled, Upgraded,
+    Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -77,6 +78,10 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<license::issue::Issued>(),
         schema_of::<license::site::Imported>(),
         schema_of::<ConfirmedDate>(),
+        schema_of::<UsageStatus>(),
+        schema_of::<UsageReport>(),
+        schema_of::<license::report::Reported>(),
+        schema_of::<license::report::Checked>(),
         schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
         schema_of::<manuals::Written>(),

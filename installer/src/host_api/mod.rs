@@ -98,6 +98,8 @@ impl Host {
                 let report = operations.license_report()?;
                 return Ok(report.license.is_some().then(|| line(&report)));
             }
+            Question::Usage => return Ok(operations.usage()?.map(|usage| line(&usage))),
+            Question::UsageReport => return Ok(operations.usage_report()?.map(|report| line(&report))),
         }))
     }
 }
@@ -137,6 +139,10 @@ impl Site for Host {
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         self.operations.import_sent_license(license).map(drop).map_err(|error| problem(&error.into()))
+    }
+
+    fn note_users(&self, users: u64) -> Result<(), Problem> {
+        self.operations.note_users(users).map_err(|error| problem(&error.into()))
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {

@@ -13,6 +13,7 @@ mod frozen;
 pub mod held;
 pub mod kubelet;
 pub mod kubelet_files;
+mod measuring;
 pub mod nameservers;
 pub mod notify;
 mod open_operation;

@@ -7,6 +7,7 @@ use super::concerns::Concerns;
 use super::due::{Clocks, Due};
 use super::frozen::Frozen;
 use super::kubelet;
+use super::measuring::Measuring;
 use super::notify::Systemd;
 use super::overdue::Overdue;
 use super::packet_filter::PacketFilter;
@@ -55,6 +56,7 @@ struct Agent<'a> {
     /// When certificates are looked at.
     certificates: Due,
     overdue: Overdue,
+    measuring: Measuring,
     frozen: Frozen,
     concerns: Concerns,
     systemd: Systemd,
@@ -77,6 +79,7 @@ impl<'a> Agent<'a> {
             packet_filter: PacketFilter::watch(),
             certificates: Due::default(),
             overdue: Overdue::begin(),
+            measuring: Measuring::begin(),
             frozen: Frozen::default(),
             concerns: Concerns::default(),
             systemd,
@@ -89,6 +92,10 @@ impl<'a> Agent<'a> {
             self.restore_host()?;
             let thawed = self.frozen.tend(self.paths, Instant::now());
             self.concerns.unless_fatal(thawed, "a container is frozen and cannot be thawed")?;
+            // Nothing that runs depends on it, as on trusted time.
+            if let Some(measured) = self.measuring.tend(self.paths, Instant::now()) {
+                self.concerns.note(measured, "the use of the license is not measured");
+            }
             let line = self.status_line();
             self.systemd.status(line);
         }

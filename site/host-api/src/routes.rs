@@ -12,7 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
 use landfall_error_codes::codes;
 use landfall_peer::{
-    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES, LicenseWish, routes,
+    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES, LicenseWish, UsersWord,
+    routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -33,6 +34,8 @@ const QUICK_AT_ONCE: usize = 8;
 /// Between two backups that the console begins.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
 
+/// Between two words of the console on how many users it has.
+const USERS_PAUSE: Duration = Duration::from_mins(1);
 /// Between two refused checkpoints of the audit log that are noted.
 const REFUSAL_PAUSE: Duration = Duration::from_mins(1);
 /// Longest body of a request, in bytes.
@@ -67,6 +70,8 @@ pub(crate) struct Host {
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
+    /// When the console last said how many users it has.
+    last_users: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Host {
@@ -82,6 +87,7 @@ impl Host {
             pieces: Arc::default(),
             last_backup: Arc::default(),
             last_refusal: Arc::default(),
+            last_users: Arc::default(),
         }
     }
 
@@ -128,6 +134,11 @@ impl Host {
         is_due(&self.last_backup, BACKUP_PAUSE)
     }
 
+    /// Whether the console's word on its users is taken: one that was taken over makes the host write once a minute at most.
+    fn may_note_users(&self) -> bool {
+        is_due(&self.last_users, USERS_PAUSE)
+    }
+
     /// Whether a refused checkpoint is noted in the log: a console that was taken over must not fill the disk with refusals.
     fn may_note_refusal(&self) -> bool {
         is_due(&self.last_refusal, REFUSAL_PAUSE)
@@ -150,6 +161,8 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::STATUS, get(|host| answer(host, Question::Status)))
         .route(routes::RELEASES, get(|host| answer(host, Question::Releases)))
         .route(routes::LICENSE, get(|host| answer(host, Question::License)).merge(import_route()))
+        .route(routes::USAGE, get(|host| answer(host, Question::Usage)).post(note_users))
+        .route(routes::USAGE_REPORT, get(|host| answer(host, Question::UsageReport)))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
         .route(routes::PROGRESS, get(progress))
@@ -294,6 +307,17 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Err(Refused::new(StatusCode::CONFLICT, "a backup runs already"))
+}
+
+async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<UsersWord>) -> Result<StatusCode> {
+    if !host.may_note_users() {
+        return Err(Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "the number of users was taken less than a minute ago",
+        ));
+    }
+    host.ask_quickly(move |site| site.note_users(users)).await??;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>) -> Result<StatusCode> {

@@ -18,6 +18,10 @@ pub enum Question {
     License,
     /// `landfall settings`.
     Settings,
+    /// `landfall license usage`.
+    Usage,
+    /// What `landfall license report` writes.
+    UsageReport,
 }
 
 /// The host, as the API knows it.
@@ -40,6 +44,9 @@ pub trait Site: Send + Sync + 'static {
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;
+
+    /// Takes the console's word on how many users it has.
+    fn note_users(&self, users: u64) -> Result<(), Problem>;
 
     /// The public key of the audit log, and what was signed last. The key is made where there is none.
     fn audit(&self) -> Result<AuditPage, Problem>;

@@ -70,6 +70,11 @@ impl Site for Remembering {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
     }
 
+    fn note_users(&self, users: u64) -> Result<(), Problem> {
+        self.begun.lock().unwrap().push(format!("{users} users"));
+        Ok(())
+    }
+
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         self.begun.lock().unwrap().push(format!("license of {} bytes", license.len()));
         Ok(())
@@ -235,6 +240,18 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
     assert_eq!(busy.post("/v1/backups", wish).await, StatusCode::CONFLICT);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_users_is_taken_once_a_minute() {
+    let begun = Arc::default();
+    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let post = async |users: i64| served.post("/v1/usage", json!({ "users": users })).await;
+    assert_eq!(post(-1).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(post(12).await, StatusCode::NO_CONTENT);
+    assert_eq!(post(9).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(*begun.lock().unwrap(), ["12 users"]);
+    assert_eq!(served.get("/v1/usage/report").await.1["kind"], "UsageReport");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,6 +95,10 @@ impl SitePaths {
         trusted_time_copy = "/etc/landfall/time.json";
         /// The file that is under `flock` while the license or trusted time changes; only root can open it.
         license_lock = "/var/lib/landfall/license.lock";
+        /// What the site used of its license, on a site with one.
+        usage = "/var/lib/landfall/usage.jsonl";
+        /// How many users the console has, as it said last.
+        known_users = "/var/lib/landfall/users.json";
         /// What the host keeps for the console: keys, certificates and one-use tokens, readable by root only.
         console = "/var/lib/landfall/console";
         /// Logs of pods.

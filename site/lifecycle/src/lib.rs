@@ -23,3 +23,4 @@ mod settled;
 pub mod site;
 pub mod steps;
 mod support;
+pub mod usage;

@@ -34,6 +34,13 @@ pub struct LicenseWish {
     pub license: String,
 }
 
+/// How many users the console has, which a license may limit. It is the console's word: the host does not know them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersWord {
+    /// Those who can sign in.
+    pub users: u64,
+}
+
 /// What the host has signed of the console's audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditPage {

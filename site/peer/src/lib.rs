@@ -17,7 +17,7 @@ pub use changes::{
 };
 pub use documents::{
     AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LICENSE_BYTES,
-    LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage,
+    LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, UsersWord,
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

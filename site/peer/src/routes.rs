@@ -11,6 +11,10 @@ pub const SETTINGS: &str = "/v1/settings";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is
 /// stored.
 pub const LICENSE: &str = "/v1/license";
+/// GET: what the site uses of its license, `kind` `licenseUsage`; 404 on a site without one. POST a [`crate::UsersWord`]: 204.
+pub const USAGE: &str = "/v1/usage";
+/// GET: the signed report of it, `kind` `usageReport`; 404 before usage was first measured.
+pub const USAGE_REPORT: &str = "/v1/usage/report";
 /// GET with `run` and `after`, the run and the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
 /// twenty seconds.
 pub const PROGRESS: &str = "/v1/progress";

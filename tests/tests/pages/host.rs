@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     releases: Value,
     backups: Value,
     license: Value,
+    usage: Value,
+    usage_report: Value,
     media: Vec<Medium>,
     /// What was planned.
     pub(crate) planned: Vec<Change>,
@@ -72,6 +74,8 @@ impl Recorded {
             releases: sample("releases")?,
             backups: sample("backups")?,
             license: sample("licenseStatus")?,
+            usage: sample("licenseUsage")?,
+            usage_report: sample("usageReport")?,
             media: sample::<MediaPage>("media")?.media,
             planned: Vec::new(),
             plan: sample("upgradeDryRun")?,
@@ -158,6 +162,8 @@ impl Site for Recorded {
             Question::Backups => &facts.backups,
             Question::License => &facts.license,
             Question::Settings => &facts.settings,
+            Question::Usage => &facts.usage,
+            Question::UsageReport => &facts.usage_report,
         };
         Ok(Some(document.to_string()))
     }
@@ -181,6 +187,10 @@ impl Site for Recorded {
 
     fn claim(&self, token: &str) -> Result<bool, Problem> {
         Ok(self.facts().tokens.remove(token))
+    }
+
+    fn note_users(&self, _users: u64) -> Result<(), Problem> {
+        Ok(())
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {

@@ -15,12 +15,14 @@ use crate::refusal::Problem;
 const DEFINITIONS: &str = "/components/schemas";
 
 /// Documents of the host, by the names that the document uses.
-const HOST_DOCUMENTS: [(&str, &str); 5] = [
+const HOST_DOCUMENTS: [(&str, &str); 7] = [
     ("Status", include_str!("../../../../docs/schemas/status.json")),
     ("Releases", include_str!("../../../../docs/schemas/releases.json")),
     ("Backups", include_str!("../../../../docs/schemas/backups.json")),
     ("Settings", include_str!("../../../../docs/schemas/settings.json")),
     ("LicenseStatus", include_str!("../../../../docs/schemas/licenseStatus.json")),
+    ("LicenseUsage", include_str!("../../../../docs/schemas/licenseUsage.json")),
+    ("UsageReport", include_str!("../../../../docs/schemas/usageReport.json")),
 ];
 
 /// All schemas by name.

@@ -45,6 +45,8 @@ pub(crate) struct Inspection {
     identifiers_needed: Option<u64>,
     /// Digests of the identifiers of the site that it is bound to.
     identifiers: Vec<String>,
+    /// Id of the key by which the site signs its reports of usage; none if the license names none.
+    site_key: Option<String>,
     /// Ids of the licenses that it replaces.
     supersedes: Vec<String>,
     /// Number of the revocation that it was issued with; 0 for none.
@@ -98,6 +100,7 @@ impl Inspection {
             entitlements: terms.entitlements.clone(),
             identifiers_needed: terms.binding.as_ref().map(|binding| binding.needed),
             identifiers: identifiers.map(ToString::to_string).collect(),
+            site_key: terms.site_key.map(|key| key.to_string()),
             supersedes: terms.supersedes.clone(),
             revocation: terms.revocation,
             signed_by,
@@ -130,6 +133,9 @@ fn text(inspection: &Inspection) -> String {
         None => "to no site".to_owned(),
     };
     let _infallible = writeln!(text, "{:<10} {bound}", "bound");
+    if let Some(key) = &inspection.site_key {
+        let _infallible = writeln!(text, "{:<10} {key}", "site's key");
+    }
     if !inspection.supersedes.is_empty() {
         let _infallible = writeln!(text, "{:<10} {}", "replaces", inspection.supersedes.join(", "));
     }

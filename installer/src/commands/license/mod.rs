@@ -2,8 +2,10 @@
 
 pub(crate) mod inspect;
 pub(crate) mod issue;
+pub(crate) mod report;
 mod revoke;
 pub(crate) mod site;
+pub(crate) mod usage;
 
 use std::fmt::Write;
 
@@ -22,6 +24,9 @@ pub(crate) fn run(command: LicenseCommand, printer: Printer) -> Result<(), Failu
         LicenseCommand::Inspect(arguments) => inspect::run(&arguments, printer),
         LicenseCommand::Import(arguments) => site::import(&arguments, printer),
         LicenseCommand::Show => site::show(printer),
+        LicenseCommand::Usage => usage::run(printer),
+        LicenseCommand::Report(arguments) => report::write(&arguments, printer),
+        LicenseCommand::CheckReport(arguments) => report::check(&arguments, printer),
         LicenseCommand::ConfirmDate => site::confirm_date(printer),
     }
 }

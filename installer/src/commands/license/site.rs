@@ -70,6 +70,9 @@ fn report_text(report: &LicenseReport) -> String {
     for identifier in &report.identifiers {
         let _infallible = writeln!(text, "  {identifier}");
     }
+    if let Some(key) = &report.site_key {
+        let _infallible = writeln!(text, "\nthe key by which this site signs its reports of usage:\n  {key}");
+    }
     text
 }
 
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn a_site_shows_its_license_and_what_identifies_it() {
         let identifiers = vec!["cluster:00112233445566778899aabbccddeeff".to_owned()];
-        let mut report = LicenseReport { license: Some(sample::license()), identifiers };
+        let mut report = LicenseReport { license: Some(sample::license()), identifiers, site_key: None };
         insta::assert_snapshot!(report_text(&report), @r"
         license acme-1 of Example for Acme: valid; it ends in 11 days, on 2026-12-01T00:00:00Z
           questions to licenses@example.com
@@ -133,6 +136,8 @@ mod tests {
         what identifies this site, for the vendor who binds a license to it:
           cluster:00112233445566778899aabbccddeeff
         ");
+        report.site_key = Some("0123".to_owned());
+        assert!(report_text(&report).ends_with("reports of usage:\n  0123\n"));
         report.license = None;
         assert!(report_text(&report).starts_with("this site has no license, and needs none\n"));
     }

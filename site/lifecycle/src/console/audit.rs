@@ -1,11 +1,12 @@
 //! The host's part of the console's audit log: the key that signs checkpoints, and what it has signed. Both are in one file, so
-//! that a key never outlives the memory of what it signed.
+//! that a key never outlives the memory of what it signed. It is the site's key: it signs reports of usage, too.
 
 use jiff::{Timestamp, Unit};
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded as _;
+use landfall_license::usage::{ReportContents, UsageReport};
 use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;
@@ -41,6 +42,11 @@ impl AuditRecord {
         if let Some(known) = Self::read(files)? {
             return Ok(known);
         }
+        // The agent's measuring and the host's API may both be the first.
+        let _lock = files.lock()?;
+        if let Some(known) = Self::read(files)? {
+            return Ok(known);
+        }
         let made = Self { key: SiteKey::generate().map_err(refused)?, ledger: Ledger::default() };
         made.write(files)?;
         Ok(made)
@@ -58,6 +64,13 @@ impl AuditRecord {
         let signed = self.ledger.sign(&self.key, site, wish, now).map_err(refused)?;
         self.write(files)?;
         Ok(signed)
+    }
+
+    /// Signs a report of usage.
+    pub(crate) fn sign_usage(&self, contents: ReportContents<'_>) -> Result<UsageReport, StepError> {
+        let unsigned = UsageReport::unsigned(contents, self.key.public());
+        let message = unsigned.message().map_err(|error| StepError::new(error.code(), error.to_string()))?;
+        Ok(unsigned.with_signature(&self.key.sign(&message).map_err(refused)?))
     }
 
     /// The public key.

@@ -1,11 +1,15 @@
 //! Files of the console in the data folder: each whole, or not there, whatever cut their writing.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +45,17 @@ impl ConsoleFiles {
             .map_err(|error| StepError::new(codes::BUG, format!("cannot write {name} as JSON")).because(error))?;
         durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
         Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
+    }
+
+    /// Keeps other processes from making one of them for the first time, while the lock lives.
+    pub(super) fn lock(&self) -> Result<OwnedFd, StepError> {
+        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
+        let failed = |errno: Errno| files::failed("lock", &self.folder, errno.into());
+        let folder =
+            rustix::fs::open(&self.folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let folder = folder.map_err(failed)?;
+        rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(failed)?;
+        Ok(folder)
     }
 
     /// Removes all of them.

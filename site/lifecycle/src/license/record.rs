@@ -15,6 +15,8 @@ use landfall_host::twin::Twin;
 use landfall_license::{Identifier, IdentifierKind, License, SealedLicense};
 use serde::{Deserialize, Serialize};
 
+use crate::usage;
+
 /// Form of the record.
 const SCHEMA: u32 = 1;
 
@@ -161,28 +163,32 @@ pub(crate) fn remember_cluster(paths: &SitePaths, cluster: &Cluster) {
     }
 }
 
-/// Removes license and trusted time from the operating system's disk, durably; from the data disk, too, unless data is kept.
+/// Removes license, trusted time and the record of usage from the operating system's disk, durably; from the data disk, too, unless data is kept.
 pub(crate) fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
     twin(paths).remove(keep_data)?;
+    usage::remove(paths, keep_data)?;
     site_time::remove(paths, keep_data)
 }
 
 /// Names of what a backup stores of the license.
-pub(crate) const SAVED: [&str; 2] = ["LANDFALL/license.json", "LANDFALL/time.json"];
+pub(crate) const SAVED: [&str; 3] = ["LANDFALL/license.json", "LANDFALL/time.json", "LANDFALL/usage.jsonl"];
 
 /// What a backup stores of the license, by name in the backup: both copies together. What cannot be read is logged: it must not
 /// stop a backup.
 pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)> {
-    let json = |found: Result<Option<serde_json::Value>, StepError>| match found {
-        Ok(found) => found.map(|found| found.to_string().into_bytes()),
-        Err(error) => {
-            tracing::warn!(error = why(&error), "the backup is made without the license or its date");
+    let read = |found: Result<Option<Vec<u8>>, StepError>| {
+        found.unwrap_or_else(|error| {
+            tracing::warn!(error = why(&error), "the backup is made without the license, its date or its usage");
             None
-        }
+        })
+    };
+    let json = |found: Result<Option<serde_json::Value>, StepError>| {
+        read(found.map(|found| found.map(|found| found.to_string().into_bytes())))
     };
     let record = LicenseRecord::read(paths).map(|record| record.and_then(|record| serde_json::to_value(record).ok()));
     let time = site_time::stored(paths).map(|time| time.and_then(|time| serde_json::to_value(time).ok()));
-    SAVED.into_iter().zip([json(record), json(time)]).filter_map(|(name, bytes)| Some((name, bytes?))).collect()
+    let saved = [json(record), json(time), read(usage::saved(paths))];
+    SAVED.into_iter().zip(saved).filter_map(|(name, bytes)| Some((name, bytes?))).collect()
 }
 
 /// Takes over a part of a backup that [`saved_documents`] names; on the disk when it returns. A license that this machine has
@@ -190,6 +196,7 @@ pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)>
 pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), StepError> {
     let lock = LicenseLock::take(paths)?;
     match name {
+        "LANDFALL/usage.jsonl" => usage::adopt(paths, &lock, bytes),
         "LANDFALL/time.json" => site_time::adopt(paths, &lock, &MachineClocks::read(paths), bytes),
         "LANDFALL/license.json" if LicenseRecord::read(paths).ok().flatten().is_none() => {
             match serde_json::from_slice::<LicenseRecord>(bytes) {
@@ -279,6 +286,7 @@ mod tests {
         let cluster = Identifier::of(IdentifierKind::Cluster, "uid").unwrap();
         record.remember([cluster]);
         record.write(&old).unwrap();
+        landfall_media::durable::write_file(&old.usage(), b"{\"measured\":1}\n", 0o600).unwrap();
         // One copy of the old machine is damaged, and so is what an earlier installation left on the new one.
         landfall_media::durable::write_file(&old.license(), b"{", 0o600).unwrap();
         landfall_media::durable::create_own_folder(&new.data()).unwrap();
@@ -288,6 +296,7 @@ mod tests {
         }
         let adopted = LicenseRecord::read(&new).unwrap().unwrap();
         assert!(adopted.identifiers(&new).contains(&cluster));
+        assert_eq!(fs_err::read(new.usage()).unwrap(), b"{\"measured\":1}\n", "what was used is not forgotten");
         assert_eq!(adopted.license().unwrap().terms().id, "a");
     }
 }

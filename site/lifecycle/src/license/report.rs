@@ -16,6 +16,8 @@ pub struct LicenseReport {
     /// What identifies this host, its cluster and its site, as a vendor binds a license to them: keyed digests, which betray
     /// no serial number.
     pub identifiers: Vec<String>,
+    /// Id of the key by which the site signs its reports of usage; none before usage is measured.
+    pub site_key: Option<String>,
 }
 
 /// What the license comes to.

@@ -23,6 +23,7 @@ use crate::license::{
     GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
     NeededEntitlement, TrustedDate, cluster_identifier, needs, shown, standing, why,
 };
+use crate::usage;
 
 /// How long a license waits for the API server: its answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -69,7 +70,8 @@ impl Operations {
             identifiers.extend(record.identifiers(&self.paths));
         }
         identifiers.extend(self.cluster_identifier());
-        Ok(LicenseReport { license, identifiers: shown(&identifiers) })
+        let site_key = self.audit_record()?.map(|record| record.public_key().id().to_string());
+        Ok(LicenseReport { license, identifiers: shown(&identifiers), site_key })
     }
 
     /// Takes over the machine's clock as the date that licenses are judged by: a person has made sure that it is right. On the
@@ -116,6 +118,8 @@ impl Operations {
         });
         let terms = judged.as_ref().map(|(license, found)| LicenseTerms::of(license, found));
         notes.extend(terms.as_ref().and_then(LicenseTerms::note));
+        let newest = usage::newest(&self.paths);
+        notes.extend(terms.iter().zip(&newest).flat_map(|(terms, newest)| usage::notes(terms, newest)));
         let date = self.trusted_date(&mut notes);
         notes.extend(date.as_ref().and_then(TrustedDate::note));
         let grants = |entitlement: &str| {

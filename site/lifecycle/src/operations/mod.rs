@@ -47,6 +47,7 @@ mod uninstall;
 mod unit;
 mod upgrade;
 mod upgrade_room;
+mod usage;
 mod verify_site;
 
 use std::path::PathBuf;
@@ -101,6 +102,7 @@ pub use crate::backups::{
 };
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
+pub use crate::usage::{LimitStatus, UsageStatus};
 
 use crate::pins::JournalFolder;
 use landfall_host::paths::SitePaths;

@@ -16,3 +16,4 @@ mod phases;
 mod snapshots;
 mod soak;
 mod steps;
+mod usage;

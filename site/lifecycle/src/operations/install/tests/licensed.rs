@@ -20,12 +20,12 @@ fn entitled() -> serde_json::Value {
 }
 
 /// A machine, and a stick with a release that needs a license.
-fn machine(vendor: &Vendor) -> Fixture {
+pub(super) fn machine(vendor: &Vendor) -> Fixture {
     Fixture::with_bundle(vendor, &bundle(vendor, &entitled()))
 }
 
 /// A license from now on, changed, in a file of the machine.
-fn license(fixture: &Fixture, vendor: &Vendor, name: &str, change: impl FnOnce(&mut Terms)) -> PathBuf {
+pub(super) fn license(fixture: &Fixture, vendor: &Vendor, name: &str, change: impl FnOnce(&mut Terms)) -> PathBuf {
     let mut terms = sample::terms(name, Timestamp::now() - SignedDuration::from_hours(1)).unwrap();
     change(&mut terms);
     let sealed = sample::sealed(vendor, &terms, None).unwrap();

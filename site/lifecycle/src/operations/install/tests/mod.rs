@@ -4,6 +4,7 @@ mod clock;
 mod disks;
 mod kept;
 mod licensed;
+mod metered;
 mod newer;
 mod preflight;
 mod reported;

@@ -1,0 +1,360 @@
+//! `landfall license report` and `check-report`: the signed report of usage, as a site writes it and a vendor checks it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
+use landfall_error_codes::codes;
+use landfall_license::usage::{Period, UsageError, UsageReport, Wanted, first_break};
+use landfall_license::{License, SealedLicense};
+use landfall_lifecycle::operations::Trust;
+use landfall_media::durable;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::usage::{components_text, table};
+use crate::cli::{LicenseCheckReportArguments, LicenseReportArguments};
+use crate::commands::site::operations_of_root;
+use crate::count::counted;
+use crate::document;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+impl Document for UsageReport {
+    const KIND: &'static str = "usageReport";
+}
+
+/// A report that was written.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reported {
+    /// Its file.
+    file: PathBuf,
+    /// The license that it is about.
+    license: String,
+    /// For whom that is.
+    customer: String,
+    /// On how many days usage was measured.
+    days: u64,
+    /// Id of the site's key, which signed.
+    site_key: String,
+    /// The first day that does not follow the one before it: something was edited or cut, and the report does not pass its check.
+    broken: Option<String>,
+    /// What the days come to.
+    periods: Vec<Period>,
+}
+
+impl Document for Reported {
+    const KIND: &'static str = "usageExport";
+}
+
+/// A report that was checked: its signature, its chain and its sums are right.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Checked {
+    /// The site's UUID.
+    site: String,
+    /// The license that the site has.
+    license: String,
+    /// For whom that is.
+    customer: String,
+    /// Whether the report was compared with that license.
+    license_compared: bool,
+    /// Whether it was compared with an earlier report of the site.
+    earlier_compared: bool,
+    /// When the report was made, RFC 3339 in UTC.
+    made: String,
+    /// Id of the key that signed.
+    site_key: String,
+    /// On how many days usage was measured.
+    days: u64,
+    /// What the days come to.
+    periods: Vec<Period>,
+}
+
+impl Document for Checked {
+    const KIND: &'static str = "usageReportCheck";
+}
+
+/// Writes the report.
+pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Result<(), Failure> {
+    let file = &arguments.output;
+    if file.exists() {
+        return Err(Failure::new(codes::OUTPUT_EXISTS, format!("{} exists already", file.display()))
+            .next("Name a file that does not exist."));
+    }
+    let operations = operations_of_root(printer)?;
+    let report = operations.usage_report()?;
+    let report = report.ok_or_else(|| Failure::new(codes::USAGE_NONE, "there is nothing to report"))?;
+    let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
+    // A record with a fault is reported as it is: its reader must see the fault.
+    let broken = first_break(&report.days).map(|day| day.to_string());
+    durable::write_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)?;
+    let reported = Reported {
+        file: file.clone(),
+        license: report.license.clone(),
+        customer: report.customer.clone(),
+        days: days(&report.periods),
+        site_key: key.to_string(),
+        broken,
+        periods: report.periods,
+    };
+    printer.report(&reported, reported_text);
+    Ok(())
+}
+
+/// Checks a report.
+pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -> Result<(), Failure> {
+    printer.report(&checked(arguments)?, checked_text);
+    Ok(())
+}
+
+fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> {
+    let path = &arguments.report;
+    let report = UsageReport::read(&path.display().to_string(), &read("report", path)?)?;
+    let license = arguments.license.as_deref().map(|license| verified(license, arguments)).transpose()?;
+    let keys = keys(&arguments.site_key)?;
+    if let Some(license) = license.as_ref().filter(|license| keys.is_empty() && license.terms().site_key.is_none()) {
+        let what = format!("the license {} does not name the site's key", license.terms().id);
+        return Err(Failure::new(codes::BAD_ARGUMENT, what).next("Name the site's key with `--site-key`."));
+    }
+    let wanted = Wanted { terms: license.as_ref().map(License::terms), keys };
+    let key = report.verify(&wanted).map_err(|error| refused(path, &error))?;
+    if let Some(earlier) = &arguments.earlier {
+        let before = UsageReport::read(&earlier.display().to_string(), &read("report", earlier)?)?;
+        // It may be about an earlier license.
+        let by_key = Wanted { terms: None, keys: vec![key.id()] };
+        before.verify(&by_key).map_err(|error| refused(earlier, &error))?;
+        report.continues(&before).map_err(|error| refused(path, &error))?;
+    }
+    Ok(Checked {
+        license_compared: license.is_some(),
+        earlier_compared: arguments.earlier.is_some(),
+        made: format!("{:.0}", report.made),
+        site_key: key.id().to_string(),
+        days: days(&report.periods),
+        site: report.site,
+        license: report.license,
+        customer: report.customer,
+        periods: report.periods,
+    })
+}
+
+fn refused(path: &Path, error: &UsageError) -> Failure {
+    Failure::new(landfall_error_codes::Coded::code(error), format!("{} does not pass", path.display())).because(error)
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs_err::read(path).map_err(|error| {
+        Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)
+    })
+}
+
+/// The license, whose signatures are checked against what `--trust` names.
+fn verified(path: &Path, arguments: &LicenseCheckReportArguments) -> Result<License, Failure> {
+    let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
+    let anchor = Trust::read(arguments.trust.trust.as_deref(), path)?.anchor;
+    Ok(sealed.verify(&anchor)?)
+}
+
+fn keys(texts: &[String]) -> Result<Vec<KeyId>, Failure> {
+    let key = |text: &String| {
+        let what = format!("--site-key: {text} is not the id of a key: 64 hexadecimal digits");
+        text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, what))
+    };
+    texts.iter().map(key).collect()
+}
+
+fn days(periods: &[Period]) -> u64 {
+    periods.iter().map(|period| period.days).sum()
+}
+
+fn reported_text(reported: &Reported) -> String {
+    let Reported { file, license, customer, days, site_key, broken, .. } = reported;
+    let (days, file) = (counted(*days, "day"), file.display());
+    let mut text = format!("the report on {days} of use of the license {license} for {customer} is in {file}\n");
+    let _infallible = write!(text, "signed by the site's key {site_key}");
+    if let Some(day) = broken {
+        let code = codes::USAGE_BROKEN.id;
+        let _infallible = write!(
+            text,
+            "\nnote: the record was edited or cut before {day} [{code}], and the vendor's check will say so"
+        );
+    }
+    text
+}
+
+fn checked_text(checked: &Checked) -> String {
+    let Checked { site, license, customer, made, site_key, .. } = checked;
+    let compared = if checked.license_compared { "" } else { ", which was not compared with it" };
+    let mut text = format!(
+        "the report of {made} is as the site signed it, its days follow one another, and its sums are theirs\n\
+         site      {site}\nlicense   {license} for {customer}{compared}\nsigned by {site_key}\n"
+    );
+    if checked.earlier_compared {
+        text.push_str("earlier   the days of the earlier report that were over are in it\n");
+    }
+    for period in &checked.periods {
+        let Period { license, from, until, days, unmeasured_days, .. } = period;
+        let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", counted(*days, "day"));
+        if *unmeasured_days > 0 {
+            let _infallible = write!(text, ", not on {}", counted(*unmeasured_days, "day"));
+        }
+        text.push('\n');
+        text.push_str(&table(period.limits.iter().map(|of| (None, of))));
+        let _infallible = writeln!(text, "components  {}", components_text(&period.components));
+    }
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::{SignedDuration, Timestamp};
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_license::sample as license_sample;
+    use landfall_license::usage::{Counts, ReportContents, Sample, UsageLog};
+
+    use super::super::usage::sample;
+    use super::*;
+    use crate::cli::TrustArguments;
+
+    /// What a vendor has on the desk: the license of a customer, and that customer's reports.
+    struct Desk {
+        folder: tempfile::TempDir,
+        vendor: Vendor,
+    }
+
+    impl Desk {
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn new() -> Self {
+            let desk = Self { folder: tempfile::tempdir().unwrap(), vendor: Vendor::new(KeyKind::EcdsaP256).unwrap() };
+            durable::write_file(&desk.path("1.root.json"), desk.vendor.root.bytes(), 0o644).unwrap();
+            for (id, named) in [("named", true), ("unnamed", false)] {
+                let mut terms = license_sample::terms(id, Timestamp::UNIX_EPOCH).unwrap();
+                terms.site_key = named.then(|| desk.vendor.key.public().id());
+                let sealed = license_sample::sealed(&desk.vendor, &terms, None).unwrap();
+                durable::write_file(&desk.path(&format!("{id}.license")), sealed.bytes(), 0o644).unwrap();
+            }
+            desk
+        }
+
+        /// The customer's report after so many hours on so many nodes.
+        fn report(&self, name: &str, hours: i64, nodes: u64) {
+            let terms = license_sample::terms("named", Timestamp::UNIX_EPOCH).unwrap();
+            let mut log = UsageLog::default();
+            for hour in 0..hours {
+                log.add(Sample {
+                    at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour),
+                    license: terms.id.clone(),
+                    limits: Counts::limits(&terms.entitlements),
+                    overage_percent: terms.overage_percent,
+                    counts: Counts { nodes: Some(nodes), ..Counts::default() },
+                    components: BTreeSet::new(),
+                    lacking: BTreeSet::new(),
+                });
+            }
+            let (site, made) = ("7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b", Timestamp::UNIX_EPOCH);
+            let contents = ReportContents { site, identifiers: BTreeSet::new(), terms: &terms, made, days: log.days() };
+            let unsigned = UsageReport::unsigned(contents, self.vendor.key.public());
+            let signature = self.vendor.key.sign(&unsigned.message().unwrap()).unwrap();
+            let text = document::pretty(&unsigned.with_signature(&signature));
+            durable::write_file(&self.path(name), text.as_bytes(), 0o644).unwrap();
+        }
+
+        fn check(&self, report: &str, license: Option<&str>, key: Option<String>, earlier: Option<&str>) -> String {
+            let arguments = LicenseCheckReportArguments {
+                report: self.path(report),
+                license: license.map(|name| self.path(name)),
+                site_key: key.into_iter().collect(),
+                earlier: earlier.map(|name| self.path(name)),
+                trust: TrustArguments { trust: Some(self.path("1.root.json").display().to_string()) },
+            };
+            let known = |checked: Checked| format!("{} {}", checked.license_compared, checked.periods[0].days);
+            checked(&arguments).map_or_else(|failure| failure.code().id.to_owned(), known)
+        }
+    }
+
+    #[test]
+    fn a_vendor_checks_a_report_by_the_license_or_by_a_key_and_against_an_earlier_one() {
+        let desk = Desk::new();
+        let key = || Some(desk.vendor.key.public().id().to_string());
+        desk.report("first.json", 30, 4);
+        desk.report("later.json", 60, 4);
+        desk.report("anew.json", 60, 2);
+        assert_eq!(desk.check("first.json", Some("named.license"), None, None), "true 2");
+        assert_eq!(desk.check("later.json", None, key(), Some("first.json")), "false 3");
+        assert_eq!(desk.check("anew.json", None, key(), Some("first.json")), "LF4735");
+        assert_eq!(desk.check("first.json", Some("unnamed.license"), None, None), codes::BAD_ARGUMENT.id);
+        assert_eq!(desk.check("first.json", Some("unnamed.license"), key(), None), "LF4737");
+        assert_eq!(desk.check("first.json", None, Some("ab".repeat(32)), None), "LF4734");
+        assert_eq!(desk.check("1.root.json", None, key(), None), "LF4733");
+        assert_eq!(desk.check("none.json", None, key(), None), codes::BAD_ARGUMENT.id);
+        let text = fs_err::read_to_string(desk.path("first.json")).unwrap();
+        let edited = text.replace("\"overageDays\": 2", "\"overageDays\": 0");
+        assert_ne!(text, edited);
+        durable::write_file(&desk.path("edited.json"), edited.as_bytes(), 0o644).unwrap();
+        assert_eq!(desk.check("edited.json", None, key(), None), "LF4734");
+    }
+
+    fn period() -> Period {
+        let usage = sample();
+        Period {
+            license: usage.license,
+            from: "2026-10-31".parse().unwrap(),
+            until: "2026-11-20".parse().unwrap(),
+            days: usage.days,
+            unmeasured_days: usage.unmeasured_days,
+            overage_percent: 34,
+            limits: usage.limits.into_iter().map(|limit| limit.since).collect(),
+            components: usage.components,
+        }
+    }
+
+    #[test]
+    fn a_report_that_passes_is_summed_up_for_each_license() {
+        let checked = Checked {
+            site: "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+            license: "acme-1".to_owned(),
+            customer: "Acme".to_owned(),
+            license_compared: false,
+            earlier_compared: false,
+            made: "2026-11-20T08:00:00Z".to_owned(),
+            site_key: "0123".to_owned(),
+            days: 20,
+            periods: vec![period()],
+        };
+        insta::assert_snapshot!(checked_text(&checked));
+    }
+
+    #[test]
+    fn a_written_report_is_named_with_its_key() {
+        let reported = Reported {
+            file: "/root/usage.json".into(),
+            license: "acme-1".to_owned(),
+            customer: "Acme".to_owned(),
+            days: 1,
+            site_key: "0123".to_owned(),
+            broken: Some("2026-11-19".to_owned()),
+            periods: vec![period()],
+        };
+        insta::assert_snapshot!(reported_text(&reported), @r"
+        the report on 1 day of use of the license acme-1 for Acme is in /root/usage.json
+        signed by the site's key 0123
+        note: the record was edited or cut before 2026-11-19 [LF4731], and the vendor's check will say so
+        ");
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_id_alone() {
+        assert!(keys(&["ab".repeat(32)]).is_ok());
+        let refused = keys(&["sha256:ab".to_owned()]).unwrap_err();
+        assert_eq!(refused.code(), codes::BAD_ARGUMENT);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a license limits by number.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::terms::Entitlements;
+
+/// Something that a license limits by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Metric {
+    /// Nodes of the cluster.
+    Nodes,
+    /// Namespaces other than Kubernetes' own.
+    Namespaces,
+    /// GPUs of the site's hosts.
+    Gpus,
+    /// Users of the console.
+    Users,
+}
+
+impl Metric {
+    /// All of them, in the order in which people read them.
+    pub const ALL: [Self; 4] = [Self::Nodes, Self::Namespaces, Self::Gpus, Self::Users];
+
+    /// Its name for people, after a number other than one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Namespaces => "namespaces",
+            Self::Gpus => "GPUs",
+            Self::Users => "users",
+        }
+    }
+
+    /// A number of them, such as `1 node`.
+    pub fn counted(self, count: u64) -> String {
+        let name = self.name();
+        if count == 1 { format!("1 {}", name.trim_end_matches('s')) } else { format!("{count} {name}") }
+    }
+}
+
+/// A number for each metric. One that is missing is not known; of limits, there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counts {
+    /// Nodes of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
+    /// Namespaces other than Kubernetes' own and those of drills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<u64>,
+    /// GPUs of the site's hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u64>,
+    /// Users of the console who can sign in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
+}
+
+impl Counts {
+    /// The limits of a license.
+    pub const fn limits(entitlements: &Entitlements) -> Self {
+        let Entitlements { nodes, namespaces, gpus, users, .. } = entitlements;
+        Self { nodes: *nodes, namespaces: *namespaces, gpus: *gpus, users: *users }
+    }
+
+    /// The number of a metric.
+    pub const fn of(&self, metric: Metric) -> Option<u64> {
+        match metric {
+            Metric::Nodes => self.nodes,
+            Metric::Namespaces => self.namespaces,
+            Metric::Gpus => self.gpus,
+            Metric::Users => self.users,
+        }
+    }
+
+    /// The greater number of each; one that is known is greater than one that is not.
+    #[must_use]
+    pub fn peak(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.max(other.nodes),
+            namespaces: self.namespaces.max(other.namespaces),
+            gpus: self.gpus.max(other.gpus),
+            users: self.users.max(other.users),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A day of usage: the peaks of its samples. Days are a chain, in which each names the one before it by its hash.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use landfall_bundle_spec::Sha256;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::counts::{Counts, Metric};
+use crate::terms::Terms;
+
+/// Days that are kept: ten years, in a megabyte or so.
+pub(super) const DAYS: usize = 3660;
+
+/// What the first link of a chain follows.
+pub(super) const BEGIN: Sha256 = Sha256([0; 32]);
+
+/// What a site used on a day, under one license. A day on which the license changed is in two records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Day {
+    /// Its number, from 1, without gaps.
+    pub number: u64,
+    /// The day in UTC, by the site's trusted date.
+    #[schemars(with = "String")]
+    pub day: Date,
+    /// Id of the license that the site had.
+    pub license: String,
+    /// Its limits.
+    pub limits: Counts,
+    /// By how much a limit may be exceeded, in percent.
+    pub overage_percent: u64,
+    /// The greatest number of each that was counted.
+    pub peaks: Counts,
+    /// Entitlements that installed components need.
+    pub components: BTreeSet<String>,
+    /// Those of them that the license does not include.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lacking: BTreeSet<String>,
+    /// How often usage was measured.
+    pub samples: u64,
+    /// How many of these did not follow the one before: something was edited or cut out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub breaks: u64,
+    /// SHA-256 of the record before.
+    #[schemars(with = "String")]
+    pub previous: Sha256,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Day {
+    /// SHA-256 of its canonical text: compact JSON with the fields in the order of this type.
+    pub fn hash(&self) -> Sha256 {
+        hash(self)
+    }
+
+    /// The most of a metric that the license tolerated; none where it has no limit.
+    pub fn most(&self, metric: Metric) -> Option<u64> {
+        self.limits.of(metric).map(|limit| Terms::limit_with_overage(limit, self.overage_percent))
+    }
+}
+
+/// SHA-256 of the canonical text of a record.
+pub(super) fn hash(record: &impl Serialize) -> Sha256 {
+    // A tree of strings and integers has a JSON form, so this cannot fail.
+    Sha256::of(serde_json::to_vec(record).unwrap_or_default())
+}
+
+/// The first day that does not follow the one before it as it was measured, or on which a sample did not.
+pub fn first_break(days: &[Day]) -> Option<Date> {
+    // Days go by age alone, so a record without its first days has many others.
+    let begins_right = |day: &Day| (day.number == 1 && day.previous == BEGIN) || days.len() >= DAYS;
+    let first = days.first().filter(|day| !begins_right(day) || day.breaks > 0).map(|day| day.day);
+    let follows = |pair: &[Day]| {
+        let [before, day] = pair else { return true };
+        day.previous == before.hash() && Some(day.number) == before.number.checked_add(1) && day.breaks == 0
+    };
+    first.or_else(|| days.windows(2).find(|pair| !follows(pair)).and_then(|pair| pair.last()).map(|day| day.day))
+}

@@ -1,0 +1,223 @@
+//! The site's record of its usage: JSON lines, first days, oldest first, then the samples of the newest days. Each line
+//! names the one before it by its hash.
+//!
+//! Threats: a line that was edited or cut out to hide usage (the next line no longer follows; that is noted for good), a
+//! torn end or lines that are no longer text (they cost themselves and nothing else), a clock that goes back (no sample is
+//! dated before the last one, unless a person has confirmed an earlier date), and a record that grows without end (samples
+//! become days, and the oldest days go). Reading never fails: a record with a fault still has everything else.
+//!
+//! The form is fixed: hashes cover every field, and an earlier `landfall` may read the record after a rollback. A later form
+//! gets a file of its own.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use landfall_bundle_spec::Sha256;
+use serde::{Deserialize, Serialize};
+
+use super::counts::Counts;
+use super::day::{BEGIN, DAYS, Day, hash};
+
+/// Days of which each sample is kept.
+const DAYS_OF_SAMPLES: i64 = 7;
+
+/// Least time between two samples. They are taken hourly, and a person may take one more.
+const PAUSE: SignedDuration = SignedDuration::from_mins(30);
+
+/// By how much a sample may be earlier than the last one and is only left out. Trusted time goes back by more than this only
+/// where a person has confirmed an earlier date.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a site used at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sample {
+    /// When, by the site's trusted date, in whole seconds.
+    pub at: Timestamp,
+    /// Id of the license that the site has.
+    pub license: String,
+    /// Its limits.
+    pub limits: Counts,
+    /// By how much a limit may be exceeded, in percent.
+    pub overage_percent: u64,
+    /// What was counted.
+    pub counts: Counts,
+    /// Entitlements that installed components need.
+    pub components: BTreeSet<String>,
+    /// Those of them that the license does not include.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lacking: BTreeSet<String>,
+}
+
+impl Sample {
+    fn day(&self) -> Date {
+        TimeZone::UTC.to_datetime(self.at).date()
+    }
+
+    /// Whether another one belongs to the same record of a day.
+    fn is_of_same_day(&self, other: &Self) -> bool {
+        let terms = |sample: &Self| (sample.day(), sample.limits, sample.overage_percent);
+        terms(self) == terms(other) && self.license == other.license
+    }
+}
+
+/// A sample in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Linked {
+    sample: Sample,
+    /// It did not follow the line before it, when the chain was last made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    broken: bool,
+    previous: Sha256,
+}
+
+/// A line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Day(Day),
+    Sample(Linked),
+}
+
+/// The record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageLog {
+    days: Vec<Day>,
+    /// With `broken` where one does not follow the line before it.
+    samples: Vec<Linked>,
+    /// Whether one of them was found not to, which its line does not say yet.
+    found: bool,
+}
+
+impl UsageLog {
+    /// Reads whatever can be read.
+    pub fn read(bytes: &[u8]) -> Self {
+        let mut log = Self::default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+        let mut head = None;
+        for line in lines {
+            match line {
+                Line::Day(day) => {
+                    head = Some(day.hash());
+                    log.days.push(day);
+                }
+                Line::Sample(linked) => {
+                    let next = hash(&linked);
+                    let breaks = linked.previous != head.unwrap_or(BEGIN);
+                    head = Some(next);
+                    log.found |= breaks && !linked.broken;
+                    log.samples.push(Linked { broken: linked.broken || breaks, ..linked });
+                }
+            }
+        }
+        log
+    }
+
+    /// The newest sample of a record, without reading the rest of it.
+    pub fn newest_of(bytes: &[u8]) -> Option<Sample> {
+        let mut lines = bytes.rsplit(|byte| *byte == b'\n');
+        match lines.find_map(|line| serde_json::from_slice::<Line>(line).ok())? {
+            Line::Sample(linked) => Some(linked.sample),
+            Line::Day(_) => None,
+        }
+    }
+
+    /// The newest sample.
+    pub fn newest(&self) -> Option<&Sample> {
+        self.samples.last().map(|linked| &linked.sample)
+    }
+
+    /// Adds a sample, and makes days of samples that are old. Returns whether it was added: one that comes too soon after the
+    /// newest, or is dated before it, is left out.
+    pub fn add(&mut self, sample: Sample) -> bool {
+        let since = self.newest().map(|newest| sample.at.duration_since(newest.at));
+        if since.is_some_and(|since| since < PAUSE && since > -DAY) {
+            return false;
+        }
+        let newest = sample.day();
+        self.samples.push(Linked { sample, broken: false, previous: self.head() });
+        let open = |day: Date| (0..=DAYS_OF_SAMPLES).contains(&newest.duration_since(day).as_hours().div_euclid(24));
+        let mut closed = 0;
+        for run in runs(&self.samples) {
+            // The last run may get more samples.
+            let end = closed + run.len();
+            if end == self.samples.len() || open(run[0].sample.day()) {
+                break;
+            }
+            self.days.push(next_day(self.days.last(), run));
+            closed = end;
+        }
+        if closed > 0 || self.found {
+            self.samples.drain(..closed);
+            self.link_samples();
+        }
+        self.days.drain(..self.days.len().saturating_sub(DAYS));
+        true
+    }
+
+    /// Every day: those of which only the peaks are kept, and what the samples come to. The last one may not be over.
+    pub fn days(&self) -> Vec<Day> {
+        let mut days = self.days.clone();
+        for run in runs(&self.samples) {
+            let next = next_day(days.last(), run);
+            days.push(next);
+        }
+        days
+    }
+
+    /// The record as it is stored: a line for each day and sample.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut write = |line: serde_json::Result<Vec<u8>>| {
+            // A tree of strings and integers has a JSON form, so this cannot fail.
+            bytes.extend(line.unwrap_or_default());
+            bytes.push(b'\n');
+        };
+        self.days.iter().for_each(|day| write(serde_json::to_vec(day)));
+        self.samples.iter().for_each(|linked| write(serde_json::to_vec(linked)));
+        bytes
+    }
+
+    /// Hash of the last line.
+    fn head(&self) -> Sha256 {
+        let of_days = || self.days.last().map_or(BEGIN, Day::hash);
+        self.samples.last().map_or_else(of_days, hash)
+    }
+
+    /// Links the samples to one another and to the days before them. What did not follow when it was read stays marked.
+    fn link_samples(&mut self) {
+        let mut head = self.days.last().map_or(BEGIN, Day::hash);
+        for linked in &mut self.samples {
+            linked.previous = head;
+            head = hash(linked);
+        }
+        self.found = false;
+    }
+}
+
+/// Samples of the same day and license that follow one another.
+fn runs(samples: &[Linked]) -> impl Iterator<Item = &[Linked]> {
+    samples.chunk_by(|one, next| one.sample.is_of_same_day(&next.sample))
+}
+
+/// The day after another one that a run of samples comes to.
+fn next_day(before: Option<&Day>, run: &[Linked]) -> Day {
+    let Sample { license, limits, overage_percent, .. } = &run[0].sample;
+    let samples = || run.iter().map(|linked| &linked.sample);
+    let all = |of: fn(&Sample) -> &BTreeSet<String>| samples().flat_map(of).cloned().collect();
+    Day {
+        number: before.map_or(1, |day| day.number.saturating_add(1)),
+        day: run[0].sample.day(),
+        license: license.clone(),
+        limits: *limits,
+        overage_percent: *overage_percent,
+        peaks: samples().fold(Counts::default(), |peak, sample| peak.peak(sample.counts)),
+        components: all(|sample| &sample.components),
+        lacking: all(|sample| &sample.lacking),
+        samples: run.len() as u64,
+        breaks: run.iter().filter(|linked| linked.broken).count() as u64,
+        previous: before.map_or(BEGIN, Day::hash),
+    }
+}

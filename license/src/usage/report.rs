@@ -1,0 +1,198 @@
+//! The report of a site's usage: what its days come to, and the days, signed by the site's key. A person reads the sums, and
+//! a program computes them again.
+//!
+//! Threats: a report that was edited (the signature covers every field), one that another host signed (its key is not the
+//! site's), one whose record was cut before it was signed (the days are a chain), one whose sums flatter (they are computed
+//! again), and one of another site or license (both are compared with the license).
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use landfall_bundle_spec::read_typed;
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::counts::Counts;
+use super::day::{Day, first_break};
+use super::error::UsageError;
+use super::period::{Period, periods};
+use crate::binding::Identifier;
+use crate::terms::Terms;
+
+/// The `type` of the report.
+const REPORT_TYPE: &str = "landfall.dev/usage-report/1";
+
+/// What the signed bytes begin with, so that a signature of anything else is none of a report.
+const CONTEXT: &str = "landfall.dev/usage-report/1\n";
+
+/// Largest report, in bytes: ten years, each day in its own lines.
+const REPORT_BYTES: usize = 16 << 20;
+
+/// What a report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportContents<'a> {
+    /// The site's UUID.
+    pub site: &'a str,
+    /// What identifies the site to its vendor.
+    pub identifiers: BTreeSet<Identifier>,
+    /// The license that the site has.
+    pub terms: &'a Terms,
+    /// The site's trusted date.
+    pub made: Timestamp,
+    /// The days, oldest first.
+    pub days: Vec<Day>,
+}
+
+/// A report of usage. Its file is the document that `landfall license report` writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageReport {
+    /// Always `landfall.dev/usage-report/1`.
+    #[serde(rename = "type")]
+    document_type: String,
+    /// The site's UUID.
+    pub site: String,
+    /// What identifies the site, as `landfall license show` prints it.
+    #[schemars(with = "Vec<String>")]
+    pub identifiers: BTreeSet<Identifier>,
+    /// Id of the license that the site has.
+    pub license: String,
+    /// Who issued it.
+    pub vendor: String,
+    /// For whom.
+    pub customer: String,
+    /// Name of the release that it is for.
+    pub release: String,
+    /// When the report was made, by the site's trusted date, RFC 3339 in UTC.
+    #[schemars(with = "String")]
+    pub made: Timestamp,
+    /// What the days come to: one for each license that the site had, and for each change of its limits.
+    pub periods: Vec<Period>,
+    /// The days, oldest first, each with the hash of the one before it. The last one may not be over.
+    pub days: Vec<Day>,
+    /// The public key of the site, as PEM.
+    pub key: String,
+    /// The signature of everything else, in base64.
+    signature: String,
+}
+
+/// What a report must be, as its reader knows it.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// The license that it must be about, with the site that this is bound to; any, if missing.
+    pub terms: Option<&'a Terms>,
+    /// Ids of keys of which one must have signed it. Empty: the key that the license names.
+    pub keys: Vec<KeyId>,
+}
+
+impl UsageReport {
+    /// The report with the public key of whoever signs it, before [`UsageReport::with_signature`].
+    pub fn unsigned(contents: ReportContents<'_>, key: &PublicKey) -> Self {
+        let ReportContents { site, identifiers, terms, made, days } = contents;
+        Self {
+            document_type: REPORT_TYPE.to_owned(),
+            site: site.to_owned(),
+            identifiers,
+            license: terms.id.clone(),
+            vendor: terms.vendor.clone(),
+            customer: terms.customer.clone(),
+            release: terms.release.clone(),
+            made,
+            periods: periods(&days),
+            days,
+            key: key.to_pem(),
+            signature: String::new(),
+        }
+    }
+
+    /// The same with the signature of [`UsageReport::message`].
+    #[must_use]
+    pub fn with_signature(self, signature: &[u8]) -> Self {
+        Self { signature: STANDARD.encode(signature), ..self }
+    }
+
+    /// Reads the file of a report, in any layout. Nothing of it is believed before [`UsageReport::verify`].
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, UsageError> {
+        let form = |source| UsageError::Form { name: name.to_owned(), source: Box::new(source) };
+        if bytes.len() > REPORT_BYTES {
+            let what = format!("{name} ({} bytes)", bytes.len());
+            return Err(form(landfall_bundle_spec::Error::TooLarge { what, limit: REPORT_BYTES as u64 }));
+        }
+        let mut document: Value = read_typed(name, REPORT_TYPE, bytes).map_err(form)?;
+        if let Some(fields) = document.as_object_mut() {
+            // What every document has: the type says the same.
+            fields.remove("kind");
+            fields.remove("schema");
+        }
+        serde_json::from_value(document).map_err(|source| {
+            form(landfall_bundle_spec::Error::InvalidDocument { name: name.to_owned(), source: source.into() })
+        })
+    }
+
+    /// The bytes that are signed: everything but the signature.
+    pub fn message(&self) -> Result<Vec<u8>, UsageError> {
+        let unsigned = Self { signature: String::new(), ..self.clone() };
+        let text = serde_json::to_string(&unsigned).map_err(UsageError::Unwritable)?;
+        Ok(format!("{CONTEXT}{text}").into_bytes())
+    }
+
+    /// Checks the signature first, then the chain of the days, then what they come to, and at last that it is about what is
+    /// wanted. Returns the key that signed.
+    pub fn verify(&self, wanted: &Wanted<'_>) -> Result<PublicKey, UsageError> {
+        let key = PublicKey::from_pem("the key of the report", &self.key).map_err(|_| UsageError::Signature)?;
+        let keys = match wanted.terms.and_then(|terms| terms.site_key) {
+            Some(named) if wanted.keys.is_empty() => vec![named],
+            _ => wanted.keys.clone(),
+        };
+        if !keys.contains(&key.id()) {
+            let wanted = keys.first().copied().ok_or(UsageError::Signature)?;
+            return Err(UsageError::OtherKey { found: key.id(), wanted });
+        }
+        let signature = STANDARD.decode(&self.signature).unwrap_or_default();
+        if !key.verifies(&self.message()?, &signature) {
+            return Err(UsageError::Signature);
+        }
+        if let Some(day) = first_break(&self.days) {
+            return Err(UsageError::Chain { day });
+        }
+        if self.periods != periods(&self.days) {
+            return Err(UsageError::Totals);
+        }
+        wanted.terms.map_or(Ok(()), |terms| self.is_about(terms))?;
+        Ok(key)
+    }
+
+    /// Refuses a report whose days are not those of an earlier one of the same site. The last day of that one was not over.
+    pub fn continues(&self, earlier: &Self) -> Result<(), UsageError> {
+        if self.site != earlier.site {
+            return Err(UsageError::Other { reason: format!("the earlier one is of the site {}", earlier.site) });
+        }
+        let first = self.days.first().map_or(u64::MAX, |day| day.number);
+        let over = earlier.days.split_last().map(|(_, over)| over).unwrap_or_default();
+        let differs = |day: &&Day| day.number >= first && !self.days.contains(day);
+        over.iter().find(differs).map_or(Ok(()), |day| Err(UsageError::Chain { day: day.day }))
+    }
+
+    /// Refuses a report about another license, other limits of it, or a site that it is not bound to.
+    fn is_about(&self, terms: &Terms) -> Result<(), UsageError> {
+        let other = |reason: String| Err(UsageError::Other { reason });
+        if self.license != terms.id {
+            return other(format!("the license there is {}, not {}", self.license, terms.id));
+        }
+        let of_terms = (Counts::limits(&terms.entitlements), terms.overage_percent);
+        let newest = self.days.iter().rev().find(|day| day.license == terms.id);
+        if newest.is_some_and(|day| (day.limits, day.overage_percent) != of_terms) {
+            return other(format!("its limits are not those of {}", terms.id));
+        }
+        let Some(binding) = &terms.binding else { return Ok(()) };
+        let (matched, needed) = (binding.matched(&self.identifiers), binding.needed);
+        if matched >= needed {
+            return Ok(());
+        }
+        other(format!("{matched} of the identifiers of {} are that site's, and {needed} must be", terms.id))
+    }
+}

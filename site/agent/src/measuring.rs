@@ -1,0 +1,169 @@
+//! Usage of the license, measured each hour by a process of its own: it asks the cluster, which the agent never waits for. What
+//! it cannot measure, it says in the agent's log.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::paths::SitePaths;
+
+/// Between two samples.
+const HOUR: Duration = Duration::from_hours(1);
+/// Between two tries while none succeeds: the cluster may still be starting.
+const AGAIN: Duration = Duration::from_mins(5);
+/// After the agent's start, so that a boot has other work first.
+const SETTLED: Duration = Duration::from_mins(2);
+/// How long one may take.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The measuring that runs, and when the next one begins.
+#[derive(Debug)]
+pub(crate) struct Measuring {
+    next: Instant,
+    running: Option<(Child, Instant)>,
+}
+
+impl Measuring {
+    /// From the agent's start on.
+    pub(crate) fn begin() -> Self {
+        Self { next: Instant::now() + SETTLED, running: None }
+    }
+
+    /// Looks after the one that runs, and begins the next one when it is due on a site with a license. Returns what became of
+    /// one; none where there is no news.
+    pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
+        let news = self.running.take().and_then(|(child, begun)| self.look(paths, child, begun, now));
+        let has_license = || paths.license().exists() || paths.license_copy().exists();
+        if news.is_some() || self.running.is_some() || now < self.next || !has_license() {
+            return news;
+        }
+        self.next = now + AGAIN;
+        match start(paths) {
+            Ok(child) => {
+                self.running = Some((child, now));
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Looks at one that was begun; it still runs where this returns none.
+    fn look(
+        &mut self,
+        paths: &SitePaths,
+        mut child: Child,
+        begun: Instant,
+        now: Instant,
+    ) -> Option<Result<(), StepError>> {
+        let what = match child.try_wait() {
+            Ok(Some(ended)) if ended.success() => {
+                self.next = now + HOUR;
+                return Some(Ok(()));
+            }
+            Ok(Some(ended)) => format!("failed ({ended}); its message is in the agent's log"),
+            Ok(None) if now.saturating_duration_since(begun) < PATIENCE => {
+                self.running = Some((child, begun));
+                return None;
+            }
+            Ok(None) => {
+                // One that waits for a disk does not even end now, so it is not waited for: a later look finds its end.
+                let killed = child.kill();
+                let how = killed.map_or_else(|error| format!(", and cannot be killed: {error}"), |()| String::new());
+                self.running = Some((child, begun));
+                format!("did not end in {} seconds{how}", PATIENCE.as_secs())
+            }
+            Err(error) => return Some(Err(failed(paths, "cannot be followed").because(error))),
+        };
+        Some(Err(failed(paths, &what)))
+    }
+}
+
+fn start(paths: &SitePaths) -> Result<Child, StepError> {
+    let started = Command::new(paths.command())
+        .args(["node", "measure"])
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    started.map_err(|error| failed(paths, "cannot be started").because(error))
+}
+
+fn failed(paths: &SitePaths, what: &str) -> StepError {
+    StepError::new(codes::NODE_PROGRAM, format!("`{} node measure` {what}", paths.command().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use landfall_media::durable;
+
+    use super::*;
+
+    /// A machine whose command is this script.
+    fn machine(script: &str) -> (tempfile::TempDir, SitePaths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(paths.command().parent().unwrap()).unwrap();
+        durable::write_file(&paths.command(), format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
+        durable::create_folder(&paths.data()).unwrap();
+        (root, paths)
+    }
+
+    /// Tends until there is news of what runs.
+    fn settle(measuring: &mut Measuring, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
+        loop {
+            match measuring.tend(paths, now) {
+                None if measuring.running.is_some() => std::thread::sleep(Duration::from_millis(5)),
+                news => return news,
+            }
+        }
+    }
+
+    #[test]
+    fn a_site_with_a_license_is_measured_each_hour_and_one_without_is_not() {
+        let (root, paths) = machine("echo \"$@\" >> \"$(dirname \"$0\")/calls\"");
+        let calls = || fs_err::read_to_string(paths.command().with_file_name("calls")).unwrap_or_default();
+        let (mut measuring, begin) = (Measuring::begin(), Instant::now());
+        let mut at = |after: Duration| {
+            settle(&mut measuring, &paths, begin + after).transpose().unwrap();
+            calls().lines().count()
+        };
+        assert_eq!(at(HOUR), 0, "there is no license");
+        durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
+        assert_eq!((at(HOUR), at(HOUR + AGAIN), at(2 * HOUR - AGAIN), at(2 * HOUR)), (1, 1, 1, 2));
+        assert_eq!(calls(), "node measure\nnode measure\n");
+        drop(root);
+    }
+
+    #[test]
+    fn one_that_fails_or_hangs_is_reported_and_tried_again() {
+        let (_root, paths) = machine("exit 4");
+        durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
+        let (mut measuring, begin) = (Measuring::begin(), Instant::now() + HOUR);
+        let error = settle(&mut measuring, &paths, begin).unwrap().unwrap_err();
+        assert!(error.code() == codes::NODE_PROGRAM && error.to_string().contains("exit status: 4"), "{error}");
+        assert_eq!(measuring.next, begin + AGAIN);
+
+        let (_root, paths) = machine("exec sleep 600");
+        durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
+        assert!(measuring.tend(&paths, begin + AGAIN).is_none());
+        assert!(measuring.tend(&paths, begin + AGAIN + PATIENCE / 2).is_none() && measuring.running.is_some());
+        let error = measuring.tend(&paths, begin + AGAIN + PATIENCE).unwrap().unwrap_err();
+        assert!(error.to_string().contains("did not end in 300 seconds"), "{error}");
+        let ended = settle(&mut measuring, &paths, begin + AGAIN + PATIENCE);
+        assert!(matches!(ended, Some(Err(_))) && measuring.running.is_none());
+    }
+
+    #[test]
+    fn a_command_that_is_away_is_no_reason_to_end() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
+        let error = Measuring::begin().tend(&paths, Instant::now() + HOUR).unwrap().unwrap_err();
+        assert!(error.to_string().ends_with("cannot be started"), "{error}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What a site uses of its license: measured, reported, kept with the data, and never a reason to stop.
+
+use jiff::SignedDuration;
+use landfall_bundle_spec::trust::KeyId;
+use landfall_license::usage::{Counts, Sample, UsageLog, Wanted, first_break};
+
+use super::licensed::{license, machine};
+use super::*;
+
+const COUNTS: Counts = Counts { nodes: Some(4), namespaces: Some(9), gpus: Some(0), users: None };
+
+/// An installed machine with a license for three nodes.
+fn licensed(vendor: &Vendor) -> Fixture {
+    let mut fixture = machine(vendor);
+    fixture.license = Some(license(&fixture, vendor, "acme-1", |_| {}));
+    fixture.prepared().run().unwrap();
+    fixture.license = None;
+    fixture
+}
+
+fn key(fixture: &Fixture) -> KeyId {
+    fixture.operations.license_report().unwrap().site_key.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_site_without_a_license_measures_nothing() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = machine(&vendor);
+    let (operations, birth) = (&fixture.operations, fixture.contents());
+    assert!(!operations.keep_usage(COUNTS).unwrap() && !operations.measure_usage().unwrap());
+    operations.note_users(3).unwrap();
+    assert_eq!((operations.usage().unwrap(), operations.usage_report().unwrap()), (None, None));
+    assert_eq!(fixture.contents(), birth, "nothing is written");
+}
+
+#[test]
+fn use_above_a_limit_is_reported_and_signed_and_stops_nothing() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = licensed(&vendor);
+    let operations = &fixture.operations;
+    assert_eq!(operations.usage_report().unwrap(), None, "nothing is measured yet");
+    assert_eq!(operations.usage().unwrap().unwrap().measured, None);
+    operations.note_users(12).unwrap();
+    assert!(operations.keep_usage(COUNTS).unwrap());
+    assert!(!operations.keep_usage(COUNTS).unwrap(), "the last sample is a moment old");
+    let usage = operations.usage().unwrap().unwrap();
+    let of = |index: usize| (usage.limits[index].now, usage.limits[index].since.overage_days);
+    assert_eq!([of(0), of(1), of(3)], [(Some(4), 1), (Some(9), 0), (Some(12), 0)]);
+    assert_eq!((usage.components[0].entitlement.as_str(), usage.components[0].lacking_days), ("analytics", 0));
+    let status = operations.status().unwrap();
+    let is_named =
+        |notes: &[String]| notes.iter().any(|note| note.starts_with("4 nodes are in use; the license acme-1"));
+    assert!(is_named(&usage.notes) && is_named(&status.notes), "{:?}", status.notes);
+    assert!(status.license.unwrap().terms.unwrap().permits);
+    let report = operations.usage_report().unwrap().unwrap();
+    let key = key(&fixture);
+    report.verify(&Wanted { terms: None, keys: vec![key] }).unwrap();
+    // A renewal may name the key, which the vendor knows by now.
+    let renewed = license(&fixture, &vendor, "acme-2", |terms| {
+        terms.site_key = Some(key);
+        terms.entitlements.nodes = Some(8);
+    });
+    operations.import_license(&renewed).unwrap();
+    let renewed = operations.usage().unwrap().unwrap();
+    assert_eq!((renewed.license.as_str(), renewed.since, renewed.limits[0].now), ("acme-2", None, None));
+    assert!(!is_named(&operations.status().unwrap().notes), "it is for as many");
+}
+
+#[test]
+fn a_record_that_was_edited_is_reported_as_it_is() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = licensed(&vendor);
+    let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
+    assert!(operations.keep_usage(COUNTS).unwrap());
+    let newest = UsageLog::newest_of(&fs_err::read(paths.usage()).unwrap()).unwrap();
+    let mut log = UsageLog::default();
+    for hours in [3, 2, 1] {
+        assert!(log.add(Sample { at: newest.at - SignedDuration::from_hours(hours), ..newest.clone() }));
+    }
+    let text = String::from_utf8(log.bytes()).unwrap().replacen("\"nodes\":4", "\"nodes\":3", 1);
+    durable::write_file(&paths.usage(), text.as_bytes(), 0o600).unwrap();
+    assert!(operations.keep_usage(COUNTS).unwrap(), "measuring continues");
+    let usage = operations.usage().unwrap().unwrap();
+    assert!(usage.notes.iter().any(|note| note.contains("[LF4731]")), "{:?}", usage.notes);
+    let report = operations.usage_report().unwrap().unwrap();
+    assert!(first_break(&report.days).is_some());
+    let refused = report.verify(&Wanted { terms: None, keys: vec![key(&fixture)] }).unwrap_err();
+    assert_eq!(refused.code(), codes::USAGE_REPORT_CHAIN);
+    // Damage of the whole file costs what was in it, and nothing else.
+    durable::write_file(&paths.usage(), b"\0\0\0", 0o600).unwrap();
+    assert!(operations.status().is_ok() && operations.keep_usage(COUNTS).unwrap());
+}
+
+#[test]
+fn the_record_stays_with_kept_data_and_goes_with_deleted_data() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut fixture = machine(&vendor);
+    let birth = fixture.contents();
+    fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
+    fixture.prepared().run().unwrap();
+    let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
+    operations.note_users(12).unwrap();
+    assert!(operations.keep_usage(COUNTS).unwrap());
+    operations.uninstall(&DataWish::Keep).unwrap();
+    assert!(paths.usage().exists() && !paths.known_users().exists() && !paths.console().exists());
+    fixture.prepared().run().unwrap();
+    assert_eq!(operations.usage().unwrap().unwrap().days, 1);
+    let site = operations.site_name().unwrap();
+    operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    assert_eq!(fixture.contents(), birth);
+}

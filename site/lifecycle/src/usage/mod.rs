@@ -1,0 +1,12 @@
+//! What a site uses of what its license limits: counted in the cluster and on the host, kept beside the license, reported. It
+//! warns, and nothing asks it before anything is installed.
+
+mod count;
+mod kept;
+mod report;
+
+pub use count::cluster_counts;
+pub(crate) use count::{host_gpus, needed_entitlements};
+pub(crate) use kept::{adopt, broken, newest, read, remove, saved, users, write, write_users};
+pub(crate) use report::notes;
+pub use report::{LimitStatus, UsageStatus};

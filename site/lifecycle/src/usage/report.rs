@@ -1,0 +1,146 @@
+//! Usage as `landfall license usage` reports it, and what `status` says of limits that are exceeded.
+
+use landfall_license::usage::{ComponentUse, Counts, LimitUse, Metric, Period, Sample};
+use landfall_license::{License, Terms};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::license::LicenseTerms;
+
+/// What the site uses of its license.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageStatus {
+    /// Id of the license.
+    pub license: String,
+    /// When usage was last measured, by the site's trusted date, RFC 3339 in UTC; none before the first time.
+    pub measured: Option<String>,
+    /// The first day on which it was measured under this license and its limits; none before the first time.
+    pub since: Option<String>,
+    /// On how many days it was measured since.
+    pub days: u64,
+    /// On how many days since it was not.
+    pub unmeasured_days: u64,
+    /// What is limited by number.
+    pub limits: Vec<LimitStatus>,
+    /// Entitlements that installed components needed since.
+    pub components: Vec<ComponentUse>,
+    /// Features that the license includes. What software uses of them is not measured.
+    pub features: Vec<String>,
+    /// Id of the key by which the site signs its reports; none before the first one.
+    pub site_key: Option<String>,
+    /// What a person should know or do.
+    pub notes: Vec<String>,
+}
+
+/// What is used of a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitStatus {
+    /// How many there were when usage was last measured; none where that is not known.
+    pub now: Option<u64>,
+    /// The limit, and what was used of it since.
+    #[serde(flatten)]
+    pub since: LimitUse,
+}
+
+impl UsageStatus {
+    /// The usage under a license: what the days since it came come to, and the newest sample.
+    pub(crate) fn of(
+        license: &License,
+        periods: Vec<Period>,
+        newest: Option<&Sample>,
+        site_key: Option<String>,
+        notes: Vec<String>,
+    ) -> Self {
+        let (terms, limits) = (license.terms(), Counts::limits(&license.terms().entitlements));
+        let is_of_now = |period: &Period| {
+            let same = period.limits.iter().all(|of| of.limit == limits.of(of.metric));
+            same && period.license == terms.id && period.overage_percent == terms.overage_percent
+        };
+        let period = periods.into_iter().next_back().filter(is_of_now);
+        let newest = newest.filter(|newest| newest.license == terms.id);
+        let limit = |metric: Metric| LimitStatus {
+            now: newest.and_then(|newest| newest.counts.of(metric)),
+            since: period
+                .iter()
+                .flat_map(|period| &period.limits)
+                .find(|of| of.metric == metric)
+                .cloned()
+                .unwrap_or_else(|| unused(metric, terms)),
+        };
+        Self {
+            license: terms.id.clone(),
+            measured: newest.map(|newest| format!("{:.0}", newest.at)),
+            since: period.as_ref().map(|period| period.from.to_string()),
+            days: period.as_ref().map_or(0, |period| period.days),
+            unmeasured_days: period.as_ref().map_or(0, |period| period.unmeasured_days),
+            limits: Metric::ALL.into_iter().map(limit).collect(),
+            components: period.map(|period| period.components).unwrap_or_default(),
+            features: terms.entitlements.features.clone(),
+            site_key,
+            notes,
+        }
+    }
+}
+
+/// A limit of which nothing was measured.
+fn unused(metric: Metric, terms: &Terms) -> LimitUse {
+    let limit = Counts::limits(&terms.entitlements).of(metric);
+    let most = limit.map(|limit| Terms::limit_with_overage(limit, terms.overage_percent));
+    LimitUse { metric, limit, most, peak: None, peak_on: None, overage_days: 0, excess_days: 0 }
+}
+
+/// What a person should know of the newest sample: each limit that is exceeded. Installed components that the license does not
+/// include are reported with what they need.
+pub(crate) fn notes(terms: &LicenseTerms, newest: &Sample) -> Vec<String> {
+    let LicenseTerms { id, contact, entitlements, overage_percent, .. } = terms;
+    let note = |metric: Metric| {
+        let (limit, count) = (Counts::limits(entitlements).of(metric)?, newest.counts.of(metric)?);
+        let most = Terms::limit_with_overage(limit, *overage_percent);
+        let verb = if count == 1 { "is" } else { "are" };
+        let allowed = metric.counted(limit);
+        let advice = if count <= limit {
+            return None;
+        } else if count <= most {
+            format!("tolerates up to {most}: ask {contact} for a larger one before more are needed")
+        } else if most > limit {
+            format!("tolerates no more than {most}: ask {contact} for a larger one")
+        } else {
+            format!("tolerates no more: ask {contact} for a larger one")
+        };
+        let counted = metric.counted(count);
+        Some(format!(
+            "{counted} {verb} in use; the license {id} is for {allowed}, and {advice}. What runs is not affected"
+        ))
+    };
+    Metric::ALL.into_iter().filter_map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::operations::status::sample;
+
+    #[test]
+    fn a_limit_that_is_exceeded_is_named_with_what_is_tolerated_and_whom_to_ask() {
+        let mut terms = sample::license().terms.unwrap();
+        terms.overage_percent = 40;
+        let newest = |nodes| Sample {
+            at: "2026-11-20T08:00:00Z".parse().unwrap(),
+            license: "acme-1".to_owned(),
+            limits: Counts::default(),
+            overage_percent: 40,
+            counts: Counts { nodes: Some(nodes), namespaces: Some(900), ..Counts::default() },
+            components: BTreeSet::new(),
+            lacking: BTreeSet::new(),
+        };
+        assert_eq!(notes(&terms, &newest(3)), [""; 0]);
+        insta::assert_snapshot!(notes(&terms, &newest(4)).join("\n"), @"4 nodes are in use; the license acme-1 is for 3 nodes, and tolerates up to 4: ask licenses@example.com for a larger one before more are needed. What runs is not affected");
+        insta::assert_snapshot!(notes(&terms, &newest(5)).join("\n"), @"5 nodes are in use; the license acme-1 is for 3 nodes, and tolerates no more than 4: ask licenses@example.com for a larger one. What runs is not affected");
+        terms.overage_percent = 0;
+        insta::assert_snapshot!(notes(&terms, &newest(4)).join("\n"), @"4 nodes are in use; the license acme-1 is for 3 nodes, and tolerates no more: ask licenses@example.com for a larger one. What runs is not affected");
+    }
+}
