@@ -381,6 +381,11 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
+    LICENSE_ANSWER = "LF4719", Refused, "The answer about the license is not this site's, or not to this question", "Run `landfall status` on the host. If it is in order, look for what answers in place of the console; what runs is not affected.";
+    LICENSE_QUESTION = "LF4720", Usage, "The question about the license cannot be understood", "Ask for one entitlement or one feature by its name, with a nonce of 32 hexadecimal digits.";
+    LICENSE_QUESTIONS_TOO_MANY = "LF4721", NotReady, "More questions about the license than the site answers", "Wait as long as the message says. Software asks its sidecar, which asks the site once in some minutes.";
+    LICENSE_CHECK_IMPOSSIBLE = "LF4722", Usage, "The component cannot have a license check", "Correct the release definition as the message says; the chapter on licenses of docs/VENDOR.md has an example.";
+    VALIDATOR_SETTINGS = "LF4723", Usage, "The validator's settings cannot be used", "Leave the containers as `landfall build` wrote them. What runs is not affected.";
     // LF48: the host's side of the console.
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log before that need the former key of `audit.json`.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";

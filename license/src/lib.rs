@@ -4,8 +4,10 @@
 //! license is in its types. [`SealedLicense`] is what a file says, and cannot be asked for entitlements. Only
 //! [`SealedLicense::verify`] makes a [`License`] of it, and only its [`Standing`] says whether it counts at a site.
 //!
-//! No license stops anything that runs: the one use of a standing is [`shortfalls`], before an install or an upgrade.
+//! No license stops anything that runs. A standing refuses in [`shortfalls`] alone, before an install or an upgrade; an
+//! [`answer`] says what it is to software that asks.
 
+pub mod answer;
 mod binding;
 mod description;
 mod document;
