@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
-use landfall_license::answer::{Answer, AnswerError, Kept, Nonce, Question, SealedAnswer, Subject};
+use landfall_license::answer::{Answer, Kept, Nonce, Question, SealedAnswer, Subject};
 use landfall_license::{Circumstances, Clocks, SealedLicense, UnsignedLicense, describe};
 use libfuzzer_sys::fuzz_target;
 
@@ -59,8 +59,9 @@ fn ask(text: &str) {
     let Ok(subject) = Subject::named("feature", text) else { return };
     let question = Question { subject, nonce: Nonce([7; 16]) };
     let answer = Answer::new(&question, None, text, Timestamp::UNIX_EPOCH);
-    let sign = |message: &[u8]| VENDOR.key.sign(message).map_err(|error| AnswerError::Form(Box::new(error)));
-    let sealed = answer.seal(VENDOR.key.public().id(), sign).expect("an answer");
+    let unsigned = answer.unsigned().expect("what was asked has an answer");
+    let signature = VENDOR.key.sign(unsigned.message()).expect("a signature");
+    let sealed = unsigned.seal(VENDOR.key.public().id(), signature).expect("an answer");
     assert_eq!(sealed.open(VENDOR.key.public(), &question).expect("opened"), answer);
 }
 

@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
     PlanPage, Problem, ProgressPage, Request as HostRequest, routes,
@@ -205,6 +206,17 @@ impl Host for Client {
             let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
             let (status, body) = self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?;
             if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>> {
+        async move {
+            let (status, body) = self.post(routes::LICENSE_ANSWERS, question).await?;
+            if status != StatusCode::OK {
+                return Err(refused(status, &body));
+            }
+            SealedAnswer::read(&body).map_err(|error| HostError::unreadable(&error))
         }
         .boxed()
     }

@@ -24,7 +24,7 @@ pub use error::AnswerError;
 pub use kept::{Kept, Receipt, Report, ReportState};
 pub use nonce::Nonce;
 pub use question::{Question, Subject};
-pub use sealed::{ANSWER_BYTES, SealedAnswer};
+pub use sealed::{ANSWER_BYTES, SealedAnswer, UnsignedAnswer};
 
 use crate::document::License;
 use crate::standing::Standing;

@@ -22,22 +22,32 @@ pub struct SealedAnswer {
     content: Value,
 }
 
+/// An answer that is being signed.
+#[derive(Debug, Clone)]
+pub struct UnsignedAnswer(Vec<u8>);
+
 impl Answer {
-    /// Signs it with a key of this id.
-    pub fn seal<E>(
-        &self,
-        key: KeyId,
-        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
-    ) -> Result<SealedAnswer, E>
-    where
-        E: From<AnswerError>,
-    {
-        let form = |error| E::from(AnswerError::Form(Box::new(error)));
-        let message = to_canonical(NAME, self).map_err(form)?;
-        let signature = sign(&message)?;
-        let envelope = Envelope::write(NAME, message, BTreeMap::from([(key, signature)])).map_err(form)?;
-        Ok(SealedAnswer::read(envelope.bytes())?)
+    /// Encodes what is signed.
+    pub fn unsigned(&self) -> Result<UnsignedAnswer, AnswerError> {
+        to_canonical(NAME, self).map(UnsignedAnswer).map_err(form)
     }
+}
+
+impl UnsignedAnswer {
+    /// The bytes that the site's key signs.
+    pub fn message(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The answer with the signature by the key of this id, which [`SealedAnswer::open`] checks.
+    pub fn seal(self, key: KeyId, signature: Vec<u8>) -> Result<SealedAnswer, AnswerError> {
+        let envelope = Envelope::write(NAME, self.0, BTreeMap::from([(key, signature)])).map_err(form)?;
+        SealedAnswer::read(envelope.bytes())
+    }
+}
+
+fn form(error: landfall_bundle_spec::Error) -> AnswerError {
+    AnswerError::Form(Box::new(error))
 }
 
 impl SealedAnswer {
@@ -47,8 +57,7 @@ impl SealedAnswer {
             let what = format!("has {} bytes, more than {ANSWER_BYTES}", bytes.len());
             return Err(AnswerError::Content(what));
         }
-        let read = Envelope::read(NAME, ANSWER_TYPE, bytes);
-        let (envelope, content) = read.map_err(|error| AnswerError::Form(Box::new(error)))?;
+        let (envelope, content) = Envelope::read(NAME, ANSWER_TYPE, bytes).map_err(form)?;
         Ok(Self { envelope, content })
     }
 

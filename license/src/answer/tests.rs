@@ -40,7 +40,9 @@ fn answer_at(question: &Question, now: Timestamp) -> Answer {
 }
 
 fn seal(answer: &Answer) -> SealedAnswer {
-    answer.seal(KEY.public().id(), |message| KEY.sign(message).map_err(|error| AnswerError::Form(error.into()))).unwrap()
+    let unsigned = answer.unsigned().unwrap();
+    let signature = KEY.sign(unsigned.message()).unwrap();
+    unsigned.seal(KEY.public().id(), signature).unwrap()
 }
 
 fn clocks(wall: Timestamp, boot: &str, uptime: u64) -> Clocks<'_> {

@@ -1,6 +1,7 @@
 //! What the API asks the host. Each call may block.
 
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
 };
@@ -38,6 +39,9 @@ pub trait Site: Send + Sync + 'static {
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;
+
+    /// Signs the answer to a question of software about the license.
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem>;
 
     /// The public key of the audit log, and what was signed last. The key is made where there is none.
     fn audit(&self) -> Result<AuditPage, Problem>;

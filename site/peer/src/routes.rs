@@ -9,6 +9,9 @@ pub const BACKUPS: &str = "/v1/backups";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is
 /// stored.
 pub const LICENSE: &str = "/v1/license";
+/// POST a `landfall_license::answer::Question`: 200 with the text of a `SealedAnswer`; 429 with `retry-after` once
+/// [`crate::ANSWER_BURST`] is used up.
+pub const LICENSE_ANSWERS: &str = "/v1/license/answers";
 /// GET with `run` and `after`, the run and the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
 /// twenty seconds.
 pub const PROGRESS: &str = "/v1/progress";

@@ -2,16 +2,23 @@
 
 use std::path::PathBuf;
 
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
+use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Only root may read keys and tokens.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// Held by the process that makes one.
+const LOCK: &str = "lock";
 
 /// The folder of these files.
 #[derive(Debug, Clone)]
@@ -41,6 +48,17 @@ impl ConsoleFiles {
             .map_err(|error| StepError::new(codes::BUG, format!("cannot write {name} as JSON")).because(error))?;
         durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
         Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
+    }
+
+    /// Waits until no other process makes a file that must not be made twice. As long as the result lives, none does.
+    pub(super) fn lock(&self) -> Result<File, StepError> {
+        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
+        let path = self.folder.join(LOCK);
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
+        let file = opened.map_err(|error| files::failed("open", &path, error))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+        Ok(file)
     }
 
     /// Removes all of them.
