@@ -30,6 +30,7 @@ mod end_to_end {
     mod kept_data;
     mod large;
     mod large_release;
+    mod license_check;
     mod later_releases;
     mod memory;
     mod node_upgrade;
