@@ -142,7 +142,9 @@ pub fn make(
         for usage in render::usages(definition, component)? {
             let found = meant(&usage.reference);
             let found = found.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))?;
-            let Some(recipe) = found.filter(|recipe| made.iter().all(|own| own.name != recipe.program)) else { continue };
+            let Some(recipe) = found.filter(|recipe| made.iter().all(|own| own.name != recipe.program)) else {
+                continue;
+            };
             let platform = &definition.release.platform.value;
             made.push(image(recipe, programs.of(recipe), platform, store, digests, usage.place)?);
         }
@@ -305,7 +307,8 @@ mod tests {
         let made = |recipe: &Recipe, store: &str, content: &[u8]| {
             durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
             let store = ContentStore::at(folder.path().join(store));
-            let make = || image(recipe, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+            let make =
+                || image(recipe, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
             let own = make();
             assert!(store.contains(own.pin.digest));
             assert_eq!(make(), own, "it is remembered");
@@ -333,9 +336,13 @@ mod tests {
         let stale = Sha256([7; 32]);
         Digests::of(&store).remember(&path, stale);
         assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);
-        let make = || image(&APPLIANCE, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+        let make =
+            || image(&APPLIANCE, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
         assert_eq!(make().program, Sha256::of(fs_err::read(&path).unwrap()));
-        assert!(Made::read(&Made::path(&store, &APPLIANCE, stale, "linux/amd64"), &store).is_none(), "nothing is made of it");
+        assert!(
+            Made::read(&Made::path(&store, &APPLIANCE, stale, "linux/amd64"), &store).is_none(),
+            "nothing is made of it"
+        );
     }
 
     #[test]
@@ -343,8 +350,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         let store = ContentStore::at(folder.path().join("store"));
-        let refused =
-            |platform: &str| image(&VALIDATOR, &path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err();
+        let refused = |platform: &str| {
+            image(&VALIDATOR, &path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err()
+        };
         let missing = refused("linux/amd64");
         assert!(missing.to_string().contains("the validator's program cannot be read"), "{missing}");
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();

@@ -48,7 +48,8 @@ pub fn landfall() -> Result<PathBuf> {
     }
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    let programs = ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
+    let programs =
+        ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
     run(cargo().args(["build", "--quiet", "--workspace"]).args(programs))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());

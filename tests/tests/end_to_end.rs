@@ -30,8 +30,8 @@ mod end_to_end {
     mod kept_data;
     mod large;
     mod large_release;
-    mod license_check;
     mod later_releases;
+    mod license_check;
     mod memory;
     mod node_upgrade;
     mod one_time;

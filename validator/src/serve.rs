@@ -135,7 +135,15 @@ mod tests {
         let named = |path: &str| subject(path).map(|subject| subject.to_string());
         assert_eq!(named("/v1/entitlements/analytics").as_deref(), Some("entitlement analytics"));
         assert_eq!(named("/v1/features/export").as_deref(), Some("feature export"));
-        for path in ["/", "/v1/", "/v1/entitlements", "/v1/entitlements/", "/v1/features/A", "/v1/features/a/b", "/v2/features/a"] {
+        for path in [
+            "/",
+            "/v1/",
+            "/v1/entitlements",
+            "/v1/entitlements/",
+            "/v1/features/A",
+            "/v1/features/a/b",
+            "/v2/features/a",
+        ] {
             assert_eq!(named(path), None, "{path}");
         }
     }

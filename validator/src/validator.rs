@@ -84,7 +84,8 @@ impl Validator {
         let is_current = before.as_ref().is_some_and(|report| report.state == ReportState::Current);
         let has_just_failed = known.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < PAUSE);
         if !asks && (is_current || has_just_failed) {
-            return self.written(known, before.unwrap_or_else(|| unknown(known, subject)), false);
+            let report = before.unwrap_or_else(|| unknown(known, subject));
+            return self.written(known, report, false);
         }
         match self.asked(&key, subject).await {
             Ok(kept) => {
@@ -124,7 +125,11 @@ impl Validator {
         let kept = known.kept.as_ref().filter(|_| is_answer);
         match self.folder.write(&report, kept) {
             Ok(()) => {
-                if known.written.as_ref().is_none_or(|before| (before.state, before.granted) != (report.state, report.granted)) {
+                if known
+                    .written
+                    .as_ref()
+                    .is_none_or(|before| (before.state, before.granted) != (report.state, report.granted))
+                {
                     say(&line(&report));
                 }
                 known.written = Some(report.clone());

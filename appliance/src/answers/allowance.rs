@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn each_address_has_a_burst_of_its_own() {
         let (allowance, begin) = (Allowance::default(), Instant::now());
-        let taken = |number: u32, now: Instant| (0..1000).take_while(|_| allowance.take(address(number), now).is_ok()).count();
+        let taken =
+            |number: u32, now: Instant| (0..1000).take_while(|_| allowance.take(address(number), now).is_ok()).count();
         assert_eq!([taken(1, begin), taken(2, begin)], [60, 60]);
         assert_eq!(allowance.take(address(1), begin), Err(PAUSE));
         assert_eq!(taken(1, begin + PAUSE * 2), 2);

@@ -89,7 +89,11 @@ fn unanswered(error: &HostError) -> Response {
         let title = "the site answers too many questions about the license".to_owned();
         return refused(StatusCode::TOO_MANY_REQUESTS, codes::LICENSE_QUESTIONS_TOO_MANY, title);
     }
-    refused(StatusCode::SERVICE_UNAVAILABLE, error.registered(), "the site gives no answer about the license now".to_owned())
+    refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        error.registered(),
+        "the site gives no answer about the license now".to_owned(),
+    )
 }
 
 fn refused(status: StatusCode, code: Code, title: String) -> Response {
@@ -108,7 +112,10 @@ mod tests {
         let nonce = "07".repeat(16);
         let asked = question(&format!("nonce={nonce}&entitlement=analytics")).unwrap();
         assert_eq!(asked, question(&format!("entitlement=analytics&nonce={nonce}")).unwrap());
-        assert_eq!((asked.subject.to_string(), asked.nonce.to_string()), ("entitlement analytics".to_owned(), nonce.clone()));
+        assert_eq!(
+            (asked.subject.to_string(), asked.nonce.to_string()),
+            ("entitlement analytics".to_owned(), nonce.clone())
+        );
         for query in [
             String::new(),
             "entitlement=analytics".to_owned(),

@@ -84,7 +84,9 @@ async fn nothing_else_is_answered_here() {
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         assert_eq!(answering.send(method, "/v1/license").await.status(), 405);
     }
-    for query in ["", "?entitlement=analytics", "?nonce=00", "?entitlement=A%20B&nonce=00000000000000000000000000000000"] {
+    for query in
+        ["", "?entitlement=analytics", "?nonce=00", "?entitlement=A%20B&nonce=00000000000000000000000000000000"]
+    {
         let refused = answering.send(Method::GET, &format!("/v1/license{query}")).await;
         assert_eq!(code_of(refused).await, (422, "LF4720".to_owned()), "{query}");
     }

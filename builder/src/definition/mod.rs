@@ -18,8 +18,8 @@ use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecur
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub(crate) use chart::needed_by;
+pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub use check::role_name;
 pub(crate) use order::order;
 pub use quantity::Quantity;

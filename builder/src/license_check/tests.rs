@@ -102,7 +102,8 @@ async fn one_line_gives_pods_what_asks_and_the_bundle_its_image() {
     let component = release.components.iter().find(|component| component.name == "reports").unwrap();
     assert!(component.license_check);
     assert_eq!(release.components.iter().filter(|component| component.license_check).count(), 1);
-    let image = release.images.iter().find(|image| image.reference.starts_with("landfall.internal/validator:")).unwrap();
+    let image =
+        release.images.iter().find(|image| image.reference.starts_with("landfall.internal/validator:")).unwrap();
     assert_eq!(image.layers.len(), 1);
     assert!(!release.images.iter().any(|image| image.reference.starts_with("landfall.internal/appliance:")));
 

@@ -61,7 +61,11 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
     let written = written
         .into_iter()
         .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
-        .chain(of_own.into_iter().filter_map(|reference| Some((reference.clone(), own_image::pin_of(&reference, own)?.clone()))))
+        .chain(
+            of_own
+                .into_iter()
+                .filter_map(|reference| Some((reference.clone(), own_image::pin_of(&reference, own)?.clone()))),
+        )
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })

@@ -71,7 +71,13 @@ impl Kept {
             return Ok(Report::unknown(subject.clone(), reason));
         }
         let state = if now < answer.valid_until { ReportState::Current } else { ReportState::Kept };
-        Ok(Report { subject: subject.clone(), state, granted: Some(answer.granted), answer: Some(answer), reason: None })
+        Ok(Report {
+            subject: subject.clone(),
+            state,
+            granted: Some(answer.granted),
+            answer: Some(answer),
+            reason: None,
+        })
     }
 }
 

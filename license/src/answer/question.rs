@@ -22,7 +22,9 @@ impl Subject {
     pub fn named(kind: &str, name: &str) -> Result<Self, AnswerError> {
         if !is_dns_label(name) {
             let shown: String = name.escape_default().take(100).collect();
-            return Err(AnswerError::Question(format!("names `{shown}`, which is no name of anything that is granted")));
+            return Err(AnswerError::Question(format!(
+                "names `{shown}`, which is no name of anything that is granted"
+            )));
         }
         match kind {
             "entitlement" => Ok(Self::Entitlement(name.to_owned())),

@@ -35,7 +35,8 @@ fn question(kind: &str, name: &str) -> Question {
 /// What the site answers at a time, with the sample license.
 fn answer_at(question: &Question, now: Timestamp) -> Answer {
     let superseded = BTreeSet::new();
-    let standing = LICENSE.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded });
+    let standing =
+        LICENSE.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded });
     Answer::new(question, Some((&LICENSE, &standing)), SITE, now)
 }
 
@@ -107,7 +108,8 @@ fn only_the_sites_answer_to_this_question_is_opened() {
     let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let stranger = other.public().id().to_string();
     let twice = text.replacen("{\"signatures\":{", &format!("{{\"signatures\":{{\"{stranger}\":\"AA==\","), 1);
-    let is_open = |text: &str| SealedAnswer::read(text.as_bytes()).is_ok_and(|it| it.open(KEY.public(), &question).is_ok());
+    let is_open =
+        |text: &str| SealedAnswer::read(text.as_bytes()).is_ok_and(|it| it.open(KEY.public(), &question).is_ok());
     assert!(is_open(&text) && !is_open(&twice) && !is_open(&text.replace(&KEY.public().id().to_string(), &stranger)));
 }
 
@@ -160,7 +162,11 @@ fn a_kept_answer_is_current_then_kept_then_nothing() {
     assert!(over.reason.unwrap().contains("2026-11-22T10:00:00Z"));
     let set_back = clocks(wall - seconds(1_000_000), "a", 100 + valid);
     assert_eq!(state(&set_back).state, ReportState::Kept, "the clock wins nothing within a boot");
-    assert_eq!(state(&clocks(wall + VALID, "b", 5)).state, ReportState::Kept, "after a boot, the clock is all there is");
+    assert_eq!(
+        state(&clocks(wall + VALID, "b", 5)).state,
+        ReportState::Kept,
+        "after a boot, the clock is all there is"
+    );
     let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
     assert!(kept.report(other.public(), &question.subject, &clocks(wall, "a", 100)).is_err(), "the host is another");
 }
@@ -174,7 +180,8 @@ fn what_was_kept_and_changed_counts_no_more() {
     let text = serde_json::to_string(&kept).unwrap();
     let changed = text.replace(r#"\"granted\":false"#, r#"\"granted\":true"#);
     assert_ne!(text, changed);
-    let read = |text: &str| serde_json::from_str::<Kept>(text).unwrap().report(KEY.public(), &question.subject, &clocks);
+    let read =
+        |text: &str| serde_json::from_str::<Kept>(text).unwrap().report(KEY.public(), &question.subject, &clocks);
     assert_eq!(read(&text).unwrap().granted, Some(false));
     assert_eq!(read(&changed).unwrap_err().code(), codes::LICENSE_ANSWER);
 }

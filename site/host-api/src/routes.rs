@@ -13,7 +13,8 @@ use landfall_audit::CheckpointWish;
 use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
-    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES, LicenseWish, routes,
+    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES,
+    LicenseWish, routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity,
-    LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client,
-    server,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
+    Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+    client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};

@@ -77,12 +77,18 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
 
     console(&machine, 0)?;
     ensure!(asked(&machine, "features/export")?["granted"] == true, "a kept answer is lost with the console");
-    ensure!(asked(&machine, "features/never-asked")?["granted"].is_null(), "something is known that was never answered");
+    ensure!(
+        asked(&machine, "features/never-asked")?["granted"].is_null(),
+        "something is known that was never answered"
+    );
     let begun = Instant::now();
     let line = "kubectl --namespace bulletin delete pod --selector app.kubernetes.io/name=bulletin";
     administered(&machine, line)?;
     wait_until("software begins without an answer", INIT_LIMIT + POD_LIMIT, || ready(&machine))?;
-    printer::note(format!("a pod is ready {:.0} s after it was made, without an answer", begun.elapsed().as_secs_f64()));
+    printer::note(format!(
+        "a pod is ready {:.0} s after it was made, without an answer",
+        begun.elapsed().as_secs_f64()
+    ));
     ensure!(report(&machine)?["state"] == "unknown", "{:#}", report(&machine)?);
 
     console(&machine, 1)?;
@@ -141,7 +147,10 @@ fn expect_one_route(machine: &Machine) -> Result<()> {
 
 /// Sets how many pods the console has, and waits until it has them.
 fn console(machine: &Machine, pods: u8) -> Result<()> {
-    administered(machine, &format!("kubectl --namespace landfall-console scale statefulset/console --replicas {pods}"))?;
+    administered(
+        machine,
+        &format!("kubectl --namespace landfall-console scale statefulset/console --replicas {pods}"),
+    )?;
     wait_until("the console has as many pods as it should", POD_LIMIT, || {
         let line = "kubectl --namespace landfall-console get pods --output name | wc -l";
         Ok((administered(machine, line)?.trim() == pods.to_string()).then_some(()))

@@ -128,11 +128,11 @@ mod tests {
         let record = AuditRecord::ensure(&files).unwrap();
         let question = Question { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
         let answer = Answer::new(&question, None, "site", Timestamp::UNIX_EPOCH);
-        assert!(answer.unsigned().unwrap().message().starts_with(b"{\"granted\":"));
+        assert!(answer.unsigned().unwrap().message().starts_with(b"{\"graceUntil\":"));
         let sealed = record.seal(&answer).unwrap();
         assert_eq!(sealed.open(record.public_key(), &question).unwrap(), answer);
         let read = AuditRecord::ensure(&files).unwrap();
-        assert_eq!((read.public_key(), read.ledger), (record.public_key(), record.ledger.clone()), "it is not remembered");
+        assert!(read.public_key() == record.public_key() && read.ledger == Ledger::default(), "it is not remembered");
     }
 
     #[test]
