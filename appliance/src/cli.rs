@@ -39,6 +39,9 @@ pub struct ServeArguments {
     /// Address and port to accept connections at
     #[arg(long, env = "LANDFALL_APPLIANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: String,
+    /// Address and port to answer software at that asks about the license, in plain HTTP with signed answers; nowhere by default
+    #[arg(long, env = "LANDFALL_APPLIANCE_ANSWERS", value_name = "ADDRESS")]
+    pub answers: Option<String>,
     /// Certificate chain of the console in PEM; read again when it changes
     #[arg(long, env = "LANDFALL_APPLIANCE_CERTIFICATE", value_name = "FILE")]
     pub certificate: Option<PathBuf>,

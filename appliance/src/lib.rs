@@ -3,9 +3,13 @@
 //! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log alone. Each
 //! request passes one table of rights (`access`) before a page (`console`) or the API (`api`) answers it.
 //!
+//! Software asks what the license allows at a listener of its own, which passes signed answers on and has no other route
+//! (`answers`).
+//!
 //! The same program serves the package index of a site (`packages`), in pods of its own, without any of that.
 
 mod access;
+mod answers;
 mod api;
 mod approval;
 mod audit;

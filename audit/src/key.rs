@@ -1,4 +1,4 @@
-//! The key by which a host signs checkpoints of the audit log, and reports of usage.
+//! The key by which a host signs checkpoints of the audit log, reports of usage, and answers to software that asks about the license.
 
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
@@ -39,7 +39,8 @@ impl SiteKey {
         &self.public
     }
 
-    /// Signs a message, which begins with what it is: no signature of one thing is one of another.
+    /// Signs a message. No two kinds of messages may begin alike: a checkpoint begins with its context, every other one with `{`
+    /// and a `type`.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         self.pair.sign(message).map_err(|error| unusable("used", &error))
     }

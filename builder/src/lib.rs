@@ -20,6 +20,7 @@ mod image_files;
 mod init;
 mod layers;
 mod license;
+mod license_check;
 mod listing;
 pub mod lock;
 mod meant;
@@ -40,7 +41,7 @@ pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
 pub use lock::{LockCheck, LockReport, LockRequest, LockRequests, RequestKind};
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
-pub use own_image::PROGRAM as APPLIANCE_PROGRAM;
+pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
 pub use pack::{BuildReport, SiteRoom};
 
 use std::path::Path;

@@ -57,6 +57,8 @@ pub struct BuildOptions {
     pub installer: PathBuf,
     /// The static `landfall-appliance`, of which the console's image is made; needed only by a release with a console.
     pub appliance: PathBuf,
+    /// The static `landfall-validator`, of which the image of license checks is made; needed only by a release with one.
+    pub validator: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
     /// The Helm that renders charts, in the same way; a release without charts needs none.

@@ -1,5 +1,6 @@
-//! The image of the appliance, which serves the console and package indexes: one layer with the program `landfall-appliance`, made
-//! here, so that no registry needs to have it. The same program gives the same image.
+//! Images of Landfall's own programs: that of the appliance, which serves the console and package indexes, and that of the validator,
+//! which asks about the license beside software. Each has one layer with one program, and is made here, so that no registry needs
+//! to have it. The same program gives the same image.
 
 use std::path::{Path, PathBuf};
 
@@ -18,14 +19,60 @@ use crate::pack::check_installer;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
-/// What manifests call it, without tag or digest.
-const NAME: &str = "landfall.internal/appliance";
+/// Names of the programs in the images, and beside `landfall`.
+pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
+pub const VALIDATOR_PROGRAM: &str = "landfall-validator";
 
-/// The program's name in the image, and beside `landfall`.
-pub const PROGRAM: &str = "landfall-appliance";
+/// An image that is made here.
+#[derive(Debug, PartialEq, Eq)]
+struct Recipe {
+    /// What manifests call it, without tag or digest.
+    name: &'static str,
+    program: &'static str,
+    /// What it is called in messages.
+    title: &'static str,
+    /// The option that names the program elsewhere.
+    option: &'static str,
+    /// Other names of the program in the image.
+    other_names: &'static [&'static str],
+}
 
-/// Other names of the program in the image: it understands what Landfall has a container's `sh` and `sleep` do, and no more.
-const OTHER_NAMES: [&str; 2] = ["sh", "sleep"];
+/// The appliance understands what Landfall has a container's `sh` and `sleep` do, and no more.
+const APPLIANCE: Recipe = Recipe {
+    name: "landfall.internal/appliance",
+    program: APPLIANCE_PROGRAM,
+    title: "the appliance",
+    option: "--appliance",
+    other_names: &["sh", "sleep"],
+};
+
+const VALIDATOR: Recipe = Recipe {
+    name: VALIDATOR_IMAGE,
+    program: VALIDATOR_PROGRAM,
+    title: "the validator",
+    option: "--validator",
+    other_names: &[],
+};
+
+/// What license checks call the validator's image.
+pub const VALIDATOR_IMAGE: &str = "landfall.internal/validator";
+
+const RECIPES: [&Recipe; 2] = [&APPLIANCE, &VALIDATOR];
+
+/// The files of the programs.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs<'a> {
+    /// Of the appliance.
+    pub appliance: &'a Path,
+    /// Of the validator.
+    pub validator: &'a Path,
+}
+
+impl<'a> Programs<'a> {
+    fn of(self, recipe: &Recipe) -> &'a Path {
+        if recipe.program == APPLIANCE_PROGRAM { self.appliance } else { self.validator }
+    }
+}
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
@@ -34,52 +81,75 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// User and group that the program runs as.
 const USER: &str = "65532:65532";
 
-/// The image, as it is in the store.
+/// An image, as it is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnImage {
     /// What a lock would pin of it.
     pub pin: Pin,
+    /// Name of the program inside.
+    pub name: &'static str,
     /// SHA-256 of the program inside.
     pub program: Sha256,
 }
 
-/// Whether a reference means this image; the error says why one that looks so does not.
-pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
-    if reference.name() != NAME {
-        return Ok(false);
-    }
+fn recipe(reference: &Reference) -> Option<&'static Recipe> {
+    RECIPES.into_iter().find(|recipe| reference.name() == recipe.name)
+}
+
+/// The recipe of the image that a reference means; the error says why one that looks so means none.
+fn meant(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, String> {
+    let Some(recipe) = recipe(reference) else { return Ok(None) };
     if reference.tag.is_some() || reference.digest.is_some() {
         return Err(format!(
-            "`{reference}` has a tag or a digest, but `landfall build` makes this image: write `{NAME}`"
+            "`{reference}` has a tag or a digest, but `landfall build` makes this image: write `{}`",
+            recipe.name
         ));
     }
-    Ok(true)
+    Ok(Some(recipe))
 }
 
-/// Whether an image is this one, by the reference under which it travels.
+/// Whether a reference means an image that is made here; the error says why one that looks so does not.
+pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
+    meant(reference).map(|recipe| recipe.is_some())
+}
+
+/// Whether it means that of the appliance.
+pub fn is_appliance(reference: &Reference) -> bool {
+    meant(reference) == Ok(Some(&APPLIANCE))
+}
+
+/// Whether an image is made here, by the reference under which it travels.
 pub fn is_own(reference: &Reference) -> bool {
-    reference.name() == NAME
+    recipe(reference).is_some()
 }
 
-/// Makes the image if one of the components names it. Its manifest, configuration and layer are in the store, and on the disk,
-/// when it returns.
+/// The pin of the image that a reference means, among those that were made.
+pub fn pin_of<'a>(reference: &Reference, made: &'a [OwnImage]) -> Option<&'a Pin> {
+    made.iter().map(|own| &own.pin).find(|pin| pin.reference.name() == reference.name())
+}
+
+/// Makes the images that the components name. Manifest, configuration and layer of each are in the store, and on the disk, when it
+/// returns.
 pub fn make(
     definition: &Definition,
     components: &[Rendered],
-    program: &Path,
+    programs: Programs<'_>,
     store: &ContentStore,
     digests: &Digests,
-) -> Result<Option<OwnImage>> {
+) -> Result<Vec<OwnImage>> {
+    let mut made: Vec<OwnImage> = Vec::new();
     for component in components {
         for usage in render::usages(definition, component)? {
-            let is_meant = is_meant(&usage.reference);
-            if is_meant.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))? {
-                let platform = &definition.release.platform.value;
-                return image(program, platform, store, digests, usage.place).map(Some);
-            }
+            let found = meant(&usage.reference);
+            let found = found.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))?;
+            let Some(recipe) = found.filter(|recipe| made.iter().all(|own| own.name != recipe.program)) else {
+                continue;
+            };
+            let platform = &definition.release.platform.value;
+            made.push(image(recipe, programs.of(recipe), platform, store, digests, usage.place)?);
         }
     }
-    Ok(None)
+    Ok(made)
 }
 
 /// The image of a program that was read already: the same program is not read again.
@@ -95,8 +165,8 @@ struct Made {
 }
 
 impl Made {
-    fn path(store: &ContentStore, program: Sha256, platform: &str) -> PathBuf {
-        let name = format!("{}-{}.json", program.to_hex(), platform.replace('/', "-"));
+    fn path(store: &ContentStore, recipe: &Recipe, program: Sha256, platform: &str) -> PathBuf {
+        let name = format!("{}-{}-{}.json", recipe.program, program.to_hex(), platform.replace('/', "-"));
         store.root().join("landfall/images").join(name)
     }
 
@@ -112,9 +182,9 @@ impl Made {
         Ok(durable::write_file(path, &serde_json::to_vec(self).unwrap_or_default(), 0o644)?)
     }
 
-    fn pin(&self, place: Place) -> Result<Pin> {
+    fn pin(&self, recipe: &Recipe, place: Place) -> Result<Pin> {
         Ok(Pin {
-            reference: Reference { tag: Some(tag(self.layer)), ..named()? },
+            reference: Reference { tag: Some(tag(self.layer)), ..named(recipe)? },
             digest: self.manifest,
             media_type: MANIFEST.to_owned(),
             size: self.manifest_bytes,
@@ -124,21 +194,29 @@ impl Made {
     }
 }
 
-fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests, place: Place) -> Result<OwnImage> {
+fn image(
+    recipe: &Recipe,
+    program: &Path,
+    platform: &str,
+    store: &ContentStore,
+    digests: &Digests,
+    place: Place,
+) -> Result<OwnImage> {
+    let Recipe { program: name, title, option, .. } = *recipe;
     let missing = |error: std::io::Error| {
-        let what = "the appliance's program cannot be read";
-        let hint = format!("Put `{PROGRAM}` beside `landfall`, or name its path with --appliance.");
+        let what = format!("{title}'s program cannot be read");
+        let hint = format!("Put `{name}` beside `landfall`, or name its path with {option}.");
         BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
     };
     let digest = digests.program(program).map_err(missing)?.digest;
-    if let Some(made) = Made::read(&Made::path(store, digest, platform), store) {
-        return Ok(OwnImage { pin: made.pin(place)?, program: digest });
+    if let Some(made) = Made::read(&Made::path(store, recipe, digest, platform), store) {
+        return Ok(OwnImage { pin: made.pin(recipe, place)?, name, program: digest });
     }
     check_installer(program, platform)?;
     let bytes = fs_err::read(program).map_err(missing)?;
     // The file may have changed since its digest was taken: what counts is what is packed.
     let digest = Sha256::of(&bytes);
-    let layer = layer(&bytes).map_err(missing)?;
+    let layer = layer(recipe, &bytes).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
     let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
     let configuration = json!({
@@ -147,20 +225,20 @@ fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests
         "config": {
             "User": USER,
             "Env": ["PATH=/bin"],
-            "Entrypoint": [format!("/bin/{PROGRAM}")],
+            "Entrypoint": [format!("/bin/{name}")],
             "WorkingDir": "/",
         },
         "rootfs": { "type": "layers", "diff_ids": [layer.sha256] },
         "history": [{ "created_by": "landfall build" }],
     });
-    let configuration = store.ingest_bytes(&to_canonical("the appliance's configuration", &configuration)?)?;
+    let configuration = store.ingest_bytes(&to_canonical(&format!("{title}'s configuration"), &configuration)?)?;
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": { "mediaType": CONFIGURATION, "digest": configuration.sha256, "size": configuration.size },
         "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
     });
-    let manifest = store.ingest_bytes(&to_canonical("the appliance's manifest", &manifest)?)?;
+    let manifest = store.ingest_bytes(&to_canonical(&format!("{title}'s manifest"), &manifest)?)?;
     let made = Made {
         landfall: env!("CARGO_PKG_VERSION").to_owned(),
         layer: layer.sha256,
@@ -168,12 +246,12 @@ fn image(program: &Path, platform: &str, store: &ContentStore, digests: &Digests
         manifest: manifest.sha256,
         manifest_bytes: manifest.size,
     };
-    made.write(&Made::path(store, digest, platform))?;
-    Ok(OwnImage { pin: made.pin(place)?, program: digest })
+    made.write(&Made::path(store, recipe, digest, platform))?;
+    Ok(OwnImage { pin: made.pin(recipe, place)?, name, program: digest })
 }
 
-fn named() -> Result<Reference> {
-    NAME.parse().map_err(|error| BuildError::new(codes::BUG, format!("{error}")))
+fn named(recipe: &Recipe) -> Result<Reference> {
+    recipe.name.parse().map_err(|error| BuildError::new(codes::BUG, format!("{error}")))
 }
 
 /// Two programs of one version are two images.
@@ -182,14 +260,14 @@ fn tag(layer: Sha256) -> String {
 }
 
 /// A tar with the program and its other names, whose fields are the same everywhere.
-fn layer(program: &[u8]) -> std::io::Result<Vec<u8>> {
+fn layer(recipe: &Recipe, program: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + (8 << 10)));
     let mut header = header(tar::EntryType::Regular, 0o755);
     header.set_size(program.len() as u64);
-    archive.append_data(&mut header, format!("bin/{PROGRAM}"), program)?;
-    for name in OTHER_NAMES {
+    archive.append_data(&mut header, format!("bin/{}", recipe.program), program)?;
+    for name in recipe.other_names {
         let mut link = self::header(tar::EntryType::Symlink, 0o777);
-        archive.append_link(&mut link, format!("bin/{name}"), PROGRAM)?;
+        archive.append_link(&mut link, format!("bin/{name}"), recipe.program)?;
     }
     archive.into_inner()
 }
@@ -214,7 +292,10 @@ mod tests {
     fn only_the_bare_name_means_it() {
         let meant = |text: &str| is_meant(&text.parse().unwrap());
         assert_eq!(meant("landfall.internal/appliance"), Ok(true));
+        assert_eq!(meant("landfall.internal/validator"), Ok(true));
         assert_eq!(meant("landfall.internal/other"), Ok(false));
+        assert!(is_appliance(&"landfall.internal/appliance".parse().unwrap()));
+        assert!(!is_appliance(&"landfall.internal/validator".parse().unwrap()));
         assert_eq!(meant("docker.io/library/busybox:1"), Ok(false));
         assert!(meant("landfall.internal/appliance:1").unwrap_err().contains("has a tag"));
     }
@@ -222,48 +303,58 @@ mod tests {
     #[test]
     fn the_same_program_gives_the_same_image_and_another_one_another() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(PROGRAM);
-        let made = |store: &str, content: &[u8]| {
+        let path = folder.path().join("program");
+        let made = |recipe: &Recipe, store: &str, content: &[u8]| {
             durable::write_file(&path, &program_for_tests(&[(1, content)]), 0o755).unwrap();
             let store = ContentStore::at(folder.path().join(store));
-            let make = || image(&path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+            let make =
+                || image(recipe, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
             let own = make();
             assert!(store.contains(own.pin.digest));
             assert_eq!(make(), own, "it is remembered");
             assert_eq!(own.program, Sha256::of(fs_err::read(&path).unwrap()));
             own.pin
         };
-        let first = made("one", b"code");
-        assert_eq!(made("two", b"code").digest, first.digest);
-        let other = made("one", b"other");
-        assert_ne!(other.digest, first.digest);
-        assert_ne!(other.reference.tag, first.reference.tag);
+        for recipe in RECIPES {
+            let first = made(recipe, "one", b"code");
+            assert_eq!(made(recipe, "two", b"code").digest, first.digest);
+            let other = made(recipe, "one", b"other");
+            assert_ne!(other.digest, first.digest);
+            assert_ne!(other.reference.tag, first.reference.tag);
+        }
+        let [one, other] = RECIPES.map(|recipe| made(recipe, "one", b"code"));
+        assert_ne!(one.digest, other.digest, "one program under two names is two images");
     }
 
     #[test]
     fn the_program_is_stated_as_it_was_packed() {
         let folder = tempfile::tempdir().unwrap();
-        let path = fs_err::canonicalize(folder.path()).unwrap().join(PROGRAM);
+        let path = fs_err::canonicalize(folder.path()).unwrap().join("program");
         let store = ContentStore::at(folder.path().join("store"));
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
         // The digest of another program, as of one that was replaced once its digest had been taken.
         let stale = Sha256([7; 32]);
         Digests::of(&store).remember(&path, stale);
         assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);
-        let make = || image(&path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
+        let make =
+            || image(&APPLIANCE, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
         assert_eq!(make().program, Sha256::of(fs_err::read(&path).unwrap()));
-        assert!(Made::read(&Made::path(&store, stale, "linux/amd64"), &store).is_none(), "nothing is made of it");
+        assert!(
+            Made::read(&Made::path(&store, &APPLIANCE, stale, "linux/amd64"), &store).is_none(),
+            "nothing is made of it"
+        );
     }
 
     #[test]
     fn a_program_that_is_missing_or_for_another_processor_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(PROGRAM);
+        let path = folder.path().join("program");
         let store = ContentStore::at(folder.path().join("store"));
-        let refused =
-            |platform: &str| image(&path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err();
+        let refused = |platform: &str| {
+            image(&VALIDATOR, &path, platform, &store, &Digests::of(&store), Place::file(&path)).unwrap_err()
+        };
         let missing = refused("linux/amd64");
-        assert!(missing.to_string().contains("the appliance's program cannot be read"), "{missing}");
+        assert!(missing.to_string().contains("the validator's program cannot be read"), "{missing}");
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
         assert!(refused("linux/arm64").to_string().contains("is a program for linux/amd64"));
     }

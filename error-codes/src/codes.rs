@@ -382,6 +382,11 @@ codes! {
     LICENSE_NO_ROOT = "LF4716", Usage, "This site trusts no vendor yet, so a license cannot be checked", "Pass the license to the install: `landfall install BUNDLE --trust ROOT --license FILE`.";
     DATE_UNCONFIRMABLE = "LF4717", NotReady, "The machine's date cannot be right", "Set the clock (`timedatectl set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding advises, then run the same command again; what runs is not affected.";
+    LICENSE_ANSWER = "LF4719", Refused, "The answer about the license is not this site's, or not to this question", "Run `landfall status` on the host. If it is in order, look for what answers in place of the console; what runs is not affected.";
+    LICENSE_QUESTION = "LF4720", Usage, "The question about the license cannot be understood", "Ask for one entitlement or one feature by its name, with a nonce of 32 hexadecimal digits.";
+    LICENSE_QUESTIONS_TOO_MANY = "LF4721", NotReady, "More questions about the license than the site answers", "Wait as long as the message says. Software asks its sidecar, which asks the site once in some minutes.";
+    LICENSE_CHECK_IMPOSSIBLE = "LF4722", Usage, "The component cannot have a license check", "Correct the release definition as the message says; the chapter on licenses of docs/VENDOR.md has an example.";
+    VALIDATOR_SETTINGS = "LF4723", Usage, "The validator's settings cannot be used", "Leave the containers as `landfall build` wrote them. What runs is not affected.";
     USAGE_BROKEN = "LF4731", License, "The site's record of its usage was edited or cut", "Nothing that runs is affected, and metering continues. Tell the license's contact what happened before you send the next report.";
     USAGE_NONE = "LF4732", License, "This site has measured no usage", "Import the license if the site has none. Usage is measured every hour from then on: try again in an hour.";
     USAGE_REPORT_FORM = "LF4733", Usage, "The file is not a report of usage", "Name a file that `landfall license report` wrote, or that the console's page License offered.";

@@ -1,4 +1,5 @@
-//! Licenses: files from a stick, descriptions that a vendor writes, records of usage, and reports of it.
+//! Licenses: files from a stick, descriptions that a vendor writes, records of usage and reports of it, and answers about a license that anyone
+//! on the way may have written.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -7,8 +8,9 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
+use landfall_license::answer::{Answer, Kept, Nonce, Question, SealedAnswer, Subject};
 use landfall_license::usage::{UsageLog, UsageReport, Wanted};
-use landfall_license::{Circumstances, SealedLicense, UnsignedLicense, describe};
+use landfall_license::{Circumstances, Clocks, SealedLicense, UnsignedLicense, describe};
 use libfuzzer_sys::fuzz_target;
 
 static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::new(KeyKind::Ed25519).expect("a key"));
@@ -49,10 +51,37 @@ fn use_up(bytes: &[u8]) {
     assert!(report.verify(&wanted).is_err(), "a report of another site is verified");
 }
 
+/// Bytes that come in place of an answer, and a kept answer on a disk that anyone may have written.
+fn answer(bytes: &[u8]) {
+    let question = Question { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
+    let key = VENDOR.key.public();
+    if let Ok(sealed) = SealedAnswer::read(bytes) {
+        assert_eq!(sealed.bytes(), bytes, "an answer has two spellings");
+        assert!(sealed.open(key, &question).is_err(), "an answer of another site is opened");
+    }
+    if let Ok(kept) = serde_json::from_slice::<Kept>(bytes) {
+        let clocks = Clocks { wall: Timestamp::MAX, boot: "", uptime: std::time::Duration::MAX };
+        assert!(kept.report(key, &question.subject, &clocks).is_err(), "an answer of another site is kept");
+    }
+}
+
+/// What can be asked has an answer that is opened.
+fn ask(text: &str) {
+    let Ok(subject) = Subject::named("feature", text) else { return };
+    let question = Question { subject, nonce: Nonce([7; 16]) };
+    let answer = Answer::new(&question, None, text, Timestamp::UNIX_EPOCH);
+    let unsigned = answer.unsigned().expect("what was asked has an answer");
+    let signature = VENDOR.key.sign(unsigned.message()).expect("a signature");
+    let sealed = unsigned.seal(VENDOR.key.public().id(), signature).expect("an answer");
+    assert_eq!(sealed.open(VENDOR.key.public(), &question).expect("opened"), answer);
+}
+
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
     use_up(bytes);
+    answer(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         issue(text);
+        ask(text);
     }
 });

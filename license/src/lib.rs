@@ -6,8 +6,10 @@
 //!
 //! What a site uses of what its license limits is metered in [`usage`], which refuses nothing at a site.
 //!
-//! No license stops anything that runs: the one use of a standing is [`shortfalls`], before an install or an upgrade.
+//! No license stops anything that runs. A standing refuses in [`shortfalls`] alone, before an install or an upgrade; an
+//! [`answer`] says what it is to software that asks.
 
+pub mod answer;
 mod binding;
 mod description;
 mod document;

@@ -279,12 +279,21 @@ pub struct ComponentEntry {
     /// How an upgrade tries its new form in one pod before the rest follows; without one, all of it changes at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
+    /// Whether its pods ask the console about the license: its namespace gets the key by which they know the site's answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub license_check: bool,
 }
 
 impl ComponentEntry {
     /// The Secrets that the namespace of the console gets: the keys by which the host knows it, and the certificate that browsers
     /// see.
     pub const CONSOLE_SECRETS: [&str; 2] = ["console-host", "console-certificate"];
+
+    /// The `ConfigMap` with the site's public key in a namespace that has pods with a license check.
+    pub const LICENSE_KEY: &str = "landfall-license-key";
+
+    /// Its only file.
+    pub const LICENSE_KEY_FILE: &str = "key.pem";
 }
 
 /// A field of a component's object that the site may change.

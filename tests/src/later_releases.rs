@@ -64,6 +64,24 @@ pub fn define_node(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// What makes the component ask what the license allows.
+const LICENSED: &str = "    needs: [dns, console]
+    entitlement: bulletin
+    licenseCheck: [init, sidecar]
+";
+
+/// Writes the definition of a release below a folder that has one component more, whose pods ask what the license allows; returns its
+/// folder.
+pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
+    let root = workspace::root();
+    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
+    let asking = replaced(BULLETIN, "    needs: [dns, postgres]\n", LICENSED)?;
+    let text = replaced(&starter, "\nvalues:\n", &format!("{asking}\nvalues:\n"))?;
+    let folder = folder.join("licensed");
+    write(&folder.join("release.yaml"), &located(&text, &root))?;
+    Ok(folder)
+}
+
 /// Resolves the lock of 1.1.0 or 1.2.0, which has a later containerd.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(release, |reference| reference.starts_with("github.com/containerd/containerd:"))

@@ -48,9 +48,10 @@ pub fn landfall() -> Result<PathBuf> {
     }
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    run(cargo()
-        .args(["build", "--quiet", "--workspace", "--bin", "landfall", "--bin", "landfall-appliance"])
-        .args(["--features", &TEST_FEATURES.join(",")]))?;
+    let programs =
+        ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
+    let features = TEST_FEATURES.join(",");
+    run(cargo().args(["build", "--quiet", "--workspace", "--features", &features]).args(programs))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     dependencies::keep_for_programs()?;

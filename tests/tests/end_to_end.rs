@@ -31,6 +31,7 @@ mod end_to_end {
     mod large;
     mod large_release;
     mod later_releases;
+    mod license_check;
     mod memory;
     mod node_upgrade;
     mod one_time;

@@ -20,6 +20,8 @@ pub struct Configuration {
     pub data: PathBuf,
     /// Where connections are accepted.
     pub listen: SocketAddr,
+    /// Where software is answered that asks about the license; nowhere where it is missing.
+    pub answers: Option<SocketAddr>,
     /// Files of the console's own certificate.
     pub files: ServerFiles,
     /// The certificate as it was at the start.
@@ -54,6 +56,8 @@ impl Configuration {
         let mut faults = Faults::default();
         let data = faults.take("data", given(arguments.data).and_then(writable_folder));
         let listen = faults.take("listen", address(&arguments.listen));
+        let answers =
+            arguments.answers.map(|text| faults.take("answers", address(&text))).map_or(Some(None), |it| it.map(Some));
         let host_address = faults.take("host-address", given(arguments.host_address).and_then(host_and_port));
         let certificate = faults.take("certificate", given(arguments.certificate).and_then(readable));
         let key = faults.take("key", given(arguments.key).and_then(readable));
@@ -68,13 +72,16 @@ impl Configuration {
             }
             _ => None,
         };
-        let parts = (data, listen, files, server, host_address, client);
-        let (Some(data), Some(listen), Some(files), Some(server), Some(host_address), Some(client)) = parts else {
+        let parts = (data, listen, answers, files, server, host_address, client);
+        let (Some(data), Some(listen), Some(answers), Some(files), Some(server), Some(host_address), Some(client)) =
+            parts
+        else {
             return Err(faults.error());
         };
         Ok(Self {
             data,
             listen,
+            answers,
             files,
             server,
             host_address,
@@ -138,14 +145,24 @@ mod tests {
 
     #[test]
     fn all_faults_are_reported_at_once() {
-        let parsed =
-            Arguments::parse_from(["x", "serve", "--listen", "nowhere", "--data", "/nonexistent", "--key", "/no"]);
+        let parsed = Arguments::parse_from([
+            "x",
+            "serve",
+            "--listen",
+            "nowhere",
+            "--answers",
+            "no",
+            "--data",
+            "/no",
+            "--key",
+            "/no",
+        ]);
         let Command::Serve(arguments) = parsed.command else { panic!("not serve") };
         let error = Configuration::check(*arguments).unwrap_err();
         assert_eq!(error.code(), codes::APPLIANCE_SETTINGS);
         let text = error.to_string();
         let missing = ["--certificate", "--host-address", "--host-certificate", "--client-certificate", "--client-key"];
-        for argument in ["--listen", "--data", "--key: /no"].iter().chain(&missing) {
+        for argument in ["--listen", "--answers", "--data", "--key: /no"].iter().chain(&missing) {
             assert!(text.contains(argument), "{argument} is not in {text}");
         }
     }

@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
     PlanPage, Problem, ProgressPage, Request as HostRequest, UsersWord, routes,
@@ -216,6 +217,17 @@ impl Host for Client {
         async move {
             let (status, body) = self.post(routes::USAGE, &UsersWord { users }).await?;
             if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>> {
+        async move {
+            let (status, body) = self.post(routes::LICENSE_ANSWERS, question).await?;
+            if status != StatusCode::OK {
+                return Err(refused(status, &body));
+            }
+            SealedAnswer::read(&body).map_err(|error| HostError::unreadable(&error))
         }
         .boxed()
     }

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_host_api::testing::Signer;
+use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PlanWish, Problem};
 use serde_json::Value;
 
@@ -235,6 +236,15 @@ impl Host for FakeHost {
             }
             self.licenses.lock().unwrap().push(license.to_owned());
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>> {
+        async move {
+            self.heard()?;
+            let answered = self.audit.lock().unwrap().answer("site", question, jiff::Timestamp::UNIX_EPOCH);
+            answered.map_err(|problem| HostError::Refused(problem.into()))
         }
         .boxed()
     }

@@ -12,6 +12,7 @@ mod wish;
 
 use futures_util::future::BoxFuture;
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question, SealedAnswer};
 use serde_json::Value;
 
 pub use client::Client;
@@ -101,6 +102,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Tells the host how many users the console has.
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
+
+    /// The host's answer to a question of software about the license. Nobody here can check it: the software has the key.
+    fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>>;
 
     /// The public key of the audit log, and what the host has signed last.
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;

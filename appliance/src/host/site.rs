@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question, SealedAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -221,6 +222,13 @@ impl Site {
         let noted = self.host.note_users(users).await;
         self.heard(&noted);
         noted
+    }
+
+    /// The host's answer to a question of software about the license.
+    pub async fn license_answer(&self, question: &Question) -> Result<SealedAnswer, HostError> {
+        let answered = self.host.license_answer(question).await;
+        self.heard(&answered);
+        answered
     }
 
     /// The public key of the audit log, and what the host has signed last.

@@ -1,5 +1,5 @@
 //! Headers of every response. `Strict-Transport-Security` is not among them: the certificate comes from the site's own authority,
-//! and the header would lock out whoever has not installed that yet. There is no listener without TLS.
+//! and the header would lock out whoever has not installed that yet. No page is served without TLS.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};

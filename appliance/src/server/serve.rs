@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::certificate;
 use super::router::router;
+use crate::answers;
 use crate::configuration::Configuration;
 use crate::context::Context;
 use crate::database::Database;
@@ -47,6 +48,9 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     }
     if let Some(folder) = configuration.syslog.clone() {
         tokio::spawn(forward::watch(context.clone(), folder));
+    }
+    if let Some(address) = configuration.answers {
+        tokio::spawn(answers::serve(address, context.site.clone())?);
     }
     let handle = Handle::new();
     tokio::spawn(end_on_signal(handle.clone(), "console")?);

@@ -285,6 +285,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         entitlement: after.entitlement.clone(),
         console: None,
         canary: None,
+        license_check: None,
         not_images: Vec::new(),
         made_on_site: after.made_on_site.clone(),
         namespace: after.namespace.clone(),

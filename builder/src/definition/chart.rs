@@ -72,7 +72,8 @@ impl Definition {
     }
 }
 
-fn needed_by(release: &Release, index: usize) -> Vec<usize> {
+/// Every component that another one needs, directly or through others, by index.
+pub(crate) fn needed_by(release: &Release, index: usize) -> Vec<usize> {
     let (mut found, mut next) = (Vec::new(), vec![index]);
     while let Some(index) = next.pop() {
         for need in &release.components[index].needs {

@@ -18,6 +18,7 @@ use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecur
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub use check::role_name;
 pub(crate) use order::order;
@@ -30,6 +31,7 @@ pub use upgrades::UpgradeDefinition;
 use crate::backup::{BackupDefinition, BackupEntry};
 use crate::canary::CanaryDefinition;
 use crate::error::Place;
+use crate::license_check::LicenseCheckForm;
 use crate::proofs::ProofDefinition;
 
 /// A release definition that passed every check that needs neither lock, registry nor rendering.
@@ -232,6 +234,9 @@ pub struct ComponentDefinition {
     /// How an upgrade tries its new form in one pod before the rest follows.
     #[serde(default)]
     pub canary: Option<CanaryDefinition>,
+    /// How its pods learn what the license allows: `build` adds the containers that ask.
+    #[serde(default)]
+    pub license_check: Option<Spanned<Vec<Spanned<LicenseCheckForm>>>>,
 }
 
 /// A field that the site may change.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Definition, Release, check, order};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, canary, package_index, proofs};
+use crate::{backup, canary, license_check, package_index, proofs};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -28,6 +28,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     backup::check(&path, &release)?;
     proofs::check(&path, &release)?;
     canary::check(&path, &release)?;
+    license_check::check(&path, &release)?;
     let order = order::order(&release).map_err(|names| cycle(&path, &release, &names))?;
     Ok(Definition { path, digest: Sha256::of(&text), release, order })
 }

@@ -99,7 +99,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
 /// Images and Pod Security.
 fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered) -> Result<()> {
     for usage in usages(definition, rendered)? {
-        if own_image::is_meant(&usage.reference) == Ok(true) {
+        if own_image::is_appliance(&usage.reference) {
             guess.is_console = true;
         } else if !guess.images.contains(&usage.reference) {
             guess.images.push(usage.reference);

@@ -196,8 +196,9 @@ async fn prepare(
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
     canary::check_rendered(&definition, &components)?;
-    let own = own_image::make(&definition, &components, &options.appliance, store, digests)?;
-    let inputs = inputs(&definition, &lock, &components, own.as_ref().map(|own| &own.pin))?;
+    let own_programs = own_image::Programs { appliance: &options.appliance, validator: &options.validator };
+    let own = own_image::make(&definition, &components, own_programs, store, digests)?;
+    let inputs = inputs(&definition, &lock, &components, &own)?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;
@@ -209,7 +210,7 @@ async fn prepare(
         definition: &definition,
         lock: &lock,
         inputs: &inputs,
-        own: own.as_ref(),
+        own: &own,
         charts: &charts,
         entries: &entries,
         sources: &sources,

@@ -141,6 +141,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         entitlement: definition.entitlement.as_ref().map(|entitlement| entitlement.value.clone()),
         console: definition.is_console(),
         canary: canary::canary(whole, index)?,
+        license_check: definition.license_check.is_some(),
     })
 }
 

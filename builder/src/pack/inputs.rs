@@ -8,7 +8,7 @@ use landfall_release_document::{ArtifactKind, NodeImage};
 use crate::definition::{Definition, role_name};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::{ArtifactPin, FilesPin, Form, List, Lock, LockEntry, Pin};
-use crate::own_image;
+use crate::own_image::{self, OwnImage};
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
@@ -36,8 +36,8 @@ pub struct NodePackInputs {
 
 /// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
 ///
-/// `own` is the image that was made here, where a component names it; no lock has it.
-pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: Option<&Pin>) -> Result<Inputs> {
+/// `own` are the images that were made here, which components name; no lock has them.
+pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: &[OwnImage]) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
         let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);
@@ -56,12 +56,16 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
     let all: Vec<_> = images.iter().copied().chain(artifacts.iter().map(|(_, entry)| *entry)).collect();
     lock.check_resolved(&all)?;
     let images = images.iter().filter_map(|entry| lock.pin(List::Images, entry));
-    let images = images.chain(own.cloned()).collect();
+    let images = images.chain(own.iter().map(|own| own.pin.clone())).collect();
     let artifacts = artifacts.into_iter().filter_map(|(kind, entry)| artifact(lock, kind, entry)).collect();
     let written = written
         .into_iter()
         .filter_map(|(reference, entry)| Some((reference, lock.pin(List::Images, entry)?)))
-        .chain(of_own.into_iter().filter_map(|reference| Some((reference, own.cloned()?))))
+        .chain(
+            of_own
+                .into_iter()
+                .filter_map(|reference| Some((reference.clone(), own_image::pin_of(&reference, own)?.clone()))),
+        )
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
@@ -115,7 +119,7 @@ fn artifact(lock: &Lock, kind: ArtifactKind, entry: &LockEntry) -> Option<Artifa
 struct Written<'a> {
     /// With the entry of the lock that each means, in the order in which components are applied.
     locked: Vec<(Reference, &'a LockEntry)>,
-    /// The names of the image that was made here.
+    /// The names of the images that were made here.
     own: Vec<Reference>,
 }
 

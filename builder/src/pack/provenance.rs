@@ -59,7 +59,7 @@ pub struct Used<'a> {
     /// What the lock pins for the release.
     pub inputs: &'a Inputs,
     /// The image that was made here.
-    pub own: Option<&'a OwnImage>,
+    pub own: &'a [OwnImage],
     /// The charts that were rendered.
     pub charts: &'a Charts,
     /// What they say they are.
@@ -172,19 +172,19 @@ fn digest_of(path: &Path) -> Result<Sha256> {
     Ok(Sha256::of(&bytes))
 }
 
-/// The program in the image that was made here, and the programs that rendered.
+/// The programs in the images that were made here, and the programs that rendered.
 fn programs(used: Used<'_>) -> Vec<Material> {
-    let own = used.own.map(|own| Material::new(own_image::PROGRAM, own.program).of_kind(kind::PROGRAM));
+    let own = used.own.iter().map(|own| Material::new(own.name, own.program).of_kind(kind::PROGRAM));
     let tools = [Tool::Kubectl, Tool::Helm];
     let tools = tools.into_iter().filter(|tool| *tool == Tool::Kubectl || used.definition.has_charts());
     let tools = tools.filter_map(|tool| {
         let (version, digest) = used.lock.document.renderer(tool).and_then(RendererFields::known)?;
         Some(Material::new(tool.name(), digest).of_kind(kind::PROGRAM).with("version", version))
     });
-    own.into_iter().chain(tools).collect()
+    own.chain(tools).collect()
 }
 
-/// Whether an image is the one that was made here of a program.
+/// Whether an image is one that was made here of a program.
 fn is_own(pin: &Pin) -> bool {
     own_image::is_own(&pin.reference)
 }

@@ -70,6 +70,11 @@ impl Bench {
             &super::programs::program(&[(object::elf::PT_LOAD, b"the appliance")]),
             0o755,
         );
+        bench.write(
+            "landfall-validator",
+            &super::programs::program(&[(object::elf::PT_LOAD, b"the validator")]),
+            0o755,
+        );
         let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
         bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
         bench.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
@@ -192,6 +197,7 @@ impl Bench {
             roots: self.path("roots"),
             store: self.path("store"),
             appliance: self.path("landfall-appliance"),
+            validator: self.path("landfall-validator"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
             helm: self.path("helm"),

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub(crate) use bases::Sources;
 pub use checks::served_kinds;
-pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
+pub(crate) use checks::{Wanted, lowest_pod_security, template, wanted};
 pub use images::{bind, usages};
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
@@ -30,6 +30,7 @@ pub use values::{check as check_values, check_editable, site_schema};
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{Place, Result};
+use crate::license_check;
 use crate::package_index;
 use crate::proofs;
 
@@ -103,6 +104,7 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
             None => {}
         }
     }
+    license_check::inject(definition, &mut components)?;
     // A chart's tests are proofs by now.
     proofs::check(&definition.path, &definition.release)?;
     objects::check(definition, &mut components)?;

@@ -97,6 +97,9 @@ pub(crate) struct BuildArguments {
     /// The static `landfall-appliance` from which the console's image is made, instead of the one beside this program.
     #[arg(long)]
     pub(crate) appliance: Option<PathBuf>,
+    /// The static `landfall-validator` from which the image of license checks is made, instead of the one beside this program.
+    #[arg(long)]
+    pub(crate) validator: Option<PathBuf>,
     /// The kubectl that renders, which must be the one that the lock records.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,

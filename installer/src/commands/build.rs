@@ -45,7 +45,8 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     let options = BuildOptions {
         store: arguments.store.map_or_else(lock::default_store, Ok)?,
         installer: arguments.installer.map_or_else(this_program, Ok)?,
-        appliance: arguments.appliance.map_or_else(beside_this_program, Ok)?,
+        appliance: arguments.appliance.map_or_else(|| beside_this_program(landfall_builder::APPLIANCE_PROGRAM), Ok)?,
+        validator: arguments.validator.map_or_else(|| beside_this_program(landfall_builder::VALIDATOR_PROGRAM), Ok)?,
         source: lock::source(arguments.release, arguments.source),
         roots: arguments.roots,
         sign_commands: arguments.sign_command,
@@ -113,9 +114,9 @@ fn this_program() -> Result<PathBuf, Failure> {
     })
 }
 
-/// The console's program as it is published: beside `landfall`.
-fn beside_this_program() -> Result<PathBuf, Failure> {
-    Ok(this_program()?.with_file_name(landfall_builder::APPLIANCE_PROGRAM))
+/// A program of which an image is made, as it is published: beside `landfall`.
+fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
+    Ok(this_program()?.with_file_name(name))
 }
 
 fn text(built: &Built) -> String {

@@ -5,7 +5,7 @@ mod changes;
 mod child;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
@@ -13,8 +13,9 @@ use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, serve};
+use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
-use landfall_lifecycle::operations::{Operations, Reported};
+use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
     AuditPage, Change, ComponentLogs, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage,
@@ -31,6 +32,9 @@ use crate::logging;
 const LOOK: Duration = Duration::from_hours(1);
 /// The same after one that failed: the cluster may still be starting.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// How long a look at the license serves answers to software: many pods ask at once.
+const JUDGED: Duration = Duration::from_secs(15);
 
 /// Answers the console until the process is stopped, or its keys change.
 pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
@@ -53,7 +57,7 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
         let _ = changing.send(());
     });
     let until = async move { drop(until.await) };
-    let host = Arc::new(Host { operations, changes });
+    let host = Arc::new(Host { operations, changes, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
     // systemd starts it again, with the keys that are there now.
@@ -63,7 +67,7 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
 /// Keeps what the console's pods mount, until the keys are no longer the ones that are served.
 fn keep_secrets(operations: &Operations, served: &PeerKeys) {
     loop {
-        let kept = operations.renew_console_secrets();
+        let kept = operations.renew_console_secrets().and_then(|()| operations.renew_license_keys());
         let are_same = operations.console_keys().map(|keys| keys == *served);
         match (kept, are_same) {
             (_, Ok(false)) => return,
@@ -84,6 +88,8 @@ fn unusable(error: &dyn std::error::Error) -> Failure {
 struct Host {
     operations: Operations,
     changes: Arc<Changes>,
+    /// The last look at the license.
+    judged: Mutex<Option<JudgedLicense>>,
 }
 
 impl Host {
@@ -101,6 +107,16 @@ impl Host {
             Question::Usage => return Ok(operations.usage()?.map(|usage| line(&usage))),
             Question::UsageReport => return Ok(operations.usage_report()?.map(|report| line(&report))),
         }))
+    }
+
+    /// The answer by a look at the license that is seconds old at most.
+    fn answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Failure> {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = match judged.take().filter(|judged| judged.age() < JUDGED) {
+            Some(fresh) => fresh,
+            None => self.operations.judge_license()?,
+        };
+        Ok(self.operations.answer_about_license(judged.insert(fresh), question)?)
     }
 }
 
@@ -138,7 +154,13 @@ impl Site for Host {
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
-        self.operations.import_sent_license(license).map(drop).map_err(|error| problem(&error.into()))
+        let imported = self.operations.import_sent_license(license).map(drop);
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        imported.map_err(|error| problem(&error.into()))
+    }
+
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
+        self.answer(question).map_err(|failure| problem(&failure))
     }
 
     fn note_users(&self, users: u64) -> Result<(), Problem> {

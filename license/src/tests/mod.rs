@@ -1,4 +1,4 @@
-mod mutations;
+pub(crate) mod mutations;
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Mutated licenses: none is accepted.
+//! Mutated licenses: none is accepted. The same mutations are those of answers.
 
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::to_canonical;
@@ -10,7 +10,7 @@ use super::{issued, sample, vendor};
 use crate::SealedLicense;
 
 /// One change of some bytes.
-fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     let at = random.random_range(0..changed.len());
     match random.random_range(0..5) {
@@ -24,7 +24,7 @@ fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
 }
 
 /// One change of the meaning, encoded as the format requires: the parsers accept it, and only a signature can refuse it.
-fn forged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn forged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(bytes).unwrap();
     let mut leaves = Vec::new();
     collect(&value, String::new(), &mut leaves);

@@ -10,10 +10,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
-    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES, LicenseWish, UsersWord,
-    routes,
+    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES,
+    LicenseWish, UsersWord, routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -65,6 +66,8 @@ pub(crate) struct Host {
     signing: Arc<Semaphore>,
     /// How many checkpoints the console may ask for.
     checkpoints: Arc<Allowance>,
+    /// How many answers about the license the console may ask for.
+    answers: Arc<Allowance>,
     /// An entry of the audit log that arrives in pieces.
     pieces: Arc<Pieces>,
     /// When the console last began a backup.
@@ -84,6 +87,7 @@ impl Host {
             quick_turns: turns(QUICK_AT_ONCE),
             signing: turns(1),
             checkpoints: Arc::new(Allowance::new(AUDIT_BURST, AUDIT_PAUSE)),
+            answers: Arc::new(Allowance::new(ANSWER_BURST, ANSWER_PAUSE)),
             pieces: Arc::default(),
             last_backup: Arc::default(),
             last_refusal: Arc::default(),
@@ -163,6 +167,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::LICENSE, get(|host| answer(host, Question::License)).merge(import_route()))
         .route(routes::USAGE, get(|host| answer(host, Question::Usage)).post(note_users))
         .route(routes::USAGE_REPORT, get(|host| answer(host, Question::UsageReport)))
+        .route(routes::LICENSE_ANSWERS, post(license_answer))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
         .route(routes::PROGRESS, get(progress))
@@ -264,7 +269,8 @@ async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
         if host.may_note_refusal() {
             tracing::warn!(code = codes::CHECKPOINTS_TOO_MANY.id, "the console asks for too many checkpoints");
         }
-        return Ok(too_many(wait));
+        let what = "checkpoint of the audit log";
+        return Ok(too_many(codes::CHECKPOINTS_TOO_MANY, what, wait));
     }
     let restarts = wish.restart.is_some();
     let newer = wish.newer.as_ref().map(|newer| newer.head);
@@ -287,11 +293,11 @@ async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
     Ok(document(json(&signed)))
 }
 
-/// Refuses a checkpoint, and says when the next one may be asked for.
-fn too_many(wait: Duration) -> Response {
+/// Refuses to sign, and says when the next one may be asked for.
+fn too_many(code: Code, what: &str, wait: Duration) -> Response {
     let seconds = wait.as_millis().div_ceil(1000);
-    let title = format!("the host signs the next checkpoint of the audit log in {seconds} seconds");
-    let problem = problem(StatusCode::TOO_MANY_REQUESTS, codes::CHECKPOINTS_TOO_MANY, title);
+    let title = format!("the host signs the next {what} in {seconds} seconds");
+    let problem = problem(StatusCode::TOO_MANY_REQUESTS, code, title);
     let mut response = Refused(problem).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
     response
@@ -325,4 +331,16 @@ async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>)
     tracing::info!(by, correlation, bytes = license.len(), "a license arrives");
     host.ask(move |site| site.import_license(&license)).await??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs an answer for software. Software asks the console, and no question is noted: pods ask all day.
+async fn license_answer(State(host): State<Host>, Json(question): Json<LicenseQuestion>) -> Result<Response> {
+    if let Err(error) = question.check() {
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()).into());
+    }
+    if let Err(wait) = host.answers.take(Instant::now()) {
+        return Ok(too_many(codes::LICENSE_QUESTIONS_TOO_MANY, "answer about the license", wait));
+    }
+    let sealed = host.ask_quickly(move |site| site.license_answer(&question)).await??;
+    Ok(document(String::from_utf8_lossy(sealed.bytes()).into_owned()))
 }

@@ -1,6 +1,7 @@
 //! What the API asks the host. Each call may block.
 
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
 };
@@ -47,6 +48,9 @@ pub trait Site: Send + Sync + 'static {
 
     /// Takes the console's word on how many users it has.
     fn note_users(&self, users: u64) -> Result<(), Problem>;
+
+    /// Signs the answer to a question of software about the license.
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem>;
 
     /// The public key of the audit log, and what was signed last. The key is made where there is none.
     fn audit(&self) -> Result<AuditPage, Problem>;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
+use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs, Identity,
-    LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal, client,
-    server,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
+    Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+    client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -86,6 +87,10 @@ impl Site for Remembering {
 
     fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
         self.with_signer(|signer| signer.sign("site", wish, jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
+        self.with_signer(|signer| signer.answer("site", question, jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -521,4 +526,39 @@ async fn a_long_entry_is_signed_in_pieces() {
     assert_eq!((status, &signed["head"]), (StatusCode::OK, &json!(wish.head)), "{signed}");
     assert_eq!(served.post("/v1/audit", json!(entries(wish.head, 1))).await, StatusCode::OK, "the log continues");
     assert!(text.len() < ENTRY_BYTES);
+}
+
+#[tokio::test]
+async fn questions_about_the_license_are_answered_signed_as_often_as_is_allowed() {
+    let served = Served::begin(Remembering::default());
+    let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
+    let client = served.client(&served.console);
+    let ask = async |body: Value| {
+        let request = client.post(format!("https://{}/v1/license/answers", served.address));
+        request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()
+    };
+    let answered = ask(json!(question)).await;
+    assert_eq!(answered.status(), StatusCode::OK);
+    let sealed = SealedAnswer::read(&answered.bytes().await.unwrap()).unwrap();
+    let key = served.get("/v1/audit").await.1["key"].as_str().unwrap().to_owned();
+    let key = landfall_bundle_spec::trust::PublicKey::from_pem("key", &key).unwrap();
+    assert!(!sealed.open(&key, &question).unwrap().granted);
+
+    let smuggled = json!({ "subject": { "kind": "feature", "name": "A B" }, "nonce": "00".repeat(16) });
+    let refused = ask(smuggled).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.unwrap().contains("LF4720"));
+    // The connection stays open, so a request takes far less than a pause.
+    let mut asked = 1;
+    let refused = loop {
+        let answered = ask(json!(question)).await;
+        if answered.status() != StatusCode::OK {
+            break answered;
+        }
+        asked += 1;
+        assert!(asked < 2 * ANSWER_BURST, "questions without end");
+    };
+    assert!(asked >= ANSWER_BURST, "{asked}");
+    assert!(refused.status() == StatusCode::TOO_MANY_REQUESTS && refused.headers().contains_key("retry-after"));
+    assert!(refused.text().await.unwrap().contains("LF4721"));
 }

@@ -72,6 +72,13 @@ pub struct EntryPiece {
     pub wish: Option<CheckpointWish>,
 }
 
+/// Answers about the license that the console may ask for at once, after it has not asked for a while: the pods of a site that
+/// all start together.
+pub const ANSWER_BURST: u32 = 300;
+
+/// Between two more, once it has asked for that many.
+pub const ANSWER_PAUSE: Duration = Duration::from_millis(200);
+
 /// Longest text of a license that the console takes, in bytes. Longer ones are imported on the host.
 pub const LICENSE_BYTES: usize = 64 << 10;
 

@@ -16,8 +16,8 @@ pub use changes::{
     OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
 };
 pub use documents::{
-    AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LICENSE_BYTES,
-    LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, UsersWord,
+    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,
+    EntryPiece, LICENSE_BYTES, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, UsersWord,
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

@@ -15,6 +15,9 @@ pub const LICENSE: &str = "/v1/license";
 pub const USAGE: &str = "/v1/usage";
 /// GET: the signed report of it, `kind` `usageReport`; 404 before usage was first measured.
 pub const USAGE_REPORT: &str = "/v1/usage/report";
+/// POST a `landfall_license::answer::Question`: 200 with the text of a `SealedAnswer`; 429 with `retry-after` once
+/// [`crate::ANSWER_BURST`] is used up.
+pub const LICENSE_ANSWERS: &str = "/v1/license/answers";
 /// GET with `run` and `after`, the run and the number of the last event that is known: a [`crate::ProgressPage`], as soon as there is news, or after
 /// twenty seconds.
 pub const PROGRESS: &str = "/v1/progress";

@@ -202,6 +202,8 @@ pub fn released_vendor(folder: &Path) -> Result<Vendor> {
             "landfall",
             "--bin",
             "landfall-appliance",
+            "--bin",
+            "landfall-validator",
         ]))?;
         workspace::target_folder().join(workspace::TARGET).join("release/landfall")
     };

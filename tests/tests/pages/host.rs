@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_host_api::testing::Signer;
 use landfall_host_api::{Question, Site, serve};
+use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
     OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, server,
@@ -196,6 +197,10 @@ impl Site for Recorded {
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         self.facts().licenses.push(license.to_owned());
         Ok(())
+    }
+
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
+        self.facts().audit.answer(SITE, question, jiff::Timestamp::now())
     }
 
     fn begin_backup(&self) -> Result<bool, Problem> {

@@ -45,8 +45,10 @@ impl Starter {
         let landfall = folder.join("landfall");
         let built = workspace::landfall()?;
         std::fs::copy(&built, &landfall).context("cannot copy landfall")?;
-        let console = "landfall-appliance";
-        std::fs::copy(built.with_file_name(console), folder.join(console)).context("cannot copy the console")?;
+        for program in ["landfall-appliance", "landfall-validator"] {
+            let copied = std::fs::copy(built.with_file_name(program), folder.join(program));
+            copied.with_context(|| format!("cannot copy {program}"))?;
+        }
         let parts = images::ensure_all()?;
         let mut starter = Self { folder, landfall, parts, report: Value::Null };
         let registry = Registry::start(&starter.parts.tree.root)?;

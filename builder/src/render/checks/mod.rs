@@ -13,6 +13,7 @@ mod tests;
 pub use kinds::served as served_kinds;
 use landfall_release_document::PodSecurity;
 pub(crate) use pod_references::Wanted;
+pub(crate) use pods::template;
 use serde_json::Value;
 
 use super::Rendered;

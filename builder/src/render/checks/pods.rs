@@ -22,8 +22,8 @@ pub fn containers<'a>(pod: &'a Pod<'_>) -> impl Iterator<Item = (String, &'a Val
     })
 }
 
-/// The pods of an object: one or none.
-pub fn of(object: &Value) -> Option<Pod<'_>> {
+/// Where the template of an object's pods is, if it has any: the whole object, for a pod.
+pub(crate) fn template(object: &Value) -> Option<&'static str> {
     let pointer = match object["kind"].as_str()? {
         "Pod" => "",
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController" => "/spec/template",
@@ -37,6 +37,12 @@ pub fn of(object: &Value) -> Option<Pod<'_>> {
     {
         return None;
     }
+    object.pointer(pointer).map(|_| pointer)
+}
+
+/// The pods of an object: one or none.
+pub fn of(object: &Value) -> Option<Pod<'_>> {
+    let pointer = template(object)?;
     let template = object.pointer(pointer)?;
     let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
     let claims = templates.into_iter().flatten().filter_map(|claim| claim.pointer("/metadata/name")?.as_str());

@@ -1,11 +1,13 @@
 //! The host's part of the console's audit log: the key that signs checkpoints, and what it has signed. Both are in one file, so
-//! that a key never outlives the memory of what it signed. It is the site's key: it signs reports of usage, too.
+//! that a key never outlives the memory of what it signed. It is the site's key: it signs reports of usage and answers about the license, too,
+//! of which no memory is needed.
 
 use jiff::{Timestamp, Unit};
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_engine::step::StepError;
 use landfall_error_codes::Coded as _;
+use landfall_license::answer::{Answer, AnswerError, SealedAnswer};
 use landfall_license::usage::{ReportContents, UsageReport};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +44,7 @@ impl AuditRecord {
         if let Some(known) = Self::read(files)? {
             return Ok(known);
         }
-        // The agent's measuring and the host's API may both be the first.
+        // The agent's measuring, an operation and the host's API may each be the first.
         let _lock = files.lock()?;
         if let Some(known) = Self::read(files)? {
             return Ok(known);
@@ -73,6 +75,13 @@ impl AuditRecord {
         Ok(unsigned.with_signature(&self.key.sign(&message).map_err(refused)?))
     }
 
+    /// Signs an answer to software. Nothing is remembered of it: it ends by itself.
+    pub(crate) fn seal(&self, answer: &Answer) -> Result<SealedAnswer, StepError> {
+        let unsigned = answer.unsigned().map_err(unanswered)?;
+        let signature = self.key.sign(unsigned.message()).map_err(refused)?;
+        unsigned.seal(self.public_key().id(), signature).map_err(unanswered)
+    }
+
     /// The public key.
     pub fn public_key(&self) -> &PublicKey {
         self.key.public()
@@ -88,11 +97,17 @@ fn refused(error: AuditError) -> StepError {
     StepError::new(error.code(), error.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn unanswered(error: AnswerError) -> StepError {
+    StepError::new(error.code(), error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use landfall_audit::{Entry, Follower, Head, Outcome};
     use landfall_error_codes::codes;
     use landfall_host::paths::SitePaths;
+    use landfall_license::answer::{Nonce, Question, Subject};
 
     use super::*;
 
@@ -111,6 +126,33 @@ mod tests {
         let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(begin));
         follower.extend(&text).unwrap();
         CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None }
+    }
+
+    /// What is signed for software can never be read as a checkpoint, whose text begins with its context.
+    #[test]
+    fn the_same_key_signs_answers_that_are_no_checkpoints() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let record = AuditRecord::ensure(&files).unwrap();
+        let question = Question { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
+        let answer = Answer::new(&question, None, "site", Timestamp::UNIX_EPOCH);
+        assert!(answer.unsigned().unwrap().message().starts_with(b"{\"graceUntil\":"));
+        let sealed = record.seal(&answer).unwrap();
+        assert_eq!(sealed.open(record.public_key(), &question).unwrap(), answer);
+        let read = AuditRecord::ensure(&files).unwrap();
+        assert!(read.public_key() == record.public_key() && read.ledger == Ledger::default(), "it is not remembered");
+    }
+
+    #[test]
+    fn of_two_that_ask_first_one_makes_the_key() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let keys = std::thread::scope(|scope| {
+            let made: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| AuditRecord::ensure(&files).unwrap().public_key().id())).collect();
+            made.into_iter().map(|made| made.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(keys.len(), 1);
     }
 
     #[test]

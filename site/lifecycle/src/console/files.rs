@@ -1,21 +1,24 @@
 //! Files of the console in the data folder: each whole, or not there, whatever cut their writing.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Only root may read keys and tokens.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// Held by the process that makes one.
+const LOCK: &str = "lock";
 
 /// The folder of these files.
 #[derive(Debug, Clone)]
@@ -47,15 +50,7 @@ impl ConsoleFiles {
         Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
     }
 
-    /// Keeps other processes from making one of them for the first time, while the lock lives.
-    pub(super) fn lock(&self) -> Result<OwnedFd, StepError> {
-        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
-        let failed = |errno: Errno| files::failed("lock", &self.folder, errno.into());
-        let folder =
-            rustix::fs::open(&self.folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let folder = folder.map_err(failed)?;
-        rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(failed)?;
-        Ok(folder)
+use rustix::fs::FlockOperation;
     }
 
     /// Removes all of them.

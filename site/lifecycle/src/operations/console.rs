@@ -12,7 +12,6 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner as _, Subprocesses};
-use landfall_host::files;
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +20,7 @@ use serde_json::Value;
 use super::Operations;
 use super::administration::component_of;
 use super::error::{OperationError, Result};
+use super::license_answer::site_of;
 use super::unit::RunEvents;
 use crate::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
@@ -115,10 +115,9 @@ impl Operations {
     /// Signs the end of the console's audit log, if its entries continue what was signed last. On the disk when this returns. Two
     /// calls must not overlap.
     pub fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint> {
-        let path = self.paths.data_uuid();
-        let site = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
+        let site = site_of(&self.paths)?;
         let record = self.ensure_audit_record()?;
-        Ok(record.sign(&ConsoleFiles::of(&self.paths), site.trim(), wish, Timestamp::now())?)
+        Ok(record.sign(&ConsoleFiles::of(&self.paths), &site, wish, Timestamp::now())?)
     }
 
     /// Gives the console's pods their keys and their certificate, which is issued again if it no longer serves.
@@ -160,7 +159,7 @@ impl Operations {
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }
 
-    fn patient_cluster(&self) -> Result<Cluster> {
+    pub(super) fn patient_cluster(&self) -> Result<Cluster> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
             return Err(OperationError::NoCluster { missing: kubeconfig });

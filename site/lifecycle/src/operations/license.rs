@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_bundle_spec::trust::Revocation;
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::site_time;
 use landfall_host::site_time::{LicenseLock, MachineClocks};
-use landfall_license::Identifier;
+use landfall_license::{Identifier, License, Standing};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -107,11 +108,7 @@ impl Operations {
         {
             tracing::warn!(error = why(&error), "trusted time cannot be stored");
         }
-        let judged = record.map(|record| {
-            let license = record.license()?;
-            let found = standing(&place, &record, &license, (license.terms().issued, brought))?;
-            Ok::<_, StepError>((license, found))
-        });
+        let judged = record.map(|record| judged(&place, &record, brought));
         let judged = judged.transpose().unwrap_or_else(|error| {
             notes.push(why(&error));
             None
@@ -159,4 +156,15 @@ impl Operations {
         }
         cluster_identifier(&Cluster::connect(&kubeconfig).ok()?.with_patience(CLUSTER_PATIENCE))
     }
+}
+
+/// A license as it was stored, and what it comes to; with the revocation that the installed release brings.
+pub(super) fn judged(
+    place: &LicensedHost<'_>,
+    record: &LicenseRecord,
+    brought: Option<&Revocation>,
+) -> std::result::Result<(License, Standing), StepError> {
+    let license = record.license()?;
+    let found = standing(place, record, &license, (license.terms().issued, brought))?;
+    Ok((license, found))
 }

@@ -10,6 +10,7 @@ use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::console_secrets::ConsoleSecrets;
+use crate::steps::license_key::LicenseKey;
 use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::objects::read_document;
@@ -41,6 +42,7 @@ pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
 pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
+    let license_keys = LicenseKey::all(inputs.release);
     for component in &inputs.release.components {
         if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
             steps.push(namespace(inputs, component)?);
@@ -64,6 +66,11 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
             let id = format!("console-secrets/{}", component.namespace);
             let title = format!("make the keys and the certificate of {}", component.name);
             steps.push(step_of(id, title, 1, Action::ConsoleSecrets(step)));
+        }
+        if let Some(step) = license_keys.iter().find(|step| step.owner.component == component.name) {
+            let id = format!("license-key/{}", component.namespace);
+            let title = format!("give {} the key of answers about the license", component.name);
+            steps.push(step_of(id, title, 1, Action::LicenseKey(step.clone())));
         }
         for mount in mounts(inputs, component)? {
             let title = format!("offer the files of {} to {}", mount.claim, component.name);

@@ -29,6 +29,7 @@ use crate::steps::kubeadm_configuration::KubeadmConfiguration;
 use crate::steps::kubeadm_objects::KubeadmObjects;
 use crate::steps::kubeadm_phase::KubeadmPhase;
 use crate::steps::kubelet_configuration::KubeletConfiguration;
+use crate::steps::license_key::LicenseKey;
 use crate::steps::load::Load;
 use crate::steps::mark::AdvanceMark;
 use crate::steps::mount::Mount;
@@ -102,6 +103,8 @@ pub enum Action {
     Secret(Secret),
     /// The Secrets by which the console's pods may ask the host.
     ConsoleSecrets(ConsoleSecrets),
+    /// The key by which pods know the site's answers about the license.
+    LicenseKey(LicenseKey),
     /// The host's API for the console.
     HostApi(HostApi),
     /// An artifact's files as a read-only volume.

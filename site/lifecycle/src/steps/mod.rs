@@ -29,6 +29,7 @@ pub mod kubeadm_objects;
 pub mod kubeadm_phase;
 mod kubeadm_run;
 pub mod kubelet_configuration;
+pub mod license_key;
 pub mod load;
 pub mod mark;
 pub mod mount;
@@ -85,6 +86,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::Namespace(step) => step,
         Action::Secret(step) => step,
         Action::ConsoleSecrets(step) => step,
+        Action::LicenseKey(step) => step,
         Action::HostApi(step) => step,
         Action::Mount(step) => step,
         Action::Storage(step) => step,

@@ -115,7 +115,7 @@ fn entry(package: &Value, sums: &Checksums) -> Result<Value> {
 mod tests {
     use super::*;
 
-    const ROOTS: [&str; 3] = ["landfall", "landfall-appliance", "landfall-gpu"];
+    const ROOTS: [&str; 4] = ["landfall", "landfall-appliance", "landfall-validator", "landfall-gpu"];
 
     #[test]
     fn the_bill_of_this_tree_is_valid_has_what_ships_and_nothing_of_the_tests() {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(faults, Vec::<String>::new());
         let packages = bill["packages"].as_array().unwrap();
         let find = |name: &str| packages.iter().find(|package| package["name"] == name);
-        assert!(find("landfall").is_some() && find("landfall-appliance").is_some() && find("landfall-gpu").is_some());
+        assert!(ROOTS.into_iter().all(|root| find(root).is_some()));
         assert!(find("insta").is_none() && find("landfall-tests").is_none() && find("cc").is_none());
         let rustls = find("rustls").unwrap();
         assert_eq!(rustls["checksums"][0]["checksumValue"].as_str().unwrap().len(), 64);

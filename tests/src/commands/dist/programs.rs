@@ -14,8 +14,12 @@ use crate::{printer, setup};
 pub(super) const LANDFALL: &str = "landfall";
 
 /// Each program, and its target: `landfall-gpu` loads a library of the host's driver, so it alone is not static.
-const PROGRAMS: [(&str, &str); 3] =
-    [(LANDFALL, TARGET), ("landfall-appliance", TARGET), ("landfall-gpu", GLIBC_TARGET)];
+const PROGRAMS: [(&str, &str); 4] = [
+    (LANDFALL, TARGET),
+    ("landfall-appliance", TARGET),
+    ("landfall-validator", TARGET),
+    ("landfall-gpu", GLIBC_TARGET),
+];
 
 /// Separates the flags in cargo's variable, so that paths may have spaces.
 const SEPARATOR: &str = "\u{1f}";

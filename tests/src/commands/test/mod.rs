@@ -265,9 +265,22 @@ fn compile_gpu_tests() -> Result<()> {
     dependencies::keep_for_glibc()
 }
 
-/// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup.
-const UNIT_TESTS: [&str; 10] =
-    ["--test", "counters", "--test", "vectors", "--test", "rotations", "--test", "memory", "--test", "container"];
+/// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup, programs of
+/// containers.
+const UNIT_TESTS: [&str; 12] = [
+    "--test",
+    "counters",
+    "--test",
+    "vectors",
+    "--test",
+    "rotations",
+    "--test",
+    "memory",
+    "--test",
+    "container",
+    "--test",
+    "validator",
+];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
 const DEMANDING_TESTS: [&str; 8] =

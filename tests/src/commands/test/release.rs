@@ -110,8 +110,10 @@ fn expect_usable(root: &Path) -> Result<()> {
     let landfall = root.join("landfall");
     let version = tool::output(Command::new(&landfall).arg("--version"))?;
     ensure!(version.contains(env!("CARGO_PKG_VERSION")), "it is {version}");
-    let appliance = tool::output(Command::new(root.join("landfall-appliance")).arg("--version"))?;
-    ensure!(appliance.contains(env!("CARGO_PKG_VERSION")), "it is {appliance}");
+    for program in ["landfall-appliance", "landfall-validator"] {
+        let version = tool::output(Command::new(root.join(program)).arg("--version"))?;
+        ensure!(version.contains(env!("CARGO_PKG_VERSION")), "{program} is {version}");
+    }
     for (shell, file) in [("bash", "bash/landfall"), ("zsh", "zsh/_landfall"), ("fish", "fish/landfall.fish")] {
         let completions = String::from_utf8(read(&root.join("completions").join(file))?)?;
         ensure!(

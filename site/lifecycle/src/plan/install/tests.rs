@@ -88,6 +88,7 @@ pub(crate) fn release() -> ReleaseDocument {
             entitlement: None,
             console: false,
             canary: None,
+            license_check: false,
         }],
         values: ["corefile", "flannel"].map(computed_value).to_vec(),
         requirements: Requirements { cores: 2, memory_bytes: 4 << 30, data_bytes: 10 << 30, gpus: None },

@@ -54,6 +54,7 @@ impl Side {
             entitlement: None,
             console: false,
             canary: None,
+            license_check: false,
         });
         let deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},

@@ -1,0 +1,65 @@
+//! How often an address may ask: pods that ask without end must not keep the others from asking.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Questions that an address has at once: the pods of a node may share one.
+const BURST: u32 = 60;
+/// Between two more.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Most addresses that are remembered. The one that is forgotten first has the most questions left.
+const MOST: usize = 10_000;
+
+/// When each address has all of its questions again.
+#[derive(Debug, Default)]
+pub struct Allowance(Mutex<HashMap<IpAddr, Instant>>);
+
+impl Allowance {
+    /// Takes a question of an address, if it has one. Otherwise says how long until it has.
+    pub fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = known.get(&address).map_or(now, |full| (*full).max(now)) + PAUSE;
+        let most = now + PAUSE * BURST;
+        if full > most {
+            return Err(full - most);
+        }
+        if known.len() >= MOST && !known.contains_key(&address) {
+            known.retain(|_, full| *full > now);
+            let first = known.iter().min_by_key(|(_, full)| **full).map(|(address, _)| *address);
+            first.filter(|_| known.len() >= MOST).map(|address| known.remove(&address));
+        }
+        known.insert(address, full);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        std::net::Ipv4Addr::from(number).into()
+    }
+
+    #[test]
+    fn each_address_has_a_burst_of_its_own() {
+        let (allowance, begin) = (Allowance::default(), Instant::now());
+        let taken =
+            |number: u32, now: Instant| (0..1000).take_while(|_| allowance.take(address(number), now).is_ok()).count();
+        assert_eq!([taken(1, begin), taken(2, begin)], [60, 60]);
+        assert_eq!(allowance.take(address(1), begin), Err(PAUSE));
+        assert_eq!(taken(1, begin + PAUSE * 2), 2);
+        assert_eq!(taken(1, begin + PAUSE * 10_000), 60, "the burst is never larger");
+    }
+
+    #[test]
+    fn addresses_without_end_take_bounded_memory() {
+        let (allowance, now) = (Allowance::default(), Instant::now());
+        for number in 0..3 * u32::try_from(MOST).unwrap() {
+            allowance.take(address(number), now).unwrap();
+        }
+        assert_eq!(allowance.0.lock().unwrap().len(), MOST);
+    }
+}

@@ -1,0 +1,97 @@
+//! An answer with its signature, in the form of the other signed documents: what is signed has one spelling.
+
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::to_canonical;
+use landfall_bundle_spec::trust::{Envelope, KeyId, PublicKey};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::{ANSWER_TYPE, Answer, AnswerError, Question, Subject};
+
+/// Longest answer, in bytes.
+pub const ANSWER_BYTES: usize = 4 << 10;
+
+/// What an answer is called in errors.
+const NAME: &str = "the answer";
+
+/// An answer that nobody has checked yet: it says nothing before it was opened.
+#[derive(Debug, Clone)]
+pub struct SealedAnswer {
+    envelope: Envelope,
+    content: Value,
+}
+
+/// An answer that is being signed.
+#[derive(Debug, Clone)]
+pub struct UnsignedAnswer(Vec<u8>);
+
+impl Answer {
+    /// Encodes what is signed.
+    pub fn unsigned(&self) -> Result<UnsignedAnswer, AnswerError> {
+        to_canonical(NAME, self).map(UnsignedAnswer).map_err(form)
+    }
+}
+
+impl UnsignedAnswer {
+    /// The bytes that the site's key signs.
+    pub fn message(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The answer with the signature by the key of this id, which [`SealedAnswer::open`] checks.
+    pub fn seal(self, key: KeyId, signature: Vec<u8>) -> Result<SealedAnswer, AnswerError> {
+        let envelope = Envelope::write(NAME, self.0, BTreeMap::from([(key, signature)])).map_err(form)?;
+        SealedAnswer::read(envelope.bytes())
+    }
+}
+
+fn form(error: landfall_bundle_spec::Error) -> AnswerError {
+    AnswerError::Form(Box::new(error))
+}
+
+impl SealedAnswer {
+    /// Reads canonical bytes. Nothing of the answer is interpreted.
+    pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
+        if bytes.len() > ANSWER_BYTES {
+            let what = format!("has {} bytes, more than {ANSWER_BYTES}", bytes.len());
+            return Err(AnswerError::Content(what));
+        }
+        let (envelope, content) = Envelope::read(NAME, ANSWER_TYPE, bytes).map_err(form)?;
+        Ok(Self { envelope, content })
+    }
+
+    /// Its bytes, which are JSON.
+    pub fn bytes(&self) -> &[u8] {
+        self.envelope.bytes()
+    }
+
+    /// The answer to this question, if the site's key signed it.
+    pub fn open(&self, key: &PublicKey, question: &Question) -> Result<Answer, AnswerError> {
+        let answer = self.reopen(key, &question.subject)?;
+        if answer.nonce != question.nonce {
+            return Err(AnswerError::OtherQuestion("nonce"));
+        }
+        Ok(answer)
+    }
+
+    /// An answer that was opened before and kept: it may be of any time.
+    pub(super) fn reopen(&self, key: &PublicKey, subject: &Subject) -> Result<Answer, AnswerError> {
+        let id = key.id();
+        let signatures = self.envelope.signatures();
+        let [(signer, signature)] = signatures.as_slice() else { return Err(AnswerError::Signature) };
+        if *signer != id || !key.verifies(self.envelope.message(), signature) {
+            return Err(AnswerError::Signature);
+        }
+        let answer = Answer::deserialize(&self.content);
+        let answer = answer.map_err(|error| AnswerError::Content(format!("lacks what belongs to it: {error}")))?;
+        let order = [answer.issued, answer.valid_until, answer.grace_until];
+        if !order.is_sorted() {
+            return Err(AnswerError::Content("ends before it was given".to_owned()));
+        }
+        if answer.subject != *subject {
+            return Err(AnswerError::OtherQuestion("subject"));
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,250 @@
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::{KeyKind, SigningKey};
+use landfall_error_codes::{Coded as _, codes};
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::tests::mutations::{forged, mutated};
+use crate::trusted_time::Clocks;
+use crate::{Circumstances, sample};
+
+const SITE: &str = "6f1c6f1e-5b0a-4b57-9a5b-1f0a0b0c0d0e";
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::EcdsaP256).unwrap());
+static LICENSE: LazyLock<License> = LazyLock::new(|| {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut terms = sample::terms("acme-1", issued()).unwrap();
+    terms.entitlements.features = vec!["export".to_owned()];
+    sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+});
+
+fn issued() -> Timestamp {
+    "2026-11-22T10:00:00Z".parse().unwrap()
+}
+
+fn question(kind: &str, name: &str) -> Question {
+    Question { subject: Subject::named(kind, name).unwrap(), nonce: Nonce([7; 16]) }
+}
+
+/// What the site answers at a time, with the sample license.
+fn answer_at(question: &Question, now: Timestamp) -> Answer {
+    let superseded = BTreeSet::new();
+    let standing =
+        LICENSE.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded });
+    Answer::new(question, Some((&LICENSE, &standing)), SITE, now)
+}
+
+fn seal(answer: &Answer) -> SealedAnswer {
+    let unsigned = answer.unsigned().unwrap();
+    let signature = KEY.sign(unsigned.message()).unwrap();
+    unsigned.seal(KEY.public().id(), signature).unwrap()
+}
+
+fn clocks(wall: Timestamp, boot: &str, uptime: u64) -> Clocks<'_> {
+    Clocks { wall, boot, uptime: Duration::from_secs(uptime) }
+}
+
+fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+#[test]
+fn an_answer_says_what_was_asked_for_and_nothing_else() {
+    let text = |kind: &str, name: &str| serde_json::to_string(&answer_at(&question(kind, name), issued())).unwrap();
+    insta::assert_snapshot!([text("entitlement", "analytics"), text("entitlement", "billing")].join("\n"));
+    assert!(text("feature", "export").contains(r#""granted":true"#));
+    assert!(text("feature", "analytics").contains(r#""granted":false"#), "an entitlement is no feature");
+    let refused = text("entitlement", "billing");
+    assert!(!refused.contains("analytics") && !refused.contains("2027"), "{refused}");
+    let without = Answer::new(&question("feature", "export"), None, SITE, issued());
+    assert_eq!((without.granted, without.standing.as_str(), without.license), (false, "none", None));
+}
+
+#[test]
+fn a_grant_never_counts_beyond_the_license() {
+    let question = question("entitlement", "analytics");
+    let end = LICENSE.terms().grace_ends().unwrap();
+    let before = answer_at(&question, end - seconds(60));
+    assert_eq!((before.granted, before.valid_until, before.grace_until), (true, end, end));
+    assert_eq!(before.standing, "grace");
+    let after = answer_at(&question, end);
+    assert_eq!((after.granted, after.standing.as_str(), after.limits), (false, "ended", None));
+    assert_eq!(after.license.as_deref(), Some("acme-1"));
+}
+
+#[test]
+fn only_the_sites_answer_to_this_question_is_opened() {
+    let question = question("entitlement", "analytics");
+    let answer = answer_at(&question, issued());
+    let sealed = seal(&answer);
+    assert_eq!(sealed.open(KEY.public(), &question).unwrap(), answer);
+    let read = SealedAnswer::read(sealed.bytes()).unwrap();
+    assert_eq!(read.open(KEY.public(), &question).unwrap(), answer);
+    let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
+    let refused = |key: &SigningKey, question: &Question| {
+        let error = read.open(key.public(), question).unwrap_err();
+        assert_eq!(error.code(), codes::LICENSE_ANSWER);
+        error.to_string()
+    };
+    let earlier = Question { nonce: Nonce([8; 16]), ..question.clone() };
+    let about = self::question("entitlement", "billing");
+    insta::assert_snapshot!(
+        [refused(&other, &question), refused(&KEY, &earlier), refused(&KEY, &about)].join("\n"),
+        @r"
+    the answer about the license is not signed by this site's key
+    the answer about the license is one to another question: it has another nonce
+    the answer about the license is one to another question: it has another subject
+    "
+    );
+    let long = vec![b' '; ANSWER_BYTES + 1];
+    assert!(SealedAnswer::read(&long).is_err() && SealedAnswer::read(b"").is_err());
+    // The key of another algorithm under the id of the right one, and a second signature beside the right one.
+    let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
+    let stranger = other.public().id().to_string();
+    let twice = text.replacen("{\"signatures\":{", &format!("{{\"signatures\":{{\"{stranger}\":\"AA==\","), 1);
+    let is_open =
+        |text: &str| SealedAnswer::read(text.as_bytes()).is_ok_and(|it| it.open(KEY.public(), &question).is_ok());
+    assert!(is_open(&text) && !is_open(&twice) && !is_open(&text.replace(&KEY.public().id().to_string(), &stranger)));
+}
+
+#[test]
+fn fields_of_later_versions_are_signed_and_ignored() {
+    let question = question("entitlement", "analytics");
+    let answer = answer_at(&question, issued());
+    let mut value = serde_json::to_value(&answer).unwrap();
+    value["ofLater"] = serde_json::json!({ "x": [1] });
+    let message = landfall_bundle_spec::to_canonical("x", &value).unwrap();
+    let signature = KEY.sign(&message).unwrap();
+    let signatures = [(KEY.public().id(), signature)].into();
+    let envelope = landfall_bundle_spec::trust::Envelope::write("x", message, signatures).unwrap();
+    let sealed = SealedAnswer::read(envelope.bytes()).unwrap();
+    assert_eq!(sealed.open(KEY.public(), &question).unwrap(), answer);
+}
+
+#[test]
+fn questions_name_one_thing() {
+    let refused = |kind: &str, name: &str| Subject::named(kind, name).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        [refused("entitlement", ""), refused("feature", "a\nb"), refused("component", "a")].join("\n"),
+        @r"
+    the question about the license names ``, which is no name of anything that is granted
+    the question about the license names `a\nb`, which is no name of anything that is granted
+    the question about the license is about neither an entitlement nor a feature
+    "
+    );
+    for nonce in ["", "07", "0707070707070707070707070707070G", "0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A"] {
+        assert_eq!(nonce.parse::<Nonce>().unwrap_err().code(), codes::LICENSE_QUESTION, "{nonce}");
+    }
+    let smuggled = Question { subject: Subject::Feature("A B".to_owned()), nonce: Nonce([0; 16]) };
+    assert!(smuggled.check().is_err() && question("feature", "a-b").check().is_ok());
+}
+
+#[test]
+fn a_kept_answer_is_current_then_kept_then_nothing() {
+    let question = question("entitlement", "analytics");
+    // A machine whose clock is years behind: only how it runs counts.
+    let wall: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
+    let sealed = seal(&answer_at(&question, issued()));
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100)).unwrap();
+    let state = |clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap();
+    let at = |uptime: u64| state(&clocks(wall, "a", uptime)).state;
+    let (valid, grace) = (VALID.as_secs().unsigned_abs(), GRACE.as_secs().unsigned_abs());
+    assert_eq!([at(100), at(99 + valid)], [ReportState::Current; 2]);
+    assert_eq!([at(100 + valid), at(99 + grace)], [ReportState::Kept; 2]);
+    let over = state(&clocks(wall, "a", 100 + grace));
+    assert_eq!((over.state, over.granted, over.answer), (ReportState::Unknown, None, None));
+    assert!(over.reason.unwrap().contains("2026-11-22T10:00:00Z"));
+    let set_back = clocks(wall - seconds(1_000_000), "a", 100 + valid);
+    assert_eq!(state(&set_back).state, ReportState::Kept, "the clock wins nothing within a boot");
+    assert_eq!(
+        state(&clocks(wall + VALID, "b", 5)).state,
+        ReportState::Kept,
+        "after a boot, the clock is all there is"
+    );
+    let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
+    assert!(kept.report(other.public(), &question.subject, &clocks(wall, "a", 100)).is_err(), "the host is another");
+}
+
+#[test]
+fn what_was_kept_and_changed_counts_no_more() {
+    let question = question("entitlement", "billing");
+    let sealed = seal(&answer_at(&question, issued()));
+    let clocks = clocks(issued(), "a", 100);
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks).unwrap();
+    let text = serde_json::to_string(&kept).unwrap();
+    let changed = text.replace(r#"\"granted\":false"#, r#"\"granted\":true"#);
+    assert_ne!(text, changed);
+    let read =
+        |text: &str| serde_json::from_str::<Kept>(text).unwrap().report(KEY.public(), &question.subject, &clocks);
+    assert_eq!(read(&text).unwrap().granted, Some(false));
+    assert_eq!(read(&changed).unwrap_err().code(), codes::LICENSE_ANSWER);
+}
+
+proptest! {
+    /// Whatever the clocks do, a kept answer is never worth more later within a boot, and a wrong clock never ends one early.
+    #[test]
+    fn within_a_boot_only_running_time_counts(first in 0..900_000_u64, more in 0..900_000_u64, wall in -4_000_000_000..4_000_000_000_i64) {
+        let question = question("feature", "export");
+        let sealed = seal(&answer_at(&question, issued()));
+        let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 0)).unwrap();
+        let moved = issued() + seconds(wall);
+        let worth = |uptime: u64, wall: Timestamp| {
+            match kept.report(KEY.public(), &question.subject, &clocks(wall, "a", uptime)).unwrap().state {
+                ReportState::Current => 2,
+                ReportState::Kept => 1,
+                ReportState::Unknown => 0,
+            }
+        };
+        prop_assert_eq!(worth(first, issued()), worth(first, moved));
+        prop_assert!(worth(first + more, moved) <= worth(first, moved));
+    }
+
+    #[test]
+    fn answers_are_read_as_they_are_written(nonce: [u8; 16], name in "[a-z][a-z0-9]{0,20}", later in 0..100_000_000_i64) {
+        let question = Question { subject: Subject::named("entitlement", &name).unwrap(), nonce: Nonce(nonce) };
+        let answer = answer_at(&question, issued() + seconds(later));
+        let sealed = seal(&answer);
+        let read = SealedAnswer::read(sealed.bytes()).unwrap();
+        prop_assert_eq!(read.bytes(), sealed.bytes());
+        prop_assert_eq!(read.open(KEY.public(), &question).unwrap(), answer);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = SealedAnswer::read(&bytes);
+    }
+}
+
+fn is_accepted(bytes: &[u8], question: &Question) -> bool {
+    SealedAnswer::read(bytes).is_ok_and(|sealed| sealed.open(KEY.public(), question).is_ok())
+}
+
+/// Half of them are changed bytes, half are forgeries.
+fn none_is_accepted(count: u64) {
+    let question = question("entitlement", "analytics");
+    let sealed = seal(&answer_at(&question, issued()));
+    let bytes = sealed.bytes();
+    assert!(is_accepted(bytes, &question));
+    for seed in 0..count {
+        let mut random = StdRng::seed_from_u64(seed);
+        let changed = if seed % 2 == 0 { mutated(bytes, &mut random) } else { forged(bytes, &mut random) };
+        assert!(changed == bytes || !is_accepted(&changed, &question), "seed {seed} is accepted");
+    }
+}
+
+#[test]
+fn no_mutated_answer_is_accepted() {
+    none_is_accepted(4_000);
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo test -p landfall-license -- --ignored`"]
+fn none_of_a_million_mutated_answers_is_accepted() {
+    none_is_accepted(1_000_000);
+}

@@ -1,0 +1,129 @@
+//! Answers to software that asks about the license, and the key by which it knows them.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_engine::step::StepError;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_host::site_time;
+use landfall_host::site_time::MachineClocks;
+use landfall_license::answer::{Answer, Question, SealedAnswer};
+use landfall_license::{License, Standing};
+
+use super::Operations;
+use super::error::Result;
+use super::license::judged;
+use crate::console::{AuditRecord, ConsoleFiles};
+use crate::license::{LicenseRecord, LicensedHost};
+use crate::steps::license_key::LicenseKey;
+
+/// What the license of this site comes to, at the moment of a look. Every answer of the next seconds is made from it.
+pub struct JudgedLicense {
+    held: Option<(License, Standing)>,
+    site: String,
+    now: Timestamp,
+    since: Instant,
+}
+
+impl Operations {
+    /// Looks at the license of this site. An error where it has one that cannot be used: then the site gives no answer, and what
+    /// software was answered before counts for its grace.
+    pub fn judge_license(&self) -> Result<JudgedLicense> {
+        let site = site_of(&self.paths)?;
+        let record = LicenseRecord::read(&self.paths)?;
+        let clocks = MachineClocks::read(&self.paths);
+        let release = self.release_of_site()?;
+        let brought = release.as_ref().and_then(|release| release.verified.revocation());
+        let place = LicensedHost::Here { paths: &self.paths, cluster: None };
+        let held = record.map(|record| judged(&place, &record, brought)).transpose()?;
+        let time = site_time::read(&self.paths, &clocks)?;
+        let now = time.map_or(clocks.wall, |time| time.now());
+        Ok(JudgedLicense { held, site, now, since: Instant::now() })
+    }
+
+    /// Signs the answer to a question of software.
+    pub fn answer_about_license(&self, judged: &JudgedLicense, question: &Question) -> Result<SealedAnswer> {
+        let record = AuditRecord::ensure(&ConsoleFiles::of(&self.paths))?;
+        Ok(record.seal(&judged.answer(question))?)
+    }
+
+    /// Gives the namespaces with a license check the key that answers are signed with, if they have another one.
+    pub fn renew_license_keys(&self) -> Result<()> {
+        let Some(release) = self.release_of_site()? else { return Ok(()) };
+        let keys = LicenseKey::all(&release.release);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let cluster = self.patient_cluster()?;
+        keys.iter().try_for_each(|key| key.apply(&self.paths, &cluster))?;
+        Ok(())
+    }
+}
+
+impl JudgedLicense {
+    /// How old the look is.
+    pub fn age(&self) -> std::time::Duration {
+        self.since.elapsed()
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        let passed = SignedDuration::try_from(self.age()).unwrap_or(SignedDuration::MAX);
+        let now = self.now.checked_add(passed).unwrap_or(self.now);
+        let held = self.held.as_ref().map(|(license, standing)| (license, standing));
+        Answer::new(question, held, &self.site, now)
+    }
+}
+
+/// The UUID of the site.
+pub(super) fn site_of(paths: &SitePaths) -> std::result::Result<String, StepError> {
+    let path = paths.data_uuid();
+    let text = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_error_codes::{Coded as _, codes};
+    use landfall_license::answer::{Nonce, Subject};
+    use landfall_license::sample;
+    use landfall_media::durable;
+
+    use super::super::testing::operations;
+    use super::*;
+
+    const SITE: &str = "6f1c6f1e-5b0a-4b57-9a5b-1f0a0b0c0d0e";
+
+    fn question() -> Question {
+        Question { subject: Subject::Entitlement("analytics".to_owned()), nonce: Nonce([7; 16]) }
+    }
+
+    #[test]
+    fn a_site_answers_by_its_license_and_its_own_time() {
+        let (_root, operations) = operations();
+        let paths = &operations.paths;
+        durable::create_folder(&paths.data()).unwrap();
+        durable::write_file(&paths.data_uuid(), format!("{SITE}\n").as_bytes(), 0o644).unwrap();
+        let answer = || {
+            let judged = operations.judge_license().unwrap();
+            let sealed = operations.answer_about_license(&judged, &question()).unwrap();
+            let record = AuditRecord::read(&ConsoleFiles::of(paths)).unwrap().unwrap();
+            sealed.open(record.public_key(), &question()).unwrap()
+        };
+        let without = answer();
+        assert_eq!((without.granted, without.standing.as_str(), without.site.as_str()), (false, "none", SITE));
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let terms = sample::terms("acme-1", Timestamp::now()).unwrap();
+        let license = sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
+        LicenseRecord::with(&license, None).unwrap().write(paths).unwrap();
+        let with = answer();
+        assert_eq!((with.granted, with.standing.as_str(), with.license.as_deref()), (true, "valid", Some("acme-1")));
+        assert_eq!((with.ends, with.limits.unwrap().nodes), (terms.ends, Some(3)));
+        assert!(with.issued >= terms.issued);
+        durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
+        durable::write_file(&paths.license_copy(), b"{}", 0o600).unwrap();
+        assert_eq!(operations.judge_license().map(drop).unwrap_err().code(), codes::LICENSE_RECORD);
+    }
+}

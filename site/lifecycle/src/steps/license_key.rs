@@ -1,0 +1,106 @@
+//! The public key by which pods of a component know this site's answers about the license: a `ConfigMap` of its namespace. The key
+//! is the one that signs the console's audit log.
+
+use std::time::Duration;
+
+use landfall_release_document::{ComponentEntry, ReleaseDocument};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::console::{AuditRecord, ConsoleFiles};
+use crate::site::Site;
+use landfall_bundle_spec::trust::PublicKey;
+use landfall_cluster::{Cluster, ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::paths::SitePaths;
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LicenseKey {
+    /// Namespace of the `ConfigMap`.
+    pub namespace: String,
+    /// Its owner: the first component in the namespace that has a license check.
+    pub owner: Owner,
+}
+
+impl LicenseKey {
+    /// One for each namespace of a release that has pods with a license check.
+    pub(crate) fn all(release: &ReleaseDocument) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for component in release.components.iter().filter(|component| component.license_check) {
+            if all.iter().all(|key| key.namespace != component.namespace) {
+                let owner = Owner { release: release.name.clone(), component: component.name.clone() };
+                all.push(Self { namespace: component.namespace.clone(), owner });
+            }
+        }
+        all
+    }
+
+    fn name(&self) -> ObjectName {
+        ObjectName::new("v1", "ConfigMap", &self.namespace, ComponentEntry::LICENSE_KEY)
+    }
+
+    fn wanted(&self, key: &PublicKey) -> Wanted {
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": ComponentEntry::LICENSE_KEY, "namespace": self.namespace},
+            "data": {ComponentEntry::LICENSE_KEY_FILE: key.to_pem()},
+        });
+        self.owner.mark(&mut object);
+        Wanted::new(object)
+    }
+
+    /// Makes the key where there is none, and applies the object.
+    pub(crate) fn apply(&self, paths: &SitePaths, cluster: &Cluster) -> Result<(), StepError> {
+        let record = AuditRecord::ensure(&ConsoleFiles::of(paths))?;
+        Ok(objects::apply(cluster, &[self.wanted(record.public_key())])?)
+    }
+}
+
+impl Step<Site> for LicenseKey {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        match AuditRecord::read(&ConsoleFiles::of(&site.paths))? {
+            Some(record) => objects::observe(&site.cluster()?, &[self.wanted(record.public_key())]),
+            None => Ok(Observed::Absent),
+        }
+    }
+
+    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+        Ok(json!({ "files_existed": site.paths.console().exists() }))
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        self.apply(&site.paths, &site.cluster()?)?;
+        Ok(json!({ "object": self.name().to_string() }))
+    }
+
+    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+        if !site.undo.removing_cluster {
+            site.cluster()?.delete(&self.name(), Duration::from_secs(DELETION_SECONDS))?;
+        }
+        // The console's files, of which the key is one, are of whatever step came first.
+        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_audit::SiteKey;
+
+    use super::*;
+
+    #[test]
+    fn pods_get_the_public_half_alone() {
+        let key = SiteKey::generate().unwrap();
+        let owner = Owner { release: "starter".to_owned(), component: "reports".to_owned() };
+        let step = LicenseKey { namespace: "reports".to_owned(), owner };
+        let object = step.wanted(key.public()).object;
+        assert_eq!(ObjectName::of(&object).unwrap(), step.name());
+        let text = object["data"]["key.pem"].as_str().unwrap();
+        assert_eq!(PublicKey::from_pem("key.pem", text).unwrap(), *key.public());
+        assert!(!object.to_string().contains("PRIVATE"));
+    }
+}

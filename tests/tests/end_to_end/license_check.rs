@@ -1,0 +1,165 @@
+//! Software asks what the license allows: before it begins, while it runs, and while the console is gone. Whatever the answer is, it runs.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::proofs::administer;
+use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::vendor::Vendor;
+use landfall_tests::{later_releases, printer};
+use serde_json::Value;
+
+use super::engineer::Engineer;
+use super::fixture::{fixture, folder, machine_with_stick};
+
+/// The release and its license on every stick.
+const RELEASE: &str = "/media/stick/licensed";
+const LICENSE: &str = "/media/stick/licensed/acme-1.license";
+
+/// What the vendor sells.
+const DESCRIPTION: &str = "\
+id: acme-1
+vendor: Example
+customer: Acme
+contact: licenses@example.com
+release: starter
+ends: 2090-01-01
+entitlements: {components: [bulletin], features: [export], nodes: 3}
+";
+
+/// Where software finds what the site answered.
+const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
+
+/// How long an init container may keep software from beginning, and how long everything else of a pod may take besides.
+const INIT_LIMIT: Duration = Duration::from_secs(30);
+const POD_LIMIT: Duration = Duration::from_mins(1);
+
+/// A vendor of its own, whose one key has every role, and who issues licenses. Returns the fingerprint of its root.
+fn ensure_release() -> Result<String> {
+    let release = later_releases::define_licensed(&folder().join("licensed-release"))?;
+    let vendor = Vendor::open(&folder().join("licensed-vendor"))?;
+    let output = fixture()?.stick.join("licensed");
+    vendor.lock(&release)?;
+    vendor.build(&release, &output, &["--part-size", "256MiB"])?;
+    let description = folder().join("licensed-release/license.yaml");
+    std::fs::write(&description, DESCRIPTION).context("cannot describe a license")?;
+    let license = output.join("acme-1.license");
+    if license.exists() {
+        std::fs::remove_file(&license).context("cannot remove the license of an earlier run")?;
+    }
+    let text = |path: &std::path::Path| path.display().to_string();
+    let (keys, key) = (text(&vendor.keys()), text(&vendor.keys().join("cosign.key")));
+    let issue = ["license", "issue", &text(&description), "--key", &key, "--roots", &keys, "--output", &text(&output)];
+    vendor.run(&issue)?;
+    vendor.fingerprint()
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()> {
+    let trust = ensure_release()?;
+    let (_site, machine) = machine_with_stick("e2e-license-check")?;
+    let engineer = Engineer::at(&machine);
+    engineer.landfall(&["install", RELEASE, "--trust", &trust])?.refused("install without a license", "LF4718", 7)?;
+    let install = ["install", RELEASE, "--trust", &trust, "--license", LICENSE];
+    engineer.landfall(&install)?.report("install")?;
+    engineer.wait_ready("the install")?;
+
+    expect_granted(&machine, "current")?;
+    let answer = report(&machine)?["answer"].clone();
+    let site = machine.run("cat /etc/landfall/site.uuid")?.stdout;
+    ensure!(answer["license"] == "acme-1" && answer["site"] == site.trim(), "{answer:#}");
+    ensure!(answer["limits"]["nodes"] == 3, "{answer:#}");
+    ensure!(asked(&machine, "features/export")?["granted"] == true, "a feature of the license is not granted");
+    ensure!(asked(&machine, "features/other")?["granted"] == false, "a feature that no license has is granted");
+    expect_one_route(&machine)?;
+
+    console(&machine, 0)?;
+    ensure!(asked(&machine, "features/export")?["granted"] == true, "a kept answer is lost with the console");
+    ensure!(
+        asked(&machine, "features/never-asked")?["granted"].is_null(),
+        "something is known that was never answered"
+    );
+    let begun = Instant::now();
+    let line = "kubectl --namespace bulletin delete pod --selector app.kubernetes.io/name=bulletin";
+    administered(&machine, line)?;
+    wait_until("software begins without an answer", INIT_LIMIT + POD_LIMIT, || ready(&machine))?;
+    printer::note(format!(
+        "a pod is ready {:.0} s after it was made, without an answer",
+        begun.elapsed().as_secs_f64()
+    ));
+    ensure!(report(&machine)?["state"] == "unknown", "{:#}", report(&machine)?);
+
+    console(&machine, 1)?;
+    wait_until("software learns of the license again", POD_LIMIT + POD_LIMIT, || {
+        Ok((report(&machine)?["granted"] == true).then_some(()))
+    })?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
+}
+
+fn administered(machine: &Machine, line: &str) -> Result<String> {
+    let output = administer(machine, line)?;
+    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}
+
+/// Runs a program in the container of the software.
+fn in_software(machine: &Machine, program: &str) -> Result<String> {
+    administered(machine, &format!("kubectl --namespace bulletin exec deployment/bulletin -c bulletin -- {program}"))
+}
+
+/// What the file says.
+fn report(machine: &Machine) -> Result<Value> {
+    let text = in_software(machine, &format!("cat {FILE}"))?;
+    serde_json::from_str(&text).with_context(|| format!("{FILE}: {text}"))
+}
+
+/// What the sidecar answers.
+fn asked(machine: &Machine, path: &str) -> Result<Value> {
+    let program = format!(
+        "python3 -c 'import os, urllib.request as r; print(r.urlopen(os.environ[\"LANDFALL_LICENSE_URL\"] + \"/v1/{path}\").read().decode())'"
+    );
+    let text = in_software(machine, &program)?;
+    serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
+}
+
+fn expect_granted(machine: &Machine, state: &str) -> Result<()> {
+    let found = report(machine)?;
+    ensure!(found["granted"] == true && found["state"] == state, "{found:#}");
+    Ok(())
+}
+
+/// Whoever reaches the listener finds nothing else of the console there.
+fn expect_one_route(machine: &Machine) -> Result<()> {
+    let address = "http://license.landfall-console.svc:8444";
+    for (path, code) in [("/v1/license", "422"), ("/v1/status", "404"), ("/first", "404"), ("/metrics", "404")] {
+        let program = format!(
+            "python3 -c 'import http.client as h; c = h.HTTPConnection(\"{}\"); c.request(\"GET\", \"{path}\"); print(c.getresponse().status)'",
+            address.trim_start_matches("http://")
+        );
+        let found = in_software(machine, &program)?;
+        ensure!(found.trim() == code, "{path} is answered with {found}");
+    }
+    Ok(())
+}
+
+/// Sets how many pods the console has, and waits until it has them.
+fn console(machine: &Machine, pods: u8) -> Result<()> {
+    administered(
+        machine,
+        &format!("kubectl --namespace landfall-console scale statefulset/console --replicas {pods}"),
+    )?;
+    wait_until("the console has as many pods as it should", POD_LIMIT, || {
+        let line = "kubectl --namespace landfall-console get pods --output name | wc -l";
+        Ok((administered(machine, line)?.trim() == pods.to_string()).then_some(()))
+    })?;
+    Ok(())
+}
+
+/// Whether the one pod of the software is ready.
+fn ready(machine: &Machine) -> Result<Option<()>> {
+    let line = "kubectl --namespace bulletin get deployment bulletin --output 'jsonpath={.status.readyReplicas}/{.status.replicas}'";
+    Ok((administered(machine, line)?.trim() == "1/1").then_some(()))
+}

@@ -1,0 +1,48 @@
+//! The files of the folder: reports for software, and kept answers for the next start of this program.
+
+use std::path::PathBuf;
+
+use landfall_license::answer::{Kept, Report, Subject};
+use landfall_media::durable;
+
+/// Software of any user may read them.
+const MODE: u32 = 0o644;
+
+/// Longest file of a kept answer, in bytes.
+const KEPT_BYTES: u64 = 16 << 10;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// `entitlement-NAME.json` and `feature-NAME.json` are what software reads. Names are DNS labels.
+    pub fn report_path(&self, subject: &Subject) -> PathBuf {
+        self.0.join(format!("{}-{}.json", subject.kind(), subject.name()))
+    }
+
+    fn kept_path(&self, subject: &Subject) -> PathBuf {
+        self.0.join(format!("{}-{}.kept", subject.kind(), subject.name()))
+    }
+
+    /// What is kept of an answer. A file that cannot be read is like none: what it says is checked later in any case.
+    pub fn kept(&self, subject: &Subject) -> Option<Kept> {
+        let path = self.kept_path(subject);
+        let bytes = fs_err::metadata(&path).ok().filter(|found| found.len() <= KEPT_BYTES);
+        bytes.and_then(|_| serde_json::from_slice(&fs_err::read(&path).ok()?).ok())
+    }
+
+    /// Writes a report, and the answer to keep where there is a new one. The error names the file.
+    pub fn write(&self, report: &Report, kept: Option<&Kept>) -> Result<(), String> {
+        if let Some(kept) = kept {
+            write(self.kept_path(&report.subject), &serde_json::to_vec(kept))?;
+        }
+        write(self.report_path(&report.subject), &serde_json::to_vec_pretty(report))
+    }
+}
+
+fn write(path: PathBuf, content: &serde_json::Result<Vec<u8>>) -> Result<(), String> {
+    let failed = |why: &dyn std::fmt::Display| format!("{} cannot be written: {why}", path.display());
+    let bytes = content.as_ref().map_err(|error| failed(error))?;
+    durable::write_file(&path, bytes, MODE).map_err(|error| failed(&error))
+}
