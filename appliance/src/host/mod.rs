@@ -51,15 +51,8 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Status,
-        Self::Releases,
-        Self::Backups,
-        Self::License,
-        Self::Settings,
-        Self::Usage,
-        Self::UsageReport,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Settings, Self::Usage, Self::UsageReport];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {

@@ -50,7 +50,15 @@ impl ConsoleFiles {
         Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
     }
 
-use rustix::fs::FlockOperation;
+    /// Waits until no other process makes a file that must not be made twice. As long as the result lives, none does.
+    pub(super) fn lock(&self) -> Result<File, StepError> {
+        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
+        let path = self.folder.join(LOCK);
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
+        let file = opened.map_err(|error| files::failed("open", &path, error))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+        Ok(file)
     }
 
     /// Removes all of them.
