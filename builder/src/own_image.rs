@@ -19,8 +19,9 @@ use crate::pack::check_installer;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
-/// Names of the programs in the images, and beside `landfall`.
+/// Name of the console's program, in its image and beside `landfall`.
 pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
+/// The same of the program of license checks.
 pub const VALIDATOR_PROGRAM: &str = "landfall-validator";
 
 /// An image that is made here.

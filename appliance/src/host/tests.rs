@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
 use landfall_host_api::testing::Signer;
 use landfall_host_api::{Question, serve};
+use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
     AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
 };
@@ -122,6 +123,10 @@ impl landfall_host_api::Site for Answers {
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         if license == "signed" { Ok(()) } else { Err(Problem { status: 422, ..problem("LF1106") }) }
+    }
+
+    fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
+        AUDIT.lock().unwrap().answer("site", question, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn audit(&self) -> Result<AuditPage, Problem> {
@@ -269,6 +274,11 @@ async fn changes_are_asked_of_the_hosts_own_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_speaks_with_the_hosts_own_side() {
     let (client, address, host) = served();
+    let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
+    let sealed = client.license_answer(&question).await.unwrap();
+    let key = AUDIT.lock().unwrap().page().key;
+    let key = landfall_bundle_spec::trust::PublicKey::from_pem("the site's key", &key).unwrap();
+    assert_eq!(sealed.open(&key, &question).unwrap().nonce, question.nonce, "the answer is passed on as it was signed");
     assert_eq!(client.document(Topic::Status).await.unwrap().unwrap(), sample("status"));
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();

@@ -5,7 +5,6 @@ use landfall_error_codes::Coded as _;
 use landfall_release_document::ReleaseDocument;
 use serde_json::{Value, json};
 
-use super::*;
 use crate::pack::tests::{Bench, head};
 
 const CONSOLE: &str = "  - {name: console, console: true, manifests: manifests/console, namespace: landfall-console}\n";

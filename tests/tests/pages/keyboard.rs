@@ -49,7 +49,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 13] = [
+const NAVIGATION: [&str; 14] = [
     "Skip to the content",
     "Landfall",
     "Overview",
