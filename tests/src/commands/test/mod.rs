@@ -147,6 +147,7 @@ const PARTS: &[Part] = &[
     when_full("drills", drills),
     when_full("recovery", recovery),
     when_full("administration", administration),
+    when_full("licensed", licensed),
     when_full("node", node),
     when_full("reproducible", reproducible),
     when_full("fuzz", fuzz),
@@ -402,11 +403,15 @@ const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data
 /// how soon services answer.
 const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site_configuration::"];
 
+/// Those of the part `licensed`: software of a site with a license asks what it allows.
+const LICENSED: [&str; 1] = ["license_check::"];
+
 /// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
 const NODE: [&str; 1] = ["node_upgrade::"];
 
 fn site() -> Result<()> {
-    let others = [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(NODE);
+    let others =
+        [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(LICENSED).chain(NODE);
     sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
@@ -430,6 +435,10 @@ fn administration() -> Result<()> {
     let [measured, others @ ..] = ADMINISTRATION;
     sites_in_lanes("1", &[measured])?;
     sites(&others)
+}
+
+fn licensed() -> Result<()> {
+    sites(&LICENSED)
 }
 
 fn node() -> Result<()> {
