@@ -112,10 +112,10 @@ fn component_uses(days: &[Day]) -> Vec<ComponentUse> {
             }
         }
     }
-    let uses = used.into_iter().map(|(entitlement, (needed, lacking))| ComponentUse {
+    let of_each = used.into_iter().map(|(entitlement, (needed, lacking))| ComponentUse {
         entitlement: entitlement.to_owned(),
         days: needed.len() as u64,
         lacking_days: lacking.len() as u64,
     });
-    uses.collect()
+    of_each.collect()
 }
