@@ -90,12 +90,11 @@ impl landfall_host_api::Site for Answers {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
         match question {
             Question::Status => Ok(Some(sample("status").to_string())),
-            Question::License => Ok(None),
+            Question::License | Question::UsageReport => Ok(None),
             Question::Releases => Ok(Some(sample("releases").to_string())),
             Question::Settings => Ok(Some(sample("settings").to_string())),
             Question::Backups => Err(problem("LF4602")),
             Question::Usage => Ok(Some(sample("licenseUsage").to_string())),
-            Question::UsageReport => Ok(None),
         }
     }
 

@@ -102,20 +102,20 @@ fn limit_use(metric: Metric, days: &[Day]) -> LimitUse {
 }
 
 fn component_uses(days: &[Day]) -> Vec<ComponentUse> {
-    let mut by_name: BTreeMap<&str, (BTreeSet<Date>, BTreeSet<Date>)> = BTreeMap::new();
+    let mut used: BTreeMap<&str, (BTreeSet<Date>, BTreeSet<Date>)> = BTreeMap::new();
     for day in days {
         for entitlement in &day.components {
-            let (needed, lacking) = by_name.entry(entitlement).or_default();
+            let (needed, lacking) = used.entry(entitlement).or_default();
             needed.insert(day.day);
             if day.lacking.contains(entitlement) {
                 lacking.insert(day.day);
             }
         }
     }
-    let uses = by_name.into_iter().map(|(entitlement, (needed, lacking))| ComponentUse {
+    let of_each = used.into_iter().map(|(entitlement, (needed, lacking))| ComponentUse {
         entitlement: entitlement.to_owned(),
         days: needed.len() as u64,
         lacking_days: lacking.len() as u64,
     });
-    uses.collect()
+    of_each.collect()
 }

@@ -159,8 +159,9 @@ proptest! {
         let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
         let lines: Vec<&str> = whole.lines().collect();
         prop_assert!(line + 1 < lines.len());
-        let kept = lines.iter().enumerate().filter(|(number, _)| *number != line).map(|(_, line)| format!("{line}\n"));
-        let mut bytes = kept.collect::<String>().into_bytes();
+        let kept: Vec<&str> =
+            lines.iter().enumerate().filter(|(number, _)| *number != line).map(|(_, line)| *line).collect();
+        let mut bytes = (kept.join("\n") + "\n").into_bytes();
         // The record is written anew each hour, and samples become days.
         for hours in (24 * 12..24 * 24).step_by(18) {
             let mut log = UsageLog::read(&bytes);
@@ -204,8 +205,8 @@ proptest! {
 #[test]
 fn a_cut_between_days_and_samples_is_found() {
     let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
-    let bytes: String =
-        whole.lines().filter(|line| !line.contains("\"peaks\"")).map(|line| format!("{line}\n")).collect();
+    let kept: Vec<&str> = whole.lines().filter(|line| !line.contains("\"peaks\"")).collect();
+    let bytes = kept.join("\n") + "\n";
     assert_eq!(first_break(&an_hour_later(bytes.as_bytes())), Some(day("2026-11-24")));
     assert_eq!(first_break(&an_hour_later(b"")), None, "a record that is gone says nothing of itself: gaps show it");
 }

@@ -133,7 +133,7 @@ mod tests {
         };
         assert_eq!(at(HOUR), 0, "there is no license");
         durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
-        assert_eq!((at(HOUR), at(HOUR + AGAIN), at(2 * HOUR - AGAIN), at(2 * HOUR)), (1, 1, 1, 2));
+        assert_eq!((at(HOUR), at(HOUR + AGAIN), at(HOUR + 11 * AGAIN), at(2 * HOUR)), (1, 1, 1, 2));
         assert_eq!(calls(), "node measure\nnode measure\n");
         drop(root);
     }

@@ -64,7 +64,7 @@ impl Field {
             title: words("title"),
             description: words("description"),
             text: setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default(),
-            unset: default.map_or_else(|| "as the release was built".to_owned(), |value| plain(value)),
+            unset: default.map_or_else(|| "as the release was built".to_owned(), plain),
             entry,
         }
     }

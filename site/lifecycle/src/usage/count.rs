@@ -38,7 +38,7 @@ pub(crate) fn host_gpus(paths: &SitePaths) -> u64 {
 fn gpus(hardware: &Hardware) -> u64 {
     let is_screen = |device: &PciDevice| {
         let class = device.class.0 >> 8;
-        class >> 8 != ACCELERATOR_CLASS && class & 0xff == 0
+        class >> 8 != ACCELERATOR_CLASS && class.trailing_zeros() >= 8
     };
     let computes = |device: &&PciDevice| device.vendor.0 == NVIDIA || !is_screen(device);
     let on_bus = hardware.devices.iter().filter(|device| !device.is_virtual_function).filter(computes).count();

@@ -1,5 +1,4 @@
 //! What was free of memory and of the disks while parts ran: a machine that runs out of either makes them fail in ways that name neither.
-#![expect(clippy::disallowed_methods, reason = "reads the memory of this machine from /proc")]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
