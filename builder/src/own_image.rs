@@ -19,8 +19,10 @@ use crate::pack::check_installer;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
-/// Names of the programs in the images, and beside `landfall`.
+/// Name of the appliance's program in its image, and beside `landfall`.
 pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
+
+/// The same of the validator's.
 pub const VALIDATOR_PROGRAM: &str = "landfall-validator";
 
 /// An image that is made here.
