@@ -1,6 +1,6 @@
 //! The files of the folder: reports for software, and kept answers for the next start of this program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_license::answer::{Kept, Report, Subject};
 use landfall_media::durable;
@@ -35,14 +35,14 @@ impl Folder {
     /// Writes a report, and the answer to keep where there is a new one. The error names the file.
     pub fn write(&self, report: &Report, kept: Option<&Kept>) -> Result<(), String> {
         if let Some(kept) = kept {
-            write(self.kept_path(&report.subject), &serde_json::to_vec(kept))?;
+            write(&self.kept_path(&report.subject), &serde_json::to_vec(kept))?;
         }
-        write(self.report_path(&report.subject), &serde_json::to_vec_pretty(report))
+        write(&self.report_path(&report.subject), &serde_json::to_vec_pretty(report))
     }
 }
 
-fn write(path: PathBuf, content: &serde_json::Result<Vec<u8>>) -> Result<(), String> {
+fn write(path: &Path, content: &serde_json::Result<Vec<u8>>) -> Result<(), String> {
     let failed = |why: &dyn std::fmt::Display| format!("{} cannot be written: {why}", path.display());
     let bytes = content.as_ref().map_err(|error| failed(error))?;
-    durable::write_file(&path, bytes, MODE).map_err(|error| failed(&error))
+    durable::write_file(path, bytes, MODE).map_err(|error| failed(&error))
 }
