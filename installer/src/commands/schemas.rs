@@ -40,7 +40,7 @@ impl Document for Written {
 
 /// Every kind of document, and its schema.
 fn all() -> Vec<(&'static str, Value)> {
-    vec![
+    let mut all = vec![
         schema_of::<Aborted>(),
         schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
@@ -73,15 +73,6 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<LockReport>(),
         schema_of::<LockRequests>(),
         schema_of::<LockCheck>(),
-        schema_of::<LicenseReport>(),
-        schema_of::<license::inspect::Inspection>(),
-        schema_of::<license::issue::Issued>(),
-        schema_of::<license::site::Imported>(),
-        schema_of::<ConfirmedDate>(),
-        schema_of::<UsageStatus>(),
-        schema_of::<UsageReport>(),
-        schema_of::<license::report::Reported>(),
-        schema_of::<license::report::Checked>(),
         schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
         schema_of::<manuals::Written>(),
@@ -110,6 +101,23 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<upgrade::UpgradeDryRun<'_>>(),
         schema_of::<verify::Verification>(),
         schema_of::<SiteVerification>(),
+    ];
+    all.extend(of_licenses());
+    all
+}
+
+/// Those about licenses and their use.
+fn of_licenses() -> Vec<(&'static str, Value)> {
+    vec![
+        schema_of::<LicenseReport>(),
+        schema_of::<license::inspect::Inspection>(),
+        schema_of::<license::issue::Issued>(),
+        schema_of::<license::site::Imported>(),
+        schema_of::<ConfirmedDate>(),
+        schema_of::<UsageStatus>(),
+        schema_of::<UsageReport>(),
+        schema_of::<license::report::Reported>(),
+        schema_of::<license::report::Checked>(),
     ]
 }
 

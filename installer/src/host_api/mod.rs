@@ -67,7 +67,10 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
 /// Keeps what the console's pods mount, until the keys are no longer the ones that are served.
 fn keep_secrets(operations: &Operations, served: &PeerKeys) {
     loop {
-        let kept = operations.renew_console_secrets().and_then(|()| operations.renew_license_keys());
+        let kept = match operations.renew_console_secrets() {
+            Ok(()) => operations.renew_license_keys(),
+            refused => refused,
+        };
         let are_same = operations.console_keys().map(|keys| keys == *served);
         match (kept, are_same) {
             (_, Ok(false)) => return,
