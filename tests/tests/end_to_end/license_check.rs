@@ -66,6 +66,10 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     engineer.landfall(&install)?.report("install")?;
     engineer.wait_ready("the install")?;
 
+    // The host answers once it is installed: what began before learns of it with the sidecar's next question.
+    wait_until("software learns of the license", POD_LIMIT, || {
+        Ok((report(&machine)?["granted"] == true).then_some(()))
+    })?;
     expect_granted(&machine, "current")?;
     let answer = report(&machine)?["answer"].clone();
     let site = machine.run("cat /etc/landfall/site.uuid")?.stdout;
