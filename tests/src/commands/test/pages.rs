@@ -10,7 +10,7 @@ use crate::{axe, images, setup, workspace};
 pub(super) const NAME: &str = "pages";
 
 /// Pictures that the documents show.
-const PICTURES: [&str; 13] = [
+const PICTURES: [&str; 14] = [
     "first",
     "overview",
     "overview-dark",
@@ -22,6 +22,7 @@ const PICTURES: [&str; 13] = [
     "upgrade-undone",
     "backups",
     "restore",
+    "settings",
     "license",
     "audit",
 ];
