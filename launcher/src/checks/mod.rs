@@ -19,6 +19,9 @@ const CACHE_WARM_BYTES: u64 = 3 * GIB;
 const BUILD_BYTES: u64 = 10 * GIB;
 const COMMANDS_BYTES: u64 = GIB;
 
+/// Space for what the tests make beside it: bundles on sticks, trees of vendors, and the disks of machines.
+const TESTS_BYTES: u64 = 6 * GIB;
+
 /// The systems this is built and tested on, with the oldest release of each.
 const SYSTEMS: &[(&str, u32)] = &[("debian", 12), ("ubuntu", 22)];
 
@@ -252,6 +255,7 @@ fn room(disk: &Disk, works: &BTreeSet<Work>, is_warm: bool) -> Option<Finding> {
     let mut wanted = 0;
     if disk.has_clone {
         wanted += if works.len() > 1 { BUILD_BYTES } else { COMMANDS_BYTES };
+        wanted += if works.contains(&Work::Tests) { TESTS_BYTES } else { 0 };
     }
     let fills = [Work::Parts, Work::Machines, Work::VirtualMachines].iter().any(|work| works.contains(work));
     if disk.has_cache && fills {

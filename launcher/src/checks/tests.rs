@@ -29,7 +29,7 @@ fn ready() -> Facts {
         has_pip: true,
         missing_browser: BTreeSet::new(),
         memory_bytes: 8 * GIB - GIB / 3,
-        disks: vec![Disk { folder: "/".into(), free_bytes: 25 * GIB, has_clone: true, has_cache: true }],
+        disks: vec![Disk { folder: "/".into(), free_bytes: 31 * GIB, has_clone: true, has_cache: true }],
         is_warm: false,
         has_loop_devices: true,
         cgroups: Cgroups::Delegable,
@@ -71,7 +71,7 @@ const MISSING: &[(Change, &str, &[Work])] = &[
     (|facts| facts.has_pip = false, "python3-pip", &[Work::Compile, Work::Machines]),
     (|facts| facts.missing_browser = BTreeSet::from(["chromium", "npm"]), "Debian packages: chromium npm", &[]),
     (|facts| facts.memory_bytes = 4 * GIB, "8 GiB of memory", &[Work::Compile, Work::Parts]),
-    (|facts| facts.disks[0].free_bytes = 20 * GIB, "25.0 GiB of free disk", &[Work::Compile, Work::Program]),
+    (|facts| facts.disks[0].free_bytes = 20 * GIB, "31.0 GiB of free disk", &[Work::Compile, Work::Program]),
     (|facts| facts.has_loop_devices = false, "loop devices", &[Work::Compile, Work::Parts]),
     (|facts| facts.cgroups = Cgroups::Occupied, "EBUSY", &[Work::Compile, Work::Parts]),
     (|facts| facts.cgroups = Cgroups::NoVersion2, "version 2", &[Work::Compile, Work::Parts]),
@@ -185,12 +185,12 @@ fn an_old_go_that_may_fetch_a_newer_one_suffices() {
 fn a_filled_cache_and_a_disk_of_its_own_need_less() {
     let warm = but(|facts| {
         facts.is_warm = true;
-        facts.disks[0].free_bytes = 14 * GIB;
+        facts.disks[0].free_bytes = 20 * GIB;
     });
     assert_eq!(found(&warm, &ALL), []);
     let apart = but(|facts| {
         facts.disks = vec![
-            Disk { folder: "/clone".into(), free_bytes: 11 * GIB, has_clone: true, has_cache: false },
+            Disk { folder: "/clone".into(), free_bytes: 17 * GIB, has_clone: true, has_cache: false },
             Disk { folder: "/cache".into(), free_bytes: 4 * GIB, has_clone: false, has_cache: true },
         ];
     });
