@@ -49,7 +49,7 @@ impl Operations {
             return Ok(SavedLogs { logs: Vec::new() });
         }
         let pins = self.changeable(&history)?;
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(pins)?;
         if !has_logs(&release.release, &pins.settings.backups) {
             let what = format!("no log of {} {} is backed up", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());

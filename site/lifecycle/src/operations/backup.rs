@@ -238,7 +238,7 @@ impl Operations {
         // Another operation may have run between the first look and the lock.
         let history = self.history()?;
         let pins = self.changeable(&history)?.clone();
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(&pins)?;
         if !has_rules(&release.release) {
             let what = format!("{} {} has no backup rules", pins.release, pins.version);
             return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());

@@ -87,7 +87,7 @@ impl Operations {
     ) -> Result<PreparedConfigure<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(&pins)?;
         let settings = wanted(&pins.settings, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
         refuse_unknown(&settings.accept, &release.release)?;

@@ -145,7 +145,7 @@ impl Operations {
     pub(super) fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
         let Some(past) = self.deciding()? else { return Ok(None) };
         let Some(pins) = past.pins() else { return Ok(None) };
-        Ok(Some(TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?))
+        Ok(Some(self.release_of(pins)?))
     }
 
     /// What identifies the cluster; none where there is none, or where it does not answer soon.

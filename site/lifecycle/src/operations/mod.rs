@@ -106,7 +106,7 @@ pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntit
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 pub use crate::usage::{LimitStatus, UsageStatus};
 
-use crate::pins::JournalFolder;
+use crate::pins::{JournalFolder, Pins};
 use landfall_host::paths::SitePaths;
 
 /// What every operation works on.
@@ -134,5 +134,10 @@ impl Operations {
     /// The head that a release's operations read, stored before the first record of its journal.
     fn head_file(&self, bundle: landfall_bundle_spec::Sha256) -> PathBuf {
         self.paths.release(&landfall_bundle_spec::parts::short_id(bundle)).join("bundle.head")
+    }
+
+    /// The release that these pins name, from the head that the site stores, verified by the trust that was pinned with it.
+    fn release_of(&self, pins: &Pins) -> Result<TrustedRelease> {
+        TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))
     }
 }

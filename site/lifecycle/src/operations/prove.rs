@@ -81,7 +81,7 @@ impl Operations {
                 return Err(OperationError::UninstallOpen { release });
             }
         }
-        Ok(TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?.release)
+        Ok(self.release_of(pins)?.release)
     }
 
     fn answering_cluster(&self) -> Result<Cluster> {

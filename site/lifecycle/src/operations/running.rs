@@ -50,7 +50,7 @@ impl Operations {
         let lock = self.journals().lock(verb)?;
         let journal = self.journals().open(&lock, file)?;
         let pins = journal.pins()?;
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(&pins)?;
         self.hold(lock, journal, &release, media_path, undo)
     }
 

@@ -59,7 +59,7 @@ impl Operations {
     pub fn settings(&self) -> Result<SiteSettings> {
         let history = self.history()?;
         let pins = self.changeable(&history)?;
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(pins)?;
         let settable = release.release.values.iter().filter(|value| !value.name.starts_with(COMPUTED_PREFIX));
         Ok(SiteSettings {
             release: pins.release.clone(),

@@ -109,7 +109,7 @@ impl Operations {
         let Some(pins) = history.committed().and_then(Past::pins).filter(|pins| Some(pins.bundle) != installed) else {
             return Ok(None);
         };
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(pins)?;
         Ok(Some((pins.clone(), release)))
     }
 

@@ -31,7 +31,7 @@ impl Operations {
             return Err(OperationError::NothingStaged);
         };
         let pins = past.pins().ok_or(OperationError::NothingStaged)?;
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(pins)?;
         let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
         let payload = release.payload();
         verify_store(&payload, &store, "checking what is staged", &*self.progress)

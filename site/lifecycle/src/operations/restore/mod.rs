@@ -121,7 +121,7 @@ impl Operations {
     pub fn prepare_restore(&self, request: &RestoreRequest) -> Result<PreparedRestore<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        let release = TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))?;
+        let release = self.release_of(&pins)?;
         let repository = self.repository()?;
         let choice = RestoreChoice::of(&repository, request, &pins)?;
         choice.manifest.refuse_other(&release.release)?;

@@ -348,7 +348,7 @@ impl Operations {
 
     /// The head of the release, as the site keeps it.
     fn head(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<TrustedRelease> {
-        match TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust)) {
+        match self.release_of(pins) {
             Ok(head) => Some(head),
             Err(OperationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {

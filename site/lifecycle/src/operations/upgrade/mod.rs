@@ -217,10 +217,6 @@ impl Operations {
         Ok(prepared)
     }
 
-    fn release_of(&self, pins: &Pins) -> Result<TrustedRelease> {
-        TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))
-    }
-
     fn planned_upgrade(
         &self,
         (operation, policy): (Operation, Edits),
