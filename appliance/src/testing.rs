@@ -89,6 +89,12 @@ impl Visitor {
         self.send(Method::GET, path, &[], "").await
     }
 
+    /// The page that a reply leads to.
+    pub async fn follow(&self, reply: &Reply) -> Reply {
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
+        self.get(reply.header("location")).await
+    }
+
     /// Sends a form with the token.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let form = form_urlencoded::Serializer::new(String::new())
@@ -218,6 +224,22 @@ impl Site {
         let (_, text) = make_key(&self.context, &author(), user, new).await.unwrap();
         Visitor { key: Some(text), origin: None, ..self.visitor() }
     }
+}
+
+/// The value of a hidden field of a page.
+pub fn hidden(page: &str, name: &str) -> String {
+    let begin = format!("name=\"{name}\" value=\"");
+    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
+}
+
+/// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
+pub fn words_of(page: &str) -> String {
+    let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    let mut parts = content.split("<span class=\"ago\">");
+    let first = parts.next().unwrap().to_owned();
+    let content = parts.fold(first, |text, part| text + part.split_once("</span>").unwrap().1);
+    let words = content.split('<').filter_map(|part| Some(part.split_once('>')?.1.trim()));
+    words.filter(|words| !words.is_empty() && !words.starts_with("Made ")).collect::<Vec<_>>().join("\n")
 }
 
 /// Waits until something holds, for ten seconds at most.

@@ -7,39 +7,19 @@ use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
 use crate::host::{Change, OperationPage, OperationState, PlanPage, RequestState, Wish};
 use crate::people::Scope;
-use crate::testing::{Reply, Site, Visitor, until};
+use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
 
 /// The proven backup of the installed version in the sample.
 const BACKUP: &str = "5e17c0ffee42b6d1";
-
-async fn follow(visitor: &Visitor, reply: &Reply) -> Reply {
-    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
-    visitor.get(reply.header("location")).await
-}
 
 /// The page of a plan that this visitor has made.
 async fn plan_page(visitor: &Visitor, components: &[&str]) -> Reply {
     let mut fields = vec![("backup", BACKUP)];
     fields.extend(components.iter().map(|name| ("component", *name)));
     let asked = visitor.post("/restore/plan", &fields).await;
-    let led = follow(visitor, &asked).await;
+    let led = visitor.follow(&asked).await;
     assert_eq!(led.header("location"), format!("/restore/plans/{PLAN}"), "{}", led.body);
-    follow(visitor, &led).await
-}
-
-fn hidden(page: &str, name: &str) -> String {
-    let begin = format!("name=\"{name}\" value=\"");
-    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
-}
-
-/// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
-fn words_of(page: &str) -> String {
-    let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
-    let mut parts = content.split("<span class=\"ago\">");
-    let first = parts.next().unwrap().to_owned();
-    let content = parts.fold(first, |text, part| text + part.split_once("</span>").unwrap().1);
-    let words = content.split('<').filter_map(|part| Some(part.split_once('>')?.1.trim()));
-    words.filter(|words| !words.is_empty() && !words.starts_with("Made ")).collect::<Vec<_>>().join("\n")
+    visitor.follow(&led).await
 }
 
 #[tokio::test]

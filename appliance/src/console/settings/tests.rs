@@ -6,34 +6,14 @@ use crate::host::fake::{PLAN, sample_of};
 use crate::host::{Change, Settings, Wish};
 use crate::people::Scope;
 use crate::refusal::Refusal;
-use crate::testing::{Reply, Site, Visitor, until};
-
-async fn follow(visitor: &Visitor, reply: &Reply) -> Reply {
-    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
-    visitor.get(reply.header("location")).await
-}
+use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
 
 /// The page of a plan that this visitor has made.
 async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
     let asked = visitor.post("/settings/plan", fields).await;
-    let led = follow(visitor, &asked).await;
+    let led = visitor.follow(&asked).await;
     assert_eq!(led.header("location"), format!("/settings/plans/{PLAN}"), "{}", led.body);
-    follow(visitor, &led).await
-}
-
-fn hidden(page: &str, name: &str) -> String {
-    let begin = format!("name=\"{name}\" value=\"");
-    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
-}
-
-/// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
-fn words_of(page: &str) -> String {
-    let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
-    let mut parts = content.split("<span class=\"ago\">");
-    let first = parts.next().unwrap().to_owned();
-    let content = parts.fold(first, |text, part| text + part.split_once("</span>").unwrap().1);
-    let words = content.split('<').filter_map(|part| Some(part.split_once('>')?.1.trim()));
-    words.filter(|words| !words.is_empty() && !words.starts_with("Made ")).collect::<Vec<_>>().join("\n")
+    visitor.follow(&led).await
 }
 
 /// The first plan that was asked for.

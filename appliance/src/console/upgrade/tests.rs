@@ -6,24 +6,14 @@ use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
 use crate::host::{Change, DataFate, OperationPage, PlanPage, RequestState, Wish};
 use crate::people::Scope;
-use crate::testing::{Reply, Site, Visitor, until};
-
-async fn follow(visitor: &Visitor, reply: &Reply) -> Reply {
-    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
-    visitor.get(reply.header("location")).await
-}
+use crate::testing::{Reply, Site, Visitor, hidden, until};
 
 /// The page of a plan that an operator has made.
 async fn plan_page(site: &Site, visitor: &Visitor) -> Reply {
     let medium = site.host.media.lock().unwrap().media[0].id.clone();
     let asked = visitor.post("/upgrade/plan", &[("medium", &medium)]).await;
-    let led = follow(visitor, &asked).await;
-    follow(visitor, &led).await
-}
-
-fn hidden(page: &str, name: &str) -> String {
-    let begin = format!("name=\"{name}\" value=\"");
-    page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
+    let led = visitor.follow(&asked).await;
+    visitor.follow(&led).await
 }
 
 #[tokio::test]
