@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use landfall_error_codes::codes;
 use serde::Deserialize;
 
@@ -350,17 +351,9 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form):
     hand_over(&context, &caller, home, (Some(request), Intent::Approve { change, approved, confirm })).await
 }
 
-/// Undoes the open change, from the page of upgrades.
-pub async fn abort(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
-    hand_over(&context, &caller, UPGRADE, (None, Intent::Abort(form.operation))).await
-}
-
-/// The same from the page of settings.
-pub async fn abort_settings(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
-    hand_over(&context, &caller, SETTINGS, (None, Intent::Abort(form.operation))).await
-}
-
-/// The same from the page of restores.
-pub async fn abort_restore(State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>) -> Shown {
-    hand_over(&context, &caller, RESTORE, (None, Intent::Abort(form.operation))).await
+/// Undoes the open change, and leads back to the page from which it was asked for.
+pub fn abort(home: &'static str) -> MethodRouter<Context> {
+    post(move |State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>| async move {
+        hand_over(&context, &caller, home, (None, Intent::Abort(form.operation))).await
+    })
 }

@@ -58,4 +58,6 @@ pub struct Approving {
     pub after_commit: &'static str,
     /// Whether data is replaced.
     pub loses_data: bool,
+    /// What an administrator of the host runs to take edited fields over; empty where a change touches no object.
+    pub overwriting_command: &'static str,
 }

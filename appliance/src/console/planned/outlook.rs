@@ -147,6 +147,11 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// Those that a plan would lose: with one, the host refuses to begin (LF4036).
+    pub fn lost(edits: &[Self]) -> Vec<&Self> {
+        edits.iter().filter(|edit| !edit.stays).collect()
+    }
+
     pub fn now(&self) -> String {
         shown(&self.now)
     }

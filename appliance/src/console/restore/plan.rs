@@ -157,5 +157,6 @@ fn approving() -> Approving {
         example: "the backup was removed",
         after_commit: ", when the data from before does not return by itself",
         loses_data: true,
+        overwriting_command: "",
     }
 }

@@ -115,15 +115,8 @@ impl PlanView {
         names
     }
 
-    /// The edits that the plan would lose: with one, the host refuses to begin (LF4036).
     pub(super) fn lost_edits(&self) -> Vec<&Edit> {
-        self.edits.iter().filter(|edit| !edit.stays).collect()
-    }
-
-    /// What an administrator of the host runs to take edited fields over.
-    #[expect(clippy::unused_self, reason = "the template of all plans calls it")]
-    pub(super) fn overwriting_command(&self) -> &'static str {
-        "landfall configure --overwrite-edits"
+        Edit::lost(&self.edits)
     }
 }
 
@@ -142,5 +135,6 @@ fn approving() -> Approving {
         example: "somebody has changed the same setting meanwhile",
         after_commit: "",
         loses_data: false,
+        overwriting_command: "landfall configure --overwrite-edits",
     }
 }

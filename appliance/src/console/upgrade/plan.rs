@@ -211,25 +211,27 @@ impl PlanView {
         self.changed.iter().any(|row| !row.data().is_empty())
     }
 
-    /// The edits that the plan would lose: with one, the host refuses to begin (LF4036).
     pub(super) fn lost_edits(&self) -> Vec<&Edit> {
-        self.edits.iter().filter(|edit| !edit.stays).collect()
-    }
-
-    /// What an administrator of the host runs to take edited fields over.
-    pub(super) fn overwriting_command(&self) -> &'static str {
-        if self.is_upgrade { "landfall upgrade --overwrite-edits" } else { "landfall rollback --overwrite-edits" }
+        Edit::lost(&self.edits)
     }
 }
 
 fn approving(is_upgrade: bool, loses_data: bool) -> Approving {
-    let (button, second) = if is_upgrade {
-        ("Approve and upgrade", "Approve second, and upgrade")
+    let (button, second, overwriting_command) = if is_upgrade {
+        ("Approve and upgrade", "Approve second, and upgrade", "landfall upgrade --overwrite-edits")
     } else {
-        ("Approve and return", "Approve second, and return")
+        ("Approve and return", "Approve second, and return", "landfall rollback --overwrite-edits")
     };
     let after_commit = ", when only a rollback leads back";
-    Approving { home: UPGRADE, button, second, example: "the stick was exchanged", after_commit, loses_data }
+    Approving {
+        home: UPGRADE,
+        button,
+        second,
+        example: "the stick was exchanged",
+        after_commit,
+        loses_data,
+        overwriting_command,
+    }
 }
 
 /// Each component with what happens to it, in the document's order; those at the end that only the outlook names.
