@@ -6,6 +6,7 @@ mod headers;
 mod health;
 mod log;
 mod metrics;
+mod plain;
 mod refuse;
 mod router;
 mod serve;
@@ -13,6 +14,7 @@ mod serve;
 pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
 pub use log::begin_log;
 pub use metrics::Metrics;
+pub use plain::{Limits, serve_plain};
 pub use refuse::{Audience, Page, refuse};
 #[cfg(test)]
 pub use serve::serve_on;

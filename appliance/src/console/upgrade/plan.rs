@@ -136,7 +136,6 @@ pub(super) struct PlanView {
     pub(super) made: Option<Moment>,
     pub(super) from: String,
     pub(super) to: String,
-    is_upgrade: bool,
     pub(super) approving: Approving,
     /// What becomes of data, in a rollback.
     pub(super) data: Option<&'static str>,
@@ -179,7 +178,6 @@ impl PlanView {
             made: Moment::read(Some(&page.made)),
             from: document.from,
             to: document.to,
-            is_upgrade,
             approving: approving(is_upgrade, document.backup.is_some()),
             data,
             copied: (document.missing_bytes > 0).then(|| bytes(document.missing_bytes)),

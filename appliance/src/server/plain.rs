@@ -1,0 +1,45 @@
+//! Listeners without TLS, for programs within the cluster: what they are told is signed, or known by its hash.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::accept::DefaultAcceptor;
+use landfall_error_codes::codes;
+use landfall_peer::Bounded;
+
+use crate::error::{Context as _, Result};
+
+/// What a listener allows its clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the head of each request to arrive, the wait for a next one on the same connection included.
+    pub head: Duration,
+    /// Longest head of a request, in bytes; at least 8 KiB.
+    pub buffer: usize,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// After this time, a connection ends whose client takes no byte, in milliseconds.
+    pub stalled_ms: u32,
+}
+
+/// Serves on a listener until the handle says otherwise. Handlers can ask for the client's address.
+pub async fn serve_plain(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    handle: Handle<SocketAddr>,
+) -> Result<()> {
+    let failed = || "the server ended".to_owned();
+    listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
+    // Connections have it from the listener.
+    rustix::net::sockopt::set_tcp_user_timeout(&listener, limits.stalled_ms)
+        .context(codes::APPLIANCE_LISTEN, failed)?;
+    let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
+    let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections));
+    server.http_builder().http1().header_read_timeout(limits.head).max_buf_size(limits.buffer);
+    let server = server.handle(handle).first_request_timeout(limits.head);
+    let routes = router.into_make_service_with_connect_info::<SocketAddr>();
+    server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed)
+}
