@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::ask::ask;
-use crate::clocks::MachineClocks;
+use crate::clocks::machine_clocks;
 use crate::folder::Folder;
 use crate::say;
 use crate::settings::Settings;
@@ -113,7 +113,7 @@ impl Validator {
     async fn asked(&self, key: &PublicKey, subject: &Subject) -> Result<Kept, String> {
         let question = Question { subject: subject.clone(), nonce: Nonce(rand::random()) };
         let sealed = ask(&self.settings.console, &question).await?;
-        let kept = Kept::new(&sealed, key, &question, &MachineClocks::read().clocks());
+        let kept = Kept::new(&sealed, key, &question, &machine_clocks().clocks());
         kept.map_err(|error| error.to_string())
     }
 
@@ -142,7 +142,7 @@ impl Validator {
 
 /// What a kept answer is worth now; none where there is none, or where it is not of this key.
 fn judged(known: &Known, key: &PublicKey, subject: &Subject) -> Option<Report> {
-    known.kept.as_ref()?.report(key, subject, &MachineClocks::read().clocks()).ok()
+    known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }
 
 fn unknown(known: &Known, subject: &Subject) -> Report {

@@ -36,6 +36,35 @@ pub struct Clocks<'a> {
     pub uptime: Duration,
 }
 
+/// The same, for whoever has read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineClocks {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// What names this boot.
+    pub boot: String,
+    /// How long the machine has run since this boot, suspended time included.
+    pub uptime: Duration,
+}
+
+impl MachineClocks {
+    /// What the clocks say whose wall clock says this. `text` reads a file of the kernel; one that cannot be read is empty, and without
+    /// the kernel's word on boot and uptime, no time has run.
+    pub fn of(wall: Timestamp, text: impl Fn(&str) -> String) -> Self {
+        let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
+        Self {
+            wall,
+            boot: text("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            uptime: Duration::from_secs(uptime.unwrap_or_default()),
+        }
+    }
+
+    /// As trusted time and kept answers take them.
+    pub fn clocks(&self) -> Clocks<'_> {
+        Clocks { wall: self.wall, boot: &self.boot, uptime: self.uptime }
+    }
+}
+
 /// A person's confirmation of the wall clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
-use landfall_license::{Clocks, Confirmation, SealedLicense, TrustedTime};
+use landfall_license::{Confirmation, MachineClocks, SealedLicense, TrustedTime};
 use landfall_media::durable;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -18,33 +18,10 @@ use crate::files;
 use crate::paths::SitePaths;
 use crate::twin::Twin;
 
-/// The clocks of this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MachineClocks {
-    /// The wall clock.
-    pub wall: Timestamp,
-    /// What names this boot.
-    pub boot: String,
-    /// How long the machine has run since this boot, suspended time included.
-    pub uptime: Duration,
-}
-
-impl MachineClocks {
-    /// All of them, now. Without a kernel's word on boot and uptime, no time has run.
-    pub fn read(paths: &SitePaths) -> Self {
-        let text = |path: &str| files::read_text(&paths.host(path)).ok().flatten().unwrap_or_default();
-        let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
-        Self {
-            wall: Timestamp::now(),
-            boot: text("/proc/sys/kernel/random/boot_id").trim().to_owned(),
-            uptime: Duration::from_secs(uptime.unwrap_or_default()),
-        }
-    }
-
-    /// As trusted time takes them.
-    pub fn clocks(&self) -> Clocks<'_> {
-        Clocks { wall: self.wall, boot: &self.boot, uptime: self.uptime }
-    }
+/// The clocks of this machine, now.
+pub fn machine_clocks(paths: &SitePaths) -> MachineClocks {
+    let text = |path: &str| files::read_text(&paths.host(path)).ok().flatten().unwrap_or_default();
+    MachineClocks::of(Timestamp::now(), text)
 }
 
 fn twin(paths: &SitePaths) -> Twin {
@@ -117,7 +94,7 @@ pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
         return Ok(());
     }
     match LicenseLock::try_take(paths)? {
-        Some(lock) => add_running_time(paths, &lock, &MachineClocks::read(paths)),
+        Some(lock) => add_running_time(paths, &lock, &machine_clocks(paths)),
         None => Ok(()),
     }
 }
@@ -265,7 +242,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        let clocks = MachineClocks::read(&SitePaths::default());
+        let clocks = machine_clocks(&SitePaths::default());
         let lock = LicenseLock::take(&paths).unwrap();
         learn(&paths, &lock, &clocks, "2026-11-01T00:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(paths.license_lock().metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -298,13 +275,13 @@ mod tests {
         durable::remove_file(&paths.trusted_time()).unwrap();
         durable::create_folder(&paths.trusted_time()).unwrap();
         assert_eq!(observe(&paths).unwrap_err().code(), codes::NODE_FILE);
-        let clocks = MachineClocks::read(&paths);
+        let clocks = machine_clocks(&paths);
         assert!(would_learn(&paths, &clocks, issued).is_err());
     }
 
     #[test]
     fn this_machine_names_its_boot() {
-        let clocks = MachineClocks::read(&SitePaths::default());
+        let clocks = machine_clocks(&SitePaths::default());
         assert!(!clocks.boot.is_empty() && clocks.uptime > Duration::ZERO);
     }
 }

@@ -11,7 +11,7 @@ use landfall_error_codes::{Coded, codes};
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
-use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::{
     Circumstances, Identifier, License, LicenseError, Need, SealedLicense, Shortfall, Standing, TrustedTime, shortfalls,
 };
@@ -145,7 +145,7 @@ impl Licensing {
         }
         let lock = LicenseLock::take(paths)?;
         // Before the license: one without trusted time would be judged by the clock.
-        site_time::learn(paths, &lock, &MachineClocks::read(paths), self.signed)?;
+        site_time::learn(paths, &lock, &machine_clocks(paths), self.signed)?;
         // Another command may have changed it since the look.
         let current = LicenseRecord::read(paths).ok().flatten();
         let mut record = match current {
@@ -236,7 +236,7 @@ pub(crate) fn standing(
 ) -> Result<Standing, StepError> {
     let (now, identifiers, known) = match place {
         LicensedHost::Here { paths, .. } => {
-            let now = site_time::would_learn(paths, &MachineClocks::read(paths), signed)?.now();
+            let now = site_time::would_learn(paths, &machine_clocks(paths), signed)?.now();
             let known = Marks::read(paths).and_then(|marks| marks.revocation());
             let known = known.map_err(|error| StepError::new(error.code(), error.to_string()))?;
             (now, Some(record.identifiers(paths)), known)

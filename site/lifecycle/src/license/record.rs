@@ -10,7 +10,7 @@ use landfall_error_codes::{Coded, codes};
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
-use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_host::twin::Twin;
 use landfall_license::{Identifier, IdentifierKind, License, SealedLicense};
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), S
     let lock = LicenseLock::take(paths)?;
     match name {
         "LANDFALL/usage.jsonl" => usage::adopt(paths, &lock, bytes),
-        "LANDFALL/time.json" => site_time::adopt(paths, &lock, &MachineClocks::read(paths), bytes),
+        "LANDFALL/time.json" => site_time::adopt(paths, &lock, &machine_clocks(paths), bytes),
         "LANDFALL/license.json" if LicenseRecord::read(paths).ok().flatten().is_none() => {
             match serde_json::from_slice::<LicenseRecord>(bytes) {
                 Ok(record) => record.write(paths),

@@ -11,7 +11,7 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::site_time;
-use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::{Identifier, License, Standing};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -80,7 +80,7 @@ impl Operations {
     pub fn confirm_date(&self) -> Result<ConfirmedDate> {
         let confirmed = if self.paths.data().exists() {
             let lock = LicenseLock::take(&self.paths)?;
-            site_time::confirm(&self.paths, &lock, &MachineClocks::read(&self.paths))?
+            site_time::confirm(&self.paths, &lock, &machine_clocks(&self.paths))?
         } else {
             None
         };
@@ -131,7 +131,7 @@ impl Operations {
     }
 
     fn trusted_date(&self, notes: &mut Vec<String>) -> Option<TrustedDate> {
-        let clocks = MachineClocks::read(&self.paths);
+        let clocks = machine_clocks(&self.paths);
         match site_time::read(&self.paths, &clocks) {
             Ok(time) => time.map(|time| TrustedDate::of(&time, clocks.wall)),
             Err(error) => {

@@ -7,7 +7,7 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
-use landfall_host::site_time::MachineClocks;
+use landfall_host::site_time::machine_clocks;
 use landfall_license::answer::{Answer, Question, SealedAnswer};
 use landfall_license::{License, Standing};
 
@@ -32,7 +32,7 @@ impl Operations {
     pub fn judge_license(&self) -> Result<JudgedLicense> {
         let site = site_of(&self.paths)?;
         let record = LicenseRecord::read(&self.paths)?;
-        let clocks = MachineClocks::read(&self.paths);
+        let clocks = machine_clocks(&self.paths);
         let release = self.release_of_site()?;
         let brought = release.as_ref().and_then(|release| release.verified.revocation());
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };

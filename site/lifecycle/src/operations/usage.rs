@@ -8,7 +8,7 @@ use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::site_time;
-use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::License;
 use landfall_license::usage::{Counts, ReportContents, Sample, UsageReport, periods};
 
@@ -107,7 +107,7 @@ impl Operations {
 
     /// The site's trusted date in whole seconds.
     fn trusted_now(&self) -> Result<Option<Timestamp>> {
-        let time = site_time::read(&self.paths, &MachineClocks::read(&self.paths))?;
+        let time = site_time::read(&self.paths, &machine_clocks(&self.paths))?;
         Ok(time.and_then(|time| Timestamp::from_second(time.now().as_second()).ok()))
     }
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense};
 use landfall_host::site_time;
-use landfall_host::site_time::{LicenseLock, MachineClocks};
+use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
 
 use super::*;
@@ -160,7 +160,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
     let date = || operations.license_report().unwrap().license.unwrap().date.unwrap();
     assert!(date().agrees);
     // A person had confirmed a date three years ahead.
-    let mut ahead = MachineClocks::read(paths);
+    let mut ahead = machine_clocks(paths);
     ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
     site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
     let status = operations.license_report().unwrap().license.unwrap();
@@ -199,7 +199,7 @@ fn a_site_whose_license_has_ended_is_resumed_reported_and_uninstalled() {
     let birth = fixture.contents();
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
     fixture.crash_at(|event| matches!(event, Event::StepStarted { index: 2, .. }));
-    let mut ahead = MachineClocks::read(&fixture.operations.paths);
+    let mut ahead = machine_clocks(&fixture.operations.paths);
     ahead.wall += SignedDuration::from_hours(4 * 365 * 24);
     let paths = &fixture.operations.paths;
     site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
