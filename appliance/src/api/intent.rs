@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
-
 use serde_json::Value;
 
 use crate::approval::Approved;

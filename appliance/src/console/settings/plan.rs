@@ -132,7 +132,7 @@ fn approving() -> Approving {
         home: SETTINGS,
         button: "Approve and change",
         second: "Approve second, and change",
-        example: "somebody has changed the same setting meanwhile",
+        example: "someone changed the same setting in the meantime",
         after_commit: "",
         loses_data: false,
         overwriting_command: "landfall configure --overwrite-edits",

@@ -24,6 +24,7 @@ mod lint;
 mod newcomer;
 mod pages;
 mod release;
+mod sites;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -128,7 +129,7 @@ const PARTS: &[Part] = &[
     part(BUILD, build),
     beside("machines", machines),
     beside("demo", demo),
-    beside("site", site),
+    beside("site", sites::site),
     part("lint", lint::run),
     part("unit", unit),
     part("gpu", gpu),
@@ -140,15 +141,15 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     part("release", release::run),
     when_full("figures", figures::run),
-    when_full("large", large),
+    when_full("large", sites::large),
     when_full("stock", stock),
-    when_full("cuts", cuts),
-    when_full("faults", faults),
-    when_full("drills", drills),
-    when_full("recovery", recovery),
-    when_full("administration", administration),
-    when_full("licensed", licensed),
-    when_full("node", node),
+    when_full("cuts", sites::cuts),
+    when_full("faults", sites::faults),
+    when_full("drills", sites::drills),
+    when_full("recovery", sites::recovery),
+    when_full("administration", sites::administration),
+    when_full("licensed", sites::licensed),
+    when_full("node", sites::node),
     when_full("reproducible", reproducible),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
@@ -378,92 +379,6 @@ fn fuzz() -> Result<()> {
 /// The cache is checked before the lock, which is in it.
 fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
-}
-
-/// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
-const LANES: &str = "2";
-
-/// The test of the part `large`, by a part of its name.
-const LARGE: &str = "twenty_gibibytes";
-
-/// That of the part `cuts`.
-const CUTS: &str = "twenty_four_instants";
-
-/// That of the part `faults`; `site` has a few rows of the same table.
-const FAULTS: &str = "every_fault";
-
-/// That of the part `drills`.
-const DRILLS: &str = "twenty_drills";
-
-/// Those of the part `recovery`: installs and uninstalls that are cut, and data that is kept. `site` has an
-/// upgrade and a restore that are cut, which the same engine continues.
-const RECOVERY: [&str; 3] = ["power_cut::", "uninstall::after_a_cut", "kept_data::rows_survive"];
-
-/// Those of the part `administration`: what a host's administrator does to a site that runs. The first ones run alone: they measure
-/// how soon services answer.
-const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site_configuration::"];
-
-/// Those of the part `licensed`: software of a site with a license asks what it allows.
-const LICENSED: [&str; 1] = ["license_check::"];
-
-/// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
-const NODE: [&str; 1] = ["node_upgrade::"];
-
-fn site() -> Result<()> {
-    let others =
-        [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(LICENSED).chain(NODE);
-    sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
-}
-
-/// Tests with machines and real clusters, which these arguments of the test program choose.
-fn sites(chosen: &[&str]) -> Result<()> {
-    sites_in_lanes(LANES, chosen)
-}
-
-fn sites_in_lanes(lanes: &str, chosen: &[&str]) -> Result<()> {
-    setup::ensure_packages(packages::TESTS)?;
-    let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &[&["--test-threads", lanes], chosen].concat())
-}
-
-/// Takes half an hour.
-fn recovery() -> Result<()> {
-    sites(&RECOVERY)
-}
-
-fn administration() -> Result<()> {
-    let [measured, others @ ..] = ADMINISTRATION;
-    sites_in_lanes("1", &[measured])?;
-    sites(&others)
-}
-
-fn licensed() -> Result<()> {
-    sites(&LICENSED)
-}
-
-fn node() -> Result<()> {
-    sites(&NODE)
-}
-
-/// Takes 40 GiB of disk, and a quarter of an hour.
-fn large() -> Result<()> {
-    let _turn = turn_on_this_host()?;
-    run_end_to_end("end_to_end", &[LARGE])
-}
-
-/// Takes an hour.
-fn cuts() -> Result<()> {
-    sites(&[CUTS])
-}
-
-/// Takes half an hour.
-fn faults() -> Result<()> {
-    sites(&[FAULTS])
-}
-
-/// Takes half an hour.
-fn drills() -> Result<()> {
-    sites(&[DRILLS])
 }
 
 /// A stock Debian boots under its own kernel, and preflight meets its firewalls. The machines are emulated where the host's KVM boots no
