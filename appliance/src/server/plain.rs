@@ -40,6 +40,6 @@ pub async fn serve_plain(
     let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections));
     server.http_builder().http1().header_read_timeout(limits.head).max_buf_size(limits.buffer);
     let server = server.handle(handle).first_request_timeout(limits.head);
-    let routes = router.into_make_service_with_connect_info::<SocketAddr>();
-    server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed)
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    server.serve(service).await.context(codes::APPLIANCE_LISTEN, failed)
 }

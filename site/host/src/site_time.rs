@@ -1,7 +1,5 @@
 //! Trusted time on the disk of a site: read, moved forward, and written in two places. Only a site with a license keeps it.
 
-use std::time::Duration;
-
 use fs_err::File;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::Timestamp;
@@ -181,6 +179,8 @@ pub fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::SignedDuration;
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;

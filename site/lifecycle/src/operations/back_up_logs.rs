@@ -14,11 +14,9 @@ use serde::Serialize;
 
 use super::Operations;
 use super::backup::is_of;
-use super::bundle::TrustedRelease;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::Result;
 use super::history::Past;
-use super::trust::Trust;
 use crate::backups::{LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 

@@ -15,7 +15,6 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
-use super::trust::Trust;
 use crate::backups::drill::Drill;
 use crate::backups::{
     BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,

@@ -11,7 +11,6 @@ use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
-use super::trust::Trust;
 use crate::configuration::{BackupSettings, ChangedValues, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;

@@ -19,7 +19,6 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::Result;
-use super::trust::Trust;
 use crate::license::{
     GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
     NeededEntitlement, TrustedDate, cluster_identifier, needs, shown, standing, why,

@@ -9,10 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
-use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::status::{SiteState, site_state};
-use super::trust::Trust;
 use crate::proofs::{ProofResult, ProveError, Prover, chosen, result};
 
 /// How long the API server is waited for before the first proof, and asked for each object afterwards.

@@ -6,9 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Operations;
-use super::bundle::TrustedRelease;
 use super::error::Result;
-use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 
 /// The settings of the installed release.

@@ -9,7 +9,6 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::{History, Past};
 use super::kept::{KeptData, KeptVolume};
-use super::trust::Trust;
 use crate::pins::Pins;
 use crate::site::UndoScope;
 use landfall_media::durable;

@@ -6,7 +6,7 @@ use landfall_media::verify::verify_store;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{OperationError, Operations, Result, Trust, TrustedRelease};
+use super::{OperationError, Operations, Result};
 
 /// The result of a successful check of a site.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

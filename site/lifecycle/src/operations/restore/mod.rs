@@ -20,7 +20,6 @@ use super::change::Changed;
 use super::changed_data::users;
 use super::error::Result;
 use super::restore_choice::RestoreChoice;
-use super::trust::Trust;
 use crate::backups::drill::groups;
 use crate::backups::{BackupSummary, LiveVolume, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking};
 use crate::pins::Pins;

@@ -26,7 +26,7 @@ fn installed() -> Fixture {
 fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
     let operations = &fixture.operations;
     let pins = operations.changeable(&operations.history().unwrap()).unwrap().clone();
-    let release = TrustedRelease::read(&operations.head_file(pins.bundle), &Trust::pinned(&pins.trust)).unwrap();
+    let release = operations.release_of(&pins).unwrap();
     let text = serde_json::to_string(&plan()).unwrap().replace(r#""token":"0f""#, &format!(r#""token":"{token}""#));
     let plan = serde_json::from_str(&text).unwrap();
     let components = vec!["db".to_owned(), "cache".to_owned()];

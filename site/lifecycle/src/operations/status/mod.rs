@@ -28,7 +28,6 @@ use super::bundle::TrustedRelease;
 use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use super::trust::Trust;
 use crate::backups::BackupFolder;
 use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
