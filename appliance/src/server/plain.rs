@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::accept::DefaultAcceptor;
 use landfall_error_codes::codes;
-use landfall_peer::Bounded;
+use landfall_peer::{Bounded, read_rest};
 
 use crate::error::{Context as _, Result};
 
@@ -40,6 +41,6 @@ pub async fn serve_plain(
     let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections));
     server.http_builder().http1().header_read_timeout(limits.head).max_buf_size(limits.buffer);
     let server = server.handle(handle).first_request_timeout(limits.head);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.layer(from_fn(read_rest)).into_make_service_with_connect_info::<SocketAddr>();
     server.serve(service).await.context(codes::APPLIANCE_LISTEN, failed)
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
@@ -177,6 +178,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn(landfall_peer::read_rest))
         .with_state(Host::new(site))
 }
 

@@ -265,7 +265,10 @@ async fn a_license_may_be_longer_than_other_requests() {
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/license", license(LICENSE_BYTES)).await, StatusCode::NO_CONTENT);
-    assert_eq!(served.post("/v1/license", license(2 * LICENSE_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    // The client may not have sent all when the host has read enough.
+    for times in [2, 40].repeat(10) {
+        assert_eq!(served.post("/v1/license", license(times * LICENSE_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
     assert_eq!(*begun.lock().unwrap(), [format!("license of {LICENSE_BYTES} bytes")]);
     let claim = json!({ "token": "x".repeat(LICENSE_BYTES) });
     assert_eq!(served.post("/v1/claims", claim).await, StatusCode::PAYLOAD_TOO_LARGE);

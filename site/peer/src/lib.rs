@@ -8,6 +8,7 @@ mod documents;
 mod identity;
 mod pinned;
 pub mod routes;
+mod unread;
 
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
@@ -22,3 +23,4 @@ pub use documents::{
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};
+pub use unread::read_rest;
