@@ -1,7 +1,9 @@
 //! Built dependencies that the cache keeps, so that a fresh clone on the same machine compiles only the project itself.
 //!
 //! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler, which are the
-//! key. The launcher brings them into the build folder before anything else of the project is compiled.
+//! key. The launcher brings them into the build folder before anything else of the project is compiled. A new build
+//! folder takes those of a relative if there are no others: a clone with the same dependencies from outside, whose own
+//! crates use them differently. Cargo then compiles the few that have other features.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -33,6 +35,9 @@ pub const PROGRAMS_ONLY: Kind = Kind { name: "dependencies", builds: &["debug", 
 /// Those of the program that loads a library of the host, which is built for the host's own target.
 pub const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["glibc"] };
 
+/// The file of an entry that says whose relative it is.
+pub const FAMILY: &str = "family";
+
 /// Where cargo records what is fresh.
 const FINGERPRINTS: &str = ".fingerprint";
 
@@ -44,32 +49,50 @@ pub fn target_folder(clone: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| clone.join("target"), PathBuf::from)
 }
 
-/// A build folder, and the digest of what its dependencies are built from.
+/// A build folder, and the digests of what its dependencies are built from.
 #[derive(Clone, Debug)]
 pub struct Build {
     /// Where cargo builds.
     pub target: PathBuf,
     /// The key of the cache entries: 32 hexadecimal digits.
     pub digest: String,
+    /// The same of what relatives have in common.
+    pub family: String,
 }
 
 impl Build {
     /// Puts kept dependencies into the build folder, once. Whatever else was built there was built against other builds
     /// of them and is built again: cargo would take it for fresh, but the compiler would miss its dependencies.
     pub fn bring(&self, cache: &Path) -> Result<(), String> {
-        let is_kept = |kind: &Kind| self.entry(cache, *kind).is_dir();
-        let common = [WITH_TESTS, PROGRAMS_ONLY].iter().copied().find(is_kept);
-        let of_the_host = Some(FOR_GLIBC).filter(is_kept);
-        common.into_iter().chain(of_the_host).try_for_each(|kind| self.bring_kind(cache, kind))
+        let find = |kind: Kind| self.find(&cache.join(kind.name), kind).map(|entry| (kind, entry));
+        let common = find(WITH_TESTS).or_else(|| find(PROGRAMS_ONLY));
+        let found = common.into_iter().chain(find(FOR_GLIBC));
+        found.into_iter().try_for_each(|(kind, entry)| self.bring_kind(&entry, kind))
     }
 
-    fn bring_kind(&self, cache: &Path, kind: Kind) -> Result<(), String> {
+    /// The entry for this clone, or the newest relative's for a build folder that has nothing yet.
+    fn find(&self, entries: &Path, kind: Kind) -> Option<PathBuf> {
+        let exact = entries.join(&self.digest);
+        if exact.is_dir() {
+            return Some(exact);
+        }
+        if kind.builds.iter().any(|build| *build != "debug" && self.folder_of(build).join(FINGERPRINTS).exists()) {
+            return None;
+        }
+        let is_relative = |entry: &PathBuf| {
+            let family = fs::read_to_string(entry.join(FAMILY));
+            family.map_or(false, |family| family == self.family)
+        };
+        let entries = fs::read_dir(entries).ok()?.flatten().map(|entry| entry.path());
+        entries.filter(is_relative).max_by_key(|entry| fs::metadata(entry).and_then(|found| found.modified()).ok())
+    }
+
+    fn bring_kind(&self, entry: &Path, kind: Kind) -> Result<(), String> {
         if self.marker(kind).exists() {
             return Ok(());
         }
-        let entry = self.entry(cache, kind);
         // Entries that are not used for long are removed. Another user's cannot be marked, and are valid all the same.
-        let _ = run(Command::new("touch").arg("--no-create").arg(&entry));
+        let _ = run(Command::new("touch").arg("--no-create").arg(entry));
         let brought = kind.builds.iter().try_for_each(|build| bring_folder(&entry.join(build), &self.folder_of(build)));
         if brought.is_err() {
             // Half a file is new, so cargo would take it for fresh.
@@ -95,10 +118,6 @@ impl Build {
         self.target.join(format!(".{}-{}", kind.name, self.digest))
     }
 
-    fn entry(&self, cache: &Path, kind: Kind) -> PathBuf {
-        cache.join(kind.name).join(&self.digest)
-    }
-
     /// The folder of the build that has this name in an entry.
     pub fn folder_of(&self, build: &str) -> PathBuf {
         match build {
@@ -122,12 +141,21 @@ pub fn bring(clone: &Path) -> Result<(), String> {
         Some(root) if [WITH_TESTS, PROGRAMS_ONLY, FOR_GLIBC].iter().any(|kind| root.join(kind.name).is_dir()) => root,
         _ => return Ok(()),
     };
-    Build { target: target_folder(clone), digest: digest(&material(clone)?)? }.bring(&cache)
+    let Material { exact, of_family } = material(clone)?;
+    Build { target: target_folder(clone), digest: digest(&exact)?, family: digest(&of_family)? }.bring(&cache)
 }
 
-/// Everything that the dependencies of this clone are built from, each part with its length, so that no two sequences
-/// collide.
-pub fn material(clone: &Path) -> Result<Vec<u8>, String> {
+/// What the dependencies of a clone are built from, each part with its length, so that no two sequences collide.
+#[derive(Debug)]
+pub struct Material {
+    /// Everything.
+    pub exact: Vec<u8>,
+    /// Without the project's own crates in the lock file, which say what each of them uses.
+    pub of_family: Vec<u8>,
+}
+
+/// Reads what the dependencies of this clone are built from.
+pub fn material(clone: &Path) -> Result<Material, String> {
     let mut rustc = Command::new("rustc");
     let compiler = rustc.current_dir(clone).arg("-vV").stderr(Stdio::null()).output();
     let compiler = compiler.map_err(|error| format!("rustc cannot be started: {error}"))?.stdout;
@@ -136,17 +164,23 @@ pub fn material(clone: &Path) -> Result<Vec<u8>, String> {
         fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let parts = [
+    let lock = read("Cargo.lock")?;
+    let others = [
         compiler,
-        read("Cargo.lock")?.into_bytes(),
         settings(&read("Cargo.toml")?).into_bytes(),
         read(".cargo/config.toml")?.into_bytes(),
         flags.into_bytes(),
     ];
-    Ok(parts
-        .iter()
-        .flat_map(|part| (part.len() as u64).to_le_bytes().into_iter().chain(part.iter().copied()))
-        .collect())
+    let with = |lock: &str| {
+        let parts = others.iter().map(Vec::as_slice).chain([lock.as_bytes()]);
+        parts.flat_map(|part| (part.len() as u64).to_le_bytes().into_iter().chain(part.iter().copied())).collect()
+    };
+    Ok(Material { exact: with(&lock), of_family: with(&from_outside(&lock)) })
+}
+
+/// The packages of a lock file that have a source. The project's own have none.
+fn from_outside(lock: &str) -> String {
+    lock.split("[[package]]").filter(|package| package.contains("\nsource = ")).collect()
 }
 
 /// The lines of Cargo.toml that dependencies are built differently for: neither lints, nor profiles of the project's own
@@ -225,10 +259,13 @@ mod tests {
     #[test]
     fn the_material_of_this_clone_is_complete() {
         let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let material = material(clone).unwrap();
-        let text = String::from_utf8_lossy(&material);
-        for part in ["rustc ", "checksum = ", "[profile.dev]", "[alias]"] {
-            assert!(text.contains(part), "{part}");
+        let Material { exact, of_family } = material(clone).unwrap();
+        for text in [&exact, &of_family].map(|material| String::from_utf8_lossy(material)) {
+            for part in ["rustc ", "checksum = ", "[profile.dev]", "[alias]"] {
+                assert!(text.contains(part), "{part}");
+            }
         }
+        let own = |material: &[u8]| String::from_utf8_lossy(material).contains("name = \"landfall-peer\"");
+        assert!(own(&exact) && !own(&of_family), "the project's own crates are of this clone alone");
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Error, Result};
-use landfall_launcher::dependencies::{self as kept, Build, FOR_GLIBC, Kind, PROGRAMS_ONLY, WITH_TESTS};
+use landfall_launcher::dependencies::{self as kept, Build, FAMILY, FOR_GLIBC, Kind, PROGRAMS_ONLY, WITH_TESTS};
 use serde_json::Value;
 
 use crate::cache::{Cache, Key};
@@ -52,8 +52,9 @@ struct Keeper {
 
 impl Keeper {
     fn of_this_clone() -> Result<Self> {
-        let key = Key::of(&kept::material(&workspace::root()).map_err(Error::msg)?);
-        let build = Build { target: workspace::target_folder(), digest: key.digest() };
+        let material = kept::material(&workspace::root()).map_err(Error::msg)?;
+        let (key, family) = (Key::of(&material.exact), Key::of(&material.of_family).digest());
+        let build = Build { target: workspace::target_folder(), digest: key.digest(), family };
         Ok(Self { build, cache: Cache::open()?, key, own: own_targets })
     }
 
@@ -68,7 +69,7 @@ impl Keeper {
                     copy(&self.build.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
                 }
             }
-            Ok(())
+            std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write whose relative the entry is")
         })?;
         // What came from the cache need not be brought again.
         self.build.mark(kind).map_err(Error::msg)
@@ -118,7 +119,7 @@ mod tests {
     fn built(target: &Path, cache: &Path) -> Keeper {
         let key = Key::of(b"1");
         let keeper = Keeper {
-            build: Build { target: target.to_owned(), digest: key.digest() },
+            build: Build { target: target.to_owned(), digest: key.digest(), family: "of both".to_owned() },
             cache: Cache::at(cache).unwrap(),
             key,
             own: || Ok(vec!["landfall".to_owned()]),
@@ -155,6 +156,29 @@ mod tests {
         std::fs::remove_dir_all(second.folder_of("glibc")).unwrap();
         second.bring(&cache).unwrap();
         assert!(!second.folder_of("glibc").exists(), "once is enough");
+    }
+
+    #[test]
+    fn a_relative_fills_a_new_build_folder_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
+        let first = built(&first, &cache);
+        first.keep(WITH_TESTS).unwrap();
+        let second = |name: &str, family: &str| {
+            let build = Build { target: folder.path().join(name), digest: "2".repeat(32), family: family.to_owned() };
+            let found = build.folder_of("target").join("deps/serde-0123456789abcdef");
+            (build, found)
+        };
+        let (stranger, found) = second("stranger", "of another");
+        stranger.bring(&cache).unwrap();
+        assert!(!found.exists());
+        let (relative, found) = second("relative", "of both");
+        relative.bring(&cache).unwrap();
+        assert!(found.exists());
+        let (used, found) = second("used", "of both");
+        std::fs::create_dir_all(used.folder_of("target").join(".fingerprint")).unwrap();
+        used.bring(&cache).unwrap();
+        assert!(!found.exists(), "what a clone has built is not built again for another's");
     }
 
     #[test]
