@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
+use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde::Deserialize;
 use url::Url;
 
@@ -201,8 +202,13 @@ pub fn roles(roles: Roles) -> Result<Roles, String> {
     Ok(roles)
 }
 
-/// TLS that trusts the authorities of a file alone.
-pub fn authority(files: &Files, name: &str) -> Result<Arc<rustls::ClientConfig>, String> {
+/// TLS that trusts the authorities of a file alone, and shows no certificate.
+pub fn authority(files: &Files, name: &str) -> Result<Arc<ClientConfig>, String> {
+    Ok(Arc::new(trusting(files, name)?.with_no_client_auth()))
+}
+
+/// TLS that trusts the authorities of a file alone. What it shows of itself is still to be said.
+pub fn trusting(files: &Files, name: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
     let pem = files.get(name).ok_or_else(|| format!("{name} is missing: give the authority's certificate in PEM"))?;
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| format!("{name} is not a certificate in PEM: {error}"))?;
@@ -214,8 +220,8 @@ pub fn authority(files: &Files, name: &str) -> Result<Arc<rustls::ClientConfig>,
         roots.add(certificate).map_err(|error| format!("{name} holds no authority: {error}"))?;
     }
     // Directory servers that are still in use know TLS 1.2 alone.
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Ok(builder.with_root_certificates(roots))
 }

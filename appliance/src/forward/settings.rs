@@ -4,18 +4,24 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
 use url::Url;
 
-use crate::directory::{Files, authority};
+use crate::directory::{Files, trusting};
 
 /// The settings themselves.
 const SETTINGS: &str = "syslog.yaml";
 /// The certificates that the server's chain ends in.
 const AUTHORITY: &str = "syslog-authority.crt";
+/// The chain of the console's own certificate, where the server asks for one.
+const CERTIFICATE: &str = "syslog.crt";
+/// The key of that.
+const KEY: &str = "syslog.key";
 /// Every file that is read.
-pub const NAMES: [&str; 2] = [SETTINGS, AUTHORITY];
+pub const NAMES: [&str; 4] = [SETTINGS, AUTHORITY, CERTIFICATE, KEY];
 /// Port of syslog over TLS.
 const TLS_PORT: u16 = 6514;
 /// Port of syslog over TCP.
@@ -42,7 +48,7 @@ pub struct Settings {
     /// Where it is reached; none where its name is resolved.
     pub address: Option<IpAddr>,
     /// Over TLS, whose certificate must have this name; none for TCP.
-    pub tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// What the messages call this console, or `-`.
     pub name: String,
 }
@@ -85,13 +91,42 @@ fn check(text: Text, files: &Files, faults: &mut Vec<String>) -> Option<Settings
     let Text { server, name, address } = text;
     let name = sender(name.as_deref().unwrap_or("-")).map_err(|why| faults.push(why)).ok();
     let (is_secure, host, port) = place(&server).map_err(|why| faults.push(why)).ok()?;
-    let tls = if is_secure { tls(&host, files).map_err(|why| faults.push(why)).ok().map(Some) } else { Some(None) };
+    let tls = if is_secure { tls(&host, files, faults).map(Some) } else { Some(None) };
     Some(Settings { server, host, port, address, tls: tls?, name: name? })
 }
 
-fn tls(host: &str, files: &Files) -> Result<(Arc<rustls::ClientConfig>, ServerName<'static>), String> {
-    let name = ServerName::try_from(host.to_owned());
-    Ok((authority(files, AUTHORITY)?, name.map_err(|_| format!("server: {host} is no name of a server"))?))
+fn tls(host: &str, files: &Files, faults: &mut Vec<String>) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("server: {host} is no name of a server"));
+    let name = name.map_err(|why| faults.push(why)).ok();
+    let trusting = trusting(files, AUTHORITY).map_err(|why| faults.push(why)).ok();
+    let own = identity(files).map_err(|why| faults.push(why)).ok();
+    let config = match own? {
+        None => Ok(trusting?.with_no_client_auth()),
+        Some((chain, key)) => trusting?.with_client_auth_cert(chain, key),
+    };
+    let config =
+        config.map_err(|error| faults.push(format!("{CERTIFICATE} and {KEY} do not belong together: {error}")));
+    Some((Arc::new(config.ok()?), name?))
+}
+
+/// A chain of certificates with the key of its first.
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The console's own certificate, if there is one.
+fn identity(files: &Files) -> Result<Option<Identity>, String> {
+    let (certificate, key) = match (files.get(CERTIFICATE), files.get(KEY)) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => return Err(format!("{KEY} is missing, the key of {CERTIFICATE}")),
+        (None, Some(_)) => return Err(format!("{CERTIFICATE} is missing, the certificate of {KEY}")),
+    };
+    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| format!("{CERTIFICATE} is not a certificate in PEM: {error}"))?;
+    if chain.is_empty() {
+        return Err(format!("{CERTIFICATE} holds no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key);
+    Ok(Some((chain, key.map_err(|error| format!("{KEY} is not a private key in PEM: {error}"))?)))
 }
 
 /// Whether it is over TLS, the host, the port.

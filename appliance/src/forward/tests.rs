@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landfall_peer::Authority;
+use landfall_peer::{Authority, Identity};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -319,7 +322,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     until(async || received.has("secret")).await;
     // Without settings, nothing goes out, and what was missed follows later.
     let settings = fs_err::read_to_string(forwarding.folder.path().join("syslog.yaml")).unwrap();
-    for name in NAMES {
+    for name in ["syslog.yaml", "syslog-authority.crt"] {
         landfall_media::durable::remove_file(&forwarding.folder.path().join(name)).unwrap();
     }
     until(async || forwarding.site.context.forward.standing().server.is_none()).await;
@@ -330,6 +333,52 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     write(forwarding.folder.path(), "syslog.yaml", &settings);
     until(async || received.has("meanwhile")).await;
     assert!(position(&forwarding.site.context.database).await.is_ok());
+}
+
+/// A server of a new authority, which accepts who shows this certificate. Returns the authority's certificate, too.
+async fn asking_server(received: &Received, accepted: &str) -> (Server, String) {
+    let (authority, key) = Authority::generate("Syslog", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let issuer = Authority::of("Syslog", &key).unwrap();
+    let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(accepted.as_bytes()).unwrap()).unwrap();
+    let asking = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(asking)
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let address = "127.0.0.1:0".parse().unwrap();
+    (Server::begin(address, received.clone(), Some(tls)).await, authority)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_a_certificate_gets_the_consoles() {
+    let (own, key) = Identity::generate("console").unwrap();
+    let received = Received::default();
+    let (server, authority) = asking_server(&received, &own).await;
+    let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
+    let folder = forwarding.folder.path();
+    write(folder, "syslog-authority.crt", &authority);
+    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
+    forwarding.note("unseen").await;
+    let (other, key_of_other) = Identity::generate("console").unwrap();
+    write(folder, "syslog.crt", &other);
+    write(folder, "syslog.key", &key_of_other);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(received.all().is_empty(), "a stranger was accepted");
+    write(folder, "syslog.crt", &own);
+    until(async || forwarding.is_faulty()).await;
+    let page = forwarding.site.sign_in("root").await.get("/audit").await.body;
+    assert!(page.contains("syslog.crt and syslog.key do not belong together"), "{page}");
+    write(folder, "syslog.key", &key);
+    until(async || received.has("unseen")).await;
 }
 
 #[test]
@@ -346,6 +395,17 @@ fn all_faults_of_the_settings_are_named_at_once() {
     };
     let both = faults("server: tls://log.example.org\nname: two words\n");
     assert!(both.contains("name:") && both.contains("syslog-authority.crt is missing"), "{both}");
+    for (present, missing) in [("syslog.crt", "syslog.key"), ("syslog.key", "syslog.crt")] {
+        write(folder.path(), present, "no PEM");
+        let three = faults("server: tls://log.example.org\nname: two words\n");
+        assert!(
+            three.contains(&format!(
+                "syslog-authority.crt is missing: give the authority's certificate in PEM; {missing} is missing"
+            )),
+            "{three}"
+        );
+        landfall_media::durable::remove_file(&folder.path().join(present)).unwrap();
+    }
     for odd in
         ["udp://192.0.2.1", "tcp://", "tcp://u:p@192.0.2.1", "tcp://192.0.2.1/path", "192.0.2.1:601", "tcp://h?x"]
     {
