@@ -48,6 +48,8 @@ pub(super) struct Field {
     pub(super) entry: Entry,
     /// What is set now; empty where nothing is.
     pub(super) text: String,
+    /// What is set, for those who only read; none where nothing is.
+    pub(super) set: Option<String>,
     /// What counts where nothing is set.
     pub(super) unset: String,
 }
@@ -64,14 +66,15 @@ impl Field {
             title: words("title"),
             description: words("description"),
             text: setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default(),
+            set: setting.value.as_ref().map(plain),
             unset: default.map_or_else(|| "as the release was built".to_owned(), plain),
             entry,
         }
     }
 
-    /// Whether it has a value of its own.
-    pub(super) fn is_set(&self) -> bool {
-        !self.text.is_empty()
+    /// Whether its value is an empty text, which a field shows as if nothing were set.
+    pub(super) fn is_set_to_nothing(&self) -> bool {
+        self.set.is_some() && self.text.is_empty()
     }
 
     /// What is possible, for those who cannot see a field's bounds.

@@ -47,6 +47,21 @@ async fn each_setting_is_entered_as_its_schema_says() {
 }
 
 #[test]
+fn an_empty_text_is_a_value() {
+    let mut settings: Settings = sample_of("settings");
+    let memory = |settings: &Settings| {
+        let fields = Form::of(settings).groups.into_iter().flat_map(|group| group.fields);
+        let field = fields.into_iter().find(|field| field.setting == "postgres.memory").unwrap();
+        (field.set.clone(), field.is_set_to_nothing())
+    };
+    assert_eq!(memory(&settings), (Some("2Gi".to_owned()), false));
+    for (value, shown) in [(None, (None, false)), (Some(json!("")), (Some("empty".to_owned()), true))] {
+        settings.values.iter_mut().find(|setting| setting.name == "postgres.memory").unwrap().value = value;
+        assert_eq!(memory(&settings), shown);
+    }
+}
+
+#[test]
 fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
     let settings: Settings = sample_of("settings");
     let form = Form::of(&settings);

@@ -40,8 +40,12 @@ pub struct Setting {
 
 impl Setting {
     fn of(value: &SiteValue, settings: &SiteConfiguration) -> Self {
-        let mut components: Vec<String> = value.targets.iter().map(|target| target.component.clone()).collect();
-        components.dedup();
+        let mut components: Vec<String> = Vec::new();
+        for target in &value.targets {
+            if !components.contains(&target.component) {
+                components.push(target.component.clone());
+            }
+        }
         Self {
             name: value.name.clone(),
             components,
@@ -90,6 +94,7 @@ mod tests {
                 target("web", "/spec/replicas"),
                 target("web", "/spec/other"),
                 target("worker", "/spec/replicas"),
+                target("web", "/spec/last"),
             ],
         };
         let set =
