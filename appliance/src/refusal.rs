@@ -27,6 +27,8 @@ pub enum Refusal {
     Invalid(String),
     /// Nothing has this name.
     NotThere(String),
+    /// The address is not for this method; the methods that it is for.
+    Method(String),
     /// The host keeps no plan of this digest.
     PlanGone,
     /// Too many failed sign-ins; seconds until the next one is looked at.
@@ -121,6 +123,7 @@ impl Refusal {
             Self::Foreign => (StatusCode::FORBIDDEN, codes::FOREIGN_REQUEST),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID),
             Self::NotThere(_) => (StatusCode::NOT_FOUND, codes::NOT_THERE),
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED),
             Self::PlanGone => (StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN),
             Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_ATTEMPTS),
             Self::NameTaken(_) => (StatusCode::CONFLICT, codes::NAME_TAKEN),
@@ -153,6 +156,7 @@ impl Refusal {
                 Some(why.clone())
             }
             Self::NotThere(what) => Some(format!("there is no {what}")),
+            Self::Method(allowed) => Some(format!("it takes {allowed}")),
             Self::TooManyAttempts(seconds) => Some(format!("wait {seconds} seconds")),
             Self::NameTaken(name) => Some(format!("the name {name} is taken")),
             Self::Password(why) => Some((*why).to_owned()),

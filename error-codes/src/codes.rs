@@ -445,6 +445,7 @@ codes! {
     AUDIT_NO_KEY = "LF5044", Usage, "No key is known that could have signed the audit log", "Name the site's public key with `--key FILE`; `landfall audit show` prints it on the host. As root on that host no file is needed. Pass `--chain-only` to check the chain alone, which whoever owns the console could have written anew.";
     AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an audit log, and export the log again. If the line is still there, keep the file: the console writes no such entry, so someone changed its database.";
     PACKAGE_INDEX_UNUSABLE = "LF5046", Usage, "The package index cannot serve", "Name the folder of the wheels, and the list with its digest that `landfall build` wrote. At a site, run `landfall status`.";
+    METHOD_NOT_ALLOWED = "LF5047", Usage, "The address is not for this method", "Send the request by a method that the message names.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -20,6 +20,7 @@ pub mod printer;
 pub mod proofs;
 pub mod registry;
 pub mod results;
+pub mod schemathesis;
 pub mod setup;
 pub mod silence;
 pub mod site;

@@ -82,8 +82,7 @@ fn anonymous(parts: &Parts) -> Caller {
 
 async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Refusal> {
     let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let nothing = || Refusal::NotThere(format!("{} {}", parts.method, parts.uri.path()));
-    let rule = Rule::find(&parts.method, path).ok_or_else(nothing)?;
+    let rule = Rule::find(&parts.method, path).ok_or_else(|| unknown(parts, path))?;
     if rule.need == Need::Open {
         return Ok(body);
     }
@@ -99,6 +98,15 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     let bytes = to_bytes(body, limit).await.map_err(too_long)?;
     let token = if is_api(path) { header_token(&parts.headers) } else { body_token(&bytes) };
     if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+}
+
+/// A request that no route is meant for.
+fn unknown(parts: &Parts, path: &str) -> Refusal {
+    let allowed = Rule::methods(path);
+    if allowed.is_empty() {
+        return Refusal::NotThere(format!("{} {}", parts.method, parts.uri.path()));
+    }
+    Refusal::Method(allowed.join(", "))
 }
 
 /// Longest body of a request to this path, in bytes.

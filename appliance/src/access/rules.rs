@@ -36,6 +36,16 @@ impl Rule {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         RULES.iter().find(|rule| rule.method == method && rule.path == path)
     }
+
+    /// The methods of a path, as the header `Allow` has them; none where no route has it.
+    pub fn methods(path: &str) -> Vec<&'static str> {
+        let rules = RULES.iter().filter(|rule| rule.path == path);
+        let mut methods: Vec<&str> = rules.map(|rule| rule.method.as_str()).collect();
+        if methods.contains(&Method::GET.as_str()) {
+            methods.push("HEAD");
+        }
+        methods
+    }
 }
 
 const fn rule(method: &'static Method, path: &'static str, need: Need) -> Rule {

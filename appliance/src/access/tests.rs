@@ -161,8 +161,15 @@ async fn what_is_in_no_table_is_nowhere() {
         let reply = root.get(path).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
     }
-    assert_eq!(root.call(Method::PUT, "/api/v1/users", "{}").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(root.call(Method::DELETE, "/", "").await.status, StatusCode::NOT_FOUND);
+    for (method, path, allowed) in [
+        (Method::PUT, "/api/v1/users", "GET, POST, HEAD"),
+        (Method::DELETE, "/", "GET, HEAD"),
+        (Method::TRACE, "/health", "GET, HEAD"),
+    ] {
+        let reply = root.call(method, path, "{}").await;
+        assert_eq!((reply.status, reply.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, allowed), "{path}");
+        assert!(reply.body.contains("LF5047") && reply.body.contains(allowed), "{}", reply.body);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{Accepted, ask as hand_over, plan_of, unusable_id};
+use super::changes::{Accepted, ID, ask as hand_over, plan_of, unusable_id};
 use super::intent::Intent;
 use crate::access::Caller;
 use crate::approval::{self, Approval, Approved, Wanted, open, setting};
@@ -115,6 +115,7 @@ pub struct SentFirst {
 #[schemars(rename = "SecondApproval")]
 pub struct SentSecond {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// Name of the site.
     confirm: String,

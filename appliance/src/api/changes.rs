@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use landfall_error_codes::codes;
 use landfall_peer::Asking;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::Body;
 use super::intent::Intent;
@@ -28,6 +29,8 @@ use crate::refusal::Refusal;
 const POLL: Duration = Duration::from_secs(1);
 /// How long its end is waited for; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// What [`is_id`] accepts, as a pattern of JSON Schema.
+pub(super) const ID: &str = "^(sha256:)?[0-9a-f-]{8,96}$";
 /// Longest name of a person that the host takes, in bytes.
 const NAME_BYTES: usize = 96;
 
@@ -161,6 +164,7 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
 #[schemars(rename = "Look")]
 pub struct Sent {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
 }
 
@@ -169,9 +173,19 @@ pub struct Sent {
 #[schemars(rename = "Plan")]
 pub struct SentPlan {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "named")]
     change: Change,
+}
+
+/// A change that is named in words: derived code would take the number of its place among the changes, too.
+fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
+    let fields = Map::deserialize(fields)?;
+    if !fields.get("change").is_some_and(Value::is_string) {
+        return Err(D::Error::custom("change: say what is planned, such as `upgrade`"));
+    }
+    Change::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// An approved upgrade.
@@ -179,6 +193,7 @@ pub struct SentPlan {
 #[schemars(rename = "UpgradeApproval")]
 pub struct SentUpgrade {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// Id of the medium.
     medium: String,
@@ -193,6 +208,7 @@ pub struct SentUpgrade {
 #[schemars(rename = "RollbackApproval")]
 pub struct SentRollback {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// Version of the release to return to.
     version: String,
@@ -209,10 +225,12 @@ pub struct SentRollback {
 #[schemars(rename = "RestoreApproval")]
 pub struct SentRestore {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// Id of the backup, as in the request for the plan.
     backup: Option<String>,
-    /// The time as of which data returns, as in the request for the plan.
+    /// The time as of which data returns, RFC 3339, as in the request for the plan.
+    #[schemars(extend("format" = "date-time"))]
     at: Option<String>,
     /// The components, as in the request for the plan.
     #[serde(default)]
@@ -228,6 +246,7 @@ pub struct SentRestore {
 #[schemars(rename = "ConfigurationApproval")]
 pub struct SentConfiguration {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// The values that change, as in the request for the plan.
     values: BTreeMap<String, Value>,
@@ -242,6 +261,7 @@ pub struct SentConfiguration {
 #[schemars(rename = "Abort")]
 pub struct SentAbort {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    #[schemars(regex(pattern = ID))]
     request: Option<String>,
     /// Number of the operation, as in `GET /api/v1/operation`: another one is not touched.
     operation: u64,

@@ -51,8 +51,10 @@ impl KeyItem {
 #[schemars(rename = "NewKey")]
 pub struct Create {
     /// Which program will use it, in at most 64 characters.
+    #[schemars(length(min = 1, max = 64))]
     label: String,
-    /// What it permits: `read`, `backup`, `upgrade`, `people`, `audit`, `metrics`.
+    /// What it permits: `read`, `backup`, `upgrade`, `license`, `people`, `audit`, `metrics`.
+    #[schemars(length(min = 1))]
     scopes: Vec<String>,
     /// For how many days it is valid, at most 400.
     #[schemars(range(min = 1, max = 400))]

@@ -92,11 +92,13 @@ impl From<Session> for SessionItem {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewUser")]
 pub struct Create {
-    /// The name to sign in with.
+    /// The name to sign in with: letters, digits, dots, dashes, underscores and @.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"))]
     name: String,
     /// What the user may do.
     role: Role,
-    /// At least 12 characters.
+    /// At least 12 characters, and not easy to guess.
+    #[schemars(length(min = 12, max = 1024))]
     password: String,
 }
 
@@ -107,7 +109,8 @@ pub struct Create {
 pub struct Change {
     /// What the user may do from now on.
     role: Option<Role>,
-    /// The new password.
+    /// The new password: at least 12 characters, and not easy to guess.
+    #[schemars(length(min = 12, max = 1024))]
     password: Option<String>,
     /// Whether the user is kept out from now on: sessions end, keys do not work, and no directory lets the user in.
     disabled: Option<bool>,

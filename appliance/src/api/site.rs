@@ -156,6 +156,7 @@ pub async fn usage_report(State(context): State<Context>) -> Result<Response, Re
 #[derive(Deserialize, JsonSchema)]
 pub struct NewLicense {
     /// The text of the file that the vendor sent.
+    #[schemars(length(min = 1, max = 65536))]
     license: String,
 }
 

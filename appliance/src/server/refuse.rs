@@ -73,8 +73,12 @@ impl IntoResponse for Refusal {
         let problem = self.problem();
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (self.status(), [(header::CONTENT_TYPE, PROBLEM)], body).into_response();
-        if let Self::TooManyAttempts(seconds) = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        match &self {
+            Self::TooManyAttempts(seconds) => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::Method(allowed) => allow(&mut response, allowed),
+            _ => {}
         }
         if response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -124,5 +128,16 @@ pub fn refuse(refusal: Refusal, caller: &Caller, audience: Audience) -> Response
 
 fn page(refusal: &Refusal, caller: &Caller) -> Response {
     log(refusal);
-    (refusal.status(), console::problem(caller, &refusal.problem())).into_response()
+    let mut response = (refusal.status(), console::problem(caller, &refusal.problem())).into_response();
+    if let Refusal::Method(allowed) = refusal {
+        allow(&mut response, allowed);
+    }
+    response
+}
+
+/// An answer that a method is wrong names the others (RFC 9110, section 15.5.6).
+fn allow(response: &mut Response, methods: &str) {
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
 }

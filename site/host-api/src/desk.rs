@@ -108,7 +108,7 @@ impl Desk {
                 return Ok(Taken::Again(known.request.clone()));
             }
             let title = "the id of the request was used for another one";
-            return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title));
+            return Err(problem(StatusCode::CONFLICT, codes::REQUEST_INVALID, title));
         }
         let is_in_the_way =
             |known: &&Known| known.request.state == RequestState::Running && !wanted.goes_beside(&known.wanted);

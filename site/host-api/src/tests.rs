@@ -315,7 +315,7 @@ async fn one_request_is_worked_on_and_the_second_learns_whose_it_is() {
     assert_eq!(served.outcome("/v1/plans", other).await["plan"], "sha256:aaaaaaaa");
     let (status, problem) =
         served.send("/v1/plans", wish("00000001", json!({ "change": "upgrade", "medium": "bbbbbbbb" }))).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "the id is taken");
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF5023")), "the id is taken");
 }
 
 #[tokio::test(flavor = "multi_thread")]

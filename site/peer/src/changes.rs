@@ -77,6 +77,7 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         backup: Option<String>,
         /// The time as of which data returns, RFC 3339. Data without a log returns as of its backup.
+        #[schemars(extend("format" = "date-time"))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
         /// The components whose data it is; with none, all that the backup has.

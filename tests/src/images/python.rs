@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_launcher::packages;
 use serde_json::json;
 
 use super::node_pack::TITLE;
@@ -148,10 +147,7 @@ const PLATFORM: &[&str] = &[
 
 /// Downloads exactly what the requirements pin, from wherever this machine's pip is set up to look.
 fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
-    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
-    if !pip.is_ok_and(|output| output.status.success()) {
-        setup::ensure_packages(packages::PYTHON)?;
-    }
+    setup::ensure_pip()?;
     let output = Command::new("python3")
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"])
         .args(platform)

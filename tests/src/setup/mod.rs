@@ -76,6 +76,12 @@ pub fn ensure_programs(programs: &[(&str, &str)]) -> Result<()> {
 /// Names the Debian mirror, before any other.
 const MIRROR_VARIABLE: &str = "LANDFALL_DEBIAN_MIRROR";
 
+/// Provides Python with pip.
+pub fn ensure_pip() -> Result<()> {
+    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if pip.is_ok_and(|output| output.status.success()) { Ok(()) } else { ensure_packages(packages::PYTHON) }
+}
+
 /// Finds the Debian archive in the configuration of this machine's apt; third-party sources are never chosen.
 pub fn debian_archive() -> Result<DebianArchive> {
     let system = System::read()?;

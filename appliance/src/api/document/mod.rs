@@ -42,6 +42,7 @@ fn assemble() -> Value {
     for rule in RULES.iter().filter(|rule| rule.path.starts_with(PREFIX)) {
         if let Some(operation) = paths.get_mut(rule.path).and_then(|path| path.get_mut(verb(rule.method))) {
             add_rights(operation, rule);
+            require_body(operation);
         }
     }
     let tags = TAGS.map(|(name, description)| json!({ "name": name, "description": description }));
@@ -83,6 +84,13 @@ fn add_rights(operation: &mut Value, rule: &Rule) {
     let description = if description.is_empty() { needs } else { format!("{description}\n\n{needs}") };
     operation.insert("description".to_owned(), description.into());
     operation.insert("security".to_owned(), security);
+}
+
+/// No operation that takes a body goes without one.
+fn require_body(operation: &mut Value) {
+    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) {
+        body.insert("required".to_owned(), true.into());
+    }
 }
 
 fn text<'a>(object: &'a Map<String, Value>, key: &str) -> &'a str {

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
-use crate::{axe, images, setup, workspace};
+use crate::{axe, images, schemathesis, setup, workspace};
 
 /// Its name.
 pub(super) const NAME: &str = "pages";
@@ -38,7 +38,8 @@ fn ensure() -> Result<()> {
     ensure_packages()?;
     // Where people of a directory come from.
     images::ensure_dex()?;
-    images::ensure_slapd().map(drop)
+    images::ensure_slapd()?;
+    schemathesis::command().map(drop)
 }
 
 fn ensure_packages() -> Result<()> {

@@ -1,0 +1,52 @@
+//! The API and its document: whatever is asked, the answer is one that the document states, and none is a fault of the console.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::{schemathesis, workspace};
+
+use super::browser::Browser;
+use super::console::Console;
+
+/// Of the questions that are asked: another one asks others.
+const SEED: &str = "20261125";
+/// Questions for each operation, besides those that the document's bounds give.
+const EXAMPLES: &str = "20";
+/// What a key may be for.
+const SCOPES: [&str; 7] = ["read", "backup", "upgrade", "license", "people", "audit", "metrics"];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]
+async fn the_api_answers_as_its_document_says() -> Result<()> {
+    let console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    let key = key_of_everything(&browser).await?;
+    browser.close().await?;
+    let folder = workspace::target_folder().join("pages").join("schemathesis");
+    std::fs::create_dir_all(&folder)?;
+    let mut command = schemathesis::command()?;
+    // It writes how each failure is repeated below its own folder.
+    command.current_dir(&folder);
+    command.arg("--config-file").arg(workspace::root().join("tests/schemathesis/schemathesis.toml"));
+    command.arg("run").arg(workspace::root().join("docs/openapi.json")).args(["--url", &console.origin()]);
+    command.arg("--tls-verify").arg(console.certificate()).args(["--header", &format!("Authorization: Bearer {key}")]);
+    command.args(["--seed", SEED, "--max-examples", EXAMPLES, "--no-color", "--continue-on-failure"]);
+    command.arg("--report-dir").arg(&folder).args(["--report", "ndjson"]);
+    command.env("NO_PROXY", "*").stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await?.context("cannot run python3")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// An API key with every scope.
+async fn key_of_everything(browser: &Browser) -> Result<String> {
+    browser.open("/keys").await?;
+    browser.fill("#label", "schemathesis").await?;
+    for scope in SCOPES {
+        browser.click(&format!("input[name={scope}]")).await?;
+    }
+    ensure!(browser.count("input[type=checkbox]:not(:checked)").await? == 0, "a scope is not in the list of this test");
+    browser.click("button.main").await?;
+    browser.text(".secret").await
+}
