@@ -1,6 +1,6 @@
 //! A component that serves wheels to pip and uv, and npm packages to npm, pnpm and Yarn: one line of the release definition, and `build`
 //! writes its objects and the lists of what it serves ([ADR 54](../../../docs/adr/0054-a-package-index-serves-what-was-signed.md),
-//! [ADR 61](../../../docs/adr/0061-a-registry-of-npm-packages-reads-package-json-when-asked.md)).
+//! [ADR 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
 //!
 //! ```text
 //! packageIndex: [wheels, web] ─ expand ─▶ mounts ─ objects ─▶ rendered ─ (fetched) ─ fill ─▶ lists of files, with digests

@@ -123,7 +123,7 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
 /// Why each artifact is refused, where the release first has a component that serves the first one.
 async fn refusals_of(bench: &Bench, artifacts: &[&str], component: impl Fn(&str) -> String) -> String {
     let (mut refusals, mut before) = (Vec::new(), artifacts[0]);
-    for name in artifacts {
+    for name in artifacts.iter().copied() {
         bench.edit("release/release.yaml", &component(before), &component(name));
         before = name;
         refusals.push(bench.refusal().await);

@@ -162,7 +162,7 @@ fn extended(bytes: &[u8]) -> Result<Option<Vec<u8>>, NpmFault> {
 
 /// The path below the first folder, without what means nothing.
 fn below(path: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = path.iter().position(|byte| *byte == b'/') else { return Cow::Borrowed(b"") };
+    let Some(first) = path.iter().position(|byte| *byte == b'/') else { return Cow::Borrowed(&path[..0]) };
     let rest = &path[first + 1..];
     let segments: Vec<&[u8]> =
         rest.split(|byte| *byte == b'/').filter(|segment| !matches!(*segment, b"" | b".")).collect();

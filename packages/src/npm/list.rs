@@ -1,6 +1,7 @@
 //! The list of npm packages: a signed document, in as many parts as it needs, that says what a registry serves.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -76,7 +77,8 @@ impl NpmList {
     /// The bytes of each part.
     pub fn to_parts(&self) -> Result<Vec<Vec<u8>>, NpmError> {
         let ranges = self.ranges()?;
-        ranges.into_iter().map(|range| Ok(to_canonical(NPM_LIST_NAME, &Part::of(&self.packages[range]))?)).collect()
+        let part = |range: Range<usize>| to_canonical(NPM_LIST_NAME, &Part::of(&self.packages[range])).map_err(NpmError::from);
+        ranges.into_iter().map(part).collect()
     }
 
     /// The digest of all parts together, in their order.
@@ -95,7 +97,7 @@ impl NpmList {
     }
 
     /// Which packages each part has.
-    fn ranges(&self) -> Result<Vec<std::ops::Range<usize>>, NpmError> {
+    fn ranges(&self) -> Result<Vec<Range<usize>>, NpmError> {
         let frame = to_canonical(NPM_LIST_NAME, &Part::of(&[]))?.len();
         let (mut ranges, mut start, mut bytes) = (Vec::new(), 0, frame);
         for (index, package) in self.packages.iter().enumerate() {
@@ -121,7 +123,7 @@ impl NpmList {
         let mut bytes: HashMap<&str, u64> = HashMap::new();
         for package in &self.packages {
             check_fields(package)?;
-            if let Some(first) = seen.insert((&package.name, &package.version), package) {
+            if let Some(first) = seen.insert((package.name.as_str(), package.version.as_str()), package) {
                 let (first, second) = (first.path.clone(), package.path.clone());
                 let package = format!("{} {}", package.name, package.version);
                 return Err(NpmError::Twice { package, first, second });

@@ -17,7 +17,13 @@ const TABLES: [&str; 6] =
     ["dependencies", "optionalDependencies", "peerDependencies", "acceptDependencies", "engines", "directories"];
 
 /// Fields with one text or several.
-const LISTS: [&str; 5] = ["os", "cpu", "libc", "bundleDependencies", "bundledDependencies"];
+const LISTS: [&str; 3] = ["os", "cpu", "libc"];
+
+/// The two spellings of a field with names of what the tarball brings, or `true` for all that it needs.
+const BUNDLES: [&str; 2] = ["bundleDependencies", "bundledDependencies"];
+
+/// Fields of a form of their own.
+const OTHERS: [&str; 3] = ["bin", "peerDependenciesMeta", "deprecated"];
 
 /// What `package.json` says.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,24 +58,25 @@ impl PackageJson {
 
     /// Whether it names a script that runs when it is installed, or leaves npm to build it.
     pub fn has_install_script(&self, has_gyp: bool) -> bool {
-        let script = |name: &&str| {
-            let script = self.fields.get("scripts").and_then(|scripts| scripts.get(**name)).and_then(Value::as_str);
+        let scripts = self.fields.get("scripts");
+        let runs = |name: &&str| {
+            let script = scripts.and_then(|scripts| scripts.get(*name)).and_then(Value::as_str);
             script.is_some_and(|script| !script.is_empty())
         };
-        let has_own = INSTALL_SCRIPTS.iter().any(|name| script(&name));
-        has_own || (has_gyp && self.fields.get("gypfile") != Some(&Value::Bool(false)))
+        INSTALL_SCRIPTS.iter().any(runs) || (has_gyp && self.fields.get("gypfile") != Some(&Value::Bool(false)))
     }
 
     /// The fields that an installation needs, each of the type that clients expect.
     pub fn needed(&self) -> Map<String, Value> {
         let tables = TABLES.iter().map(|field| (*field, self.fields.get(*field).and_then(table)));
         let lists = LISTS.iter().map(|field| (*field, self.fields.get(*field).and_then(list)));
+        let bundles = BUNDLES.iter().map(|field| (*field, self.fields.get(*field).and_then(bundle)));
         let others = [
             ("bin", self.fields.get("bin").and_then(|bin| self.programs(bin))),
             ("peerDependenciesMeta", self.fields.get("peerDependenciesMeta").filter(|meta| meta.is_object()).cloned()),
             ("deprecated", self.fields.get("deprecated").filter(|text| text.is_string()).cloned()),
         ];
-        let fields = tables.chain(lists).chain(others);
+        let fields = tables.chain(lists).chain(bundles).chain(others);
         fields.filter_map(|(field, value)| Some((field.to_owned(), value?))).collect()
     }
 
@@ -77,7 +84,7 @@ impl PackageJson {
     pub fn all(self) -> Map<String, Value> {
         let needed = self.needed();
         let mut fields = self.fields;
-        for field in TABLES.iter().chain(&LISTS).chain(&["bin", "peerDependenciesMeta", "deprecated"]) {
+        for field in TABLES.iter().chain(&LISTS).chain(&BUNDLES).chain(&OTHERS) {
             fields.remove(*field);
         }
         fields.extend(needed);
@@ -102,14 +109,17 @@ fn table(value: &Value) -> Option<Value> {
     Some(Value::Object(texts.map(|(name, value)| (name.clone(), value.clone())).collect()))
 }
 
-/// Texts, or one alone. `bundleDependencies: true` means all of them.
+/// Texts, or one alone.
 fn list(value: &Value) -> Option<Value> {
     match value {
         Value::String(_) => Some(Value::Array(vec![value.clone()])),
         Value::Array(values) => Some(Value::Array(values.iter().filter(|value| value.is_string()).cloned().collect())),
-        Value::Bool(_) => Some(value.clone()),
         _ => None,
     }
+}
+
+fn bundle(value: &Value) -> Option<Value> {
+    list(value).or_else(|| value.is_boolean().then(|| value.clone()))
 }
 
 #[cfg(test)]
