@@ -106,18 +106,25 @@ impl Running {
             }
         }
         command.env("HOME", self.folder.path()).env("CI", "false").current_dir(folder).args(arguments);
-        let (of_npm, none) = (self.registry(), "/dev/null");
-        command.env("npm_config_registry", &of_npm).env("npm_config_userconfig", none).env("npm_config_globalconfig", none);
+        let (of_npm, none) = (self.registry(), |name: &str| self.folder.path().join("missing").join(name));
+        command.env("npm_config_registry", &of_npm);
+        command.env("npm_config_userconfig", none("user")).env("npm_config_globalconfig", none("global"));
         // Yarn since version 2.
-        command.env("YARN_NPM_REGISTRY_SERVER", of_npm.trim_end_matches('/')).env("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1");
-        command.env("YARN_NODE_LINKER", "node-modules").env("YARN_ENABLE_TELEMETRY", "0").env("YARN_ENABLE_GLOBAL_CACHE", "0");
+        command
+            .env("YARN_NPM_REGISTRY_SERVER", of_npm.trim_end_matches('/'))
+            .env("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1");
+        command
+            .env("YARN_NODE_LINKER", "node-modules")
+            .env("YARN_ENABLE_TELEMETRY", "0")
+            .env("YARN_ENABLE_GLOBAL_CACHE", "0");
         command.output().unwrap_or_else(|error| panic!("{program} cannot be started, which this test needs: {error}"))
     }
 
     /// Runs npm with the registry as its only source.
     fn npm(&self, folder: &Path, arguments: &[&str]) -> Output {
         let (registry, cache) = (self.registry(), self.folder.path().join(folder.with_extension("cache")));
-        let usual = ["--offline=false", "--registry", &registry, "--cache", cache.to_str().unwrap(), "--no-audit", "--no-fund"];
+        let usual =
+            ["--offline=false", "--registry", &registry, "--cache", cache.to_str().unwrap(), "--no-audit", "--no-fund"];
         self.run("npm", folder, &[arguments, &usual, &["--no-update-notifier", "--fetch-retries=0"]].concat())
     }
 }
@@ -200,7 +207,11 @@ fn works_with(program: &str, first: &[&str], frozen: &[&str]) {
 #[test]
 #[ignore = "needs pnpm, which Debian does not have"]
 fn pnpm_installs_from_the_registry_alone() {
-    works_with("pnpm", &["install", "--no-frozen-lockfile", "--store-dir=store"], &["install", "--frozen-lockfile", "--store-dir=other"]);
+    works_with(
+        "pnpm",
+        &["install", "--no-frozen-lockfile", "--store-dir=store"],
+        &["install", "--frozen-lockfile", "--store-dir=other"],
+    );
 }
 
 #[test]

@@ -44,11 +44,8 @@ impl Running {
         durable::write_file(&folder.path().join("wheels.json"), &list, 0o644).unwrap();
         let digest = Sha256::of(&list).to_string();
         let of = |name: &str| folder.path().join(name).into_os_string();
-        let program = Program::begin(&[
-            ("--digest", digest.into()),
-            ("--folder", of("wheels")),
-            ("--list", of("wheels.json")),
-        ]);
+        let program =
+            Program::begin(&[("--digest", digest.into()), ("--folder", of("wheels")), ("--list", of("wheels.json"))]);
         Self { folder, program, requirements }
     }
 

@@ -3,10 +3,10 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_packages::http::{NpmForm, negotiate_npm};
+use landfall_packages::limits;
 use landfall_packages::npm::{
     NpmList, PackageJson, Packument, Registry, Request, base, inspect, manifest, package_json_of, package_of_path,
 };
-use landfall_packages::limits;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -33,11 +33,15 @@ fuzz_target!(|bytes: &[u8]| {
     let _either = PackageJson::read(bytes);
     if let Ok(list) = NpmList::read(&[bytes.to_vec()]) {
         let again = list.to_parts().expect("a list that was read can be written");
-        assert_eq!(NpmList::read(&again).expect("a list that was written can be read").packages().len(), list.packages().len());
+        assert_eq!(
+            NpmList::read(&again).expect("a list that was written can be read").packages().len(),
+            list.packages().len()
+        );
         Registry::new(list).expect("a list that was read can be served");
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) = Request::read(text) {
+    if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) = Request::read(text)
+    {
         assert!(!name.is_empty() && !name.contains(['\\', '<', '"', '%', '\0']) && !name.starts_with('.'));
     }
     if let Some(base) = base(text) {

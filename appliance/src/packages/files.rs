@@ -12,8 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use landfall_bundle_spec::Sha256;
 use landfall_packages::http::{Part, has_already, part, tag_of};
-use landfall_packages::{Folder, Wheel};
 use landfall_packages::npm::NpmPackage;
+use landfall_packages::{Folder, Wheel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::router::text;

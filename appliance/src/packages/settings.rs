@@ -35,7 +35,10 @@ impl Settings {
         let wheels = list.map(|list| index(&read("--list", &list)?, digest.as_deref())).transpose()?;
         let npm = if npm_list.is_empty() { None } else { Some(registry(&npm_list, npm_digest.as_deref())?) };
         if wheels.is_none() && npm.is_none() {
-            return Err(Error::new(UNUSABLE, "--list: neither a list of wheels nor one of npm packages is named".to_owned()));
+            return Err(Error::new(
+                UNUSABLE,
+                "--list: neither a list of wheels nor one of npm packages is named".to_owned(),
+            ));
         }
         let folder =
             Folder::open(&folder).context(UNUSABLE, || format!("--folder: {} cannot be opened", folder.display()))?;

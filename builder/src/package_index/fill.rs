@@ -51,12 +51,7 @@ pub fn fill(
 }
 
 /// What the artifacts of a component have that is served. Each has something.
-fn served(
-    definition: &Definition,
-    index: usize,
-    fetched: &[FetchedArtifact],
-    store: &ContentStore,
-) -> Result<Served> {
+fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<Served> {
     let mut all = Served::default();
     let Some(ObjectSource::PackageIndex(served)) = definition.release.components[index].source() else {
         return Ok(all);

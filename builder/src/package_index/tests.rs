@@ -153,10 +153,12 @@ async fn wheels_and_npm_packages_are_served_by_one_component() {
     assert!(release.artifacts.iter().any(|artifact| artifact.kind == ArtifactKind::Npm && artifact.name == "web"));
     let component = release.components.iter().find(|component| component.name == "packages").unwrap();
     let objects: Vec<Value> = serde_json::from_slice(head.small_document(&component.objects).unwrap()).unwrap();
-    let map = |name: &str| objects.iter().find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == name);
+    let map =
+        |name: &str| objects.iter().find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == name);
     let part = map("packages-npm").unwrap()["data"][NPM_LIST_NAME].as_str().unwrap().as_bytes().to_vec();
     let list = NpmList::read(std::slice::from_ref(&part)).unwrap();
-    let served: Vec<_> = list.packages().iter().map(|it| (it.address(), it.path.as_str(), it.has_install_script)).collect();
+    let served: Vec<_> =
+        list.packages().iter().map(|it| (it.address(), it.path.as_str(), it.has_install_script)).collect();
     let path = format!("web/{scoped}");
     let wanted = [(scoped, path.as_str(), true), ("plain/-/plain-2.0.0.tgz".to_owned(), "web/plain.tgz", false)];
     assert_eq!(served, wanted);
@@ -168,7 +170,8 @@ async fn wheels_and_npm_packages_are_served_by_one_component() {
     let arguments = pod["containers"][0]["args"].as_array().unwrap();
     assert!(arguments.contains(&json!("--npm-list=/run/npm/npm.json")), "{arguments:?}");
     assert_eq!(arguments.last().unwrap(), &json!(format!("--npm-digest={digest}")));
-    let mounted: Vec<_> = pod["containers"][0]["volumeMounts"].as_array().unwrap().iter().map(|it| it["mountPath"].clone()).collect();
+    let mounted: Vec<_> =
+        pod["containers"][0]["volumeMounts"].as_array().unwrap().iter().map(|it| it["mountPath"].clone()).collect();
     assert_eq!(mounted, ["/packages/wheels", "/packages/web", "/run/packages", "/run/npm"]);
 }
 
@@ -185,15 +188,29 @@ fn a_long_list_has_a_map_for_each_part() {
     let definition = crate::definition::read(&path).expect("good definition");
     let index = definition.release.components.iter().position(|it| it.name.value == "packages").unwrap();
     let mut objects = objects(&definition.release, index).unwrap();
-    super::fill::write_parts(&mut objects, "packages", vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]).unwrap();
+    super::fill::write_parts(&mut objects, "packages", vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()])
+        .unwrap();
     let maps: Vec<_> = objects.iter().filter(|object| object["kind"] == "ConfigMap").collect();
-    assert_eq!(maps.iter().map(|map| map["metadata"]["name"].clone()).collect::<Vec<_>>(), ["packages-npm", "packages-npm-2", "packages-npm-3"]);
-    assert_eq!(maps.iter().map(|map| map["data"].clone()).collect::<Vec<_>>(), [json!({ "npm.json": "one" }), json!({ "npm-2.json": "two" }), json!({ "npm-3.json": "three" })]);
+    assert_eq!(
+        maps.iter().map(|map| map["metadata"]["name"].clone()).collect::<Vec<_>>(),
+        ["packages-npm", "packages-npm-2", "packages-npm-3"]
+    );
+    assert_eq!(
+        maps.iter().map(|map| map["data"].clone()).collect::<Vec<_>>(),
+        [json!({ "npm.json": "one" }), json!({ "npm-2.json": "two" }), json!({ "npm-3.json": "three" })]
+    );
     let pod = objects.iter().find_map(|object| object.pointer("/spec/template/spec")).unwrap();
     let volume = pod["volumes"].as_array().unwrap().iter().find(|volume| volume["name"] == "npm-list").unwrap();
     assert_eq!(volume["projected"]["sources"].as_array().unwrap().len(), 3);
     let digest = Sha256::of("onetwothree");
-    let wanted = ["packages", "serve", "--folder=/packages", "--npm-list=/run/npm/npm.json", "--npm-list=/run/npm/npm-2.json", "--npm-list=/run/npm/npm-3.json"];
+    let wanted = [
+        "packages",
+        "serve",
+        "--folder=/packages",
+        "--npm-list=/run/npm/npm.json",
+        "--npm-list=/run/npm/npm-2.json",
+        "--npm-list=/run/npm/npm-3.json",
+    ];
     let arguments = pod["containers"][0]["args"].as_array().unwrap();
     assert_eq!(arguments[..6], wanted.map(Value::from));
     assert_eq!(arguments[6..], [json!(format!("--npm-digest={digest}"))]);

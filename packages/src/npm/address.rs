@@ -10,7 +10,8 @@ pub fn base(host: &str) -> Option<String> {
     }
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
-            let is_address = address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+            let is_address =
+                address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
             (is_address, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("0"))?)
         }
         None => {
@@ -31,11 +32,29 @@ mod tests {
 
     #[test]
     fn hosts_become_addresses() {
-        for host in ["packages.packages.svc.cluster.local", "127.0.0.1:4873", "localhost", "[::1]:80", "[fd00::1]", "a_b:1"] {
+        for host in
+            ["packages.packages.svc.cluster.local", "127.0.0.1:4873", "localhost", "[::1]:80", "[fd00::1]", "a_b:1"]
+        {
             assert_eq!(base(host), Some(format!("http://{host}/npm/")), "{host}");
         }
         for wrong in [
-            "", ":80", "a b", "a:b", "a:", "a:99999", "a:80:80", "a/b", "user@host", "a\"", "[::1", "[::1]80", "[]", "[a]", "ä", "a, b", "a\r\nb",
+            "",
+            ":80",
+            "a b",
+            "a:b",
+            "a:",
+            "a:99999",
+            "a:80:80",
+            "a/b",
+            "user@host",
+            "a\"",
+            "[::1",
+            "[::1]80",
+            "[]",
+            "[a]",
+            "ä",
+            "a, b",
+            "a\r\nb",
         ] {
             assert_eq!(base(wrong), None, "{wrong:?}");
         }

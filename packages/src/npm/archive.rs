@@ -183,9 +183,8 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let left = self.left.checked_sub(count as u64);
-        self.left = left.ok_or_else(|| {
-            io::Error::other(format!("it unpacks to more than {} bytes", limits::NPM_UNPACKED_BYTES))
-        })?;
+        self.left = left
+            .ok_or_else(|| io::Error::other(format!("it unpacks to more than {} bytes", limits::NPM_UNPACKED_BYTES)))?;
         Ok(count)
     }
 }

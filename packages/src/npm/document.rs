@@ -33,8 +33,7 @@ pub fn manifest(package: &NpmPackage, package_json: &[u8], form: NpmForm, base: 
 fn state(fields: &mut Map<String, Value>, package: &NpmPackage, base: &str) {
     fields.insert("name".to_owned(), json!(package.name));
     fields.insert("version".to_owned(), json!(package.version));
-    let flags =
-        [("hasInstallScript", package.has_install_script), ("_hasShrinkwrap", package.has_shrinkwrap)];
+    let flags = [("hasInstallScript", package.has_install_script), ("_hasShrinkwrap", package.has_shrinkwrap)];
     for (name, is_set) in flags {
         fields.remove(name);
         if is_set {

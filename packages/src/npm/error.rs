@@ -30,7 +30,10 @@ pub enum NpmError {
         second: String,
     },
     /// One package has more versions than a client can be answered with.
-    #[error("the versions of {name} have {bytes} bytes of package.json, and at most {} fit one document", limits::NPM_DOCUMENT_BYTES)]
+    #[error(
+        "the versions of {name} have {bytes} bytes of package.json, and at most {} fit one document",
+        limits::NPM_DOCUMENT_BYTES
+    )]
     Versions {
         /// The name.
         name: String,
@@ -38,7 +41,10 @@ pub enum NpmError {
         bytes: u64,
     },
     /// The list would not fit where it has to travel.
-    #[error("the list of {packages} npm packages needs {parts} parts, and at most {} can travel", limits::NPM_LIST_PARTS)]
+    #[error(
+        "the list of {packages} npm packages needs {parts} parts, and at most {} can travel",
+        limits::NPM_LIST_PARTS
+    )]
     TooMany {
         /// How many tarballs there are.
         packages: usize,

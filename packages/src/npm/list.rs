@@ -77,7 +77,8 @@ impl NpmList {
     /// The bytes of each part.
     pub fn to_parts(&self) -> Result<Vec<Vec<u8>>, NpmError> {
         let ranges = self.ranges()?;
-        let part = |range: Range<usize>| to_canonical(NPM_LIST_NAME, &Part::of(&self.packages[range])).map_err(NpmError::from);
+        let part =
+            |range: Range<usize>| to_canonical(NPM_LIST_NAME, &Part::of(&self.packages[range])).map_err(NpmError::from);
         ranges.into_iter().map(part).collect()
     }
 

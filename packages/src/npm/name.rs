@@ -32,12 +32,44 @@ mod tests {
 
     #[test]
     fn names_are_those_that_npm_has() {
-        for name in ["left-pad", "lodash.merge", "JSONStream", "@types/node", "@babel/helper-plugin-utils", "a", "@a/_b", "7zip"] {
+        for name in [
+            "left-pad",
+            "lodash.merge",
+            "JSONStream",
+            "@types/node",
+            "@babel/helper-plugin-utils",
+            "a",
+            "@a/_b",
+            "7zip",
+        ] {
             assert!(is_name(name), "{name}");
         }
         for wrong in [
-            "", ".", "..", ".a", "_a", "-", "-a", "a/b", "@a", "@/a", "@a/", "@a/b/c", "@a/..", "@../a", "@a/-", "a b", "ä", "a%2fb", "a\\b",
-            "node_modules", "favicon.ico", "a\0", "a\"b", "a?b", "a#b",
+            "",
+            ".",
+            "..",
+            ".a",
+            "_a",
+            "-",
+            "-a",
+            "a/b",
+            "@a",
+            "@/a",
+            "@a/",
+            "@a/b/c",
+            "@a/..",
+            "@../a",
+            "@a/-",
+            "a b",
+            "ä",
+            "a%2fb",
+            "a\\b",
+            "node_modules",
+            "favicon.ico",
+            "a\0",
+            "a\"b",
+            "a?b",
+            "a#b",
         ] {
             assert!(!is_name(wrong), "{wrong:?}");
         }

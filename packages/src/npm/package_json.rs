@@ -153,7 +153,10 @@ mod tests {
         assert_eq!(Value::Object(package.needed()), needed);
         let all = Value::Object(package.all());
         assert_eq!((&all["description"], &all["devDependencies"]), (&json!("A tool"), &json!({ "d": "1" })));
-        assert_eq!((&all["bin"], all.get("engines"), all.get("deprecated")), (&json!({ "tool": "./cli.js" }), None, None));
+        assert_eq!(
+            (&all["bin"], all.get("engines"), all.get("deprecated")),
+            (&json!({ "tool": "./cli.js" }), None, None)
+        );
     }
 
     #[test]
@@ -175,7 +178,8 @@ mod tests {
         assert!(refusal(&json!({ "name": "a", "version": "1.0" })).contains("no version"));
         let many = json!({ "name": "a", "version": "1.0.0", "files": vec![0; 60_000] });
         assert!(refusal(&many).contains("more than 50000 values"));
-        let deep = format!("{{\"name\":\"a\",\"version\":\"1.0.0\",\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        let deep =
+            format!("{{\"name\":\"a\",\"version\":\"1.0.0\",\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(matches!(PackageJson::read(deep.as_bytes()), Err(NpmFault::Json(_))));
         assert!(matches!(PackageJson::read(b"{\"name\":\"a\xff\"}"), Err(NpmFault::Json(_))));
         let marked = [b"\xef\xbb\xbf".as_slice(), br#"{"name":"b","name":"a","version":"1.0.0"}"#].concat();

@@ -92,7 +92,13 @@ mod tests {
         assert_eq!(package_of_path("left-pad/-/left-pad-1.3.0.tgz"), of("left-pad", "1.3.0"));
         assert_eq!(package_of_path("set/@types/node/-/node-1.0.0-rc.1.tgz"), of("@types/node", "1.0.0-rc.1"));
         assert_eq!(package_of_path("set/left-pad/-/left-pad-1.3.0.tgz"), of("left-pad", "1.3.0"));
-        for other in ["left-pad-1.3.0.tgz", "left-pad/-/other-1.3.0.tgz", "left-pad/-/left-pad.tgz", "a/-/a-latest.tgz", "../-/..-1.0.0.tgz"] {
+        for other in [
+            "left-pad-1.3.0.tgz",
+            "left-pad/-/other-1.3.0.tgz",
+            "left-pad/-/left-pad.tgz",
+            "a/-/a-latest.tgz",
+            "../-/..-1.0.0.tgz",
+        ] {
             assert_eq!(package_of_path(other), None, "{other}");
         }
     }

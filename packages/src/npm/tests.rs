@@ -94,9 +94,19 @@ fn tarballs_that_nobody_could_install_are_refused_with_their_reason() {
         assert_eq!((code, why.as_str()), (codes::NPM_PACKAGE_JSON, "its package.json is missing; "), "{path}");
     }
     // npm's own reading of paths finds it here, too.
-    for twice in ["package/package.json", "other/package.json", "package//package.json", "package/./package.json", "./package.json"] {
+    for twice in [
+        "package/package.json",
+        "other/package.json",
+        "package//package.json",
+        "package/./package.json",
+        "./package.json",
+    ] {
         let (code, why) = refusal(&archive(&[("package/package.json", &small), (twice, &small)]));
-        assert_eq!((code, why.as_str()), (codes::NPM_PACKAGE_JSON, "its package.json occurs several times; "), "{twice}");
+        assert_eq!(
+            (code, why.as_str()),
+            (codes::NPM_PACKAGE_JSON, "its package.json occurs several times; "),
+            "{twice}"
+        );
     }
     let (code, why) = refusal(&archive(&[("package/package.json", b"{")]));
     assert!(code == codes::NPM_PACKAGE_JSON && why.contains("is not JSON"), "{why}");
@@ -118,10 +128,8 @@ fn headers_of_their_own_name_a_file_and_nothing_else() {
     let small = small();
     let extension = |text: &str| format!("{} {text}\n", text.len() + 4).into_bytes();
     let hidden = extension("path=package/package.json");
-    let renamed = archive_of(&[
-        (EntryType::XHeader, "PaxHeader/a", &hidden),
-        (EntryType::Regular, "package/readme.txt", &small),
-    ]);
+    let renamed =
+        archive_of(&[(EntryType::XHeader, "PaxHeader/a", &hidden), (EntryType::Regular, "package/readme.txt", &small)]);
     assert_eq!(inspected("small.tgz", &renamed).unwrap().name, "small");
     let long = archive_of(&[
         (EntryType::GNULongName, "././@LongLink", b"package/package.json\0"),
@@ -196,7 +204,11 @@ fn a_package_json_that_is_not_the_listed_one_is_refused() {
 fn documents_are_what_clients_expect() {
     let packages = [
         ("@scope/tool", "1.10.0", json!({ "bin": "cli.js", "dependencies": { "small": "^1.0.0" }, "os": "linux" })),
-        ("@scope/tool", "1.9.0", json!({ "scripts": { "install": "node-gyp rebuild" }, "hasInstallScript": false, "dist": "x" })),
+        (
+            "@scope/tool",
+            "1.9.0",
+            json!({ "scripts": { "install": "node-gyp rebuild" }, "hasInstallScript": false, "dist": "x" }),
+        ),
         ("@scope/tool", "2.0.0-rc.1", json!({ "description": "A \"tool\"", "engines": { "node": ">=18" } })),
     ];
     let documents = [NpmForm::Abbreviated, NpmForm::Full].map(|form| packument(&packages, form));

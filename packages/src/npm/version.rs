@@ -41,7 +41,9 @@ mod tests {
         ] {
             assert_eq!(clean(text).as_deref(), Some(wanted), "{text}");
         }
-        for wrong in ["", "1", "1.2", "01.2.3", "1.2.3-01", "1.2.3beta", "latest", "^1.0.0", "1.2.3/..", "9007199254740992.0.0"] {
+        for wrong in
+            ["", "1", "1.2", "01.2.3", "1.2.3-01", "1.2.3beta", "latest", "^1.0.0", "1.2.3/..", "9007199254740992.0.0"]
+        {
             assert_eq!(clean(wrong), None, "{wrong}");
         }
         assert!(cleaned(&format!("1.0.0-{}", "a".repeat(300))).is_none());

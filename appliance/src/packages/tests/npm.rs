@@ -81,9 +81,12 @@ async fn packuments_have_the_form_that_is_asked_for() {
 #[tokio::test]
 async fn a_version_has_a_document_of_its_own() {
     let site = begin();
-    for (path, version) in
-        [("small/1.0.0", "1.0.0"), ("small/latest", "1.1.0"), ("@scope%2ftool/1.0.0", "1.0.0"), ("@scope/tool/latest", "1.0.0")]
-    {
+    for (path, version) in [
+        ("small/1.0.0", "1.0.0"),
+        ("small/latest", "1.1.0"),
+        ("@scope%2ftool/1.0.0", "1.0.0"),
+        ("@scope/tool/latest", "1.0.0"),
+    ] {
         let document = site.document(&format!("/npm/{path}"), &[]).await;
         assert_eq!(document["version"], version, "{path}");
         assert!(document["dist"]["integrity"].as_str().unwrap().starts_with("sha512-"));
@@ -116,7 +119,11 @@ async fn tarballs_are_where_documents_say_whatever_the_host_is_called() {
         "/@scope%2ftool/-/tool-1.0.0.tgz",
     ] {
         let whole = site.get(path, &[]).await;
-        assert_eq!((whole.status().as_u16(), header(&whole, "content-type")), (200, "application/octet-stream"), "{path}");
+        assert_eq!(
+            (whole.status().as_u16(), header(&whole, "content-type")),
+            (200, "application/octet-stream"),
+            "{path}"
+        );
         let tag = header(&whole, "etag").to_owned();
         assert_eq!(whole.bytes().await.unwrap(), bytes);
         let part = site.get(path, &[("range", "bytes=5-9"), ("if-range", &tag)]).await;
@@ -157,7 +164,11 @@ async fn nothing_but_what_is_listed_is_served() {
     ] {
         assert_eq!(site.get(path, &[]).await.status(), 404, "{path}");
     }
-    for (method, path) in [(Method::PUT, "/npm/small"), (Method::POST, "/npm/-/npm/v1/security/advisories/bulk"), (Method::DELETE, "/npm/small/-/small-1.0.0.tgz")] {
+    for (method, path) in [
+        (Method::PUT, "/npm/small"),
+        (Method::POST, "/npm/-/npm/v1/security/advisories/bulk"),
+        (Method::DELETE, "/npm/small/-/small-1.0.0.tgz"),
+    ] {
         assert_eq!(site.ask(method, path, &[]).await.status(), 405, "{path}");
     }
     assert_eq!(site.get("/npm/-/ping", &[]).await.text().await.unwrap(), "{}");
@@ -196,7 +207,9 @@ async fn wheels_and_npm_packages_are_served_together() {
     let list = listed(folder.path(), &named);
     let index = Index::new(&wheels::listed(folder.path(), &[wheel_sample::wheel("small", "1.0", "")])).unwrap();
     let site = Site::begin(folder, Some(index), Some(Registry::new(list).unwrap()));
-    for path in ["/simple/", "/simple/small/", "/files/small-1.0-py3-none-any.whl", "/npm/npm", "/npm/simple", "/health/live"] {
+    for path in
+        ["/simple/", "/simple/small/", "/files/small-1.0-py3-none-any.whl", "/npm/npm", "/npm/simple", "/health/live"]
+    {
         assert_eq!(site.get(path, &[]).await.status(), 200, "{path}");
     }
     for name in ["npm", "simple", "files", "health"] {

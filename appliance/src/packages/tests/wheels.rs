@@ -25,8 +25,7 @@ pub fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
 /// An index of two wheels, and the bytes of the first one.
 fn begin() -> (Site, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let wheels =
-        [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];
+    let wheels = [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];
     let index = Index::new(&listed(folder.path(), &wheels)).unwrap();
     let [(_, small), _] = wheels;
     (Site::begin(folder, Some(index), None), small)
