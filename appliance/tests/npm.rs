@@ -66,12 +66,8 @@ impl Running {
     fn project(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         durable::create_folder(&folder).unwrap();
-        self.write(&folder, "package.json", &project());
+        write(&folder, "package.json", &project());
         folder
-    }
-
-    fn write(&self, folder: &Path, name: &str, document: &Value) {
-        durable::write_file(&folder.join(name), document.to_string().as_bytes(), 0o644).unwrap();
     }
 
     /// A lock of the project as npm writes it at another registry, with these packages' integrity.
@@ -129,6 +125,10 @@ impl Running {
     }
 }
 
+fn write(folder: &Path, name: &str, document: &Value) {
+    durable::write_file(&folder.join(name), document.to_string().as_bytes(), 0o644).unwrap();
+}
+
 fn project() -> Value {
     json!({ "name": "project", "version": "1.0.0", "private": true, "dependencies": { "@scope/tool": "1.0.0", "small": "1.0.0" } })
 }
@@ -155,7 +155,7 @@ fn npm_installs_what_a_lock_of_another_registry_names() {
     // The first is what npm does by default with addresses of the public registry.
     for replaced in [ELSEWHERE, "always"] {
         let folder = index.project(&format!("ci-{replaced}"));
-        index.write(&folder, "package-lock.json", &index.lock());
+        write(&folder, "package-lock.json", &index.lock());
         let output = index.npm(&folder, &["ci", &format!("--replace-registry-host={replaced}")]);
         expect_installed(&folder, &output);
     }
@@ -167,7 +167,7 @@ fn npm_refuses_a_package_that_its_lock_does_not_mean() {
     let folder = index.project("wrong");
     let mut lock = index.lock();
     lock["packages"]["node_modules/small"]["integrity"] = json!(index.package("small", "2.0.0").integrity);
-    index.write(&folder, "package-lock.json", &lock);
+    write(&folder, "package-lock.json", &lock);
     let output = index.npm(&folder, &["ci", "--replace-registry-host=always"]);
     assert!(!output.status.success() && said(&output).contains("EINTEGRITY"), "{}", said(&output));
     assert!(!folder.join("node_modules/small/index.js").exists());
@@ -177,7 +177,7 @@ fn npm_refuses_a_package_that_its_lock_does_not_mean() {
 fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
     let index = Running::begin();
     let folder = index.project("named");
-    index.write(&folder, "package.json", &json!({ "name": "project", "version": "1.0.0" }));
+    write(&folder, "package.json", &json!({ "name": "project", "version": "1.0.0" }));
     let output = index.npm(&folder, &["install", "--save-exact", "@scope/tool", "small@1.0.0"]);
     expect_installed(&folder, &output);
     let lock: Value = serde_json::from_slice(&std::fs::read(folder.join("package-lock.json")).unwrap()).unwrap();

@@ -88,10 +88,10 @@ impl<R: Read> Member for Entry<'_, R> {
 }
 
 /// All bytes of a member, which was found to be small enough.
-fn read_whole(mut member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
+fn read_whole(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
     let wanted = member.bytes();
     let mut bytes = Vec::new();
-    (&mut member).take(wanted).read_to_end(&mut bytes)?;
+    member.take(wanted).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == wanted { Ok(bytes) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) }
 }
 
