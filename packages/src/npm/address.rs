@@ -8,20 +8,17 @@ pub fn base(host: &str) -> Option<String> {
     if host.len() > limits::HOST_BYTES {
         return None;
     }
-    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => {
-            let is_address =
-                address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
-            (is_address, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("0"))?)
-        }
-        None => {
-            let (name, port) = host.split_once(':').unwrap_or((host, "0"));
-            let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            (!name.is_empty() && name.bytes().all(is_usual), port)
-        }
+    let (is_name, port) = if let Some((address, rest)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let is_usual = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+        let port = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("0"))?;
+        (address.contains(':') && address.bytes().all(is_usual), port)
+    } else {
+        let (name, port) = host.split_once(':').unwrap_or((host, "0"));
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (!name.is_empty() && name.bytes().all(is_usual), port)
     };
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    (name && is_port).then(|| format!("http://{host}/npm/"))
+    (is_name && is_port).then(|| format!("http://{host}/npm/"))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub fn package_json_with(tarball: impl Read, wanted: Sha256) -> Result<Vec<u8>, 
 }
 
 fn package_json(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
-    if member.bytes() > limits::PACKAGE_JSON_BYTES {
+    if member.length() > limits::PACKAGE_JSON_BYTES {
         return Err(NpmFault::PackageJson(format!("has more than {} bytes", limits::PACKAGE_JSON_BYTES)));
     }
     read_whole(member)
@@ -78,18 +78,18 @@ fn package_json(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
 
 /// A member, as those who look for one see it.
 trait Member: Read {
-    fn bytes(&self) -> u64;
+    fn length(&self) -> u64;
 }
 
 impl<R: Read> Member for Entry<'_, R> {
-    fn bytes(&self) -> u64 {
+    fn length(&self) -> u64 {
         self.size()
     }
 }
 
 /// All bytes of a member, which was found to be small enough.
 fn read_whole(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
-    let wanted = member.bytes();
+    let wanted = member.length();
     let mut bytes = Vec::new();
     member.take(wanted).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == wanted { Ok(bytes) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) }

@@ -26,8 +26,8 @@ impl<'a> Request<'a> {
         let segments: Vec<&str> = rest.map(|rest| rest.split('/').collect()).unwrap_or_default();
         match segments.as_slice() {
             [] => Some(Self::Packument(name)),
-            [version] if !matches!(*version, "" | "-") => Some(Self::Version(name, *version)),
-            ["-", file] if !file.is_empty() => Some(Self::Tarball(name, *file)),
+            [version] if !matches!(*version, "" | "-") => Some(Self::Version(name, version)),
+            ["-", file] if !file.is_empty() => Some(Self::Tarball(name, file)),
             _ => None,
         }
     }
