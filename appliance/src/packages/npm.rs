@@ -14,7 +14,7 @@ use landfall_packages::http::{NpmForm, has_already, negotiate_npm, tag_of};
 use landfall_packages::npm::{NpmPackage, Packument, Registry, Request, Versions, base, manifest, package_json_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::files::{Files, unreadable};
+use super::files::unreadable;
 use super::router::{Npm, text};
 
 /// All documents that are on their way to clients at one time, in KiB. A slow client cannot take the memory of the others.
