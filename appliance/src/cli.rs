@@ -25,7 +25,7 @@ pub enum Command {
     /// Work with the directory that people come from
     #[command(subcommand)]
     Directory(DirectoryCommand),
-    /// Serve wheels as a package index
+    /// Serve wheels and npm packages as a package index
     #[command(subcommand)]
     Packages(PackagesCommand),
 }
@@ -83,21 +83,27 @@ pub struct DirectoryArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum PackagesCommand {
-    /// Serve the wheels of a list over HTTP, to pip and uv
+    /// Serve the files of lists over HTTP: wheels to pip and uv, packages to npm, pnpm and Yarn
     Serve(PackagesArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct PackagesArguments {
-    /// Folder with the wheels; it is only read
+    /// Folder with the files; it is only read
     #[arg(long, env = "LANDFALL_PACKAGES_FOLDER", value_name = "FOLDER")]
     pub folder: PathBuf,
     /// List of the wheels that `landfall build` wrote
     #[arg(long, env = "LANDFALL_PACKAGES_LIST", value_name = "FILE")]
-    pub list: PathBuf,
-    /// Digest that the list must have, such as `sha256:…`
+    pub list: Option<PathBuf>,
+    /// Digest that the list of wheels must have, such as `sha256:…`
     #[arg(long, env = "LANDFALL_PACKAGES_DIGEST", value_name = "DIGEST")]
     pub digest: Option<String>,
+    /// List of the npm packages that `landfall build` wrote; given again for each further part
+    #[arg(long, env = "LANDFALL_PACKAGES_NPM_LIST", value_name = "FILE")]
+    pub npm_list: Vec<PathBuf>,
+    /// Digest that all parts of the list of npm packages must have together
+    #[arg(long, env = "LANDFALL_PACKAGES_NPM_DIGEST", value_name = "DIGEST")]
+    pub npm_digest: Option<String>,
     /// Address and port to accept connections at
     #[arg(long, env = "LANDFALL_PACKAGES_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: String,

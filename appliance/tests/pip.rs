@@ -1,29 +1,22 @@
 //! Real pip, and uv where a person has it, against the index as a program: no other source, and hashes required.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use landfall_bundle_spec::Sha256;
 use landfall_media::durable;
 use landfall_packages::{WheelList, inspect, sample};
+use program::Program;
 
-/// The index as a program of its own, which ends with the test.
+mod program;
+
+/// The index of a set of wheels, which ends with the test.
 struct Running {
     folder: tempfile::TempDir,
-    program: Child,
-    address: String,
+    program: Program,
     /// Requirements of every wheel, with hashes.
     requirements: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ended = self.program.kill();
-        let _ended = self.program.wait();
-    }
 }
 
 impl Running {
@@ -49,22 +42,11 @@ impl Running {
         });
         let list = WheelList::new(listed.collect()).unwrap().to_bytes().unwrap();
         durable::write_file(&folder.path().join("wheels.json"), &list, 0o644).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let program = Command::new(env!("CARGO_BIN_EXE_landfall-appliance"))
-            .args(["packages", "serve", "--listen", &address, "--digest", &Sha256::of(&list).to_string()])
-            .arg("--folder")
-            .arg(folder.path().join("wheels"))
-            .arg("--list")
-            .arg(folder.path().join("wheels.json"))
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(&address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the index accepts no connection");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Self { folder, program, address, requirements }
+        let digest = Sha256::of(&list).to_string();
+        let of = |name: &str| folder.path().join(name).into_os_string();
+        let program =
+            Program::begin(&[("--digest", digest.into()), ("--folder", of("wheels")), ("--list", of("wheels.json"))]);
+        Self { folder, program, requirements }
     }
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
@@ -83,7 +65,7 @@ impl Running {
             command.env_remove(name);
         }
         command.env("HOME", self.folder.path()).env("PIP_CONFIG_FILE", "/dev/null");
-        command.args(&program[1..]).args(["--index-url", &format!("http://{}/simple/", self.address)]);
+        command.args(&program[1..]).args(["--index-url", &format!("http://{}/simple/", self.program.address)]);
         command.arg("--target").arg(&target).args(arguments);
         (command.output().unwrap(), target)
     }

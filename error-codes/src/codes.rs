@@ -137,6 +137,9 @@ codes! {
     WHEEL_DIFFERS = "LF2064", Usage, "A wheel's METADATA is of another package than its file name", "Find out where the wheel comes from before you use it; push it under the name that its publisher gave it.";
     WHEEL_TWICE = "LF2065", Usage, "Two wheels of a package index have the same file name", "Remove one of the two named wheels, or serve their artifacts by components of their own.";
     WHEELS_TOO_MANY = "LF2066", Usage, "A package index has more wheels than can be listed", "Split the wheels into several artifacts, and serve each by a component of its own.";
+    NPM_MISSING = "LF2067", Usage, "A package index has no npm packages", "Push tarballs as `npm pack` makes them, whose names end with `.tgz`, or remove the artifact from the package index.";
+    NPM_TARBALL = "LF2068", Usage, "The tarball of an npm package cannot be read", "Fetch the named tarball again from its publisher, and push it as it is.";
+    NPM_PACKAGE_JSON = "LF2069", Usage, "The package.json of an npm package cannot be used", "Take another version of the named package: npm needs one package.json, with a name and a version.";
     // LF207x: models.
     MODEL_HEADER = "LF2071", Usage, "The header of a model's weights is refused", "Fetch the named file again from its publisher, and push it into the artifact as it is.";
     MODEL_COUNT = "LF2074", Usage, "There are more models or files than Landfall reads", "Split the artifact or folder, or move the models into several releases.";
@@ -175,6 +178,10 @@ codes! {
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
     CERTIFICATE_UNKNOWN = "LF2132", Usage, "A server's certificate is not trusted", "Name the certificate of its authority under `authorities` of the registries file.";
+    // LF2140: sets of npm packages that an index serves.
+    NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
+    NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
+    NPM_VERSIONS = "LF2142", Usage, "An npm package has too many or too large versions for one document", "Remove versions of the named package that no lock file names, or serve them by another component.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

@@ -41,10 +41,16 @@ impl Package {
                 let url = format!("pkg:{kind}/{}/{}@{version}", encoded(&namespace, ""), encoded(&lower, ""));
                 qualified(url, &[("arch", self.architecture.clone()), ("distro", system)])
             }
-            PackageKind::Pypi => format!("pkg:{kind}/{}@{version}", encoded(&lower.replace('_', "-"), "")),
-            PackageKind::Npm => format!("pkg:{kind}/{}@{version}", encoded(&lower, "/")),
+            PackageKind::Pypi | PackageKind::Npm => of(self.kind, &self.name, &self.version),
         }
     }
+}
+
+/// The package URL of what a language's registry has, which needs no more than name and version.
+pub fn of(kind: PackageKind, name: &str, version: &str) -> String {
+    let lower = name.to_lowercase();
+    let name = if kind == PackageKind::Npm { encoded(&lower, "/") } else { encoded(&lower.replace('_', "-"), "") };
+    format!("pkg:{}/{name}@{}", kind.name(), encoded(version, ""))
 }
 
 /// The package URL of what a registry has: the last segment of the name, the digest as version.

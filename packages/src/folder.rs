@@ -1,4 +1,4 @@
-//! The folder of an index's wheels. Files are opened below it, and nowhere else: no link is followed, and no `..`.
+//! The folder of an index's files. They are opened below it, and nowhere else: no link is followed, and no `..`.
 
 use std::fs::File;
 use std::io;

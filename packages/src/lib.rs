@@ -1,4 +1,5 @@
-//! The package index: what pip and uv read of a release's wheels at a site that has no other source of packages.
+//! The package index: what pip and uv read of a release's wheels, and npm, pnpm and Yarn of its [npm packages](npm), at a site that has
+//! no other source of packages.
 //!
 //! ```text
 //! wheels ── inspect ── WheelList ──▶ signed in the bundle ──▶ Index ── pages (PEP 503, 691, 700, 714)
@@ -19,6 +20,7 @@ pub mod limits;
 mod list;
 mod metadata;
 mod name;
+pub mod npm;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 #[cfg(test)]

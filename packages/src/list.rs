@@ -86,7 +86,7 @@ impl WheelList {
 }
 
 /// Whether a path is relative and leads down only.
-fn is_path(path: &str) -> bool {
+pub(crate) fn is_path(path: &str) -> bool {
     let segment = |segment: &str| {
         !matches!(segment, "" | "." | "..") && is_printable(segment.as_bytes()) && !segment.contains('\\')
     };

@@ -142,6 +142,8 @@ pub enum ArtifactKind {
     Model,
     /// Python wheels and a requirements file with hashes.
     Wheels,
+    /// Tarballs of npm packages.
+    Npm,
     /// Any other files.
     Files,
 }

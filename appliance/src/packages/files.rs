@@ -1,4 +1,4 @@
-//! Wheels and their `METADATA`. A name is looked up in the list, never made into a path.
+//! Files of a list, whole and in parts. A name is looked up in the list, never made into a path.
 
 use std::fs::File;
 use std::io;
@@ -7,56 +7,98 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use landfall_bundle_spec::Sha256;
 use landfall_packages::http::{Part, has_already, part, tag_of};
-use landfall_packages::{FileReader, Wheel, metadata_of};
+use landfall_packages::npm::NpmPackage;
+use landfall_packages::{Folder, Wheel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::router::{Served, not_found, text};
-
-/// What follows the name of a wheel where its `METADATA` is meant.
-const METADATA: &str = ".metadata";
+use super::router::text;
 
 const BINARY: &str = "application/octet-stream";
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Bytes of a file that are held for one connection.
 const PIECE: usize = 64 << 10;
 
-/// `GET /files/NAME` and `GET /files/NAME.metadata`.
-pub async fn file(State(served): State<Served>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    if let Some(wheel) = served.index.wheel(&name) {
-        return bytes_of(&served, wheel, &headers).await;
-    }
-    match name.strip_suffix(METADATA).and_then(|name| served.index.wheel(name)) {
-        Some(wheel) => metadata(&served, wheel, &headers).await,
-        None => not_found(),
+/// Archives that are looked into at the same time. With the limits of what is read of them, this bounds the memory for it.
+const ARCHIVES: usize = 4;
+
+/// A file, as a list has it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its path in the folder.
+    pub path: String,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl From<&Wheel> for Listed {
+    fn from(wheel: &Wheel) -> Self {
+        Self { path: wheel.path.clone(), sha256: wheel.sha256, size: wheel.size }
     }
 }
 
-/// The bytes of a wheel, or a part of them.
-async fn bytes_of(served: &Served, wheel: &Wheel, headers: &HeaderMap) -> Response {
-    let tag = tag_of(wheel.sha256);
-    if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+impl From<&NpmPackage> for Listed {
+    fn from(package: &NpmPackage) -> Self {
+        Self { path: package.path.clone(), sha256: package.sha256, size: package.size }
     }
-    let (wanted, only_of) = (text(headers, header::RANGE), text(headers, header::IF_RANGE));
-    let (status, range) = match part(wanted.as_deref(), only_of.as_deref(), &tag, wheel.size) {
-        Part::Whole => (StatusCode::OK, 0..wheel.size),
-        Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Part::Beyond => {
-            let size = format!("bytes */{}", wheel.size);
-            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, size)]).into_response();
+}
+
+/// The folder with everything that is served.
+#[derive(Debug, Clone)]
+pub struct Files {
+    folder: Arc<Folder>,
+    archives: Arc<Semaphore>,
+}
+
+/// A place for looking into archives, for as long as it is held.
+pub type Place = OwnedSemaphorePermit;
+
+impl Files {
+    /// Of a folder.
+    pub fn new(folder: Folder) -> Self {
+        Self { folder: Arc::new(folder), archives: Arc::new(Semaphore::new(ARCHIVES)) }
+    }
+
+    /// The bytes of a file, or a part of them.
+    pub async fn send(&self, listed: Listed, headers: &HeaderMap) -> Response {
+        let tag = tag_of(listed.sha256);
+        if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
+            return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
         }
-    };
-    let opened = open(served, wheel).await;
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) => return unreadable(wheel, &error),
-    };
+        let (wanted, only_of) = (text(headers, header::RANGE), text(headers, header::IF_RANGE));
+        let (status, range) = match part(wanted.as_deref(), only_of.as_deref(), &tag, listed.size) {
+            Part::Whole => (StatusCode::OK, 0..listed.size),
+            Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
+            Part::Beyond => {
+                let size = format!("bytes */{}", listed.size);
+                return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, size)]).into_response();
+            }
+        };
+        let (folder, path, size) = (self.folder.clone(), listed.path.clone(), listed.size);
+        match aside(move || folder.file(&path, size)).await {
+            Ok(file) => answer(status, file, range, listed.size, tag),
+            Err(error) => unreadable(&listed.path, &error),
+        }
+    }
+
+    /// Work on files of the folder, in one of the places for looking into archives. The place stays held until it is dropped.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<(T, Place)> {
+        let place = self.archives.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let folder = self.folder.clone();
+        aside(move || Ok((work(&folder)?, place))).await
+    }
+}
+
+fn answer(status: StatusCode, file: File, range: Range<u64>, size: u64, tag: String) -> Response {
     let mut response = (status, pieces(Arc::new(file), range.clone())).into_response();
     let mut set = |name, value: String| {
         if let Ok(value) = value.parse() {
@@ -68,14 +110,9 @@ async fn bytes_of(served: &Served, wheel: &Wheel, headers: &HeaderMap) -> Respon
     set(header::ACCEPT_RANGES, "bytes".to_owned());
     set(header::CONTENT_LENGTH, (range.end - range.start).to_string());
     if status == StatusCode::PARTIAL_CONTENT {
-        set(header::CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, wheel.size));
+        set(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", range.start, range.end - 1));
     }
     response
-}
-
-async fn open(served: &Served, wheel: &Wheel) -> io::Result<File> {
-    let (folder, path, size) = (served.folder.clone(), wheel.path.clone(), wheel.size);
-    aside(move || folder.file(&path, size)).await
 }
 
 /// Work on files, on a thread that may wait for the disk.
@@ -102,35 +139,8 @@ fn pieces(file: Arc<File>, range: Range<u64>) -> Body {
     Body::from_stream(pieces)
 }
 
-/// The `METADATA` of a wheel, which must be what the list says.
-async fn metadata(served: &Served, wheel: &Wheel, headers: &HeaderMap) -> Response {
-    let tag = tag_of(wheel.metadata);
-    if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
-    }
-    match read_metadata(served, wheel).await {
-        Ok(bytes) => ([(header::ETAG, tag), (header::CONTENT_TYPE, TEXT.to_owned())], bytes).into_response(),
-        Err(error) => unreadable(wheel, &error),
-    }
-}
-
-async fn read_metadata(served: &Served, wheel: &Wheel) -> io::Result<Vec<u8>> {
-    let place = served.archives.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (folder, path, size, wanted) = (served.folder.clone(), wheel.path.clone(), wheel.size, wheel.metadata);
-    aside(move || {
-        let _until_read = place;
-        let file = folder.file(&path, size)?;
-        let bytes = metadata_of(FileReader::from(file), size).map_err(io::Error::other)?;
-        if Sha256::of(&bytes) != wanted {
-            return Err(io::Error::other("its METADATA is not what the list says"));
-        }
-        Ok(bytes)
-    })
-    .await
-}
-
-/// A wheel that was listed and is not there as it was: a client takes no other for it.
-fn unreadable(wheel: &Wheel, error: &io::Error) -> Response {
-    tracing::error!(wheel = wheel.path, %error, "a wheel cannot be read");
-    (StatusCode::INTERNAL_SERVER_ERROR, "The wheel cannot be read; the log of the index says why.\n").into_response()
+/// A file that was listed and is not there as it was: a client takes no other for it.
+pub fn unreadable(path: &str, error: &io::Error) -> Response {
+    tracing::error!(file = path, %error, "a listed file cannot be read");
+    (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read; the log of the index says why.\n").into_response()
 }

@@ -6,15 +6,15 @@ use axum::response::{IntoResponse as _, Response};
 use landfall_packages::http::{Form, has_already, negotiate};
 use landfall_packages::{Page, normalized};
 
-use super::router::{Served, not_found, text};
+use super::router::{Wheels, not_found, text};
 
 /// `GET /simple/`: the projects.
-pub async fn projects(State(served): State<Served>, headers: HeaderMap) -> Response {
+pub async fn projects(State(served): State<Wheels>, headers: HeaderMap) -> Response {
     answer(served.index.projects(), &headers)
 }
 
 /// `GET /simple/PROJECT/`: the files of a project. Another spelling of its name leads to the usual one.
-pub async fn project(State(served): State<Served>, Path(project): Path<String>, headers: HeaderMap) -> Response {
+pub async fn project(State(served): State<Wheels>, Path(project): Path<String>, headers: HeaderMap) -> Response {
     if let Some(page) = served.index.project(&project) {
         return answer(page, &headers);
     }
@@ -27,12 +27,12 @@ pub async fn redirect_to_projects() -> Response {
 }
 
 /// `GET /simple/PROJECT`.
-pub async fn redirect_to_project(State(served): State<Served>, Path(project): Path<String>) -> Response {
+pub async fn redirect_to_project(State(served): State<Wheels>, Path(project): Path<String>) -> Response {
     redirect_known(&served, &project, "")
 }
 
 /// Only names that the index has are repeated in a header.
-fn redirect_known(served: &Served, project: &str, up: &str) -> Response {
+fn redirect_known(served: &Wheels, project: &str, up: &str) -> Response {
     let name = normalized(project);
     if served.index.project(&name).is_none() {
         return not_found();

@@ -9,18 +9,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use landfall_packages::npm::Registry;
 use landfall_packages::{Folder, Index};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{files, pages};
+use super::files::Files;
+use super::{npm, pages, wheels};
 
 /// Longest time until the answer to a request begins.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Archives of which `METADATA` is read at the same time. With its limit, this bounds the memory for it.
-const ARCHIVES: usize = 4;
 
 /// Nothing in an answer is a page that runs anything; what changes is revalidated by its tag.
 const ALWAYS: [(&str, &str); 3] = [
@@ -29,38 +28,69 @@ const ALWAYS: [(&str, &str); 3] = [
     ("cache-control", "no-cache"),
 ];
 
-/// What the routes share.
+/// Everything that one program serves.
 #[derive(Clone)]
 pub struct Served {
-    /// The pages.
-    pub index: Arc<Index>,
-    /// The folder with the wheels.
-    pub folder: Arc<Folder>,
-    /// Places for reading archives.
-    pub archives: Arc<Semaphore>,
+    files: Files,
+    wheels: Option<Arc<Index>>,
+    npm: Option<Arc<Registry>>,
 }
 
 impl Served {
-    /// Of an index and its folder.
-    pub fn new(index: Index, folder: Folder) -> Self {
-        Self { index: Arc::new(index), folder: Arc::new(folder), archives: Arc::new(Semaphore::new(ARCHIVES)) }
+    /// What is served of a folder: wheels, npm packages, or both.
+    pub fn new(folder: Folder, wheels: Option<Index>, npm: Option<Registry>) -> Self {
+        Self { files: Files::new(folder), wheels: wheels.map(Arc::new), npm: npm.map(Arc::new) }
     }
 }
 
-/// Everything that the index answers.
+/// What the routes of wheels share.
+#[derive(Clone)]
+pub struct Wheels {
+    /// The pages.
+    pub index: Arc<Index>,
+    /// The files.
+    pub files: Files,
+}
+
+/// What the routes of npm packages share.
+#[derive(Clone)]
+pub struct Npm {
+    /// Names, versions and files.
+    pub registry: Arc<Registry>,
+    /// The files.
+    pub files: Files,
+    /// Room for documents.
+    pub room: Arc<Semaphore>,
+}
+
+/// Everything that is answered.
 pub fn router(served: Served) -> Router {
+    let Served { files, wheels, npm } = served;
+    let mut router = Router::new().route("/health/live", get(|| async { "live\n" }));
+    if let Some(index) = wheels {
+        router = router.merge(of_wheels().with_state(Wheels { index, files: files.clone() }));
+    }
+    if let Some(registry) = npm {
+        router = router.merge(of_npm().with_state(Npm { registry, files, room: npm::room() }));
+    }
+    router
+        .fallback(|| async { not_found() })
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(observe))
+}
+
+fn of_wheels() -> Router<Wheels> {
     Router::new()
         .route("/simple", get(pages::redirect_to_projects))
         .route("/simple/", get(pages::projects))
         .route("/simple/{project}", get(pages::redirect_to_project))
         .route("/simple/{project}/", get(pages::project))
-        .route("/files/{name}", get(files::file))
-        .route("/health/live", get(|| async { "live\n" }))
-        .fallback(|| async { not_found() })
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
-        .layer(CatchPanicLayer::new())
-        .layer(from_fn(observe))
-        .with_state(served)
+        .route("/files/{name}", get(wheels::file))
+}
+
+fn of_npm() -> Router<Npm> {
+    Router::new().route("/npm/{*path}", get(npm::registry)).route("/{*path}", get(npm::tarball))
 }
 
 /// The answer where the list has nothing of a name.

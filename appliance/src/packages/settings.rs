@@ -1,9 +1,11 @@
 //! What the index needs to know, checked at its start: an index that cannot serve does not become ready.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
+use landfall_packages::npm::{NpmList, Registry};
 use landfall_packages::{Folder, Index, WheelList, limits};
 
 use crate::cli::PackagesArguments;
@@ -14,43 +16,67 @@ use crate::error::{Context as _, Error, Result};
 pub struct Settings {
     /// Where connections are accepted.
     pub listen: SocketAddr,
-    /// The folder with the wheels.
+    /// The folder with the files.
     pub folder: Folder,
-    /// The pages.
-    pub index: Index,
+    /// The pages of wheels.
+    pub wheels: Option<Index>,
+    /// The npm packages.
+    pub npm: Option<Registry>,
 }
 
 const UNUSABLE: Code = codes::PACKAGE_INDEX_UNUSABLE;
 
 impl Settings {
-    /// Reads the list, and opens the folder. No wheel is opened yet.
+    /// Reads the lists, and opens the folder. No file is opened yet.
     pub fn check(arguments: PackagesArguments) -> Result<Self> {
-        let PackagesArguments { folder, list, digest, listen } = arguments;
+        let PackagesArguments { folder, list, digest, npm_list, npm_digest, listen } = arguments;
         let listen =
             listen.parse().context(UNUSABLE, || format!("--listen: {listen} is not an address with a port"))?;
-        let index = index(&read(&list)?, digest.as_deref())?;
+        let wheels = list.map(|list| index(&read("--list", &list)?, digest.as_deref())).transpose()?;
+        let npm = if npm_list.is_empty() { None } else { Some(registry(&npm_list, npm_digest.as_deref())?) };
+        if wheels.is_none() && npm.is_none() {
+            return Err(Error::new(
+                UNUSABLE,
+                "--list: neither a list of wheels nor one of npm packages is named".to_owned(),
+            ));
+        }
         let folder =
             Folder::open(&folder).context(UNUSABLE, || format!("--folder: {} cannot be opened", folder.display()))?;
-        Ok(Self { listen, folder, index })
+        Ok(Self { listen, folder, wheels, npm })
     }
 }
 
-/// The bytes of the list, within its limit.
-fn read(list: &std::path::Path) -> Result<Vec<u8>> {
-    let bytes =
-        fs_err::metadata(list).context(UNUSABLE, || format!("--list: {} cannot be read", list.display()))?.len();
+/// The bytes of a list, within its limit.
+fn read(argument: &str, list: &Path) -> Result<Vec<u8>> {
+    let failed = || format!("{argument}: {} cannot be read", list.display());
+    let bytes = fs_err::metadata(list).context(UNUSABLE, failed)?.len();
     if bytes > limits::LIST_BYTES as u64 {
-        return Err(Error::new(UNUSABLE, format!("--list: {} has {bytes} bytes", list.display())));
+        return Err(Error::new(UNUSABLE, format!("{argument}: {} has {bytes} bytes", list.display())));
     }
-    fs_err::read(list).context(UNUSABLE, || format!("--list: {} cannot be read", list.display()))
+    fs_err::read(list).context(UNUSABLE, failed)
 }
 
-/// The index of a list that has the digest. A pod may begin before the node has the release's own list.
-fn index(list: &[u8], digest: Option<&str>) -> Result<Index> {
-    let found = Sha256::of(list);
-    if let Some(wanted) = digest.filter(|wanted| *wanted != found.to_string()) {
-        return Err(Error::new(UNUSABLE, format!("--digest: the list is {found} where {wanted} is wanted")));
+/// A list has the digest that is wanted. A pod may begin before the node has the release's own list.
+fn check_digest(argument: &str, found: Sha256, wanted: Option<&str>) -> Result<()> {
+    match wanted.filter(|wanted| *wanted != found.to_string()) {
+        Some(wanted) => Err(Error::new(UNUSABLE, format!("{argument}: the list is {found} where {wanted} is wanted"))),
+        None => Ok(()),
     }
+}
+
+fn index(list: &[u8], digest: Option<&str>) -> Result<Index> {
+    check_digest("--digest", Sha256::of(list), digest)?;
     let list = WheelList::read(list).context(UNUSABLE, || "--list: the list of wheels cannot be used".to_owned())?;
     Index::new(&list).context(UNUSABLE, || "--list: the wheels cannot be served".to_owned())
+}
+
+fn registry(lists: &[PathBuf], digest: Option<&str>) -> Result<Registry> {
+    let failed = || "--npm-list: the list of npm packages cannot be used".to_owned();
+    if lists.len() > limits::NPM_LIST_PARTS {
+        return Err(Error::new(UNUSABLE, format!("--npm-list: there are {} parts", lists.len())));
+    }
+    let parts = lists.iter().map(|list| read("--npm-list", list)).collect::<Result<Vec<_>>>()?;
+    check_digest("--npm-digest", NpmList::digest(&parts), digest)?;
+    let list = NpmList::read(&parts).context(UNUSABLE, failed)?;
+    Registry::new(list).context(UNUSABLE, failed)
 }

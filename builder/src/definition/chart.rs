@@ -47,7 +47,7 @@ pub enum ObjectSource<'a> {
     Manifests(&'a Spanned<PathBuf>),
     /// A chart.
     Chart(&'a ChartDefinition),
-    /// `build` itself: they serve the wheels of these artifacts.
+    /// `build` itself: they serve the wheels and npm packages of these artifacts.
     PackageIndex(&'a [Spanned<String>]),
 }
 

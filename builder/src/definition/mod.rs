@@ -178,7 +178,7 @@ pub struct ComponentDefinition {
     /// The Helm chart that its objects come from, instead.
     #[serde(default)]
     pub chart: Option<ChartDefinition>,
-    /// Names of artifacts with wheels that it serves to pip and uv: `build` writes its objects, instead.
+    /// Names of artifacts with wheels or npm packages that it serves inside the site: `build` writes its objects, instead.
     #[serde(default)]
     pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
     /// Namespace of its objects.

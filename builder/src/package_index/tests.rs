@@ -1,10 +1,12 @@
 //! Package indexes from the release definition to the head of a bundle.
 
+use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_error_codes::Coded as _;
-use landfall_packages::sample;
+use landfall_packages::npm::{self, NPM_LIST_NAME, NpmList};
+use landfall_packages::{WHEEL_LIST_NAME, WheelList, sample};
 use landfall_release_document::ReleaseDocument;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::pack::tests::{Bench, head};
@@ -12,15 +14,15 @@ use crate::pack::tests::{Bench, head};
 /// Files of an artifact: paths and bytes.
 type Files<'a> = &'a [(&'a str, &'a [u8])];
 
-/// A vendor whose release has these artifacts of wheels, and this component.
-async fn bench(component: &str, artifacts: &[(&str, Files<'_>)]) -> Bench {
+/// A vendor whose release has these artifacts of a kind, and this component.
+async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench {
     let bench = Bench::new(true, false).await;
     let (release, lock) = ("release/release.yaml", "release/images.lock");
     bench.edit(release, "components:\n", &format!("components:\n{component}"));
-    for (name, files) in artifacts {
-        let reference = format!("registry.example/wheels/{name}");
+    for (name, kind, files) in artifacts {
+        let reference = format!("registry.example/{kind}/{name}");
         bench.push_files(&format!("{reference}:1"), files);
-        let artifact = format!("  - {{name: {name}, kind: wheels, reference: {reference}}}\ncomponents:\n");
+        let artifact = format!("  - {{name: {name}, kind: {kind}, reference: {reference}}}\ncomponents:\n");
         bench.edit(release, "components:\n", &artifact);
         let entry = format!(
             "artifacts:\n  - {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
@@ -68,7 +70,7 @@ async fn one_line_becomes_a_component_with_the_list_of_its_wheels() {
     let (other, of_other) = sample::wheel("other", "2.0", "");
     let both = "  - {name: packages, namespace: packages, packageIndex: [wheels, more]}\n";
     let wheels: Files<'_> = &[(&small, &bytes), ("requirements.txt", b"small==1.0\n")];
-    let bench = bench(both, &[("wheels", wheels), ("more", &[(&other, &of_other)])]).await;
+    let bench = bench(both, &[("wheels", "wheels", wheels), ("more", "wheels", &[(&other, &of_other)])]).await;
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());
     let head = head(&bench.path("out"), &report, &anchor);
@@ -113,9 +115,15 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
         ("twice", &[(&small, &bytes), ("again/small-1.0-py3-none-any.whl", &bytes)]),
     ];
     let component = |name: &str| format!("  - {{name: packages, namespace: packages, packageIndex: [{name}]}}\n");
-    let bench = bench(&component("empty"), &artifacts).await;
-    let (mut refusals, mut before) = (Vec::new(), "empty");
-    for (name, _) in artifacts {
+    let of_kind = artifacts.map(|(name, files)| (name, "wheels", files));
+    let bench = bench(&component("empty"), &of_kind).await;
+    insta::assert_snapshot!(refusals_of(&bench, &artifacts.map(|(name, _)| name), component).await);
+}
+
+/// Why each artifact is refused, where the release first has a component that serves the first one.
+async fn refusals_of(bench: &Bench, artifacts: &[&str], component: impl Fn(&str) -> String) -> String {
+    let (mut refusals, mut before) = (Vec::new(), artifacts[0]);
+    for name in artifacts.iter().copied() {
         bench.edit("release/release.yaml", &component(before), &component(name));
         before = name;
         refusals.push(bench.refusal().await);
@@ -126,5 +134,104 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
             cause = inner.source();
         }
     }
-    insta::assert_snapshot!(refusals.join("\n"));
+    refusals.join("\n")
+}
+
+#[tokio::test]
+async fn wheels_and_npm_packages_are_served_by_one_component() {
+    let (small, bytes) = sample::wheel("small", "1.0", "");
+    let more = json!({ "scripts": { "install": "node install.js" } });
+    let (scoped, of_scoped) = npm::sample::package("@scope/tool", "1.0.0", &more);
+    let (_, of_plain) = npm::sample::package("plain", "2.0.0", &json!({}));
+    let packages: Files<'_> = &[(&scoped, &of_scoped), ("plain.tgz", &of_plain), ("package-lock.json", b"{}")];
+    let component = "  - {name: packages, namespace: packages, packageIndex: [wheels, web]}\n";
+    let bench = bench(component, &[("wheels", "wheels", &[(&small, &bytes)]), ("web", "npm", packages)]).await;
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());
+    let head = head(&bench.path("out"), &report, &anchor);
+    let release = ReleaseDocument::read(head.small_document("documents/release.json").unwrap()).unwrap();
+    assert!(release.artifacts.iter().any(|artifact| artifact.kind == ArtifactKind::Npm && artifact.name == "web"));
+    let component = release.components.iter().find(|component| component.name == "packages").unwrap();
+    let objects: Vec<Value> = serde_json::from_slice(head.small_document(&component.objects).unwrap()).unwrap();
+    let map =
+        |name: &str| objects.iter().find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == name);
+    let part = map("packages-npm").unwrap()["data"][NPM_LIST_NAME].as_str().unwrap().as_bytes().to_vec();
+    let list = NpmList::read(std::slice::from_ref(&part)).unwrap();
+    let served: Vec<_> =
+        list.packages().iter().map(|it| (it.address(), it.path.as_str(), it.has_install_script)).collect();
+    let path = format!("web/{scoped}");
+    let wanted = [(scoped, path.as_str(), true), ("plain/-/plain-2.0.0.tgz".to_owned(), "web/plain.tgz", false)];
+    assert_eq!(served, wanted);
+    assert!(map("packages-wheels").unwrap()["data"][WHEEL_LIST_NAME].is_string());
+
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    let digest = NpmList::digest(&[part]);
+    let arguments = pod["containers"][0]["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!("--npm-list=/run/npm/npm.json")), "{arguments:?}");
+    assert_eq!(arguments.last().unwrap(), &json!(format!("--npm-digest={digest}")));
+    let mounted: Vec<_> =
+        pod["containers"][0]["volumeMounts"].as_array().unwrap().iter().map(|it| it["mountPath"].clone()).collect();
+    assert_eq!(mounted, ["/packages/wheels", "/packages/web", "/run/packages", "/run/npm"]);
+}
+
+#[test]
+fn a_long_list_has_a_map_for_each_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("release.yaml");
+    let text = include_str!("../definition/good.yaml").replacen(
+        "components:\n",
+        "  - {name: web, kind: npm, reference: registry.example/npm/web}\ncomponents:\n  - {name: packages, namespace: packages, packageIndex: [web]}\n",
+        1,
+    );
+    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+    let definition = crate::definition::read(&path).expect("good definition");
+    let index = definition.release.components.iter().position(|it| it.name.value == "packages").unwrap();
+    let mut objects = objects(&definition.release, index).unwrap();
+    super::fill::write_parts(&mut objects, "packages", vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()])
+        .unwrap();
+    let maps: Vec<_> = objects.iter().filter(|object| object["kind"] == "ConfigMap").collect();
+    assert_eq!(
+        maps.iter().map(|map| map["metadata"]["name"].clone()).collect::<Vec<_>>(),
+        ["packages-npm", "packages-npm-2", "packages-npm-3"]
+    );
+    assert_eq!(
+        maps.iter().map(|map| map["data"].clone()).collect::<Vec<_>>(),
+        [json!({ "npm.json": "one" }), json!({ "npm-2.json": "two" }), json!({ "npm-3.json": "three" })]
+    );
+    let pod = objects.iter().find_map(|object| object.pointer("/spec/template/spec")).unwrap();
+    let volume = pod["volumes"].as_array().unwrap().iter().find(|volume| volume["name"] == "npm-list").unwrap();
+    assert_eq!(volume["projected"]["sources"].as_array().unwrap().len(), 3);
+    let digest = Sha256::of("onetwothree");
+    let wanted = [
+        "packages",
+        "serve",
+        "--folder=/packages",
+        "--npm-list=/run/npm/npm.json",
+        "--npm-list=/run/npm/npm-2.json",
+        "--npm-list=/run/npm/npm-3.json",
+    ];
+    let arguments = pod["containers"][0]["args"].as_array().unwrap();
+    assert_eq!(arguments[..6], wanted.map(Value::from));
+    assert_eq!(arguments[6..], [json!(format!("--npm-digest={digest}"))]);
+}
+
+#[tokio::test]
+async fn npm_packages_that_nobody_could_install_are_refused_before_anything_is_written() {
+    let (_, bytes) = npm::sample::package("small", "1.0.0", &json!({}));
+    let without = npm::sample::archive(&[("package/index.js", b"")]);
+    let unnamed = npm::sample::archive(&[("package/package.json", br#"{"name":"../small","version":"1.0.0"}"#)]);
+    let bomb = npm::sample::archive(&[("package/package.json", &vec![b' '; 16 << 20])]);
+    let artifacts: [(&str, Files<'_>); 6] = [
+        ("empty", &[("package-lock.json", b"{}")]),
+        ("bare", &[("small.tgz", &without)]),
+        ("unnamed", &[("small.tgz", &unnamed)]),
+        ("huge", &[("small.tgz", &bomb)]),
+        ("broken", &[("small.tgz", b"no archive")]),
+        ("twice", &[("small/-/small-1.0.0.tgz", &bytes), ("again.tgz", &bytes)]),
+    ];
+    let component = |name: &str| format!("  - {{name: packages, namespace: packages, packageIndex: [{name}]}}\n");
+    let of_kind = artifacts.map(|(name, files)| (name, "npm", files));
+    let bench = bench(&component("empty"), &of_kind).await;
+    insta::assert_snapshot!(refusals_of(&bench, &artifacts.map(|(name, _)| name), component).await);
 }

@@ -96,9 +96,9 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
                 let rendered = charts::render(definition, index, charts, &components)?;
                 components.extend(rendered);
             }
-            Some(ObjectSource::PackageIndex(served)) => {
+            Some(ObjectSource::PackageIndex(_)) => {
                 let origin = Origin::Definition(definition.path.clone());
-                let objects = package_index::objects(&definition.release.components[index].name.value, served)?;
+                let objects = package_index::objects(&definition.release, index)?;
                 components.push(Rendered { index, origin, objects });
             }
             None => {}

@@ -47,8 +47,8 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
     let definition = crate::definition::read(&folder).expect("definition");
     let mut components = Vec::new();
     for &index in &definition.order {
-        if let Some(served) = &definition.release.components[index].package_index {
-            let objects = package_index::objects(&definition.release.components[index].name.value, &served.value);
+        if definition.release.components[index].package_index.is_some() {
+            let objects = package_index::objects(&definition.release, index);
             let origin = Origin::Definition(definition.path.clone());
             components.push(Rendered { index, origin, objects: objects.expect("objects") });
             continue;

@@ -15,7 +15,7 @@ use super::{Changes, Side};
 pub struct ArtifactState {
     /// Its name.
     pub name: String,
-    /// What it is for: `node`, `model`, `wheels`, `files`.
+    /// What it is for: `node`, `model`, `wheels`, `npm`, `files`.
     pub kind: String,
     /// Full upstream reference.
     pub reference: String,

@@ -62,7 +62,7 @@ pub struct BundleDiff {
     pub components: Names,
     /// Objects of components.
     pub objects: Changes<ObjectChange, ObjectChange>,
-    /// Models, wheels, programs for the node and other files.
+    /// Models, wheels, npm packages, programs for the node and other files.
     pub artifacts: Changes<ArtifactState, ArtifactChange>,
     /// Values that a site may set, by name.
     pub values: Names,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
 use landfall_packages::normalized;
+use landfall_packages::npm::package_of_path;
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, ImageEntry};
 use sha2::Digest as _;
 
 use super::Subject;
 use crate::document::{ChartEntry, UnreadFile};
-use crate::package::Package;
+use crate::package::{Package, PackageKind};
 use crate::purl;
 
 /// What an item is.
@@ -19,7 +20,7 @@ pub(super) enum Class {
     Release,
     /// A container image.
     Image,
-    /// A package of an image, or a wheel.
+    /// A package of an image, a wheel or a tarball of npm.
     Package,
     /// Programs for the node.
     Programs,
@@ -160,7 +161,7 @@ impl<'a> Making<'a> {
         let class = match artifact.kind {
             ArtifactKind::Node => Class::Programs,
             ArtifactKind::Model => Class::Model,
-            ArtifactKind::Wheels | ArtifactKind::Files => Class::Data,
+            ArtifactKind::Wheels | ArtifactKind::Npm | ArtifactKind::Files => Class::Data,
         };
         let (_, tag) = purl::split_tag(&artifact.reference);
         let license = self.subject.inventory.artifact_license(&artifact.name).map(str::to_owned);
@@ -191,14 +192,19 @@ fn item(class: Class, id: String, name: &str) -> Item {
     }
 }
 
-/// A file of an artifact; a wheel is the package that its name says.
+/// A file of an artifact; a wheel is the package that its name says, and a tarball the one that its path says.
 fn file(artifact: &ArtifactEntry, file: &ArtifactFile) -> Item {
     let id = format!("file:{}/{}", artifact.name, file.path);
     let plain = Item { sha256: Some(file.blob.digest), ..item(Class::File, id, &file.path) };
-    match wheel(&file.path).filter(|_| artifact.kind == ArtifactKind::Wheels) {
-        Some((name, version)) => Item {
+    let package = match artifact.kind {
+        ArtifactKind::Wheels => wheel(&file.path).map(|found| (PackageKind::Pypi, found)),
+        ArtifactKind::Npm => package_of_path(&file.path).map(|found| (PackageKind::Npm, found)),
+        ArtifactKind::Node | ArtifactKind::Model | ArtifactKind::Files => None,
+    };
+    match package {
+        Some((kind, (name, version))) => Item {
             class: Class::Package,
-            purl: Some(format!("pkg:pypi/{name}@{}", purl::encoded(&version, ""))),
+            purl: Some(purl::of(kind, &name, &version)),
             name,
             version: Some(version),
             ..plain

@@ -14,7 +14,7 @@ fn descriptor(number: u8) -> Descriptor {
     Descriptor { media_type: "application/octet-stream".to_owned(), digest: Sha256([number; 32]), size: 10 }
 }
 
-/// A release with two images, a model, wheels and a chart.
+/// A release with two images, a model, wheels, an npm package and a chart.
 fn release() -> ReleaseDocument {
     let image = |reference: &str, number: u8| json!({ "reference": reference, "manifest": descriptor(number), "config": descriptor(number + 1), "layers": [] });
     let artifact = |name: &str, kind: &str, path: &str, number: u8| {
@@ -26,7 +26,8 @@ fn release() -> ReleaseDocument {
         "platform": "linux/amd64", "node_packs": [],
         "images": [image("docker.io/library/web:1.0", 10), image("ghcr.io/shop/web:2.0", 20)],
         "artifacts": [artifact("brain", "model", "model.gguf", 30),
-            artifact("python", "wheels", "wheels/typing_extensions-4.15.0-py3-none-any.whl", 40)],
+            artifact("python", "wheels", "wheels/typing_extensions-4.15.0-py3-none-any.whl", 40),
+            artifact("web", "npm", "@types/node/-/node-24.0.2.tgz", 50)],
         "components": [], "values": [], "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 0 },
     });
     serde_json::from_value(release).expect("release")

@@ -1,4 +1,4 @@
-//! Content negotiation, as PEP 691 and RFC 9110 have it.
+//! Content negotiation, as PEP 691, npm's registries and RFC 9110 have it.
 
 use crate::limits;
 
@@ -14,8 +14,6 @@ pub enum Form {
 }
 
 impl Form {
-    const ALL: [Self; 3] = [Self::Json, Self::Html, Self::PlainHtml];
-
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -24,8 +22,9 @@ impl Form {
             Self::PlainHtml => "text/html; charset=utf-8",
         }
     }
+}
 
-    /// Names by which a client asks for it.
+impl Offered for Form {
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Json => &["application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.latest+json"],
@@ -34,7 +33,7 @@ impl Form {
         }
     }
 
-    /// How much it is preferred among forms that the client wants equally: JSON by who names it, HTML by who takes anything.
+    /// JSON is for who names it, HTML for who takes anything.
     fn rank(self, is_named: bool) -> u8 {
         match (self, is_named) {
             (Self::Json, true) | (Self::PlainHtml, false) => 2,
@@ -42,6 +41,44 @@ impl Form {
             (Self::PlainHtml, true) | (Self::Json, false) => 0,
         }
     }
+}
+
+/// A form of an npm registry's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NpmForm {
+    /// What an installation needs.
+    Abbreviated,
+    /// Everything that `package.json` says.
+    Full,
+}
+
+impl NpmForm {
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        self.names()[0]
+    }
+}
+
+impl Offered for NpmForm {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Abbreviated => &["application/vnd.npm.install-v1+json"],
+            Self::Full => &["application/json"],
+        }
+    }
+
+    fn rank(self, is_named: bool) -> u8 {
+        u8::from((self == Self::Abbreviated) == is_named)
+    }
+}
+
+/// A form among those that a server has.
+trait Offered: Copy {
+    /// Names by which a client asks for it, the usual one first.
+    fn names(self) -> &'static [&'static str];
+
+    /// How much it is preferred among forms that the client wants equally.
+    fn rank(self, is_named: bool) -> u8;
 }
 
 /// One media range of the header, with its weight in thousandths.
@@ -52,18 +89,27 @@ struct MediaRange {
 
 /// The form that suits a client with this `Accept` header best; none where it takes none of them.
 pub fn negotiate(accept: Option<&str>) -> Option<Form> {
+    best(&[Form::Json, Form::Html, Form::PlainHtml], accept, Form::PlainHtml)
+}
+
+/// The same for documents of npm. A client that takes neither gets all, as from other registries.
+pub fn negotiate_npm(accept: Option<&str>) -> NpmForm {
+    best(&[NpmForm::Abbreviated, NpmForm::Full], accept, NpmForm::Full).unwrap_or(NpmForm::Full)
+}
+
+fn best<F: Offered>(offered: &[F], accept: Option<&str>, usual: F) -> Option<F> {
     let accept = accept.map(str::trim).filter(|accept| !accept.is_empty());
-    let Some(accept) = accept else { return Some(Form::PlainHtml) };
+    let Some(accept) = accept else { return Some(usual) };
     let ranges: Vec<MediaRange> = accept.split(',').take(limits::MEDIA_RANGES).filter_map(media_range).collect();
-    let wanted = Form::ALL.into_iter().filter_map(|form| {
-        let (precision, weight) = preference(form, &ranges)?;
-        (weight > 0).then_some(((weight, precision, form.rank(precision == 2)), form))
+    let wanted = offered.iter().filter_map(|form| {
+        let (precision, weight) = preference(*form, &ranges)?;
+        (weight > 0).then_some(((weight, precision, form.rank(precision == 2)), *form))
     });
     wanted.max_by_key(|(wish, _)| *wish).map(|(_, form)| form)
 }
 
 /// How exactly the most exact range names a form, and the weight of that range.
-fn preference(form: Form, ranges: &[MediaRange]) -> Option<(u8, u16)> {
+fn preference(form: impl Offered, ranges: &[MediaRange]) -> Option<(u8, u16)> {
     let family = form.names()[0].split('/').next().unwrap_or_default();
     let precision = |range: &MediaRange| match range.name.as_str() {
         "*/*" => Some(0),
@@ -126,10 +172,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn npm_clients_get_the_form_that_they_want_most() {
+        let npm = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
+        let table: &[(Option<&str>, NpmForm)] = &[
+            (None, NpmForm::Full),
+            (Some(npm), NpmForm::Abbreviated),
+            (Some("application/vnd.npm.install-v1+json"), NpmForm::Abbreviated),
+            (Some("application/json"), NpmForm::Full),
+            (Some("application/json; q=0.8, application/vnd.npm.install-v1+json"), NpmForm::Abbreviated),
+            (Some("*/*"), NpmForm::Full),
+            (Some("application/*"), NpmForm::Full),
+            (Some("text/html"), NpmForm::Full),
+        ];
+        for (accept, wanted) in table {
+            assert_eq!(negotiate_npm(*accept), *wanted, "{accept:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_a_client_sends_there_is_an_answer(accept in "\\PC{0,200}|[a-z*/;,=q0-9. +-]{0,200}") {
             let _some_or_none = negotiate(Some(&accept));
+            let _form = negotiate_npm(Some(&accept));
         }
     }
 }

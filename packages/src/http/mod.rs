@@ -1,9 +1,9 @@
-//! What HTTP says about pages and files, without a server: the form of a page, parts of a file, and what a client has already.
+//! What HTTP says about pages, documents and files, without a server: the form of a page, parts of a file, and what a client has already.
 
 mod accept;
 mod conditions;
 mod range;
 
-pub use accept::{Form, negotiate};
+pub use accept::{Form, NpmForm, negotiate, negotiate_npm};
 pub use conditions::{has_already, tag_of};
 pub use range::{Part, part};

@@ -4,7 +4,8 @@
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
-use crate::{axe, images, schemathesis, setup, workspace};
+use crate::workspace::{self, cargo};
+use crate::{axe, images, schemathesis, setup};
 
 /// Its name.
 pub(super) const NAME: &str = "pages";
@@ -30,7 +31,9 @@ const PICTURES: [&str; 14] = [
 /// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
 pub(super) fn run() -> Result<()> {
     ensure()?;
-    super::run_end_to_end(NAME, &["--test-threads", "2"])
+    super::run_end_to_end(NAME, &["--test-threads", "2"])?;
+    // The checker of accessibility comes by npm, which the test of the package index uses as well.
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]))
 }
 
 /// Provides what all of its tests need.

@@ -1,44 +1,19 @@
-//! The index as a client sees it, on loopback.
+//! Wheels: pages and files.
 
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
-use landfall_packages::{Folder, Index, Wheel, WheelList, inspect, sample};
-use reqwest::{Client, Method, Response};
+use landfall_packages::{Index, Wheel, WheelList, inspect, sample};
+use reqwest::Method;
 use serde_json::Value;
 
-use super::router::Served;
-use super::serve::serve_on;
-use super::settings::Settings;
-use crate::cli::PackagesArguments;
+use super::{Site, header, write};
 
 const FILE: &str = "small-1.0-py3-none-any.whl";
 
-/// A folder with wheels, and their index on loopback.
-struct Site {
-    folder: tempfile::TempDir,
-    address: SocketAddr,
-    client: Client,
-    handle: axum_server::Handle<SocketAddr>,
-    small: Vec<u8>,
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-    }
-}
-
-fn write(path: &Path, bytes: &[u8]) {
-    durable::create_folder(path.parent().unwrap()).unwrap();
-    durable::write_file(path, bytes, 0o644).unwrap();
-}
-
-fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
+pub fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
     let wheels = wheels.iter().map(|(file, bytes)| {
         let path = format!("set/{file}");
         write(&folder.join(&path), bytes);
@@ -47,42 +22,18 @@ fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
     WheelList::new(wheels.collect::<Vec<Wheel>>()).unwrap()
 }
 
-impl Site {
-    fn begin() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let wheels =
-            [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];
-        let list = listed(folder.path(), &wheels);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let handle = axum_server::Handle::new();
-        let served = Served::new(Index::new(&list).unwrap(), Folder::open(folder.path()).unwrap());
-        tokio::spawn(serve_on(listener, served, handle.clone()));
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let [(_, small), _] = wheels;
-        Self { folder, address, client, handle, small }
-    }
-
-    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
-        self.ask(Method::GET, path, headers).await
-    }
-}
-
-fn header<'a>(response: &'a Response, name: &str) -> &'a str {
-    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+/// An index of two wheels, and the bytes of the first one.
+fn begin() -> (Site, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let wheels = [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];
+    let index = Index::new(&listed(folder.path(), &wheels)).unwrap();
+    let [(_, small), _] = wheels;
+    (Site::begin(folder, Some(index), None), small)
 }
 
 #[tokio::test]
 async fn pages_have_the_form_that_is_asked_for() {
-    let site = Site::begin();
+    let (site, small) = begin();
     for (accept, form) in [
         ("text/html", "text/html; charset=utf-8"),
         ("application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+html"),
@@ -104,7 +55,7 @@ async fn pages_have_the_form_that_is_asked_for() {
     let page = site.get("/simple/small/", &[("accept", "application/vnd.pypi.simple.v1+json")]).await;
     let page: Value = serde_json::from_slice(&page.bytes().await.unwrap()).unwrap();
     assert_eq!((&page["meta"]["api-version"], &page["versions"][0]), (&"1.1".into(), &"1.0".into()));
-    assert_eq!(page["files"][0]["hashes"]["sha256"], Sha256::of(&site.small).to_hex());
+    assert_eq!(page["files"][0]["hashes"]["sha256"], Sha256::of(&small).to_hex());
     assert_eq!(site.get("/simple/", &[("accept", "application/json")]).await.status(), 406);
     assert_eq!(site.get("/simple/missing/", &[]).await.status(), 404);
     assert_eq!(site.ask(Method::POST, "/simple/", &[]).await.status(), 405);
@@ -113,7 +64,7 @@ async fn pages_have_the_form_that_is_asked_for() {
 
 #[tokio::test]
 async fn other_spellings_lead_to_the_page() {
-    let site = Site::begin();
+    let (site, _) = begin();
     for (path, to) in [
         ("/simple", "simple/"),
         ("/simple/small", "small/"),
@@ -128,29 +79,29 @@ async fn other_spellings_lead_to_the_page() {
 
 #[tokio::test]
 async fn files_are_sent_whole_and_in_parts() {
-    let site = Site::begin();
+    let (site, small) = begin();
     let path = format!("/files/{FILE}");
     let whole = site.get(&path, &[]).await;
     assert_eq!((whole.status().as_u16(), header(&whole, "accept-ranges")), (200, "bytes"));
-    assert_eq!(header(&whole, "content-length"), site.small.len().to_string());
+    assert_eq!(header(&whole, "content-length"), small.len().to_string());
     let tag = header(&whole, "etag").to_owned();
-    assert_eq!(whole.bytes().await.unwrap(), site.small);
+    assert_eq!(whole.bytes().await.unwrap(), small);
 
     let part = site.get(&path, &[("range", "bytes=5-9"), ("if-range", &tag)]).await;
-    let range = format!("bytes 5-9/{}", site.small.len());
+    let range = format!("bytes 5-9/{}", small.len());
     assert_eq!((part.status().as_u16(), header(&part, "content-range")), (206, range.as_str()));
-    assert_eq!(part.bytes().await.unwrap(), site.small[5..10]);
+    assert_eq!(part.bytes().await.unwrap(), small[5..10]);
     let end = site.get(&path, &[("range", "bytes=-7")]).await;
-    assert_eq!(end.bytes().await.unwrap(), site.small[site.small.len() - 7..]);
+    assert_eq!(end.bytes().await.unwrap(), small[small.len() - 7..]);
     let changed = site.get(&path, &[("range", "bytes=5-9"), ("if-range", "\"other\"")]).await;
-    assert_eq!((changed.status().as_u16(), changed.bytes().await.unwrap().len()), (200, site.small.len()));
+    assert_eq!((changed.status().as_u16(), changed.bytes().await.unwrap().len()), (200, small.len()));
     let beyond = site.get(&path, &[("range", "bytes=99999999-")]).await;
     assert_eq!(beyond.status(), 416);
-    assert_eq!(header(&beyond, "content-range"), format!("bytes */{}", site.small.len()));
+    assert_eq!(header(&beyond, "content-range"), format!("bytes */{}", small.len()));
     assert_eq!(site.get(&path, &[("if-none-match", &tag)]).await.status(), 304);
 
     let head = site.ask(Method::HEAD, &path, &[]).await;
-    assert_eq!(header(&head, "content-length"), site.small.len().to_string());
+    assert_eq!(header(&head, "content-length"), small.len().to_string());
     assert_eq!(site.get("/files/Other_One-2.0%2Bcpu-py3-none-any.whl", &[]).await.status(), 200);
 
     let metadata = site.get(&format!("{path}.metadata"), &[]).await;
@@ -165,21 +116,15 @@ async fn a_large_file_comes_in_pieces() {
     let noise: Vec<u8> = (0_u32..1 << 20).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let metadata = sample::metadata("small", "1.0", "");
     let bytes = sample::archive(&[("small.bin", &noise), ("small-1.0.dist-info/METADATA", metadata.as_bytes())]);
-    let list = listed(folder.path(), &[(FILE.to_owned(), bytes.clone())]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let handle = axum_server::Handle::new();
-    let served = Served::new(Index::new(&list).unwrap(), Folder::open(folder.path()).unwrap());
-    tokio::spawn(serve_on(listener, served, handle.clone()));
-    let client = Client::builder().no_proxy().build().unwrap();
-    let asked = client.get(format!("http://{address}/files/{FILE}")).send().await.unwrap();
+    let index = Index::new(&listed(folder.path(), &[(FILE.to_owned(), bytes.clone())])).unwrap();
+    let site = Site::begin(folder, Some(index), None);
+    let asked = site.get(&format!("/files/{FILE}"), &[]).await;
     assert!(bytes.len() > 1 << 20 && asked.bytes().await.unwrap() == bytes);
-    handle.shutdown();
 }
 
 #[tokio::test]
 async fn nothing_but_what_is_listed_is_served() {
-    let site = Site::begin();
+    let (site, small) = begin();
     let folder = site.folder.path();
     write(&folder.join("set/unlisted-1.0-py3-none-any.whl"), b"unlisted");
     write(&folder.join("requirements.txt"), b"text");
@@ -211,38 +156,7 @@ async fn nothing_but_what_is_listed_is_served() {
     write(&path, &[0; 20]);
     assert_eq!(site.get(&format!("/files/{FILE}"), &[]).await.status(), 500, "another length");
     let (_, other) = sample::wheel("small", "1.0", "Requires-Python: >=3.9\n");
-    assert_eq!(other.len(), site.small.len());
+    assert_eq!(other.len(), small.len());
     write(&path, &other);
     assert_eq!(site.get(&format!("/files/{FILE}.metadata"), &[]).await.status(), 500, "other METADATA");
-}
-
-#[test]
-fn an_index_that_cannot_serve_does_not_begin() {
-    let folder = tempfile::tempdir().unwrap();
-    let list = listed(folder.path(), &[sample::wheel("small", "1.0", "")]).to_bytes().unwrap();
-    let path = folder.path().join("wheels.json");
-    write(&path, &list);
-    let digest = Sha256::of(&list).to_string();
-    let good = || PackagesArguments {
-        folder: folder.path().to_owned(),
-        list: path.clone(),
-        digest: Some(digest.clone()),
-        listen: "127.0.0.1:0".to_owned(),
-    };
-    assert_eq!(Settings::check(good()).unwrap().index.counts(), (1, 1));
-    let other = Some(Sha256::of(b"other").to_string());
-    for (arguments, said) in [
-        (PackagesArguments { folder: "/nonexistent".into(), ..good() }, "--folder"),
-        (PackagesArguments { folder: path.clone(), ..good() }, "--folder"),
-        (PackagesArguments { list: "/nonexistent".into(), ..good() }, "--list"),
-        (PackagesArguments { digest: other, ..good() }, "--digest"),
-        (PackagesArguments { listen: "nowhere".to_owned(), ..good() }, "--listen"),
-    ] {
-        let error = Settings::check(arguments).unwrap_err();
-        assert_eq!(error.code(), codes::PACKAGE_INDEX_UNUSABLE);
-        assert!(error.to_string().starts_with(said), "{error}");
-    }
-    write(&path, b"{}");
-    let error = Settings::check(PackagesArguments { digest: None, ..good() }).unwrap_err();
-    assert!(error.to_string().starts_with("--list"), "{error}");
 }

@@ -1,0 +1,37 @@
+//! npm packages: what npm, pnpm and Yarn read of a release's packages at a site that has no other registry.
+//!
+//! ```text
+//! tarballs ── inspect ── NpmList ──▶ signed in the bundle ──▶ Registry ── which names, versions and files there are
+//!                                    tarballs on the node ──▶ Folder ── files, and package.json of each ── documents
+//! ```
+//!
+//! Tarballs are hostile: they are read as streams within [`crate::limits`], nothing of them is unpacked, and of what they contain only
+//! `package.json` is looked at. At a site, that file counts only if it has the digest that the vendor signed.
+
+mod address;
+mod archive;
+mod document;
+mod error;
+mod list;
+mod name;
+mod package;
+mod package_json;
+mod registry;
+mod request;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+#[cfg(test)]
+mod tests;
+mod version;
+
+pub use address::base;
+pub use document::{Packument, manifest};
+pub use error::{NpmError, NpmFault};
+pub use list::{NPM_LIST_NAME, NPM_LIST_TYPE, NpmList, part_name};
+pub use package::{NpmPackage, inspect, package_json_of};
+pub use package_json::PackageJson;
+pub use registry::{Registry, Versions};
+pub use request::{Request, package_of_path};
+
+/// The ending of every tarball that is served.
+pub const TARBALL_ENDING: &str = ".tgz";

@@ -1,0 +1,89 @@
+//! Names of npm packages: `name`, or `@scope/name`.
+
+use crate::limits;
+
+/// Whether a text is the name of a package, as npm has them. Names from before npm refused capital letters have them.
+pub fn is_name(text: &str) -> bool {
+    if text.len() > limits::NPM_NAME_BYTES {
+        return false;
+    }
+    match text.strip_prefix('@') {
+        Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| is_segment(scope) && is_segment(name)),
+        None => is_segment(text) && !text.starts_with('_') && !matches!(text, "node_modules" | "favicon.ico"),
+    }
+}
+
+/// The name without its scope: with it, files begin.
+pub fn unscoped(name: &str) -> &str {
+    name.rsplit_once('/').map_or(name, |(_, name)| name)
+}
+
+/// Letters, digits and what no address encodes. Addresses of a registry's own begin with a hyphen.
+fn is_segment(text: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_usual) && !text.starts_with(['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_npm_has() {
+        for name in [
+            "left-pad",
+            "lodash.merge",
+            "JSONStream",
+            "@types/node",
+            "@babel/helper-plugin-utils",
+            "a",
+            "@a/_b",
+            "7zip",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for wrong in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "_a",
+            "-",
+            "-a",
+            "a/b",
+            "@a",
+            "@/a",
+            "@a/",
+            "@a/b/c",
+            "@a/..",
+            "@../a",
+            "@a/-",
+            "a b",
+            "ä",
+            "a%2fb",
+            "a\\b",
+            "node_modules",
+            "favicon.ico",
+            "a\0",
+            "a\"b",
+            "a?b",
+            "a#b",
+        ] {
+            assert!(!is_name(wrong), "{wrong:?}");
+        }
+        assert!(is_name(&"a".repeat(214)) && !is_name(&"a".repeat(215)));
+        assert_eq!((unscoped("@types/node"), unscoped("node")), ("node", "node"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_no_path_that_leads_up_and_no_markup(name in "\\PC{0,40}|@?[a-z./~_-]{1,20}") {
+            if is_name(&name) {
+                prop_assert!(!name.contains(['\\', '<', '>', '"', '&', '%', '#', '?', ' ']));
+                prop_assert!(name.split('/').all(|segment| !matches!(segment, "" | "." | ".." | "-")));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a path of a registry asks for. Nothing of it is made into a path of a file.
+
+use super::name::{is_name, unscoped};
+use super::version;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Whether the registry answers.
+    Ping,
+    /// All versions of a package.
+    Packument(&'a str),
+    /// One version of a package, or a tag.
+    Version(&'a str, &'a str),
+    /// A tarball, by package and file.
+    Tarball(&'a str, &'a str),
+}
+
+impl<'a> Request<'a> {
+    /// Reads a path below the registry's address, which was decoded: clients encode the slash of a scoped name, or do not.
+    pub fn read(path: &'a str) -> Option<Self> {
+        if path == "-/ping" {
+            return Some(Self::Ping);
+        }
+        let (name, rest) = name_and_rest(path)?;
+        let segments: Vec<&str> = rest.map(|rest| rest.split('/').collect()).unwrap_or_default();
+        match segments.as_slice() {
+            [] => Some(Self::Packument(name)),
+            [version] if !matches!(*version, "" | "-") => Some(Self::Version(name, version)),
+            ["-", file] if !file.is_empty() => Some(Self::Tarball(name, file)),
+            _ => None,
+        }
+    }
+}
+
+/// The name at the beginning of a path, and what follows its slash.
+fn name_and_rest(path: &str) -> Option<(&str, Option<&str>)> {
+    let after_scope = if path.starts_with('@') { path.find('/')? + 1 } else { 0 };
+    let end = path[after_scope..].find('/').map(|end| after_scope + end);
+    let (name, rest) = end.map_or((path, None), |end| (&path[..end], Some(&path[end + 1..])));
+    is_name(name).then_some((name, rest))
+}
+
+/// Name and version of the package that a file is, by a path as registries have it: `…/NAME/-/FILE.tgz`.
+pub fn package_of_path(path: &str) -> Option<(String, String)> {
+    let (folder, file) = path.rsplit_once("/-/")?;
+    let mut segments = folder.rsplit('/');
+    let name = segments.next()?;
+    let scoped = segments.next().filter(|scope| scope.starts_with('@')).map(|scope| format!("{scope}/{name}"));
+    let name = scoped.unwrap_or_else(|| name.to_owned());
+    let version = file.strip_suffix(super::TARBALL_ENDING)?.strip_prefix(unscoped(&name))?.strip_prefix('-')?;
+    (is_name(&name) && version::exact(version).is_some()).then(|| (name, version.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_those_that_clients_ask_for() {
+        let table = [
+            ("left-pad", Some(Request::Packument("left-pad"))),
+            ("@types/node", Some(Request::Packument("@types/node"))),
+            ("left-pad/1.3.0", Some(Request::Version("left-pad", "1.3.0"))),
+            ("@types/node/latest", Some(Request::Version("@types/node", "latest"))),
+            ("left-pad/-/left-pad-1.3.0.tgz", Some(Request::Tarball("left-pad", "left-pad-1.3.0.tgz"))),
+            ("@types/node/-/node-1.0.0.tgz", Some(Request::Tarball("@types/node", "node-1.0.0.tgz"))),
+            ("-/ping", Some(Request::Ping)),
+            ("", None),
+            ("@types", None),
+            ("@types/", None),
+            ("left-pad/", None),
+            ("left-pad/-", None),
+            ("left-pad/-/", None),
+            ("left-pad/-/a/b", None),
+            ("left-pad/1.0.0/a", None),
+            ("-/v1/search", None),
+            ("-/npm/v1/security/advisories/bulk", None),
+            ("../left-pad", None),
+            ("/etc/passwd", None),
+        ];
+        for (path, wanted) in table {
+            assert_eq!(Request::read(path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_a_registrys_folders_is_known_by_its_path() {
+        let of = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
+        assert_eq!(package_of_path("left-pad/-/left-pad-1.3.0.tgz"), of("left-pad", "1.3.0"));
+        assert_eq!(package_of_path("set/@types/node/-/node-1.0.0-rc.1.tgz"), of("@types/node", "1.0.0-rc.1"));
+        assert_eq!(package_of_path("set/left-pad/-/left-pad-1.3.0.tgz"), of("left-pad", "1.3.0"));
+        for other in [
+            "left-pad-1.3.0.tgz",
+            "left-pad/-/other-1.3.0.tgz",
+            "left-pad/-/left-pad.tgz",
+            "a/-/a-latest.tgz",
+            "../-/..-1.0.0.tgz",
+        ] {
+            assert_eq!(package_of_path(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_asks_there_is_an_answer(path in "\\PC{0,60}|(@?[a-z.-]{0,3}/?){0,5}") {
+            if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) = Request::read(&path) {
+                prop_assert!(is_name(name));
+            }
+            let _some_or_none = package_of_path(&path);
+        }
+    }
+}

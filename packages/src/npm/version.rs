@@ -1,0 +1,63 @@
+//! Versions of npm packages: those of Semantic Versioning 2.0, as a registry has them.
+
+use semver::{BuildMetadata, Version};
+
+use crate::limits;
+
+/// Largest number of a version that JavaScript holds exactly.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// The version that a registry makes of a field: without spaces and `v` before it, and without a build behind it.
+pub fn cleaned(text: &str) -> Option<Version> {
+    let text = text.trim().trim_start_matches(['=', 'v']).trim_start();
+    if text.len() > limits::NPM_VERSION_BYTES {
+        return None;
+    }
+    let version = Version { build: BuildMetadata::EMPTY, ..Version::parse(text).ok()? };
+    [version.major, version.minor, version.patch].iter().all(|number| *number <= LARGEST).then_some(version)
+}
+
+/// The version that a text is, if it is written as a registry writes it.
+pub fn exact(text: &str) -> Option<Version> {
+    cleaned(text).filter(|version| version.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_cleaned_as_a_registry_does() {
+        let clean = |text| cleaned(text).map(|version| version.to_string());
+        for (text, wanted) in [
+            ("1.2.3", "1.2.3"),
+            (" v1.2.3 ", "1.2.3"),
+            ("=1.2.3", "1.2.3"),
+            ("1.2.3-rc.1", "1.2.3-rc.1"),
+            ("1.2.3+build.5", "1.2.3"),
+            ("0.0.0-a-b.0+c", "0.0.0-a-b.0"),
+        ] {
+            assert_eq!(clean(text).as_deref(), Some(wanted), "{text}");
+        }
+        for wrong in
+            ["", "1", "1.2", "01.2.3", "1.2.3-01", "1.2.3beta", "latest", "^1.0.0", "1.2.3/..", "9007199254740992.0.0"]
+        {
+            assert_eq!(clean(wrong), None, "{wrong}");
+        }
+        assert!(cleaned(&format!("1.0.0-{}", "a".repeat(300))).is_none());
+        assert!(exact("1.0.0").is_some() && exact("v1.0.0").is_none() && exact("1.0.0+b").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cleaned_version_stays_as_it_is(text in "v?[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}(-[a-z0-9.-]{1,8})?([+][a-z0-9.]{1,5})?|\\PC{0,20}") {
+            if let Some(version) = cleaned(&text) {
+                let text = version.to_string();
+                prop_assert_eq!(exact(&text), Some(version));
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)));
+            }
+        }
+    }
+}
