@@ -34,6 +34,7 @@ pub mod reference;
 mod render;
 pub mod signing;
 mod unpacked;
+mod wheels;
 mod workloads;
 
 pub use error::{BuildError, Place};

@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 20] = [
+const TARGETS: [&str; 21] = [
     "head",
     "trust",
     "documents",
@@ -34,6 +34,7 @@ const TARGETS: [&str; 20] = [
     "superblocks",
     "chart_indexes",
     "wheels",
+    "package_sets",
 ];
 
 /// What shows libFuzzer which code an input reached.
