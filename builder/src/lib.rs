@@ -25,6 +25,7 @@ mod listing;
 pub mod lock;
 mod meant;
 mod nearest;
+mod npm;
 pub mod options;
 mod own_image;
 pub mod pack;

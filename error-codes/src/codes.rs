@@ -185,6 +185,10 @@ codes! {
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
     CERTIFICATE_UNKNOWN = "LF2132", Usage, "A server's certificate is not trusted", "Name the certificate of its authority under `authorities` of the registries file.";
+    // LF2133: sets of npm packages.
+    PACKAGE_LOCK_UNREADABLE = "LF2133", Usage, "A package-lock.json cannot be used", "Write it again with npm 7 or later (`npm install --package-lock-only`), whose lockfileVersion is 2 or 3.";
+    PACKAGE_UNVERIFIABLE = "LF2134", Usage, "A package of a package-lock.json has no SHA-512", "Remove the package's entry and run `npm install --package-lock-only`, so that npm states `integrity` with sha512.";
+    PACKAGE_ELSEWHERE = "LF2135", Usage, "A package of a package-lock.json is not of a registry", "Publish the package on a registry, or bring its files as an artifact of their own.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

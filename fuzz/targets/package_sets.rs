@@ -1,4 +1,5 @@
-//! What names the packages of a set: files of requirements, and pages of package indexes. Other software writes them.
+//! What names the packages of a set: files of requirements, pages of package indexes, and `package-lock.json`. Other software writes
+//! them.
 #![no_main]
 
 #[allow(dead_code, reason = "not every error has a place here")]
@@ -16,6 +17,9 @@ mod fetch {
 #[allow(dead_code, reason = "not every part of an address is asked for")]
 #[path = "../../builder/src/file_url.rs"]
 mod file_url;
+#[allow(dead_code, unused_imports, reason = "no lock is read here")]
+#[path = "../../builder/src/npm/mod.rs"]
+mod npm;
 #[allow(dead_code, unused_imports, reason = "no lock is read here")]
 #[path = "../../builder/src/wheels/mod.rs"]
 mod wheels;
@@ -46,6 +50,12 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!all.is_empty() || !faults.is_empty(), "a file without requirements is a fault");
         let (taken, _faults) = applicable(path, all, &TARGET);
         assert!(taken.iter().all(|requirement| !requirement.hashes.is_empty()));
+    }
+    let found = npm::read(Path::new("package-lock.json"), bytes, None, &[]);
+    assert!(!found.packages.is_empty() || !found.faults.is_empty(), "a file without packages is a fault");
+    for package in &found.packages {
+        assert!(package.path.ends_with(".tgz") && package.path.split('/').all(|part| !matches!(part, "" | "." | "..")));
+        assert!(!package.path.contains(['\\', '\0', '%', '\n']));
     }
     let (wanted, _none) = read(path, REQUIREMENTS);
     for media_type in ["application/vnd.pypi.simple.v1+json", "text/html"] {

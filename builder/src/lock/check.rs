@@ -171,6 +171,7 @@ async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
     let Some(pinned) = &fields.pinned else { return Vec::new() };
     match &fields.kind {
         SetKind::Wheels { index, target } => asking.check_wheels(WheelSet { fields, index, target }, pinned).await,
+        SetKind::Npm { .. } => asking.check_npm(pinned).await,
     }
 }
 

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::archive;
 use super::hub::{self, WrittenHub};
-use super::set::{self, Within, WrittenWheels};
+use super::set::{self, Within, WrittenNpm, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
     RendererFields, Take,
@@ -71,6 +71,8 @@ struct WrittenEntry {
     hub: Option<WrittenHub>,
     #[serde(default)]
     wheels: Option<WrittenWheels>,
+    #[serde(default)]
+    npm: Option<WrittenNpm>,
     #[serde(default)]
     license: Option<String>,
     #[serde(default)]
@@ -159,18 +161,22 @@ impl Checked<'_> {
     /// Where an entry comes from: exactly one of a hub, a set of packages, an archive, files, and a manifest.
     fn content(&mut self, list: List, entry: &str, written: WrittenEntry, refuse: Refuse<'_>) -> Result<Content> {
         let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), refuse)?;
-        let WrittenEntry { resolved, index, digest, media_type, size, files, hub, wheels, url, .. } = written;
+        let WrittenEntry { resolved, index, digest, media_type, size, files, hub, wheels, npm, url, .. } = written;
         let is_pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
         let is_pinned = is_pinned.contains(&true);
         let sole = Sole { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
         if let Some(hub) = hub {
-            sole.check("hub", wheels.is_some(), refuse)?;
+            sole.check("hub", wheels.is_some() || npm.is_some(), refuse)?;
             return Ok(Content::Hub(Box::new(hub::read(hub, self.text, refuse)?)));
         }
+        let within = Within { lock: self.path, text: self.text, platform: self.platform };
         if let Some(wheels) = wheels {
-            sole.check("wheels", false, refuse)?;
-            let within = Within { lock: self.path, text: self.text, platform: self.platform };
+            sole.check("wheels", npm.is_some(), refuse)?;
             return Ok(Content::Set(Box::new(set::read_wheels(wheels, within, refuse)?)));
+        }
+        if let Some(npm) = npm {
+            sole.check("npm", false, refuse)?;
+            return Ok(Content::Set(Box::new(set::read_npm(npm, within, refuse)?)));
         }
         if let (None, Some(files)) = (&origin, files) {
             sole.check_files(refuse)?;

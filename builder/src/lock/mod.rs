@@ -9,6 +9,7 @@ mod edit;
 mod field;
 mod hub;
 mod models;
+mod npm;
 mod pin;
 mod pinned;
 mod requests;

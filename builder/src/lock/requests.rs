@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::npm::NpmSet;
 use super::resolve::{Asked, asked};
 use super::set::SetKind;
 use super::wheels::WheelSet;
@@ -12,6 +13,7 @@ use super::{ArchiveOrigin, Lock, SetFields};
 use crate::error::Result;
 use crate::fetch::Registries;
 use crate::file_url::FileUrl;
+use crate::npm::Package;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
 use crate::wheels::Requirement;
@@ -111,6 +113,11 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
                 request(entry, RequestKind::PackagePage, &set.page(&requirement.name)?, "/", registries)
             };
             requirements.iter().map(page).collect()
+        }
+        SetKind::Npm { registry, omit } => {
+            let set = NpmSet { fields, registry: registry.as_ref(), omit };
+            let tarball = |package: &Package| request(entry, RequestKind::File, &package.url, "", registries);
+            set.packages().packages.iter().map(tarball).collect()
         }
     }
 }

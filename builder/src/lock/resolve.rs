@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::edit::{self, Replacement};
+use super::npm::NpmSet;
 use super::set::SetKind;
 use super::wheels::WheelSet;
 use super::{
@@ -200,6 +201,9 @@ impl Asking<'_> {
     async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
         match &fields.kind {
             SetKind::Wheels { index, target } => self.wheels(entry, WheelSet { fields, index, target }).await,
+            SetKind::Npm { registry, omit } => {
+                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
+            }
         }
     }
 

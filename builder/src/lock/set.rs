@@ -18,6 +18,7 @@ use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
 use crate::files::is_relative;
+use crate::npm::{Omit, Registry};
 use crate::wheels::Target;
 
 /// The largest file that names packages, in bytes.
@@ -46,6 +47,13 @@ pub enum SetKind {
         /// Python and platform.
         target: Target,
     },
+    /// Tarballs of npm packages.
+    Npm {
+        /// The registry that is asked instead of those that the file names.
+        registry: Option<Registry>,
+        /// What is left out.
+        omit: Vec<Omit>,
+    },
 }
 
 /// The file that names the packages of a set, as it was when the lock was read.
@@ -71,7 +79,7 @@ pub struct SetPinned {
     pub files: Vec<SetPackage>,
 }
 
-/// A pinned package: a wheel.
+/// A pinned package: a wheel, or a tarball of npm.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetPackage {
@@ -96,6 +104,18 @@ pub(super) struct WrittenWheels {
     pinned: Spanned<WrittenPinned<SetPinned>>,
 }
 
+/// `npm` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenNpm {
+    lockfile: String,
+    #[serde(default)]
+    registry: Option<String>,
+    #[serde(default)]
+    omit: Vec<Omit>,
+    pinned: Spanned<WrittenPinned<SetPinned>>,
+}
+
 /// Where a set is written: the file of the lock with its text, and the platform of its images.
 #[derive(Clone, Copy)]
 pub(super) struct Within<'a> {
@@ -117,6 +137,17 @@ pub(super) fn read_wheels(written: WrittenWheels, within: Within<'_>, refuse: Re
     }
     let file = SetFile::read(within.lock, requirements, &|what| refuse("wheels.requirements", what))?;
     fields(SetKind::Wheels { index, target }, file, pinned, within, refuse)
+}
+
+/// Checks what is written of a set of npm packages.
+pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+    let WrittenNpm { lockfile, registry, mut omit, pinned } = written;
+    let registry = registry.map(|text| Registry::new(&text)).transpose();
+    let registry = registry.map_err(|error| refuse("npm.registry", format!("{error}")))?;
+    omit.sort_unstable();
+    omit.dedup();
+    let file = SetFile::read(within.lock, lockfile, &|what| refuse("npm.lockfile", what))?;
+    fields(SetKind::Npm { registry, omit }, file, pinned, within, refuse)
 }
 
 fn fields(
@@ -165,6 +196,7 @@ impl SetKind {
     pub fn field(&self) -> &'static str {
         match self {
             Self::Wheels { .. } => "wheels",
+            Self::Npm { .. } => "npm",
         }
     }
 }
@@ -212,6 +244,14 @@ impl fmt::Display for SetFields {
         match &self.kind {
             SetKind::Wheels { index, target } => {
                 write!(formatter, "{} of {index}, {target}", self.file.written)
+            }
+            SetKind::Npm { registry, omit } => {
+                formatter.write_str(&self.file.written)?;
+                if let Some(registry) = registry {
+                    write!(formatter, " from {registry}")?;
+                }
+                let omitted: Vec<_> = omit.iter().map(ToString::to_string).collect();
+                if omitted.is_empty() { Ok(()) } else { write!(formatter, " without {}", omitted.join(", ")) }
             }
         }
     }

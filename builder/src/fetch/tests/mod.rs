@@ -4,6 +4,7 @@
 mod files;
 mod hub;
 pub(crate) mod hub_server;
+mod npm;
 pub(crate) mod package_server;
 mod parallel;
 mod plain;
