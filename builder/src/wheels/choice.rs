@@ -49,7 +49,9 @@ pub fn choose<'a>(
         let stated = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
         let stated = stated.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?)));
         let what = match stated {
-            Some((name, python)) => format!("`{name}` needs Python {}; the target is {target}", python.escape_default()),
+            Some((name, python)) => {
+                format!("`{name}` needs Python {}; the target is {target}", python.escape_default())
+            }
             None => format!("no wheel of {version} is for {target}; the index has {}", names(&wheels)),
         };
         return Err((codes::WHEEL_FOR_OTHERS, what));
