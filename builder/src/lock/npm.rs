@@ -45,7 +45,9 @@ impl Asking<'_> {
     /// Fetches and pins each tarball; every one that is not as stated is an error of its own.
     pub(super) async fn npm(self, entry: &LockEntry, set: NpmSet<'_>) -> Result<Outcome, Vec<BuildError>> {
         let Found { packages, skipped, mut faults } = set.packages();
-        skipped.into_iter().for_each(|note| self.progress.event(Event::Note(note)));
+        for note in skipped {
+            self.progress.event(Event::Note(note));
+        }
         let path = set.fields.file.path.as_path();
         let found = stream::iter(&packages).map(|package| async move {
             let place = Place::field(path, 0, package.at.escape_default().to_string());

@@ -92,8 +92,8 @@ pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Re
             to = end;
         }
     }
-    let below: String = found.iter().map(|line| format!("{:indentation$}  {line}\n", "")).collect();
-    Some(Replacement::between(from, to, format!("{:indentation$}{PINNED}:\n{below}", "")))
+    let below: Vec<_> = found.iter().map(|line| format!("{:indentation$}  {line}\n", "")).collect();
+    Some(Replacement::between(from, to, format!("{:indentation$}{PINNED}:\n{}", "", below.concat())))
 }
 
 /// A text within single quotes.

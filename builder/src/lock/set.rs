@@ -206,8 +206,8 @@ impl SetFile {
     fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
         let path = lock.parent().unwrap_or(Path::new("")).join(&written);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !is_relative(name) || name.chars().any(char::is_control) || name.ends_with(".whl") || name.ends_with(".tgz")
-        {
+        let is_package = [".whl", ".tgz"].iter().any(|ending| name.ends_with(ending));
+        if !is_relative(name) || name.chars().any(char::is_control) || is_package {
             return Err(refuse(format!("`{}` is not the path of a file beside the lock", written.escape_default())));
         }
         let content = content(&path).map(|bytes| (Arc::from(bytes.as_slice()), Sha256::of(&bytes)));

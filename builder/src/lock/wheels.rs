@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
-use landfall_bundle_spec::limits;
+use landfall_bundle_spec::{Sha256, limits};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Event;
@@ -128,23 +128,23 @@ impl Asking<'_> {
             Some(size) => Some(size),
             None => self.client.published(Asked::file(&url), self.progress).await?,
         };
-        let size = match size {
-            Some(size) => size,
-            None => {
-                let Measured { digest: found, size } = self.client.measure(&url, self.store, self.progress).await?;
-                if found != digest {
-                    durable::remove_file(&self.store.path(found))?;
-                    let what = format!("{url} is {found} where the index states {digest}");
-                    return Err(BuildError::new(codes::FETCH_MISMATCH, what));
-                }
-                size
-            }
-        };
+        let size = if let Some(size) = size { size } else { self.measured_wheel(&url, digest).await? };
         if size > limits::BLOB_BYTES {
             let what = format!("{url} has {size} bytes, more than any file of a bundle");
             return Err(BuildError::new(codes::INDEX_ANSWER, what));
         }
         Ok(SetPackage { path: wheel.file_name.clone(), url: url.to_string(), digest, size })
+    }
+
+    /// The bytes of a wheel whose server states no length: all of it is read, and must be what the index states.
+    async fn measured_wheel(self, url: &FileUrl, digest: Sha256) -> Result<u64> {
+        let Measured { digest: found, size } = self.client.measure(url, self.store, self.progress).await?;
+        if found != digest {
+            durable::remove_file(&self.store.path(found))?;
+            let what = format!("{url} is {found} where the index states {digest}");
+            return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+        }
+        Ok(size)
     }
 
     /// Asks the index whether it still has the pinned wheels with their hashes; each that it has not is an error.

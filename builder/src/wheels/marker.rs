@@ -13,7 +13,7 @@ const DEPTH: usize = 32;
 /// Variables whose values are compared as versions.
 const VERSIONS: [&str; 3] = ["python_version", "python_full_version", "implementation_version"];
 
-/// The value of a variable for a target: CPython on Linux. An extra is never asked for, as pip has it. What the kernel says of
+/// The value of a variable for a target: `CPython` on Linux. An extra is never asked for, as pip has it. What the kernel says of
 /// itself is not known before a site runs.
 fn variable(name: &str, target: &Target) -> Option<String> {
     let python = target.python();

@@ -106,20 +106,17 @@ fn logical_lines(text: &str) -> Vec<(u64, String)> {
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let (first, mut joined) = open.take().unwrap_or((number, String::new()));
         let is_comment = line.trim_start().starts_with('#');
-        match line.strip_suffix('\\').filter(|_| !is_comment) {
-            Some(beginning) => {
-                joined.push_str(beginning);
-                open = Some((first, joined));
-            }
-            None => {
-                // A comment ends a joined line, as in pip.
-                if is_comment {
-                    joined.push(' ');
-                }
-                joined.push_str(line);
-                lines.push((first, joined));
-            }
+        if let Some(beginning) = line.strip_suffix('\\').filter(|_| !is_comment) {
+            joined.push_str(beginning);
+            open = Some((first, joined));
+            continue;
         }
+        // A comment ends a joined line, as in pip.
+        if is_comment {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+        lines.push((first, joined));
     }
     lines.extend(open);
     let plain = |(number, line): (u64, String)| (number, without_comment(&line).replace('\t', " ").trim().to_owned());

@@ -43,7 +43,7 @@ impl Tags {
     }
 }
 
-/// Every tag, best first: those of this CPython, of its stable ABI and of earlier ones, and of pure Python.
+/// Every tag, best first: those of this `CPython`, of its stable ABI and of earlier ones, and of pure Python.
 pub(super) fn ordered(target: &Target) -> Vec<String> {
     let (platforms, minor) = (platforms(target), target.minor());
     let own = format!("cp3{minor}");

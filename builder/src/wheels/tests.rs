@@ -253,7 +253,7 @@ fn why_there_is_no_wheel_is_said() {
     let cases = [
         chosen(&[]),
         chosen(&[listed("a-2-py3-none-any.whl", 1), listed("b-1.tar.gz", 1)]),
-        chosen(&[source.clone()]),
+        chosen(std::slice::from_ref(&source)),
         chosen(&[source.clone(), other]),
         chosen(&[older]),
         chosen(&[source, hash]),

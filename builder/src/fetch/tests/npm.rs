@@ -35,12 +35,12 @@ impl Case {
         for (name, version, bytes) in PACKAGES {
             case.server.put(&format!("/npm/{}", tarball(name, version)), Resource::File(bytes.to_vec()));
         }
-        case.write(&case.document());
+        case.write(&Self::document());
         case
     }
 
     /// A file as npm writes it, of another registry.
-    fn document(&self) -> Value {
+    fn document() -> Value {
         let mut packages = json!({ "": { "name": "shop" } });
         for (name, version, bytes) in PACKAGES {
             packages[format!("node_modules/{name}")] = json!({
@@ -120,7 +120,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
         "      pinned: unresolved\n",
         &format!(
             "      pinned:\n        resolved: 'package-lock.json from {server}/npm without dev'\n        digest: '{}'\n        files:\n{}",
-            digest(case.document().to_string().as_bytes()),
+            digest(Case::document().to_string().as_bytes()),
             pins.concat()
         ),
         1,
@@ -140,7 +140,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
     assert!(case.asked().is_empty(), "`lock` has fetched all of it");
 
     // Another file makes the pins stale. What the store has already is not fetched again.
-    let mut document = case.document();
+    let mut document = Case::document();
     document["packages"]["node_modules/new"] =
         json!({ "version": "1.0.0", "resolved": "https://registry.example/new.tgz", "integrity": integrity(b"new") });
     case.server.put("/npm/new.tgz", Resource::File(b"new".to_vec()));
@@ -157,7 +157,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
 #[tokio::test]
 async fn everything_that_a_registry_does_wrong_is_said_at_once() {
     let case = Case::new();
-    let mut document = case.document();
+    let mut document = Case::document();
     let hostile = [
         ("other", Resource::File(b"other bytes".to_vec())),
         ("gone", Resource::Status(404)),

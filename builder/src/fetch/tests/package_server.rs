@@ -117,7 +117,7 @@ impl PackageServer {
                     "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
                 );
                 stream.write_all(head.as_bytes())?;
-                let chunk = [&b"40000\r\n"[..], &[b' '; 0x40000], b"\r\n"].concat();
+                let chunk = [&b"40000\r\n"[..], &vec![b' '; 0x40000], b"\r\n"].concat();
                 loop {
                     stream.write_all(&chunk)?;
                 }

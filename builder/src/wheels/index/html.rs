@@ -72,7 +72,7 @@ fn listed(attributes: &Attributes) -> Option<Listed> {
 }
 
 /// A file with its name; none for an anchor without text.
-fn closed(mut file: Listed) -> Option<Listed> {
-    file.file_name = file.file_name.trim().to_owned();
-    (!file.file_name.is_empty()).then_some(file)
+fn closed(file: Listed) -> Option<Listed> {
+    let file_name = file.file_name.trim().to_owned();
+    (!file_name.is_empty()).then_some(Listed { file_name, ..file })
 }
