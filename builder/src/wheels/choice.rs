@@ -46,15 +46,7 @@ pub fn choose<'a>(
         .filter_map(|file| Some((tags.rank(&file.file_name)?, *file)))
         .collect();
     if fitting.is_empty() {
-        let stated = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
-        let stated = stated.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?)));
-        let what = match stated {
-            Some((name, python)) => {
-                format!("`{name}` needs Python {}; the target is {target}", python.escape_default())
-            }
-            None => format!("no wheel of {version} is for {target}; the index has {}", names(&wheels)),
-        };
-        return Err((codes::WHEEL_FOR_OTHERS, what));
+        return Err((codes::WHEEL_FOR_OTHERS, misfit(&wheels, version, target, tags)));
     }
     let hashed = fitting.iter().filter(|(_, file)| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum)));
     let best = hashed.min_by_key(|(rank, file)| {
@@ -70,6 +62,18 @@ pub fn choose<'a>(
         );
         (codes::WHEEL_HASH, what)
     })
+}
+
+/// Why no wheel of a version fits.
+fn misfit(wheels: &[&Listed], version: &Version, target: &Target, tags: &Tags) -> String {
+    let tagged = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
+    if let Some((name, python)) = tagged.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?))) {
+        return format!("`{name}` needs Python {}; the target is {target}", python.escape_default());
+    }
+    // Those that come closest first: a page may begin with dozens for other systems.
+    let is_near = |file: &&Listed| file.file_name.contains("linux") && file.file_name.contains(target.machine());
+    let (near, far): (Vec<_>, Vec<_>) = wheels.iter().copied().partition(is_near);
+    format!("no wheel of {version} is for {target}; the index has {}", names(&[near, far].concat()))
 }
 
 /// Some names of files, for a message.
