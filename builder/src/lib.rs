@@ -25,6 +25,7 @@ mod listing;
 pub mod lock;
 mod meant;
 mod nearest;
+mod npm;
 pub mod options;
 mod own_image;
 pub mod pack;
@@ -34,6 +35,7 @@ pub mod reference;
 mod render;
 pub mod signing;
 mod unpacked;
+mod wheels;
 mod workloads;
 
 pub use error::{BuildError, Place};

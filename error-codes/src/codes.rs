@@ -174,10 +174,24 @@ codes! {
     HUB_ACCESS = "LF2112", Usage, "A hub refuses access to a repository", "Check the name, accept the model's terms on its page, and give a token: HF_TOKEN for huggingface.co, else the Docker configuration or `headers` of the registries file.";
     HUB_REALM = "LF2113", Usage, "A hub asks for its token to be sent to another server", "Do not log in there. Correct the address of the hub in the lock, or name a mirror.";
     BODY_TOO_LONG = "LF2114", Usage, "A server sends more bytes than the content can have", "Name another mirror or address; nothing of it was kept.";
+    // LF212x: sets of wheels.
+    REQUIREMENTS_UNREADABLE = "LF2120", Usage, "A file of requirements cannot be used", "Correct the named line, or write the file again with `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` or `uv export`.";
+    REQUIREMENT_UNHASHED = "LF2121", Usage, "A requirement states no SHA-256", "Write the file with hashes: `pip-compile --generate-hashes`, `uv pip compile --generate-hashes`, or `uv export`.";
+    REQUIREMENT_UNPINNED = "LF2122", Usage, "A requirement does not name one version", "Pin it with `==`, as `pip-compile`, `uv pip compile` and `uv export` do.";
+    REQUIREMENT_ELSEWHERE = "LF2123", Usage, "A requirement is not of a package index", "Publish the package as a wheel on an index, or remove the line and bring its files as an artifact of their own.";
+    INDEX_ANSWER = "LF2124", Usage, "A package index's answer cannot be used", "Check the address of the index in the lock: it is the one that ends with `/simple` for pip and uv.";
+    PACKAGE_MISSING = "LF2125", Usage, "A package index does not have a package or its version", "Name an index that has it, or pin another version in the file of requirements.";
+    WHEEL_NOT_PUBLISHED = "LF2126", Usage, "A package is published only as source", "Build a wheel of it (`pip wheel`), publish it on an index of your own, and add its hash to the file of requirements.";
+    WHEEL_FOR_OTHERS = "LF2127", Usage, "A package has no wheel for the target", "Check `python` and `platform` in the lock, or pin a version that has such a wheel.";
+    WHEEL_HASH = "LF2128", Usage, "A package's wheel is not one that the file of requirements allows", "Find out why the hashes differ; then write the file of requirements again, for this index and this target.";
     // LF2130: reaching registries and servers.
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
     CERTIFICATE_UNKNOWN = "LF2132", Usage, "A server's certificate is not trusted", "Name the certificate of its authority under `authorities` of the registries file.";
+    // LF2133: sets of npm packages.
+    PACKAGE_LOCK_UNREADABLE = "LF2133", Usage, "A package-lock.json cannot be used", "Write it again with npm 7 or later (`npm install --package-lock-only`), whose lockfileVersion is 2 or 3.";
+    PACKAGE_UNVERIFIABLE = "LF2134", Usage, "A package of a package-lock.json has no SHA-512", "Remove the package's entry and run `npm install --package-lock-only`, so that npm states `integrity` with sha512.";
+    PACKAGE_ELSEWHERE = "LF2135", Usage, "A package of a package-lock.json is not of a registry", "Publish the package on a registry, or bring its files as an artifact of their own.";
     // LF2140: sets of npm packages that an index serves.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";

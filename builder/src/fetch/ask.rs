@@ -6,7 +6,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use reqwest::Response;
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use url::Url;
 
 use super::client::{Client, Failure};
@@ -24,6 +24,10 @@ const TOKEN_HOST: &str = "huggingface.co";
 const COMMIT: &str = "x-repo-commit";
 const LINKED_TAG: &str = "x-linked-etag";
 const LINKED_SIZE: &str = "x-linked-size";
+
+/// The forms of a page: JSON as PEP 691 has it, and HTML as PEP 503 has it where an index has no other.
+const PAGE_FORMS: &str =
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
 
 /// Why a hub refuses, in a word and in a sentence.
 const ERROR_CODE: &str = "x-error-code";
@@ -46,10 +50,18 @@ pub(crate) struct Asked<'a> {
 pub(crate) enum Of<'a> {
     /// A server of files.
     Server,
+    /// A package index, whose page of a project is asked for.
+    Index,
     /// A hub, whose list of a repository is asked for.
     HubList,
     /// A hub: a file of a repository at a commit, with what is known of it.
     Hub { commit: &'a Commit, digest: Option<Sha256>, size: u64 },
+}
+
+impl Of<'_> {
+    fn is_hub(self) -> bool {
+        matches!(self, Self::HubList | Self::Hub { .. })
+    }
 }
 
 /// The rest of a file: from this byte on, of this version where one is known.
@@ -70,13 +82,15 @@ impl Client {
         asked: Asked<'_>,
         rest: Option<Rest<'_>>,
     ) -> Result<std::result::Result<Response, Failure>> {
-        let mut address = self.registries.file(asked.url)?;
-        address.set_query(matches!(asked.of, Of::HubList).then_some("blobs=true"));
+        let mut address = self.address(asked)?;
         let secrets = self.secrets(&address, asked.of).await?;
         let home = address.origin();
         let mut is_home = true;
         for _ in 0..=web::REDIRECTS {
             let mut request = self.web_without_redirects().await?.get(address).header(ACCEPT_ENCODING, "identity");
+            if matches!(asked.of, Of::Index) {
+                request = request.header(ACCEPT, PAGE_FORMS);
+            }
             if let Some((offset, version)) = rest {
                 request = request.header(RANGE, format!("bytes={offset}-"));
                 if let Some(version) = version {
@@ -104,11 +118,23 @@ impl Client {
         Ok(Err(Failure::Final(codes::FETCH_FAILED, what.into())))
     }
 
+    /// The address that is asked: of a mirror, where there is one.
+    pub(super) fn address(&self, asked: Asked<'_>) -> Result<Url> {
+        let mut address = self.registries.file(asked.url)?;
+        match asked.of {
+            Of::HubList => address.set_query(Some("blobs=true")),
+            // PEP 503: the addresses of pages end with `/`.
+            Of::Index => address.set_path(&format!("{}/", address.path())),
+            Of::Server | Of::Hub { .. } => {}
+        }
+        Ok(address)
+    }
+
     /// The headers that only this server gets. None of them goes over a connection that anyone could read.
     async fn secrets(&self, address: &Url, of: Of<'_>) -> Result<HeaderMap> {
         let host = web::authority(address);
         let mut secrets = self.registries.headers(&host);
-        if !matches!(of, Of::Server)
+        if of.is_hub()
             && !secrets.contains_key(AUTHORIZATION)
             && let Some(token) = self.hub_token(&host).await?
         {
@@ -139,7 +165,7 @@ impl Client {
 
 /// Why an answer of a hub is refused, before any of its bytes is read.
 fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
-    if matches!(of, Of::Server) {
+    if !of.is_hub() {
         return None;
     }
     let headers = response.headers();

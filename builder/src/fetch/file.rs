@@ -13,10 +13,12 @@ use landfall_bundle_spec::chunks::BlobSums;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
+use reqwest::header::CONTENT_TYPE;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use url::Url;
 
-use super::ask::Asked;
+use super::ask::{Asked, Of};
 use super::blob::PIECES_IN_FLIGHT;
 use super::client::{BlobBytes, Client, Failure};
 use super::web::{self, OpenFile};
@@ -33,6 +35,17 @@ pub struct Measured {
     pub digest: Sha256,
     /// Its bytes.
     pub size: u64,
+}
+
+/// A page of a package index.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexPage {
+    /// What was sent.
+    pub bytes: Vec<u8>,
+    /// What the server says that it is, in lower case without parameters.
+    pub media_type: String,
+    /// What its links are relative to: the address upstream, or the one to which a redirect led.
+    pub base: Url,
 }
 
 impl Client {
@@ -80,6 +93,29 @@ impl Client {
         self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
 
+    /// A page of a package index; `url` is its address without `/` at the end.
+    pub(crate) async fn page(&self, url: &FileUrl, limit_bytes: usize, progress: &dyn Progress) -> Result<IndexPage> {
+        let asked = Asked { url, of: Of::Index };
+        let address = self.address(asked)?;
+        let ask = async || {
+            let response = match self.request(asked, None).await? {
+                Ok(response) => response,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+            let media_type = media_type.trim().to_ascii_lowercase();
+            let mut base = response.url().clone();
+            if base == address {
+                base = url.as_url().clone();
+                base.set_path(&format!("{}/", url.path()));
+            }
+            let bytes = web::read(response, limit_bytes, codes::FILE_MISSING).await;
+            Ok(bytes.map(|bytes| IndexPage { bytes, media_type, base }))
+        };
+        self.answer(&self.server(url)?, &format!("the page {url}/"), progress, ask).await
+    }
+
     /// The bytes of a file that is published, where its server says so; the file itself is not read.
     pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
         let ask = async || Ok(self.file(asked, 0, None).await?.map(|open| open.total));
@@ -94,6 +130,11 @@ impl Client {
         offset: u64,
     ) -> Result<std::result::Result<BlobBytes, Failure>> {
         Ok(self.file(asked, offset, None).await?.and_then(|open| open.of_size(size)))
+    }
+
+    /// Refuses an address that no file would be fetched from.
+    pub(crate) fn check_address(&self, url: &FileUrl) -> Result<()> {
+        self.registries.file(url).map(drop)
     }
 
     /// The server that is asked for a file, for messages.

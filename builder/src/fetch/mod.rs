@@ -23,6 +23,7 @@ pub(crate) use ask::{Asked, Of};
 pub use chart::fetch_chart;
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;
+pub(crate) use file::IndexPage;
 pub use file::Measured;
 pub use manifest::{Described, ImageConfiguration, IndexDocument, ManifestDocument, is_index};
 pub use pull::{Fetched, FetchedArtifact, FetchedImage, Manifests, fetch, fetch_manifests};

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::error::{BuildError, Place, Result};
 use crate::files;
-use crate::lock::{ArtifactPin, FilePin, Pin, Take};
+use crate::lock::{ArtifactPin, FilePin, FileSource, Pin, Take};
 use crate::reference::Reference;
 
 /// Manifests, and blobs, that are fetched at the same time.
@@ -57,9 +57,18 @@ pub struct Fetched {
 
 /// A blob that a release needs.
 struct Needed<'a> {
-    origin: Origin<'a>,
+    source: Source<'a>,
     blob: Expected,
     place: &'a Place,
+}
+
+/// What has a blob.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// A registry or a server.
+    Away(Origin<'a>),
+    /// This process: a file beside the lock, as it was read with it.
+    Here(&'a [u8]),
 }
 
 /// The manifests of all that a release needs: what the rest consists of, and how much it is.
@@ -167,7 +176,7 @@ pub async fn fetch(
 fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [ArtifactPin]) -> Vec<Needed<'a>> {
     let of_manifests = pins.iter().zip(manifests).flat_map(|(pin, manifest)| {
         blobs(manifest).map(move |blob| Needed {
-            origin: Origin::Registry(&pin.reference),
+            source: Source::Away(Origin::Registry(&pin.reference)),
             blob: Expected { digest: blob.digest, size: blob.size },
             place: &pin.place,
         })
@@ -177,7 +186,7 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
         ArtifactPin::Files(pin) => Some(&pin.files),
     });
     let of_files = files.flatten().map(|file| Needed {
-        origin: Origin::File(asked(file)),
+        source: source(file),
         blob: Expected { digest: file.digest, size: file.size },
         place: &file.place,
     });
@@ -185,11 +194,14 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
     of_manifests.chain(of_files).filter(|needed| seen.insert(needed.blob.digest)).collect()
 }
 
-/// How a file is asked for: one of a hub at its commit.
-fn asked(file: &FilePin) -> Asked<'_> {
-    let FilePin { url, digest, size, commit, .. } = file;
+/// Where a file is, and how it is asked for: one of a hub at its commit.
+fn source(file: &FilePin) -> Source<'_> {
+    let FilePin { source, digest, size, commit, .. } = file;
     let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
-    Asked { url, of: commit.as_ref().map_or(Of::Server, hub) }
+    match source {
+        FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
+        FileSource::Beside(bytes) => Source::Here(bytes),
+    }
 }
 
 async fn fetch_missing(
@@ -207,8 +219,14 @@ async fn fetch_missing(
     progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
     stream::iter(&missing)
         .map(|needed| async move {
-            let fetched = fetch_blob(client, needed.origin, needed.blob, store, progress).await;
-            fetched.map_err(|error| about(error, needed.origin).within(needed.place.clone()))
+            let fetched = match needed.source {
+                Source::Away(origin) => {
+                    let fetched = fetch_blob(client, origin, needed.blob, store, progress).await;
+                    fetched.map_err(|error| about(error, origin))
+                }
+                Source::Here(bytes) => store.ingest_bytes(bytes).map(drop).map_err(BuildError::from),
+            };
+            fetched.map_err(|error| error.within(needed.place.clone()))
         })
         .buffer_unordered(PARALLEL)
         .try_collect::<()>()

@@ -117,7 +117,7 @@ fn taken(store: &ContentStore, file: &FilePin, form: Form) -> Result<Vec<Value>>
     };
     let (compression, members): (_, &BTreeMap<String, String>) = members;
     let wanted: Vec<&str> = members.keys().map(String::as_str).collect();
-    let name = file.url.to_string();
+    let name = file.url().map(ToString::to_string).unwrap_or_default();
     let found = archive::members(store, &name, file.digest, compression, &wanted, Limits::default())?;
     let taken = |(member, path): (&String, &String)| {
         let blob = *found.get(member)?;
@@ -131,7 +131,12 @@ fn layer(file: &FilePin, form: Form, path: &str, member: Option<&str>, blob: Exp
         Form::Files => (TITLE, FILE),
         Form::Model => (FILE_PATH, model_type(path)),
     };
-    let mut annotations = json!({ name: path, SOURCE: file.url.to_string(), SOURCE_DIGEST: file.digest });
+    let mut annotations = json!({ name: path });
+    // The path of a file that is beside the lock means nothing elsewhere.
+    if let Some(url) = file.url() {
+        annotations[SOURCE] = json!(url.to_string());
+        annotations[SOURCE_DIGEST] = json!(file.digest);
+    }
     if let Some(member) = member {
         annotations[SOURCE_MEMBER] = json!(member);
     }

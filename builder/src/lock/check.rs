@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Asking, Moved, Outcome};
-use super::{Content, List, Lock, LockEntry, LockedFile};
+use super::set::SetKind;
+use super::wheels::WheelSet;
+use super::{Content, List, Lock, LockEntry, LockedFile, SetFields};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Client, Of};
 use crate::hub::HubName;
@@ -23,7 +25,8 @@ use crate::reference::Reference;
 const PARALLEL: usize = 8;
 
 /// Errors that say that something is no longer published.
-const WITHDRAWN: [Code; 3] = [codes::IMAGE_MISSING, codes::FILE_MISSING, codes::CHART_NOT_OFFERED];
+const WITHDRAWN: [Code; 4] =
+    [codes::IMAGE_MISSING, codes::FILE_MISSING, codes::CHART_NOT_OFFERED, codes::PACKAGE_MISSING];
 
 /// A lock of which everything is still as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -118,6 +121,10 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
                 Content::Manifest(fields) => asking.manifest(entry, fields).await,
                 Content::Archive(fields) => asking.archive(entry, fields).await,
                 Content::Hub(fields) => asking.hub(entry, fields).await,
+                Content::Set(fields) => {
+                    let wrong = of_set(asking, fields).await;
+                    return wrong.iter().map(|error| failed(&at, error)).collect();
+                }
                 Content::Files(_) => return Vec::new(),
             };
             match outcome {
@@ -154,14 +161,27 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
                 asking.client.published(Asked::file(&url), asking.progress).await?;
             }
         }
-        Content::Files(_) => {}
+        Content::Files(_) | Content::Set(_) => {}
     }
     Ok(())
 }
 
+/// Everything that is wrong with the packages of a set.
+async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
+    let Some(pinned) = &fields.pinned else { return Vec::new() };
+    match &fields.kind {
+        SetKind::Wheels { index, target } => asking.check_wheels(WheelSet { fields, index, target }, pinned).await,
+        SetKind::Npm { .. } => asking.check_npm(pinned).await,
+    }
+}
+
 fn failed(at: &str, error: &BuildError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    let withdrawn = if WITHDRAWN.contains(&error.code()) { "is withdrawn" } else { "could not be asked for" };
+    let withdrawn = match error.code() {
+        code if WITHDRAWN.contains(&code) => "is withdrawn",
+        code if code == codes::FETCH_MISMATCH => "has changed",
+        _ => "could not be asked for",
+    };
     format!("{at} {withdrawn}: {error}{cause}")
 }
 
@@ -173,6 +193,7 @@ mod tests {
 
     use super::*;
     use crate::fetch::tests::hub_server::Hub;
+    use crate::fetch::tests::package_server::{PackageServer, Resource};
     use crate::fetch::tests::registry::{Registry, digest};
     use crate::fetch::{DockerConfiguration, Registries, Retry};
 
@@ -208,7 +229,12 @@ mod tests {
     }
 
     async fn looked(text: &str) -> Looked {
-        let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
+        looked_in(Path::new(""), text).await
+    }
+
+    /// A look at a lock in a folder.
+    async fn looked_in(beside: &Path, text: &str) -> Looked {
+        let lock = Lock::parse(&beside.join("images.lock"), text.to_owned()).expect("lock");
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path().join("store"));
@@ -250,5 +276,52 @@ mod tests {
 
         let open = looked(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
         assert!(open.asked == 2 && open.lines[0].contains("is stale"), "{:?}", open.lines);
+    }
+
+    #[tokio::test]
+    async fn wheels_that_an_index_lists_otherwise_or_not_at_all_are_named() {
+        let (server, folder) = (PackageServer::start().expect("server"), tempfile::tempdir().expect("folder"));
+        let requirements = "by hand\n";
+        let file = folder.path().join("requirements.txt");
+        landfall_media::durable::write_file(&file, requirements.as_bytes(), 0o644).expect("file");
+        let endpoint = server.endpoint();
+        let wheel = |name: &str| {
+            let name = format!("{name}-1-py3-none-any.whl");
+            format!(
+                "          - {{path: '{name}', url: '{endpoint}/{name}', digest: '{}', size: 1}}\n",
+                digest(name.as_bytes())
+            )
+        };
+        let text = format!(
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    wheels:\n      \
+             index: {endpoint}/simple\n      requirements: requirements.txt\n      python: '3.12'\n      \
+             platform: manylinux_2_28_x86_64\n      pinned:\n        \
+             resolved: 'requirements.txt of {endpoint}/simple, Python 3.12 on manylinux_2_28_x86_64'\n        \
+             digest: '{}'\n        files:\n{}",
+            digest(requirements.as_bytes()),
+            ["same", "moved", "gone", "left"].map(wheel).concat()
+        );
+        let page = |name: &str, hashed: &str| {
+            let (file, hash) = (format!("{name}-1-py3-none-any.whl"), digest(hashed.as_bytes()).to_hex());
+            let page = format!("<a href='/{file}#sha256={hash}'>{file}</a>");
+            server.put(&format!("/simple/{name}/"), Resource::Page("text/html", page));
+        };
+        page("same", "same-1-py3-none-any.whl");
+        page("moved", "other");
+        server.put("/simple/left/", Resource::Page("text/html", String::new()));
+        let looked = looked_in(folder.path(), &text).await;
+        assert_eq!((looked.asked, looked.outdated, looked.lines.len()), (1, 1, 3), "{:?}", looked.lines);
+        let says = |number: usize, parts: [&str; 2]| {
+            let line: &String = &looked.lines[number];
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+        };
+        says(0, ["line 5: shop.example/wheels:1 has changed", "lists moved-1-py3-none-any.whl as sha256:"]);
+        says(1, ["is withdrawn", "the index has no page"]);
+        says(2, ["is withdrawn", "no longer lists left-1-py3-none-any.whl"]);
+        assert!(server.seen().iter().all(|seen| seen.path.starts_with("/simple/")), "no wheel is fetched");
+
+        landfall_media::durable::write_file(&file, b"changed\n", 0o644).expect("file");
+        let changed = looked_in(folder.path(), &text).await;
+        assert!(changed.asked == 0 && changed.lines[0].ends_with("is stale"), "{:?}", changed.lines);
     }
 }

@@ -70,7 +70,7 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
     }
     let inputs = |content: &Content| match content {
-        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) => 1,
+        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => 1,
         Content::Files(files) => files.len(),
     };
     let lists = List::ALL.into_iter().flat_map(|list| lock.list(list));
@@ -92,7 +92,7 @@ fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
             format!("\n  {error}{cause}")
         })
         .collect();
-    let what = format!("{} could not be resolved:{}", entries(lines.len()), lines.concat());
+    let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines.concat());
     Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
 }
 

@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::archive;
 use super::hub::{self, WrittenHub};
+use super::set::{self, Within, WrittenNpm, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
     RendererFields, Take,
@@ -69,6 +70,10 @@ struct WrittenEntry {
     #[serde(default)]
     hub: Option<WrittenHub>,
     #[serde(default)]
+    wheels: Option<WrittenWheels>,
+    #[serde(default)]
+    npm: Option<WrittenNpm>,
+    #[serde(default)]
     license: Option<String>,
     #[serde(default)]
     recipe: Option<String>,
@@ -91,7 +96,8 @@ struct WrittenFile {
 /// Reads a document strictly.
 pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
-    let mut checked = Checked { path, text, urls: HashSet::new() };
+    let platform = written.platform.value.clone();
+    let mut checked = Checked { path, text, platform: &platform, urls: HashSet::new() };
     Ok(LockDocument {
         assembled: written.assembled,
         platform: written.platform,
@@ -112,6 +118,7 @@ impl From<WrittenRenderer> for RendererFields {
 struct Checked<'a> {
     path: &'a Path,
     text: &'a str,
+    platform: &'a str,
     /// Addresses that were seen.
     urls: HashSet<String>,
 }
@@ -146,54 +153,56 @@ impl Checked<'_> {
             BuildError::at(codes::LOCK_UNREADABLE, place, what)
         };
         reference(&written.reference.value, &refuse)?;
-        let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), &refuse)?;
-        let WrittenEntry {
-            reference, resolved, index, digest, media_type, size, files, hub, license, recipe, url, ..
-        } = written;
+        let (reference, license, recipe) = (written.reference.clone(), written.license.clone(), written.recipe.clone());
+        let content = self.content(list, &name, written, &refuse)?;
+        Ok(LockEntry { reference, content, license, recipe })
+    }
+
+    /// Where an entry comes from: exactly one of a hub, a set of packages, an archive, files, and a manifest.
+    fn content(&mut self, list: List, entry: &str, written: WrittenEntry, refuse: Refuse<'_>) -> Result<Content> {
+        let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), refuse)?;
+        let WrittenEntry { resolved, index, digest, media_type, size, files, hub, wheels, npm, url, .. } = written;
+        let is_pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
+        let is_pinned = is_pinned.contains(&true);
+        let sole = Sole { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
+        if let Some(hub) = hub {
+            sole.check("hub", wheels.is_some() || npm.is_some(), refuse)?;
+            return Ok(Content::Hub(Box::new(hub::read(hub, self.text, refuse)?)));
+        }
+        let within = Within { lock: self.path, text: self.text, platform: self.platform };
+        if let Some(wheels) = wheels {
+            sole.check("wheels", npm.is_some(), refuse)?;
+            return Ok(Content::Set(Box::new(set::read_wheels(wheels, within, refuse)?)));
+        }
+        if let Some(npm) = npm {
+            sole.check("npm", false, refuse)?;
+            return Ok(Content::Set(Box::new(set::read_npm(npm, within, refuse)?)));
+        }
+        if let (None, Some(files)) = (&origin, files) {
+            sole.check_files(refuse)?;
+            return Ok(Content::Files(self.files(entry, files, refuse)?));
+        }
         let missing = |field: &str| refuse(field, "is missing; write `unresolved` where it is not known".to_owned());
-        let pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
-        let content = if let Some(hub) = hub {
-            if list != List::Artifacts {
-                return Err(refuse("hub", format!("no {} comes from a hub; only artifacts do", list.noun())));
-            }
-            if pinned.contains(&true) || files.is_some() || origin.is_some() {
-                let what =
-                    "an entry of a hub has neither `files` of its own nor the digest of a manifest or an archive";
-                return Err(refuse("hub", what.to_owned()));
-            }
-            Content::Hub(Box::new(hub::read(hub, self.text, &refuse)?))
-        } else if let Some(origin) = origin {
-            if files.is_some() || media_type.is_some() || index.is_some() {
-                let what = "an archive has neither `files` nor the `index` and `mediaType` of a manifest";
-                return Err(refuse("digest", what.to_owned()));
-            }
-            Content::Archive(Box::new(ArchiveFields {
-                origin,
-                url,
-                resolved,
-                digest: digest.ok_or_else(|| missing("digest"))?,
-                size: size.ok_or_else(|| missing("size"))?,
-            }))
-        } else if let Some(files) = files {
-            if pinned.contains(&true) {
-                let what = "an entry names either files, or the digest, mediaType and size of a manifest";
-                return Err(refuse("files", what.to_owned()));
-            }
-            if list != List::Artifacts {
-                let what = format!("no {} is composed of files; only artifacts are", list.noun());
-                return Err(refuse("files", what));
-            }
-            Content::Files(self.files(&name, files, &refuse)?)
-        } else {
-            Content::Manifest(Box::new(ManifestFields {
+        let Some(origin) = origin else {
+            return Ok(Content::Manifest(Box::new(ManifestFields {
                 resolved,
                 index,
                 digest: digest.ok_or_else(|| missing("digest"))?,
                 media_type: media_type.ok_or_else(|| missing("mediaType"))?,
                 size: size.ok_or_else(|| missing("size"))?,
-            }))
+            })));
         };
-        Ok(LockEntry { reference, content, license, recipe })
+        if sole.has_files || media_type.is_some() || index.is_some() {
+            let what = "an archive has neither `files` nor the `index` and `mediaType` of a manifest";
+            return Err(refuse("digest", what.to_owned()));
+        }
+        Ok(Content::Archive(Box::new(ArchiveFields {
+            origin,
+            url,
+            resolved,
+            digest: digest.ok_or_else(|| missing("digest"))?,
+            size: size.ok_or_else(|| missing("size"))?,
+        })))
     }
 
     fn files(&mut self, entry: &str, written: Vec<WrittenFile>, refuse_entry: Refuse<'_>) -> Result<Vec<LockedFile>> {
@@ -229,6 +238,49 @@ impl Checked<'_> {
             return Err(refuse_entry("files", "an artifact has at least one file".to_owned()));
         }
         Ok(files)
+    }
+}
+
+/// What an entry has beside what says where it comes from.
+#[derive(Clone, Copy)]
+struct Sole {
+    list: List,
+    /// A field of the pin of a manifest.
+    is_pinned: bool,
+    has_files: bool,
+    /// An archive.
+    has_origin: bool,
+}
+
+impl Sole {
+    /// Refuses an entry of a hub, or of a set, that is no artifact or that comes from elsewhere, too.
+    fn check(self, field: &str, has_more: bool, refuse: Refuse<'_>) -> Result<()> {
+        if self.list != List::Artifacts {
+            let (noun, is_hub) = (self.list.noun(), field == "hub");
+            let what =
+                if is_hub { "comes from a hub; only artifacts do" } else { "is a set of packages; only artifacts are" };
+            return Err(refuse(field, format!("no {noun} {what}")));
+        }
+        if self.is_pinned || self.has_files || self.has_origin || has_more {
+            let from = if field == "hub" { "of a hub" } else { "that is a set of packages" };
+            let what =
+                format!("an entry {from} has neither `files` of its own nor the digest of a manifest or an archive");
+            return Err(refuse(field, what));
+        }
+        Ok(())
+    }
+
+    /// Refuses files beside the pin of a manifest, or of what is no artifact.
+    fn check_files(self, refuse: Refuse<'_>) -> Result<()> {
+        if self.is_pinned {
+            let what = "an entry names either files, or the digest, mediaType and size of a manifest";
+            return Err(refuse("files", what.to_owned()));
+        }
+        if self.list != List::Artifacts {
+            let what = format!("no {} is composed of files; only artifacts are", self.list.noun());
+            return Err(refuse("files", what));
+        }
+        Ok(())
     }
 }
 

@@ -1,21 +1,16 @@
 //! Artifacts that are files of a repository on a hub: what a person writes of one, and what `landfall lock` writes below it.
 
-use std::fmt;
-
 use landfall_bundle_spec::Sha256;
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::{FilePin, Lock, Take};
+use super::pinned::{self, WrittenPinned, quoted};
+use super::{FilePin, FileSource, Lock, Take};
 use crate::error::Place;
 use crate::files::is_relative;
 use crate::hub::{Commit, HubName, Patterns};
-
-/// The key below which `landfall lock` writes.
-const PINNED: &str = "pinned";
 
 /// An entry's repository.
 #[derive(Debug, Clone)]
@@ -66,14 +61,7 @@ pub(super) struct WrittenHub {
     include: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
-    pinned: Spanned<WrittenPinned>,
-}
-
-/// `pinned` as it is written.
-#[derive(Debug)]
-enum WrittenPinned {
-    Unresolved,
-    Known(PinnedFields),
+    pinned: Spanned<WrittenPinned<PinnedFields>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,45 +74,13 @@ struct PinnedFields {
     files: Vec<HubFile>,
 }
 
-impl<'de> Deserialize<'de> for WrittenPinned {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PinnedVisitor)
-    }
-}
-
-struct PinnedVisitor;
-
-impl<'de> de::Visitor<'de> for PinnedVisitor {
-    type Value = WrittenPinned;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("what `landfall lock` writes, or `unresolved`")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        if text == "unresolved" {
-            return Ok(WrittenPinned::Unresolved);
-        }
-        Err(E::custom("write `unresolved`, and run `landfall lock`"))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        PinnedFields::deserialize(MapAccessDeserializer::new(map)).map(WrittenPinned::Known)
-    }
-}
-
 /// Checks what is written of a repository; `text` is that of the lock.
 pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate::error::Result<HubFields> {
     let WrittenHub { address, repository, revision, include, exclude, pinned } = written;
     let name = HubName::new(&address, &repository, &revision)
         .map_err(|invalid| refuse(&format!("hub.{}", invalid.field), invalid.what))?;
     let patterns = Patterns::new(&include, &exclude).map_err(|what| refuse("hub.include", what))?;
-    let line = line_of_key(text, pinned.referenced.line()).ok_or_else(|| {
-        refuse(
-            "hub",
-            "write each field of `hub` in a line of its own: `landfall lock` writes below `pinned`".to_owned(),
-        )
-    })?;
+    let line = pinned::line(text, pinned.referenced.line(), "hub", refuse)?;
     let pinned = match pinned.value {
         WrittenPinned::Unresolved => None,
         WrittenPinned::Known(fields) => Some(known(fields, &name, refuse)?),
@@ -150,20 +106,6 @@ fn known(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::err
     Ok(HubPinned { resolved: fields.resolved, commit, license: fields.license, files: fields.files })
 }
 
-/// The line of the key: that of its value, or one above it with nothing but comments between. A key within braces has none.
-fn line_of_key(text: &str, of_value: u64) -> Option<u64> {
-    let lines: Vec<_> = text.lines().take(usize::try_from(of_value).ok()?).collect();
-    let after_key =
-        |line: &str| line.trim_start().strip_prefix(PINNED)?.strip_prefix(':').map(str::trim).map(str::to_owned);
-    let is_nothing = |text: &str| text.trim().is_empty() || text.trim_start().starts_with('#');
-    let (value, above) = lines.split_last()?;
-    if after_key(value).is_some() {
-        return Some(of_value);
-    }
-    let key = above.iter().rposition(|line| !is_nothing(line))?;
-    after_key(above[key]).filter(|rest| is_nothing(rest)).map(|_| key as u64 + 1)
-}
-
 impl HubFields {
     /// What the pins are resolved from.
     pub fn source(&self) -> String {
@@ -186,7 +128,7 @@ impl HubFields {
         let pin = |(number, file): (usize, &HubFile)| {
             let field = format!("{entry}.hub.pinned.files[{number}]");
             Some(FilePin {
-                url: self.name.file_url(&pinned.commit, &file.path)?,
+                source: FileSource::Url(self.name.file_url(&pinned.commit, &file.path)?),
                 digest: file.digest,
                 size: file.size,
                 take: Take::Whole(file.path.clone()),
@@ -199,43 +141,17 @@ impl HubFields {
 
     /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
     pub(super) fn replacement(&self, lock: &Lock, found: &HubPinned) -> Option<Replacement> {
-        let mut from = 0;
-        let mut lines = lock.text.split_inclusive('\n');
-        for _ in 1..self.line {
-            from += lines.next()?.len();
-        }
-        let key = lines.next()?;
-        let indentation = key.len() - key.trim_start().len();
-        let mut to = from + key.len();
-        let mut end = to;
-        for line in lines {
-            let plain = line.trim();
-            let is_below = line.len() - line.trim_start().len() > indentation;
-            end += line.len();
-            if !plain.is_empty() && !is_below {
-                break;
-            }
-            // Empty lines after the last field belong to what follows.
-            if !plain.is_empty() {
-                to = end;
-            }
-        }
-        Some(Replacement::between(from, to, block(indentation, found)))
+        pinned::replacement(lock, self.line, &lines(found))
     }
 }
 
-/// The lines of `pinned`.
-fn block(indentation: usize, found: &HubPinned) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let mut lines = vec![
-        format!("{:indentation$}{PINNED}:", ""),
-        format!("{:indentation$}  resolved: {}", "", quoted(&found.resolved)),
-        format!("{:indentation$}  commit: '{}'", "", found.commit),
-    ];
-    lines.extend(found.license.iter().map(|license| format!("{:indentation$}  license: {}", "", quoted(license))));
-    lines.push(format!("{:indentation$}  files:", ""));
+/// The lines below `pinned`.
+fn lines(found: &HubPinned) -> Vec<String> {
+    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved)), format!("commit: '{}'", found.commit)];
+    lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));
+    lines.push("files:".to_owned());
     lines.extend(found.files.iter().map(|HubFile { path, digest, size }| {
-        format!("{:indentation$}    - {{path: {}, digest: '{digest}', size: {size}}}", "", quoted(path))
+        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quoted(path))
     }));
-    lines.join("\n") + "\n"
+    lines
 }

@@ -9,11 +9,15 @@ mod edit;
 mod field;
 mod hub;
 mod models;
+mod npm;
 mod pin;
+mod pinned;
 mod requests;
 mod resolve;
+mod set;
 #[cfg(test)]
 mod tests;
+mod wheels;
 
 use std::path::{Path, PathBuf};
 
@@ -26,11 +30,12 @@ pub use check::{LockCheck, check};
 pub use command::{LockReport, update};
 pub use field::{Field, IndexField};
 pub use hub::HubFields;
-pub use pin::{ArtifactPin, FilePin, FilesPin, Form, Pin, Take};
+pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
 pub use requests::{LockRequest, LockRequests, RequestKind, requests};
 pub use resolve::Moved;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};
+pub use set::SetFields;
 
 use crate::definition;
 use crate::error::{BuildError, Place, Result};
@@ -117,6 +122,8 @@ pub enum Content {
     Archive(Box<ArchiveFields>),
     /// Files of a repository on a hub; the manifest is made here. Only for artifacts.
     Hub(Box<HubFields>),
+    /// A set of packages; the manifest is made here. Only for artifacts.
+    Set(Box<SetFields>),
 }
 
 /// What the digest beside it was resolved from; another name since then makes that digest stale.
@@ -196,7 +203,7 @@ impl LockEntry {
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) | Content::Archive(_) | Content::Hub(_) => None,
+            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => None,
         }
     }
 
@@ -234,6 +241,10 @@ impl LockEntry {
                 let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
                 stale.into_iter().collect()
             }
+            Content::Set(set) => {
+                let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
+                stale.into_iter().collect()
+            }
         }
     }
 
@@ -255,6 +266,11 @@ impl LockEntry {
             Content::Hub(hub) => {
                 let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
                 open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
+            }
+            Content::Set(set) => {
+                let field = format!("{}.pinned", set.kind.field());
+                let unresolved: Vec<_> = set.pinned.is_none().then_some(field.as_str()).into_iter().collect();
+                open_fields(set.line(), &self.reference.value, &unresolved).into_iter().collect()
             }
         }
     }
@@ -357,6 +373,7 @@ impl Lock {
                 (pins.collect::<Option<_>>()?, None)
             }
             Content::Hub(hub) => (hub.pins(self, &name)?, hub.pinned.as_ref()?.license.clone()),
+            Content::Set(set) => (set.pins(self, &name)?, None),
             Content::Manifest(_) | Content::Archive(_) => {
                 return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
             }
@@ -368,7 +385,7 @@ impl Lock {
 
     fn file_pin(&self, entry: &str, number: usize, file: &LockedFile) -> Option<FilePin> {
         Some(FilePin {
-            url: file.url.clone(),
+            source: FileSource::Url(file.url.clone()),
             digest: *file.digest.value.known()?,
             size: *file.size.value.known()?,
             take: file.take.clone(),
@@ -387,7 +404,7 @@ impl Lock {
         match (file, &entry.content) {
             (None, _) => Some(entry.reference.referenced.line()),
             (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
-            (Some(_), Content::Manifest(_) | Content::Archive(_) | Content::Hub(_)) => None,
+            (Some(_), Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_)) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a lock pins, once nothing of it is unresolved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use landfall_bundle_spec::Sha256;
 
@@ -78,11 +79,11 @@ pub enum Form {
     Model,
 }
 
-/// One file as upstream publishes it.
+/// One file of an artifact whose manifest is made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePin {
-    /// Where upstream publishes it.
-    pub url: FileUrl,
+    /// Where it comes from.
+    pub source: FileSource,
     /// Its SHA-256.
     pub digest: Sha256,
     /// Its bytes.
@@ -93,6 +94,25 @@ pub struct FilePin {
     pub commit: Option<Commit>,
     /// Where the lock says all this.
     pub place: Place,
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileSource {
+    /// Upstream publishes it.
+    Url(FileUrl),
+    /// It is beside the lock: its bytes as they were when the lock was read.
+    Beside(Arc<[u8]>),
+}
+
+impl FilePin {
+    /// Its address, where upstream publishes it.
+    pub fn url(&self) -> Option<&FileUrl> {
+        match &self.source {
+            FileSource::Url(url) => Some(url),
+            FileSource::Beside(_) => None,
+        }
+    }
 }
 
 /// What is taken of a file.

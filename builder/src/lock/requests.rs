@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::npm::NpmSet;
 use super::resolve::{Asked, asked};
-use super::{ArchiveOrigin, Lock};
+use super::set::SetKind;
+use super::wheels::WheelSet;
+use super::{ArchiveOrigin, Lock, SetFields};
 use crate::error::Result;
 use crate::fetch::Registries;
 use crate::file_url::FileUrl;
+use crate::npm::Package;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
+use crate::wheels::Requirement;
 
 /// What `landfall lock` would ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -52,6 +57,8 @@ pub enum RequestKind {
     ModelList,
     /// A small file of that list; `COMMIT` and `PATH` stand for what the list names.
     ModelFile,
+    /// The page of a project on a package index, which names its wheels. A wheel is asked for where the page states no size of it.
+    PackagePage,
 }
 
 /// Reads a release's lock, and lists what it would ask. Nothing is asked and nothing is written.
@@ -92,7 +99,27 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let files = files.map(|url| request(name, RequestKind::ModelFile, &url, "", registries));
             list.into_iter().chain(files).collect::<Result<_>>()?
         }
+        Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })
+}
+
+/// What a set asks, as far as its file names it; what is wrong with the file is an error when it is asked.
+fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Vec<LockRequest>> {
+    match &fields.kind {
+        SetKind::Wheels { index, target } => {
+            let set = WheelSet { fields, index, target };
+            let (requirements, _) = set.requirements();
+            let page = |requirement: &Requirement| {
+                request(entry, RequestKind::PackagePage, &set.page(&requirement.name)?, "/", registries)
+            };
+            requirements.iter().map(page).collect()
+        }
+        SetKind::Npm { registry, omit } => {
+            let set = NpmSet { fields, registry: registry.as_ref(), omit };
+            let tarball = |package: &Package| request(entry, RequestKind::File, &package.url, "", registries);
+            set.packages().packages.iter().map(tarball).collect()
+        }
+    }
 }
 
 fn request(entry: &str, what: RequestKind, url: &FileUrl, query: &str, registries: &Registries) -> Result<LockRequest> {

@@ -12,8 +12,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::edit::{self, Replacement};
+use super::npm::NpmSet;
+use super::set::SetKind;
+use super::wheels::WheelSet;
 use super::{
-    ArchiveFields, Content, HubFields, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, resolved_from,
+    ArchiveFields, Content, HubFields, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, SetFields,
+    resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
@@ -53,7 +57,9 @@ pub struct Resolution {
     pub resolved: usize,
     /// Entries whose tags have moved since they were resolved.
     pub moved: Vec<Moved>,
-    /// Why the other entries are not resolved, one error each.
+    /// How many entries are not resolved.
+    pub failed: usize,
+    /// Why they are not: at least one error each.
     pub failures: Vec<BuildError>,
 }
 
@@ -72,6 +78,7 @@ pub(super) enum Asked<'a> {
     File(&'a LockedFile),
     Archive(&'a LockEntry, &'a ArchiveFields),
     Hub(&'a LockEntry, &'a HubFields),
+    Set(&'a LockEntry, &'a SetFields),
 }
 
 /// Who is asked, and where the answers are kept.
@@ -97,21 +104,24 @@ pub async fn resolve(
     let asking = Asking { lock, client, store, progress };
     let results: Vec<_> = stream::iter(asked(lock))
         .map(|(place, asked)| async move {
+            let one = |error| vec![error];
             let found = match asked {
-                Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await,
-                Asked::File(file) => asking.measure(file).await,
-                Asked::Archive(entry, archive) => asking.archive(entry, archive).await,
-                Asked::Hub(entry, hub) => asking.hub(entry, hub).await,
+                Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await.map_err(one),
+                Asked::File(file) => asking.measure(file).await.map_err(one),
+                Asked::Archive(entry, archive) => asking.archive(entry, archive).await.map_err(one),
+                Asked::Hub(entry, hub) => asking.hub(entry, hub).await.map_err(one),
+                Asked::Set(entry, set) => asking.set(entry, set).await,
             };
             // Names the entry that an error is about; the cause stays.
-            found.map_err(|error| error.within(place))
+            found.map_err(|errors| errors.into_iter().map(|error| error.within(place.clone())).collect::<Vec<_>>())
         })
         .buffered(PARALLEL)
         .collect()
         .await;
     progress.event(Event::PhaseDone);
     let mut replacements: Vec<_> = renderer_fields(lock, renderers).into_iter().flatten().collect();
-    let mut resolution = Resolution { text: String::new(), resolved: 0, moved: Vec::new(), failures: Vec::new() };
+    let (moved, failures) = Default::default();
+    let mut resolution = Resolution { text: String::new(), resolved: 0, moved, failed: 0, failures };
     for found in results {
         match found {
             Ok(Outcome::Holds) => {}
@@ -120,7 +130,10 @@ pub async fn resolve(
                 replacements.extend(list);
                 resolution.resolved += 1;
             }
-            Err(error) => resolution.failures.push(error),
+            Err(errors) => {
+                resolution.failed += 1;
+                resolution.failures.extend(errors);
+            }
         }
     }
     resolution.text = edit::apply(lock, replacements);
@@ -164,6 +177,12 @@ pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
                     let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
                     asked.push((place, Asked::Hub(entry, hub)));
                 }
+                // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
+                Content::Set(set) if set.is_confirmed() => {}
+                Content::Set(set) => {
+                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
+                    asked.push((place, Asked::Set(entry, set)));
+                }
                 Content::Files(files) => {
                     let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
                     for (number, file) in files.iter().enumerate().filter(|(_, file)| open(file)) {
@@ -178,6 +197,16 @@ pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
 }
 
 impl Asking<'_> {
+    /// Finds the packages of a set, and pins them; everything that is wrong is an error of its own.
+    async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
+        match &fields.kind {
+            SetKind::Wheels { index, target } => self.wheels(entry, WheelSet { fields, index, target }).await,
+            SetKind::Npm { registry, omit } => {
+                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
+            }
+        }
+    }
+
     /// Fetches a file for its digest and its size.
     async fn measure(self, file: &LockedFile) -> Result<Outcome> {
         let found = self.client.measure(&file.url, self.store, self.progress).await?;

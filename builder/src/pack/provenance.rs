@@ -16,7 +16,9 @@ use super::inputs::Inputs;
 use crate::charts::Charts;
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
-use crate::lock::{ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, List, Lock, Pin, RendererFields};
+use crate::lock::{
+    ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, FileSource, List, Lock, Pin, RendererFields,
+};
 use crate::own_image::{self, OwnImage};
 use crate::render::{Sources, Tool};
 use crate::signing;
@@ -216,7 +218,11 @@ fn artifact(name: &str, pin: &ArtifactPin) -> Vec<Material> {
 }
 
 fn file_of(artifact: &str, file: &FilePin) -> Material {
-    let material = Material::new(file.url.name(), file.digest).from_uri(file.url.to_string());
+    let material = match &file.source {
+        FileSource::Url(url) => Material::new(url.name(), file.digest).from_uri(url.to_string()),
+        // A file of the vendor's machine, of which the folder means nothing elsewhere.
+        FileSource::Beside(_) => Material::new(file.take.paths().next().unwrap_or_default(), file.digest),
+    };
     let material = material.of_kind(kind::FILE).with(kind::ARTIFACT, artifact);
     match &file.commit {
         Some(commit) => material.with("commit", commit.as_str()),

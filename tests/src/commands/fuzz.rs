@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 21] = [
+const TARGETS: [&str; 22] = [
     "head",
     "trust",
     "documents",
@@ -35,6 +35,7 @@ const TARGETS: [&str; 21] = [
     "chart_indexes",
     "wheels",
     "npm",
+    "package_sets",
 ];
 
 /// What shows libFuzzer which code an input reached.

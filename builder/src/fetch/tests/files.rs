@@ -3,7 +3,7 @@ use landfall_bundle_spec::Sha256;
 use super::*;
 use crate::Place;
 use crate::file_url::FileUrl;
-use crate::lock::{ArtifactPin, FilePin, FilesPin, Form, Take};
+use crate::lock::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Take};
 
 fn url(text: &str) -> FileUrl {
     text.parse().expect("address")
@@ -15,7 +15,8 @@ fn measured(bytes: &[u8]) -> Measured {
 
 fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
     let place = Place::field(std::path::Path::new("images.lock"), 7, "artifacts[0].files[0]");
-    let file = FilePin { url, digest, size, take: Take::Whole("kubelet".into()), commit: None, place: place.clone() };
+    let (source, take) = (FileSource::Url(url), Take::Whole("kubelet".into()));
+    let file = FilePin { source, digest, size, take, commit: None, place: place.clone() };
     let reference = "dl.example/node:1".parse().expect("reference");
     ArtifactPin::Files(FilesPin { reference, files: vec![file], form: Form::Files, license: None, place })
 }

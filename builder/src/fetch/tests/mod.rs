@@ -4,10 +4,13 @@
 mod files;
 mod hub;
 pub(crate) mod hub_server;
+mod npm;
+pub(crate) mod package_server;
 mod parallel;
 mod plain;
 mod reaching;
 pub(crate) mod registry;
+mod wheels;
 
 use std::time::Duration;
 

@@ -1,0 +1,396 @@
+//! Sets of wheels through lock and fetch, with indexes of both forms, and everything that a hostile one may do.
+
+use std::fmt::Write as _;
+
+use landfall_bundle_spec::Sha256;
+use landfall_packages::sample;
+use serde_json::json;
+
+use super::package_server::{PackageServer, Resource};
+use super::*;
+use crate::lock::{List, Lock, Resolution};
+
+const JSON: &str = "application/vnd.pypi.simple.v1+json";
+
+/// An index with two wheels, and a lock with a file of requirements that names them.
+struct Case {
+    server: PackageServer,
+    wheels: Vec<(String, Vec<u8>)>,
+    folder: tempfile::TempDir,
+    notes: Notes,
+}
+
+impl Case {
+    fn new() -> Self {
+        let wheels = vec![sample::wheel("bard", "1.0", ""), sample::wheel("lyre", "2.1", "Requires-Python: >=3.9\n")];
+        let server = PackageServer::start().expect("server");
+        let case = Self { server, wheels, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() };
+        for (name, bytes) in &case.wheels {
+            case.server.put(&format!("/files/{name}"), Resource::File(bytes.clone()));
+        }
+        case.index(&case.wheels, "files");
+        case.write("requirements.txt", &case.requirements());
+        case
+    }
+
+    /// Pages in JSON of these wheels, whose files are below a path.
+    fn index(&self, wheels: &[(String, Vec<u8>)], files: &str) {
+        for (name, bytes) in wheels {
+            let project = name.split('-').next().unwrap_or_default();
+            let file = json!({
+                "filename": name, "url": format!("../../{files}/{name}"), "size": bytes.len(),
+                "hashes": { "sha256": digest(bytes).to_hex() }, "yanked": false,
+            });
+            let page = json!({ "meta": { "api-version": "1.1" }, "name": project, "versions": [], "files": [file] });
+            self.server.put(&format!("/simple/{project}/"), Resource::Page(JSON, page.to_string()));
+        }
+    }
+
+    fn requirements(&self) -> String {
+        self.wheels.iter().fold("# by hand\n".to_owned(), |mut text, (name, bytes)| {
+            let mut parts = name.split('-');
+            let (name, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let _ = writeln!(text, "{name}=={version} \\\n    --hash={}", digest(bytes));
+            text
+        })
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        landfall_media::durable::write_file(&self.folder.path().join(name), text.as_bytes(), 0o644).expect("file");
+    }
+
+    fn store(&self) -> ContentStore {
+        ContentStore::at(self.folder.path().join("store"))
+    }
+
+    /// A lock that names the set, before anything is known of it.
+    fn text(&self) -> String {
+        let index = self.server.endpoint();
+        format!(
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    \
+             wheels:\n      index: {index}/simple/\n      requirements: requirements.txt\n      python: \"3.12\"\n      \
+             platform: manylinux_2_28_x86_64\n      pinned: unresolved  # by landfall lock\n    license: MIT\n\n# The end.\n"
+        )
+    }
+
+    fn lock(&self, text: &str) -> Lock {
+        Lock::parse(&self.folder.path().join("images.lock.yaml"), text.to_owned()).expect("lock")
+    }
+
+    async fn resolve(&self, text: &str) -> Resolution {
+        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
+    }
+
+    /// The lock after it was resolved.
+    async fn resolved(&self) -> String {
+        let resolution = self.resolve(&self.text()).await;
+        assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
+        assert_eq!(resolution.resolved, 1);
+        resolution.text
+    }
+
+    /// What is wrong with the set.
+    async fn refused(&self) -> Vec<crate::BuildError> {
+        let resolution = self.resolve(&self.text()).await;
+        assert_eq!((resolution.resolved, resolution.failed), (0, 1));
+        assert_eq!(resolution.text, self.text());
+        resolution.failures
+    }
+
+    async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {
+        let lock = self.lock(text);
+        let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
+        fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
+    }
+
+    /// Errors as a person reads them, without what differs from run to run.
+    fn shown(&self, errors: &[crate::BuildError]) -> String {
+        let folder = format!("{}/", self.folder.path().display());
+        let shown = errors.iter().fold(String::new(), |mut text, error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let _ = writeln!(text, "{} {error}{cause}", error.code().id);
+            text
+        });
+        let host = self.server.endpoint().replace("http://", "");
+        shown.replace(&folder, "").replace(&host, "SERVER")
+    }
+}
+
+#[tokio::test]
+async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_requirements() {
+    let case = Case::new();
+    let text = case.resolved().await;
+    let seen = case.server.seen();
+    assert_eq!(seen.len(), 2, "the pages alone: {seen:?}");
+    assert!(seen.iter().all(|seen| seen.accept.starts_with(JSON) && seen.path.ends_with('/')), "{seen:?}");
+    let server = case.server.endpoint();
+    let pin = |(name, bytes): &(String, Vec<u8>)| {
+        let (digest, size) = (digest(bytes), bytes.len());
+        format!("          - {{path: '{name}', url: '{server}/files/{name}', digest: '{digest}', size: {size}}}\n")
+    };
+    let expected = case.text().replacen(
+        "      pinned: unresolved  # by landfall lock\n",
+        &format!(
+            "      pinned:\n        resolved: 'requirements.txt of {server}/simple, Python 3.12 on manylinux_2_28_x86_64'\n        \
+             digest: '{}'\n        files:\n{}",
+            digest(case.requirements().as_bytes()),
+            case.wheels.iter().map(pin).collect::<String>()
+        ),
+        1,
+    );
+    assert_eq!(text, expected);
+
+    let fetched = case.fetch(&text).await.expect("fetched");
+    let layers = &fetched.artifacts[0].manifest.layers;
+    let titles: Vec<_> =
+        layers.iter().map(|layer| layer.annotations["org.opencontainers.image.title"].as_str()).collect();
+    assert_eq!(titles, ["requirements.txt", case.wheels[0].0.as_str(), case.wheels[1].0.as_str()]);
+    assert!(!layers[0].annotations.contains_key("dev.landfall.source"), "a path of this machine means nothing");
+    assert_eq!(layers[1].annotations["dev.landfall.source"], format!("{server}/files/{}", case.wheels[0].0));
+    assert_eq!(fetched.artifacts[0].pin.license.as_deref(), Some("MIT"));
+    assert_eq!(case.store().read(layers[0].digest, u64::MAX).expect("stored"), case.requirements().as_bytes());
+    for (_, bytes) in &case.wheels {
+        assert_eq!(case.store().read(digest(bytes), u64::MAX).expect("stored"), *bytes);
+    }
+
+    // What is confirmed and stored is not asked for again.
+    case.server.seen();
+    case.fetch(&text).await.expect("at hand");
+    let again = case.resolve(&text).await;
+    assert_eq!((again.resolved, again.failures.len(), again.text.as_str()), (0, 0, text.as_str()));
+    assert_eq!(case.server.seen(), []);
+}
+
+#[tokio::test]
+async fn an_index_that_has_only_html_is_read_and_sizes_are_asked_for() {
+    let case = Case::new();
+    let of_json = case.resolved().await;
+    for (number, (name, bytes)) in case.wheels.iter().enumerate() {
+        let project = name.split('-').next().unwrap_or_default();
+        let hash = digest(bytes).to_hex();
+        let page = format!("<a href=\"../../files/{name}#sha256={hash}\" data-requires-python=\"&gt;=3.8\">{name}</a>");
+        case.server.put(&format!("/simple/{project}/"), Resource::Page("text/html; charset=utf-8", page));
+        if number == 1 {
+            case.server.put(&format!("/files/{name}"), Resource::Unsized(bytes.clone()));
+        }
+    }
+    assert_eq!(case.resolved().await, of_json);
+    let (sized, whole) = (digest(&case.wheels[0].1), digest(&case.wheels[1].1));
+    assert!(!case.store().contains(sized) && case.store().contains(whole), "only what has no length is read");
+    case.fetch(&of_json).await.expect("fetched");
+}
+
+#[tokio::test]
+async fn a_changed_file_of_requirements_makes_the_pins_stale() {
+    let case = Case::new();
+    let text = case.resolved().await;
+    let stale = |text: &str| {
+        let lock = case.lock(text);
+        let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
+        lock.check_resolved(&entries).expect_err("stale")
+    };
+    let only = case.requirements().split("lyre").next().unwrap_or_default().to_owned();
+    case.write("requirements.txt", &only);
+    let changed = stale(&text);
+    assert_eq!(changed.code(), codes::LOCK_STALE);
+    assert!(changed.to_string().contains("requirements.txt has changed since it was resolved"), "{changed}");
+    let resolution = case.resolve(&text).await;
+    assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
+    assert!(!resolution.text.contains("lyre") && resolution.text.ends_with("    license: MIT\n\n# The end.\n"));
+
+    let retargeted = stale(&resolution.text.replacen("\"3.12\"", "\"3.13\"", 1));
+    assert_eq!(retargeted.code(), codes::LOCK_STALE);
+    assert!(retargeted.to_string().contains("(resolved from requirements.txt of"), "{retargeted}");
+    std::fs::remove_file(case.folder.path().join("requirements.txt")).expect("removed");
+    let gone = stale(&resolution.text);
+    assert!(gone.code() == codes::LOCK_STALE && gone.to_string().contains("cannot be read"), "{gone}");
+    let errors = case.refused().await;
+    assert_eq!(errors[0].code(), codes::REQUIREMENTS_UNREADABLE, "{errors:?}");
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_said_at_once_by_line() {
+    let case = Case::new();
+    let hash = digest(b"other");
+    let more = format!(
+        "-e .\nunpinned>=1 --hash={hash}\nunhashed==1\nabsent==1 --hash={hash}\nsource==1 --hash={hash}\nother==1 --hash={hash}\n\
+         bad==1 --hash={hash}\n"
+    );
+    case.write(
+        "requirements.txt",
+        &(case.requirements().replacen(&digest(&case.wheels[0].1).to_string(), &hash.to_string(), 1) + &more),
+    );
+    let page = |name: &str, file: &str| {
+        let file = json!({ "filename": file, "url": file, "hashes": { "sha256": hash.to_hex() } });
+        let page = json!({ "meta": { "api-version": "1.0" }, "name": name, "files": [file] });
+        case.server.put(&format!("/simple/{name}/"), Resource::Page(JSON, page.to_string()));
+    };
+    page("source", "source-1.tar.gz");
+    page("other", "other-1-cp312-cp312-win_amd64.whl");
+    case.server.put("/simple/bad/", Resource::Page("text/plain", "hello".to_owned()));
+    insta::assert_snapshot!(case.shown(&case.refused().await));
+}
+
+#[tokio::test]
+async fn each_fault_of_a_hostile_index_has_its_code_and_leaves_nothing() {
+    let wheel = |url: &str, case: &Case| {
+        let (name, bytes) = &case.wheels[0];
+        let file = json!({ "filename": name, "url": url, "size": 9, "hashes": { "sha256": digest(bytes).to_hex() } });
+        let page = json!({ "meta": { "api-version": "1.0" }, "name": "bard", "files": [file] });
+        Resource::Page(JSON, page.to_string())
+    };
+    let case = Case::new();
+    for (what, resource, code) in [
+        ("no page", Resource::Status(404), codes::PACKAGE_MISSING),
+        ("a page without an end", Resource::Endless(JSON), codes::BODY_TOO_LONG),
+        (
+            "a redirect without TLS",
+            Resource::Redirect("http://192.0.2.1/simple/bard/".to_owned()),
+            codes::PLAIN_HTTP_REFUSED,
+        ),
+        ("a redirect to another scheme", Resource::Redirect("ftp://localhost/x".to_owned()), codes::PLAIN_HTTP_REFUSED),
+        ("redirects without an end", Resource::Redirect("/simple/bard/".to_owned()), codes::FETCH_FAILED),
+        ("refused access", Resource::Status(401), codes::CREDENTIALS_REFUSED),
+        ("half of a page", Resource::Page(JSON, "{\"meta\":".to_owned()), codes::INDEX_ANSWER),
+        ("a wheel without TLS", wheel("http://192.0.2.1/bard-1.0-py3-none-any.whl", &case), codes::PLAIN_HTTP_REFUSED),
+        ("a wheel of another scheme", wheel("file:///etc/passwd", &case), codes::INDEX_ANSWER),
+        ("a wheel with a secret", wheel("https://u:secret@files.example/x.whl", &case), codes::INDEX_ANSWER),
+        ("a wheel with a query", wheel("https://files.example/x.whl?token=secret", &case), codes::INDEX_ANSWER),
+    ] {
+        case.server.put("/simple/bard/", resource);
+        let errors = case.refused().await;
+        assert_eq!((errors.len(), errors[0].code()), (1, code), "{what}: {}", case.shown(&errors));
+        assert!(!case.shown(&errors).contains("secret"), "{what}: {}", case.shown(&errors));
+    }
+    assert!(!case.store().contains(digest(&case.wheels[0].1)));
+}
+
+#[tokio::test]
+async fn a_redirected_page_is_what_its_links_are_relative_to() {
+    let case = Case::new();
+    let elsewhere = PackageServer::start().expect("server");
+    let (name, bytes) = &case.wheels[0];
+    let url = elsewhere.put(&format!("/deep/{name}"), Resource::File(bytes.clone()));
+    let page = format!("<a href=\"{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
+    let address = elsewhere.put("/deep/index", Resource::Page("text/html", page));
+    case.server.put("/simple/bard/", Resource::Redirect(address));
+    let text = case.resolved().await;
+    assert!(text.contains(&format!("url: '{url}'")), "{text}");
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_the_index_alone() {
+    let case = Case::new();
+    let host = case.server.endpoint().replace("http://", "");
+    case.write("token", "opened\n");
+    let headers = format!("headers: [{{host: '{host}', name: Authorization, prefix: 'Bearer ', file: token}}]\n");
+    case.write("registries.yaml", &headers);
+    let registries = Registries::read(&case.folder.path().join("registries.yaml")).expect("registries");
+    let client = Client::new(registries, DockerConfiguration::default(), QUICK);
+    let elsewhere = PackageServer::start().expect("server");
+    let (name, bytes) = &case.wheels[0];
+    elsewhere.put(&format!("/deep/{name}"), Resource::File(bytes.clone()));
+    let page = format!("<a href=\"{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
+    let address = elsewhere.put("/deep/", Resource::Page("text/html", page));
+    case.server.put("/simple/bard/", Resource::Redirect(address));
+    let lock = case.lock(&case.text());
+    let resolution = crate::lock::resolve(&lock, &[], &client, &case.store(), &case.notes).await;
+    assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
+    assert!(!resolution.text.contains("opened"), "{}", resolution.text);
+    let (home, away) = (case.server.seen(), elsewhere.seen());
+    assert!(home.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer opened")), "{home:?}");
+    assert_eq!(away.len(), 2, "the page, and the length of the wheel: {away:?}");
+    assert!(away.iter().all(|seen| seen.authorization.is_none()), "{away:?}");
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_pinned_ones_are_refused() {
+    let case = Case::new();
+    let text = case.resolved().await;
+    let (name, bytes) = &case.wheels[0];
+    let mut other = bytes.clone();
+    other[0] ^= 1;
+    for (resource, code) in [
+        (Resource::File(other), codes::FETCH_MISMATCH),
+        (Resource::File(b"short".to_vec()), codes::FETCH_MISMATCH),
+        (Resource::Endless("x/x"), codes::BODY_TOO_LONG),
+        (Resource::Status(404), codes::FILE_MISSING),
+        (Resource::Redirect("http://192.0.2.1/x.whl".to_owned()), codes::PLAIN_HTTP_REFUSED),
+    ] {
+        case.server.put(&format!("/files/{name}"), resource);
+        let error = case.fetch(&text).await.expect_err("refused");
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.to_string().contains("artifacts[0].wheels.pinned.files[0]"), "{error}");
+        assert!(!case.store().contains(digest(bytes)));
+    }
+    // An index that states the hash of a wheel that its server does not have, and no length.
+    let unsized_case = Case::new();
+    let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
+    unsized_case.server.put("/simple/bard/", Resource::Page("text/html", page));
+    unsized_case.server.put(&format!("/files/{name}"), Resource::Unsized(b"other".to_vec()));
+    let errors = unsized_case.refused().await;
+    assert_eq!(errors[0].code(), codes::FETCH_MISMATCH, "{errors:?}");
+    assert!(!unsized_case.store().contains(digest(b"other")));
+}
+
+#[tokio::test]
+async fn a_withdrawn_wheel_is_pinned_with_a_note() {
+    let case = Case::new();
+    let (name, bytes) = &case.wheels[0];
+    let page = format!("<a href=\"/files/{name}#sha256={}\" data-yanked=\"\">{name}</a>", digest(bytes).to_hex());
+    case.server.put("/simple/bard/", Resource::Page("text/html", page));
+    case.resolved().await;
+    assert!(
+        case.notes.all().iter().any(|note| note.contains("was withdrawn by its publisher")),
+        "{:?}",
+        case.notes.all()
+    );
+}
+
+#[test]
+fn a_set_of_wheels_is_written_line_by_line_and_for_the_platform_of_the_lock() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("images.lock.yaml");
+    let refusal = |text: &str| {
+        let error = Lock::parse(&path, text.to_owned()).expect_err(text);
+        format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
+    };
+    let fields = "index: 'https://packages.example.com/simple'\n      requirements: requirements.txt\n      python: '3.12'\n      \
+                  platform: manylinux_2_28_x86_64\n      pinned: unresolved\n";
+    let lock = |fields: &str, more: &str| {
+        format!(
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n{more}    \
+             wheels:\n      {fields}"
+        )
+    };
+    let sum = Sha256([1; 32]);
+    let known = |path: &str, url: &str| {
+        let pinned = format!(
+            "pinned:\n        resolved: x\n        digest: '{sum}'\n        files: [{{path: '{path}', url: '{url}', digest: '{sum}', size: 1}}]\n"
+        );
+        lock(&fields.replacen("pinned: unresolved\n", &pinned, 1), "")
+    };
+    let good = "https://packages.example.com/a.whl";
+    let refusals = [
+        refusal(&lock(&fields.replacen("https", "ftp", 1), "")),
+        refusal(&lock(&fields.replacen("simple'", "simple?token=x'", 1), "")),
+        refusal(&lock(&fields.replacen("'3.12'", "'2.7'", 1), "")),
+        refusal(&lock(&fields.replacen("manylinux_2_28_x86_64", "win_amd64", 1), "")),
+        refusal(&lock(&fields.replacen("x86_64", "aarch64", 1), "")),
+        refusal(&lock(&fields.replacen("requirements.txt", "..", 1), "")),
+        refusal(&lock(&fields.replacen("requirements.txt", "a.whl", 1), "")),
+        refusal(&lock(fields, "    digest: unresolved\n")),
+        refusal(&lock(
+            fields,
+            "    hub:\n      address: https://hub.example\n      repository: a/b\n      revision: main\n      pinned: unresolved\n",
+        )),
+        refusal(&lock(&fields.replacen("pinned: unresolved", "pinned: known", 1), "")),
+        refusal(&known("../a.whl", good)),
+        refusal(&known("requirements.txt", good)),
+        refusal(&known("a.whl", "ftp://files.example/a.whl")),
+        refusal(&lock(fields, "").replacen("images: []\nartifacts:", "artifacts: []\nimages:", 1)),
+    ];
+    insta::assert_snapshot!(refusals.join("\n"));
+    assert!(Lock::parse(&path, known("a.whl", good)).is_ok());
+    assert!(Lock::parse(&path, lock(fields, "")).is_ok(), "a file that is not there is an error where it is needed");
+}

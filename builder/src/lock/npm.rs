@@ -1,0 +1,127 @@
+//! Resolving sets of npm packages: each tarball is fetched once, since a `package-lock.json` states neither its SHA-256 nor its
+//! size, and must have the SHA-512 that is stated.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, stream};
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_media::progress::Event;
+use sha2::{Digest as _, Sha512};
+
+use super::LockEntry;
+use super::resolve::{Asking, Outcome};
+use super::set::{SetFields, SetPackage, SetPinned};
+use crate::error::{BuildError, Place, Result};
+use crate::fetch::{Asked, Measured};
+use crate::npm::{self, Found, Omit, Package, Registry};
+
+/// Tarballs of one set that are fetched at the same time.
+const PARALLEL: usize = 8;
+
+/// How much of a tarball is hashed at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A set of npm packages.
+#[derive(Clone, Copy)]
+pub(super) struct NpmSet<'a> {
+    pub(super) fields: &'a SetFields,
+    pub(super) registry: Option<&'a Registry>,
+    pub(super) omit: &'a [Omit],
+}
+
+impl NpmSet<'_> {
+    /// The packages of the file that are taken, and everything that is wrong with it.
+    pub(super) fn packages(&self) -> Found {
+        match self.fields.file.content(codes::PACKAGE_LOCK_UNREADABLE) {
+            Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit),
+            Err(error) => Found { faults: vec![error], ..Found::default() },
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// Fetches and pins each tarball; every one that is not as stated is an error of its own.
+    pub(super) async fn npm(self, entry: &LockEntry, set: NpmSet<'_>) -> Result<Outcome, Vec<BuildError>> {
+        let Found { packages, skipped, mut faults } = set.packages();
+        for note in skipped {
+            self.progress.event(Event::Note(note));
+        }
+        let path = set.fields.file.path.as_path();
+        let found = stream::iter(&packages).map(|package| async move {
+            let place = Place::field(path, 0, package.at.escape_default().to_string());
+            self.tarball(set, package).await.map_err(|error| error.within(place))
+        });
+        let found: Vec<_> = found.buffered(PARALLEL).collect().await;
+        let mut files = Vec::with_capacity(found.len());
+        for tarball in found {
+            match tarball {
+                Ok(tarball) => files.push(tarball),
+                Err(error) => faults.push(error),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let (_, digest) = set.fields.file.content(codes::PACKAGE_LOCK_UNREADABLE).map_err(|error| vec![error])?;
+        let pinned = SetPinned { resolved: set.fields.to_string(), digest, files };
+        let replacement = set.fields.replacement(self.lock, &pinned);
+        self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
+    }
+
+    /// A tarball, which is in the store afterwards. One that is there already, and is the stated one, is not fetched again.
+    async fn tarball(self, set: NpmSet<'_>, package: &Package) -> Result<SetPackage> {
+        let (path, url) = (package.path.clone(), package.url.to_string());
+        let pinned = set.fields.pinned.as_ref().and_then(|pinned| pinned.files.iter().find(|file| file.url == url));
+        if let Some(SetPackage { digest, size, .. }) = pinned.filter(|file| self.store.contains(file.digest))
+            && package.integrity.is_of(&sha512(&self.store.path(*digest)).await?)
+        {
+            return Ok(SetPackage { path, url, digest: *digest, size: *size });
+        }
+        let Measured { digest, size } = self.client.measure(&package.url, self.store, self.progress).await?;
+        let stored = self.store.path(digest);
+        if !package.integrity.is_of(&sha512(&stored).await?) {
+            durable::remove_file(&stored)?;
+            let what = format!("{url} is not what the file states, {}", package.integrity);
+            return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+        }
+        Ok(SetPackage { path, url, digest, size })
+    }
+
+    /// Asks for each pinned tarball, without reading it; each that is not there, or has another size, is an error.
+    pub(super) async fn check_npm(self, pinned: &SetPinned) -> Vec<BuildError> {
+        let each = stream::iter(&pinned.files).map(|file| async move {
+            let url = file.url.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+            match self.client.published(Asked::file(&url), self.progress).await? {
+                Some(size) if size != file.size => {
+                    let what = format!("{url} has {size} bytes where {} are pinned", file.size);
+                    Err(BuildError::new(codes::FETCH_MISMATCH, what))
+                }
+                _ => Ok(()),
+            }
+        });
+        let each: Vec<Result<()>> = each.buffered(PARALLEL).collect().await;
+        each.into_iter().filter_map(Result::err).collect()
+    }
+}
+
+/// SHA-512 of a stored blob.
+async fn sha512(path: &Path) -> Result<[u8; 64]> {
+    let path = path.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || -> std::io::Result<[u8; 64]> {
+        let mut file = fs_err::File::open(path)?;
+        let (mut hasher, mut piece) = (Sha512::new(), vec![0; PIECE_BYTES]);
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(hasher.finalize().into()),
+                length => hasher.update(&piece[..length]),
+            }
+        }
+    });
+    let hashed =
+        hashed.await.map_err(|error| BuildError::new(codes::BUG, "a thread that hashes died").because(error))?;
+    hashed.map_err(|error| {
+        BuildError::new(codes::BUILD_INTERRUPTED, "a tarball in the store cannot be read").because(error)
+    })
+}

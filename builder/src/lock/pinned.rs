@@ -1,0 +1,102 @@
+//! The key `pinned` of an entry, below which `landfall lock` writes all that it found.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Lock;
+use super::document::Refuse;
+use super::edit::Replacement;
+
+/// The key.
+const PINNED: &str = "pinned";
+
+/// Its value as it is written.
+#[derive(Debug)]
+pub(super) enum WrittenPinned<T> {
+    Unresolved,
+    Known(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for WrittenPinned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PinnedVisitor(PhantomData))
+    }
+}
+
+struct PinnedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for PinnedVisitor<T> {
+    type Value = WrittenPinned<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("what `landfall lock` writes, or `unresolved`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        if text == "unresolved" {
+            return Ok(WrittenPinned::Unresolved);
+        }
+        Err(E::custom("write `unresolved`, and run `landfall lock`"))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(WrittenPinned::Known)
+    }
+}
+
+/// The line of the key of an entry's `field`, by the line of the key's value; `text` is that of the lock.
+pub(super) fn line(text: &str, of_value: u64, field: &str, refuse: Refuse<'_>) -> crate::error::Result<u64> {
+    line_of_key(text, of_value).ok_or_else(|| {
+        let what = format!("write each field of `{field}` in a line of its own: `landfall lock` writes below `pinned`");
+        refuse(field, what)
+    })
+}
+
+/// The line of the key: that of its value, or one above it with nothing but comments between. A key within braces has none.
+fn line_of_key(text: &str, of_value: u64) -> Option<u64> {
+    let lines: Vec<_> = text.lines().take(usize::try_from(of_value).ok()?).collect();
+    let after_key =
+        |line: &str| line.trim_start().strip_prefix(PINNED)?.strip_prefix(':').map(str::trim).map(str::to_owned);
+    let is_nothing = |text: &str| text.trim().is_empty() || text.trim_start().starts_with('#');
+    let (value, above) = lines.split_last()?;
+    if after_key(value).is_some() {
+        return Some(of_value);
+    }
+    let key = above.iter().rposition(|line| !is_nothing(line))?;
+    after_key(above[key]).filter(|rest| is_nothing(rest)).map(|_| key as u64 + 1)
+}
+
+/// Writes lines below the key in this line, in place of what is there; none where the key is not where it was.
+pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Replacement> {
+    let mut from = 0;
+    let mut lines = lock.text.split_inclusive('\n');
+    for _ in 1..line {
+        from += lines.next()?.len();
+    }
+    let key = lines.next()?;
+    let indentation = key.len() - key.trim_start().len();
+    let mut to = from + key.len();
+    let mut end = to;
+    for line in lines {
+        let plain = line.trim();
+        let is_below = line.len() - line.trim_start().len() > indentation;
+        end += line.len();
+        if !plain.is_empty() && !is_below {
+            break;
+        }
+        // Empty lines after the last field belong to what follows.
+        if !plain.is_empty() {
+            to = end;
+        }
+    }
+    let below: Vec<_> = found.iter().map(|line| format!("{:indentation$}  {line}\n", "")).collect();
+    Some(Replacement::between(from, to, format!("{:indentation$}{PINNED}:\n{}", "", below.concat())))
+}
+
+/// A text within single quotes.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

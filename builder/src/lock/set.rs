@@ -1,0 +1,315 @@
+//! Artifacts that are sets of packages: what a person writes of one, the file that names its packages, and what `landfall lock`
+//! writes below it.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landfall_bundle_spec::{Sha256, limits};
+use landfall_error_codes::Code;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::document::Refuse;
+use super::edit::Replacement;
+use super::pinned::{self, WrittenPinned, quoted};
+use super::{FilePin, FileSource, Lock, Take};
+use crate::error::{BuildError, Place, Result};
+use crate::file_url::FileUrl;
+use crate::files::is_relative;
+use crate::npm::{Omit, Registry};
+use crate::wheels::Target;
+
+/// The largest file that names packages, in bytes.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// An entry's set.
+#[derive(Debug, Clone)]
+pub struct SetFields {
+    /// Of which kind it is.
+    pub kind: SetKind,
+    /// The file that names its packages.
+    pub file: SetFile,
+    /// What is pinned; none while it is unresolved.
+    pub pinned: Option<SetPinned>,
+    /// Line of the lock with the key `pinned`, counted from 1.
+    line: u64,
+}
+
+/// Which packages a set has, and who publishes them.
+#[derive(Debug, Clone)]
+pub enum SetKind {
+    /// Wheels of a package index, for a target.
+    Wheels {
+        /// Address of the index, without `/` at the end.
+        index: FileUrl,
+        /// Python and platform.
+        target: Target,
+    },
+    /// Tarballs of npm packages.
+    Npm {
+        /// The registry that is asked instead of those that the file names.
+        registry: Option<Registry>,
+        /// What is left out.
+        omit: Vec<Omit>,
+    },
+}
+
+/// The file that names the packages of a set, as it was when the lock was read.
+#[derive(Debug, Clone)]
+pub struct SetFile {
+    /// Its path, as the lock has it.
+    pub written: String,
+    /// Its path from here.
+    pub path: PathBuf,
+    /// Its bytes and their digest, or why it could not be read.
+    content: std::result::Result<(Arc<[u8]>, Sha256), String>,
+}
+
+/// What `landfall lock` found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetPinned {
+    /// What it was resolved from: another text since then makes it stale.
+    pub resolved: String,
+    /// SHA-256 of the file that names the packages: another file since then makes it stale.
+    pub digest: Sha256,
+    /// The packages.
+    pub files: Vec<SetPackage>,
+}
+
+/// A pinned package: a wheel, or a tarball of npm.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetPackage {
+    /// Its path within the artifact.
+    pub path: String,
+    /// Its address upstream.
+    pub url: String,
+    /// SHA-256 of its bytes.
+    pub digest: Sha256,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// `wheels` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenWheels {
+    index: String,
+    requirements: String,
+    python: String,
+    platform: String,
+    pinned: Spanned<WrittenPinned<SetPinned>>,
+}
+
+/// `npm` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenNpm {
+    lockfile: String,
+    #[serde(default)]
+    registry: Option<String>,
+    #[serde(default)]
+    omit: Vec<Omit>,
+    pinned: Spanned<WrittenPinned<SetPinned>>,
+}
+
+/// Where a set is written: the file of the lock with its text, and the platform of its images.
+#[derive(Clone, Copy)]
+pub(super) struct Within<'a> {
+    pub(super) lock: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) platform: &'a str,
+}
+
+/// Checks what is written of a set of wheels.
+pub(super) fn read_wheels(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+    let WrittenWheels { index, requirements, python, platform, pinned } = written;
+    let index: FileUrl =
+        index.trim_end_matches('/').parse().map_err(|error| refuse("wheels.index", format!("{error}")))?;
+    let target = Target::new(&python, &platform)
+        .map_err(|invalid| refuse(&format!("wheels.{}", invalid.field), invalid.what))?;
+    if within.platform.split_once('/').is_some_and(|(_, architecture)| architecture != target.architecture()) {
+        let what = format!("{platform} is not for {}, the platform of this lock", within.platform);
+        return Err(refuse("wheels.platform", what));
+    }
+    let file = SetFile::read(within.lock, requirements, &|what| refuse("wheels.requirements", what))?;
+    fields(SetKind::Wheels { index, target }, file, pinned, within, refuse)
+}
+
+/// Checks what is written of a set of npm packages.
+pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+    let WrittenNpm { lockfile, registry, mut omit, pinned } = written;
+    let registry = registry.map(|text| Registry::new(&text)).transpose();
+    let registry = registry.map_err(|error| refuse("npm.registry", format!("{error}")))?;
+    omit.sort_unstable();
+    omit.dedup();
+    let file = SetFile::read(within.lock, lockfile, &|what| refuse("npm.lockfile", what))?;
+    fields(SetKind::Npm { registry, omit }, file, pinned, within, refuse)
+}
+
+fn fields(
+    kind: SetKind,
+    file: SetFile,
+    pinned: Spanned<WrittenPinned<SetPinned>>,
+    within: Within<'_>,
+    refuse: Refuse<'_>,
+) -> Result<SetFields> {
+    let line = pinned::line(within.text, pinned.referenced.line(), kind.field(), refuse)?;
+    let pinned = match pinned.value {
+        WrittenPinned::Unresolved => None,
+        WrittenPinned::Known(found) => Some(found),
+    };
+    if let Some(found) = &pinned {
+        let refuse = |what: String| refuse(&format!("{}.pinned", kind.field()), what);
+        check(found, file.name(), &refuse)?;
+    }
+    Ok(SetFields { kind, file, pinned, line })
+}
+
+/// Refuses pins that `landfall lock` would not write.
+fn check(found: &SetPinned, file_name: &str, refuse: &dyn Fn(String) -> BuildError) -> Result<()> {
+    if found.files.is_empty() {
+        return Err(refuse("a set has at least one package".to_owned()));
+    }
+    let mut paths = HashSet::from([file_name]);
+    for SetPackage { path, url, size, .. } in &found.files {
+        let shown = path.escape_default();
+        if !is_relative(path) || path.chars().any(char::is_control) {
+            return Err(refuse(format!("`{shown}` is not a relative path")));
+        }
+        if !paths.insert(path) {
+            return Err(refuse(format!("`{shown}` occurs twice")));
+        }
+        let _: FileUrl = url.parse().map_err(|error| refuse(format!("{error}")))?;
+        if *size > limits::BLOB_BYTES {
+            return Err(refuse(format!("`{shown}` cannot have {size} bytes")));
+        }
+    }
+    Ok(())
+}
+
+impl SetKind {
+    /// The field of the lock.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Wheels { .. } => "wheels",
+            Self::Npm { .. } => "npm",
+        }
+    }
+}
+
+impl SetFile {
+    /// Reads the file beside a lock. One that cannot be read is an error only where it is needed.
+    fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
+        let path = lock.parent().unwrap_or(Path::new("")).join(&written);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_package = [".whl", ".tgz"].iter().any(|ending| name.ends_with(ending));
+        if !is_relative(name) || name.chars().any(char::is_control) || is_package {
+            return Err(refuse(format!("`{}` is not the path of a file beside the lock", written.escape_default())));
+        }
+        let content = content(&path).map(|bytes| (Arc::from(bytes.as_slice()), Sha256::of(&bytes)));
+        Ok(Self { written, path, content })
+    }
+
+    /// Its name without folders, under which it travels.
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Its bytes, with their digest.
+    pub(super) fn content(&self, code: Code) -> Result<(&Arc<[u8]>, Sha256)> {
+        match &self.content {
+            Ok((bytes, digest)) => Ok((bytes, *digest)),
+            Err(what) => Err(BuildError::at(code, Place::file(&self.path), what.clone())),
+        }
+    }
+}
+
+/// The bytes of a file, or why there are none.
+fn content(path: &Path) -> std::result::Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() || metadata.len() > FILE_BYTES {
+        return Err(format!("is not a file of at most {FILE_BYTES} bytes"));
+    }
+    std::fs::read(path).map_err(cannot)
+}
+
+impl fmt::Display for SetFields {
+    /// What the pins are resolved from, apart from what the file says.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            SetKind::Wheels { index, target } => {
+                write!(formatter, "{} of {index}, {target}", self.file.written)
+            }
+            SetKind::Npm { registry, omit } => {
+                formatter.write_str(&self.file.written)?;
+                if let Some(registry) = registry {
+                    write!(formatter, " from {registry}")?;
+                }
+                let omitted: Vec<_> = omit.iter().map(ToString::to_string).collect();
+                if omitted.is_empty() { Ok(()) } else { write!(formatter, " without {}", omitted.join(", ")) }
+            }
+        }
+    }
+}
+
+impl SetFields {
+    /// Why the pins do not count: they were resolved from something else; none where they do.
+    pub(super) fn stale(&self) -> Option<String> {
+        let Some(pinned) = &self.pinned else { return Some("not resolved yet".to_owned()) };
+        if pinned.resolved != self.to_string() {
+            return Some(format!("resolved from {}", pinned.resolved));
+        }
+        match &self.file.content {
+            Ok((_, digest)) if *digest == pinned.digest => None,
+            Ok(_) => Some(format!("{} has changed since it was resolved", self.file.written)),
+            Err(what) => Some(format!("{} {what}", self.file.path.display())),
+        }
+    }
+
+    /// Whether the pins were resolved from what the entry and its file name now.
+    pub fn is_confirmed(&self) -> bool {
+        self.stale().is_none()
+    }
+
+    /// Line of the lock, counted from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The file and the pinned packages, as they are fetched.
+    pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
+        let pinned = self.pinned.as_ref()?;
+        let (bytes, digest) = self.file.content.as_ref().ok()?;
+        let field = format!("{entry}.{}.pinned", self.kind.field());
+        let pin = |source, digest, size, path: &str, field: String| {
+            let place = Place::field(&lock.path, self.line, field);
+            FilePin { source, digest, size, take: Take::Whole(path.to_owned()), commit: None, place }
+        };
+        let of_file = FileSource::Beside(Arc::clone(bytes));
+        let mut pins = vec![pin(of_file, *digest, bytes.len() as u64, self.file.name(), field.clone())];
+        for (number, package) in pinned.files.iter().enumerate() {
+            let source = FileSource::Url(package.url.parse().ok()?);
+            let field = format!("{field}.files[{number}]");
+            pins.push(pin(source, package.digest, package.size, &package.path, field));
+        }
+        Some(pins)
+    }
+
+    /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
+    pub(super) fn replacement(&self, lock: &Lock, found: &SetPinned) -> Option<Replacement> {
+        let mut lines = vec![
+            format!("resolved: {}", quoted(&found.resolved)),
+            format!("digest: '{}'", found.digest),
+            "files:".to_owned(),
+        ];
+        lines.extend(found.files.iter().map(|SetPackage { path, url, digest, size }| {
+            format!("  - {{path: {}, url: {}, digest: '{digest}', size: {size}}}", quoted(path), quoted(url))
+        }));
+        pinned::replacement(lock, self.line, &lines)
+    }
+}

@@ -1,0 +1,167 @@
+//! A `package-lock.json`: which packages it names, where they are, and what they must be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_error_codes::{Code, codes};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Integrity, Omit, Registry, name};
+use crate::error::{BuildError, Place};
+use crate::file_url::FileUrl;
+
+/// The folder in which npm keeps packages.
+const FOLDER: &str = "node_modules/";
+
+/// A package that a registry has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Where the file names it first, such as `node_modules/name`.
+    pub at: String,
+    /// The path of its tarball within the artifact.
+    pub path: String,
+    /// Its address.
+    pub url: FileUrl,
+    /// What its bytes must be.
+    pub integrity: Integrity,
+}
+
+/// What a file names.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The packages that are taken, each once, in the order of their paths.
+    pub packages: Vec<Package>,
+    /// What is left out although nobody asked for that, each with its reason.
+    pub skipped: Vec<String>,
+    /// Everything that is wrong.
+    pub faults: Vec<BuildError>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    #[serde(default)]
+    lockfile_version: u64,
+    #[serde(default)]
+    packages: BTreeMap<String, Entry>,
+}
+
+/// A package as the file has it; lenient, since npm writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "npm writes them")]
+struct Entry {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    resolved: Option<String>,
+    #[serde(default)]
+    integrity: Option<String>,
+    #[serde(default)]
+    link: bool,
+    #[serde(default)]
+    in_bundle: bool,
+    #[serde(default)]
+    dev: bool,
+    #[serde(default)]
+    optional: bool,
+    /// Needed by development and by something optional.
+    #[serde(default)]
+    dev_optional: bool,
+    #[serde(default)]
+    peer: bool,
+}
+
+impl Entry {
+    fn is_omitted(&self, omit: &[Omit]) -> bool {
+        let [dev, optional, peer] = [Omit::Dev, Omit::Optional, Omit::Peer].map(|kind| omit.contains(&kind));
+        (self.dev && dev)
+            || (self.optional && optional)
+            || (self.peer && peer)
+            || (self.dev_optional && dev && optional)
+    }
+}
+
+/// Reads a file. A registry is asked instead of those that the file names.
+pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit]) -> Found {
+    let mut found = Found::default();
+    let refuse = |what: String| BuildError::at(codes::PACKAGE_LOCK_UNREADABLE, Place::file(path), what);
+    let document: Document = match serde_json::from_slice(bytes) {
+        Ok(document) => document,
+        Err(error) => {
+            found.faults.push(refuse(format!("is not a package-lock.json: {error}")));
+            return found;
+        }
+    };
+    if !matches!(document.lockfile_version, 2 | 3) {
+        let version = document.lockfile_version;
+        found.faults.push(refuse(format!("has the lockfileVersion {version}, where 2 or 3 is needed")));
+        return found;
+    }
+    let mut packages: BTreeMap<String, Package> = BTreeMap::new();
+    for (at, entry) in document.packages {
+        // The project itself, and folders of it, which are in no registry.
+        let Some((_, installed)) = at.rsplit_once(FOLDER) else { continue };
+        if entry.is_omitted(omit) {
+            continue;
+        }
+        if let Some(reason) = skipped(&entry) {
+            found.skipped.push(format!("{} {reason}", at.escape_default()));
+            continue;
+        }
+        let result = package(&at, entry.name.as_deref().unwrap_or(installed), &entry, registry);
+        let result = result.and_then(|package| match packages.get(&package.path) {
+            Some(other) if other.integrity != package.integrity => {
+                let what = format!("is the same package as {}, with other bytes", other.at.escape_default());
+                Err((codes::PACKAGE_LOCK_UNREADABLE, what))
+            }
+            Some(_) => Ok(()),
+            None => {
+                packages.insert(package.path.clone(), package);
+                Ok(())
+            }
+        });
+        if let Err((code, what)) = result {
+            found.faults.push(BuildError::at(code, Place::field(path, 0, at.escape_default().to_string()), what));
+        }
+    }
+    found.packages = packages.into_values().collect();
+    if found.packages.is_empty() && found.faults.is_empty() {
+        found.faults.push(refuse("names no package of a registry".to_owned()));
+    }
+    found
+}
+
+/// Why npm takes a package from elsewhere than from a registry, without harm.
+fn skipped(entry: &Entry) -> Option<&'static str> {
+    if entry.link {
+        return Some("is left out: it links to a folder of the project");
+    }
+    entry.in_bundle.then_some("is left out: it is inside the package that bundles it")
+}
+
+/// A package of a registry; the error says with a code why it is none.
+fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> Result<Package, (Code, String)> {
+    let elsewhere = |what: &str| (codes::PACKAGE_ELSEWHERE, what.to_owned());
+    let Some(resolved) = &entry.resolved else { return Err(elsewhere("has no address (`resolved`)")) };
+    let url = Url::parse(resolved).map_err(|_| elsewhere("is taken from a path of this machine"))?;
+    match url.scheme() {
+        "https" | "http" => {}
+        "file" => return Err(elsewhere("is taken from a path of this machine")),
+        scheme if scheme.starts_with("git") => return Err(elsewhere("is taken from a Git repository")),
+        scheme => return Err((codes::PACKAGE_ELSEWHERE, format!("is taken by {scheme}"))),
+    }
+    let integrity = Integrity::read(entry.integrity.as_deref().unwrap_or_default());
+    let integrity = integrity.map_err(|what| (codes::PACKAGE_UNVERIFIABLE, what))?;
+    let url = registry.map_or_else(|| url.clone(), |registry| registry.instead_of(&url));
+    let url: FileUrl = url
+        .as_str()
+        .parse()
+        .map_err(|error| (codes::PACKAGE_ELSEWHERE, format!("has an address that cannot be pinned: {error}")))?;
+    let path = name::tarball(name, entry.version.as_deref().unwrap_or_default())
+        .map_err(|what| (codes::PACKAGE_LOCK_UNREADABLE, what))?;
+    Ok(Package { at: at.to_owned(), path, url, integrity })
+}

@@ -1,0 +1,40 @@
+//! The registry that is asked instead of the one that a `package-lock.json` names.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::file_url::{FileUrl, InvalidFileUrl};
+
+/// The address of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry(Url);
+
+impl Registry {
+    /// Reads an address; what is true of the address of a file is true of it.
+    pub fn new(text: &str) -> Result<Self, InvalidFileUrl> {
+        let plain = text.trim_end_matches('/');
+        let file: FileUrl = format!("{plain}/-").parse()?;
+        let mut url = file.as_url().clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop();
+        }
+        Ok(Self(url))
+    }
+
+    /// The same file in this registry: npm's `replace-registry-host` keeps the path, below that of the registry.
+    pub fn instead_of(&self, resolved: &Url) -> Url {
+        let own = self.0.path().trim_end_matches('/');
+        let path = resolved.path();
+        let is_below = path.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'));
+        let mut url = self.0.clone();
+        url.set_path(&if is_below { path.to_owned() } else { format!("{own}{path}") });
+        url
+    }
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}

@@ -1,0 +1,153 @@
+use std::fmt::Write as _;
+use std::path::Path;
+
+use landfall_error_codes::Coded as _;
+use serde_json::{Value, json};
+
+use super::{Found, Integrity, Omit, Registry, name, read};
+
+/// SHA-512 of nothing.
+const EMPTY: &str = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
+
+fn found(packages: &Value, registry: Option<&str>, omit: &[Omit]) -> Found {
+    let document = json!({ "name": "shop", "lockfileVersion": 3, "packages": packages });
+    let registry = registry.map(|text| Registry::new(text).expect("registry"));
+    read(Path::new("package-lock.json"), document.to_string().as_bytes(), registry.as_ref(), omit)
+}
+
+fn at(url: &str) -> Value {
+    json!({ "version": "1.0.0", "resolved": url, "integrity": EMPTY })
+}
+
+fn with(mut entry: Value, field: &str, value: Value) -> Value {
+    entry[field] = value;
+    entry
+}
+
+#[test]
+fn each_package_of_a_registry_has_a_path_of_its_own() {
+    let host = "https://registry.example";
+    let packages = json!({
+        "": { "name": "shop", "version": "1.0.0" },
+        "packages/own": { "version": "1.0.0" },
+        "node_modules/own": { "resolved": "packages/own", "link": true },
+        "node_modules/a": at(&format!("{host}/a/-/a-1.0.0.tgz")),
+        "node_modules/b/node_modules/a": at(&format!("{host}/a/-/a-1.0.0.tgz")),
+        "node_modules/b/node_modules/inside": { "version": "1.0.0", "inBundle": true },
+        "node_modules/@scope/a": at(&format!("{host}/@scope/a/-/a-1.0.0.tgz")),
+        "node_modules/alias": with(at(&format!("{host}/real/-/real-1.0.0.tgz")), "name", json!("real")),
+        "node_modules/native": with(at(&format!("{host}/native/-/native-1.0.0.tgz")), "os", json!(["darwin"])),
+    });
+    let Found { packages, skipped, faults } = found(&packages, None, &[]);
+    assert!(faults.is_empty(), "{faults:?}");
+    let paths: Vec<_> = packages.iter().map(|package| package.path.as_str()).collect();
+    let expected = ["@scope/a/-/a-1.0.0.tgz", "a/-/a-1.0.0.tgz", "native/-/native-1.0.0.tgz", "real/-/real-1.0.0.tgz"];
+    assert_eq!(paths, expected);
+    assert_eq!(packages[0].url.to_string(), format!("{host}/@scope/a/-/a-1.0.0.tgz"));
+    assert_eq!(skipped.len(), 2, "{skipped:?}");
+}
+
+#[test]
+fn packages_are_left_out_as_npm_leaves_them_out() {
+    let entry = |flag: &str| with(at(&format!("https://registry.example/{flag}.tgz")), flag, json!(true));
+    let flags = ["dev", "optional", "peer", "devOptional"];
+    let mut packages = json!({ "node_modules/plain": at("https://registry.example/plain.tgz") });
+    for flag in flags {
+        packages[format!("node_modules/{}", flag.to_lowercase())] = entry(flag);
+    }
+    let left = |omit: &[Omit]| {
+        let found = found(&packages, None, omit);
+        found.packages.iter().map(|package| package.at.replace("node_modules/", "")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(left(&[]), "dev devoptional optional peer plain");
+    assert_eq!(left(&[Omit::Dev]), "devoptional optional peer plain");
+    assert_eq!(left(&[Omit::Optional, Omit::Peer]), "dev devoptional plain");
+    assert_eq!(left(&[Omit::Dev, Omit::Optional]), "peer plain");
+}
+
+#[test]
+fn another_registry_takes_the_place_of_the_stated_one() {
+    for (registry, resolved, expected) in [
+        (
+            "https://packages.example.com",
+            "https://registry.example/a/-/a-1.tgz",
+            "https://packages.example.com/a/-/a-1.tgz",
+        ),
+        ("http://127.0.0.1:4873/", "https://registry.example:8443/a.tgz", "http://127.0.0.1:4873/a.tgz"),
+        (
+            "https://packages.example.com/npm/",
+            "https://registry.example/a.tgz",
+            "https://packages.example.com/npm/a.tgz",
+        ),
+        (
+            "https://packages.example.com/npm",
+            "https://registry.example/npm/a.tgz",
+            "https://packages.example.com/npm/a.tgz",
+        ),
+        (
+            "https://packages.example.com/npm",
+            "https://registry.example/npmx.tgz",
+            "https://packages.example.com/npm/npmx.tgz",
+        ),
+    ] {
+        let found = found(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
+        assert_eq!(found.packages[0].url.to_string(), expected);
+    }
+    assert!(Registry::new("https://packages.example.com?x=y").is_err() && Registry::new("packages").is_err());
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_by_place() {
+    let good = "https://registry.example/a/-/a-1.0.0.tgz";
+    let cases = json!({
+        "node_modules/a": at("git+ssh://git@git.example/a.git#0123"),
+        "node_modules/b": at("file:../b.tgz"),
+        "node_modules/c": at("../c.tgz"),
+        "node_modules/d": { "version": "1.0.0", "integrity": EMPTY },
+        "node_modules/e": with(at(good), "integrity", json!("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=")),
+        "node_modules/f": { "version": "1.0.0", "resolved": good },
+        "node_modules/g": with(at(good), "integrity", json!("sha512-AAAA")),
+        "node_modules/h": with(at(good), "version", json!("../1")),
+        "node_modules/../i": at(good),
+        "node_modules/@scope/j/k": at(good),
+        "node_modules/l": at("https://u:secret@registry.example/l.tgz"),
+        "node_modules/m": at("https://registry.example/m.tgz?token=secret"),
+        "node_modules/n": at(good),
+        "node_modules/o/node_modules/n": with(at(good), "integrity", json!(format!("sha512-{}A==", "A".repeat(85)))),
+    });
+    let mut faults = found(&cases, None, &[]).faults;
+    for text in
+        ["{", "{\"lockfileVersion\": 1, \"dependencies\": {}}", "{\"lockfileVersion\": 3, \"packages\": {\"\": {}}}"]
+    {
+        faults.extend(read(Path::new("package-lock.json"), text.as_bytes(), None, &[]).faults);
+    }
+    let said = faults.iter().fold(String::new(), |mut lines, fault| {
+        let _ = writeln!(lines, "{} {fault}", fault.code().id);
+        lines
+    });
+    assert!(!said.contains("secret"), "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn sha_512_alone_counts() {
+    let empty: [u8; 64] = <sha2::Sha512 as sha2::Digest>::digest(b"").into();
+    for text in [EMPTY.to_owned(), format!("sha1-x {EMPTY}?a"), format!("{EMPTY} sha512-{}A==", "A".repeat(85))] {
+        assert!(Integrity::read(&text).expect(&text).is_of(&empty), "{text}");
+    }
+    assert!(!Integrity::read(&format!("sha512-{}A==", "A".repeat(85))).expect("a hash").is_of(&empty));
+    for text in ["", "sha512", "md5-x", "sha512-", "sha512-*", "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="] {
+        assert!(Integrity::read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn names_that_lead_elsewhere_have_no_path() {
+    assert_eq!(name::tarball("@a/b.c", "1.0.0-rc.1+x").as_deref(), Ok("@a/b.c/-/b.c-1.0.0-rc.1+x.tgz"));
+    for name in ["", "a/b", "@a", "@a/b/c", "..", "@../a", "@a/..", "a b", "a\\b", "a%2fb", &"a".repeat(300)] {
+        assert!(name::tarball(name, "1").is_err(), "{name}");
+    }
+    for version in ["", "1/2", "1 2", "1\u{1b}", &"1".repeat(300)] {
+        assert!(name::tarball("a", version).is_err(), "{version}");
+    }
+}

@@ -1,0 +1,121 @@
+//! The one wheel of a requirement that fits a target best.
+
+use std::cmp::Reverse;
+use std::str::FromStr as _;
+
+use landfall_error_codes::codes;
+use landfall_packages::{WheelName, normalized};
+use pep440_rs::{Version, VersionSpecifiers};
+
+use super::index::Listed;
+use super::requirement::Requirement;
+use super::requirements::Refusal;
+use super::tags::Tags;
+use super::target::Target;
+
+/// How many names of files a message lists.
+const NAMES_LISTED: usize = 6;
+
+/// Endings of source distributions.
+const SOURCES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tgz"];
+
+/// Chooses among the files that an index lists: of the required version, for the target, with one of the required hashes. Of
+/// several, one that was not withdrawn is better, then one with a better tag, then one of a later build.
+pub fn choose<'a>(
+    requirement: &Requirement,
+    listed: &'a [Listed],
+    target: &Target,
+    tags: &Tags,
+) -> Result<&'a Listed, Refusal> {
+    let wheels: Vec<_> = listed.iter().filter(|file| is_wheel_of(requirement, &file.file_name)).collect();
+    let version = requirement.version();
+    if wheels.is_empty() {
+        let mut sources = listed.iter().filter(|file| is_source_of(requirement, &file.file_name));
+        return Err(match sources.next() {
+            Some(source) => {
+                let what = format!("{version} is published only as source, `{}`", source.file_name.escape_default());
+                (codes::WHEEL_NOT_PUBLISHED, what)
+            }
+            None => (codes::PACKAGE_MISSING, format!("the index has no file of the version {version}")),
+        });
+    }
+    let python = target.python();
+    let fitting: Vec<_> = wheels
+        .iter()
+        .filter(|file| file.takes(&python))
+        .filter_map(|file| Some((tags.rank(&file.file_name)?, *file)))
+        .collect();
+    if fitting.is_empty() {
+        return Err((codes::WHEEL_FOR_OTHERS, misfit(&wheels, version, target, tags)));
+    }
+    let hashed = fitting.iter().filter(|(_, file)| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum)));
+    let best = hashed.min_by_key(|(rank, file)| {
+        (file.is_yanked, *rank, Reverse(build_of(&file.file_name)), file.file_name.as_str())
+    });
+    best.map(|(_, file)| *file).ok_or_else(|| {
+        let fitting: Vec<_> = fitting.iter().map(|(_, file)| *file).collect();
+        let states = if fitting.iter().any(|file| file.sha256.is_some()) { "another hash" } else { "no SHA-256" };
+        let what = format!(
+            "the index states {states} for {}, where the file of requirements has {}",
+            names(&fitting),
+            hashes(requirement)
+        );
+        (codes::WHEEL_HASH, what)
+    })
+}
+
+/// Why no wheel of a version fits.
+fn misfit(wheels: &[&Listed], version: &Version, target: &Target, tags: &Tags) -> String {
+    let tagged = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
+    if let Some((name, python)) = tagged.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?))) {
+        return format!("`{name}` needs Python {}; the target is {target}", python.escape_default());
+    }
+    // Those that come closest first: a page may begin with dozens for other systems.
+    let is_near = |file: &&Listed| file.file_name.contains("linux") && file.file_name.contains(target.machine());
+    let (near, far): (Vec<_>, Vec<_>) = wheels.iter().copied().partition(is_near);
+    format!("no wheel of {version} is for {target}; the index has {}", names(&[near, far].concat()))
+}
+
+/// Some names of files, for a message.
+fn names(files: &[&Listed]) -> String {
+    let more = if files.len() > NAMES_LISTED { ", …" } else { "" };
+    let names: Vec<_> =
+        files.iter().take(NAMES_LISTED).map(|file| format!("`{}`", file.file_name.escape_default())).collect();
+    names.join(", ") + more
+}
+
+fn hashes(requirement: &Requirement) -> String {
+    match &requirement.hashes[..] {
+        [one] => format!("only {one}"),
+        several => format!("{} hashes, none of them that one", several.len()),
+    }
+}
+
+fn is_wheel_of(requirement: &Requirement, file_name: &str) -> bool {
+    let Ok(name) = WheelName::read(file_name) else { return false };
+    let version = Version::from_str(&name.version);
+    name.project == requirement.name && version.is_ok_and(|version| requirement.takes(&version))
+}
+
+fn is_source_of(requirement: &Requirement, file_name: &str) -> bool {
+    let stem = SOURCES.iter().find_map(|ending| file_name.strip_suffix(ending));
+    let Some((name, version)) = stem.and_then(|stem| stem.rsplit_once('-')) else { return false };
+    normalized(name) == requirement.name && Version::from_str(version).is_ok_and(|version| requirement.takes(&version))
+}
+
+/// The build of a wheel: a number and what follows it; none is the earliest.
+fn build_of(file_name: &str) -> Option<(u64, &str)> {
+    let mut parts = file_name.split('-');
+    let build = parts.nth(2).filter(|_| parts.count() == 3)?;
+    let end = build.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(build.len());
+    let (number, rest) = build.split_at(end);
+    Some((number.parse().unwrap_or(u64::MAX), rest))
+}
+
+impl Listed {
+    /// Whether it says that it runs on a version of Python. What no version of Python can be compared with says nothing, as in pip.
+    fn takes(&self, python: &Version) -> bool {
+        let stated = self.requires_python.as_deref().map(VersionSpecifiers::from_str);
+        stated.and_then(Result::ok).is_none_or(|specifiers| specifiers.contains(python))
+    }
+}

@@ -1,0 +1,78 @@
+//! A page in HTML, as PEP 503 has it: one anchor per file.
+
+use std::collections::BTreeMap;
+
+use html5gum::{HtmlString, Spanned, Token, Tokenizer};
+use url::Url;
+
+use super::{Listed, sha256};
+
+/// The longest text of an anchor, in bytes.
+const NAME_BYTES: usize = 512;
+
+/// The tag that states the version of the protocol.
+const VERSION: &[u8] = b"pypi:repository-version";
+
+type Attributes = BTreeMap<HtmlString, Spanned<HtmlString, ()>>;
+
+/// The files of a page that came from an address, and what its links are relative to; the error says what is wrong with the page.
+pub fn read(bytes: &[u8], mut base: Url) -> Result<(Vec<Listed>, Url), String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let (mut files, mut open): (Vec<Listed>, Option<Listed>) = (Vec::new(), None);
+    for Ok(token) in Tokenizer::new(text) {
+        match token {
+            Token::StartTag(tag) if tag.name.as_slice() == b"a" => {
+                files.extend(open.take().and_then(closed));
+                open = listed(&tag.attributes);
+            }
+            Token::StartTag(tag) if tag.name.as_slice() == b"base" => {
+                base = value(&tag.attributes, b"href").and_then(|href| base.join(&href).ok()).unwrap_or(base);
+            }
+            Token::StartTag(tag) if tag.name.as_slice() == b"meta" => check_version(&tag.attributes)?,
+            Token::EndTag(tag) if tag.name.as_slice() == b"a" => files.extend(open.take().and_then(closed)),
+            Token::String(text) => {
+                if let Some(file) = open.as_mut().filter(|file| file.file_name.len() + text.len() <= NAME_BYTES) {
+                    file.file_name.push_str(&String::from_utf8_lossy(&text));
+                }
+            }
+            _ => {}
+        }
+    }
+    files.extend(open.and_then(closed));
+    Ok((files, base))
+}
+
+fn value(attributes: &Attributes, name: &[u8]) -> Option<String> {
+    attributes.get(name).map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+fn check_version(attributes: &Attributes) -> Result<(), String> {
+    let is_version = attributes.get(&b"name"[..]).is_some_and(|name| name.as_slice() == VERSION);
+    let version = value(attributes, b"content").filter(|_| is_version).unwrap_or_else(|| "1.0".to_owned());
+    if version.split('.').next() == Some("1") {
+        return Ok(());
+    }
+    Err(format!("is of the version {} of the protocol, not 1", version.escape_default()))
+}
+
+/// The file of an anchor, before its text is known.
+fn listed(attributes: &Attributes) -> Option<Listed> {
+    let href = value(attributes, b"href")?;
+    let digits = href
+        .split_once('#')
+        .and_then(|(_, fragment)| fragment.split('&').find_map(|part| part.strip_prefix("sha256=")));
+    Some(Listed {
+        file_name: String::new(),
+        sha256: digits.and_then(sha256),
+        size: None,
+        requires_python: value(attributes, b"data-requires-python"),
+        is_yanked: attributes.contains_key(&b"data-yanked"[..]),
+        address: href,
+    })
+}
+
+/// A file with its name; none for an anchor without text.
+fn closed(file: Listed) -> Option<Listed> {
+    let file_name = file.file_name.trim().to_owned();
+    (!file_name.is_empty()).then_some(Listed { file_name, ..file })
+}

@@ -1,0 +1,27 @@
+//! Sets of wheels: what a file of requirements names, what a package index has of it, and which wheel fits a target best.
+//!
+//! ```text
+//! requirements.txt ── read ── those that apply to the target ─┐
+//! package index ── page of each project ── listed files ──────┴─ choose ── one wheel each
+//! ```
+//!
+//! Threats: an index, or an attacker in front of it, may answer with pages without an end, with names that lead out of a folder,
+//! or with other wheels than the vendor meant. Pages are read within limits. A file counts only if it has the name of a wheel of the
+//! required version and one of the SHA-256 digests that the vendor's own file states.
+
+mod choice;
+mod index;
+mod marker;
+mod requirement;
+mod requirements;
+mod tags;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use choice::choose;
+pub use index::{Listed, ProjectPage};
+pub use requirement::Requirement;
+pub use requirements::{applicable, read};
+pub use tags::Tags;
+pub use target::Target;

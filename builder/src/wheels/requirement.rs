@@ -1,0 +1,151 @@
+//! One requirement of a file: a package, one version, the hashes of its files, and when it applies.
+
+use std::str::FromStr as _;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_packages::normalized;
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
+
+use super::marker;
+use super::requirements::Refusal;
+use super::target::Target;
+
+/// The longest name of a package, in bytes.
+const NAME_BYTES: usize = 128;
+
+/// A package of which one version is required.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// Line of the file, counted from 1.
+    pub line: u64,
+    /// Name of the package, normalized.
+    pub name: String,
+    /// SHA-256 of each file that may be taken; at least one.
+    pub hashes: Vec<Sha256>,
+    specifier: VersionSpecifier,
+    marker: Option<String>,
+}
+
+impl Requirement {
+    /// The version that is required.
+    pub fn version(&self) -> &Version {
+        self.specifier.version()
+    }
+
+    /// Whether a version is the required one; a local one, such as `2.9.1+cu128`, is `2.9.1`, too.
+    pub fn takes(&self, version: &Version) -> bool {
+        self.specifier.contains(version)
+    }
+
+    /// Whether its marker holds for a target; the error says what is wrong with the marker.
+    pub fn applies(&self, target: &Target) -> Result<bool, String> {
+        self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, target))
+    }
+}
+
+/// A requirement as it is written, before it is known to be usable.
+#[derive(Debug)]
+pub(super) struct Written {
+    line: u64,
+    name: String,
+    specifiers: VersionSpecifiers,
+    marker: Option<String>,
+    hashes: Vec<Sha256>,
+    other_hashes: usize,
+}
+
+impl Written {
+    /// Reads a line without comments.
+    pub(super) fn read(line: u64, text: &str) -> Result<Self, Refusal> {
+        let unreadable = |what: String| (codes::REQUIREMENTS_UNREADABLE, what);
+        let options = text.find(" -").unwrap_or(text.len());
+        let (requirement, options) = text.split_at(options);
+        let (name, rest) = named(requirement)?;
+        let (versions, marker) = match rest.split_once(';') {
+            Some((versions, marker)) => (versions.trim(), Some(marker.trim().to_owned())),
+            None => (rest, None),
+        };
+        let versions = versions.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(versions);
+        let specifiers = VersionSpecifiers::from_str(versions)
+            .map_err(|_| unreadable(format!("`{}` is not a version as PEP 440 has it", versions.escape_default())))?;
+        let (mut hashes, mut other_hashes) = (Vec::new(), 0);
+        for hash in options_of(options)? {
+            match hash.split_once(':') {
+                Some(("sha256", digits)) => {
+                    let parsed = format!("sha256:{}", digits.to_ascii_lowercase()).parse::<Sha256>();
+                    let refuse = |_| unreadable(format!("`{}` is not a hash", hash.escape_default()));
+                    hashes.push(parsed.map_err(refuse)?);
+                }
+                _ => other_hashes += 1,
+            }
+        }
+        Ok(Self { line, name, specifiers, marker, hashes, other_hashes })
+    }
+
+    /// The requirement, if it names one version and its hashes.
+    pub(super) fn checked(self) -> Result<Requirement, Refusal> {
+        let Self { line, name, specifiers, marker, hashes, other_hashes } = self;
+        let specifier = match &specifiers[..] {
+            [one] if *one.operator() == Operator::Equal => one.clone(),
+            [] => return Err((codes::REQUIREMENT_UNPINNED, "names no version".to_owned())),
+            _ => {
+                let what = format!("`{specifiers}` is not one version: write `==` and a version");
+                return Err((codes::REQUIREMENT_UNPINNED, what));
+            }
+        };
+        if hashes.is_empty() {
+            let what = match other_hashes {
+                0 => "has no hash".to_owned(),
+                _ => "has hashes, and none of them is a SHA-256".to_owned(),
+            };
+            return Err((codes::REQUIREMENT_UNHASHED, what));
+        }
+        Ok(Requirement { line, name, hashes, specifier, marker })
+    }
+}
+
+/// The normalized name at the beginning of a requirement, and what follows its extras.
+fn named(text: &str) -> Result<(String, &str), Refusal> {
+    let elsewhere = |what: &str| Err((codes::REQUIREMENT_ELSEWHERE, what.to_owned()));
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    let end = text.find(|letter: char| !is_of_name(letter)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let is_path = rest.starts_with(['/', '\\', ':', '+']) || name.starts_with('.');
+    if is_path || [".whl", ".zip", ".tar.gz"].iter().any(|ending| name.ends_with(ending)) {
+        return elsewhere("is a path or a URL, which no index has");
+    }
+    let (first, last) = (name.bytes().next(), name.bytes().last());
+    let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !is_end(first) || !is_end(last) || name.len() > NAME_BYTES {
+        return Err((codes::REQUIREMENTS_UNREADABLE, "does not begin with the name of a package".to_owned()));
+    }
+    let rest = match rest.strip_prefix('[') {
+        Some(extras) => match extras.split_once(']') {
+            Some((_, rest)) => rest.trim_start(),
+            None => return Err((codes::REQUIREMENTS_UNREADABLE, "has extras without an end".to_owned())),
+        },
+        None => rest,
+    };
+    if rest.starts_with('@') {
+        return elsewhere("is taken from a URL, which no index has");
+    }
+    Ok((normalized(name), rest.trim()))
+}
+
+/// The values of `--hash` behind a requirement; another option is refused.
+fn options_of(text: &str) -> Result<Vec<&str>, Refusal> {
+    let mut words = text.split_whitespace();
+    let mut hashes = Vec::new();
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--hash") {
+            Some("") => words.next(),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        };
+        let what = || format!("`{}` is an option that Landfall does not know", word.escape_default());
+        hashes.push(value.ok_or_else(|| (codes::REQUIREMENTS_UNREADABLE, what()))?);
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,177 @@
+//! A file of requirements with hashes, as `pip-compile`, `uv pip compile` and `uv export` print it.
+
+use std::path::Path;
+
+use landfall_error_codes::{Code, codes};
+
+use super::requirement::{Requirement, Written};
+use super::target::Target;
+use crate::error::{BuildError, Place};
+
+/// Options that say where or how pip looks for packages. The index of the lock, and the hashes, decide instead.
+const IDLE_OPTIONS: [&str; 11] = [
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "--trusted-host",
+    "--no-index",
+    "-f",
+    "--find-links",
+    "--only-binary",
+    "--prefer-binary",
+    "--pre",
+    "--require-hashes",
+];
+
+const EDITABLE: &str =
+    "is editable, a folder of one machine: leave the project itself out (`uv export --no-emit-project`)";
+
+/// Options that name something that is in no index.
+const ELSEWHERE_OPTIONS: [(&str, &str); 6] = [
+    ("-e", EDITABLE),
+    ("--editable", EDITABLE),
+    ("-r", "names another file, which would not travel: write all requirements into one"),
+    ("--requirement", "names another file, which would not travel: write all requirements into one"),
+    ("-c", "names a file of constraints, which would not travel"),
+    ("--constraint", "names a file of constraints, which would not travel"),
+];
+
+/// What is wrong with a line: a code, and what.
+pub(super) type Refusal = (Code, String);
+
+/// The requirements of a file, and everything that is wrong with it, each with its line.
+pub fn read(path: &Path, text: &str) -> (Vec<Requirement>, Vec<BuildError>) {
+    let (mut usable, mut faults) = (Vec::new(), Vec::new());
+    for (line, text) in logical_lines(text) {
+        let read = if text.starts_with('-') {
+            option(&text).map(|()| None)
+        } else {
+            Written::read(line, &text).and_then(Written::checked).map(Some)
+        };
+        match read {
+            Ok(requirement) => usable.extend(requirement),
+            Err((code, what)) => faults.push(fault(path, line, shown(&text), code, what)),
+        }
+    }
+    if usable.is_empty() && faults.is_empty() {
+        let what = "it has no requirements";
+        faults.push(BuildError::at(codes::REQUIREMENTS_UNREADABLE, Place::file(path), what));
+    }
+    (usable, faults)
+}
+
+/// The requirements whose markers hold for a target, each package once, and what is wrong with them.
+pub fn applicable(path: &Path, all: Vec<Requirement>, target: &Target) -> (Vec<Requirement>, Vec<BuildError>) {
+    let (mut taken, mut faults): (Vec<Requirement>, Vec<BuildError>) = (Vec::new(), Vec::new());
+    for requirement in all {
+        match requirement.applies(target) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(what) => {
+                let code = codes::REQUIREMENTS_UNREADABLE;
+                faults.push(fault(path, requirement.line, requirement.name, code, what));
+                continue;
+            }
+        }
+        match taken.iter().find(|other| other.name == requirement.name) {
+            None => taken.push(requirement),
+            Some(other) if other.version() == requirement.version() => {}
+            Some(other) => {
+                let what = format!(
+                    "line {} pins {} and this one {}, and both apply to {target}",
+                    other.line,
+                    other.version(),
+                    requirement.version()
+                );
+                faults.push(fault(path, requirement.line, requirement.name, codes::REQUIREMENT_UNPINNED, what));
+            }
+        }
+    }
+    (taken, faults)
+}
+
+fn fault(path: &Path, line: u64, name: String, code: Code, what: String) -> BuildError {
+    BuildError::at(code, Place::field(path, line, name), what)
+}
+
+/// The beginning of a line, for a message: a URL in it may have a password.
+fn shown(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter)).take(80).collect()
+}
+
+/// Lines without comments, joined where one ends with `\`, each with the number of the first.
+fn logical_lines(text: &str) -> Vec<(u64, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(u64, String)> = None;
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let (first, mut joined) = open.take().unwrap_or((number, String::new()));
+        let is_comment = line.trim_start().starts_with('#');
+        if let Some(beginning) = line.strip_suffix('\\').filter(|_| !is_comment) {
+            joined.push_str(beginning);
+            open = Some((first, joined));
+            continue;
+        }
+        // A comment ends a joined line, as in pip.
+        if is_comment {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+        lines.push((first, joined));
+    }
+    lines.extend(open);
+    let plain = |(number, line): (u64, String)| (number, without_comment(&line).replace('\t', " ").trim().to_owned());
+    lines.into_iter().map(plain).filter(|(_, line)| !line.is_empty()).collect()
+}
+
+/// What precedes a `#` at the beginning or after a space.
+fn without_comment(line: &str) -> &str {
+    let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    let comment = line.match_indices('#').map(|(at, _)| at).find(begins);
+    &line[..comment.unwrap_or(line.len())]
+}
+
+/// An option in a line of its own.
+fn option(line: &str) -> Result<(), Refusal> {
+    let word = line.split([' ', '\t', '=']).next().unwrap_or_default();
+    // A short option may have its value without a space: `-e.`
+    let short = if word.starts_with("--") { word } else { word.get(..2).unwrap_or(word) };
+    if IDLE_OPTIONS.contains(&short) {
+        return Ok(());
+    }
+    if let Some((_, what)) = ELSEWHERE_OPTIONS.iter().find(|(option, _)| *option == short) {
+        return Err((codes::REQUIREMENT_ELSEWHERE, (*what).to_owned()));
+    }
+    Err((
+        codes::REQUIREMENTS_UNREADABLE,
+        "is an option that Landfall does not know in a file of requirements".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_joined_as_pip_joins_them() {
+        let text = "# head\na==1 \\\n    --hash=x \\\n    --hash=y\n    # via b\n\nb==2 # why\nc==3 \\\n# ends it\nurl#fragment\nd==4 \\";
+        let lines = logical_lines(text);
+        let shown: Vec<_> = lines.iter().map(|(number, line)| (*number, line.as_str())).collect();
+        assert_eq!(
+            shown,
+            [(2, "a==1     --hash=x     --hash=y"), (7, "b==2"), (8, "c==3"), (10, "url#fragment"), (11, "d==4")]
+        );
+    }
+
+    #[test]
+    fn options_that_only_say_where_to_look_are_passed_over() {
+        for line in ["--index-url https://packages.example.com/simple", "-ihttps://packages.example.com", "--pre"] {
+            assert_eq!(option(line), Ok(()), "{line}");
+        }
+        for line in ["-e .", "-e.", "--editable=.", "-r base.txt", "-cconstraints.txt"] {
+            assert_eq!(option(line).map_err(|(code, _)| code), Err(codes::REQUIREMENT_ELSEWHERE), "{line}");
+        }
+        for line in ["--no-binary :all:", "--global-option=x", "-x"] {
+            assert_eq!(option(line).map_err(|(code, _)| code), Err(codes::REQUIREMENTS_UNREADABLE), "{line}");
+        }
+    }
+}

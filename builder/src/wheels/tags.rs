@@ -1,0 +1,89 @@
+//! Which tags of wheels a target takes, best first: PEP 425 and 600, in the order that pip uses.
+
+use std::collections::HashMap;
+
+use super::target::{Library, Target};
+
+/// The oldest glibc for which there are tags on each processor, as PEP 600 has it.
+const OLDEST_GLIBC: [(&str, u64); 2] = [("x86_64", 5), ("aarch64", 17)];
+
+/// Older names of versions of glibc.
+const LEGACY: [(u64, &str); 3] = [(17, "manylinux2014"), (12, "manylinux2010"), (5, "manylinux1")];
+
+/// The first Python with an ABI that later ones keep.
+const STABLE_SINCE: u64 = 2;
+
+/// The rank of each tag that a target takes; 0 is the best.
+#[derive(Debug, Clone)]
+pub struct Tags(HashMap<String, usize>);
+
+impl Tags {
+    /// The tags of a target.
+    pub fn of(target: &Target) -> Self {
+        let mut ranks = HashMap::new();
+        for tag in ordered(target) {
+            let rank = ranks.len();
+            ranks.entry(tag).or_insert(rank);
+        }
+        Self(ranks)
+    }
+
+    /// The best rank among the tags in the name of a wheel; none where the target takes none of them.
+    pub fn rank(&self, file_name: &str) -> Option<usize> {
+        let stem = file_name.strip_suffix(".whl")?;
+        let mut parts = stem.rsplitn(4, '-');
+        let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
+        let tags = pythons.split('.').flat_map(|python| {
+            let pairs = abis.split('.').map(move |abi| (python, abi));
+            pairs.flat_map(move |(python, abi)| {
+                platforms.split('.').map(move |platform| format!("{python}-{abi}-{platform}"))
+            })
+        });
+        tags.filter_map(|tag| self.0.get(&tag.to_ascii_lowercase()).copied()).min()
+    }
+}
+
+/// Every tag, best first: those of this `CPython`, of its stable ABI and of earlier ones, and of pure Python.
+pub(super) fn ordered(target: &Target) -> Vec<String> {
+    let (platforms, minor) = (platforms(target), target.minor());
+    let own = format!("cp3{minor}");
+    let mut tags = Vec::new();
+    let mut on_platforms = |python: &str, abi: &str| {
+        tags.extend(platforms.iter().map(|platform| format!("{python}-{abi}-{platform}")));
+    };
+    for abi in [own.as_str(), "abi3", "none"] {
+        on_platforms(&own, abi);
+    }
+    for earlier in (STABLE_SINCE..minor).rev() {
+        on_platforms(&format!("cp3{earlier}"), "abi3");
+    }
+    let earlier = (0..minor).rev().map(|earlier| format!("py3{earlier}"));
+    let pure: Vec<_> = [format!("py3{minor}"), "py3".to_owned()].into_iter().chain(earlier).collect();
+    for python in &pure {
+        on_platforms(python, "none");
+    }
+    tags.push(format!("{own}-none-any"));
+    tags.extend(pure.iter().map(|python| format!("{python}-none-any")));
+    tags
+}
+
+/// The platforms, newest first.
+fn platforms(target: &Target) -> Vec<String> {
+    let machine = target.machine();
+    let mut platforms = Vec::new();
+    match target.library() {
+        Library::Glibc(newest) => {
+            let oldest = OLDEST_GLIBC.iter().find(|(known, _)| *known == machine).map_or(newest, |(_, oldest)| *oldest);
+            for minor in (oldest..=newest).rev() {
+                platforms.push(format!("manylinux_2_{minor}_{machine}"));
+                let legacy = LEGACY.iter().find(|(known, _)| *known == minor);
+                platforms.extend(legacy.map(|(_, name)| format!("{name}_{machine}")));
+            }
+        }
+        Library::Musl(major, newest) => {
+            platforms.extend((0..=newest).rev().map(|minor| format!("musllinux_{major}_{minor}_{machine}")));
+        }
+    }
+    platforms.push(format!("linux_{machine}"));
+    platforms
+}

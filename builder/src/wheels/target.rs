@@ -1,0 +1,115 @@
+//! The Python and the platform for which wheels are chosen.
+
+use std::fmt;
+
+use pep440_rs::Version;
+
+/// The highest minor version of Python, of glibc and of musl that a target may name.
+const MINOR: u64 = 99;
+
+/// A Python on a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Minor version of Python 3.
+    minor: u64,
+    /// Its patch version; 0 where none is named.
+    patch: u64,
+    library: Library,
+    machine: &'static str,
+    /// Both as they are written.
+    written: (String, String),
+}
+
+/// The C library of a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Library {
+    /// glibc 2 with this minor version.
+    Glibc(u64),
+    /// musl with this major and minor version.
+    Musl(u64, u64),
+}
+
+/// What is wrong with a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidTarget {
+    /// The field of the lock.
+    pub field: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Target {
+    /// Reads `3.12` or `3.12.4`, and a tag such as `manylinux_2_28_x86_64`.
+    pub fn new(python: &str, platform: &str) -> Result<Self, InvalidTarget> {
+        let (minor, patch) = python_of(python).ok_or_else(|| InvalidTarget {
+            field: "python",
+            what: format!("`{}` is not a version of Python such as 3.12", python.escape_default()),
+        })?;
+        let (library, machine) = platform_of(platform).ok_or_else(|| InvalidTarget {
+            field: "platform",
+            what: format!(
+                "`{}` is not a platform such as manylinux_2_28_x86_64, manylinux_2_28_aarch64 or musllinux_1_2_x86_64",
+                platform.escape_default()
+            ),
+        })?;
+        Ok(Self { minor, patch, library, machine, written: (python.to_owned(), platform.to_owned()) })
+    }
+
+    /// The version of Python, in full.
+    pub fn python(&self) -> Version {
+        Version::new([3, self.minor, self.patch])
+    }
+
+    pub(super) fn minor(&self) -> u64 {
+        self.minor
+    }
+
+    pub(super) fn library(&self) -> Library {
+        self.library
+    }
+
+    /// The processor, as tags name it.
+    pub(super) fn machine(&self) -> &'static str {
+        self.machine
+    }
+
+    /// The processor, as images name it.
+    pub fn architecture(&self) -> &'static str {
+        if self.machine == "aarch64" { "arm64" } else { "amd64" }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Python {} on {}", self.written.0, self.written.1)
+    }
+}
+
+fn python_of(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.strip_prefix("3.")?.split('.').map(number);
+    let (minor, patch) = (parts.next()??, parts.next().unwrap_or(Some(0))?);
+    parts.next().is_none().then_some((minor, patch))
+}
+
+fn platform_of(text: &str) -> Option<(Library, &'static str)> {
+    let (rest, machine) = ["x86_64", "aarch64"].iter().find_map(|machine| {
+        let rest = text.strip_suffix(*machine)?.strip_suffix('_')?;
+        Some((rest, *machine))
+    })?;
+    let library = match rest.split_once('_') {
+        Some(("manylinux", version)) => Library::Glibc(number(version.strip_prefix("2_")?)?),
+        Some(("musllinux", version)) => {
+            let (major, minor) = version.split_once('_')?;
+            Library::Musl(number(major)?, number(minor)?)
+        }
+        None if rest == "manylinux2014" => Library::Glibc(17),
+        _ => return None,
+    };
+    Some((library, machine))
+}
+
+/// A small number without signs, spaces or leading zeros.
+fn number(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number <= MINOR && number.to_string() == text).then_some(number)
+}
