@@ -111,6 +111,7 @@ impl Running {
             .env("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1");
         command
             .env("YARN_NODE_LINKER", "node-modules")
+            .env("YARN_NPM_MINIMAL_AGE_GATE", "0")
             .env("YARN_ENABLE_TELEMETRY", "0")
             .env("YARN_ENABLE_GLOBAL_CACHE", "0");
         command.output().unwrap_or_else(|error| panic!("{program} cannot be started, which this test needs: {error}"))
