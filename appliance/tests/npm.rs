@@ -111,6 +111,7 @@ impl Running {
             .env("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1");
         command
             .env("YARN_NODE_LINKER", "node-modules")
+            .env("YARN_NPM_MINIMAL_AGE_GATE", "0")
             .env("YARN_ENABLE_TELEMETRY", "0")
             .env("YARN_ENABLE_GLOBAL_CACHE", "0");
         command.output().unwrap_or_else(|error| panic!("{program} cannot be started, which this test needs: {error}"))
@@ -187,7 +188,7 @@ fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
         assert_eq!(entry["resolved"], json!(format!("{}{}", index.registry(), package.address())), "{name}");
     }
     // What npm wrote, it installs again.
-    std::fs::remove_dir_all(&folder.join("node_modules")).unwrap();
+    std::fs::remove_dir_all(folder.join("node_modules")).unwrap();
     let output = index.npm(&folder, &["ci"]);
     expect_installed(&folder, &output);
     let shown = index.npm(&folder, &["view", "small", "versions", "dist-tags.latest", "--json"]);
@@ -200,7 +201,7 @@ fn works_with(program: &str, first: &[&str], frozen: &[&str]) {
     let index = Running::begin();
     let folder = index.project(program);
     expect_installed(&folder, &index.run(program, &folder, first));
-    std::fs::remove_dir_all(&folder.join("node_modules")).unwrap();
+    std::fs::remove_dir_all(folder.join("node_modules")).unwrap();
     expect_installed(&folder, &index.run(program, &folder, frozen));
 }
 
