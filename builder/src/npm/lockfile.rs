@@ -146,22 +146,35 @@ fn skipped(entry: &Entry) -> Option<&'static str> {
 /// A package of a registry; the error says with a code why it is none.
 fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> Result<Package, (Code, String)> {
     let elsewhere = |what: &str| (codes::PACKAGE_ELSEWHERE, what.to_owned());
-    let Some(resolved) = &entry.resolved else { return Err(elsewhere("has no address (`resolved`)")) };
-    let url = Url::parse(resolved).map_err(|_| elsewhere("is taken from a path of this machine"))?;
-    match url.scheme() {
-        "https" | "http" => {}
-        "file" => return Err(elsewhere("is taken from a path of this machine")),
-        scheme if scheme.starts_with("git") => return Err(elsewhere("is taken from a Git repository")),
-        scheme => return Err((codes::PACKAGE_ELSEWHERE, format!("is taken by {scheme}"))),
-    }
+    let resolved = entry.resolved.as_deref().map(resolved).transpose().map_err(|what| elsewhere(&what))?;
     let integrity = Integrity::read(entry.integrity.as_deref().unwrap_or_default());
     let integrity = integrity.map_err(|what| (codes::PACKAGE_UNVERIFIABLE, what))?;
-    let url = registry.map_or_else(|| url.clone(), |registry| registry.instead_of(&url));
+    let path = name::tarball(name, entry.version.as_deref().unwrap_or_default())
+        .map_err(|what| (codes::PACKAGE_LOCK_UNREADABLE, what))?;
+    let url = match (resolved, registry) {
+        (Some(resolved), Some(registry)) => registry.instead_of(&resolved),
+        (Some(resolved), None) => resolved,
+        // npm leaves the addresses of its registry out where it is told to (`omit-lockfile-registry-resolved`).
+        (None, Some(registry)) => registry.file(&path),
+        (None, None) => {
+            return Err(elsewhere("has no address (`resolved`): name the `registry` that has it in the lock"));
+        }
+    };
     let url: FileUrl = url
         .as_str()
         .parse()
         .map_err(|error| (codes::PACKAGE_ELSEWHERE, format!("has an address that cannot be pinned: {error}")))?;
-    let path = name::tarball(name, entry.version.as_deref().unwrap_or_default())
-        .map_err(|what| (codes::PACKAGE_LOCK_UNREADABLE, what))?;
     Ok(Package { at: at.to_owned(), path, url, integrity })
+}
+
+/// The address of a tarball on a server; the error says what it is instead.
+fn resolved(text: &str) -> Result<Url, String> {
+    let of_this_machine = || "is taken from a path of this machine".to_owned();
+    let url = Url::parse(text).map_err(|_| of_this_machine())?;
+    match url.scheme() {
+        "https" | "http" => Ok(url),
+        "file" => Err(of_this_machine()),
+        scheme if scheme.starts_with("git") => Err("is taken from a Git repository".to_owned()),
+        scheme => Err(format!("is taken by {scheme}")),
+    }
 }

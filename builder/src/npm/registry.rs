@@ -31,6 +31,13 @@ impl Registry {
         url.set_path(&if is_below { path.to_owned() } else { format!("{own}{path}") });
         url
     }
+
+    /// The file of this path, as every registry has it.
+    pub fn file(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));
+        url
+    }
 }
 
 impl fmt::Display for Registry {

@@ -93,6 +93,10 @@ fn another_registry_takes_the_place_of_the_stated_one() {
         let found = found(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
         assert_eq!(found.packages[0].url.to_string(), expected);
     }
+    // A file without addresses, as npm writes it with `omit-lockfile-registry-resolved`.
+    let bare = json!({ "node_modules/@scope/a": { "version": "1.0.0", "integrity": EMPTY } });
+    let found = found(&bare, Some("https://packages.example.com/npm/"), &[]);
+    assert_eq!(found.packages[0].url.to_string(), "https://packages.example.com/npm/@scope/a/-/a-1.0.0.tgz");
     assert!(Registry::new("https://packages.example.com?x=y").is_err() && Registry::new("packages").is_err());
 }
 
