@@ -146,6 +146,15 @@ fn sha_512_alone_counts() {
 }
 
 #[test]
+fn a_bill_reads_name_and_version_of_each_path() {
+    for (name, version) in [("left-pad", "1.3.0"), ("@a/b.c", "1.0.0-rc.1"), ("JSONStream", "1.3.5")] {
+        let path = name::tarball(name, version).expect(name);
+        let read = landfall_packages::npm::package_of_path(&format!("web-packages/{path}"));
+        assert_eq!(read, Some((name.to_owned(), version.to_owned())));
+    }
+}
+
+#[test]
 fn names_that_lead_elsewhere_have_no_path() {
     assert_eq!(name::tarball("@a/b.c", "1.0.0-rc.1+x").as_deref(), Ok("@a/b.c/-/b.c-1.0.0-rc.1+x.tgz"));
     for name in ["", "a/b", "@a", "@a/b/c", "..", "@../a", "@a/..", "a b", "a\\b", "a%2fb", &"a".repeat(300)] {
