@@ -117,12 +117,16 @@ impl Running {
         command.output().unwrap_or_else(|error| panic!("{program} cannot be started, which this test needs: {error}"))
     }
 
-    /// Runs npm with the registry as its only source.
+    /// Runs npm with the registry as its only source: the script that `LANDFALL_NPM` names, or what is in `PATH`.
     fn npm(&self, folder: &Path, arguments: &[&str]) -> Output {
         let (registry, cache) = (self.registry(), self.folder.path().join(folder.with_extension("cache")));
         let usual =
             ["--offline=false", "--registry", &registry, "--cache", cache.to_str().unwrap(), "--no-audit", "--no-fund"];
-        self.run("npm", folder, &[arguments, &usual, &["--no-update-notifier", "--fetch-retries=0"]].concat())
+        let more = ["--no-update-notifier", "--fetch-retries=0"];
+        match std::env::var("LANDFALL_NPM") {
+            Ok(script) => self.run("node", folder, &[&[script.as_str()], arguments, &usual, &more].concat()),
+            Err(_) => self.run("npm", folder, &[arguments, &usual, &more].concat()),
+        }
     }
 }
 

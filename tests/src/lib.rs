@@ -2,7 +2,6 @@
 //!
 //! Everything real runs on separate machines (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
 
-pub mod axe;
 pub mod bench;
 pub mod bucket_server;
 pub mod cache;
@@ -16,6 +15,9 @@ pub mod file_server;
 pub mod hub_server;
 pub mod images;
 pub mod later_releases;
+#[path = "../../builder/src/fetch/tests/loopback.rs"]
+mod loopback;
+pub mod npm;
 pub mod printer;
 pub mod proofs;
 pub mod registry;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 use landfall_peer::Event;
-use landfall_tests::axe;
+use landfall_tests::npm;
 
 use super::browser::{Browser, Looks, PASSWORD};
 use super::check::{accessibility, faults, too_wide};
@@ -52,7 +52,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn begin() -> Result<Self> {
-        let axe = std::fs::read_to_string(axe::script()?)?;
+        let axe = std::fs::read_to_string(npm::axe()?)?;
         Ok(Self { axe, text: String::new(), looks: 0 })
     }
 

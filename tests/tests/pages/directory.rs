@@ -7,7 +7,7 @@ use super::check::{accessibility, expect_no_faults, faults, until};
 use super::console::Console;
 use super::dex::{CLIENT, Dex, SECRET};
 use super::slapd::{OWN_PASSWORD, Slapd, group};
-use landfall_tests::axe;
+use landfall_tests::npm;
 
 /// A refusal that a screen reader reads out at once.
 const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
@@ -78,7 +78,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
         [("directory.yaml", settings.as_str()), ("oidc-authority.crt", &authority), ("oidc-client-secret", SECRET)];
     console.use_directory(&files).await?;
 
-    let axe = std::fs::read_to_string(axe::script()?)?;
+    let axe = std::fs::read_to_string(npm::axe()?)?;
     let browser = Browser::begin(&console).await?;
     browser.open("/sign-in").await?;
     let found = accessibility(&browser, &axe).await?;

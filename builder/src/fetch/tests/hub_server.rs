@@ -2,12 +2,14 @@
 //! same port under another name, as real ones are at another host. Requests are kept, so that a test sees who got a token.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use sha2::Digest as _;
+
+use super::loopback::{Head, serve};
 
 /// What goes wrong with one request for a large file.
 #[derive(Debug, Clone)]
@@ -99,17 +101,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 impl Hub {
     /// Serves on a free port of loopback.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let hub = Self { address: listener.local_addr()?, state: Arc::default() };
-        let shared = hub.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let hub = shared.clone();
-                // A client that closes its connection early is its own matter.
-                std::thread::spawn(move || hub.answer(&stream));
-            }
-        });
-        Ok(hub)
+        serve(|address| Self { address, state: Arc::default() }, Self::answer)
     }
 
     /// Its address, without `/` at the end.
@@ -142,21 +134,13 @@ impl Hub {
     }
 
     fn answer(&self, mut stream: &TcpStream) -> io::Result<()> {
-        let mut lines = BufReader::new(stream).lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
-        let mut headers = HashMap::new();
-        for line in lines {
-            let line = line?;
-            let Some((name, value)) = line.split_once(": ") else { break };
-            headers.insert(name.to_ascii_lowercase(), value.to_owned());
-        }
-        let header = |name: &str| headers.get(name).cloned();
-        let host = header("host").unwrap_or_default();
+        let head = Head::read(stream)?;
+        let host = head.header("host").unwrap_or_default();
         let seen = Seen {
             host: host.rsplit_once(':').map_or(host.clone(), |(name, _)| name.to_owned()),
-            path: first.split(' ').nth(1).unwrap_or_default().to_owned(),
-            authorization: header("authorization"),
-            range: header("range"),
+            authorization: head.header("authorization"),
+            range: head.header("range"),
+            path: head.path,
         };
         let Answer { head, body, is_endless } = self.respond(&seen);
         stream.write_all(head.as_bytes())?;

@@ -4,6 +4,7 @@
 mod files;
 mod hub;
 pub(crate) mod hub_server;
+mod loopback;
 mod npm;
 pub(crate) mod package_server;
 mod parallel;

@@ -1,9 +1,11 @@
 //! A package index, or a registry of tarballs, on loopback: pages and files by their paths, and what hostile ones answer.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::loopback::{Head, serve};
 
 /// What is at a path.
 #[derive(Debug, Clone)]
@@ -49,17 +51,7 @@ pub struct PackageServer {
 impl PackageServer {
     /// Serves on a free port of loopback.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let server = Self { address: listener.local_addr()?, state: Arc::default() };
-        let shared = server.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let server = shared.clone();
-                // A client that closes its connection early is its own matter.
-                std::thread::spawn(move || server.answer(&stream));
-            }
-        });
-        Ok(server)
+        serve(|address| Self { address, state: Arc::default() }, Self::answer)
     }
 
     /// Its address, without `/` at the end.
@@ -83,25 +75,13 @@ impl PackageServer {
     }
 
     fn answer(&self, mut stream: &TcpStream) -> io::Result<()> {
-        let mut lines = BufReader::new(stream).lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
-        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut seen = Seen { path: path.clone(), accept: String::new(), authorization: None };
-        for line in lines {
-            let line = line?;
-            match line.split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("accept") => value.clone_into(&mut seen.accept),
-                Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                    seen.authorization = Some(value.to_owned());
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
+        let head = Head::read(stream)?;
+        let (accept, authorization) = (head.header("accept").unwrap_or_default(), head.header("authorization"));
         let resource = {
             let mut state = self.state();
-            state.seen.push(seen);
-            state.resources.get(&path).cloned()
+            let resource = state.resources.get(&head.path).cloned();
+            state.seen.push(Seen { path: head.path, accept, authorization });
+            resource
         };
         match resource.unwrap_or(Resource::Status(404)) {
             Resource::Page(media_type, text) => whole(stream, "200 OK", media_type, text.as_bytes()),

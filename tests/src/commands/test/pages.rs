@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
 use crate::workspace::{self, cargo};
-use crate::{axe, images, schemathesis, setup};
+use crate::{images, npm, schemathesis, setup};
 
 /// Its name.
 pub(super) const NAME: &str = "pages";
@@ -33,7 +33,9 @@ pub(super) fn run() -> Result<()> {
     ensure()?;
     super::run_end_to_end(NAME, &["--test-threads", "2"])?;
     // The checker of accessibility comes by npm, which the test of the package index uses as well.
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]))
+    workspace::run(
+        cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]).env("LANDFALL_NPM", npm::client()?),
+    )
 }
 
 /// Provides what all of its tests need.
@@ -53,7 +55,7 @@ fn ensure_packages() -> Result<()> {
 /// Provides the browser, and what checks pages in it.
 pub(super) fn ensure_browser() -> Result<()> {
     setup::ensure_programs(packages::BROWSER)?;
-    axe::script().map(drop)
+    npm::axe().map(drop)
 }
 
 /// Puts the pictures of the latest run into the documents.
