@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use landfall_peer::ID_PATTERN;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{Accepted, ID, ask as hand_over, plan_of, unusable_id};
+use super::changes::{Accepted, ask as hand_over, plan_of, unusable_id};
 use super::intent::Intent;
 use crate::access::Caller;
 use crate::approval::{self, Approval, Approved, Wanted, open, setting};
@@ -115,7 +116,7 @@ pub struct SentFirst {
 #[schemars(rename = "SecondApproval")]
 pub struct SentSecond {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// Name of the site.
     confirm: String,

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
-use landfall_peer::Asking;
+use landfall_peer::{Asking, ID_PATTERN};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -29,8 +29,6 @@ use crate::refusal::Refusal;
 const POLL: Duration = Duration::from_secs(1);
 /// How long its end is waited for; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// What [`is_id`] accepts, as a pattern of JSON Schema.
-pub(super) const ID: &str = "^(sha256:)?[0-9a-f-]{8,96}$";
 /// Longest name of a person that the host takes, in bytes.
 const NAME_BYTES: usize = 96;
 
@@ -164,7 +162,7 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
 #[schemars(rename = "Look")]
 pub struct Sent {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
 }
 
@@ -173,7 +171,7 @@ pub struct Sent {
 #[schemars(rename = "Plan")]
 pub struct SentPlan {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     #[serde(flatten, deserialize_with = "named")]
     change: Change,
@@ -193,7 +191,7 @@ fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
 #[schemars(rename = "UpgradeApproval")]
 pub struct SentUpgrade {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// Id of the medium.
     medium: String,
@@ -208,7 +206,7 @@ pub struct SentUpgrade {
 #[schemars(rename = "RollbackApproval")]
 pub struct SentRollback {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// Version of the release to return to.
     version: String,
@@ -225,7 +223,7 @@ pub struct SentRollback {
 #[schemars(rename = "RestoreApproval")]
 pub struct SentRestore {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// Id of the backup, as in the request for the plan.
     backup: Option<String>,
@@ -246,7 +244,7 @@ pub struct SentRestore {
 #[schemars(rename = "ConfigurationApproval")]
 pub struct SentConfiguration {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// The values that change, as in the request for the plan.
     values: BTreeMap<String, Value>,
@@ -261,7 +259,7 @@ pub struct SentConfiguration {
 #[schemars(rename = "Abort")]
 pub struct SentAbort {
     /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
-    #[schemars(regex(pattern = ID))]
+    #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     /// Number of the operation, as in `GET /api/v1/operation`: another one is not touched.
     operation: u64,

@@ -11,7 +11,8 @@ use super::Body;
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{
-    Role, Session, Source, User, UserChange, all_sessions, change_user, create_user, end_session, remove_user, users,
+    LEAST_CHARACTERS, MOST_BYTES, Role, Session, Source, User, UserChange, all_sessions, change_user, create_user,
+    end_session, remove_user, users,
 };
 use crate::refusal::Refusal;
 
@@ -98,7 +99,7 @@ pub struct Create {
     /// What the user may do.
     role: Role,
     /// At least 12 characters, and not easy to guess.
-    #[schemars(length(min = 12, max = 1024))]
+    #[schemars(length(min = LEAST_CHARACTERS, max = MOST_BYTES))]
     password: String,
 }
 
@@ -110,7 +111,7 @@ pub struct Change {
     /// What the user may do from now on.
     role: Option<Role>,
     /// The new password: at least 12 characters, and not easy to guess.
-    #[schemars(length(min = 12, max = 1024))]
+    #[schemars(length(min = LEAST_CHARACTERS, max = MOST_BYTES))]
     password: Option<String>,
     /// Whether the user is kept out from now on: sessions end, keys do not work, and no directory lets the user in.
     disabled: Option<bool>,

@@ -156,7 +156,7 @@ pub async fn usage_report(State(context): State<Context>) -> Result<Response, Re
 #[derive(Deserialize, JsonSchema)]
 pub struct NewLicense {
     /// The text of the file that the vendor sent.
-    #[schemars(length(min = 1, max = 65536))]
+    #[schemars(length(min = 1, max = LICENSE_BYTES))]
     license: String,
 }
 

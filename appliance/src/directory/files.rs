@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 /// The settings themselves.
 pub const SETTINGS: &str = "directory.yaml";
 /// The certificates that the identity provider's chain ends in.
@@ -56,6 +59,16 @@ impl Files {
     /// A file, if it exists.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.contents.get(name).map(Vec::as_slice)
+    }
+
+    /// A file of certificates in PEM, if it exists: at least one.
+    pub fn certificates(&self, name: &str) -> Option<Result<Vec<CertificateDer<'static>>, String>> {
+        let certificates = CertificateDer::pem_slice_iter(self.get(name)?).collect::<Result<Vec<_>, _>>();
+        Some(match certificates {
+            Err(error) => Err(format!("{name} is not a certificate in PEM: {error}")),
+            Ok(certificates) if certificates.is_empty() => Err(format!("{name} holds no certificate")),
+            Ok(certificates) => Ok(certificates),
+        })
     }
 
     /// A file of one line, without the end of that line.

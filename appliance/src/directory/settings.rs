@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde::Deserialize;
 use url::Url;
@@ -209,12 +207,8 @@ pub fn authority(files: &Files, name: &str) -> Result<Arc<ClientConfig>, String>
 
 /// TLS that trusts the authorities of a file alone. What it shows of itself is still to be said.
 pub fn trusting(files: &Files, name: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
-    let pem = files.get(name).ok_or_else(|| format!("{name} is missing: give the authority's certificate in PEM"))?;
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| format!("{name} is not a certificate in PEM: {error}"))?;
-    if certificates.is_empty() {
-        return Err(format!("{name} holds no certificate"));
-    }
+    let missing = || format!("{name} is missing: give the authority's certificate in PEM");
+    let certificates = files.certificates(name).ok_or_else(missing)??;
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(certificate).map_err(|error| format!("{name} holds no authority: {error}"))?;

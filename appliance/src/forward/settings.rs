@@ -114,19 +114,15 @@ type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// The console's own certificate, if there is one.
 fn identity(files: &Files) -> Result<Option<Identity>, String> {
-    let (certificate, key) = match (files.get(CERTIFICATE), files.get(KEY)) {
-        (None, None) => return Ok(None),
-        (Some(certificate), Some(key)) => (certificate, key),
-        (Some(_), None) => return Err(format!("{KEY} is missing, the key of {CERTIFICATE}")),
-        (None, Some(_)) => return Err(format!("{CERTIFICATE} is missing, the certificate of {KEY}")),
-    };
-    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|error| format!("{CERTIFICATE} is not a certificate in PEM: {error}"))?;
-    if chain.is_empty() {
-        return Err(format!("{CERTIFICATE} holds no certificate"));
+    match (files.certificates(CERTIFICATE), files.get(KEY)) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(format!("{KEY} is missing, the key of {CERTIFICATE}")),
+        (None, Some(_)) => Err(format!("{CERTIFICATE} is missing, the certificate of {KEY}")),
+        (Some(chain), Some(key)) => {
+            let (chain, key) = (chain?, PrivateKeyDer::from_pem_slice(key));
+            Ok(Some((chain, key.map_err(|error| format!("{KEY} is not a private key in PEM: {error}"))?)))
+        }
     }
-    let key = PrivateKeyDer::from_pem_slice(key);
-    Ok(Some((chain, key.map_err(|error| format!("{KEY} is not a private key in PEM: {error}"))?)))
 }
 
 /// Whether it is over TLS, the host, the port.

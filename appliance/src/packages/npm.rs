@@ -4,18 +4,18 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use landfall_bundle_spec::Sha256;
 use landfall_packages::Folder;
-use landfall_packages::http::{NpmForm, has_already, negotiate_npm, tag_of};
+use landfall_packages::http::{NpmForm, negotiate_npm, tag_of};
 use landfall_packages::npm::{NpmPackage, Packument, Registry, Request, Versions, base, manifest, package_json_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::files::unreadable;
-use super::router::{Npm, text};
+use super::router::{Npm, negotiated, text};
 
 /// All documents that are on their way to clients at one time, in KiB. A slow client cannot take the memory of the others.
 const ROOM_KIB: usize = 16 << 10;
@@ -93,12 +93,7 @@ async fn document(served: &Npm, wanted: Wanted, asked: Asked, headers: &HeaderMa
         Err(error) => return unreadable(&subject, &error),
     };
     let Ok(held) = held else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let tag = tag_of(Sha256::of(&held));
-    let common = [(header::ETAG, tag.clone()), (header::VARY, "accept".to_owned())];
-    if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    (common, [(header::CONTENT_TYPE, form.media_type())], Body::from(held)).into_response()
+    negotiated(headers, tag_of(Sha256::of(&held)), form.media_type(), held)
 }
 
 fn all(folder: &Folder, versions: &Versions, asked: &Asked) -> io::Result<String> {

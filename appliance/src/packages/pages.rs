@@ -3,10 +3,10 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use landfall_packages::http::{Form, has_already, negotiate};
+use landfall_packages::http::{Form, negotiate};
 use landfall_packages::{Page, normalized};
 
-use super::router::{Wheels, not_found, text};
+use super::router::{Wheels, negotiated, not_found, text};
 
 /// `GET /simple/`: the projects.
 pub async fn projects(State(served): State<Wheels>, headers: HeaderMap) -> Response {
@@ -55,9 +55,5 @@ fn answer(page: &Page, headers: &HeaderMap) -> Response {
     let body = if form == Form::Json { &page.json } else { &page.html };
     // Two forms of HTML are the same bytes, and not the same answer.
     let tag = if form == Form::Html { body.tag.replacen('"', "\"html-", 1) } else { body.tag.clone() };
-    let common = [(header::ETAG, tag.clone()), (header::VARY, "accept".to_owned())];
-    if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    (common, [(header::CONTENT_TYPE, form.media_type())], body.bytes.clone()).into_response()
+    negotiated(headers, tag, form.media_type(), body.bytes.clone())
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use landfall_packages::http::has_already;
 use landfall_packages::npm::Registry;
 use landfall_packages::{Folder, Index};
 use tokio::sync::Semaphore;
@@ -96,6 +98,16 @@ fn of_npm() -> Router<Npm> {
 /// The answer where the list has nothing of a name.
 pub fn not_found() -> Response {
     (StatusCode::NOT_FOUND, "The index does not have this.\n").into_response()
+}
+
+/// A document in the form that was negotiated, unless the client has that already.
+pub fn negotiated(headers: &HeaderMap, tag: String, media_type: &'static str, body: impl Into<Body>) -> Response {
+    let is_known = has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag);
+    let common = [(header::ETAG, tag), (header::VARY, "accept".to_owned())];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, media_type)], body.into()).into_response()
 }
 
 /// A header as a text, where it is one. Several of one name count as one list.

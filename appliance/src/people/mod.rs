@@ -18,7 +18,7 @@ mod vouched;
 pub use failures::{Failures, record_failure};
 pub use first::make_administrator;
 pub use keys::{Key, NewKey, Scope, keys, make_key, open_key, remove_key};
-pub use passwords::{Hasher, LEAST_CHARACTERS};
+pub use passwords::{Hasher, LEAST_CHARACTERS, MOST_BYTES};
 pub use role::Role;
 pub use secret::Secret;
 pub use sessions::{

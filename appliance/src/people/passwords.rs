@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 /// Fewest characters of a password.
 pub const LEAST_CHARACTERS: usize = 12;
 /// Most bytes of a password, so that hashing one is bounded.
-const MOST_BYTES: usize = 1024;
+pub const MOST_BYTES: usize = 1024;
 /// Memory of one hash, in KiB. OWASP: 19 MiB with two passes and one lane.
 const MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 19 * 1024 };
 /// Hashes that are computed at once; more wait, so that sign-ins cannot fill the memory.

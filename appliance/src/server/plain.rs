@@ -1,4 +1,4 @@
-//! Listeners without TLS, for programs within the cluster: what they are told is signed, or known by its hash.
+//! Listeners without TLS, for programs within the cluster: what they receive is signed, or has a hash that they know.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;

@@ -12,13 +12,10 @@ use sha2::{Digest as _, Sha512};
 
 use super::LockEntry;
 use super::resolve::{Asking, Outcome};
-use super::set::{SetFields, SetPackage, SetPinned};
+use super::set::{PARALLEL, SetFields, SetPackage, SetPinned};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Measured};
 use crate::npm::{self, Found, Omit, Package, Registry};
-
-/// Tarballs of one set that are fetched at the same time.
-const PARALLEL: usize = 8;
 
 /// How much of a tarball is hashed at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -34,7 +31,7 @@ pub(super) struct NpmSet<'a> {
 impl NpmSet<'_> {
     /// The packages of the file that are taken, and everything that is wrong with it.
     pub(super) fn packages(&self) -> Found {
-        match self.fields.file.content(codes::PACKAGE_LOCK_UNREADABLE) {
+        match self.fields.content() {
             Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit),
             Err(error) => Found { faults: vec![error], ..Found::default() },
         }
@@ -44,7 +41,7 @@ impl NpmSet<'_> {
 impl Asking<'_> {
     /// Fetches and pins each tarball; every one that is not as stated is an error of its own.
     pub(super) async fn npm(self, entry: &LockEntry, set: NpmSet<'_>) -> Result<Outcome, Vec<BuildError>> {
-        let Found { packages, skipped, mut faults } = set.packages();
+        let Found { packages, skipped, faults } = set.packages();
         for note in skipped {
             self.progress.event(Event::Note(note));
         }
@@ -53,21 +50,8 @@ impl Asking<'_> {
             let place = Place::field(path, 0, package.at.escape_default().to_string());
             self.tarball(set, package).await.map_err(|error| error.within(place))
         });
-        let found: Vec<_> = found.buffered(PARALLEL).collect().await;
-        let mut files = Vec::with_capacity(found.len());
-        for tarball in found {
-            match tarball {
-                Ok(tarball) => files.push(tarball),
-                Err(error) => faults.push(error),
-            }
-        }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let (_, digest) = set.fields.file.content(codes::PACKAGE_LOCK_UNREADABLE).map_err(|error| vec![error])?;
-        let pinned = SetPinned { resolved: set.fields.to_string(), digest, files };
-        let replacement = set.fields.replacement(self.lock, &pinned);
-        self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
+        let found = found.buffered(PARALLEL).collect().await;
+        self.pin_set(entry, set.fields, found, faults)
     }
 
     /// A tarball, which is in the store afterwards. One that is there already, and is the stated one, is not fetched again.

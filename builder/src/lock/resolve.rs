@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::edit::{self, Replacement};
 use super::npm::NpmSet;
-use super::set::SetKind;
+use super::set::{SetKind, SetPackage, SetPinned};
 use super::wheels::WheelSet;
 use super::{
     ArchiveFields, Content, HubFields, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, SetFields,
@@ -205,6 +205,31 @@ impl Asking<'_> {
                 self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
             }
         }
+    }
+
+    /// Pins the packages that were found, by their paths, unless anything is wrong.
+    pub(super) fn pin_set(
+        self,
+        entry: &LockEntry,
+        fields: &SetFields,
+        found: Vec<Result<SetPackage>>,
+        mut faults: Vec<BuildError>,
+    ) -> Result<Outcome, Vec<BuildError>> {
+        let mut files = Vec::with_capacity(found.len());
+        for package in found {
+            match package {
+                Ok(package) => files.push(package),
+                Err(error) => faults.push(error),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        let (_, digest) = fields.content().map_err(|error| vec![error])?;
+        let pinned = SetPinned { resolved: fields.to_string(), digest, files };
+        let replacement = fields.replacement(self.lock, &pinned);
+        self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
     }
 
     /// Fetches a file for its digest and its size.

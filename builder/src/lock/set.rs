@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_bundle_spec::{Sha256, limits};
-use landfall_error_codes::Code;
+use landfall_error_codes::{Code, codes};
+use landfall_packages::WheelName;
+use landfall_packages::npm::TARBALL_ENDING;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -20,6 +22,9 @@ use crate::file_url::FileUrl;
 use crate::files::is_relative;
 use crate::npm::{Omit, Registry};
 use crate::wheels::Target;
+
+/// Pages or tarballs of one set that are asked for at the same time.
+pub(super) const PARALLEL: usize = 8;
 
 /// The largest file that names packages, in bytes.
 const FILE_BYTES: u64 = 64 << 20;
@@ -199,6 +204,14 @@ impl SetKind {
             Self::Npm { .. } => "npm",
         }
     }
+
+    /// The code of a file that cannot be used.
+    fn unreadable(&self) -> Code {
+        match self {
+            Self::Wheels { .. } => codes::REQUIREMENTS_UNREADABLE,
+            Self::Npm { .. } => codes::PACKAGE_LOCK_UNREADABLE,
+        }
+    }
 }
 
 impl SetFile {
@@ -206,7 +219,7 @@ impl SetFile {
     fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
         let path = lock.parent().unwrap_or(Path::new("")).join(&written);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_package = [".whl", ".tgz"].iter().any(|ending| name.ends_with(ending));
+        let is_package = [WheelName::ENDING, TARBALL_ENDING].iter().any(|ending| name.ends_with(ending));
         if !is_relative(name) || name.chars().any(char::is_control) || is_package {
             return Err(refuse(format!("`{}` is not the path of a file beside the lock", written.escape_default())));
         }
@@ -217,14 +230,6 @@ impl SetFile {
     /// Its name without folders, under which it travels.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-    }
-
-    /// Its bytes, with their digest.
-    pub(super) fn content(&self, code: Code) -> Result<(&Arc<[u8]>, Sha256)> {
-        match &self.content {
-            Ok((bytes, digest)) => Ok((bytes, *digest)),
-            Err(what) => Err(BuildError::at(code, Place::file(&self.path), what.clone())),
-        }
     }
 }
 
@@ -258,6 +263,14 @@ impl fmt::Display for SetFields {
 }
 
 impl SetFields {
+    /// The bytes of the file, with their digest.
+    pub(super) fn content(&self) -> Result<(&Arc<[u8]>, Sha256)> {
+        match &self.file.content {
+            Ok((bytes, digest)) => Ok((bytes, *digest)),
+            Err(what) => Err(BuildError::at(self.kind.unreadable(), Place::file(&self.file.path), what.clone())),
+        }
+    }
+
     /// Why the pins do not count: they were resolved from something else; none where they do.
     pub(super) fn stale(&self) -> Option<String> {
         let Some(pinned) = &self.pinned else { return Some("not resolved yet".to_owned()) };

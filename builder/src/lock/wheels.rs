@@ -14,14 +14,11 @@ use landfall_packages::WheelName;
 
 use super::LockEntry;
 use super::resolve::{Asking, Outcome};
-use super::set::{SetFields, SetPackage, SetPinned};
+use super::set::{PARALLEL, SetFields, SetPackage, SetPinned};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
 use crate::wheels::{self, Listed, ProjectPage, Requirement, Tags, Target};
-
-/// Pages of one set that are asked for at the same time.
-const PARALLEL: usize = 8;
 
 /// A set of wheels.
 #[derive(Clone, Copy)]
@@ -50,7 +47,7 @@ impl WheelSet<'_> {
     }
 
     fn text(&self) -> Result<&str> {
-        let (bytes, _) = self.fields.file.content(codes::REQUIREMENTS_UNREADABLE)?;
+        let (bytes, _) = self.fields.content()?;
         std::str::from_utf8(bytes).map_err(|error| {
             let place = Place::file(&self.fields.file.path);
             BuildError::at(codes::REQUIREMENTS_UNREADABLE, place, "is not UTF-8").because(error)
@@ -68,26 +65,12 @@ impl WheelSet<'_> {
 impl Asking<'_> {
     /// Finds and pins a wheel for each requirement; every requirement that has none is an error of its own.
     pub(super) async fn wheels(self, entry: &LockEntry, set: WheelSet<'_>) -> Result<Outcome, Vec<BuildError>> {
-        let (requirements, mut faults) = set.requirements();
+        let (requirements, faults) = set.requirements();
         let tags = Tags::of(set.target);
         let path = set.fields.file.path.as_path();
         let found = stream::iter(&requirements).map(|requirement| self.wheel(set, requirement, &tags, path));
-        let found: Vec<_> = found.buffered(PARALLEL).collect().await;
-        let mut files = Vec::with_capacity(found.len());
-        for wheel in found {
-            match wheel {
-                Ok(wheel) => files.push(wheel),
-                Err(error) => faults.push(error),
-            }
-        }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        files.sort_by(|one, other| one.path.cmp(&other.path));
-        let (_, digest) = set.fields.file.content(codes::REQUIREMENTS_UNREADABLE).map_err(|error| vec![error])?;
-        let pinned = SetPinned { resolved: set.fields.to_string(), digest, files };
-        let replacement = set.fields.replacement(self.lock, &pinned);
-        self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
+        let found = found.buffered(PARALLEL).collect().await;
+        self.pin_set(entry, set.fields, found, faults)
     }
 
     /// The wheel of a requirement. An error is at the requirement's line.

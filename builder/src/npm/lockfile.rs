@@ -32,7 +32,7 @@ pub struct Package {
 pub struct Found {
     /// The packages that are taken, each once, in the order of their paths.
     pub packages: Vec<Package>,
-    /// What is left out although nobody asked for that, each with its reason.
+    /// Packages that are skipped although `omit` does not name them, each with the reason.
     pub skipped: Vec<String>,
     /// Everything that is wrong.
     pub faults: Vec<BuildError>,
@@ -154,7 +154,7 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
     let url = match (resolved, registry) {
         (Some(resolved), Some(registry)) => registry.instead_of(&resolved),
         (Some(resolved), None) => resolved,
-        // npm leaves the addresses of its registry out where it is told to (`omit-lockfile-registry-resolved`).
+        // With `omit-lockfile-registry-resolved`, npm writes no addresses of a registry.
         (None, Some(registry)) => registry.file(&path),
         (None, None) => {
             return Err(elsewhere("has no address (`resolved`): name the `registry` that has it in the lock"));

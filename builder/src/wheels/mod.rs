@@ -25,3 +25,10 @@ pub use requirement::Requirement;
 pub use requirements::{applicable, read};
 pub use tags::Tags;
 pub use target::Target;
+
+use landfall_bundle_spec::Sha256;
+
+/// A SHA-256 from its hexadecimal digits, small or capital.
+fn sha256(digits: &str) -> Option<Sha256> {
+    format!("sha256:{}", digits.to_ascii_lowercase()).parse().ok()
+}

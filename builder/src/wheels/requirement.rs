@@ -9,6 +9,7 @@ use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 use super::marker;
 use super::requirements::Refusal;
+use super::sha256;
 use super::target::Target;
 
 /// The longest name of a package, in bytes.
@@ -73,9 +74,8 @@ impl Written {
         for hash in options_of(options)? {
             match hash.split_once(':') {
                 Some(("sha256", digits)) => {
-                    let parsed = format!("sha256:{}", digits.to_ascii_lowercase()).parse::<Sha256>();
-                    let refuse = |_| unreadable(format!("`{}` is not a hash", hash.escape_default()));
-                    hashes.push(parsed.map_err(refuse)?);
+                    let refuse = || unreadable(format!("`{}` is not a hash", hash.escape_default()));
+                    hashes.push(sha256(digits).ok_or_else(refuse)?);
                 }
                 _ => other_hashes += 1,
             }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use landfall_packages::WheelName;
+
 use super::target::{Library, Target};
 
 /// The oldest glibc for which there are tags on each processor, as PEP 600 has it.
@@ -30,7 +32,7 @@ impl Tags {
 
     /// The best rank among the tags in the name of a wheel; none where the target takes none of them.
     pub fn rank(&self, file_name: &str) -> Option<usize> {
-        let stem = file_name.strip_suffix(".whl")?;
+        let stem = file_name.strip_suffix(WheelName::ENDING)?;
         let mut parts = stem.rsplitn(4, '-');
         let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
         let tags = pythons.split('.').flat_map(|python| {

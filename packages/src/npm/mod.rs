@@ -28,6 +28,7 @@ pub use address::base;
 pub use document::{Packument, manifest};
 pub use error::{NpmError, NpmFault};
 pub use list::{NPM_LIST_NAME, NPM_LIST_TYPE, NpmList, part_name};
+pub use name::tarball_of;
 pub use package::{NpmPackage, inspect, package_json_of};
 pub use package_json::PackageJson;
 pub use registry::{Registry, Versions};

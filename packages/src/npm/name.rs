@@ -1,5 +1,6 @@
 //! Names of npm packages: `name`, or `@scope/name`.
 
+use super::TARBALL_ENDING;
 use crate::limits;
 
 /// Whether a text is the name of a package, as npm has them. Names from before npm refused capital letters have them.
@@ -16,6 +17,16 @@ pub fn is_name(text: &str) -> bool {
 /// The name without its scope: with it, files begin.
 pub fn unscoped(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, name)| name)
+}
+
+/// The address of a version's tarball below that of its registry: `@scope/name/-/name-1.0.0.tgz`.
+pub fn tarball_of(name: &str, version: &str) -> String {
+    format!("{name}/-/{}", file_name_of(name, version))
+}
+
+/// The last part of that address.
+pub fn file_name_of(name: &str, version: &str) -> String {
+    format!("{}-{version}{TARBALL_ENDING}", unscoped(name))
 }
 
 /// Letters, digits and what no address encodes. Addresses of a registry's own begin with a hyphen.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::archive;
 use super::error::{NpmError, NpmFault};
-use super::name::unscoped;
+use super::name::{file_name_of, tarball_of};
 use super::package_json::PackageJson;
 
 /// A tarball that may be served, with what documents say about it that `package.json` does not.
@@ -47,12 +47,12 @@ pub struct NpmPackage {
 impl NpmPackage {
     /// The name of its file in an address: that of a registry, whatever the artifact calls it.
     pub fn file_name(&self) -> String {
-        format!("{}-{}.tgz", unscoped(&self.name), self.version)
+        file_name_of(&self.name, &self.version)
     }
 
     /// Its address below that of the registry.
     pub fn address(&self) -> String {
-        format!("{}/-/{}", self.name, self.file_name())
+        tarball_of(&self.name, &self.version)
     }
 }
 

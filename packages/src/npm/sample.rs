@@ -20,7 +20,7 @@ pub fn package_json(name: &str, version: &str, more: &Value) -> Vec<u8> {
 pub fn package(name: &str, version: &str, more: &Value) -> (String, Vec<u8>) {
     let module = format!("module.exports = '{version}';\n");
     let package_json = package_json(name, version, more);
-    let file = format!("{name}/-/{}-{version}.tgz", super::name::unscoped(name));
+    let file = super::name::tarball_of(name, version);
     let files: [(&str, &[u8]); 2] = [("package/index.js", module.as_bytes()), ("package/package.json", &package_json)];
     (file, archive(&files))
 }

@@ -37,6 +37,9 @@ impl Asking {
     }
 }
 
+/// What [`is_id`] accepts, as a pattern of JSON Schema.
+pub const ID_PATTERN: &str = "^(sha256:)?[0-9a-f-]{8,96}$";
+
 /// Whether a text can be an id or a digest: 8 to 96 lower-case hexadecimal digits, `-` and the prefix `sha256:`.
 pub fn is_id(text: &str) -> bool {
     let rest = text.strip_prefix("sha256:").unwrap_or(text);

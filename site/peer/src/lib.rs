@@ -13,7 +13,7 @@ mod unread;
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
 pub use changes::{
-    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, LookWish, MediaPage, Medium, MediumRelease,
+    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage, Medium, MediumRelease,
     OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
 };
 pub use documents::{

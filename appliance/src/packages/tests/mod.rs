@@ -7,6 +7,7 @@ mod wheels;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use landfall_bundle_spec::Sha256;
 use landfall_media::durable;
 use landfall_packages::npm::Registry;
 use landfall_packages::{Folder, Index};
@@ -32,6 +33,21 @@ impl Drop for Site {
 fn write(path: &Path, bytes: &[u8]) {
     durable::create_folder(path.parent().unwrap()).unwrap();
     durable::write_file(path, bytes, 0o644).unwrap();
+}
+
+/// Places files of a set in the folder, and inspects each by its path, digest, length and bytes.
+fn placed<T>(
+    folder: &Path,
+    set: &str,
+    files: &[(String, Vec<u8>)],
+    inspect: impl Fn(&str, Sha256, u64, &[u8]) -> T,
+) -> Vec<T> {
+    let placed = files.iter().map(|(file, bytes)| {
+        let path = format!("{set}/{file}");
+        write(&folder.join(&path), bytes);
+        inspect(&path, Sha256::of(bytes), bytes.len() as u64, bytes)
+    });
+    placed.collect()
 }
 
 impl Site {

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::Sha256;
 use landfall_media::durable;
-use landfall_packages::npm::{NpmList, NpmPackage, Registry, inspect, sample};
+use landfall_packages::npm::{NpmList, Registry, inspect, sample};
 use landfall_packages::{Index, sample as wheel_sample};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Site, header, wheels, write};
+use super::{Site, header, placed, wheels, write};
 
 const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 
@@ -27,12 +26,8 @@ pub fn packages() -> Vec<(String, Vec<u8>)> {
 }
 
 pub fn listed(folder: &Path, packages: &[(String, Vec<u8>)]) -> NpmList {
-    let packages = packages.iter().map(|(file, bytes)| {
-        let path = format!("web/{file}");
-        write(&folder.join(&path), bytes);
-        inspect(&path, Sha256::of(bytes), bytes.len() as u64, bytes.as_slice()).unwrap()
-    });
-    NpmList::new(packages.collect::<Vec<NpmPackage>>()).unwrap()
+    let inspect = |path: &str, sha256, size, bytes: &[u8]| inspect(path, sha256, size, bytes).unwrap();
+    NpmList::new(placed(folder, "web", packages, inspect)).unwrap()
 }
 
 fn begin() -> Site {

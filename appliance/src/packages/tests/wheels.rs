@@ -5,21 +5,17 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_media::durable;
-use landfall_packages::{Index, Wheel, WheelList, inspect, sample};
+use landfall_packages::{Index, WheelList, inspect, sample};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Site, header, write};
+use super::{Site, header, placed, write};
 
 const FILE: &str = "small-1.0-py3-none-any.whl";
 
 pub fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
-    let wheels = wheels.iter().map(|(file, bytes)| {
-        let path = format!("set/{file}");
-        write(&folder.join(&path), bytes);
-        inspect(&path, Sha256::of(bytes), bytes.len() as u64, bytes.as_slice()).unwrap()
-    });
-    WheelList::new(wheels.collect::<Vec<Wheel>>()).unwrap()
+    let inspect = |path: &str, sha256, size, bytes: &[u8]| inspect(path, sha256, size, bytes).unwrap();
+    WheelList::new(placed(folder, "set", wheels, inspect)).unwrap()
 }
 
 /// An index of two wheels, and the bytes of the first one.

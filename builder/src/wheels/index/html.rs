@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 use url::Url;
 
-use super::{Listed, sha256};
+use super::Listed;
+use crate::wheels::sha256;
 
 /// The longest text of an anchor, in bytes.
 const NAME_BYTES: usize = 512;

@@ -6,7 +6,8 @@ use landfall_packages::normalized;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Listed, is_size, sha256};
+use super::{Listed, is_size};
+use crate::wheels::sha256;
 
 #[derive(Deserialize)]
 struct Page {

@@ -78,8 +78,3 @@ impl ProjectPage {
 fn is_size(bytes: u64) -> bool {
     bytes <= limits::BLOB_BYTES
 }
-
-/// A SHA-256 from its hexadecimal digits.
-fn sha256(digits: &str) -> Option<Sha256> {
-    format!("sha256:{}", digits.to_ascii_lowercase()).parse().ok()
-}
