@@ -1,4 +1,4 @@
-//! For tests that need a special filesystem: a full one, or one from which no program runs.
+//! For tests that need a special filesystem, a full one or one from which no program runs, or a network of their own.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,9 +32,27 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     None
 }
 
+/// Set in the process that runs in a network namespace of its own.
+pub const IN_OWN_NETWORK: &str = "LANDFALL_TEST_NAMESPACE";
+
+/// Runs the calling test, whose full name this is, a second time in a network namespace of its own in which these commands
+/// ran first.
+///
+/// # Panics
+///
+/// If the second run fails, which fails the test.
+pub fn in_own_network(test: &str, commands: &str) {
+    let this = std::env::current_exe().unwrap();
+    let line = format!("ip link set lo up; {commands}\n\"$0\" --exact {test} --nocapture");
+    let mut second = in_namespaces();
+    let output = second.args(["--net", "sh", "-euc", &line]).arg(this).env(IN_OWN_NETWORK, "yes").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// `unshare`, to which namespaces and a program are added. Who is not root becomes root in a user namespace of the
 /// program's own, which the kernel lets every user make unless it was configured otherwise.
-pub fn in_namespaces() -> Command {
+fn in_namespaces() -> Command {
     let mut unshare = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
         unshare.args(["--user", "--map-root-user"]);

@@ -43,6 +43,7 @@ mod end_to_end {
     mod seed;
     mod site_configuration;
     mod support_bundle;
+    mod terminal;
     mod uninstall;
     mod units;
     mod upgrade;

@@ -17,7 +17,7 @@ use super::fixture::fixture;
 pub(crate) const STICK: &str = "/media/stick";
 
 /// How long any one verb may take.
-const VERB_LIMIT: &str = "600";
+pub(crate) const VERB_LIMIT: &str = "600";
 
 /// How long a site may take to be ready again by itself after a boot.
 pub(crate) const READY_LIMIT: Duration = Duration::from_mins(5);
@@ -92,7 +92,7 @@ impl<'a> Engineer<'a> {
     }
 
     /// The available `landfall`: the stick's, or without a stick the one that the site keeps.
-    fn program(self) -> Result<String> {
+    pub(crate) fn program(self) -> Result<String> {
         let line = format!("ls {STICK}/landfall /var/lib/landfall/releases/*/landfall 2> /dev/null | head -n 1");
         let found = self.machine.try_run(&line)?.stdout.trim().to_owned();
         ensure!(!found.is_empty(), "there is no landfall on {}", self.machine.name());

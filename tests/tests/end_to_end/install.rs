@@ -13,7 +13,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::seed::Seeded;
-use super::{administration, console, failing_proofs, figures, handbook, memory, support_bundle};
+use super::{administration, console, failing_proofs, figures, handbook, memory, support_bundle, terminal};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -423,6 +423,7 @@ fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> boo
 
 /// Uninstalls, loses power in the middle, and continues: the machine is as it was born.
 fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
+    terminal::refuses_a_wrong_name(engineer)?;
     let at = At {
         step: "agent".to_owned(),
         moment: Moment::After(Duration::from_millis(Seeded::named("uninstall in two goes")?.within(100, 2000))),

@@ -8,8 +8,8 @@ use landfall_tests::site::Machine;
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};
-use super::figures;
 use super::fixture::{fixture, machine_with_stick};
+use super::{figures, terminal};
 
 /// Rows that are written, in one transaction.
 const ROWS: u32 = 1000;
@@ -56,7 +56,7 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     for wrong in [&["--delete-data"][..], &["--delete-data", "--confirm", "another-site"]] {
         engineer.landfall(&[&["uninstall"], wrong].concat())?.refused("uninstall", "LF4025", 2)?;
     }
-    engineer.uninstall_all()?;
+    terminal::uninstalls_by_name(engineer)?;
     engineer.expect_unchanged("after an uninstall with deletion", &["/var/log/landfall"])?;
     let again = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
     engineer.landfall(&again)?.refused("install --adopt-data of nothing", "LF4024", 2)?;

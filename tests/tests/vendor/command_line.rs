@@ -393,6 +393,27 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     Ok(facts)
 }
 
+/// Machines that this one cannot be made into: the only blocker of each has this code.
+fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outcome>) -> Result<()> {
+    let six = json!([{ "interface": "eth0", "address": "2001:db8::17", "prefix": 64 }]);
+    for (fact, value, code) in [
+        ("/selinux", json!("enforcing"), "LF3024"),
+        ("/dataFolder/kind", json!("nfs4"), "LF3025"),
+        ("/dataFolder/xfsWithoutFtype", json!(true), "LF3025"),
+        ("/dataFolder/permanent", json!(false), "LF3026"),
+        ("/network/addresses", six, "LF3027"),
+    ] {
+        let mut facts = ready.clone();
+        *facts.pointer_mut(fact).with_context(|| format!("there is no fact {fact}"))? = value;
+        let blocked = plan(&facts)?;
+        let error = json_error(&blocked)?;
+        let codes: Vec<_> =
+            error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
+        assert_eq!((blocked.code, codes), (4, vec![code]), "{fact}: {error}");
+    }
+    Ok(())
+}
+
 /// A vendor plans a customer's machine at the desk, as any user and on any machine.
 #[test]
 #[ignore = "needs cargo xtask test"]
@@ -425,6 +446,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
         error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
     assert_eq!((blocked.code, codes), (4, vec!["LF3006", "LF3011"]), "{error}");
 
+    refuse_each_unfit_machine(&ready_machine(starter)?, &plan)?;
     facts["surprise"] = json!(true);
     let unknown = plan(&facts)?;
     assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);

@@ -1,4 +1,5 @@
-use super::super::in_namespace::{INSIDE, in_namespace_with};
+use landfall_media::mounted::{IN_OWN_NETWORK, in_own_network};
+
 use super::*;
 
 /// Chains that drop what they do not accept, with what they accept.
@@ -19,8 +20,8 @@ fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, V
 
 #[test]
 fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
-    if std::env::var_os(INSIDE).is_none() {
-        return in_namespace_with(
+    if std::env::var_os(IN_OWN_NETWORK).is_none() {
+        return in_own_network(
             "netlink::chain::tests::what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart",
             "nft 'table inet filter {
                 chain forward {
@@ -50,8 +51,8 @@ fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
 
 #[test]
 fn nftables_that_drops_is_seen_with_what_it_accepts() {
-    if std::env::var_os(INSIDE).is_none() {
-        return in_namespace_with(
+    if std::env::var_os(IN_OWN_NETWORK).is_none() {
+        return in_own_network(
             "netlink::chain::tests::nftables_that_drops_is_seen_with_what_it_accepts",
             "nft 'table inet filter {
                 chain more { iifname \"cni*\" accept; }
@@ -94,8 +95,8 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
 /// Many firewalls keep the policy `accept`, and end their chains with a rule that drops or rejects.
 #[test]
 fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
-    if std::env::var_os(INSIDE).is_none() {
-        return in_namespace_with(
+    if std::env::var_os(IN_OWN_NETWORK).is_none() {
+        return in_own_network(
             "netlink::chain::tests::a_last_rule_that_drops_closes_a_chain_that_accepts",
             "nft 'table inet guard {
                 chain rest { log prefix \"dropped \" counter drop; }
@@ -127,8 +128,8 @@ fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
 
 #[test]
 fn iptables_over_nftables_is_seen() {
-    if std::env::var_os(INSIDE).is_none() {
-        return in_namespace_with(
+    if std::env::var_os(IN_OWN_NETWORK).is_none() {
+        return in_own_network(
             "netlink::chain::tests::iptables_over_nftables_is_seen",
             "iptables-nft -N ufw-user-forward; iptables-nft -A FORWARD -j ufw-user-forward; iptables-nft -P FORWARD DROP
              iptables-nft -A ufw-user-forward -i cni0 -j ACCEPT; iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT

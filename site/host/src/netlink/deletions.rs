@@ -82,13 +82,14 @@ fn deleted_tables(mut bytes: &[u8]) -> Vec<String> {
 mod tests {
     use std::process::Command;
 
-    use super::super::in_namespace::{INSIDE, in_namespace_with};
+    use landfall_media::mounted::{IN_OWN_NETWORK, in_own_network};
+
     use super::*;
 
     #[test]
     fn a_deleted_table_and_a_deleted_rule_are_noticed() {
-        if std::env::var_os(INSIDE).is_none() {
-            return in_namespace_with(
+        if std::env::var_os(IN_OWN_NETWORK).is_none() {
+            return in_own_network(
                 "netlink::deletions::tests::a_deleted_table_and_a_deleted_rule_are_noticed",
                 "nft 'table ip kube-proxy { chain input { type filter hook input priority 0; counter; }; }
                       table inet other { chain input { counter; }; }'",

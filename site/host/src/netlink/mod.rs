@@ -4,8 +4,6 @@
 
 mod chain;
 mod deletions;
-#[cfg(test)]
-mod in_namespace;
 mod iptables;
 mod nft;
 mod route;

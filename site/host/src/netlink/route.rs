@@ -227,7 +227,8 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::in_namespace::{INSIDE, in_namespace_with};
+    use landfall_media::mounted::{IN_OWN_NETWORK, in_own_network};
+
     use super::*;
 
     #[test]
@@ -242,8 +243,8 @@ mod tests {
     #[test]
     fn a_bridge_is_deleted_with_pairs_whose_namespace_lives_on() {
         let test = "netlink::route::tests::a_bridge_is_deleted_with_pairs_whose_namespace_lives_on";
-        if std::env::var_os(INSIDE).is_none() {
-            return in_namespace_with(
+        if std::env::var_os(IN_OWN_NETWORK).is_none() {
+            return in_own_network(
                 test,
                 "ip link add bridge0 type bridge; ip link add other0 type veth peer name other1
                  unshare --net sleep 60 > /dev/null 2>&1 & pod=$!; trap \"kill $pod\" EXIT

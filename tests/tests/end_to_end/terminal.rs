@@ -1,0 +1,33 @@
+//! A person at a terminal: what deletes data asks for the name of the site, and only that name deletes.
+
+use anyhow::{Result, ensure};
+use landfall_tests::site::Output;
+
+use super::engineer::{Engineer, VERB_LIMIT};
+
+/// What deletes data.
+const DELETION: &str = "uninstall --delete-data";
+
+/// Answers the question of a verb with a line, at a terminal of its own.
+fn answer(engineer: Engineer<'_>, verb: &str, line: &str) -> Result<Output> {
+    let program = engineer.program()?;
+    let at_a_terminal = format!("timeout {VERB_LIMIT} script --quiet --return --command '{program} {verb}' /dev/null");
+    engineer.machine().try_run(&format!("printf '%s\\n' '{line}' | {at_a_terminal}"))
+}
+
+/// Fails unless a wrong name is refused and changes nothing.
+pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
+    let said = answer(engineer, DELETION, "another-site")?;
+    ensure!(said.status.code() == Some(2), "a wrong name ended with {}: {}", said.status, said.stdout);
+    ensure!(said.stdout.contains("type the name of this site") && said.stdout.contains("LF4025"), "{}", said.stdout);
+    ensure!(engineer.status()?["ready"] == true, "a wrong name has changed the site");
+    Ok(())
+}
+
+/// Uninstalls with all data, as a person who types the name of the site.
+pub(crate) fn uninstalls_by_name(engineer: Engineer<'_>) -> Result<()> {
+    let name = engineer.machine().run("hostname")?.stdout;
+    let said = answer(engineer, DELETION, name.trim())?;
+    ensure!(said.status.success(), "the name of the site ended with {}: {}", said.status, said.stdout);
+    Ok(())
+}
