@@ -25,6 +25,14 @@ pub struct Stick {
     pub folder: TempDir,
 }
 
+/// Heads that differ from the starter's in one text.
+pub struct Heads {
+    /// Its signatures are those of the head before.
+    pub forged: PathBuf,
+    /// Its vendor has signed it.
+    pub signed: Option<PathBuf>,
+}
+
 /// Where a head has the objects of components, a document for each.
 const OBJECTS: &str = "documents/objects/";
 
@@ -99,20 +107,29 @@ impl Stick {
         Ok(places)
     }
 
-    /// Heads with a hostile text at a place, in a folder: as an attacker can change it, and as its vendor can sign it.
-    pub fn heads(&self, document: &str, place: &Place, hostile: &str, folder: &Path) -> Result<Vec<PathBuf>> {
+    /// Heads with a hostile text at a place, in a folder: as an attacker can change it, and as its vendor can sign it, if that can be.
+    pub fn heads(&self, document: &str, place: &Place, hostile: &str, folder: &Path) -> Result<Heads> {
         let change = |value: &mut Value| place.write(value, hostile);
         // Made twice: a clone would copy a payload of a gigabyte.
         let forged = self.forgery().edit(document, change)?;
         let signed = self.forgery().edit(document, change);
         let signed = if document == "landfall.json" { signed } else { signed.and_then(Forgery::bind) };
-        let mut heads = vec![forged.head()];
-        heads.extend(signed.and_then(|signed| signed.sign(&self.vendor.key)).ok().map(|signed| signed.head()));
-        let write = |(index, head): (usize, Vec<u8>)| {
-            let path = folder.join(format!("{index}.head"));
+        let signed = signed.and_then(|signed| signed.sign(&self.vendor.key)).ok();
+        let write = |name: &str, head: Vec<u8>| {
+            let path = folder.join(name);
             std::fs::write(&path, head).context("cannot write a head").map(|()| path)
         };
-        heads.into_iter().enumerate().map(write).collect()
+        Ok(Heads {
+            forged: write("forged.head", forged.head())?,
+            signed: signed.map(|signed| write("signed.head", signed.head())).transpose()?,
+        })
+    }
+
+    /// Runs the verbs that read a head whose signatures do not fit: one prints it as it is, and one refuses it where all others do.
+    pub fn read_by_verbs_without_trust(&self, head: &Path) -> Result<Vec<Run>> {
+        let head = head.display().to_string();
+        let verify = ["verify", &head, "--trust", &self.fingerprint];
+        [run(&["inspect", &head]), run(&["inspect", &head, "--json"]), run(&verify)].into_iter().collect()
     }
 
     /// Runs every verb that reads a stick, for a person and for a program.
