@@ -5,10 +5,10 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::SqliteJournalMode;
 
 use super::inspect::inspect;
-use super::{FILE, file, migrations, options};
+use super::{FILE, file, migrations, options, pool};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
@@ -48,8 +48,7 @@ fn clear(folder: &Path) -> Result<()> {
 async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<Chain> {
     receive(arriving, input)?;
     let chain = inspect(arriving).await?;
-    let pool = SqlitePoolOptions::new().max_connections(1);
-    let pool = pool.connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
+    let pool = pool(1).connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
     migrations::up(&pool).await?;
     for table in ["sessions", "approvals"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&pool).await?;

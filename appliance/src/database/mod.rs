@@ -58,6 +58,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", "-1024")
 }
 
+/// A pool of at most so many connections, each of which lasts as long as the pool. A file has no use for new ones, and sqlx 0.9.0
+/// looks for old ones with a count that may wrap around: its task then takes a processor for ever, and tasks that wait for the
+/// same thread do not continue (sqlx, issue 3645).
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+}
+
 impl Database {
     /// Opens the database of a data folder, makes it if there is none, and brings it to this version's schema.
     pub async fn open(folder: &Path) -> Result<Self> {
@@ -68,14 +75,12 @@ impl Database {
             landfall_media::durable::create_file(&path, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;
         }
         let failed = || format!("{} cannot be opened", path.display());
-        let writer = SqlitePoolOptions::new().max_connections(1);
-        let writer = writer
+        let writer = pool(1)
             .connect_with(options(&path).journal_mode(SqliteJournalMode::Wal))
             .await
             .context(codes::APPLIANCE_DATABASE, failed)?;
         migrations::up(&writer).await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS);
-        let readers = readers.connect_lazy_with(options(&path).read_only(true));
+        let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
         Ok(Self { writer, readers })
     }
 

@@ -14,6 +14,16 @@ async fn tables(connection: &mut SqliteConnection) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn no_task_looks_for_old_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await.unwrap();
+    for pool in [&database.writer, &database.readers] {
+        let options = pool.options();
+        assert_eq!((options.get_idle_timeout(), options.get_max_lifetime()), (None, None));
+    }
+}
+
+#[tokio::test]
 async fn every_change_of_the_schema_goes_up_and_down() {
     let migrator: Migrator = migrations::migrator();
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();

@@ -5,15 +5,18 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use landfall_peer::{Certificate, Identity};
 use landfall_tests::workspace;
 use tempfile::TempDir;
 
 use super::check::until;
 use super::host::HostApi;
+
+/// How long a console may take to end: the kubelet kills it then.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A console with its host.
 pub(crate) struct Console {
@@ -102,7 +105,18 @@ impl Console {
         let mut child = self.child.take().context("the console does not run")?;
         let number = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(number, rustix::process::Signal::TERM)?;
-        let status = child.wait()?;
+        let end = Instant::now() + END_LIMIT;
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if Instant::now() > end {
+                child.kill()?;
+                child.wait()?;
+                bail!("the console did not end within {END_LIMIT:?}: {}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
         ensure!(status.success(), "the console ended with {status}: {}", self.log());
         Ok(())
     }
