@@ -110,7 +110,7 @@ codes! {
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
-    LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, write `unresolved` first; replace what was withdrawn.";
+    LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, run it with `--update` and the name of the entry; replace what was withdrawn.";
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
