@@ -182,7 +182,7 @@ fn model(pinned: &HubPinned) -> Vec<Input> {
 
 fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -> Input {
     let named = match kind {
-        SetKind::Wheels { .. } => WheelName::read(path).ok().map(|name| (name.project, name.version)),
+        SetKind::Wheels(_) => WheelName::read(path).ok().map(|name| (name.project, name.version)),
         SetKind::Npm { .. } => package_of_path(path),
     };
     let (name, version) = named.map_or_else(|| (path.clone(), None), |(name, version)| (name, Some(version)));

@@ -22,6 +22,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod update;
+mod wheel_source;
 mod wheels;
 
 use std::path::{Path, PathBuf};

@@ -198,7 +198,7 @@ impl Asking<'_> {
     /// Finds the packages of a set, and pins them; everything that is wrong is an error of its own.
     async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
         match &fields.kind {
-            SetKind::Wheels { index, target } => self.wheels(entry, WheelSet { fields, index, target }).await,
+            SetKind::Wheels(source) => self.wheels(entry, WheelSet { fields, source }).await,
             SetKind::Npm { registry, omit } => {
                 self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
             }
