@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::hub::HubPinned;
-use super::set::{SetKind, SetPackage};
+use super::set::{SetFields, SetKind, SetPackage, SetPinned};
 use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
 use crate::render::Tool;
 
@@ -153,10 +153,7 @@ fn inputs(entry: &LockEntry) -> Vec<Input> {
         Content::Archive(archive) => whole(&archive.resolved, &archive.digest.value, &archive.size.value),
         Content::Files(files) => files.iter().filter_map(file).collect(),
         Content::Hub(hub) => hub.pinned.iter().flat_map(model).collect(),
-        Content::Set(set) => {
-            let packages = set.pinned.iter().flat_map(|pinned| &pinned.files);
-            packages.map(|found| package(&set.kind, found)).collect()
-        }
+        Content::Set(set) => set.pinned.iter().flat_map(|pinned| packages(set, pinned)).collect(),
     }
 }
 
@@ -178,6 +175,13 @@ fn model(pinned: &HubPinned) -> Vec<Input> {
     let commit = Input { name: None, pinned: PinnedInput { version, digest: None, size_bytes: None } };
     let files = pinned.files.iter().map(|file| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size)));
     std::iter::once(commit).chain(files).collect()
+}
+
+/// The file that names the packages of a set, and the packages.
+fn packages(set: &SetFields, pinned: &SetPinned) -> Vec<Input> {
+    let file = Input::new(Some(set.file.written.clone()), None, pinned.digest, None);
+    let packages = pinned.files.iter().map(|found| package(&set.kind, found));
+    std::iter::once(file).chain(packages).collect()
 }
 
 fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -> Input {

@@ -235,7 +235,7 @@ mod tests {
         hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false), ("y.json", b"{}", false)]);
         write(package_lock(&server, "1.0.0", b"a tarball"));
         let (first, found) = renewed_text(folder.path(), &files(&server, &hub)).await;
-        assert_eq!(found.matches("\"after\"").count(), 5, "{found}");
+        assert_eq!(found.matches("\"after\"").count(), 6, "{found}");
         assert!(!found.contains("\"before\""), "{found}");
         let (same, found) = renewed_text(folder.path(), &first).await;
         assert_eq!((same.as_str(), found.as_str()), (first.as_str(), "[]"));
