@@ -308,3 +308,56 @@ fn a_lock_is_outdated_once_its_project_declares_something_else() {
     let said: Vec<_> = changed.into_iter().map(|fault| fault.expect("outdated")).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
+
+const REAL: [&str; 3] =
+    [include_str!("testdata/uv.lock"), include_str!("testdata/pylock.toml"), include_str!("testdata/pyproject.toml")];
+
+/// Names and versions of what is read for Linux, without a fault.
+fn pinned(form: Form, text: &str, python: &str, selection: &Selection) -> String {
+    let (locked, faults) = read(form, Path::new("project.lock"), text, &target(python), selection);
+    assert!(faults.is_empty(), "{faults:?}");
+    let pin = |Locked { requirement, .. }: &Locked| format!("{}=={}", requirement.name, requirement.version());
+    let mut pins: Vec<_> = locked.iter().map(pin).collect();
+    pins.sort_unstable();
+    pins.join(" ")
+}
+
+#[test]
+fn what_uv_wrote_is_read_as_uv_exports_it() {
+    let [uv_lock, pylock, pyproject] = REAL;
+    let of_312 = "anyio==4.16.0 coverage==7.17.4 idna==3.7 six==1.16.0 typing-extensions==4.16.0";
+    let of_310 = "anyio==4.16.0 coverage==7.16.2 exceptiongroup==1.3.2 idna==3.7 iniconfig==2.3.1 markupsafe==2.1.5 \
+                  pyyaml==6.0.4 six==1.16.0 tomli==2.5.0 typing-extensions==4.16.0";
+    for (python, extras, groups, expected) in [
+        ("3.12", &[][..], &[][..], of_312.to_owned()),
+        ("3.12", &["old"], &[], of_312.replace("idna==3.7", "idna==3.6")),
+        ("3.12", &["new"], &["dev"], of_312.replace("idna==3.7", "idna==3.7 iniconfig==2.3.1")),
+        ("3.10", &["both"], &["docs"], of_310.to_owned()),
+        (
+            "3.15",
+            &[],
+            &["docs"],
+            "anyio==4.16.0 coverage==7.17.4 idna==3.7 iniconfig==2.3.1 markupsafe==2.1.5 six==1.16.0".to_owned(),
+        ),
+    ] {
+        let chosen = selection(extras, Some(groups));
+        assert_eq!(pinned(Form::Uv, uv_lock, python, &chosen), expected, "{python} {extras:?} {groups:?}");
+    }
+    assert_eq!(pinned(Form::Pylock, pylock, "3.10", &Selection::default()), of_310);
+    let refused = uv(uv_lock, &["old", "both"], &[]);
+    assert!(refused.starts_with("LF2137"), "{refused}");
+    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), pyproject)).is_none());
+    let changed = pyproject.replace("six==1.16.0", "six==1.17.0");
+    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), &changed)).is_some());
+}
+
+#[test]
+fn each_wheel_of_a_real_file_can_be_chosen() {
+    let target = target("3.12");
+    let (locked, _) = read(Form::Uv, Path::new("uv.lock"), REAL[0], &target, &selection(&["both"], Some(&["docs"])));
+    let tags = crate::wheels::Tags::of(&target);
+    for package in &locked {
+        let chosen = crate::wheels::choose(&package.requirement, &package.files, &target, &tags);
+        assert!(chosen.is_ok_and(|wheel| wheel.url().is_ok() && wheel.size.is_some()), "{}", package.requirement.name);
+    }
+}

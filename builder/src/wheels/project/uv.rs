@@ -222,10 +222,12 @@ fn extras(
     groups.extend(package.metadata.requires_dev.keys().map(|name| normalized(name)));
     text.check_known("extra", &chosen.extras, &extras)?;
     text.check_known("group", &chosen.groups().map(str::to_owned).collect(), &groups)?;
+    let extras = package.with_own_extras(chosen);
+    let chosen = &Selection { extras, ..chosen.clone() };
     for conflict in &document.conflicts {
         check_conflict(text, conflict, name, chosen)?;
     }
-    let of_extras = package.with_own_extras(chosen).into_iter().map(|extra| value("extra", name, &extra));
+    let of_extras = chosen.extras.iter().map(|extra| value("extra", name, extra));
     let of_groups = chosen.groups().map(|group| value("group", name, group));
     let of_project = format!("project-{}-{name}", name.len());
     Ok(of_extras.chain(of_groups).chain([of_project]).collect())
