@@ -41,7 +41,10 @@ mod workloads;
 pub use error::{BuildError, Place};
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
-pub use lock::{LockCheck, LockReport, LockRequest, LockRequests, RequestKind};
+pub use lock::{
+    ChangedKind, EntryChange, InputChange, LockCheck, LockReport, LockRequest, LockRequests, LockUpdate, PinnedInput,
+    RequestKind,
+};
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
 pub use pack::{BuildReport, SiteRoom};
@@ -55,7 +58,13 @@ use landfall_media::store::ContentStore;
 
 /// `landfall lock`: resolves the lock of a release and writes it, synced. Blocks; not to be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
-    runtime()?.block_on(lock::update(options, progress))
+    runtime()?.block_on(lock::lock(options, progress))
+}
+
+/// `landfall lock --update`: pins what upstream has now for the entries that the names mean, or for all of them where there is
+/// no name, and writes the lock, synced. Blocks; not to be called from async code.
+pub fn lock_update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> error::Result<LockUpdate> {
+    runtime()?.block_on(lock::update(options, names, progress))
 }
 
 /// `landfall lock --dry-run`: what a release's lock would ask. Asks nothing and writes nothing.

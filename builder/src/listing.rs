@@ -21,7 +21,7 @@ use crate::error::{BuildError, Result};
 use crate::fetch::Described;
 
 /// Changes with what is read of a layer: records of another type are made again.
-const RECORD_TYPE: &str = "landfall.dev/listing/2";
+const RECORD_TYPE: &str = "landfall.dev/listing/3";
 
 /// What is at a path of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,15 @@
 //! The name that a misspelled one probably means.
 
+/// How many letters lie between a wrong name and another one, where they are few enough for a slip.
+pub fn distance(wrong: &str, name: &str) -> Option<usize> {
+    let distance = strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
+    (distance <= wrong.chars().count() / 3).then_some(distance)
+}
+
 /// The name that is nearest to a wrong one, where one is near enough.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |name: &&str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
-    let found = names.into_iter().min_by_key(distance)?;
-    (distance(&found) <= wrong.chars().count() / 3).then_some(found)
+    let near = names.into_iter().filter_map(|name| Some((distance(wrong, name)?, name)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 #[cfg(test)]

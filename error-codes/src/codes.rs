@@ -110,7 +110,7 @@ codes! {
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
-    LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, write `unresolved` first; replace what was withdrawn.";
+    LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, run it with `--update` and the name of the entry; replace what was withdrawn.";
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
@@ -184,6 +184,7 @@ codes! {
     WHEEL_NOT_PUBLISHED = "LF2126", Usage, "A package is published only as source", "Build a wheel of it (`pip wheel`), publish it on an index of your own, and add its hash to the file of requirements.";
     WHEEL_FOR_OTHERS = "LF2127", Usage, "A package has no wheel for the target", "Check `python` and `platform` in the lock, or pin a version that has such a wheel.";
     WHEEL_HASH = "LF2128", Usage, "A package's wheel is not one that the file of requirements allows", "Find out why the hashes differ; then write the file of requirements again, for this index and this target.";
+    PROJECT_LOCK_UNREADABLE = "LF2129", Usage, "The lock of a Python project cannot be used", "Correct the named line, or write the file again for the Python of the target: `uv lock`, or `uv export --format pylock.toml`.";
     // LF2130: reaching registries and servers.
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
@@ -192,6 +193,10 @@ codes! {
     PACKAGE_LOCK_UNREADABLE = "LF2133", Usage, "A package-lock.json cannot be used", "Write it again with npm 7 or later (`npm install --package-lock-only`), whose lockfileVersion is 2 or 3.";
     PACKAGE_UNVERIFIABLE = "LF2134", Usage, "A package of a package-lock.json has no SHA-512", "Remove the package's entry and run `npm install --package-lock-only`, so that npm states `integrity` with sha512.";
     PACKAGE_ELSEWHERE = "LF2135", Usage, "A package of a package-lock.json is not of a registry", "Publish the package on a registry, or bring its files as an artifact of their own.";
+    // LF2136: locks of Python projects.
+    PROJECT_SELECTION = "LF2136", Usage, "The lock of a Python project does not have what is chosen of it", "Correct `project`, `extras` or `groups` in the lock, or add them to the project and run `uv lock`.";
+    PROJECT_CONFLICT = "LF2137", Usage, "Extras or groups of a Python project exclude one another", "Choose one of the named ones, and write an entry of its own for the other.";
+    PROJECT_LOCK_OUTDATED = "LF2138", Usage, "A `uv.lock` is older than the `pyproject.toml` beside it", "Run `uv lock` in the folder of the project, test it, and run `landfall lock` again.";
     // LF2140: sets of npm packages that an index serves.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";

@@ -1,5 +1,5 @@
-//! What names the packages of a set: files of requirements, pages of package indexes, and `package-lock.json`. Other software writes
-//! them.
+//! What names the packages of a set: files of requirements, locks of Python projects, pages of package indexes, and
+//! `package-lock.json`. Other software writes them.
 #![no_main]
 
 #[allow(dead_code, reason = "not every error has a place here")]
@@ -17,6 +17,8 @@ mod fetch {
 #[allow(dead_code, reason = "not every part of an address is asked for")]
 #[path = "../../builder/src/file_url.rs"]
 mod file_url;
+#[path = "../../builder/src/nearest.rs"]
+mod nearest;
 #[allow(dead_code, unused_imports, reason = "no lock is read here")]
 #[path = "../../builder/src/npm/mod.rs"]
 mod npm;
@@ -30,7 +32,7 @@ use std::sync::LazyLock;
 use fetch::IndexPage;
 use file_url::FileUrl;
 use libfuzzer_sys::fuzz_target;
-use wheels::{ProjectPage, Tags, Target, applicable, choose, read};
+use wheels::{Form, ProjectPage, Selection, Tags, Target, applicable, choose, read, read_project};
 
 static ADDRESS: LazyLock<FileUrl> =
     LazyLock::new(|| "https://packages.example.com/simple/small".parse().expect("an address"));
@@ -50,6 +52,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!all.is_empty() || !faults.is_empty(), "a file without requirements is a fault");
         let (taken, _faults) = applicable(path, all, &TARGET);
         assert!(taken.iter().all(|requirement| !requirement.hashes.is_empty()));
+        projects(text);
     }
     let found = npm::read(Path::new("package-lock.json"), bytes, None, &[]);
     assert!(!found.packages.is_empty() || !found.faults.is_empty(), "a file without packages is a fault");
@@ -70,3 +73,15 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
+
+/// The same text as the lock of a project, in both forms.
+fn projects(text: &str) {
+    for form in [Form::Uv, Form::Pylock] {
+        let (locked, faults) = read_project(form, Path::new("project.lock"), text, &TARGET, &Selection::default());
+        assert!(!locked.is_empty() || !faults.is_empty(), "a file without packages is a fault");
+        for package in &locked {
+            let Ok(wheel) = choose(&package.requirement, &package.files, &TARGET, &TAGS) else { continue };
+            assert!(!wheel.file_name.contains(['/', '\\', '\0']) && wheel.file_name.ends_with(".whl"));
+        }
+    }
+}

@@ -15,6 +15,9 @@ pub const TEXT_BYTES: usize = 256;
 /// Bytes of a file that lists packages.
 pub const DATABASE_BYTES: u64 = 128 << 20;
 
+/// Bytes of a row of RPM's database: the header of one package, which lists its files.
+pub const RPM_ROW_BYTES: usize = 32 << 20;
+
 /// Bytes of the metadata of one package.
 pub const METADATA_BYTES: u64 = 1 << 20;
 

@@ -12,6 +12,8 @@ pub enum PackageKind {
     Deb,
     /// apk, of Alpine and what is derived from it.
     Apk,
+    /// RPM, of Red Hat, SUSE and what is derived from them.
+    Rpm,
     /// Python's installers.
     Pypi,
     /// npm.
@@ -24,6 +26,7 @@ impl PackageKind {
         match self {
             Self::Deb => "deb",
             Self::Apk => "apk",
+            Self::Rpm => "rpm",
             Self::Pypi => "pypi",
             Self::Npm => "npm",
         }
@@ -31,7 +34,7 @@ impl PackageKind {
 
     /// Whether such a package belongs to a distribution, so that its version means something there alone.
     pub fn is_of_system(self) -> bool {
-        matches!(self, Self::Deb | Self::Apk)
+        matches!(self, Self::Deb | Self::Apk | Self::Rpm)
     }
 }
 

@@ -41,8 +41,27 @@ impl Package {
                 let url = format!("pkg:{kind}/{}/{}@{version}", encoded(&namespace, ""), encoded(&lower, ""));
                 qualified(url, &[("arch", self.architecture.clone()), ("distro", system)])
             }
+            PackageKind::Rpm => self.rpm_purl(),
             PackageKind::Pypi | PackageKind::Npm => of(self.kind, &self.name, &self.version),
         }
+    }
+}
+
+impl Package {
+    /// The package URL of a package of RPM, whose epoch is no part of the version, and whose name keeps its letters.
+    fn rpm_purl(&self) -> String {
+        let (epoch, version) = match self.version.split_once(':') {
+            Some((epoch, version)) => (Some(epoch.to_owned()), version),
+            None => (None, self.version.as_str()),
+        };
+        let distribution = self.distribution.as_deref().map(str::to_lowercase);
+        let system = distribution.as_ref().zip(self.distribution_version.as_ref());
+        let system = system.map(|(distribution, version)| format!("{distribution}-{version}"));
+        // Red Hat's own system calls itself otherwise than package URLs do.
+        let vendor = distribution.map(|name| if name == "rhel" { "redhat".to_owned() } else { name });
+        let namespace = vendor.map(|name| format!("{}/", encoded(&name, ""))).unwrap_or_default();
+        let url = format!("pkg:rpm/{namespace}{}@{}", encoded(&self.name, ""), encoded(version, ""));
+        qualified(url, &[("arch", self.architecture.clone()), ("distro", system), ("epoch", epoch)])
     }
 }
 
@@ -94,6 +113,18 @@ mod tests {
         assert_eq!(of_debian.purl(), "pkg:deb/debian/libstdc%2B%2B6@1:14.2.0-19%2Bb1~bpo?arch=amd64&distro=debian-13");
         let plain = package(PackageKind::Apk, "busybox", "1.37.0-r12");
         assert_eq!(plain.purl(), "pkg:apk/alpine/busybox@1.37.0-r12");
+        let of_fedora = Package {
+            architecture: Some("x86_64".to_owned()),
+            distribution: Some("fedora".to_owned()),
+            distribution_version: Some("40".to_owned()),
+            ..package(PackageKind::Rpm, "perl-Time-HiRes", "4:1.9775-502.fc40")
+        };
+        let url = "pkg:rpm/fedora/perl-Time-HiRes@1.9775-502.fc40?arch=x86_64&distro=fedora-40&epoch=4";
+        assert_eq!(of_fedora.purl(), url);
+        let of_red_hat =
+            Package { distribution: Some("rhel".to_owned()), ..package(PackageKind::Rpm, "bash", "5.1.8-9.el9") };
+        assert_eq!(of_red_hat.purl(), "pkg:rpm/redhat/bash@5.1.8-9.el9");
+        assert_eq!(package(PackageKind::Rpm, "bash", "5.1.8-9").purl(), "pkg:rpm/bash@5.1.8-9");
         assert_eq!(package(PackageKind::Pypi, "Typing_Extensions", "4.0").purl(), "pkg:pypi/typing-extensions@4.0");
         assert_eq!(package(PackageKind::Npm, "@angular/core", "18.0.0").purl(), "pkg:npm/%40angular/core@18.0.0");
         assert_eq!(

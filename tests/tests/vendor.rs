@@ -28,4 +28,5 @@ mod vendor {
     mod tls;
     mod tools;
     mod trust;
+    mod updates;
 }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Asking, Moved, Outcome};
-use super::set::SetKind;
+use super::set::{SetKind, SetPinned};
 use super::wheels::WheelSet;
 use super::{Content, List, Lock, LockEntry, LockedFile, SetFields};
 use crate::error::{BuildError, Place, Result};
@@ -170,8 +170,26 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
 async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
     let Some(pinned) = &fields.pinned else { return Vec::new() };
     match &fields.kind {
-        SetKind::Wheels { index, target } => asking.check_wheels(WheelSet { fields, index, target }, pinned).await,
-        SetKind::Npm { .. } => asking.check_npm(pinned).await,
+        SetKind::Wheels(source) => asking.check_wheels(WheelSet { fields, source }, pinned).await,
+        SetKind::Npm { .. } => asking.check_addresses(pinned).await,
+    }
+}
+
+impl Asking<'_> {
+    /// Asks for each pinned package, without reading it; each that is not there, or has another size, is an error.
+    pub(super) async fn check_addresses(self, pinned: &SetPinned) -> Vec<BuildError> {
+        let each = stream::iter(&pinned.files).map(|file| async move {
+            let url = file.url.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
+            match self.client.published(Asked::file(&url), self.progress).await? {
+                Some(size) if size != file.size => {
+                    let what = format!("{url} has {size} bytes where {} are pinned", file.size);
+                    Err(BuildError::new(codes::FETCH_MISMATCH, what))
+                }
+                _ => Ok(()),
+            }
+        });
+        let each: Vec<Result<()>> = each.buffered(PARALLEL).collect().await;
+        each.into_iter().filter_map(Result::err).collect()
     }
 }
 
@@ -180,6 +198,7 @@ fn failed(at: &str, error: &BuildError) -> String {
     let withdrawn = match error.code() {
         code if WITHDRAWN.contains(&code) => "is withdrawn",
         code if code == codes::FETCH_MISMATCH => "has changed",
+        code if code == codes::PROJECT_LOCK_OUTDATED => "is stale",
         _ => "could not be asked for",
     };
     format!("{at} {withdrawn}: {error}{cause}")

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
-use super::{Content, List, Lock};
+use super::{Content, Lock};
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
@@ -41,24 +41,43 @@ pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
     Ok(path_of(source, &definition::read(&source.release)?))
 }
 
-fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
+pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
     source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
 }
 
+/// The programs that render a release, as they are now.
+pub(super) struct Renderers {
+    kubectl: Renderer,
+    /// None where the release has no charts.
+    helm: Option<Renderer>,
+}
+
+impl Renderers {
+    /// Finds the programs and asks them for their versions.
+    pub(super) fn find(options: &LockOptions, definition: &Definition, lock: &Lock, digests: &Digests) -> Result<Self> {
+        let identity = |tool, path| Program::find(tool, path, lock)?.identity(digests);
+        let kubectl = identity(Tool::Kubectl, &options.kubectl)?;
+        let helm = if definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
+        Ok(Self { kubectl, helm })
+    }
+
+    /// Each with what it is.
+    pub(super) fn all(&self) -> Vec<(Tool, &Renderer)> {
+        let helm = self.helm.as_ref().map(|helm| (Tool::Helm, helm));
+        std::iter::once((Tool::Kubectl, &self.kubectl)).chain(helm).collect()
+    }
+}
+
 /// Resolves the lock of a release. What could be resolved is written even where the rest could not.
-pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
+pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
     let definition = definition::read(&options.source.release)?;
     let path = path_of(&options.source, &definition);
     let lock = Lock::read(&path)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
-    let identity = |tool, path| Program::find(tool, path, &lock)?.identity(&digests);
-    let renderer = identity(Tool::Kubectl, &options.kubectl)?;
-    let helm = if definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
-    let renderers = [Some((Tool::Kubectl, &renderer)), helm.as_ref().map(|helm| (Tool::Helm, helm))];
-    let renderers: Vec<_> = renderers.into_iter().flatten().collect();
+    let renderers = Renderers::find(options, &definition, &lock, &digests)?;
     let client = Client::configured(options.source.registries.as_deref())?;
-    let mut resolution = resolve(&lock, &renderers, &client, &store, progress).await;
+    let mut resolution = resolve(&lock, &renderers.all(), &client, &store, progress).await;
     let output = options.output.clone().unwrap_or_else(|| path.clone());
     // What is written must be readable: a lock is never left worse than it was.
     let written = Lock::parse(&output, resolution.text.clone())?;
@@ -73,17 +92,17 @@ pub async fn update(options: &LockOptions, progress: &dyn Progress) -> Result<Lo
         Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => 1,
         Content::Files(files) => files.len(),
     };
-    let lists = List::ALL.into_iter().flat_map(|list| lock.list(list));
-    let entries = lists.map(|entry| inputs(&entry.content)).sum();
+    let entries = lock.entries().map(|(_, entry)| inputs(&entry.content)).sum();
     if let Some(error) = failure(&lock, &resolution) {
         return Err(error);
     }
     let Resolution { resolved, moved, .. } = resolution;
+    let Renderers { kubectl: renderer, helm } = renderers;
     Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries })
 }
 
 /// One error that names every entry that is still open.
-fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
+pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     let first = resolution.failures.first()?;
     let failures = resolution.failures.iter();
     let lines: Vec<_> = failures

@@ -10,7 +10,8 @@ use serde_saphyr::Spanned;
 
 use super::archive;
 use super::hub::{self, WrittenHub};
-use super::set::{self, Within, WrittenNpm, WrittenWheels};
+use super::set::{self, Within, WrittenNpm};
+use super::wheel_source::{self, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
     RendererFields, Take,
@@ -172,7 +173,7 @@ impl Checked<'_> {
         let within = Within { lock: self.path, text: self.text, platform: self.platform };
         if let Some(wheels) = wheels {
             sole.check("wheels", npm.is_some(), refuse)?;
-            return Ok(Content::Set(Box::new(set::read_wheels(wheels, within, refuse)?)));
+            return Ok(Content::Set(Box::new(wheel_source::read(wheels, within, refuse)?)));
         }
         if let Some(npm) = npm {
             sole.check("npm", false, refuse)?;

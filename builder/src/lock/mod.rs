@@ -3,20 +3,26 @@
 mod archive;
 mod charts;
 mod check;
+mod chosen;
 mod command;
+mod difference;
 mod document;
 mod edit;
+mod entry;
 mod field;
 mod hub;
 mod models;
 mod npm;
 mod pin;
 mod pinned;
+mod position;
 mod requests;
 mod resolve;
 mod set;
 #[cfg(test)]
 mod tests;
+mod update;
+mod wheel_source;
 mod wheels;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +33,8 @@ use serde_saphyr::Spanned;
 
 pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
 pub use check::{LockCheck, check};
-pub use command::{LockReport, update};
+pub use command::{LockReport, lock};
+pub use difference::{ChangedKind, EntryChange, InputChange, PinnedInput};
 pub use field::{Field, IndexField};
 pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
@@ -36,6 +43,7 @@ pub use resolve::Moved;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};
 pub use set::SetFields;
+pub use update::{LockUpdate, update};
 
 use crate::definition;
 use crate::error::{BuildError, Place, Result};
@@ -162,7 +170,7 @@ pub struct LockedFile {
 }
 
 /// Which of the two lists an entry is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// Container images.
     Images,
@@ -193,96 +201,9 @@ impl List {
     }
 }
 
-impl LockEntry {
-    /// The reference, which was checked when the lock was read.
-    fn parsed(&self) -> Option<Reference> {
-        self.reference.value.parse().ok()
-    }
-
-    /// The digest of its manifest, where the lock knows it.
-    pub fn digest(&self) -> Option<Sha256> {
-        match &self.content {
-            Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => None,
-        }
-    }
-
-    /// The digest of upstream's index, where the lock knows it.
-    pub fn index(&self) -> Option<Sha256> {
-        let Content::Manifest(fields) = &self.content else { return None };
-        fields.index()
-    }
-
-    /// One text for the entry, or for each of its files, whose digest was not resolved from what it names now.
-    fn stale(&self) -> Vec<String> {
-        let text = |line: u64, name: &str, resolved: Option<&str>| {
-            let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
-            format!("\n  line {line}: {name} ({from})")
-        };
-        match &self.content {
-            Content::Manifest(fields) => {
-                let name = &self.reference.value;
-                let from = resolved_from(&fields.resolved);
-                let stale = (from != Some(name)).then(|| text(self.reference.referenced.line(), name, from));
-                stale.into_iter().collect()
-            }
-            Content::Files(files) => files
-                .iter()
-                .filter(|file| !file.is_confirmed())
-                .map(|file| text(file.line(), &file.written.value, resolved_from(&file.resolved)))
-                .collect(),
-            Content::Archive(archive) => {
-                let (name, from) = (archive.name(&self.reference.value), resolved_from(&archive.resolved));
-                let stale = (from != Some(&name)).then(|| text(self.reference.referenced.line(), &name, from));
-                stale.into_iter().collect()
-            }
-            Content::Hub(hub) => {
-                let from = hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
-                let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
-                stale.into_iter().collect()
-            }
-            Content::Set(set) => {
-                let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
-                stale.into_iter().collect()
-            }
-        }
-    }
-
-    /// One text for the entry, or for each of its files, of which a field is unresolved.
-    fn unresolved(&self) -> Vec<String> {
-        match &self.content {
-            Content::Manifest(fields) => {
-                let line = self.reference.referenced.line();
-                open_fields(line, &self.reference.value, &fields.unresolved()).into_iter().collect()
-            }
-            Content::Files(files) => files
-                .iter()
-                .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved()))
-                .collect(),
-            Content::Archive(archive) => {
-                let line = self.reference.referenced.line();
-                open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
-            }
-            Content::Hub(hub) => {
-                let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
-                open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
-            }
-            Content::Set(set) => {
-                let field = format!("{}.pinned", set.kind.field());
-                let unresolved: Vec<_> = set.pinned.is_none().then_some(field.as_str()).into_iter().collect();
-                open_fields(set.line(), &self.reference.value, &unresolved).into_iter().collect()
-            }
-        }
-    }
-}
-
 /// The name that a digest was resolved from, where the lock records one.
 pub(crate) fn resolved_from(resolved: &Resolved) -> Option<&str> {
     resolved.as_ref()?.value.known().map(String::as_str)
-}
-
-fn open_fields(line: u64, what: &str, fields: &[&str]) -> Option<String> {
-    (!fields.is_empty()).then(|| format!("\n  line {line}: {what} ({})", fields.join(", ")))
 }
 
 impl ManifestFields {

@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha512};
 
 use super::LockEntry;
 use super::resolve::{Asking, Outcome};
-use super::set::{PARALLEL, SetFields, SetPackage, SetPinned};
+use super::set::{PARALLEL, SetFields, SetPackage};
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Asked, Measured};
+use crate::fetch::Measured;
 use crate::npm::{self, Found, Omit, Package, Registry};
 
 /// How much of a tarball is hashed at once.
@@ -71,22 +71,6 @@ impl Asking<'_> {
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
         Ok(SetPackage { path, url, digest, size })
-    }
-
-    /// Asks for each pinned tarball, without reading it; each that is not there, or has another size, is an error.
-    pub(super) async fn check_npm(self, pinned: &SetPinned) -> Vec<BuildError> {
-        let each = stream::iter(&pinned.files).map(|file| async move {
-            let url = file.url.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-            match self.client.published(Asked::file(&url), self.progress).await? {
-                Some(size) if size != file.size => {
-                    let what = format!("{url} has {size} bytes where {} are pinned", file.size);
-                    Err(BuildError::new(codes::FETCH_MISMATCH, what))
-                }
-                _ => Ok(()),
-            }
-        });
-        let each: Vec<Result<()>> = each.buffered(PARALLEL).collect().await;
-        each.into_iter().filter_map(Result::err).collect()
     }
 }
 

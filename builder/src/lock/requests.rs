@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::npm::NpmSet;
 use super::resolve::{Asked, asked};
 use super::set::SetKind;
-use super::wheels::WheelSet;
+use super::wheel_source::WheelSource;
+use super::wheels::{Wanted, WheelSet};
 use super::{ArchiveOrigin, Lock, SetFields};
 use crate::error::Result;
 use crate::fetch::Registries;
@@ -16,7 +17,7 @@ use crate::file_url::FileUrl;
 use crate::npm::Package;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
-use crate::wheels::Requirement;
+use crate::wheels::{self, Tags};
 
 /// What `landfall lock` would ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -106,19 +107,36 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
 /// What a set asks, as far as its file names it; what is wrong with the file is an error when it is asked.
 fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Vec<LockRequest>> {
     match &fields.kind {
-        SetKind::Wheels { index, target } => {
-            let set = WheelSet { fields, index, target };
-            let (requirements, _) = set.requirements();
-            let page = |requirement: &Requirement| {
-                request(entry, RequestKind::PackagePage, &set.page(&requirement.name)?, "/", registries)
-            };
-            requirements.iter().map(page).collect()
+        SetKind::Wheels(source) => {
+            let (wanted, _) = WheelSet { fields, source }.wanted();
+            let requests = wanted.iter().map(|wanted| of_wheel(entry, source, wanted, registries));
+            requests.filter_map(Result::transpose).collect()
         }
         SetKind::Npm { registry, omit } => {
             let set = NpmSet { fields, registry: registry.as_ref(), omit };
             let tarball = |package: &Package| request(entry, RequestKind::File, &package.url, "", registries);
             set.packages().packages.iter().map(tarball).collect()
         }
+    }
+}
+
+/// The page that lists the wheels of a requirement; else the wheel, if its size is not known.
+fn of_wheel(
+    entry: &str,
+    source: &WheelSource,
+    wanted: &Wanted,
+    registries: &Registries,
+) -> Result<Option<LockRequest>> {
+    let Wanted { requirement, listed } = wanted;
+    let Some(files) = listed else {
+        let page = source.page(&requirement.name)?;
+        return request(entry, RequestKind::PackagePage, &page, "/", registries).map(Some);
+    };
+    let chosen = wheels::choose(requirement, files, &source.target, &Tags::of(&source.target));
+    match chosen.ok().filter(|wheel| wheel.size.is_none()).map(|wheel| wheel.url()) {
+        Some(Ok(url)) => request(entry, RequestKind::File, &url, "", registries).map(Some),
+        // What is wrong with the file is an error when it is asked.
+        Some(Err(_)) | None => Ok(None),
     }
 }
 

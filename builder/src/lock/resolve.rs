@@ -13,10 +13,11 @@ use serde::Serialize;
 
 use super::edit::{self, Replacement};
 use super::npm::NpmSet;
+use super::position::Position;
 use super::set::{SetKind, SetPackage, SetPinned};
 use super::wheels::WheelSet;
 use super::{
-    ArchiveFields, Content, HubFields, IndexField, List, Lock, LockEntry, LockedFile, ManifestFields, SetFields,
+    ArchiveFields, Content, HubFields, IndexField, Lock, LockEntry, LockedFile, ManifestFields, SetFields,
     resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
@@ -99,10 +100,18 @@ pub async fn resolve(
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Resolution {
+    answers(Asking { lock, client, store, progress }, asked(lock), renderers).await
+}
+
+/// Asks for these things, and puts what was found, and the programs that render, into the text of the lock.
+pub(super) async fn answers(
+    asking: Asking<'_>,
+    asked: Vec<(Place, Asked<'_>)>,
+    renderers: &[(Tool, &Renderer)],
+) -> Resolution {
     let total_bytes = None;
-    progress.event(Event::PhaseStarted { phase: "resolving the lock".into(), total_bytes });
-    let asking = Asking { lock, client, store, progress };
-    let results: Vec<_> = stream::iter(asked(lock))
+    asking.progress.event(Event::PhaseStarted { phase: "resolving the lock".into(), total_bytes });
+    let results: Vec<_> = stream::iter(asked)
         .map(|(place, asked)| async move {
             let one = |error| vec![error];
             let found = match asked {
@@ -118,8 +127,8 @@ pub async fn resolve(
         .buffered(PARALLEL)
         .collect()
         .await;
-    progress.event(Event::PhaseDone);
-    let mut replacements: Vec<_> = renderer_fields(lock, renderers).into_iter().flatten().collect();
+    asking.progress.event(Event::PhaseDone);
+    let mut replacements: Vec<_> = renderer_fields(asking.lock, renderers).into_iter().flatten().collect();
     let (moved, failures) = Default::default();
     let mut resolution = Resolution { text: String::new(), resolved: 0, moved, failed: 0, failures };
     for found in results {
@@ -136,7 +145,7 @@ pub async fn resolve(
             }
         }
     }
-    resolution.text = edit::apply(lock, replacements);
+    resolution.text = edit::apply(asking.lock, replacements);
     resolution
 }
 
@@ -160,47 +169,36 @@ fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<R
 
 /// Every manifest, and every file that is not known to be what its address names, with its place.
 pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
-    let mut asked = Vec::new();
-    for list in List::ALL {
-        for (number, entry) in lock.list(list).iter().enumerate() {
-            let field = format!("{}[{number}]", list.field());
-            match &entry.content {
-                Content::Manifest(fields) => {
-                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
-                    asked.push((place, Asked::Manifest(entry, fields)));
-                }
-                Content::Archive(archive) => {
-                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
-                    asked.push((place, Asked::Archive(entry, archive)));
-                }
-                Content::Hub(hub) => {
-                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
-                    asked.push((place, Asked::Hub(entry, hub)));
-                }
-                // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
-                Content::Set(set) if set.is_confirmed() => {}
-                Content::Set(set) => {
-                    let place = Place::field(&lock.path, entry.reference.referenced.line(), field);
-                    asked.push((place, Asked::Set(entry, set)));
-                }
-                Content::Files(files) => {
-                    let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
-                    for (number, file) in files.iter().enumerate().filter(|(_, file)| open(file)) {
-                        let place = Place::field(&lock.path, file.line(), format!("{field}.files[{number}]"));
-                        asked.push((place, Asked::File(file)));
-                    }
-                }
-            }
+    lock.entries().flat_map(|(position, entry)| asked_of(lock, position, entry)).collect()
+}
+
+/// The same of one entry.
+pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry) -> Vec<(Place, Asked<'a>)> {
+    let at = |line, field| Place::field(&lock.path, line, field);
+    let whole = |asked| vec![(at(entry.reference.referenced.line(), position.to_string()), asked)];
+    match &entry.content {
+        Content::Manifest(fields) => whole(Asked::Manifest(entry, fields)),
+        Content::Archive(archive) => whole(Asked::Archive(entry, archive)),
+        Content::Hub(hub) => whole(Asked::Hub(entry, hub)),
+        // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
+        Content::Set(set) if set.is_confirmed() => Vec::new(),
+        Content::Set(set) => whole(Asked::Set(entry, set)),
+        Content::Files(files) => {
+            let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
+            let files = files.iter().enumerate().filter(|(_, file)| open(file));
+            let asked = |(number, file): (usize, &'a LockedFile)| {
+                (at(file.line(), format!("{position}.files[{number}]")), Asked::File(file))
+            };
+            files.map(asked).collect()
         }
     }
-    asked
 }
 
 impl Asking<'_> {
     /// Finds the packages of a set, and pins them; everything that is wrong is an error of its own.
     async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
         match &fields.kind {
-            SetKind::Wheels { index, target } => self.wheels(entry, WheelSet { fields, index, target }).await,
+            SetKind::Wheels(source) => self.wheels(entry, WheelSet { fields, source }).await,
             SetKind::Npm { registry, omit } => {
                 self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
             }
@@ -361,7 +359,7 @@ fn must_match(
 ) -> Result<()> {
     let differs = |noun: &str, now: Sha256, pinned: Sha256| {
         let what = format!("{reference} names the {noun} {now} where the lock says {pinned}");
-        let hint = "Correct the tag, or write `unresolved` for `index`, `digest`, `mediaType` and `size` to take what the tag names now.";
+        let hint = "Correct the tag, or run `landfall lock` with `--update` and the name of the entry to take what the tag names now.";
         Err(BuildError::new(codes::FETCH_MISMATCH, what).hint(hint))
     };
     match (manifest, index) {

@@ -16,12 +16,13 @@ use serde_saphyr::Spanned;
 use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, WrittenPinned, quoted};
+use super::wheel_source::WheelSource;
 use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
 use crate::files::is_relative;
 use crate::npm::{Omit, Registry};
-use crate::wheels::Target;
+use crate::wheels::{self, Form};
 
 /// Pages or tarballs of one set that are asked for at the same time.
 pub(super) const PARALLEL: usize = 8;
@@ -45,13 +46,8 @@ pub struct SetFields {
 /// Which packages a set has, and who publishes them.
 #[derive(Debug, Clone)]
 pub enum SetKind {
-    /// Wheels of a package index, for a target.
-    Wheels {
-        /// Address of the index, without `/` at the end.
-        index: FileUrl,
-        /// Python and platform.
-        target: Target,
-    },
+    /// Wheels, for a target.
+    Wheels(Box<WheelSource>),
     /// Tarballs of npm packages.
     Npm {
         /// The registry that is asked instead of those that the file names.
@@ -98,17 +94,6 @@ pub struct SetPackage {
     pub size: u64,
 }
 
-/// `wheels` as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WrittenWheels {
-    index: String,
-    requirements: String,
-    python: String,
-    platform: String,
-    pinned: Spanned<WrittenPinned<SetPinned>>,
-}
-
 /// `npm` as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,21 +114,6 @@ pub(super) struct Within<'a> {
     pub(super) platform: &'a str,
 }
 
-/// Checks what is written of a set of wheels.
-pub(super) fn read_wheels(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
-    let WrittenWheels { index, requirements, python, platform, pinned } = written;
-    let index: FileUrl =
-        index.trim_end_matches('/').parse().map_err(|error| refuse("wheels.index", format!("{error}")))?;
-    let target = Target::new(&python, &platform)
-        .map_err(|invalid| refuse(&format!("wheels.{}", invalid.field), invalid.what))?;
-    if within.platform.split_once('/').is_some_and(|(_, architecture)| architecture != target.architecture()) {
-        let what = format!("{platform} is not for {}, the platform of this lock", within.platform);
-        return Err(refuse("wheels.platform", what));
-    }
-    let file = SetFile::read(within.lock, requirements, &|what| refuse("wheels.requirements", what))?;
-    fields(SetKind::Wheels { index, target }, file, pinned, within, refuse)
-}
-
 /// Checks what is written of a set of npm packages.
 pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
     let WrittenNpm { lockfile, registry, mut omit, pinned } = written;
@@ -155,7 +125,7 @@ pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'
     fields(SetKind::Npm { registry, omit }, file, pinned, within, refuse)
 }
 
-fn fields(
+pub(super) fn fields(
     kind: SetKind,
     file: SetFile,
     pinned: Spanned<WrittenPinned<SetPinned>>,
@@ -169,7 +139,7 @@ fn fields(
     };
     if let Some(found) = &pinned {
         let refuse = |what: String| refuse(&format!("{}.pinned", kind.field()), what);
-        check(found, file.name(), &refuse)?;
+        check(found, kind.file_name(&file), &refuse)?;
     }
     Ok(SetFields { kind, file, pinned, line })
 }
@@ -200,15 +170,25 @@ impl SetKind {
     /// The field of the lock.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Wheels { .. } => "wheels",
+            Self::Wheels(_) => "wheels",
             Self::Npm { .. } => "npm",
         }
+    }
+
+    /// Whether a file of requirements travels in place of the file itself: the addresses of a project lock mean nothing at a site.
+    fn is_exported(&self) -> bool {
+        matches!(self, Self::Wheels(source) if source.form != Form::Requirements)
+    }
+
+    /// The name of the file that travels beside the packages.
+    fn file_name<'a>(&self, file: &'a SetFile) -> &'a str {
+        if self.is_exported() { wheels::EXPORT_NAME } else { file.name() }
     }
 
     /// The code of a file that cannot be used.
     fn unreadable(&self) -> Code {
         match self {
-            Self::Wheels { .. } => codes::REQUIREMENTS_UNREADABLE,
+            Self::Wheels(source) => source.unreadable(),
             Self::Npm { .. } => codes::PACKAGE_LOCK_UNREADABLE,
         }
     }
@@ -216,7 +196,7 @@ impl SetKind {
 
 impl SetFile {
     /// Reads the file beside a lock. One that cannot be read is an error only where it is needed.
-    fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
+    pub(super) fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
         let path = lock.parent().unwrap_or(Path::new("")).join(&written);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_package = [WheelName::ENDING, TARBALL_ENDING].iter().any(|ending| name.ends_with(ending));
@@ -247,8 +227,12 @@ impl fmt::Display for SetFields {
     /// What the pins are resolved from, apart from what the file says.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            SetKind::Wheels { index, target } => {
-                write!(formatter, "{} of {index}, {target}", self.file.written)
+            SetKind::Wheels(source) => {
+                formatter.write_str(&self.file.written)?;
+                if let Some(index) = &source.index {
+                    write!(formatter, " of {index}")?;
+                }
+                write!(formatter, ", {}{}", source.target, source.selection)
             }
             SetKind::Npm { registry, omit } => {
                 formatter.write_str(&self.file.written)?;
@@ -303,8 +287,14 @@ impl SetFields {
             let place = Place::field(&lock.path, self.line, field);
             FilePin { source, digest, size, take: Take::Whole(path.to_owned()), commit: None, place }
         };
-        let of_file = FileSource::Beside(Arc::clone(bytes));
-        let mut pins = vec![pin(of_file, *digest, bytes.len() as u64, self.file.name(), field.clone())];
+        let (bytes, digest) = if self.kind.is_exported() {
+            let text = wheels::exported(pinned.files.iter().map(|file| (file.path.as_str(), file.digest)));
+            (Arc::from(text.as_bytes()), Sha256::of(&text))
+        } else {
+            (Arc::clone(bytes), *digest)
+        };
+        let (size, name) = (bytes.len() as u64, self.kind.file_name(&self.file));
+        let mut pins = vec![pin(FileSource::Beside(bytes), digest, size, name, field.clone())];
         for (number, package) in pinned.files.iter().enumerate() {
             let source = FileSource::Url(package.url.parse().ok()?);
             let field = format!("{field}.files[{number}]");

@@ -1,6 +1,7 @@
-//! Resolving sets of wheels: the one wheel of each requirement that fits the target, by the index's page of its project.
+//! Resolving sets of wheels: the one wheel of each requirement that fits the target, by the index's page of its project or by what a
+//! project lock lists.
 //!
-//! The file of requirements states the SHA-256 of what may be taken; it is pinned as it is, and `landfall build` refuses other
+//! The file states the SHA-256 of what may be taken; it is pinned as it is, and `landfall build` refuses other
 //! bytes. A size that a page does not state is asked of the wheel's server.
 
 use std::path::Path;
@@ -15,83 +16,116 @@ use landfall_packages::WheelName;
 use super::LockEntry;
 use super::resolve::{Asking, Outcome};
 use super::set::{PARALLEL, SetFields, SetPackage, SetPinned};
+use super::wheel_source::WheelSource;
+use crate::definition;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
-use crate::wheels::{self, Listed, ProjectPage, Requirement, Tags, Target};
+use crate::wheels::{self, Form, Listed, Locked, ProjectPage, Requirement, Tags};
 
 /// A set of wheels.
 #[derive(Clone, Copy)]
 pub(super) struct WheelSet<'a> {
     pub(super) fields: &'a SetFields,
-    pub(super) index: &'a FileUrl,
-    pub(super) target: &'a Target,
+    pub(super) source: &'a WheelSource,
+}
+
+/// A requirement that applies to the target.
+pub(super) struct Wanted {
+    pub(super) requirement: Requirement,
+    /// The files that a project lock lists of it, with their addresses; none where the index is asked for them.
+    pub(super) listed: Option<Vec<Listed>>,
 }
 
 impl WheelSet<'_> {
     /// The requirements that apply to the target, and everything that is wrong with the file.
-    pub(super) fn requirements(&self) -> (Vec<Requirement>, Vec<BuildError>) {
+    pub(super) fn wanted(&self) -> (Vec<Wanted>, Vec<BuildError>) {
         let path = self.fields.file.path.as_path();
         let text = match self.text() {
             Ok(text) => text,
             Err(error) => return (Vec::new(), vec![error]),
         };
+        let WheelSource { form, index, target, selection } = self.source;
+        if *form == Form::Requirements {
+            return self.required(path, text);
+        }
+        let (locked, mut faults) = wheels::read_project(*form, path, text, target, selection);
+        faults.extend(self.outdated(text));
+        // An index has what is from indexes; what has an address of its own is there alone.
+        let wanted = |Locked { requirement, files, is_direct }: Locked| Wanted {
+            requirement,
+            listed: (index.is_none() || is_direct).then_some(files),
+        };
+        (locked.into_iter().map(wanted).collect(), faults)
+    }
+
+    /// The same of a file of requirements.
+    fn required(&self, path: &Path, text: &str) -> (Vec<Wanted>, Vec<BuildError>) {
+        let target = &self.source.target;
         let (all, mut faults) = wheels::read(path, text);
-        let (taken, more) = wheels::applicable(path, all, self.target);
+        let (taken, more) = wheels::applicable(path, all, target);
         faults.extend(more);
         if taken.is_empty() && faults.is_empty() {
-            let what = format!("no requirement applies to {}", self.target);
+            let what = format!("no requirement applies to {target}");
             faults.push(BuildError::at(codes::REQUIREMENTS_UNREADABLE, Place::file(path), what));
         }
-        (taken, faults)
+        (taken.into_iter().map(|requirement| Wanted { requirement, listed: None }).collect(), faults)
+    }
+
+    /// Whether a `uv.lock` is older than the `pyproject.toml` beside it, where there is one.
+    fn outdated(&self, text: &str) -> Option<BuildError> {
+        let path = self.fields.file.path.as_path();
+        let declaration = path.with_file_name(wheels::PYPROJECT);
+        if self.source.form != Form::Uv || !declaration.is_file() {
+            return None;
+        }
+        let read = definition::text(&declaration, codes::PROJECT_LOCK_UNREADABLE);
+        read.map_or_else(Some, |declared| wheels::outdated((path, text), (declaration.as_path(), declared.as_str())))
     }
 
     fn text(&self) -> Result<&str> {
         let (bytes, _) = self.fields.content()?;
         std::str::from_utf8(bytes).map_err(|error| {
             let place = Place::file(&self.fields.file.path);
-            BuildError::at(codes::REQUIREMENTS_UNREADABLE, place, "is not UTF-8").because(error)
+            BuildError::at(self.source.unreadable(), place, "is not UTF-8").because(error)
         })
-    }
-
-    /// The address of a project's page, without `/` at the end; `project` is its normalized name.
-    pub(super) fn page(&self, project: &str) -> Result<FileUrl> {
-        format!("{}/{project}", self.index)
-            .parse()
-            .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))
     }
 }
 
 impl Asking<'_> {
     /// Finds and pins a wheel for each requirement; every requirement that has none is an error of its own.
     pub(super) async fn wheels(self, entry: &LockEntry, set: WheelSet<'_>) -> Result<Outcome, Vec<BuildError>> {
-        let (requirements, faults) = set.requirements();
-        let tags = Tags::of(set.target);
+        let (wanted, faults) = set.wanted();
+        let tags = Tags::of(&set.source.target);
         let path = set.fields.file.path.as_path();
-        let found = stream::iter(&requirements).map(|requirement| self.wheel(set, requirement, &tags, path));
+        let found = stream::iter(&wanted).map(|wanted| self.wheel(set.source, wanted, &tags, path));
         let found = found.buffered(PARALLEL).collect().await;
         self.pin_set(entry, set.fields, found, faults)
     }
 
     /// The wheel of a requirement. An error is at the requirement's line.
-    async fn wheel(self, set: WheelSet<'_>, requirement: &Requirement, tags: &Tags, path: &Path) -> Result<SetPackage> {
+    async fn wheel(self, source: &WheelSource, wanted: &Wanted, tags: &Tags, path: &Path) -> Result<SetPackage> {
+        let Wanted { requirement, listed } = wanted;
         let place = Place::field(path, requirement.line, requirement.name.as_str());
         let found = async {
-            let page = self.page(set, &requirement.name).await?;
-            let wheel = wheels::choose(requirement, &page.files, set.target, tags)
-                .map_err(|(code, what)| BuildError::new(code, what))?;
+            if let Some(files) = listed {
+                let wheel = source.chosen(requirement, files, tags)?;
+                return self.pinned_wheel(wheel.url()?, wheel).await;
+            }
+            let page = self.page(source, &requirement.name).await?;
+            let wheel = source.chosen(requirement, &page.files, tags)?;
             if wheel.is_yanked {
                 let what = format!("{} was withdrawn by its publisher, and is still there", wheel.file_name);
                 self.progress.event(Event::Note(what));
             }
-            self.pinned_wheel(&page, wheel).await
+            self.pinned_wheel(page.url(wheel)?, wheel).await
         };
         found.await.map_err(|error| error.within(place))
     }
 
     /// The page of a project, whose normalized name is given.
-    async fn page(self, set: WheelSet<'_>, project: &str) -> Result<ProjectPage> {
-        let url = set.page(project)?;
+    async fn page(self, source: &WheelSource, project: &str) -> Result<ProjectPage> {
+        let url = source.page(project)?;
         let page = self.client.page(&url, ProjectPage::LIMIT_BYTES, self.progress).await;
         let page = page.map_err(|error| match error {
             error if error.code() == codes::FILE_MISSING => {
@@ -102,8 +136,7 @@ impl Asking<'_> {
         ProjectPage::read(&url, project, page)
     }
 
-    async fn pinned_wheel(self, page: &ProjectPage, wheel: &Listed) -> Result<SetPackage> {
-        let url = page.url(wheel)?;
+    async fn pinned_wheel(self, url: FileUrl, wheel: &Listed) -> Result<SetPackage> {
         // An address without TLS is refused here already, and not only where it is fetched.
         self.client.check_address(&url)?;
         let digest = wheel.sha256.ok_or_else(|| BuildError::new(codes::BUG, "a wheel was chosen without a hash"))?;
@@ -124,25 +157,30 @@ impl Asking<'_> {
         let Measured { digest: found, size } = self.client.measure(url, self.store, self.progress).await?;
         if found != digest {
             durable::remove_file(&self.store.path(found))?;
-            let what = format!("{url} is {found} where the index states {digest}");
+            let what = format!("{url} is {found} where {digest} is stated");
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
         Ok(size)
     }
 
-    /// Asks the index whether it still has the pinned wheels with their hashes; each that it has not is an error.
+    /// Asks whether the pinned wheels are still there: the index, with their hashes; the addresses of a project lock, with their
+    /// sizes. Each that is not is an error.
     pub(super) async fn check_wheels(self, set: WheelSet<'_>, pinned: &SetPinned) -> Vec<BuildError> {
-        let each = stream::iter(&pinned.files).map(|wheel| self.check_wheel(set, wheel));
+        if set.source.form != Form::Requirements {
+            let outdated = set.text().ok().and_then(|text| set.outdated(text));
+            return self.check_addresses(pinned).await.into_iter().chain(outdated).collect();
+        }
+        let each = stream::iter(&pinned.files).map(|wheel| self.check_wheel(set.source, wheel));
         let each: Vec<_> = each.buffered(PARALLEL).collect().await;
         each.into_iter().filter_map(Result::err).collect()
     }
 
-    async fn check_wheel(self, set: WheelSet<'_>, wheel: &SetPackage) -> Result<()> {
+    async fn check_wheel(self, source: &WheelSource, wheel: &SetPackage) -> Result<()> {
         let name = WheelName::read(&wheel.path).map_err(|fault| {
             BuildError::new(codes::LOCK_UNREADABLE, format!("`{}` is not a wheel", wheel.path.escape_default()))
                 .because(fault)
         })?;
-        let page = self.page(set, &name.project).await?;
+        let page = self.page(source, &name.project).await?;
         let listed = page.files.iter().find(|file| file.file_name == wheel.path);
         match listed.map(|file| file.sha256) {
             None => Err(BuildError::new(codes::PACKAGE_MISSING, format!("the index no longer lists {}", wheel.path))),

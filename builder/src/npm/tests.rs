@@ -157,10 +157,27 @@ fn a_bill_reads_name_and_version_of_each_path() {
 #[test]
 fn names_that_lead_elsewhere_have_no_path() {
     assert_eq!(name::tarball("@a/b.c", "1.0.0-rc.1+x").as_deref(), Ok("@a/b.c/-/b.c-1.0.0-rc.1+x.tgz"));
-    for name in ["", "a/b", "@a", "@a/b/c", "..", "@../a", "@a/..", "a b", "a\\b", "a%2fb", &"a".repeat(300)] {
-        assert!(name::tarball(name, "1").is_err(), "{name}");
+    let long = "a".repeat(300);
+    for name in [
+        "",
+        "a/b",
+        "@a",
+        "@a/b/c",
+        "..",
+        "@../a",
+        "@a/..",
+        "a b",
+        "a\\b",
+        "a%2fb",
+        "-",
+        "-a",
+        "_a",
+        "favicon.ico",
+        &long,
+    ] {
+        assert!(name::tarball(name, "1.0.0").is_err(), "{name}");
     }
-    for version in ["", "1/2", "1 2", "1\u{1b}", &"1".repeat(300)] {
+    for version in ["", "1", "1/2", "1 2", "1.0.0\u{1b}", "v1.0.0", "1.0.0+a/b", &format!("1.0.0-{long}")] {
         assert!(name::tarball("a", version).is_err(), "{version}");
     }
 }

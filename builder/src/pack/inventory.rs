@@ -20,7 +20,7 @@ use crate::image_files::ImageFiles;
 use crate::lock::ArtifactPin;
 
 /// Changes with what is read of an image: records of another type are made again.
-const RECORD_TYPE: &str = "landfall.dev/image-inventory/1";
+const RECORD_TYPE: &str = "landfall.dev/image-inventory/2";
 
 /// Bytes of a README or a configuration in which a license is looked for.
 const LICENSE_BYTES: u64 = 64 << 10;

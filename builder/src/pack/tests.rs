@@ -160,13 +160,13 @@ impl Bench {
         SourceOptions { release: self.path("release"), lock: None, registries: Some(self.path("registries.yaml")) }
     }
 
-    pub(crate) async fn lock(&self) -> Result<lock::LockReport> {
+    pub(crate) fn lock_options(&self) -> LockOptions {
         let (store, kubectl) = (self.path("store"), self.path("kubectl"));
-        lock::update(
-            &LockOptions { source: self.source(), store, kubectl, helm: self.path("helm"), output: None },
-            &Silent,
-        )
-        .await
+        LockOptions { source: self.source(), store, kubectl, helm: self.path("helm"), output: None }
+    }
+
+    pub(crate) async fn lock(&self) -> Result<lock::LockReport> {
+        lock::lock(&self.lock_options(), &Silent).await
     }
 
     pub(crate) async fn build(&self) -> Result<BuildReport> {

@@ -19,7 +19,7 @@ const NAMES_LISTED: usize = 6;
 /// Endings of source distributions.
 const SOURCES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tgz"];
 
-/// Chooses among the files that an index lists: of the required version, for the target, with one of the required hashes. Of
+/// Chooses among the files that an index or a project lock lists: of the required version, for the target, with one of the required hashes. Of
 /// several, one that was not withdrawn is better, then one with a better tag, then one of a later build.
 pub fn choose<'a>(
     requirement: &Requirement,
@@ -36,7 +36,7 @@ pub fn choose<'a>(
                 let what = format!("{version} is published only as source, `{}`", source.file_name.escape_default());
                 (codes::WHEEL_NOT_PUBLISHED, what)
             }
-            None => (codes::PACKAGE_MISSING, format!("the index has no file of the version {version}")),
+            None => (codes::PACKAGE_MISSING, format!("no file of the version {version} is listed")),
         });
     }
     let python = target.python();
@@ -56,7 +56,7 @@ pub fn choose<'a>(
         let fitting: Vec<_> = fitting.iter().map(|(_, file)| *file).collect();
         let states = if fitting.iter().any(|file| file.sha256.is_some()) { "another hash" } else { "no SHA-256" };
         let what = format!(
-            "the index states {states} for {}, where the file of requirements has {}",
+            "{states} is listed for {}, where the file of requirements has {}",
             names(&fitting),
             hashes(requirement)
         );
@@ -73,7 +73,7 @@ fn misfit(wheels: &[&Listed], version: &Version, target: &Target, tags: &Tags) -
     // Those that come closest first: a page may begin with dozens for other systems.
     let is_near = |file: &&Listed| file.file_name.contains("linux") && file.file_name.contains(target.machine());
     let (near, far): (Vec<_>, Vec<_>) = wheels.iter().copied().partition(is_near);
-    format!("no wheel of {version} is for {target}; the index has {}", names(&[near, far].concat()))
+    format!("no wheel of {version} is for {target}; listed are {}", names(&[near, far].concat()))
 }
 
 /// Some names of files, for a message.

@@ -1,8 +1,10 @@
 //! Environment markers of requirements, as PEP 508 has them, evaluated for a target.
 
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::FromStr as _;
 
+use landfall_packages::normalized;
 use pep440_rs::{Version, VersionSpecifier};
 
 use super::target::Target;
@@ -10,32 +12,63 @@ use super::target::Target;
 /// How deep parentheses may be.
 const DEPTH: usize = 32;
 
-/// Variables whose values are compared as versions.
-const VERSIONS: [&str; 3] = ["python_version", "python_full_version", "implementation_version"];
-
-/// The value of a variable for a target: `CPython` on Linux. An extra is never asked for, as pip has it. What the kernel says of
-/// itself is not known before a site runs.
-fn variable(name: &str, target: &Target) -> Option<String> {
-    let python = target.python();
-    let plain = match name {
-        "python_version" => return Some(format!("3.{}", target.minor())),
-        "python_full_version" | "implementation_version" => return Some(python.to_string()),
-        "os_name" | "os.name" => "posix",
-        "sys_platform" | "sys.platform" => "linux",
-        "platform_system" => "Linux",
-        "platform_machine" | "platform.machine" => target.machine(),
-        "platform_python_implementation" | "platform.python_implementation" | "python_implementation" => "CPython",
-        "implementation_name" => "cpython",
-        "extra" => "",
-        _ => return None,
-    };
-    Some(plain.to_owned())
+/// For what markers are evaluated: a target, and the names that are chosen of a project.
+#[derive(Debug, Clone)]
+pub struct Environment<'a> {
+    target: &'a Target,
+    /// What `extra` is, where it may be several at once.
+    extra: BTreeSet<String>,
+    extras: BTreeSet<String>,
+    groups: BTreeSet<String>,
 }
 
-/// Whether a marker holds for a target; the error says what is wrong with it.
-pub fn holds(text: &str, target: &Target) -> Result<bool, String> {
+impl<'a> Environment<'a> {
+    /// Without extras and groups. An extra is never asked for, as pip has it.
+    pub fn of(target: &'a Target) -> Self {
+        Self { target, extra: BTreeSet::from([String::new()]), extras: BTreeSet::new(), groups: BTreeSet::new() }
+    }
+
+    /// With these values of `extra`, as `uv.lock` has them.
+    pub fn with_extra(self, extra: BTreeSet<String>) -> Self {
+        Self { extra, ..self }
+    }
+
+    /// With these values of `extra` beside the others.
+    pub fn with_more_extra(mut self, extra: impl Iterator<Item = String>) -> Self {
+        self.extra.extend(extra);
+        self
+    }
+
+    /// With these `extras` and `dependency_groups`, as `pylock.toml` has them.
+    pub fn with_names(self, extras: BTreeSet<String>, groups: BTreeSet<String>) -> Self {
+        Self { extras, groups, ..self }
+    }
+
+    /// The value of a variable: `CPython` on Linux. What the kernel says of itself is not known before a site runs.
+    fn variable(&self, name: &str) -> Option<Value<'_>> {
+        let python = self.target.python();
+        let plain = match name {
+            "python_version" => return Some(Value::Version(format!("3.{}", self.target.minor()))),
+            "python_full_version" | "implementation_version" => return Some(Value::Version(python.to_string())),
+            "extra" => return Some(Value::Names(&self.extra)),
+            "extras" => return Some(Value::Names(&self.extras)),
+            "dependency_groups" => return Some(Value::Names(&self.groups)),
+            "os_name" | "os.name" => "posix",
+            "sys_platform" | "sys.platform" => "linux",
+            "platform_system" => "Linux",
+            "platform_machine" | "platform.machine" => self.target.machine(),
+            "platform_python_implementation" | "platform.python_implementation" | "python_implementation" => "CPython",
+            "implementation_name" => "cpython",
+            _ => return None,
+        };
+        Some(Value::Text(plain.to_owned()))
+    }
+}
+
+/// Whether a marker holds; the error says what is wrong with it.
+pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, String> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { tokens: tokens.into_iter().peekable(), target };
+    let mut reader = Reader { tokens: tokens.into_iter().peekable(), environment };
     let holds = reader.any(0)?;
     match reader.tokens.next() {
         None => Ok(holds),
@@ -93,13 +126,16 @@ fn unexpected(token: &Token<'_>) -> String {
 
 struct Reader<'a> {
     tokens: Peekable<std::vec::IntoIter<Token<'a>>>,
-    target: &'a Target,
+    environment: &'a Environment<'a>,
 }
 
-/// A value, and whether it is compared as a version.
-struct Value {
-    text: String,
-    is_version: bool,
+/// A value of a marker.
+enum Value<'a> {
+    Text(String),
+    /// Compared as a version, where both sides can be.
+    Version(String),
+    /// Normalized names, each of which it is.
+    Names(&'a BTreeSet<String>),
 }
 
 impl<'a> Reader<'a> {
@@ -147,41 +183,52 @@ impl<'a> Reader<'a> {
         self.tokens.next().ok_or_else(|| "the marker ends too early".to_owned())
     }
 
-    fn value(&mut self) -> Result<Value, String> {
+    fn value(&mut self) -> Result<Value<'a>, String> {
         match self.take()? {
-            Token::Text(text) => Ok(Value { text: text.to_owned(), is_version: false }),
-            Token::Word(name) => {
-                let text = variable(name, self.target).ok_or_else(|| {
-                    format!("the marker asks for `{}`, which is not known of a target", name.escape_default())
-                })?;
-                Ok(Value { text, is_version: VERSIONS.contains(&name) })
-            }
+            Token::Text(text) => Ok(Value::Text(text.to_owned())),
+            Token::Word(name) => self.environment.variable(name).ok_or_else(|| {
+                format!("the marker asks for `{}`, which is not known of a target", name.escape_default())
+            }),
             token => Err(unexpected(&token)),
         }
     }
 }
 
-/// Compares as versions where one side is a version and both can be; else as texts.
-fn compare(left: &Value, operator: &str, right: &Value) -> Result<bool, String> {
-    let (one, other) = (left.text.as_str(), right.text.as_str());
-    match operator {
-        "in" => return Ok(other.contains(one)),
-        "not in" => return Ok(!other.contains(one)),
-        _ => {}
-    }
-    if left.is_version || right.is_version {
-        let specifier = VersionSpecifier::from_str(&format!("{operator}{other}"));
-        if let (Ok(version), Ok(specifier)) = (Version::from_str(one), specifier) {
-            return Ok(specifier.contains(&version));
+fn compare(left: &Value<'_>, operator: &str, right: &Value<'_>) -> Result<bool, String> {
+    let (one, other) = match (left, right) {
+        (Value::Names(names), Value::Text(name)) | (Value::Text(name), Value::Names(names)) => {
+            let has = names.contains(&normalized(name));
+            return match operator {
+                "==" | "in" => Ok(has),
+                "!=" | "not in" => Ok(!has),
+                _ => Err(misfit(operator)),
+            };
         }
+        (Value::Text(one) | Value::Version(one), Value::Text(other) | Value::Version(other)) => (one, other),
+        (Value::Names(_), _) | (_, Value::Names(_)) => return Err(misfit(operator)),
+    };
+    let is_version = [left, right].iter().any(|value| matches!(value, Value::Version(_)));
+    let specifier = VersionSpecifier::from_str(&format!("{operator}{other}"));
+    if let (true, Ok(version), Ok(specifier)) = (is_version, Version::from_str(one), specifier) {
+        return Ok(specifier.contains(&version));
     }
+    compare_texts(one, operator, other)
+}
+
+fn compare_texts(one: &str, operator: &str, other: &str) -> Result<bool, String> {
     match operator {
+        "in" => Ok(other.contains(one)),
+        "not in" => Ok(!other.contains(one)),
         "==" | "===" => Ok(one == other),
         "!=" => Ok(one != other),
         "<" => Ok(one < other),
         "<=" => Ok(one <= other),
         ">" => Ok(one > other),
         ">=" => Ok(one >= other),
-        _ => Err(format!("the marker compares with `{}`, which does not fit", operator.escape_default())),
+        _ => Err(misfit(operator)),
     }
+}
+
+fn misfit(operator: &str) -> String {
+    format!("the marker compares with `{}`, which does not fit", operator.escape_default())
 }

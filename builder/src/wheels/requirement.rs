@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use landfall_packages::normalized;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
-use super::marker;
+use super::marker::{self, Environment};
 use super::requirements::Refusal;
 use super::sha256;
 use super::target::Target;
@@ -41,7 +41,12 @@ impl Requirement {
 
     /// Whether its marker holds for a target; the error says what is wrong with the marker.
     pub fn applies(&self, target: &Target) -> Result<bool, String> {
-        self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, target))
+        self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, &Environment::of(target)))
+    }
+
+    /// A package in exactly this version, with the hashes of its files; without a marker, since it is known to apply.
+    pub fn exact(line: u64, name: String, version: Version, hashes: Vec<Sha256>) -> Self {
+        Self { line, name, hashes, specifier: VersionSpecifier::equals_version(version), marker: None }
     }
 }
 

@@ -6,9 +6,10 @@ use landfall_error_codes::Coded as _;
 use url::Url;
 
 use super::index::{Listed, ProjectPage};
+use super::marker::{self, Environment};
 use super::tags::{Tags, ordered};
 use super::target::Target;
-use super::{applicable, choose, marker, read};
+use super::{applicable, choose, read};
 use crate::fetch::IndexPage;
 use crate::file_url::FileUrl;
 
@@ -70,7 +71,7 @@ fn everything_that_is_wrong_is_said_by_line_and_name() {
 
 #[test]
 fn markers_are_evaluated_for_the_target() {
-    let holds = |text: &str, target: &Target| marker::holds(text, target);
+    let holds = |text: &str, target: &Target| marker::holds(text, &Environment::of(target));
     let (usual, arm) = (usual(), target("3.9.2", "manylinux_2_17_aarch64"));
     for (text, on_usual, on_arm) in [
         ("python_version >= '3.10'", true, false),

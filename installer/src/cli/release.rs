@@ -52,6 +52,10 @@ pub(crate) struct LockArguments {
     /// Report what is unresolved, stale, moved or withdrawn; write nothing.
     #[arg(long, conflicts_with = "output")]
     pub(crate) check: bool,
+    /// Pin what upstream has now for these entries, and print what changed; everything else stays as it is. A NAME is an
+    /// entry's reference, or the end of it, with or without the tag. Without a NAME, update all entries, kubectl and Helm.
+    #[arg(long, value_name = "NAME", num_args = 0.., conflicts_with_all = ["dry_run", "check"])]
+    pub(crate) update: Option<Vec<String>>,
     /// The vendor's content store, which keeps the files that are fetched for their digests.
     #[arg(long, env = "LANDFALL_STORE")]
     pub(crate) store: Option<PathBuf>,

@@ -43,3 +43,27 @@ fn whatever_follows_kubectl_is_kubectls() {
     let untouched = super::with_kubectl_apart(["landfall", "logs", "kubectl"].iter().map(Into::into));
     assert_eq!(untouched, ["landfall", "logs", "kubectl"]);
 }
+
+#[test]
+fn updates_of_a_lock_take_any_number_of_names() {
+    let update = |words: &str| {
+        let words = ["landfall", "lock", "releases/shop"].into_iter().chain(words.split_whitespace());
+        let super::Command::Lock(lock) = super::Cli::try_parse_from(words).expect("arguments").command else {
+            panic!("not a lock")
+        };
+        lock.update.map(|names| names.join(" "))
+    };
+    for (words, names) in [
+        ("", None),
+        ("--update", Some("")),
+        ("--update grafana", Some("grafana")),
+        ("--update grafana valkey:8 --output new.lock", Some("grafana valkey:8")),
+        ("--update grafana --update=valkey", Some("grafana valkey")),
+    ] {
+        assert_eq!(update(words).as_deref(), names, "{words}");
+    }
+    for other in ["--check", "--dry-run"] {
+        let words = ["landfall", "lock", "releases/shop", "--update", "grafana", other];
+        assert!(super::Cli::try_parse_from(words).is_err(), "{other}");
+    }
+}

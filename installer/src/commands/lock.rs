@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use landfall_builder::{LockCheck, LockOptions, LockReport, LockRequests, SourceOptions};
+use landfall_builder::{
+    EntryChange, InputChange, LockCheck, LockOptions, LockReport, LockRequests, LockUpdate, PinnedInput, SourceOptions,
+};
 use landfall_error_codes::codes;
 
 use crate::cli::{LockArguments, SourceArguments};
+use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -23,7 +26,11 @@ impl Document for LockCheck {
     const KIND: &'static str = "lockCheck";
 }
 
-/// Resolves a lock, checks it, or lists what it would ask.
+impl Document for LockUpdate {
+    const KIND: &'static str = "lockUpdate";
+}
+
+/// Resolves a lock, checks it, updates entries of it, or lists what it would ask.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
     let source = source(arguments.release, arguments.source);
     if arguments.dry_run {
@@ -42,6 +49,11 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
     }
     let options =
         LockOptions { source, store, kubectl: arguments.kubectl, helm: arguments.helm, output: arguments.output };
+    if let Some(names) = &arguments.update {
+        let update = landfall_builder::lock_update(&options, names, &Drawn::new(printer))?;
+        printer.report(&update, update_text);
+        return Ok(());
+    }
     let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
     printer.report(&report, text);
     Ok(())
@@ -72,6 +84,36 @@ fn requests_text(found: &LockRequests) -> String {
     format!("{}\n{}: {count} addresses would be asked, and none was", lines.join("\n"), found.lock.display())
 }
 
+/// Each entry that changed, with a line for each state of what it pins: `-` for before, `+` for now.
+fn update_text(update: &LockUpdate) -> String {
+    let LockUpdate { lock, entries, changed } = update;
+    let mut lines = Vec::new();
+    for EntryChange { kind, entry, inputs } in changed {
+        lines.push(format!("{} {entry}", kind.noun()));
+        lines.extend(inputs.iter().flat_map(states));
+    }
+    let count = if changed.is_empty() { "nothing".to_owned() } else { changed.len().to_string() };
+    lines.push(format!("{}: {} asked for, {count} changed", lock.display(), counted(*entries, "entry")));
+    lines.join("\n")
+}
+
+/// What was pinned of an input, and what is pinned now.
+fn states(change: &InputChange) -> Vec<String> {
+    let InputChange { name, before, after } = change;
+    let version = |pinned: &Option<PinnedInput>| pinned.as_ref().and_then(|pinned| pinned.version.clone());
+    // A tag or an address that stayed is in the lock; it would only hide what differs.
+    let is_same = before.is_some() && version(before) == version(after);
+    let line = |mark: char, pinned: &PinnedInput| {
+        let version = pinned.version.clone().filter(|_| !is_same);
+        let digest = pinned.digest.map(|digest| digest.to_string());
+        let size = pinned.size_bytes.map(|bytes| format!("({})", counted(bytes, "byte")));
+        let parts = [name.clone(), version, digest, size];
+        format!("  {mark} {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    };
+    let states = [before.as_ref().map(|pinned| line('-', pinned)), after.as_ref().map(|pinned| line('+', pinned))];
+    states.into_iter().flatten().collect()
+}
+
 /// Where the vendor's content store is unless an option names another folder.
 pub(super) fn default_store() -> Result<PathBuf, Failure> {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -84,4 +126,53 @@ pub(super) fn default_store() -> Result<PathBuf, Failure> {
 /// Where a release's inputs come from, as the builder takes it.
 pub(super) fn source(release: PathBuf, arguments: SourceArguments) -> SourceOptions {
     SourceOptions { release, lock: arguments.lock, registries: arguments.registries }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_builder::ChangedKind;
+
+    use super::*;
+
+    fn pinned(version: Option<&str>, digit: u8, size_bytes: u64) -> PinnedInput {
+        let digest = format!("sha256:{}", format!("{digit:02x}").repeat(32)).parse().ok();
+        PinnedInput { version: version.map(str::to_owned), digest, size_bytes: Some(size_bytes) }
+    }
+
+    fn change(kind: ChangedKind, entry: &str, inputs: Vec<InputChange>) -> EntryChange {
+        EntryChange { kind, entry: entry.to_owned(), inputs }
+    }
+
+    /// What the entry itself names.
+    fn whole(before: PinnedInput, after: PinnedInput) -> InputChange {
+        InputChange { name: None, before: Some(before), after: Some(after) }
+    }
+
+    #[test]
+    fn an_update_names_each_state_of_what_changed() {
+        let named = |name: &str, before, after| InputChange { name: Some(name.to_owned()), before, after };
+        let commit = |digit: &str| PinnedInput { version: Some(digit.repeat(40)), digest: None, size_bytes: None };
+        let program = |version, digit| PinnedInput { size_bytes: None, ..pinned(Some(version), digit, 0) };
+        let of_model = vec![
+            whole(commit("a"), commit("b")),
+            named("x.json", Some(pinned(None, 5, 2)), Some(pinned(None, 6, 3))),
+            named("y.json", Some(pinned(None, 7, 2)), None),
+            named("z.json", None, Some(pinned(None, 8, 2))),
+        ];
+        let of_set = vec![named("torch", Some(pinned(Some("2.9.0"), 9, 7)), Some(pinned(Some("2.9.1"), 10, 8)))];
+        let renderer = vec![whole(program("v1.36.2", 3), program("v1.36.3", 4))];
+        let image = vec![whole(pinned(Some("1"), 1, 531), pinned(Some("1"), 2, 1))];
+        let retagged = vec![whole(pinned(Some("1"), 1, 531), pinned(Some("2"), 1, 531))];
+        let changed = vec![
+            change(ChangedKind::Renderer, "kubectl", renderer),
+            change(ChangedKind::Image, "docker.io/grafana/grafana:11.1.0", image),
+            change(ChangedKind::Image, "docker.io/valkey/valkey:2", retagged),
+            change(ChangedKind::Artifact, "huggingface.co/a/b:main", of_model),
+            change(ChangedKind::Artifact, "shop.example/wheels:1", of_set),
+        ];
+        let update = LockUpdate { lock: "images.lock".into(), entries: 18, changed };
+        insta::assert_snapshot!(update_text(&update));
+        let none = LockUpdate { entries: 1, changed: Vec::new(), ..update };
+        assert_eq!(update_text(&none), "images.lock: 1 entry asked for, nothing changed");
+    }
 }

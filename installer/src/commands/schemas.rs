@@ -1,6 +1,6 @@
 //! `landfall schemas`: docs/schemas, the JSON Schemas of everything that commands print with `--json`.
 
-use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests};
+use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpdate};
 use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
@@ -73,6 +73,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<LockReport>(),
         schema_of::<LockRequests>(),
         schema_of::<LockCheck>(),
+        schema_of::<LockUpdate>(),
         schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
         schema_of::<manuals::Written>(),

@@ -8,6 +8,7 @@ mod npm;
 mod os_release;
 mod paragraphs;
 mod python;
+mod rpm;
 mod sources;
 
 use std::io::{self, Read};
@@ -45,7 +46,11 @@ pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
         Source::Python => python::metadata(file)?,
         Source::Npm => npm::package(file)?,
         Source::OsRelease => return os_release::read(file).map(|system| system.map_or_else(none, Found::System)),
-        Source::Rpm => Err("Landfall does not read databases of RPM".to_owned()),
+        Source::Rpm => rpm::packages(file)?,
+        Source::RpmLog if bytes == 0 => Ok(Vec::new()),
+        Source::RpmLog => Err("it has changes to rpmdb.sqlite that Landfall does not read".to_owned()),
+        Source::RpmBerkeley => Err(unlisted("Berkeley DB (RPM before version 4.16)")),
+        Source::RpmNdb => Err(unlisted("RPM in its form NDB")),
     };
     Ok(match found {
         Ok(packages) if packages.len() > limits::PACKAGES => {
@@ -54,6 +59,11 @@ pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
         Ok(packages) => Found::Packages(packages),
         Err(reason) => Found::Unread(short(&reason)),
     })
+}
+
+/// Why a database is not read at all.
+fn unlisted(form: &str) -> String {
+    format!("it is a database of {form}, which Landfall does not read: its packages are not listed")
 }
 
 fn none() -> Found {

@@ -15,8 +15,14 @@ pub enum Source {
     Npm,
     /// `os-release`.
     OsRelease,
-    /// A database of RPM.
+    /// RPM's `rpmdb.sqlite`.
     Rpm,
+    /// What SQLite has not put into `rpmdb.sqlite` yet; usually an empty file.
+    RpmLog,
+    /// RPM's database before version 4.16, of Berkeley DB.
+    RpmBerkeley,
+    /// RPM's database in a form of its own.
+    RpmNdb,
 }
 
 impl Source {
@@ -34,9 +40,10 @@ impl Source {
         let (folder, name) = path.rsplit_once('/')?;
         let parent = folder.rsplit('/').next()?;
         match name {
-            "Packages" | "Packages.db" | "rpmdb.sqlite" => {
-                matches!(folder, "/var/lib/rpm" | "/usr/lib/sysimage/rpm").then_some(Self::Rpm)
-            }
+            "rpmdb.sqlite" => is_of_rpm(folder).then_some(Self::Rpm),
+            "rpmdb.sqlite-wal" => is_of_rpm(folder).then_some(Self::RpmLog),
+            "Packages" => is_of_rpm(folder).then_some(Self::RpmBerkeley),
+            "Packages.db" => is_of_rpm(folder).then_some(Self::RpmNdb),
             "METADATA" => parent.ends_with(".dist-info").then_some(Self::Python),
             "PKG-INFO" => parent.ends_with(".egg-info").then_some(Self::Python),
             "package.json" => is_in_node_modules(folder).then_some(Self::Npm),
@@ -47,11 +54,17 @@ impl Source {
     /// Bytes of a file that are read; a larger one is not.
     pub(super) fn limit(self) -> u64 {
         match self {
-            Self::Dpkg | Self::Apk => limits::DATABASE_BYTES,
-            Self::Rpm => u64::MAX,
+            Self::Dpkg | Self::Apk | Self::Rpm => limits::DATABASE_BYTES,
+            // Whatever their size is, another reason counts.
+            Self::RpmLog | Self::RpmBerkeley | Self::RpmNdb => u64::MAX,
             Self::Python | Self::Npm | Self::OsRelease => limits::METADATA_BYTES,
         }
     }
+}
+
+/// Whether a folder is one of those in which RPM has its database.
+fn is_of_rpm(folder: &str) -> bool {
+    matches!(folder, "/var/lib/rpm" | "/usr/lib/sysimage/rpm" | "/usr/share/rpm")
 }
 
 /// Whether a folder is `node_modules/NAME` or `node_modules/@SCOPE/NAME`.

@@ -39,6 +39,10 @@ fn only_files_that_record_packages_are_read() {
         ("/app/node_modules/left-pad/test/package.json", None),
         ("/app/package.json", None),
         ("/var/lib/rpm/rpmdb.sqlite", Some(Source::Rpm)),
+        ("/usr/lib/sysimage/rpm/rpmdb.sqlite-wal", Some(Source::RpmLog)),
+        ("/usr/share/rpm/rpmdb.sqlite-shm", None),
+        ("/var/lib/rpm/Packages", Some(Source::RpmBerkeley)),
+        ("/usr/lib/sysimage/rpm/Packages.db", Some(Source::RpmNdb)),
         ("/srv/Packages", None),
         ("/etc/os-release", Some(Source::OsRelease)),
         ("os-release", None),
@@ -87,10 +91,20 @@ fn npm_manifests_may_be_of_a_folder_or_broken() {
 }
 
 #[test]
-fn what_is_too_large_or_of_rpm_is_reported_as_not_read() {
+fn what_is_too_large_or_of_another_form_is_reported_as_not_read() {
     let found = read(Source::Npm, 2 << 20, io::empty()).expect("read");
     assert_eq!(found, Found::Unread("it has 2097152 bytes, more than 1048576".to_owned()));
-    assert_eq!(reason(Source::Rpm, ""), "Landfall does not read databases of RPM");
+    assert_eq!(reason(Source::Rpm, "x"), "it is not a database of SQLite");
+    let forms = [Source::RpmBerkeley, Source::RpmNdb, Source::RpmLog].map(|source| reason(source, "x"));
+    assert_eq!(
+        forms,
+        [
+            "it is a database of Berkeley DB (RPM before version 4.16), which Landfall does not read: its packages are not listed",
+            "it is a database of RPM in its form NDB, which Landfall does not read: its packages are not listed",
+            "it has changes to rpmdb.sqlite that Landfall does not read",
+        ]
+    );
+    assert_eq!(packages(Source::RpmLog, ""), []);
     let long = format!("Name: {}\nVersion: 1\n", "a".repeat(1 << 17));
     assert!(reason(Source::Python, &long).contains("too long"));
 }
@@ -106,7 +120,7 @@ fn the_distribution_is_what_os_release_says() {
 proptest! {
     #[test]
     fn whatever_is_read_fits_the_document(text in "(Package|Version|P|V|Name|Status|A)?(: ?)?[ -~\\n\u{0}-\u{1f}]{0,200}") {
-        for source in [Source::Dpkg, Source::Apk, Source::Python, Source::Npm, Source::OsRelease] {
+        for source in [Source::Dpkg, Source::Apk, Source::Rpm, Source::Python, Source::Npm, Source::OsRelease] {
             match read(source, 1, text.as_bytes()).expect("bytes in memory") {
                 Found::Packages(packages) => packages.iter().try_for_each(Package::check).expect("usable packages"),
                 Found::Unread(reason) => prop_assert!(crate::package::is_text(&reason)),

@@ -28,11 +28,12 @@ pub use address::base;
 pub use document::{Packument, manifest};
 pub use error::{NpmError, NpmFault};
 pub use list::{NPM_LIST_NAME, NPM_LIST_TYPE, NpmList, part_name};
-pub use name::tarball_of;
+pub use name::{is_name, tarball_of};
 pub use package::{NpmPackage, inspect, package_json_of};
 pub use package_json::PackageJson;
 pub use registry::{Registry, Versions};
 pub use request::{Request, package_of_path};
+pub use version::is_version;
 
 /// The ending of every tarball that is served.
 pub const TARBALL_ENDING: &str = ".tgz";

@@ -22,6 +22,12 @@ pub fn exact(text: &str) -> Option<Version> {
     cleaned(text).filter(|version| version.to_string() == text)
 }
 
+/// Whether a text is a version as a `package-lock.json` has it: as a registry writes it, perhaps with a build behind it.
+pub fn is_version(text: &str) -> bool {
+    let plain = text.split_once('+').map_or(text, |(plain, _)| plain);
+    cleaned(text).is_some() && exact(plain).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -48,6 +54,12 @@ mod tests {
         }
         assert!(cleaned(&format!("1.0.0-{}", "a".repeat(300))).is_none());
         assert!(exact("1.0.0").is_some() && exact("v1.0.0").is_none() && exact("1.0.0+b").is_none());
+        for version in ["1.0.0", "1.0.0+b", "1.0.0-rc.1+b-5.c"] {
+            assert!(is_version(version) && cleaned(version).is_some(), "{version}");
+        }
+        for wrong in ["", "v1.0.0", " 1.0.0", "1.0.0 ", "=1.0.0", "1.0.0+", "1.0.0+a/b", "1.0", "1.0.0+a+b"] {
+            assert!(!is_version(wrong), "{wrong}");
+        }
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod npm;
 pub(crate) mod package_server;
 mod parallel;
 mod plain;
+mod projects;
 mod reaching;
 pub(crate) mod registry;
 mod wheels;

@@ -25,18 +25,18 @@ pub struct ProjectPage {
     base: Url,
 }
 
-/// A file of a page.
+/// A file of a page, or of a project lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name, as the page has it.
+    /// Its name, as it is listed.
     pub file_name: String,
-    /// Its address, as the page has it.
+    /// Its address, as it is listed.
     pub address: String,
-    /// Its SHA-256, where the page states one.
+    /// Its SHA-256, where one is stated.
     pub sha256: Option<Sha256>,
-    /// Its bytes, where the page states them.
+    /// Its bytes, where they are stated.
     pub size: Option<u64>,
-    /// The versions of Python on which it runs, where the page states them.
+    /// The versions of Python on which it runs, where they are stated.
     pub requires_python: Option<String>,
     /// Whether its publisher has withdrawn it, as PEP 592 has it: it is still there for those who pin it.
     pub is_yanked: bool,
@@ -66,15 +66,26 @@ impl ProjectPage {
 
     /// The address of a file of the page.
     pub fn url(&self, file: &Listed) -> Result<FileUrl> {
-        let name = file.file_name.escape_default();
+        file.url_by(|address| self.base.join(address))
+    }
+}
+
+impl Listed {
+    /// Its address, where that is a whole one.
+    pub fn url(&self) -> Result<FileUrl> {
+        self.url_by(Url::parse)
+    }
+
+    fn url_by(&self, parse: impl Fn(&str) -> std::result::Result<Url, url::ParseError>) -> Result<FileUrl> {
+        let name = self.file_name.escape_default();
         let refuse = |what: String| BuildError::new(codes::INDEX_ANSWER, format!("the address of `{name}` {what}"));
-        let mut url = self.base.join(&file.address).map_err(|error| refuse(format!("is none: {error}")))?;
+        let mut url = parse(&self.address).map_err(|error| refuse(format!("is none: {error}")))?;
         url.set_fragment(None);
         url.as_str().parse().map_err(|error| refuse(format!("cannot be pinned: {error}")))
     }
 }
 
 /// A size that a file of a bundle may have.
-fn is_size(bytes: u64) -> bool {
+pub(super) fn is_size(bytes: u64) -> bool {
     bytes <= limits::BLOB_BYTES
 }

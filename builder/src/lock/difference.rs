@@ -1,0 +1,200 @@
+//! What differs between two states of a lock: entries, and programs that render, whose pins are not the same.
+
+use std::collections::HashSet;
+
+use landfall_bundle_spec::Sha256;
+use landfall_packages::WheelName;
+use landfall_packages::npm::package_of_path;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::hub::HubPinned;
+use super::set::{SetFields, SetKind, SetPackage, SetPinned};
+use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
+use crate::render::Tool;
+
+/// What pins something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangedKind {
+    /// A container image.
+    Image,
+    /// An artifact: files, a model, a set of packages.
+    Artifact,
+    /// A chart.
+    Chart,
+    /// A program that renders.
+    Renderer,
+}
+
+impl ChangedKind {
+    /// Its word, for people.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Artifact => "artifact",
+            Self::Chart => "chart",
+            Self::Renderer => "renderer",
+        }
+    }
+}
+
+impl From<List> for ChangedKind {
+    fn from(list: List) -> Self {
+        match list {
+            List::Images => Self::Image,
+            List::Artifacts => Self::Artifact,
+            List::Charts => Self::Chart,
+        }
+    }
+}
+
+/// An entry of a lock, or a program that renders, whose pins are others than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryChange {
+    /// What it is.
+    pub kind: ChangedKind,
+    /// Its reference; of a program, its name.
+    pub entry: String,
+    /// What is pinned otherwise; at least one.
+    pub inputs: Vec<InputChange>,
+}
+
+/// Something that is pinned otherwise than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InputChange {
+    /// The address or path of a file, or the name of a package of a set; none for what the entry itself names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What was pinned; none where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<PinnedInput>,
+    /// What is pinned now; none where it is no longer part of the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<PinnedInput>,
+}
+
+/// What is pinned of something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedInput {
+    /// The tag, the commit, the address or the version that it was found by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SHA-256; none of a commit, whose files have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub digest: Option<Sha256>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+}
+
+/// Something that an entry pins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Input {
+    name: Option<String>,
+    pinned: PinnedInput,
+}
+
+impl Input {
+    fn new(name: Option<String>, version: Option<String>, digest: Sha256, size_bytes: Option<u64>) -> Self {
+        Self { name, pinned: PinnedInput { version, digest: Some(digest), size_bytes } }
+    }
+}
+
+/// Everything that `after` pins otherwise than `before`. Both have the same entries, in the same order.
+pub(super) fn difference(before: &Lock, after: &Lock) -> Vec<EntryChange> {
+    let renderers = [Tool::Kubectl, Tool::Helm].into_iter().map(|tool| EntryChange {
+        kind: ChangedKind::Renderer,
+        entry: tool.name().to_owned(),
+        inputs: changes(&renderer(before, tool), &renderer(after, tool)),
+    });
+    let entries = before.entries().zip(after.entries()).map(|((position, one), (_, other))| EntryChange {
+        kind: position.list.into(),
+        entry: one.reference.value.clone(),
+        inputs: changes(&inputs(one), &inputs(other)),
+    });
+    renderers.chain(entries).filter(|change| !change.inputs.is_empty()).collect()
+}
+
+/// What is gone, each with what took its place under the same name, and what is new.
+fn changes(before: &[Input], after: &[Input]) -> Vec<InputChange> {
+    let (known, kept): (HashSet<_>, HashSet<_>) = (before.iter().collect(), after.iter().collect());
+    let mut new: Vec<_> = after.iter().filter(|input| !known.contains(input)).collect();
+    let gone = before.iter().filter(|input| !kept.contains(input));
+    let mut changes: Vec<_> = gone
+        .map(|gone| {
+            let successor = new.iter().position(|input| input.name == gone.name).map(|at| new.remove(at));
+            let after = successor.map(|input| input.pinned.clone());
+            InputChange { name: gone.name.clone(), before: Some(gone.pinned.clone()), after }
+        })
+        .collect();
+    changes.extend(new.into_iter().map(|input| InputChange {
+        name: input.name.clone(),
+        before: None,
+        after: Some(input.pinned.clone()),
+    }));
+    changes
+}
+
+/// A program that renders, where the lock records one.
+fn renderer(lock: &Lock, tool: Tool) -> Vec<Input> {
+    let known = lock.document.renderer(tool).and_then(RendererFields::known);
+    known.map(|(version, digest)| Input::new(None, Some(version.to_owned()), digest, None)).into_iter().collect()
+}
+
+/// What an entry pins, in its order; nothing of what is unresolved.
+fn inputs(entry: &LockEntry) -> Vec<Input> {
+    match &entry.content {
+        Content::Manifest(fields) => whole(&fields.resolved, &fields.digest.value, &fields.size.value),
+        Content::Archive(archive) => whole(&archive.resolved, &archive.digest.value, &archive.size.value),
+        Content::Files(files) => files.iter().filter_map(file).collect(),
+        Content::Hub(hub) => hub.pinned.iter().flat_map(model).collect(),
+        Content::Set(set) => set.pinned.iter().flat_map(|pinned| packages(set, pinned)).collect(),
+    }
+}
+
+/// What an entry names as a whole.
+fn whole(resolved: &Resolved, digest: &Field<Sha256>, size: &Field<u64>) -> Vec<Input> {
+    let version = resolved_from(resolved).map(tag);
+    digest.known().map(|digest| Input::new(None, version, *digest, size.known().copied())).into_iter().collect()
+}
+
+fn file(file: &LockedFile) -> Option<Input> {
+    let (name, version) = (file.written.value.clone(), resolved_from(&file.resolved).map(str::to_owned));
+    let digest = *file.digest.value.known()?;
+    Some(Input::new(Some(name), version, digest, file.size.value.known().copied()))
+}
+
+/// The commit of a repository, and its files.
+fn model(pinned: &HubPinned) -> Vec<Input> {
+    let version = Some(pinned.commit.to_string());
+    let commit = Input { name: None, pinned: PinnedInput { version, digest: None, size_bytes: None } };
+    let files = pinned.files.iter().map(|file| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size)));
+    std::iter::once(commit).chain(files).collect()
+}
+
+/// The file that names the packages of a set, and the packages.
+fn packages(set: &SetFields, pinned: &SetPinned) -> Vec<Input> {
+    let file = Input::new(Some(set.file.written.clone()), None, pinned.digest, None);
+    let packages = pinned.files.iter().map(|found| package(&set.kind, found));
+    std::iter::once(file).chain(packages).collect()
+}
+
+fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -> Input {
+    let named = match kind {
+        SetKind::Wheels(_) => WheelName::read(path).ok().map(|name| (name.project, name.version)),
+        SetKind::Npm { .. } => package_of_path(path),
+    };
+    let (name, version) = named.map_or_else(|| (path.clone(), None), |(name, version)| (name, Some(version)));
+    Input::new(Some(name), version, *digest, Some(*size))
+}
+
+/// The tag at the end of what a digest was resolved from; all of it where it has none.
+fn tag(resolved: &str) -> String {
+    let tag = resolved.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
+    tag.unwrap_or(resolved).to_owned()
+}

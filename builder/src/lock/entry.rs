@@ -1,0 +1,127 @@
+//! One entry of a lock: what is open about it, and opening it again.
+
+use landfall_bundle_spec::Sha256;
+
+use super::{Content, Field, IndexField, LockEntry, resolved_from};
+use crate::reference::Reference;
+
+impl LockEntry {
+    /// The reference, which was checked when the lock was read.
+    pub(super) fn parsed(&self) -> Option<Reference> {
+        self.reference.value.parse().ok()
+    }
+
+    /// The digest of its manifest, where the lock knows it.
+    pub fn digest(&self) -> Option<Sha256> {
+        match &self.content {
+            Content::Manifest(fields) => fields.digest.value.known().copied(),
+            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => None,
+        }
+    }
+
+    /// The digest of upstream's index, where the lock knows it.
+    pub fn index(&self) -> Option<Sha256> {
+        let Content::Manifest(fields) = &self.content else { return None };
+        fields.index()
+    }
+
+    /// One text for the entry, or for each of its files, whose digest was not resolved from what it names now.
+    pub(super) fn stale(&self) -> Vec<String> {
+        let text = |line: u64, name: &str, resolved: Option<&str>| {
+            let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
+            format!("\n  line {line}: {name} ({from})")
+        };
+        match &self.content {
+            Content::Manifest(fields) => {
+                let name = &self.reference.value;
+                let from = resolved_from(&fields.resolved);
+                let stale = (from != Some(name)).then(|| text(self.reference.referenced.line(), name, from));
+                stale.into_iter().collect()
+            }
+            Content::Files(files) => files
+                .iter()
+                .filter(|file| !file.is_confirmed())
+                .map(|file| text(file.line(), &file.written.value, resolved_from(&file.resolved)))
+                .collect(),
+            Content::Archive(archive) => {
+                let (name, from) = (archive.name(&self.reference.value), resolved_from(&archive.resolved));
+                let stale = (from != Some(&name)).then(|| text(self.reference.referenced.line(), &name, from));
+                stale.into_iter().collect()
+            }
+            Content::Hub(hub) => {
+                let from = hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
+                let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
+                stale.into_iter().collect()
+            }
+            Content::Set(set) => {
+                let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
+                stale.into_iter().collect()
+            }
+        }
+    }
+
+    /// One text for the entry, or for each of its files, of which a field is unresolved.
+    pub(super) fn unresolved(&self) -> Vec<String> {
+        match &self.content {
+            Content::Manifest(fields) => {
+                let line = self.reference.referenced.line();
+                open_fields(line, &self.reference.value, &fields.unresolved()).into_iter().collect()
+            }
+            Content::Files(files) => files
+                .iter()
+                .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved()))
+                .collect(),
+            Content::Archive(archive) => {
+                let line = self.reference.referenced.line();
+                open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
+            }
+            Content::Hub(hub) => {
+                let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
+                open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
+            }
+            Content::Set(set) => {
+                let field = format!("{}.pinned", set.kind.field());
+                let unresolved: Vec<_> = set.pinned.is_none().then_some(field.as_str()).into_iter().collect();
+                open_fields(set.line(), &self.reference.value, &unresolved).into_iter().collect()
+            }
+        }
+    }
+
+    /// Forgets what is pinned, as if a person had written `unresolved`. What a person wrote, and every place, stays.
+    pub(super) fn open(&mut self) {
+        match &mut self.content {
+            Content::Manifest(fields) => {
+                fields.digest.value = Field::Unresolved;
+                fields.media_type.value = Field::Unresolved;
+                fields.size.value = Field::Unresolved;
+                if let Some(index) = &mut fields.index {
+                    index.value = IndexField::Unresolved;
+                }
+            }
+            Content::Files(files) => {
+                for file in files {
+                    file.digest.value = Field::Unresolved;
+                    file.size.value = Field::Unresolved;
+                }
+            }
+            Content::Archive(archive) => {
+                archive.digest.value = Field::Unresolved;
+                archive.size.value = Field::Unresolved;
+                if let Some(url) = &mut archive.url {
+                    url.value = Field::Unresolved;
+                }
+            }
+            Content::Hub(hub) => hub.pinned = None,
+            // Packages that are in the store are found by their pins, and need not be fetched again.
+            Content::Set(set) => {
+                if let Some(pinned) = &mut set.pinned {
+                    pinned.resolved.clear();
+                }
+            }
+        }
+    }
+}
+
+fn open_fields(line: u64, what: &str, fields: &[&str]) -> Option<String> {
+    (!fields.is_empty()).then(|| format!("\n  line {line}: {what} ({})", fields.join(", ")))
+}

@@ -1,0 +1,29 @@
+//! Where entries are in a lock.
+
+use std::fmt;
+
+use super::{List, Lock, LockEntry};
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) list: List,
+    /// Its number in the list, counted from 0.
+    pub(super) number: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}[{}]", self.list.field(), self.number)
+    }
+}
+
+impl Lock {
+    /// Every entry with its position.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Position, &LockEntry)> {
+        List::ALL.into_iter().flat_map(move |list| {
+            let numbered = self.list(list).iter().enumerate();
+            numbered.map(move |(number, entry)| (Position { list, number }, entry))
+        })
+    }
+}

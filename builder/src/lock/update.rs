@@ -1,0 +1,250 @@
+//! `landfall lock --update`: what upstream has now takes the place of what some entries pin. All else stays, byte for byte.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use landfall_media::durable;
+use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::chosen::chosen;
+use super::command::{Renderers, failure, path_of};
+use super::difference::{EntryChange, difference};
+use super::position::Position;
+use super::resolve::{Asking, Resolution, answers, asked_of};
+use super::{List, Lock, LockEntry};
+use crate::definition;
+use crate::digests::Digests;
+use crate::error::Result;
+use crate::fetch::Client;
+use crate::options::LockOptions;
+use crate::render::{Renderer, Tool};
+
+/// What an update did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockUpdate {
+    /// The lock. It was written, synced, if anything changed or if another file receives it.
+    pub lock: PathBuf,
+    /// Entries that were asked for.
+    pub entries: usize,
+    /// Entries, and programs that render, whose pins are others than before.
+    pub changed: Vec<EntryChange>,
+}
+
+/// Updates the entries that the names mean; without a name, all of them and the programs that render. Where one of them cannot
+/// be resolved, nothing is written.
+pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> Result<LockUpdate> {
+    let definition = definition::read(&options.source.release)?;
+    let path = path_of(&options.source, &definition);
+    let lock = Lock::read(&path)?;
+    let chosen = chosen(&lock, names)?;
+    let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    let renderers = if names.is_empty() { Some(Renderers::find(options, &definition, &lock, &digests)?) } else { None };
+    let renderers = renderers.as_ref().map(Renderers::all).unwrap_or_default();
+    let client = Client::configured(options.source.registries.as_deref())?;
+    let asking = Asking { lock: &lock, client: &client, store: &store, progress };
+    let resolution = renewed(asking, &chosen, &renderers).await;
+    if let Some(error) = failure(&lock, &resolution) {
+        return Err(error);
+    }
+    let output = options.output.clone().unwrap_or_else(|| path.clone());
+    // What is written must be readable: a lock is never left worse than it was.
+    let written = Lock::parse(&output, resolution.text)?;
+    if output != path || written.text() != lock.text() {
+        durable::write_file(&output, written.text().as_bytes(), 0o644)?;
+    }
+    digests.keep()?;
+    Ok(LockUpdate { lock: output, entries: chosen.len(), changed: difference(&lock, &written) })
+}
+
+/// Resolves the chosen entries of a lock as if nothing were pinned of them.
+async fn renewed(asking: Asking<'_>, chosen: &BTreeSet<Position>, renderers: &[(Tool, &Renderer)]) -> Resolution {
+    let opened = asking.lock.with_open(|position| chosen.contains(&position));
+    let asked = opened.entries().filter(|(position, _)| chosen.contains(position));
+    let asked = asked.flat_map(|(position, entry)| asked_of(&opened, position, entry)).collect();
+    answers(Asking { lock: &opened, ..asking }, asked, renderers).await
+}
+
+impl Lock {
+    /// The same lock with some entries open.
+    fn with_open(&self, is_open: impl Fn(Position) -> bool) -> Self {
+        let mut lock = self.clone();
+        for list in List::ALL {
+            for (number, entry) in lock.list_mut(list).iter_mut().enumerate() {
+                if is_open(Position { list, number }) {
+                    entry.open();
+                }
+            }
+        }
+        lock
+    }
+
+    fn list_mut(&mut self, list: List) -> &mut [LockEntry] {
+        match list {
+            List::Images => &mut self.document.images,
+            List::Artifacts => &mut self.document.artifacts,
+            List::Charts => &mut self.document.charts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use landfall_error_codes::{Coded as _, codes};
+    use landfall_media::progress::Silent;
+
+    use super::*;
+    use crate::fetch::tests::hub_server::Hub;
+    use crate::fetch::tests::package_server::{PackageServer, Resource};
+    use crate::fetch::tests::registry::digest;
+    use crate::fetch::{DockerConfiguration, Registries, Retry};
+    use crate::lock::{ChangedKind, InputChange};
+    use crate::pack::tests::Bench;
+
+    const LOCK: &str = "release/images.lock";
+    const DATABASE: &str = "ghcr.io/small/database:1";
+    const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
+    const COMMITS: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];
+
+    async fn updated(bench: &Bench, names: &[&str]) -> Result<LockUpdate> {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        update(&bench.lock_options(), &names, &Silent).await
+    }
+
+    fn text(bench: &Bench) -> String {
+        fs_err::read_to_string(bench.path(LOCK)).expect("lock")
+    }
+
+    fn entries(update: &LockUpdate) -> Vec<&str> {
+        update.changed.iter().map(|change| change.entry.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_named_changes_and_without_a_name_everything_does() {
+        let bench = Bench::new(false, false).await;
+        bench.lock().await.expect("locked");
+        let before = text(&bench);
+        for reference in [DATABASE, PAUSE] {
+            bench.push_image_of(reference, false, &[b"another layer".to_vec()]);
+        }
+        let update = updated(&bench, &["database"]).await.expect("updated");
+        assert_eq!((update.entries, entries(&update)), (1, vec![DATABASE]));
+        let change = &update.changed[0];
+        let [InputChange { name: None, before: Some(was), after: Some(is) }] = &change.inputs[..] else {
+            panic!("{change:?}")
+        };
+        assert_eq!(
+            (change.kind, was.version.as_deref(), is.version.as_deref()),
+            (ChangedKind::Image, Some("1"), Some("1"))
+        );
+        assert_ne!(was.digest, is.digest);
+        let after = text(&bench);
+        let different: Vec<_> = before.lines().zip(after.lines()).filter(|(one, other)| one != other).collect();
+        assert_eq!((different.len(), before.lines().count()), (1, after.lines().count()), "{different:?}");
+        assert!(different[0].1.contains(DATABASE) && different[0].1.contains("license: MIT"), "{different:?}");
+
+        let update = updated(&bench, &[]).await.expect("updated");
+        assert_eq!((update.entries, entries(&update)), (10, vec![PAUSE]));
+        let after = text(&bench);
+        let update = updated(&bench, &[]).await.expect("updated");
+        assert_eq!((update.changed, text(&bench)), (Vec::new(), after));
+    }
+
+    #[tokio::test]
+    async fn the_program_that_renders_is_updated_with_everything_alone() {
+        let bench = Bench::new(false, false).await;
+        bench.lock().await.expect("locked");
+        let kubectl = fs_err::read_to_string(bench.path("kubectl")).expect("kubectl").replace("v1.36.3", "v1.36.4");
+        bench.write("kubectl", kubectl.as_bytes(), 0o755);
+        assert_eq!(updated(&bench, &["database"]).await.expect("updated").changed, []);
+        let update = updated(&bench, &[]).await.expect("updated");
+        assert_eq!(entries(&update), ["kubectl"]);
+        let versions = [&update.changed[0].inputs[0].before, &update.changed[0].inputs[0].after];
+        let versions = versions.map(|pinned| pinned.as_ref().and_then(|pinned| pinned.version.as_deref()));
+        assert_eq!(versions, [Some("v1.36.3"), Some("v1.36.4")]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_where_a_name_is_wrong_or_an_entry_cannot_be_resolved() {
+        let bench = Bench::new(false, false).await;
+        bench.lock().await.expect("locked");
+        bench.edit(LOCK, DATABASE, "ghcr.io/small/database:gone");
+        bench.push_image_of(PAUSE, false, &[b"another layer".to_vec()]);
+        let before = text(&bench);
+        for (names, code) in [
+            (&["pause", "databse"][..], codes::IMAGE_NOT_LOCKED),
+            (&["pause", "database"], codes::IMAGE_MISSING),
+            (&[], codes::IMAGE_MISSING),
+        ] {
+            assert_eq!(updated(&bench, names).await.expect_err("refused").code(), code, "{names:?}");
+            assert_eq!(text(&bench), before, "{names:?}");
+        }
+        // What cannot be resolved does not stand in the way of what is named.
+        assert_eq!(entries(&updated(&bench, &["pause"]).await.expect("updated")), [PAUSE]);
+    }
+
+    /// A lock of a file, a model and npm packages, before anything of it is known.
+    fn files(server: &PackageServer, hub: &Hub) -> String {
+        let (server, hub) = (server.endpoint(), hub.endpoint());
+        format!(
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    files:\n      \
+             - {{url: '{server}/tool', digest: unresolved, size: unresolved, path: tool}}\n  - reference: hub.example/a/b:main\n    \
+             hub:\n      address: {hub}\n      repository: a/b\n      revision: main\n      pinned: unresolved\n  \
+             - reference: shop.example/npm:1\n    npm:\n      lockfile: package-lock.json\n      pinned: unresolved\n"
+        )
+    }
+
+    /// A `package-lock.json` of `lyre`, in a version whose tarball has these bytes, which are served.
+    fn package_lock(server: &PackageServer, version: &str, bytes: &[u8]) -> String {
+        use base64::Engine as _;
+        let path = format!("/lyre/-/lyre-{version}.tgz");
+        let resolved = server.put(&path, Resource::File(bytes.to_vec()));
+        let hash: [u8; 64] = <sha2::Sha512 as sha2::Digest>::digest(bytes).into();
+        let integrity = format!("sha512-{}", base64::engine::general_purpose::STANDARD.encode(hash));
+        let package = serde_json::json!({ "version": version, "resolved": resolved, "integrity": integrity });
+        serde_json::json!({ "lockfileVersion": 3, "packages": { "node_modules/lyre": package } }).to_string()
+    }
+
+    /// The lock with what upstream has now for all of it, and what differs.
+    async fn renewed_text(folder: &Path, text: &str) -> (String, String) {
+        let lock = Lock::parse(&folder.join("images.lock"), text.to_owned()).expect("lock");
+        let store = ContentStore::at(folder.join("store"));
+        let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+        let asking = Asking { lock: &lock, client: &client, store: &store, progress: &Silent };
+        let resolution = renewed(asking, &chosen(&lock, &[]).expect("all"), &[]).await;
+        assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
+        let written = Lock::parse(&lock.path, resolution.text).expect("lock");
+        let found = serde_json::to_string_pretty(&difference(&lock, &written)).expect("JSON");
+        (written.text().to_owned(), found)
+    }
+
+    #[tokio::test]
+    async fn files_models_and_packages_are_compared_one_by_one() {
+        let (server, hub) = (PackageServer::start().expect("server"), Hub::start().expect("hub"));
+        let folder = tempfile::tempdir().expect("folder");
+        let write = |text: String| {
+            durable::write_file(&folder.path().join("package-lock.json"), text.as_bytes(), 0o644).expect("file");
+        };
+        server.put("/tool", Resource::File(b"tool".to_vec()));
+        hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false), ("y.json", b"{}", false)]);
+        write(package_lock(&server, "1.0.0", b"a tarball"));
+        let (first, found) = renewed_text(folder.path(), &files(&server, &hub)).await;
+        assert_eq!(found.matches("\"after\"").count(), 6, "{found}");
+        assert!(!found.contains("\"before\""), "{found}");
+        let (same, found) = renewed_text(folder.path(), &first).await;
+        assert_eq!((same.as_str(), found.as_str()), (first.as_str(), "[]"));
+
+        server.put("/tool", Resource::File(b"longer".to_vec()));
+        hub.push("a/b", COMMITS[1], &[("x.json", b"[1]", false), ("z.json", b"{}", false)]);
+        write(package_lock(&server, "1.1.0", b"another tarball"));
+        let (second, found) = renewed_text(folder.path(), &first).await;
+        insta::assert_snapshot!(found.replace(&server.endpoint(), "http://SERVER"));
+        assert!(second.contains(&digest(b"longer").to_string()) && second.contains(COMMITS[1]), "{second}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Sets of wheels: what a person writes of one.
+
+use landfall_error_codes::{Code, codes};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::document::Refuse;
+use super::pinned::WrittenPinned;
+use super::set::{self, SetFields, SetFile, SetKind, SetPinned, Within};
+use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
+use crate::wheels::{self, Form, Listed, Requirement, Selection, Tags, Target};
+
+/// `wheels` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenWheels {
+    #[serde(default)]
+    index: Option<String>,
+    requirements: String,
+    #[serde(default)]
+    project: Option<String>,
+    #[serde(default)]
+    extras: Vec<String>,
+    #[serde(default)]
+    groups: Option<Vec<String>>,
+    python: String,
+    platform: String,
+    pinned: Spanned<WrittenPinned<SetPinned>>,
+}
+
+/// Where the wheels of a set are from, and which of them are taken.
+#[derive(Debug, Clone)]
+pub struct WheelSource {
+    /// How the file names them.
+    pub form: Form,
+    /// Address of the package index, without `/` at the end; a project lock may do without, since it has addresses itself.
+    pub index: Option<FileUrl>,
+    /// Python and platform.
+    pub target: Target,
+    /// Project, extras and groups of a project lock.
+    pub selection: Selection,
+}
+
+/// Checks what is written of a set of wheels.
+pub(super) fn read(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+    let WrittenWheels { index, requirements, project, extras, groups, python, platform, pinned } = written;
+    let index = index.map(|text| text.trim_end_matches('/').parse::<FileUrl>());
+    let index = index.transpose().map_err(|error| refuse("wheels.index", format!("{error}")))?;
+    let target = Target::new(&python, &platform)
+        .map_err(|invalid| refuse(&format!("wheels.{}", invalid.field), invalid.what))?;
+    if within.platform.split_once('/').is_some_and(|(_, architecture)| architecture != target.architecture()) {
+        let what = format!("{platform} is not for {}, the platform of this lock", within.platform);
+        return Err(refuse("wheels.platform", what));
+    }
+    let refuse_file = |what| refuse("wheels.requirements", what);
+    let file = SetFile::read(within.lock, requirements, &refuse_file)?;
+    let form = Form::of(file.name()).map_err(refuse_file)?;
+    let selection = Selection::new(project.as_deref(), &extras, groups.as_deref());
+    let source = WheelSource { form, index, target, selection };
+    source.check(refuse)?;
+    set::fields(SetKind::Wheels(Box::new(source)), file, pinned, within, refuse)
+}
+
+impl WheelSource {
+    /// The code of a file that cannot be used.
+    pub(super) fn unreadable(&self) -> Code {
+        match self.form {
+            Form::Requirements => codes::REQUIREMENTS_UNREADABLE,
+            Form::Uv | Form::Pylock => codes::PROJECT_LOCK_UNREADABLE,
+        }
+    }
+
+    /// Refuses a file of requirements without an index, and one of which something is chosen.
+    fn check(&self, refuse: Refuse<'_>) -> Result<()> {
+        if self.form != Form::Requirements {
+            return Ok(());
+        }
+        if self.index.is_none() {
+            let what = "is missing: a file of requirements does not say where its packages are";
+            return Err(refuse("wheels.index", what.to_owned()));
+        }
+        if !self.selection.is_empty() {
+            let what =
+                "`project`, `extras` and `groups` are chosen of a `uv.lock` or a `pylock.toml`, not of requirements";
+            return Err(refuse("wheels.requirements", what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The address of a project's page on the index, without `/` at the end; `project` is its normalized name.
+    pub(super) fn page(&self, project: &str) -> Result<FileUrl> {
+        let index = self.index.as_ref().ok_or_else(|| BuildError::new(codes::BUG, "a set of wheels has no index"))?;
+        format!("{index}/{project}")
+            .parse()
+            .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))
+    }
+
+    /// The one wheel of a requirement that fits best.
+    pub(super) fn chosen<'a>(
+        &self,
+        requirement: &Requirement,
+        listed: &'a [Listed],
+        tags: &Tags,
+    ) -> Result<&'a Listed> {
+        let chosen = wheels::choose(requirement, listed, &self.target, tags);
+        chosen.map_err(|(code, what)| BuildError::new(code, what))
+    }
+}

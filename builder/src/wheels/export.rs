@@ -1,0 +1,43 @@
+//! A file of requirements for wheels that a project lock named: pip and uv install from it, and from no other source.
+
+use std::fmt::Write as _;
+
+use landfall_bundle_spec::Sha256;
+use landfall_packages::WheelName;
+
+/// The name of the file, beside the wheels.
+pub const FILE_NAME: &str = "requirements.txt";
+
+/// The text of the file: each wheel in its version, with its one hash. The same wheels give the same text.
+pub fn exported<'a>(wheels: impl IntoIterator<Item = (&'a str, Sha256)>) -> String {
+    let mut text = "# Made by landfall from the lock of a Python project, for one target.\n".to_owned();
+    for (file_name, digest) in wheels {
+        // A pinned file has the name of a wheel.
+        if let Ok(WheelName { project, version }) = WheelName::read(file_name) {
+            let hash = digest.to_hex();
+            // Writing to a text cannot fail.
+            let _infallible = writeln!(text, "{project}=={version} --hash=sha256:{hash}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wheel_is_a_requirement_with_its_hash() {
+        let digest = Sha256([1; 32]);
+        let wheels = [
+            ("Friendly_Bard-1.0-py3-none-any.whl", digest),
+            ("torch-2.9.1+cu128-cp312-cp312-linux_x86_64.whl", digest),
+        ];
+        let hash = "01".repeat(32);
+        let expected = format!(
+            "# Made by landfall from the lock of a Python project, for one target.\nfriendly-bard==1.0 --hash=sha256:{hash}\n\
+             torch==2.9.1+cu128 --hash=sha256:{hash}\n"
+        );
+        assert_eq!(exported(wheels), expected);
+    }
+}

@@ -1,0 +1,63 @@
+//! Files that a project lock lists of a package.
+
+use landfall_error_codes::codes;
+use landfall_packages::WheelName;
+use percent_encoding::percent_decode_str;
+
+use super::super::index::{Listed, is_size};
+use super::super::requirements::Refusal;
+use super::super::sha256;
+
+/// A file as it is listed.
+#[derive(Debug, Default)]
+pub(super) struct File<'a> {
+    /// Its name, where one is stated beside the address.
+    pub(super) name: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
+    /// The digits of its SHA-256.
+    pub(super) sha256: Option<&'a str>,
+    pub(super) size: Option<u64>,
+}
+
+/// The file with its name and its address; one without an address is a file of one machine.
+pub(super) fn listed(file: File<'_>) -> Result<Listed, Refusal> {
+    let unreadable = |what: String| (codes::PROJECT_LOCK_UNREADABLE, what);
+    let Some(address) = file.url else {
+        let what = "has a file that is a path of one machine, which no index has".to_owned();
+        return Err((codes::REQUIREMENT_ELSEWHERE, what));
+    };
+    let file_name = file.name.map_or_else(|| name_of(address), str::to_owned);
+    let shown = || file_name.escape_default();
+    if let Some(size) = file.size.filter(|size| !is_size(*size)) {
+        return Err(unreadable(format!("states {size} bytes for `{}`", shown())));
+    }
+    let digest = file.sha256.map(|digits| {
+        sha256(digits)
+            .ok_or_else(|| unreadable(format!("states no SHA-256 for `{}`: `{}`", shown(), digits.escape_default())))
+    });
+    Ok(Listed {
+        sha256: digest.transpose()?,
+        address: address.to_owned(),
+        size: file.size,
+        requires_python: None,
+        is_yanked: false,
+        file_name,
+    })
+}
+
+/// The digits of a hash that is `sha256:…`; none of another algorithm.
+pub(super) fn digits(hash: &str) -> Option<&str> {
+    hash.strip_prefix("sha256:")
+}
+
+/// Whether an address ends with the name of a wheel.
+pub(super) fn is_wheel(address: &str) -> bool {
+    WheelName::read(&name_of(address)).is_ok()
+}
+
+/// The last part of an address, decoded: versions of builds have a `+`, which many servers encode.
+fn name_of(address: &str) -> String {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    percent_decode_str(last).decode_utf8_lossy().into_owned()
+}

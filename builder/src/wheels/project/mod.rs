@@ -1,0 +1,94 @@
+//! Locks of Python projects: `uv.lock` of uv, and `pylock.toml` as PEP 751 has it. Both state version, address and hash of every file,
+//! for every platform. What is taken of them follows from the target, and from the extras and groups that the vendor names.
+//!
+//! ```text
+//! uv.lock ─────── uv ──────┐
+//! pylock.toml ─── pylock ──┴─ packages that apply to the target ── choose ── one wheel each
+//! pyproject.toml ─ pyproject ─ whether uv.lock is older than it
+//! ```
+//!
+//! Threats: these are the vendor's own files, written by a tool. They are read within a limit of bytes and of nested values, and nothing
+//! of them becomes a path before it has the name of a wheel.
+
+mod files;
+mod pylock;
+mod pyproject;
+mod selection;
+mod text;
+mod uv;
+mod walk;
+
+pub use pyproject::{FILE_NAME as PYPROJECT, outdated};
+pub use selection::Selection;
+
+use std::path::Path;
+
+use super::index::Listed;
+use super::requirement::Requirement;
+use super::target::Target;
+use crate::error::BuildError;
+use text::Text;
+
+/// How a file names the packages of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Requirements with hashes, as pip reads them.
+    Requirements,
+    /// `uv.lock`.
+    Uv,
+    /// `pylock.toml`, or `pylock.NAME.toml`.
+    Pylock,
+}
+
+impl Form {
+    /// The form of a file by its name without folders; the error says what to name instead.
+    pub fn of(file_name: &str) -> Result<Self, String> {
+        let has_ending = |endings: &[&str]| endings.iter().any(|ending| file_name.ends_with(ending));
+        let is_pylock = file_name == "pylock.toml" || (file_name.starts_with("pylock.") && has_ending(&[".toml"]));
+        match file_name {
+            _ if has_ending(&["uv.lock"]) => Ok(Self::Uv),
+            _ if is_pylock => Ok(Self::Pylock),
+            PYPROJECT => Err("`pyproject.toml` pins nothing: name the `uv.lock` beside it".to_owned()),
+            _ if has_ending(&[".toml", ".lock"]) => {
+                let name = file_name.escape_default();
+                Err(format!("`{name}` is neither a file of requirements, nor a `uv.lock`, nor a `pylock.toml`"))
+            }
+            _ => Ok(Self::Requirements),
+        }
+    }
+}
+
+/// A package that applies to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// Its one version, with the hashes of its files.
+    pub requirement: Requirement,
+    /// Its files, with whole addresses.
+    pub files: Vec<Listed>,
+    /// Whether it has an address of its own, so that no index has it.
+    pub is_direct: bool,
+}
+
+/// The packages of a project lock that apply to a target, each once, and everything that is wrong, by line.
+pub fn read(
+    form: Form,
+    path: &Path,
+    text: &str,
+    target: &Target,
+    chosen: &Selection,
+) -> (Vec<Locked>, Vec<BuildError>) {
+    let text = Text::new(path, text);
+    let (mut locked, mut faults) = match form {
+        Form::Uv => uv::read(&text, target, chosen),
+        Form::Pylock => pylock::read(&text, target, chosen),
+        Form::Requirements => (Vec::new(), Vec::new()),
+    };
+    faults.extend(text.without_repeats(&mut locked, target));
+    if locked.is_empty() && faults.is_empty() {
+        faults.push(text.refused(format!("no package applies to {target}")));
+    }
+    (locked, faults)
+}
+
+#[cfg(test)]
+mod tests;

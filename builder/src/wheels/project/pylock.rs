@@ -1,0 +1,170 @@
+//! `pylock.toml`, as PEP 751 has it: a list of packages, each with a marker that says where it applies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_error_codes::codes;
+use landfall_packages::normalized;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+use super::super::marker::{self, Environment};
+use super::super::target::Target;
+use super::files::{File, is_wheel};
+use super::text::{Text, Written};
+use super::{Locked, Selection};
+use crate::error::BuildError;
+
+/// The file; lenient, since other tools write it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Document {
+    lock_version: String,
+    #[serde(default)]
+    environments: Vec<String>,
+    #[serde(default)]
+    requires_python: Option<String>,
+    #[serde(default)]
+    extras: Vec<String>,
+    #[serde(default)]
+    dependency_groups: Vec<String>,
+    #[serde(default)]
+    default_groups: Vec<String>,
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Package {
+    name: Spanned<String>,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    marker: Option<String>,
+    #[serde(default)]
+    requires_python: Option<String>,
+    #[serde(default)]
+    vcs: Option<IgnoredAny>,
+    #[serde(default)]
+    directory: Option<IgnoredAny>,
+    #[serde(default)]
+    archive: Option<Distribution>,
+    #[serde(default)]
+    sdist: Option<Distribution>,
+    #[serde(default)]
+    wheels: Vec<Distribution>,
+}
+
+/// A wheel or a source.
+#[derive(Debug, Deserialize)]
+struct Distribution {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
+    hashes: BTreeMap<String, String>,
+}
+
+impl Distribution {
+    fn file(&self) -> File<'_> {
+        File {
+            name: self.name.as_deref(),
+            url: self.url.as_deref(),
+            sha256: self.hashes.get("sha256").map(String::as_str),
+            size: self.size,
+        }
+    }
+}
+
+/// The packages that apply to a target, and everything that is wrong.
+pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<Locked>, Vec<BuildError>) {
+    let document: Document = match text.parsed() {
+        Ok(document) => document,
+        Err(error) => return (Vec::new(), vec![error]),
+    };
+    let environment = match environment(text, &document, target, chosen) {
+        Ok(environment) => environment,
+        Err(error) => return (Vec::new(), vec![error]),
+    };
+    let (mut locked, mut faults) = (Vec::new(), Vec::new());
+    for package in &document.packages {
+        match applies(text, package, &environment, target) {
+            Ok(false) => {}
+            Ok(true) => match taken(text, package) {
+                Ok(package) => locked.push(package),
+                Err(error) => faults.push(error),
+            },
+            Err(error) => faults.push(error),
+        }
+    }
+    (locked, faults)
+}
+
+/// For what markers are evaluated; the error says why the file is not for the target, or does not have what is chosen.
+fn environment<'a>(
+    text: &Text<'_>,
+    document: &Document,
+    target: &'a Target,
+    chosen: &Selection,
+) -> Result<Environment<'a>, BuildError> {
+    if document.lock_version.split('.').next() != Some("1") {
+        let version = document.lock_version.escape_default();
+        return Err(text.refused(format!("has the lock-version {version}, where 1.0 is needed")));
+    }
+    if let Some(project) = &chosen.project {
+        return Err(text.unchosen(format!("a pylock.toml names no project, so `{project}` cannot be chosen")));
+    }
+    text.check_python(document.requires_python.as_deref(), target)?;
+    let all = |names: &[String]| names.iter().map(|name| normalized(name)).collect::<BTreeSet<_>>();
+    let (extras, groups) = (all(&document.extras), all(&document.dependency_groups));
+    let wanted = chosen.groups.clone().unwrap_or_else(|| all(&document.default_groups));
+    // Groups that are there by default need not be listed.
+    let known = &groups | &all(&document.default_groups);
+    text.check_known("extra", &chosen.extras, &extras)?;
+    text.check_known("group", &wanted, &known)?;
+    let environment = Environment::of(target).with_names(chosen.extras.clone(), wanted);
+    let environments = document.environments.iter().map(|marker| marker::holds(marker, &environment));
+    let holding: Vec<_> = environments.collect::<Result<_, _>>().map_err(|what| text.refused(what))?;
+    if !holding.is_empty() && !holding.contains(&true) {
+        return Err(text.refused(format!("none of its environments is {target}")));
+    }
+    Ok(environment)
+}
+
+/// Whether a package applies.
+fn applies(
+    text: &Text<'_>,
+    package: &Package,
+    environment: &Environment<'_>,
+    target: &Target,
+) -> Result<bool, BuildError> {
+    let holds = package.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, environment));
+    let holds = holds.map_err(|what| text.fault(&package.name, codes::PROJECT_LOCK_UNREADABLE, what))?;
+    if holds && let Err(error) = text.check_python(package.requires_python.as_deref(), target) {
+        return Err(text
+            .fault(&package.name, codes::WHEEL_FOR_OTHERS, "does not run on the target".to_owned())
+            .because(error));
+    }
+    Ok(holds)
+}
+
+/// A package with its files; the error says with a code why it has none that travel.
+fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
+    let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
+    if package.vcs.is_some() {
+        return Err(elsewhere("is taken from a repository of source code, which no index has"));
+    }
+    if package.directory.is_some() {
+        return Err(elsewhere("is a folder of one machine, which no index has"));
+    }
+    let archive = package.archive.as_ref();
+    if archive.is_some_and(|archive| !archive.url.as_deref().is_some_and(is_wheel)) {
+        return Err(elsewhere("is an archive with an address of its own, and no wheel"));
+    }
+    let files = package.wheels.iter().chain(&package.sdist).chain(archive).map(Distribution::file).collect();
+    let version = package.version.as_deref();
+    text.locked(Written { name: &package.name, version, files, is_direct: archive.is_some() })
+}

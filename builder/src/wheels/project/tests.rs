@@ -1,0 +1,363 @@
+use std::fmt::Write as _;
+use std::path::Path;
+
+use landfall_error_codes::Coded as _;
+
+use super::*;
+
+const ONE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+
+fn target(python: &str) -> Target {
+    Target::new(python, "manylinux_2_28_x86_64").expect("target")
+}
+
+fn selection(extras: &[&str], groups: Option<&[&str]>) -> Selection {
+    let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    Selection::new(None, &all(extras), groups.map(all).as_deref())
+}
+
+/// What is read of a file, one line for each package, or for each fault.
+fn shown(form: Form, text: &str, target: &Target, selection: &Selection) -> String {
+    let (locked, faults) = read(form, Path::new("project.lock"), text, target, selection);
+    let packages = locked.iter().fold(String::new(), |mut lines, Locked { requirement, files, is_direct }| {
+        let files: Vec<_> = files.iter().map(|file| file.file_name.as_str()).collect();
+        let direct = if *is_direct { " (direct)" } else { "" };
+        let (line, name, version) = (requirement.line, &requirement.name, requirement.version());
+        let _ = writeln!(lines, "{line} {name} {version}{direct}: {}", files.join(" "));
+        lines
+    });
+    faults.iter().fold(packages, |mut lines, fault| {
+        let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let _ = writeln!(lines, "{} {fault}{cause}", fault.code().id);
+        lines
+    })
+}
+
+fn uv(text: &str, extras: &[&str], groups: &[&str]) -> String {
+    shown(Form::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
+}
+
+/// A package of a registry as uv writes it, with one wheel for every platform.
+fn package(name: &str, version: &str, more: &str) -> String {
+    format!(
+        "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"https://packages.example/simple\" }}\n{more}\
+         wheels = [\n    {{ url = \"https://files.example/{name}-{}-py3-none-any.whl\", hash = \"sha256:{ONE}\", size = 7 }},\n]\n\n",
+        version.replace('+', "%2B")
+    )
+}
+
+/// A project with an extra for each of two variants of `torch`, and a group for tests.
+fn lock() -> String {
+    let variant =
+        |name: &str, other: &str| format!("(extra == 'extra-4-shop-{name}' and extra != 'extra-4-shop-{other}')");
+    let (cpu, cu128) = (variant("cpu", "cu128"), variant("cu128", "cpu"));
+    let head = "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\nresolution-markers = [\"sys_platform == 'linux'\"]\n\
+                conflicts = [[\n    { package = \"shop\", extra = \"cpu\" },\n    { package = \"shop\", extra = \"cu128\" },\n]]\n\n\
+                [manifest]\nmembers = [\"shop\"]\n\n";
+    let project = format!(
+        "[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\nsource = {{ editable = \".\" }}\ndependencies = [\n    \
+         {{ name = \"coverage\", extra = [\"toml\"] }},\n    {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n]\n\n\
+         [package.optional-dependencies]\nall = [{{ name = \"shop\", extra = [\"cpu\"] }}]\n\
+         cpu = [{{ name = \"torch\", version = \"2.9.1+cpu\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cpu}\" }}]\n\
+         cu128 = [{{ name = \"torch\", version = \"2.9.1+cu128\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cu128}\" }}]\n\n\
+         [package.dev-dependencies]\ndev = [{{ name = \"pytest\" }}]\n\n\
+         [package.metadata]\nrequires-dist = [\n    {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n    \
+         {{ name = \"coverage\", extras = [\"toml\"], specifier = \">=7,<8\" }},\n    {{ name = \"shop\", extras = [\"cpu\"], marker = \"extra == 'all'\", editable = \".\" }},\n    \
+         {{ name = \"torch\", marker = \"extra == 'cpu'\", specifier = \">=2\" }},\n]\nprovides-extras = [\"all\", \"cpu\", \"cu128\"]\n\n\
+         [package.metadata.requires-dev]\ndev = [{{ name = \"pytest\" }}]\nempty = []\n\n"
+    );
+    let toml = "dependencies = [{ name = \"pluggy\" }]\n";
+    let coverage = "[package.optional-dependencies]\ntoml = [\n    { name = \"tomli\", marker = \"python_full_version <= '3.11'\" },\n]\n\n";
+    let packages = [
+        package("colorama", "0.4.6", ""),
+        package("coverage", "7.1", "") + coverage,
+        package("pluggy", "1.6", ""),
+        package("pytest", "9.0", toml),
+        package("tomli", "2.3", ""),
+        package("torch", "2.9.1+cpu", ""),
+        package("torch", "2.9.1+cu128", ""),
+    ];
+    format!("{head}{project}{}", packages.concat())
+}
+
+#[test]
+fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
+    let of_python = |python: &str| shown(Form::Uv, &lock(), &target(python), &selection(&[], None));
+    let cases = [
+        ("nothing chosen", uv(&lock(), &[], &[])),
+        ("Python 3.11", of_python("3.11")),
+        ("a variant", uv(&lock(), &["cpu"], &[])),
+        ("the other variant, and a group", uv(&lock(), &["CU128"], &["dev", "empty"])),
+        ("an extra that names another one", uv(&lock(), &["all"], &[])),
+        ("both variants", uv(&lock(), &["cpu", "cu128"], &[])),
+        ("an unknown extra", uv(&lock(), &["cu182"], &[])),
+        ("an unknown group", uv(&lock(), &[], &["dve"])),
+        ("Python 3.10", of_python("3.10")),
+    ];
+    insta::assert_snapshot!(titled(&cases));
+}
+
+fn titled(cases: &[(&str, String)]) -> String {
+    cases.iter().fold(String::new(), |mut text, (title, shown)| {
+        let _ = writeln!(text, "## {title}\n{shown}");
+        text
+    })
+}
+
+#[test]
+fn what_no_index_has_is_refused_by_name() {
+    let project = "version = 1\n[[package]]\nname = \"shop\"\nsource = { virtual = \".\" }\ndependencies = [\n";
+    let names = ["git", "url", "direct", "path", "folder", "member", "flat", "sdist", "hashless", "versionless", "bad"];
+    let edges: String = names.iter().map(|name| format!("    {{ name = \"{name}\" }},\n")).collect();
+    let of = |name: &str, source: &str, more: &str| {
+        format!("[[package]]\nname = \"{name}\"\nversion = \"1\"\nsource = {{ {source} }}\n{more}\n")
+    };
+    let registry = "registry = \"https://packages.example/simple\"";
+    let wheel = |name: &str| format!("https://files.example/{name}-1-py3-none-any.whl");
+    let listed = |text: String| format!("wheels = [{{ {text}, size = 1 }}]\n");
+    let packages = [
+        of("git", "git = \"https://user:secret@git.example/git#abc\"", ""),
+        of("url", "url = \"https://files.example/url-1.tar.gz\"", &format!("sdist = {{ hash = \"sha256:{ONE}\" }}")),
+        of(
+            "direct",
+            &format!("url = \"{}\"", wheel("direct")),
+            &listed(format!("url = \"{}\", hash = \"sha256:{ONE}\"", wheel("direct"))),
+        ),
+        of("path", "path = \"wheels/path-1-py3-none-any.whl\"", ""),
+        of("folder", "directory = \"../folder\"", ""),
+        of("member", "editable = \"packages/member\"", ""),
+        of(
+            "flat",
+            "registry = \"../flat\"",
+            &listed(format!("path = \"flat-1-py3-none-any.whl\", hash = \"sha256:{ONE}\"")),
+        ),
+        of(
+            "sdist",
+            registry,
+            &format!("sdist = {{ url = \"https://files.example/sdist-1.tar.gz\", hash = \"sha256:{ONE}\" }}"),
+        ),
+        of("hashless", registry, &listed(format!("url = \"{}\", hash = \"md5:00\"", wheel("hashless")))),
+        of("versionless", registry, &listed(format!("url = \"{}\", hash = \"sha256:{ONE}\"", wheel("versionless"))))
+            .replace("version = \"1\"\n", ""),
+        of("bad", registry, &listed(format!("url = \"{}\", hash = \"sha256:zz\"", wheel("bad")))),
+    ];
+    let said = uv(&format!("{project}{edges}]\n\n{}", packages.concat()), &[], &[]);
+    assert!(!said.contains("secret"), "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn files_that_cannot_be_followed_are_refused() {
+    let one = |text: &str| uv(text, &[], &[]);
+    let project = "version = 1\n[[package]]\nname = \"shop\"\nsource = { editable = \".\" }\n";
+    let needs = |edge: &str| {
+        one(&format!("{project}dependencies = [{{ {edge} }}]\n\n{}{}", package("a", "1", ""), package("a", "2", "")))
+    };
+    let member = "[[package]]\nname = \"lib\"\nsource = { editable = \"lib\" }\n";
+    let workspace =
+        format!("version = 1\n{}{member}", project.replace("version = 1\n", "").replace("\".\"", "\"app\""));
+    let of_member = |name: &str| {
+        let chosen = Selection::new(Some(name), &[], None);
+        shown(Form::Uv, &workspace, &target("3.12"), &chosen)
+    };
+    let cases = [
+        ("no TOML", one("version = 1\n[[package]\n")),
+        ("another form", one("version = 2\n")),
+        ("no project", one(&format!("version = 1\n\n{}", package("a", "1", "")))),
+        ("nothing needed", one(project)),
+        ("several projects", one(&workspace)),
+        ("an unknown project", of_member("lob")),
+        ("one of them", of_member("Lib")),
+        ("an absent package", needs("name = \"b\"")),
+        ("several versions", needs("name = \"a\"")),
+        ("a marker without an end", needs("name = \"a\", version = \"1\", marker = \"os_name == 'x\"")),
+        (
+            "two versions apply",
+            one(&format!(
+                "{project}dependencies = [{{ name = \"a\", version = \"1\" }}, {{ name = \"a\", version = \"2\" }}]\n\n{}{}",
+                package("a", "1", ""),
+                package("a", "2", "")
+            )),
+        ),
+        ("other environments", one(&format!("supported-markers = [\"sys_platform == 'darwin'\"]\n{project}"))),
+    ];
+    insta::assert_snapshot!(titled(&cases));
+}
+
+/// A `pylock.toml` as uv and pip write it.
+fn pylock() -> String {
+    let wheel = |name: &str| {
+        format!(
+            "wheels = [{{ name = \"{name}-1-py3-none-any.whl\", upload-time = 2026-01-25T11:30:10.164985Z, \
+             url = \"https://files.example/{name}-1-py3-none-any.whl\", size = 7, hashes = {{ sha256 = \"{ONE}\" }} }}]\n"
+        )
+    };
+    let of = |name: &str, more: &str| format!("[[packages]]\nname = \"{name}\"\nversion = \"1\"\n{more}");
+    let packages = [
+        of("always", &wheel("always")),
+        of("windows", &format!("marker = \"sys_platform == 'win32'\"\n{}", wheel("windows"))),
+        of("extra", &format!("marker = \"'cu128' in extras\"\n{}", wheel("extra"))),
+        of(
+            "tested",
+            &format!("marker = \"'dev' in dependency_groups and python_version >= '3.9'\"\n{}", wheel("tested")),
+        ),
+        of("newer", &format!("marker = \"'new' in extras\"\nrequires-python = \">=3.13\"\n{}", wheel("newer"))),
+        of(
+            "archived",
+            &format!(
+                "marker = \"'odd' in extras\"\narchive = {{ url = \"https://files.example/archived-1-py3-none-any.whl\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
+            ),
+        ),
+        of(
+            "odd",
+            "marker = \"'odd' in extras\"\nvcs = { type = \"git\", url = \"https://git.example/odd\", commit-id = \"abc\" }\n",
+        ),
+        of("folder", "marker = \"'odd' in extras\"\ndirectory = { path = \"../folder\" }\n"),
+        of(
+            "source",
+            &format!(
+                "marker = \"'odd' in extras\"\nsdist = {{ name = \"source-1.tar.gz\", url = \"https://files.example/source-1.tar.gz\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
+            ),
+        ),
+        of(
+            "zip",
+            "marker = \"'odd' in extras\"\narchive = { url = \"https://files.example/zip.zip\", hashes = { sha256 = \"00\" } }\n",
+        ),
+        of(
+            "local",
+            "marker = \"'odd' in extras\"\nwheels = [{ name = \"local-1-py3-none-any.whl\", path = \"wheels/local-1-py3-none-any.whl\", hashes = { sha256 = \"00\" } }]\n",
+        ),
+    ];
+    format!(
+        "lock-version = \"1.0\"\nenvironments = [\"sys_platform == 'win32'\", \"sys_platform == 'linux'\"]\nrequires-python = \">=3.11\"\n\
+         extras = [\"cu128\", \"new\", \"odd\"]\ndependency-groups = [\"dev\", \"docs\"]\ndefault-groups = [\"dev\"]\ncreated-by = \"uv\"\n\n{}",
+        packages.concat()
+    )
+}
+
+#[test]
+fn a_pylock_gives_the_packages_whose_markers_hold() {
+    let read = |text: &str, extras: &[&str], groups: Option<&[&str]>| {
+        shown(Form::Pylock, text, &target("3.12"), &selection(extras, groups))
+    };
+    let text = pylock();
+    let cases = [
+        ("the groups of the file", read(&text, &[], None)),
+        ("no group", read(&text, &[], Some(&[]))),
+        ("an extra and a group", read(&text, &["cu128"], Some(&["docs"]))),
+        ("another Python", read(&text, &["new"], None)),
+        ("what no index has", read(&text, &["odd"], None)),
+        ("an unknown extra", read(&text, &["cu182"], None)),
+        ("an unknown group", read(&text, &[], Some(&["doc"]))),
+        ("other environments", read(&text.replace("sys_platform == 'linux'\"]", "os_name == 'nt'\"]"), &[], None)),
+        ("a newer Python", read(&text.replacen(">=3.11", ">=3.13", 1), &[], None)),
+        ("another form", read(&text.replace("\"1.0\"", "\"2.0\""), &[], None)),
+        ("twice", read(&(text.clone() + "[[packages]]\nname = \"Always\"\nversion = \"2\"\nwheels = []\n"), &[], None)),
+        ("no packages", read("lock-version = \"1.0\"\npackages = []\n", &[], None)),
+    ];
+    insta::assert_snapshot!(titled(&cases));
+    let chosen = Selection::new(Some("shop"), &[], None);
+    let of_project = shown(Form::Pylock, &text, &target("3.12"), &chosen);
+    assert!(of_project.starts_with("LF2136") && of_project.contains("`shop`"), "{of_project}");
+}
+
+#[test]
+fn a_file_is_known_by_its_name() {
+    for (name, form) in [
+        ("requirements.txt", Form::Requirements),
+        ("requirements-cu128.in.txt", Form::Requirements),
+        ("uv.lock", Form::Uv),
+        ("web.uv.lock", Form::Uv),
+        ("pylock.toml", Form::Pylock),
+        ("pylock.cu128.toml", Form::Pylock),
+    ] {
+        assert_eq!(Form::of(name), Ok(form), "{name}");
+    }
+    for (name, part) in
+        [("pyproject.toml", "beside it"), ("poetry.lock", "`poetry.lock`"), ("my.pylock.toml", "neither")]
+    {
+        assert!(Form::of(name).is_err_and(|what| what.contains(part)), "{name}");
+    }
+}
+
+#[test]
+fn a_lock_is_outdated_once_its_project_declares_something_else() {
+    let outdated_by = |declared: &str| {
+        let fault = outdated((Path::new("uv.lock"), &lock()), (Path::new("pyproject.toml"), declared));
+        fault.map(|fault| format!("{} {fault}", fault.code().id))
+    };
+    let declared = "[project]\nname = \"Shop\"\ndependencies = [\"Coverage [toml] >= 7, < 8\", \"colorama; sys_platform == 'win32'\"]\n\
+                    [project.optional-dependencies]\nall = [\"shop[cpu]\"]\ncpu = [\"torch (>=2)\"]\n[tool.uv]\nx = 1\n";
+    assert_eq!(outdated_by(declared), None);
+    for same in [
+        declared.replace("torch (>=2)", "torch @ https://files.example/torch.whl ; os_name == 'posix'"),
+        declared
+            .replace("name = \"Shop\"", "name = \"Shop\"\ndynamic = [\"dependencies\"]")
+            .replace("colorama", "other"),
+        "[tool.uv.workspace]\nmembers = []\n".to_owned(),
+    ] {
+        assert_eq!(outdated_by(&same), None, "{same}");
+    }
+    let changed = [
+        outdated_by(&declared.replace("< 8", "< 9")),
+        outdated_by(&declared.replace("colorama", "colorama2")),
+        outdated_by(&declared.replace(", \"colorama; sys_platform == 'win32'\"", "")),
+        outdated_by(&declared.replace("Shop", "mall")),
+        outdated_by("[project"),
+    ];
+    let said: Vec<_> = changed.into_iter().map(|fault| fault.expect("outdated")).collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+const REAL: [&str; 3] =
+    [include_str!("testdata/uv.lock"), include_str!("testdata/pylock.toml"), include_str!("testdata/pyproject.toml")];
+
+/// Names and versions of what is read for Linux, without a fault.
+fn pinned(form: Form, text: &str, python: &str, selection: &Selection) -> String {
+    let (locked, faults) = read(form, Path::new("project.lock"), text, &target(python), selection);
+    assert!(faults.is_empty(), "{faults:?}");
+    let pin = |Locked { requirement, .. }: &Locked| format!("{}=={}", requirement.name, requirement.version());
+    let mut pins: Vec<_> = locked.iter().map(pin).collect();
+    pins.sort_unstable();
+    pins.join(" ")
+}
+
+#[test]
+fn what_uv_wrote_is_read_as_uv_exports_it() {
+    let [uv_lock, pylock, pyproject] = REAL;
+    let of_312 = "anyio==4.16.0 coverage==7.17.4 idna==3.7 six==1.16.0 typing-extensions==4.16.0";
+    let of_310 = "anyio==4.16.0 coverage==7.16.2 exceptiongroup==1.3.2 idna==3.7 iniconfig==2.3.1 markupsafe==2.1.5 \
+                  pyyaml==6.0.4 six==1.16.0 tomli==2.5.0 typing-extensions==4.16.0";
+    for (python, extras, groups, expected) in [
+        ("3.12", &[][..], &[][..], of_312.to_owned()),
+        ("3.12", &["old"], &[], of_312.replace("idna==3.7", "idna==3.6")),
+        ("3.12", &["new"], &["dev"], of_312.replace("idna==3.7", "idna==3.7 iniconfig==2.3.1")),
+        ("3.10", &["both"], &["docs"], of_310.to_owned()),
+        (
+            "3.15",
+            &[],
+            &["docs"],
+            "anyio==4.16.0 coverage==7.17.4 idna==3.7 iniconfig==2.3.1 markupsafe==2.1.5 six==1.16.0".to_owned(),
+        ),
+    ] {
+        let chosen = selection(extras, Some(groups));
+        assert_eq!(pinned(Form::Uv, uv_lock, python, &chosen), expected, "{python} {extras:?} {groups:?}");
+    }
+    assert_eq!(pinned(Form::Pylock, pylock, "3.10", &Selection::default()), of_310);
+    let refused = uv(uv_lock, &["old", "both"], &[]);
+    assert!(refused.starts_with("LF2137"), "{refused}");
+    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), pyproject)).is_none());
+    let changed = pyproject.replace("six==1.16.0", "six==1.17.0");
+    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), &changed)).is_some());
+}
+
+#[test]
+fn each_wheel_of_a_real_file_can_be_chosen() {
+    let target = target("3.12");
+    let (locked, _) = read(Form::Uv, Path::new("uv.lock"), REAL[0], &target, &selection(&["both"], Some(&["docs"])));
+    let tags = crate::wheels::Tags::of(&target);
+    for package in &locked {
+        let chosen = crate::wheels::choose(&package.requirement, &package.files, &target, &tags);
+        assert!(chosen.is_ok_and(|wheel| wheel.url().is_ok() && wheel.size.is_some()), "{}", package.requirement.name);
+    }
+}

@@ -1,0 +1,139 @@
+//! The text of a project lock: what it says, and in which line.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::str::FromStr as _;
+
+use landfall_error_codes::{Code, codes};
+use landfall_packages::normalized;
+use pep440_rs::{Version, VersionSpecifiers};
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+use super::super::requirement::Requirement;
+use super::super::target::Target;
+use super::Locked;
+use super::files::{File, listed};
+use crate::error::{BuildError, Place};
+use crate::nearest::nearest;
+
+/// A text with the place that it was read from.
+pub(super) struct Text<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
+
+/// A package as a project lock has it.
+pub(super) struct Written<'a> {
+    pub(super) name: &'a Spanned<String>,
+    pub(super) version: Option<&'a str>,
+    pub(super) files: Vec<File<'a>>,
+    pub(super) is_direct: bool,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { path, text, lines: std::iter::once(0).chain(after_newlines).collect() }
+    }
+
+    /// What it says.
+    pub(super) fn parsed<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
+        toml::from_str(self.text).map_err(|error| {
+            let line = error.span().map(|span| self.line(span.start));
+            let place = Place { line, ..Place::file(self.path) };
+            BuildError::at(codes::PROJECT_LOCK_UNREADABLE, place, error.message().escape_default().to_string())
+        })
+    }
+
+    /// The file that it was read from.
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// The line of a byte, counted from 1.
+    fn line(&self, at: usize) -> u64 {
+        self.lines.partition_point(|start| *start <= at) as u64
+    }
+
+    /// What is wrong with all of it.
+    pub(super) fn refused(&self, what: String) -> BuildError {
+        BuildError::at(codes::PROJECT_LOCK_UNREADABLE, Place::file(self.path), what)
+    }
+
+    /// What is wrong with what the vendor chose of it.
+    pub(super) fn unchosen(&self, what: String) -> BuildError {
+        BuildError::at(codes::PROJECT_SELECTION, Place::file(self.path), what)
+    }
+
+    /// Refuses names that the file does not have.
+    pub(super) fn check_known(
+        &self,
+        noun: &str,
+        chosen: &BTreeSet<String>,
+        known: &BTreeSet<String>,
+    ) -> Result<(), BuildError> {
+        let Some(unknown) = chosen.difference(known).next() else { return Ok(()) };
+        let near = nearest(unknown, known.iter().map(String::as_str));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Err(self.unchosen(format!("it has no {noun} `{}`{near}", unknown.escape_default())))
+    }
+
+    /// What is wrong with a package.
+    pub(super) fn fault(&self, name: &Spanned<String>, code: Code, what: String) -> BuildError {
+        let shown = name.get_ref().escape_default().to_string();
+        BuildError::at(code, Place::field(self.path, self.line(name.span().start), shown), what)
+    }
+
+    /// Refuses a target whose Python the file is not for.
+    pub(super) fn check_python(&self, requires: Option<&str>, target: &Target) -> Result<(), BuildError> {
+        let Some(requires) = requires else { return Ok(()) };
+        let specifiers = VersionSpecifiers::from_str(requires)
+            .map_err(|_| self.refused(format!("`{}` is not a range of versions", requires.escape_default())))?;
+        if specifiers.contains(&target.python()) {
+            return Ok(());
+        }
+        Err(self.refused(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
+    }
+
+    /// A package with its files.
+    pub(super) fn locked(&self, written: Written<'_>) -> Result<Locked, BuildError> {
+        let Written { name, version, files, is_direct } = written;
+        let refuse = |code, what| self.fault(name, code, what);
+        let version = version.ok_or_else(|| refuse(codes::REQUIREMENT_UNPINNED, "names no version".to_owned()))?;
+        let version = Version::from_str(version).map_err(|_| {
+            let what = format!("`{}` is not a version as PEP 440 has it", version.escape_default());
+            refuse(codes::PROJECT_LOCK_UNREADABLE, what)
+        })?;
+        let files: Vec<_> =
+            files.into_iter().map(listed).collect::<Result<_, _>>().map_err(|(code, what)| refuse(code, what))?;
+        let hashes: Vec<_> = files.iter().filter_map(|file| file.sha256).collect();
+        if hashes.is_empty() && !files.is_empty() {
+            return Err(refuse(codes::REQUIREMENT_UNHASHED, "states no SHA-256 of its files".to_owned()));
+        }
+        let requirement = Requirement::exact(self.line(name.span().start), normalized(name.get_ref()), version, hashes);
+        Ok(Locked { requirement, files, is_direct })
+    }
+
+    /// Leaves out what is listed twice in one version; two versions of one package are a fault.
+    pub(super) fn without_repeats(&self, locked: &mut Vec<Locked>, target: &Target) -> Vec<BuildError> {
+        let mut first: HashMap<String, (u64, Version)> = HashMap::new();
+        let mut faults = Vec::new();
+        locked.retain(|Locked { requirement, .. }| {
+            let (line, version) = (requirement.line, requirement.version());
+            let Some((earlier, other)) = first.get(&requirement.name) else {
+                first.insert(requirement.name.clone(), (line, version.clone()));
+                return true;
+            };
+            if other != version {
+                let what = format!("line {earlier} has {other} and this one {version}, and both apply to {target}");
+                let place = Place::field(self.path, line, requirement.name.clone());
+                faults.push(BuildError::at(codes::REQUIREMENT_UNPINNED, place, what));
+            }
+            false
+        });
+        faults
+    }
+}
