@@ -25,6 +25,4 @@ pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};
 pub use unread::read_rest;
-pub use uploads::{
-    PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage,
-};
+pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};

@@ -121,12 +121,8 @@ mod tests {
 
     #[test]
     fn an_odd_name_or_size_is_not_sound() {
-        let asking = Asking {
-            request: "0123abcd".to_owned(),
-            by: "ada".to_owned(),
-            correlation: String::new(),
-            first: None,
-        };
+        let asking =
+            Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
         let wish = |name: &str, size_bytes| UploadWish { asking: asking.clone(), name: name.to_owned(), size_bytes };
         for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
             assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");
@@ -134,7 +130,9 @@ mod tests {
         for name in ["", "a\nb", "a\u{1b}[2Jb", &"x".repeat(256)] {
             assert!(!wish(name, 1).is_sound(), "{name}");
         }
-        assert!(!wish("a", 0).is_sound() && !wish("a", UPLOAD_BYTES + 1).is_sound() && wish("a", UPLOAD_BYTES).is_sound());
+        assert!(
+            !wish("a", 0).is_sound() && !wish("a", UPLOAD_BYTES + 1).is_sound() && wish("a", UPLOAD_BYTES).is_sound()
+        );
         let written = serde_json::to_value(wish("a", 7)).unwrap();
         let expected = serde_json::json!({
             "request": "0123abcd", "by": "ada", "correlation": "", "name": "a", "size_bytes": 7,

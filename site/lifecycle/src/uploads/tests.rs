@@ -136,9 +136,13 @@ fn pieces_become_a_medium_and_no_name_becomes_a_path() {
     let medium = upload.as_medium().unwrap();
     assert!(landfall_peer::is_id(&medium.id) && medium.place == "uploaded by ada");
     let path = place.slot.path_of(&medium.id).unwrap();
-    assert_eq!((path.clone(), path.metadata().unwrap().len()), (place.paths.uploads().join("bundle.landfall"), 3 * MIB));
+    assert_eq!(
+        (path.clone(), path.metadata().unwrap().len()),
+        (place.paths.uploads().join("bundle.landfall"), 3 * MIB)
+    );
     assert!(place.slot.path_of(ID).is_none() && place.slot.path_of("").is_none());
-    let mut names: Vec<_> = fs_err::read_dir(place.paths.uploads()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs_err::read_dir(place.paths.uploads()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["bundle.landfall", "upload.json"]);
     assert_eq!(place.judge.0.lock().unwrap().asked, [(0, 700 + 2 * MIB), (700 + 2 * MIB, 3 * MIB)]);
@@ -317,7 +321,9 @@ fn a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived()
     assert!(error.problem().hint.unwrap().contains("on a stick") && place.is_empty());
     place.slot.begin(&wish(ID, 10 * MIB)).unwrap();
     assert_eq!(place.added(0, MIB), Ok(MIB));
-    let resize = |options: &std::ffi::CStr| rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap();
+    let resize = |options: &std::ffi::CStr| {
+        rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap()
+    };
     resize(c"size=512m");
     let error = place.add(MIB, MIB).unwrap_err();
     assert_eq!(said(&error), (507, "LF1202".to_owned()));
