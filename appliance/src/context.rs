@@ -38,7 +38,7 @@ pub struct Shared {
     /// Forwards the audit log to a syslog server.
     pub forward: Forward,
     /// One request at a time sends to the upload, so that memory holds one piece of it.
-    pub arriving: Semaphore,
+    pub arriving: Arc<Semaphore>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -58,7 +58,7 @@ impl Context {
             audit: Watch::default(),
             signing: Signing::default(),
             forward: Forward::default(),
-            arriving: Semaphore::new(1),
+            arriving: Arc::new(Semaphore::new(1)),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

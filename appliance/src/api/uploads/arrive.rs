@@ -5,6 +5,8 @@ use futures_util::StreamExt as _;
 use hyper::body::Bytes;
 use landfall_error_codes::codes;
 use landfall_peer::PIECE_BYTES;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access::Caller;
 use crate::api::site::note;
@@ -19,19 +21,15 @@ use crate::refusal::Refusal;
 pub(super) async fn arrive(
     context: &Context,
     caller: &Caller,
-    (id, mut offset): (&str, u64),
+    (id, offset): (&str, u64),
     body: Body,
 ) -> Result<Upload, Refusal> {
-    let _turn = context.arriving.try_acquire().map_err(|_| Refusal::Arriving)?;
-    let author = caller.author();
-    let mut pieces = Pieces { body: body.into_data_stream(), rest: Bytes::new() };
+    let turn = context.arriving.clone().try_acquire_owned().map_err(|_| Refusal::Arriving)?;
+    let (context, author, id) = (context.clone(), caller.author(), id.to_owned());
+    let mut arrival = Arrival { context, author, id, offset, pieces: Pieces::of(body), turn: Some(turn) };
     loop {
-        let (piece, after) = pieces.next().await;
-        let length = piece.len() as u64;
-        // Whether or not the browser still waits, what became of it is recorded.
-        let taking = tokio::spawn(take(context.clone(), author.clone(), id.to_owned(), offset, piece));
-        let upload = taking.await.context(codes::BUG, || "a piece of an upload was interrupted".to_owned())??;
-        offset += length;
+        let after = arrival.pieces.fill().await;
+        let upload = arrival.hand_over().await?;
         match after {
             After::More => {}
             After::End => return Ok(upload),
@@ -39,6 +37,48 @@ pub(super) async fn arrive(
                 return Err(Refusal::Invalid("the body was cut off; what had arrived of it is kept".to_owned()));
             }
         }
+    }
+}
+
+/// A request that sends to an upload. If it ends early, because its sender is gone or it takes too long, what had come of it is handed over all
+/// the same.
+struct Arrival {
+    context: Context,
+    author: Author,
+    id: String,
+    /// Where the piece belongs that is read.
+    offset: u64,
+    pieces: Pieces,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Arrival {
+    /// Has the host take what was read. What became of it is recorded whether or not the browser still waits.
+    async fn hand_over(&mut self) -> Result<Upload, Refusal> {
+        let piece = self.pieces.take();
+        let (length, offset) = (piece.len() as u64, self.offset);
+        let taking = tokio::spawn(take(self.context.clone(), self.author.clone(), self.id.clone(), offset, piece));
+        let upload = taking.await.context(codes::BUG, || "a piece of an upload was interrupted".to_owned())??;
+        self.offset += length;
+        Ok(upload)
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let piece = self.pieces.take();
+        let Ok(runtime) = Handle::try_current() else { return };
+        if piece.is_empty() {
+            return;
+        }
+        let (context, author, id) = (self.context.clone(), self.author.clone(), std::mem::take(&mut self.id));
+        let (offset, turn) = (self.offset, self.turn.take());
+        runtime.spawn(async move {
+            if let Err(refusal) = take(context, author, id, offset, piece).await {
+                tracing::debug!(?refusal, "the end of a request that was cut off is not kept");
+            }
+            drop(turn);
+        });
     }
 }
 
@@ -75,26 +115,36 @@ enum After {
 /// A body in pieces.
 struct Pieces {
     body: BodyDataStream,
-    /// What has come and belongs to the next piece.
+    /// What was read of the piece.
+    piece: Vec<u8>,
+    /// What has come and belongs to the next one.
     rest: Bytes,
 }
 
 impl Pieces {
-    /// The next piece, as long as pieces are, or shorter where the body ends.
-    async fn next(&mut self) -> (Vec<u8>, After) {
-        let mut piece = Vec::new();
+    fn of(body: Body) -> Self {
+        Self { body: body.into_data_stream(), piece: Vec::new(), rest: Bytes::new() }
+    }
+
+    /// Reads a piece, as long as pieces are, or shorter where the body ends. Ended early, it has lost nothing.
+    async fn fill(&mut self) -> After {
         loop {
-            let taken = self.rest.split_to(self.rest.len().min(PIECE_BYTES - piece.len()));
-            piece.extend_from_slice(&taken);
+            let taken = self.rest.split_to(self.rest.len().min(PIECE_BYTES - self.piece.len()));
+            self.piece.extend_from_slice(&taken);
             if !self.rest.is_empty() {
-                return (piece, After::More);
+                return After::More;
             }
             match self.body.next().await {
                 Some(Ok(frame)) => self.rest = frame,
-                Some(Err(_)) => return (piece, After::Cut),
-                None => return (piece, After::End),
+                Some(Err(_)) => return After::Cut,
+                None => return After::End,
             }
         }
+    }
+
+    /// The piece, which is forgotten here.
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.piece)
     }
 }
 
@@ -106,17 +156,16 @@ mod tests {
 
     /// Lengths of the pieces of a body of these frames, and how it ends.
     async fn pieces_of(frames: &[usize], is_cut: bool) -> (Vec<usize>, After) {
-        let mut all: Vec<Result<Bytes, std::io::Error>> =
-            frames.iter().map(|length| Ok(vec![7; *length].into())).collect();
+        let frame = |length: &usize| Ok(Bytes::from(vec![7; *length]));
+        let mut all: Vec<Result<Bytes, std::io::Error>> = frames.iter().map(frame).collect();
         if is_cut {
             all.push(Err(std::io::Error::other("gone")));
         }
-        let body = Body::from_stream(stream::iter(all));
-        let mut pieces = Pieces { body: body.into_data_stream(), rest: Bytes::new() };
+        let mut pieces = Pieces::of(Body::from_stream(stream::iter(all)));
         let mut lengths = Vec::new();
         loop {
-            let (piece, after) = pieces.next().await;
-            lengths.push(piece.len());
+            let after = pieces.fill().await;
+            lengths.push(pieces.take().len());
             if after != After::More {
                 return (lengths, after);
             }
