@@ -66,9 +66,19 @@
   function create() {
     var more = { "Upload-Length": String(work.bundle.blob.size), "Upload-Metadata": "filename " + encoded(work.bundle.name) };
     return request("POST", words.uploads, more).then(function (answer) {
+      if (answer.status === 409) return adopt(answer);
       if (answer.status !== 201) return refused(answer);
       work.place = answer.headers.get("Location");
       work.knows = true;
+    });
+  }
+
+  // Another upload is there. If it is of this very file, as when an answer was lost, it is continued.
+  function adopt(answer) {
+    return request("GET", words.uploads, {}).then(function (found) { return found.json(); }).then(function (page) {
+      var upload = page.upload, bundle = work.bundle;
+      if (!upload || upload.name !== bundle.name || upload.sizeBytes !== bundle.blob.size) return refused(answer);
+      work.place = words.uploads + "/" + upload.id;
     });
   }
 
