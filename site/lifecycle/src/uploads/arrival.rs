@@ -7,7 +7,7 @@ use landfall_peer::{RefusedUpload, Upload};
 use super::error::{Result, UploadError};
 use super::folder::UploadRecord;
 use super::judge::{UploadJudge, UploadVerdict};
-use super::slot::{Current, UploadSlot, written};
+use super::slot::{Current, State, UploadSlot, written};
 use crate::operations::ArrivedBundle;
 
 /// Bytes after which the head is judged again, until it is there.
@@ -19,48 +19,47 @@ impl<J: UploadJudge> UploadSlot<J> {
     /// Takes the next piece of the upload of this id. It is on the disk when this returns. What is refused of what has arrived ends the upload, of
     /// which nothing is kept then; any other error leaves it as it was. An empty piece has what arrived judged, where that failed before.
     pub fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, UploadError> {
-        let mut state = self.state();
-        let current = state.current.take_if(|current| current.record.id == id);
-        let mut current = current.ok_or_else(|| UploadError::Unknown(id.to_owned()))?;
-        match self.receive(&mut current, offset, piece) {
-            Ok(()) => {
-                let upload = self.describe(&current);
-                state.current = Some(current);
-                Ok(upload)
-            }
+        let mut file = self.turn();
+        let mut current = self.known(id)?;
+        match self.receive(&mut file, &mut current, (offset, piece)) {
             Err(error) if error.ends_upload() => {
-                state.refused = Some(refused(&current, &error));
-                drop(current);
+                *file = None;
+                *self.state() = State { current: None, refused: Some(refused(&current, &error)) };
                 self.folder.clear()?;
                 Err(error)
             }
-            Err(error) => {
-                state.current = Some(current);
-                Err(error)
+            received => {
+                self.state().current = Some(current.clone());
+                received.map(|()| self.describe(&current))
             }
         }
     }
 
-    fn receive(&self, current: &mut Current, offset: u64, piece: &[u8]) -> Result<()> {
+    fn receive(
+        &self,
+        file: &mut Option<GrowingFile>,
+        current: &mut Current,
+        (offset, piece): (u64, &[u8]),
+    ) -> Result<()> {
         current.check_range(offset, piece.len() as u64)?;
         if !piece.is_empty() {
-            self.append(current, piece)?;
+            self.append(file, current, piece)?;
         }
         if current.is_due() { self.judge_arrived(current) } else { Ok(()) }
     }
 
-    fn append(&self, current: &mut Current, piece: &[u8]) -> Result<()> {
+    fn append(&self, file: &mut Option<GrowingFile>, current: &mut Current, piece: &[u8]) -> Result<()> {
         let room = self.room()?;
         if room.bytes < piece.len() as u64 || room.inodes == 0 {
             return Err(UploadError::Full(self.folder.path().to_owned()));
         }
-        let mut file = match current.file.take() {
-            Some(file) => file,
+        let mut open = match file.take() {
+            Some(open) => open,
             None => GrowingFile::open(&self.folder.bundle(), current.received_bytes)?,
         };
         // After a failure the file is opened again, behind what counted before.
-        file.append(piece)?;
-        current.file = Some(file);
+        open.append(piece)?;
+        *file = Some(open);
         current.received_bytes += piece.len() as u64;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The place of the one upload: it begins, is looked at, and is removed here; [`super::arrival`] takes its pieces.
+//! The place of the one upload: it begins, is looked at, and is removed here.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,8 @@ pub struct UploadSlot<J> {
     paths: SitePaths,
     pub(super) folder: UploadFolder,
     pub(super) judge: J,
+    /// The open file. Held by whoever changes the upload, before [`Self::state`]; who only looks does not wait for the disk or the judge.
+    file: Mutex<Option<GrowingFile>>,
     state: Mutex<State>,
 }
 
@@ -39,13 +41,13 @@ pub(super) struct State {
 }
 
 /// The upload.
+#[derive(Clone)]
 pub(super) struct Current {
     pub(super) record: UploadRecord,
     /// Bytes that are on the disk.
     pub(super) received_bytes: u64,
     /// Bytes that were there at the last judgment.
     pub(super) seen_bytes: u64,
-    pub(super) file: Option<GrowingFile>,
 }
 
 impl<J: UploadJudge> UploadSlot<J> {
@@ -53,24 +55,37 @@ impl<J: UploadJudge> UploadSlot<J> {
     pub fn open(paths: &SitePaths, judge: J) -> Self {
         let folder = UploadFolder::of(paths);
         let current = folder.load().map(Current::resumed);
-        Self { paths: paths.clone(), folder, judge, state: Mutex::new(State { current, refused: None }) }
+        let state = Mutex::new(State { current, refused: None });
+        Self { paths: paths.clone(), folder, judge, file: Mutex::default(), state }
+    }
+
+    /// The turn of whoever changes the upload, with its open file.
+    pub(super) fn turn(&self) -> MutexGuard<'_, Option<GrowingFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The upload of this id.
+    pub(super) fn known(&self, id: &str) -> Result<Current> {
+        let current = self.state().current.clone().filter(|current| current.record.id == id);
+        current.ok_or_else(|| UploadError::Unknown(id.to_owned()))
+    }
+
     /// The upload, and the room for another one.
     pub fn page(&self) -> Result<UploadsPage, UploadError> {
+        let room_bytes = self.room()?.bytes;
         let state = self.state();
         let upload = state.current.as_ref().map(|current| self.describe(current));
-        Ok(UploadsPage { room_bytes: self.room()?.bytes, upload, refused: state.refused.clone() })
+        Ok(UploadsPage { room_bytes, upload, refused: state.refused.clone() })
     }
 
     /// Begins an upload, for which there must be room, and no other one. A wish that is sent again begins nothing again.
     pub fn begin(&self, wish: &UploadWish) -> Result<Upload, UploadError> {
-        let mut state = self.state();
-        if let Some(current) = &state.current {
+        let mut file = self.turn();
+        if let Some(current) = &self.state().current {
             let record = &current.record;
             let is_same = record.id == wish.asking.request && record.size_bytes == wish.size_bytes;
             return if is_same { Ok(self.describe(current)) } else { Err(self.runs(current)) };
@@ -90,22 +105,22 @@ impl<J: UploadJudge> UploadSlot<J> {
             bundle: None,
             release: None,
         };
-        let file = Some(self.folder.begin(&record)?);
-        let current = Current { file, ..Current::resumed(record) };
+        *file = Some(self.folder.begin(&record)?);
+        let current = Current::resumed(record);
         let upload = self.describe(&current);
-        *state = State { current: Some(current), refused: None };
+        *self.state() = State { current: Some(current), refused: None };
         Ok(upload)
     }
 
     /// Removes the upload of this id, unless an open change reads it.
     pub fn remove(&self, id: &str) -> Result<(), UploadError> {
-        let mut state = self.state();
-        let current = state.current.as_ref().filter(|current| current.record.id == id);
-        let current = current.ok_or_else(|| UploadError::Unknown(id.to_owned()))?;
-        if self.use_of(current) == UploadUse::Open {
+        let mut file = self.turn();
+        let current = self.known(id)?;
+        if self.use_of(&current) == UploadUse::Open {
             return Err(UploadError::Needed);
         }
-        state.current = None;
+        *file = None;
+        self.state().current = None;
         Ok(self.folder.clear()?)
     }
 
@@ -118,14 +133,13 @@ impl<J: UploadJudge> UploadSlot<J> {
 
     /// Removes an upload that was used, or that nobody continued or used in time. Does nothing while a piece arrives.
     pub fn tend(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
-        let Some(current) = &mut state.current else { return };
-        let continued = self.folder.continued();
-        let age = Timestamp::now().duration_since(continued);
+        let Ok(mut file) = self.file.try_lock() else { return };
+        let Some(current) = self.state().current.clone() else { return };
+        let age = Timestamp::now().duration_since(self.folder.continued());
         if age > OPEN {
-            current.file = None;
+            *file = None;
         }
-        let is_over = match self.use_of(current) {
+        let is_over = match self.use_of(&current) {
             UploadUse::Open => false,
             UploadUse::Over => true,
             UploadUse::None => age > current.life(),
@@ -133,7 +147,8 @@ impl<J: UploadJudge> UploadSlot<J> {
         // The step that ends an upgrade removes what it has used.
         if is_over || !self.folder.bundle().exists() {
             tracing::info!(name = current.record.name, "an upload is removed");
-            state.current = None;
+            *file = None;
+            self.state().current = None;
             self.folder.clear().unwrap_or_else(|error| tracing::warn!(%error, "the folder of uploads stays"));
         }
     }
@@ -184,7 +199,7 @@ impl Current {
     /// What counts of an upload whose process has ended.
     fn resumed(record: UploadRecord) -> Self {
         let checked = record.checked_bytes;
-        Self { record, received_bytes: checked, seen_bytes: checked, file: None }
+        Self { record, received_bytes: checked, seen_bytes: checked }
     }
 
     /// Whether all of it has arrived and was checked.
