@@ -17,7 +17,7 @@ const PAYLOAD_STEP: u64 = 32 << 20;
 
 impl<J: UploadJudge> UploadSlot<J> {
     /// Takes the next piece of the upload of this id. It is on the disk when this returns. What is refused of what has arrived ends the upload, of
-    /// which nothing is kept then; any other error leaves it as it was. An empty piece has what arrived judged, where that failed before.
+    /// which nothing is kept then; any other error keeps what has arrived. An empty piece has what arrived judged, where that failed before.
     pub fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         let mut current = self.known(id)?;

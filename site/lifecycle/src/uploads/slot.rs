@@ -29,7 +29,7 @@ pub struct UploadSlot<J> {
     paths: SitePaths,
     pub(super) folder: UploadFolder,
     pub(super) judge: J,
-    /// The open file. Held by whoever changes the upload, before [`Self::state`]; who only looks does not wait for the disk or the judge.
+    /// The open file. Whoever changes the upload holds it, and takes the state later: who only looks does not wait for the disk or the judge.
     file: Mutex<Option<GrowingFile>>,
     state: Mutex<State>,
 }
