@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
     ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedUpgrade,
@@ -205,13 +205,13 @@ fn verdict(checked: CheckedBundle) -> UploadVerdict {
 
 /// Why an upload is refused. No file of it is left that could be copied again.
 fn refused_upload(error: OperationError) -> Problem {
-    let problem = refused(error);
-    let hint = match problem.code.as_deref() {
-        Some(code) if code == codes::BUNDLE_SHORT.id => WHOLE,
-        Some(code) if code == codes::PAYLOAD_DAMAGED.id || code == codes::SURPLUS_DATA.id => ANEW,
-        _ => return problem,
+    let (code, problem) = (error.code(), refused(error));
+    let hint = match code {
+        codes::BUNDLE_SHORT => Some(WHOLE.to_owned()),
+        codes::PAYLOAD_DAMAGED | codes::SURPLUS_DATA => Some(ANEW.to_owned()),
+        _ => problem.hint,
     };
-    Problem { hint: Some(hint.to_owned()), ..problem }
+    Problem { hint, ..problem }
 }
 
 /// Why a bundle cannot be used. What quotes names of a stick is made harmless.
