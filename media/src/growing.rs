@@ -40,6 +40,8 @@ impl GrowingFile {
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.write(bytes)?;
         self.0.sync()?;
+        #[cfg(any(test, feature = "testing"))]
+        durable::note_appended(self.0.path());
         Ok(())
     }
 }

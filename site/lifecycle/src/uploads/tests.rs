@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use landfall_bundle_spec::Sha256;
 use landfall_host::paths::SitePaths;
+use landfall_media::power::{Fate, Recording};
 use landfall_media::{durable, mounted};
 use landfall_peer::{Asking, Problem, Upload, UploadWish};
 
@@ -251,6 +252,39 @@ fn after_a_restart_counts_what_was_checked() {
     let file = File::options().write(true).open(place.paths.uploads().join("bundle.landfall")).unwrap();
     file.set_len(39 * MIB).unwrap();
     assert!(place.restarted().is_empty());
+}
+
+#[test]
+fn a_power_cut_leaves_no_upload_or_one_that_is_continued() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    let size = 2 * MIB + 5;
+    let recording = Recording::begin(root.path()).unwrap();
+    place.slot.begin(&wish(ID, size)).unwrap();
+    for (offset, length) in [(0, MIB), (MIB, MIB), (2 * MIB, 5)] {
+        place.add(offset, length).unwrap();
+    }
+    let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Torn, Fate::Mixed(1), Fate::Mixed(2)]);
+    assert!(states.len() > 10, "{}", states.len());
+    let mut continued = 0;
+    for left in &states {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("left");
+        left.place(&root).unwrap();
+        let place = Place::below(&root);
+        let Some(upload) = place.upload() else {
+            assert!(place.is_empty(), "after {} acts, {:?}", left.edge, left.fate);
+            continue;
+        };
+        let received = upload.received_bytes;
+        let bytes = fs_err::read(place.paths.uploads().join("bundle.landfall")).unwrap();
+        let counted = &bytes[..usize::try_from(received).unwrap()];
+        assert!(counted.iter().all(|byte| *byte == 1), "after {} acts, {:?}", left.edge, left.fate);
+        assert_eq!(place.added(received, size - received), Ok(size));
+        assert!(place.upload().unwrap().medium.is_some());
+        continued += 1;
+    }
+    assert!(continued > 3, "{continued}");
 }
 
 #[test]
