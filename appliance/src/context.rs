@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::audit::{Signing, Watch};
 use crate::database::Database;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub signing: Signing,
     /// Forwards the audit log to a syslog server.
     pub forward: Forward,
+    /// One request at a time sends to the upload, so that memory holds one piece of it.
+    pub arriving: Arc<Semaphore>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -55,6 +58,7 @@ impl Context {
             audit: Watch::default(),
             signing: Signing::default(),
             forward: Forward::default(),
+            arriving: Arc::new(Semaphore::new(1)),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

@@ -53,6 +53,12 @@ pub enum Refusal {
     TwoPeople(String),
     /// The user cannot approve this as one of two people, and why.
     NotCounted(String),
+    /// The request speaks no version of the upload protocol that is known here.
+    Protocol,
+    /// The body is of another kind than this one.
+    ContentType(&'static str),
+    /// Another request sends to the upload.
+    Arriving,
     /// The host did not do it.
     Host(HostError),
     /// The request took too long.
@@ -136,6 +142,9 @@ impl Refusal {
             Self::DirectorySilent => (StatusCode::BAD_GATEWAY, codes::DIRECTORY_SILENT),
             Self::TwoPeople(_) => (StatusCode::CONFLICT, codes::SECOND_PERSON_NEEDED),
             Self::NotCounted(_) => (StatusCode::FORBIDDEN, codes::NOT_A_SECOND_PERSON),
+            Self::Protocol => (StatusCode::PRECONDITION_FAILED, codes::UPLOAD_PROTOCOL),
+            Self::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::REQUEST_INVALID),
+            Self::Arriving => (StatusCode::LOCKED, codes::UPLOAD_RUNS),
             Self::Host(error) => (error.status(), error.registered()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
             Self::Internal(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.code()),
@@ -158,6 +167,8 @@ impl Refusal {
             Self::NotThere(what) => Some(format!("there is no {what}")),
             Self::Method(allowed) => Some(format!("it takes {allowed}")),
             Self::TooManyAttempts(seconds) => Some(format!("wait {seconds} seconds")),
+            Self::ContentType(kind) => Some(format!("content-type: {kind}")),
+            Self::Arriving => Some("another request sends to this upload now".to_owned()),
             Self::NameTaken(name) => Some(format!("the name {name} is taken")),
             Self::Password(why) => Some((*why).to_owned()),
             Self::Host(error) => Some(error.to_string()),
@@ -169,6 +180,7 @@ impl Refusal {
             | Self::Token
             | Self::SignIn
             | Self::PlanGone
+            | Self::Protocol
             | Self::Internal(_) => None,
             Self::Late => Some("the request was not answered in 40 seconds".to_owned()),
         }

@@ -472,6 +472,11 @@ codes! {
     AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an audit log, and export the log again. If the line is still there, keep the file: the console writes no such entry, so someone changed its database.";
     PACKAGE_INDEX_UNUSABLE = "LF5046", Usage, "The package index cannot serve", "Name the folder of the wheels, and the list with its digest that `landfall build` wrote. At a site, run `landfall status`.";
     METHOD_NOT_ALLOWED = "LF5047", Usage, "The address is not for this method", "Send the request by a method that the message names.";
+    UPLOAD_RUNS = "LF5048", NotReady, "Another upload is on the host", "Continue that one, or wait until it is used. Whoever may upload can also remove it.";
+    UPLOAD_OFFSET = "LF5049", Usage, "The bytes do not continue the upload", "Ask with `HEAD /api/v1/uploads/ID` how much has arrived, and send what follows it. The page does so by itself.";
+    UPLOAD_TOO_LONG = "LF5050", Usage, "The upload is longer than was announced", "Remove the upload and begin again with the size of the file. A bundle in parts has the size of all its parts together.";
+    UPLOAD_NEEDED = "LF5051", NotReady, "An open change reads the upload", "Wait until the change has ended, or undo it; then remove the upload.";
+    UPLOAD_PROTOCOL = "LF5052", Usage, "Unknown version of the upload protocol", "Send the header `Tus-Resumable: 1.0.0`.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -6,6 +6,7 @@ pub mod counters;
 mod disk;
 pub mod durable;
 mod error;
+pub mod growing;
 #[cfg(any(test, feature = "testing"))]
 pub mod mounted;
 pub mod pack;

@@ -80,6 +80,12 @@ impl Payload {
         self.0.pieces_from_entry(first)
     }
 
+    /// Every piece after the head that ends behind this offset, which must be where one begins or ends.
+    pub(crate) fn pieces_from(&self, offset: u64) -> impl Iterator<Item = Piece> + Send + '_ {
+        self.pieces_from_blob(self.layout().entries().partition_point(|entry| entry.end() < offset))
+            .skip_while(move |piece| piece.offset + (piece.length as u64) <= offset)
+    }
+
     /// Header, chunks from this one on, and padding of a blob.
     pub(crate) fn pieces_of_blob(&self, blob: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
         self.0.pieces_of_entry(blob, from_chunk)

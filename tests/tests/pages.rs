@@ -15,6 +15,7 @@ mod pages {
     mod documents;
     mod driver;
     mod host;
+    mod judge;
     mod keyboard;
     mod people;
     mod reports;
@@ -24,5 +25,6 @@ mod pages {
     mod silence;
     mod slapd;
     mod upgrade;
+    mod upload;
     mod webdriver;
 }

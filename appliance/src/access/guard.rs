@@ -86,18 +86,24 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     if rule.need == Need::Open {
         return Ok(body);
     }
-    let changes = rule.method != Method::GET;
+    let changes = rule.changes();
     identify(context, parts, rule, caller, changes).await?;
     permit(rule.need, caller)?;
     let is_program = matches!(caller.identity, Identity::Program(_));
     if !changes || is_program {
         return Ok(body);
     }
+    // The word of a script is in a header, and nothing of the body is read for it: a body may be a part of a bundle.
+    let (token, body) = if is_api(path) { (header_token(&parts.headers), body) } else { form(path, body).await? };
+    if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(body) } else { Err(Refusal::Foreign) }
+}
+
+/// A form that was read, with the word in it.
+async fn form(path: &str, body: Body) -> Result<(Option<String>, Body), Refusal> {
     let limit = body_bytes(path);
     let too_long = |_| Refusal::Invalid(format!("the body is longer than {limit} bytes"));
     let bytes = to_bytes(body, limit).await.map_err(too_long)?;
-    let token = if is_api(path) { header_token(&parts.headers) } else { body_token(&bytes) };
-    if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(Body::from(bytes)) } else { Err(Refusal::Foreign) }
+    Ok((body_token(&bytes), Body::from(bytes)))
 }
 
 /// A request that no route is meant for.

@@ -22,7 +22,7 @@ pub enum Need {
 /// A route with what it needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// `GET`, which includes `HEAD`, or a method that changes something.
+    /// `GET`, which includes `HEAD`, `OPTIONS`, or a method that changes something.
     pub method: &'static Method,
     /// The path as the router has it.
     pub path: &'static str,
@@ -35,6 +35,11 @@ impl Rule {
     pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         RULES.iter().find(|rule| rule.method == method && rule.path == path)
+    }
+
+    /// Whether a request of this kind changes something.
+    pub fn changes(&self) -> bool {
+        self.method != Method::GET && self.method != Method::OPTIONS
     }
 
     /// The methods of a path, as the header `Allow` has them; none where no route has it.
@@ -94,6 +99,7 @@ pub const RULES: &[Rule] = &[
     get("/upgrade/plans/{id}", VIEWER),
     post("/upgrade/look", OPERATOR),
     post("/upgrade/plan", OPERATOR),
+    post("/upgrade/upload/remove", OPERATOR),
     post("/upgrade/ask", OPERATOR),
     post("/upgrade/approve", ADMINISTRATOR),
     post("/upgrade/abort", ADMINISTRATOR),
@@ -154,6 +160,12 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/operation", READ),
     get("/api/v1/media", READ),
     post("/api/v1/media", PLAN),
+    rule(&Method::OPTIONS, "/api/v1/uploads", PLAN),
+    get("/api/v1/uploads", PLAN),
+    post("/api/v1/uploads", PLAN),
+    get("/api/v1/uploads/{id}", PLAN),
+    rule(&Method::PATCH, "/api/v1/uploads/{id}", PLAN),
+    rule(&Method::DELETE, "/api/v1/uploads/{id}", PLAN),
     post("/api/v1/plans", PLAN),
     get("/api/v1/plans/{id}", READ),
     get("/api/v1/requests/{id}", READ),

@@ -101,7 +101,7 @@ async fn ask_host(
 }
 
 /// The author's name, as the host takes it.
-fn host_name_of(author: &Author) -> String {
+pub(super) fn host_name_of(author: &Author) -> String {
     let letters = author.name.chars().filter(|letter| !letter.is_control());
     let short = letters.scan(0, |bytes, letter| {
         *bytes += letter.len_utf8();

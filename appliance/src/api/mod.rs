@@ -8,6 +8,7 @@ mod intent;
 mod keys;
 mod people;
 mod site;
+mod uploads;
 
 use axum::extract::{FromRequest, Request};
 use axum::routing::get;
@@ -21,6 +22,7 @@ pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use intent::Intent;
 pub use site::{back_up_now, import_license};
+pub use uploads::remove_upload;
 
 use crate::context::Context;
 use crate::refusal::Refusal;
@@ -42,6 +44,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::usage_report))
         .routes(routes!(changes::operation))
         .routes(routes!(changes::media, changes::look))
+        .merge(uploads::documented())
         .routes(routes!(changes::plan))
         .routes(routes!(changes::one_plan))
         .routes(routes!(changes::one_request))

@@ -291,7 +291,11 @@ pub fn leading_on(mut part: Response, path: Option<String>) -> Response {
 
 /// What the page says of what was just done.
 pub fn notice(done: &str) -> Option<&'static str> {
-    (done == "withdrawn").then_some("The approval is withdrawn. Nothing was changed.")
+    match done {
+        "withdrawn" => Some("The approval is withdrawn. Nothing was changed."),
+        "upload-removed" => Some("The upload is removed from the host."),
+        _ => None,
+    }
 }
 
 /// Hands a wish over, and leads to where it is followed.

@@ -5,7 +5,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{LEAST_CHARACTERS, Role};
 use crate::refusal::{Problem, Refusal};
-use crate::server::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
+use crate::server::{ICON, OWN_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
 
 /// Places in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,10 @@ impl Frame {
 
     pub fn own_script(&self) -> String {
         OWN_SCRIPT.path()
+    }
+
+    pub fn upload_script(&self) -> String {
+        UPLOAD_SCRIPT.path()
     }
 
     pub fn icon(&self) -> String {

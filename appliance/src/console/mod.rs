@@ -69,6 +69,7 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/plans/{id}", get(upgrade::show_plan))
         .route("/upgrade/look", post(upgrade::look))
         .route("/upgrade/plan", post(upgrade::plan))
+        .route("/upgrade/upload/remove", post(upgrade::remove_upload))
         .route("/upgrade/ask", post(change::ask_first))
         .route("/upgrade/approve", post(change::approve))
         .route("/upgrade/abort", change::abort(change::UPGRADE))

@@ -15,7 +15,8 @@ use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
-    PlanPage, Problem, ProgressPage, Request as HostRequest, UsersWord, routes,
+    PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, Upload, UploadWish, UploadsPage, UsersWord,
+    routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -37,6 +38,21 @@ const NEWS: Duration = Duration::from_secs(30);
 const ACTION: Duration = Duration::from_secs(30);
 /// Largest answer, in bytes.
 const LIMIT: usize = 16 << 20;
+
+/// What a request carries.
+struct Content {
+    kind: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Content {
+    const NONE: Self = Self { kind: "application/json", bytes: Vec::new() };
+
+    fn json(value: &impl Serialize) -> Result<Self, HostError> {
+        let bytes = serde_json::to_vec(value).map_err(|error| HostError::unreadable(&error))?;
+        Ok(Self { bytes, ..Self::NONE })
+    }
+}
 
 /// The host, by its address.
 pub struct Client {
@@ -75,28 +91,28 @@ impl Client {
         &self,
         method: Method,
         path: String,
-        body: Vec<u8>,
+        content: Content,
         patience: Duration,
     ) -> Result<(StatusCode, Bytes), HostError> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, "landfall-host")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
+            .header(header::CONTENT_TYPE, content.kind)
+            .body(Full::new(Bytes::from(content.bytes)))
             .map_err(|error| HostError::unreadable(&error))?;
         let late = |_| HostError::late(&format!("no answer in {} seconds", patience.as_secs()));
         timeout(patience, self.exchange(request)).await.map_err(late)?
     }
 
     async fn get<T: DeserializeOwned>(&self, path: String, patience: Duration) -> Result<T, HostError> {
-        let (status, body) = self.ask(Method::GET, path, Vec::new(), patience).await?;
+        let (status, body) = self.ask(Method::GET, path, Content::NONE, patience).await?;
         if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
     }
 
     /// The same, where there may be none.
     async fn find<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, HostError> {
-        let (status, body) = self.ask(Method::GET, path, Vec::new(), DOCUMENT).await?;
+        let (status, body) = self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?;
         match status {
             StatusCode::OK => read(&body).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -124,8 +140,7 @@ impl Client {
     }
 
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes), HostError> {
-        let body = serde_json::to_vec(body).map_err(|error| HostError::unreadable(&error))?;
-        self.ask(Method::POST, path.to_owned(), body, ACTION).await
+        self.ask(Method::POST, path.to_owned(), Content::json(body)?, ACTION).await
     }
 }
 
@@ -160,7 +175,7 @@ fn route(topic: Topic) -> &'static str {
 impl Host for Client {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
         async move {
-            let (status, body) = self.ask(Method::GET, route(topic).to_owned(), Vec::new(), DOCUMENT).await?;
+            let (status, body) = self.ask(Method::GET, route(topic).to_owned(), Content::NONE, DOCUMENT).await?;
             match status {
                 StatusCode::OK => read(&body).map(Some),
                 StatusCode::NOT_FOUND => Ok(None),
@@ -275,6 +290,37 @@ impl Host for Client {
                 Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
             };
             if status == StatusCode::ACCEPTED { read(&body) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>> {
+        self.get(routes::UPLOADS.to_owned(), DOCUMENT).boxed()
+    }
+
+    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
+        async move {
+            let (status, body) = self.post(routes::UPLOADS, wish).await?;
+            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>> {
+        async move {
+            let content = Content { kind: "application/octet-stream", bytes: piece };
+            let path = format!("{}/{id}?offset={offset}", routes::UPLOADS);
+            let (status, body) = self.ask(Method::PATCH, path, content, ACTION).await?;
+            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+        }
+        .boxed()
+    }
+
+    fn remove_upload<'a>(&'a self, id: &'a str, wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let (path, content) = (format!("{}/{id}", routes::UPLOADS), Content::json(wish)?);
+            let (status, body) = self.ask(Method::DELETE, path, content, ACTION).await?;
+            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
         }
         .boxed()
     }

@@ -55,7 +55,7 @@ impl HostError {
             Self::Unreachable(_) | Self::Late(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::BAD_GATEWAY,
             Self::Refused(problem) => match problem.status {
-                status @ (404 | 409 | 422 | 429 | 503) => {
+                status @ (404 | 409 | 413 | 422 | 423 | 429 | 503 | 507) => {
                     StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)
                 }
                 _ => StatusCode::BAD_GATEWAY,

@@ -8,14 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_host_api::testing::Signer;
+use landfall_host_api::Uploads as _;
+use landfall_host_api::testing::{MemoryUploads, Signer};
 use landfall_license::answer::{Question, SealedAnswer};
-use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PlanWish, Problem};
+use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request,
-    RequestState, Topic, Wish,
+    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish,
+    Request, RequestState, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// What the sample of a name says.
@@ -54,6 +55,12 @@ pub struct FakeHost {
     pub checkpoints: AtomicUsize,
     /// What was handed over, in this order.
     pub wishes: Mutex<Vec<Wish>>,
+    /// What a browser uploads.
+    pub uploads: MemoryUploads,
+    /// Lengths of the pieces in which it came.
+    pub pieces: Mutex<Vec<usize>>,
+    /// How long the host takes for a piece.
+    pub piece_pause: Mutex<Duration>,
 }
 
 /// A sample as a value of a type.
@@ -117,6 +124,9 @@ impl FakeHost {
             audit: Mutex::new(Signer::generate().unwrap()),
             checkpoints: AtomicUsize::new(usize::MAX),
             wishes: Mutex::default(),
+            uploads: MemoryUploads::default(),
+            pieces: Mutex::default(),
+            piece_pause: Mutex::default(),
         })
     }
 
@@ -277,7 +287,9 @@ impl Host for FakeHost {
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>> {
         async move {
             self.heard()?;
-            Ok(self.media.lock().unwrap().clone())
+            let mut page = self.media.lock().unwrap().clone();
+            page.media.extend(self.uploads.page().unwrap().upload.and_then(|upload| upload.as_medium()));
+            Ok(page)
         }
         .boxed()
     }
@@ -333,6 +345,44 @@ impl Host for FakeHost {
             self.wishes.lock().unwrap().push(wish.clone());
             self.requests.lock().unwrap().push(request.clone());
             Ok(request)
+        }
+        .boxed()
+    }
+
+    fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>> {
+        async move {
+            self.heard()?;
+            self.uploads.page().map_err(|problem| HostError::Refused(problem.into()))
+        }
+        .boxed()
+    }
+
+    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
+        async move {
+            self.heard()?;
+            assert!(wish.is_sound(), "{wish:?}");
+            self.uploads.begin(wish).map_err(|problem| HostError::Refused(problem.into()))
+        }
+        .boxed()
+    }
+
+    fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>> {
+        async move {
+            self.heard()?;
+            assert!(piece.len() <= PIECE_BYTES, "{} bytes in one request", piece.len());
+            let pause = *self.piece_pause.lock().unwrap();
+            tokio::time::sleep(pause).await;
+            let added = self.uploads.add(id, offset, &piece);
+            self.pieces.lock().unwrap().push(piece.len());
+            added.map_err(|problem| HostError::Refused(problem.into()))
+        }
+        .boxed()
+    }
+
+    fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            self.uploads.remove(id).map_err(|problem| HostError::Refused(problem.into()))
         }
         .boxed()
     }

@@ -24,7 +24,7 @@ pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
     AuditPage, Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage,
-    ProgressPage, Request, RequestState, is_id,
+    ProgressPage, RemovalWish, Request, RequestState, Upload, UploadWish, UploadsPage, is_id,
 };
 pub use running::Running;
 pub use site::{Site, Unavailable};
@@ -119,6 +119,18 @@ pub trait Host: Send + Sync + 'static {
 
     /// Hands a wish over. The host works on it whether or not the answer arrives.
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
+
+    /// The upload of a browser, and the room for one.
+    fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>>;
+
+    /// Begins an upload.
+    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>>;
+
+    /// Hands over the next piece of an upload. It is on the host's disk when this answers.
+    fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>>;
+
+    /// Removes an upload.
+    fn remove_upload<'a>(&'a self, id: &'a str, wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>>;
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, Request, Running,
-    Topic, Wish,
+    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish, Request,
+    Running, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -291,6 +291,32 @@ impl Site {
         self.operation.lock().await.take();
         self.forget();
         asked
+    }
+
+    /// The upload of a browser, and the room for one.
+    pub async fn uploads(&self) -> Result<UploadsPage, Unavailable> {
+        self.at_once(self.host.uploads()).await
+    }
+
+    /// Begins an upload.
+    pub async fn begin_upload(&self, wish: &UploadWish) -> Result<Upload, HostError> {
+        let begun = self.host.begin_upload(wish).await;
+        self.heard(&begun);
+        begun
+    }
+
+    /// Hands over the next piece of an upload.
+    pub async fn add_piece(&self, id: &str, offset: u64, piece: Vec<u8>) -> Result<Upload, HostError> {
+        let added = self.host.add_piece(id, offset, piece).await;
+        self.heard(&added);
+        added
+    }
+
+    /// Removes an upload.
+    pub async fn remove_upload(&self, id: &str, wish: &RemovalWish) -> Result<(), HostError> {
+        let removed = self.host.remove_upload(id, wish).await;
+        self.heard(&removed);
+        removed
     }
 
     /// The next page asks the host again.

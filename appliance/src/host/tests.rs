@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
-use landfall_host_api::testing::Signer;
-use landfall_host_api::{Question, serve};
+use landfall_host_api::testing::{MemoryUploads, Signer, UNSIGNED};
+use landfall_host_api::{Question, Uploads, serve};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PlanWish, Problem, Refusal,
+    AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PIECE_BYTES, PlanWish, Problem,
+    Refusal,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -84,7 +85,7 @@ fn a_verdict_of_a_newer_version_is_unknown() {
 static AUDIT: LazyLock<Mutex<Signer>> = LazyLock::new(|| Mutex::new(Signer::generate().unwrap()));
 
 /// The host's side of the API, over a made-up site.
-struct Answers(Mutex<HashSet<String>>);
+struct Answers(Mutex<HashSet<String>>, MemoryUploads);
 
 impl landfall_host_api::Site for Answers {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
@@ -178,6 +179,10 @@ impl landfall_host_api::Site for Answers {
     fn operation(&self) -> Result<Option<OperationPage>, Problem> {
         Ok(Some(super::fake::sample_of("operation")))
     }
+
+    fn uploads(&self) -> &dyn Uploads {
+        &self.1
+    }
 }
 
 /// Digest of the plan of a restore.
@@ -199,7 +204,7 @@ fn served() -> (Client, String, Identity) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let tls = landfall_peer::server(&host, console.certificate().clone()).unwrap();
-    let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()]))));
+    let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()])), MemoryUploads::default()));
     tokio::spawn(serve(site, listener, tls, std::future::pending()));
     let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
     (Client::new(address.clone(), Arc::new(pinned)), address, host)
@@ -359,4 +364,29 @@ async fn the_host_signs_the_audit_log() {
     assert_eq!((signed.head, client.audit().await.unwrap().last), (follower.head(), Some(signed)));
     let refused = client.sign_audit(&CheckpointWish { entries: Vec::new(), ..wish }).await.unwrap_err();
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF5039")), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_handed_over_in_pieces() {
+    let (client, ..) = served();
+    let whole = PIECE_BYTES as u64 + 7;
+    let wish = |request: &str, size_bytes| UploadWish { asking: asking(request), name: "a".to_owned(), size_bytes };
+    let upload = client.begin_upload(&wish("00000001", whole)).await.unwrap();
+    let refused = async |id: &str, offset: u64, piece: Vec<u8>| {
+        let error = client.add_piece(id, offset, piece).await.unwrap_err();
+        let HostError::Refused(problem) = &error else { panic!("{error}") };
+        (error.status().as_u16(), problem.code.clone().unwrap_or_default())
+    };
+    assert_eq!(client.begin_upload(&wish("00000002", 9)).await.unwrap_err().status(), StatusCode::CONFLICT);
+    assert_eq!(refused(&upload.id, 5, vec![0; 9]).await, (409, "LF5049".to_owned()));
+    assert_eq!(refused("00000002", 0, vec![0; 9]).await, (404, "LF5024".to_owned()));
+    assert_eq!(client.add_piece(&upload.id, 0, vec![1; PIECE_BYTES]).await.unwrap().received_bytes, PIECE_BYTES as u64);
+    assert_eq!(refused(&upload.id, PIECE_BYTES as u64, vec![2; 8]).await, (413, "LF5050".to_owned()));
+    let upload = client.add_piece(&upload.id, PIECE_BYTES as u64, vec![2; 7]).await.unwrap();
+    assert_eq!(client.uploads().await.unwrap().upload, Some(upload.clone()));
+    assert_eq!(client.media().await.unwrap().media.last(), upload.as_medium().as_ref());
+    client.remove_upload(&upload.id, &RemovalWish { asking: asking("00000003") }).await.unwrap();
+    assert_eq!(client.uploads().await.unwrap().upload, None);
+    let upload = client.begin_upload(&wish("00000004", 9)).await.unwrap();
+    assert_eq!(refused(&upload.id, 0, UNSIGNED.to_vec()).await, (422, "LF1104".to_owned()));
 }

@@ -40,13 +40,17 @@ pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub static OWN_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("console", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/console.js"))
 });
+/// Uploads a bundle, on the page that has a card for it.
+pub static UPLOAD_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("upload", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/upload.js"))
+});
 /// The picture in the browser's tab.
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")));
 
 /// `GET /assets/{name}`. The name is compared, never opened.
 pub async fn asset(Path(name): Path<String>) -> Result<Response, Refusal> {
-    let found = [&STYLE, &SCRIPT, &OWN_SCRIPT, &ICON].into_iter().find(|asset| asset.name == name);
+    let found = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &ICON].into_iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Refusal::NotThere(format!("file {name}")))?;
     let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((headers, asset.bytes).into_response())

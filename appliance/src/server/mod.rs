@@ -11,7 +11,7 @@ mod refuse;
 mod router;
 mod serve;
 
-pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE};
+pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
 pub use log::begin_log;
 pub use metrics::Metrics;
 pub use plain::{Limits, serve_plain};

@@ -131,6 +131,11 @@ impl<R: Read> Signed<R> {
         revocation.check(&self.announced.name, &self.announced.version, self.sealed.id())
     }
 
+    /// SHA-256 of `landfall.json`: the id of the bundle.
+    pub fn id(&self) -> Sha256 {
+        self.sealed.id()
+    }
+
     /// Name and version of the release, as they are signed.
     pub fn announced(&self) -> (&str, &str) {
         (&self.announced.name, &self.announced.version)

@@ -93,6 +93,17 @@ pub(crate) enum ChangeCommand {
         #[arg(long)]
         approved: String,
     },
+    /// Judge what has arrived of a bundle that a browser uploads.
+    CheckUpload {
+        /// Its file.
+        bundle: PathBuf,
+        /// Bytes that an earlier check has passed.
+        #[arg(long)]
+        checked: u64,
+        /// Bytes of the whole bundle, as announced.
+        #[arg(long)]
+        size: u64,
+    },
     /// Undo the open change.
     BeginAbort {
         /// Number of its journal.

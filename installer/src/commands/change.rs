@@ -5,12 +5,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
-    DataChoice, Edits, FoundRelease, Operations, PreparedUpgrade, RestoreRequest, UpgradeRequest,
+    ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedUpgrade,
+    RestoreRequest, UpgradeRequest,
 };
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
+use landfall_lifecycle::uploads::UploadVerdict;
 use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -32,6 +34,12 @@ const NAME_CHARACTERS: usize = 120;
 
 /// Longest text of the values that change, in bytes: more than the API takes.
 const VALUES_BYTES: u64 = 1 << 20;
+
+/// What a person does about an upload that is not as the vendor signed it.
+const ANEW: &str = "Nothing of the upload is kept. Get a good copy, compare it with SHA256SUMS, and upload that one.";
+/// The same about one that is a part of a bundle.
+const WHOLE: &str =
+    "Nothing of the upload is kept. Upload the whole bundle; of one in parts, choose all parts together.";
 
 /// A bundle that was found in one of the folders.
 #[derive(Serialize, Deserialize)]
@@ -98,6 +106,10 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             logging::keep(&operations.paths.logs(), "configure");
             operations.prepare_values(&sent_values()?, Edits::Refuse)?.begin_approved(approved)?;
             print(printer, &json!({}));
+        }
+        ChangeCommand::CheckUpload { bundle, checked, size } => {
+            let arrived = ArrivedBundle { path: bundle, checked_bytes: *checked, size_bytes: *size };
+            print(printer, &verdict(operations.check_upload(&arrived)?));
         }
         ChangeCommand::BeginAbort { operation } => {
             logging::keep(&operations.paths.logs(), "abort");
@@ -166,8 +178,9 @@ fn choice(data: Option<RollbackData>) -> Option<DataChoice> {
 fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle> {
     let describe = |FoundFile { path, name, size_bytes }: FoundFile| {
         let (release, problem) = match operations.look_at(&path) {
-            Ok(FoundRelease { name, version, built_at, development, newer, refusal }) => {
-                (Some(MediumRelease { name, version, built_at, development, newer }), refusal.map(refused))
+            Ok(found) => {
+                let (release, refusal) = verified(found);
+                (Some(release), refusal.map(refused))
             }
             Err(error) => (None, Some(refused(error))),
         };
@@ -175,6 +188,30 @@ fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle
     };
     let found = bundles_below(root).into_iter().filter(|found| found.path.to_str().is_some());
     found.map(describe).collect()
+}
+
+/// A release whose signatures were verified, and why it cannot be used all the same.
+fn verified(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
+    let FoundRelease { name, version, built_at, development, newer, refusal } = found;
+    (MediumRelease { name, version, built_at, development, newer }, refusal)
+}
+
+/// What a check of an upload came to, for the API.
+fn verdict(checked: CheckedBundle) -> UploadVerdict {
+    let CheckedBundle { checked_bytes, bundle, release, refusal } = checked;
+    let release = release.map(|found| verified(found).0);
+    UploadVerdict { checked_bytes, bundle, release, problem: refusal.map(refused_upload) }
+}
+
+/// Why an upload is refused. No file of it is left that could be copied again.
+fn refused_upload(error: OperationError) -> Problem {
+    let (code, problem) = (error.code(), refused(error));
+    let hint = match code {
+        codes::BUNDLE_SHORT => Some(WHOLE.to_owned()),
+        codes::PAYLOAD_DAMAGED | codes::SURPLUS_DATA => Some(ANEW.to_owned()),
+        _ => problem.hint,
+    };
+    Problem { hint, ..problem }
 }
 
 /// Why a bundle cannot be used. What quotes names of a stick is made harmless.

@@ -12,11 +12,13 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
+use landfall_lifecycle::uploads::UploadSlot;
 use landfall_peer::{Change, DataFate, Medium, PlanPage, Problem, Refusal};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::child::{Question, ask, refusal};
+use super::uploads::ChildJudge;
 use crate::commands::{LookedBundle, shown_name};
 
 /// For a look at all media.
@@ -83,16 +85,19 @@ struct Begun {
 pub(super) struct Changes {
     operations: Operations,
     shelf: Shelf,
+    /// What a browser uploads, which is a medium once it is whole.
+    pub(super) uploads: UploadSlot<ChildJudge>,
     known: Mutex<Vec<Known>>,
     /// Held while media are used.
-    working: Mutex<()>,
+    pub(super) working: Mutex<()>,
 }
 
 impl Changes {
     /// Of this host.
     pub(super) fn new(operations: Operations) -> Self {
         let shelf = Shelf::of(&operations.paths);
-        Self { operations, shelf, known: Mutex::default(), working: Mutex::default() }
+        let uploads = UploadSlot::open(&operations.paths, ChildJudge::new(operations.clone()));
+        Self { operations, shelf, uploads, known: Mutex::default(), working: Mutex::default() }
     }
 
     fn working(&self) -> MutexGuard<'_, ()> {
@@ -253,8 +258,11 @@ impl Changes {
         Ok(arguments)
     }
 
-    /// The file of a bundle that the last look found; its medium is mounted when this returns.
+    /// The file of a bundle that the last look found, whose medium is mounted when this returns, or that was uploaded.
     fn bundle(&self, id: &str) -> Result<PathBuf, Refusal> {
+        if let Some(uploaded) = self.uploads.path_of(id) {
+            return Ok(uploaded);
+        }
         let known = self
             .known()
             .iter()
@@ -280,8 +288,8 @@ impl Changes {
         needed.is_some()
     }
 
-    /// Keeps the medium of an open change mounted, also after a boot and when it was connected again, and unmounts what is no longer
-    /// needed; until the process ends.
+    /// Keeps the medium of an open change mounted, also after a boot and when it was connected again, unmounts what is no longer
+    /// needed, and removes an upload that was used or given up; until the process ends.
     pub(super) fn tend(&self) {
         let mut is_needed = true;
         loop {
@@ -291,6 +299,10 @@ impl Changes {
                 if is_needed {
                     self.mount_again();
                 }
+            }
+            // Not between the look at an upload and the change that reads it.
+            if let Ok(_working) = self.working.try_lock() {
+                self.uploads.tend();
             }
             std::thread::sleep(TEND);
         }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod child;
+mod uploads;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,7 @@ use landfall_agent::settings::AgentSettings;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
-use landfall_host_api::{Question, Site, serve};
+use landfall_host_api::{Question, Site, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
@@ -197,6 +198,10 @@ impl Site for Host {
 
     fn operation(&self) -> Result<Option<OperationPage>, Problem> {
         self.operations.latest_operation().map_err(|error| problem(&error.into()))
+    }
+
+    fn uploads(&self) -> &dyn Uploads {
+        &*self.changes
     }
 }
 

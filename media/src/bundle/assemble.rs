@@ -11,7 +11,7 @@ use super::locate::name;
 use super::{BundleMedia, Located, Part, Role, open_part, read_exact_at};
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
-use crate::payload::{Payload, Piece, PieceKind};
+use crate::payload::{Payload, PieceKind};
 
 /// Chunks at the beginning of a file of the right name that are compared: one chunk that is damaged or cannot be read does not make
 /// it foreign.
@@ -91,7 +91,7 @@ impl Located {
         if kind(&last.path) == Some(FileKind::Whole) || self.candidates.len() == 1 {
             return total - end;
         }
-        pieces_from(payload, end).next().map_or(total, |piece| piece.offset + piece.length as u64) - end
+        payload.pieces_from(end).next().map_or(total, |piece| piece.offset + piece.length as u64) - end
     }
 }
 
@@ -103,7 +103,7 @@ fn kind(path: &Path) -> Option<FileKind> {
 fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &Counters) -> bool {
     let mut chunks = 0;
     let mut buffer = Vec::new();
-    for piece in pieces_from(payload, part.offset) {
+    for piece in payload.pieces_from(part.offset) {
         buffer.resize(piece.length, 0);
         let within = piece.offset - part.offset;
         if within + piece.length as u64 > part.length {
@@ -128,11 +128,4 @@ fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &
         }
     }
     false
-}
-
-/// The pieces of the stream from this offset, which must be where one begins or ends.
-fn pieces_from(payload: &Payload, offset: u64) -> impl Iterator<Item = Piece> + '_ {
-    payload
-        .pieces_from_blob(payload.layout().entries().partition_point(|entry| entry.end() < offset))
-        .skip_while(move |piece| piece.offset + (piece.length as u64) <= offset)
 }

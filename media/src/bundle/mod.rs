@@ -67,6 +67,12 @@ impl BundleMedia {
         Ok(Self { payload, parts, counters, role: Role::ReadBack })
     }
 
+    /// What has arrived of a bundle that comes as one file, from its first byte on: only that much can be read of it.
+    pub(crate) fn arriving(payload: Payload, path: &Path) -> Result<Self> {
+        let part = open_part(path, 0)?;
+        Ok(Self { payload, parts: vec![part], counters: Counters::new(), role: Role::Read })
+    }
+
     /// The parts, in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts

@@ -174,6 +174,14 @@ pub fn sync_file(file: &File, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Notes for tests that cut the power what was written to a file, and then synced, past this module.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn note_appended(path: &Path) {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    traced!(path, Act::Write(bytes.clone()));
+    traced!(path, Act::SyncFile(bytes));
+}
+
 /// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
 pub fn create_folder(path: &Path) -> Result<()> {
     create_folder_with_mode(path, 0o755)

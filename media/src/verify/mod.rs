@@ -1,5 +1,7 @@
 //! Verification of a whole bundle, or of everything that a site holds of it, in one pass: every byte against its signature,
-//! its chunk or the format's rules. All damage is found at once.
+//! its chunk or the format's rules. All damage is found at once; of a bundle that still arrives, the first.
+
+use std::path::Path;
 
 use crate::bundle::BundleMedia;
 use crate::error::{MediaError, Result};
@@ -30,6 +32,22 @@ pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Resu
     }
     let read = pipeline::run(payload, media, payload.pieces(), &mut found);
     found.end(read)
+}
+
+/// Checks what has arrived of a bundle that comes as one file, whose head was verified: every piece behind `checked`, which an earlier call
+/// returned or is 0, as far as all of it is there. Returns where the first piece begins that is not; at the end of the bundle, its length. The error
+/// names the first place that is not what was signed.
+pub fn verify_arrived(payload: &Payload, path: &Path, checked: u64) -> Result<u64> {
+    let media = BundleMedia::arriving(payload.clone(), path)?;
+    let arrived = media.parts()[0].length;
+    let mut checked = checked.max(payload.layout().head_bytes());
+    let end = |piece: &Piece| piece.offset + piece.length as u64;
+    let pieces = payload.pieces_from(checked).take_while(|piece| end(piece) <= arrived);
+    pipeline::run(payload, &media, pieces, &mut |piece: &Piece, _: &[u8]| -> Result<()> {
+        checked = end(piece);
+        Ok(())
+    })?;
+    Ok(checked)
 }
 
 /// Reads every blob of a bundle in a store and compares it, its record and its length with what was signed. The error

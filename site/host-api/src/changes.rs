@@ -74,7 +74,7 @@ fn spawn(
     accepted(request)
 }
 
-fn sound(asking: &Asking) -> Result<()> {
+pub(crate) fn sound(asking: &Asking) -> Result<()> {
     if asking.is_sound() {
         return Ok(());
     }
@@ -82,8 +82,13 @@ fn sound(asking: &Asking) -> Result<()> {
     Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into())
 }
 
-async fn media(State(host): State<Host>) -> Response {
-    document(json(&host.desk.media()))
+/// What the last look found, and the upload that is whole: it is found without a look.
+async fn media(State(host): State<Host>) -> Result<Response> {
+    let mut page = host.desk.media();
+    // The other media are known also where the disk cannot be asked.
+    let uploads = host.ask_quickly(|site| site.uploads().page().ok()).await?;
+    page.media.extend(uploads.and_then(|uploads| uploads.upload?.as_medium()));
+    Ok(document(json(&page)))
 }
 
 async fn look(State(host): State<Host>, Json(LookWish { asking }): Json<LookWish>) -> Result<Response> {

@@ -28,6 +28,7 @@ use super::changes;
 use super::desk::{Desk, problem};
 use super::pieces::Pieces;
 use super::site::{Question, Site};
+use super::uploads;
 
 /// Questions that the host answers at the same time; more wait.
 const AT_ONCE: usize = 4;
@@ -65,6 +66,8 @@ pub(crate) struct Host {
     quick_turns: Arc<Semaphore>,
     /// Checkpoints are signed one after the other.
     signing: Arc<Semaphore>,
+    /// One piece of an upload is read and taken at a time.
+    pub(crate) arriving: Arc<Semaphore>,
     /// How many checkpoints the console may ask for.
     checkpoints: Arc<Allowance>,
     /// How many answers about the license the console may ask for.
@@ -87,6 +90,7 @@ impl Host {
             turns: turns(AT_ONCE),
             quick_turns: turns(QUICK_AT_ONCE),
             signing: turns(1),
+            arriving: turns(1),
             checkpoints: Arc::new(Allowance::new(AUDIT_BURST, AUDIT_PAUSE)),
             answers: Arc::new(Allowance::new(ANSWER_BURST, ANSWER_PAUSE)),
             pieces: Arc::default(),
@@ -105,7 +109,7 @@ impl Host {
     }
 
     /// Asks what the host answers at once.
-    async fn ask_quickly<T: Send + 'static>(
+    pub(crate) async fn ask_quickly<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Site) -> T + Send + 'static,
     ) -> Result<T> {
@@ -177,6 +181,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::AUDIT_ENTRY, of_entries(post(entry_piece)))
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
+        .merge(uploads::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn(landfall_peer::read_rest))
         .with_state(Host::new(site))

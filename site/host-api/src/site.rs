@@ -3,7 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal, Upload,
+    UploadWish, UploadsPage,
 };
 
 /// A question whose answer is a document that a command prints.
@@ -73,4 +74,22 @@ pub trait Site: Send + Sync + 'static {
 
     /// The latest operation, if there was one.
     fn operation(&self) -> Result<Option<OperationPage>, Problem>;
+
+    /// The bundle that a browser uploads.
+    fn uploads(&self) -> &dyn Uploads;
+}
+
+/// The one upload of a site. Each call may block.
+pub trait Uploads: Send + Sync {
+    /// The upload, and the room for one.
+    fn page(&self) -> Result<UploadsPage, Problem>;
+
+    /// Begins an upload, unless there is another one. A wish that is sent again begins nothing again.
+    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem>;
+
+    /// Takes the next piece of the upload of this id. It is on the disk when this returns. Calls never overlap.
+    fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem>;
+
+    /// Removes the upload of this id.
+    fn remove(&self, id: &str) -> Result<(), Problem>;
 }

@@ -1,10 +1,14 @@
-//! The host's key in memory, and its part of the audit log, for tests of what asks it.
+//! The host's key in memory, its part of the audit log, and an upload, for tests of what asks it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_error_codes::Coded as _;
 use landfall_license::answer::{Answer, Question, SealedAnswer};
-use landfall_peer::{AuditPage, Problem};
+use landfall_peer::{AuditPage, Problem, Upload, UploadWish, UploadsPage};
+
+use super::Uploads;
 
 /// A key, and what was signed with it.
 pub struct Signer {
@@ -39,5 +43,98 @@ impl Signer {
             let code = Some(error.code().id.to_owned());
             Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
         })
+    }
+}
+
+/// How an upload begins that the judge in memory refuses.
+pub const UNSIGNED: &[u8] = b"unsigned";
+/// What an upload in memory may have.
+pub const ROOM_BYTES: u64 = 1 << 30;
+
+/// An upload in memory. Everything that arrives is believed, unless it begins as [`UNSIGNED`].
+#[derive(Default)]
+pub struct MemoryUploads(Mutex<Arrived>);
+
+#[derive(Default)]
+struct Arrived {
+    upload: Option<Upload>,
+    bytes: Vec<u8>,
+}
+
+impl MemoryUploads {
+    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has arrived.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.arrived().bytes.clone()
+    }
+}
+
+fn refused(status: u16, code: &str, title: &str) -> Problem {
+    let hint = Some("do something else".to_owned());
+    Problem { status, title: title.to_owned(), detail: None, code: Some(code.to_owned()), hint }
+}
+
+impl Uploads for MemoryUploads {
+    fn page(&self) -> Result<UploadsPage, Problem> {
+        Ok(UploadsPage { room_bytes: ROOM_BYTES, upload: self.arrived().upload.clone(), refused: None })
+    }
+
+    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
+        let mut arrived = self.arrived();
+        match &arrived.upload {
+            Some(upload) if upload.id == wish.asking.request => return Ok(upload.clone()),
+            Some(_) => return Err(refused(409, "LF5048", "ada uploads a bundle")),
+            None if wish.size_bytes > ROOM_BYTES => return Err(refused(413, "LF1202", "there is no room for it")),
+            None => {}
+        }
+        let upload = Upload {
+            id: wish.asking.request.clone(),
+            name: wish.name.clone(),
+            size_bytes: wish.size_bytes,
+            received_bytes: 0,
+            checked_bytes: 0,
+            by: wish.asking.by.clone(),
+            begun: "2026-11-20T08:00:00Z".to_owned(),
+            expires: "2026-11-21T08:00:00Z".to_owned(),
+            release: None,
+            medium: None,
+        };
+        *arrived = Arrived { upload: Some(upload.clone()), bytes: Vec::new() };
+        Ok(upload)
+    }
+
+    fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem> {
+        let mut arrived = self.arrived();
+        let Arrived { upload, bytes } = &mut *arrived;
+        let upload = upload.as_mut().filter(|upload| upload.id == id);
+        let upload = upload.ok_or_else(|| refused(404, "LF5024", "there is no such upload"))?;
+        let end = offset + piece.len() as u64;
+        if offset != upload.received_bytes {
+            return Err(refused(409, "LF5049", "the piece does not follow"));
+        }
+        if end > upload.size_bytes {
+            return Err(refused(413, "LF5050", "the upload is longer than announced"));
+        }
+        bytes.extend_from_slice(piece);
+        (upload.received_bytes, upload.checked_bytes) = (end, end);
+        upload.medium = (end == upload.size_bytes).then(|| "0123456789abcdef".to_owned());
+        let described = upload.clone();
+        if bytes.starts_with(UNSIGNED) {
+            *arrived = Arrived::default();
+            return Err(refused(422, "LF1104", "the bundle is not signed"));
+        }
+        Ok(described)
+    }
+
+    fn remove(&self, id: &str) -> Result<(), Problem> {
+        let mut arrived = self.arrived();
+        if arrived.upload.as_ref().is_some_and(|upload| upload.id == id) {
+            *arrived = Arrived::default();
+            return Ok(());
+        }
+        Err(refused(404, "LF5024", "there is no such upload"))
     }
 }

@@ -8,14 +8,14 @@ use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, H
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
     ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
-    Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
-    client, server,
+    Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage, Problem,
+    ProgressPage, Refusal, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Question, Site, serve};
-use crate::testing::Signer;
+use super::{Question, Site, Uploads, serve};
+use crate::testing::{MemoryUploads, Signer, UNSIGNED};
 
 #[derive(Default)]
 struct Remembering {
@@ -26,6 +26,7 @@ struct Remembering {
     looks_on: Arc<AtomicBool>,
     begun: Arc<Mutex<Vec<String>>>,
     signer: Mutex<Option<Signer>>,
+    uploads: Arc<MemoryUploads>,
 }
 
 impl Remembering {
@@ -141,6 +142,10 @@ impl Site for Remembering {
 
     fn operation(&self) -> Result<Option<OperationPage>, Problem> {
         Ok(None)
+    }
+
+    fn uploads(&self) -> &dyn Uploads {
+        &*self.uploads
     }
 }
 
@@ -564,4 +569,70 @@ async fn questions_about_the_license_are_answered_signed_as_often_as_is_allowed(
     assert!(asked >= ANSWER_BURST, "{asked}");
     assert!(refused.status() == StatusCode::TOO_MANY_REQUESTS && refused.headers().contains_key("retry-after"));
     assert!(refused.text().await.unwrap().contains("LF4721"));
+}
+
+impl Served {
+    /// Sends a piece of an upload.
+    async fn add(&self, id: &str, offset: u64, piece: Vec<u8>) -> (StatusCode, Value) {
+        let url = format!("https://{}/v1/uploads/{id}?offset={offset}", self.address);
+        let answer = self.client(&self.console).patch(url).body(piece).send().await.unwrap();
+        (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_arrives_in_pieces_and_is_among_the_media_once_it_is_whole() {
+    let uploads = Arc::new(MemoryUploads::default());
+    let served = Served::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
+    let begin = |request: &str, size: u64| wish(request, json!({ "name": "../a.landfall", "size_bytes": size }));
+    let whole = 2 * PIECE_BYTES as u64 + 5;
+    let (status, upload) = served.send("/v1/uploads", begin("00000001", whole)).await;
+    assert_eq!((status, &upload["receivedBytes"]), (StatusCode::OK, &json!(0)), "{upload}");
+    let (status, problem) = served.send("/v1/uploads", begin("00000002", 9)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF5048")));
+    assert_eq!(served.add("00000001", 0, vec![1; PIECE_BYTES]).await.0, StatusCode::OK);
+    assert_eq!(served.add("00000001", 0, vec![1; 9]).await.1["code"], "LF5049");
+    let long = served.add("00000001", PIECE_BYTES as u64, vec![2; PIECE_BYTES + 1]).await;
+    assert_eq!(long.0, StatusCode::PAYLOAD_TOO_LARGE, "no piece is longer than pieces are");
+    assert_eq!(served.add("00000001", PIECE_BYTES as u64, vec![2; PIECE_BYTES]).await.0, StatusCode::OK);
+    assert!(served.get("/v1/media").await.1["media"].as_array().unwrap().is_empty());
+    let (_, last) = served.add("00000001", 2 * PIECE_BYTES as u64, vec![3; 5]).await;
+    let media = served.get("/v1/media").await.1["media"].clone();
+    assert_eq!((&media[0]["id"], &media[0]["place"]), (&last["medium"], &json!("uploaded by ada")));
+    let expected = [vec![1; PIECE_BYTES], vec![2; PIECE_BYTES], vec![3; 5]].concat();
+    assert!(uploads.bytes() == expected);
+    let page = served.get("/v1/uploads").await.1;
+    assert_eq!((&page["upload"]["medium"], page["roomBytes"].is_u64()), (&last["medium"], true));
+    let client = served.client(&served.console);
+    let remove = async |id: &str, by: &str| {
+        let request = client.delete(format!("https://{}/v1/uploads/{id}", served.address));
+        let body = json!({ "request": "00000003", "by": by, "correlation": "c" }).to_string();
+        request.header("content-type", "application/json").body(body).send().await.unwrap().status()
+    };
+    assert_eq!(remove("00000001", "ada\n").await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(remove("00000002", "ada").await, StatusCode::NOT_FOUND);
+    assert_eq!(remove("..%2f..%2fstatus", "ada").await, StatusCode::NOT_FOUND);
+    assert_eq!(remove("00000001", "ada").await, StatusCode::NO_CONTENT);
+    assert!(served.get("/v1/uploads").await.1["upload"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_wishes_to_upload_are_refused_and_so_is_what_is_unsigned() {
+    let served = Served::begin(Remembering::default());
+    for (name, size) in [("", 5), ("a\u{1b}[2J", 5), ("a", 0), ("a", u64::MAX)] {
+        let (status, problem) =
+            served.send("/v1/uploads", wish("00000001", json!({ "name": name, "size_bytes": size }))).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{name:?} {size}");
+    }
+    let path = wish("../../etc/x", json!({ "name": "a", "size_bytes": 5 }));
+    assert_eq!(served.post("/v1/uploads", path).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let large = wish("00000001", json!({ "name": "a", "size_bytes": 1_u64 << 40 }));
+    assert_eq!(served.post("/v1/uploads", large).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        served.post("/v1/uploads", wish("00000001", json!({ "name": "a", "size_bytes": 80 }))).await,
+        StatusCode::OK
+    );
+    let (status, problem) = served.add("00000001", 0, UNSIGNED.to_vec()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF1104")));
+    assert_eq!(served.add("00000001", 8, vec![0; 8]).await.0, StatusCode::NOT_FOUND, "nothing of it is kept");
 }

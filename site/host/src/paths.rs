@@ -101,6 +101,8 @@ impl SitePaths {
         known_users = "/var/lib/landfall/users.json";
         /// What the host keeps for the console: keys, certificates and one-use tokens, readable by root only.
         console = "/var/lib/landfall/console";
+        /// The bundle that a browser uploads, and how far it is, readable by root only.
+        uploads = "/var/lib/landfall/uploads";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

@@ -23,4 +23,5 @@ mod settled;
 pub mod site;
 pub mod steps;
 mod support;
+pub mod uploads;
 pub mod usage;

@@ -9,6 +9,7 @@ mod identity;
 mod pinned;
 pub mod routes;
 mod unread;
+mod uploads;
 
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
@@ -24,3 +25,4 @@ pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};
 pub use unread::read_rest;
+pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};

@@ -33,6 +33,10 @@ pub const AUDIT: &str = "/v1/audit";
 pub const AUDIT_ENTRY: &str = "/v1/audit/entry";
 /// GET: a [`crate::MediaPage`], what the last look found. POST a [`crate::LookWish`]: look again.
 pub const MEDIA: &str = "/v1/media";
+/// GET: a [`crate::UploadsPage`]. POST a [`crate::UploadWish`]: 200 with a [`crate::Upload`]; 409 where there is another one, 413 where there is no
+/// room for it. With its id behind it, PATCH with `offset` and a piece of at most [`crate::PIECE_BYTES`] as the body: 200 with the [`crate::Upload`], once
+/// the piece is on the disk; 409 where it does not follow, 422 where what has arrived is refused, and removed. DELETE a [`crate::RemovalWish`]: 204.
+pub const UPLOADS: &str = "/v1/uploads";
 /// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].
 pub const PLANS: &str = "/v1/plans";
 /// POST a [`crate::ApprovedWish`] for an upgrade.

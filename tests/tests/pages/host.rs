@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_host_api::testing::Signer;
-use landfall_host_api::{Question, Site, serve};
+use landfall_host_api::{Question, Site, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::documents::sample;
+use super::judge::UploadDesk;
 
 /// The token that `landfall console` would have printed.
 pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
@@ -59,11 +60,15 @@ pub(crate) struct Facts {
 }
 
 /// The site.
-pub(crate) struct Recorded(Mutex<Facts>);
+pub(crate) struct Recorded {
+    facts: Mutex<Facts>,
+    /// What a browser uploads, on a disk.
+    pub(crate) uploads: UploadDesk,
+}
 
 impl Recorded {
     fn new() -> Result<Self> {
-        Ok(Self(Mutex::new(Facts {
+        let facts = Mutex::new(Facts {
             status: sample("status")?,
             operation: sample("operation")?,
             progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
@@ -83,12 +88,13 @@ impl Recorded {
             restore: sample("restoreDryRun")?,
             configure: sample("configureDryRun")?,
             settings: sample("settings")?,
-        })))
+        });
+        Ok(Self { facts, uploads: UploadDesk::begin()? })
     }
 
     /// What it reports, to read or to change.
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -253,6 +259,10 @@ impl Site for Recorded {
 
     fn operation(&self) -> Result<Option<OperationPage>, Problem> {
         Ok(Some(self.facts().operation.clone()))
+    }
+
+    fn uploads(&self) -> &dyn Uploads {
+        &self.uploads
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Operation {
     pub summary: String,
     /// Further sentences, the needed rights last.
     pub description: Vec<String>,
-    /// Parameters of the path, then fields of the body.
+    /// Parameters of the path and headers, then fields of the body.
     pub fields: Vec<Field>,
     /// Status of the answer where it succeeds, and what it has.
     pub answer: String,
@@ -27,13 +27,13 @@ pub struct Operation {
     pub schema: Option<String>,
 }
 
-/// A parameter of a path, or a field of a body.
+/// A parameter of a path, a header, or a field of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Whether it is a part of the path.
-    pub in_path: bool,
+    /// Where it is: `path`, `header` or `body`.
+    pub place: String,
     /// Whether it must be there.
     pub needed: bool,
     /// What it says.
@@ -74,8 +74,8 @@ fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = Field> {
     let parameters = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
     parameters.map(|parameter| Field {
         name: parameter["name"].as_str().unwrap_or_default().to_owned(),
-        in_path: true,
-        needed: true,
+        place: parameter["in"].as_str().unwrap_or_default().to_owned(),
+        needed: parameter["required"] == true,
         meaning: parameter["description"].as_str().unwrap_or_default().to_owned(),
     })
 }
@@ -99,7 +99,7 @@ fn fields(schema: &Value, may_be_needed: bool) -> impl Iterator<Item = Field> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties.map(move |(name, property)| Field {
         name: name.clone(),
-        in_path: false,
+        place: "body".to_owned(),
         needed: may_be_needed && needed.is_some_and(|needed| needed.iter().any(|one| one == name.as_str())),
         meaning: meaning(property),
     })

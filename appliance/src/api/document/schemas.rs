@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
 use super::super::{approvals, changes, keys, people, site};
-use crate::host::{MediaPage, OperationPage, PlanPage, Request};
+use crate::host::{MediaPage, OperationPage, PlanPage, Request, UploadsPage};
 use crate::refusal::Problem;
 
 /// Where an OpenAPI document keeps its schemas.
@@ -69,6 +69,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<MediaPage>();
     generator.subschema_for::<OperationPage>();
     generator.subschema_for::<PlanPage>();
+    generator.subschema_for::<UploadsPage>();
     generator.take_definitions(true)
 }
 

@@ -3,6 +3,7 @@
 mod plan;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod view;
 
 use askama::Template;
@@ -10,13 +11,15 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use self::plan::PlanView;
+use self::upload::UploadCard;
+pub use self::upload::remove as remove_upload;
 use self::view::{Found, is_first, view};
 use super::approval::TwoPeople;
 use super::change::{About, UPGRADE, View, asked, hand_over, home, leading_on, made_plan, notice, plan_path};
 use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
-use super::units::bytes;
+use super::units::{bytes, percent};
 use super::{Shown, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
@@ -29,6 +32,8 @@ use crate::refusal::Refusal;
 struct Whole {
     frame: Frame,
     view: View<Found>,
+    /// For those who may upload, while no change is open.
+    card: Option<UploadCard>,
 }
 
 #[derive(Template)]
@@ -67,7 +72,9 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): 
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice(&done));
-    draw(&Whole { frame, view: view(&context, &caller, request, id).await })
+    let view = view(&context, &caller, request, id).await;
+    let card = if view.may_plan() && !view.is_open() { UploadCard::read(&context).await } else { None };
+    draw(&Whole { frame, view, card })
 }
 
 pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {

@@ -31,6 +31,53 @@ async fn media_are_listed_with_what_is_wrong_and_hostile_names_are_text() {
     assert!(viewer.contains("starter 1.2.0") && !viewer.contains("Make a plan") && !viewer.contains("Look for media"));
 }
 
+/// Begins an upload of this name.
+async fn upload(program: &Visitor, name: &str, size: usize) -> String {
+    let metadata = format!("filename {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, name));
+    let length = size.to_string();
+    let headers = [("tus-resumable", "1.0.0"), ("upload-length", &*length), ("upload-metadata", &*metadata)];
+    let begun = program.send(Method::POST, "/api/v1/uploads", &headers, "").await;
+    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
+    begun.header("location").to_owned()
+}
+
+#[tokio::test]
+async fn a_bundle_is_uploaded_by_operators_and_removed_without_a_script() {
+    let site = Site::begin().await;
+    let olga = site.sign_in("olga").await;
+    let page = olga.get("/upgrade").await.body;
+    for said in ["Upload a bundle", "has room for 1.0 GiB", "/assets/upload.", "<noscript>", "id=\"bundle\""] {
+        assert!(page.contains(said), "no {said}: {page}");
+    }
+    assert!(!site.sign_in("vera").await.get("/upgrade").await.body.contains("Upload a bundle"));
+    let program = site.program("olga", &[Scope::Upgrade]).await;
+    let place = upload(&program, "<script>alert(1)</script>", 2048).await;
+    let headers =
+        [("tus-resumable", "1.0.0"), ("content-type", "application/offset+octet-stream"), ("upload-offset", "0")];
+    program.send(Method::PATCH, &place, &headers, &"x".repeat(512)).await;
+    let page = olga.get("/upgrade").await.body;
+    let id = place.rsplit('/').next().unwrap();
+    for said in ["512 B of 2.0 KiB have arrived, 25 %", "choose the same file again", &format!("data-id=\"{id}\"")] {
+        assert!(page.contains(said), "no {said}: {page}");
+    }
+    assert!(!page.contains("<script>alert"), "{page}");
+    let headers = headers.map(|(name, value)| if name == "upload-offset" { (name, "512") } else { (name, value) });
+    program.send(Method::PATCH, &place, &headers, &"x".repeat(1536)).await;
+    let page = olga.get("/upgrade").await.body;
+    for said in ["has arrived", "under “Media”", "uploaded by key:", "plan-0123456789abcdef"] {
+        assert!(page.contains(said), "no {said}: {page}");
+    }
+    assert!(!page.contains("id=\"bundle\""), "one at a time: {page}");
+    assert_eq!(
+        site.sign_in("vera").await.post("/upgrade/upload/remove", &[("id", id)]).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let removed = olga.post("/upgrade/upload/remove", &[("id", id)]).await;
+    assert!(olga.follow(&removed).await.body.contains("The upload is removed from the host."));
+    let again = olga.post("/upgrade/upload/remove", &[("id", id)]).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     let site = Site::begin().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use landfall_bundle_spec::head::{Sealed, Signed};
 use landfall_bundle_spec::trust::Revocation;
-use landfall_bundle_spec::{Error as FormatError, Verified};
+use landfall_bundle_spec::{Error as FormatError, Sha256, Verified};
 use landfall_media::Payload;
 use landfall_media::bundle::{Located, locate_counted};
 use landfall_media::counters::Counters;
@@ -66,6 +66,11 @@ impl SignedHead {
     /// Whether it carries a `landfall` for those who need a newer one.
     pub(super) fn carries_program(&self) -> bool {
         self.signed.program().is_some()
+    }
+
+    /// Id of the bundle.
+    pub(super) fn id(&self) -> Sha256 {
+        self.signed.id()
     }
 
     /// Name and version of the release, as they are signed.

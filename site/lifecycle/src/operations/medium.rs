@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use landfall_bundle_spec::Sha256;
+use landfall_media::Payload;
+
 use super::Operations;
 use super::bundle::SignedHead;
 use super::error::{OperationError, Result};
@@ -28,9 +31,24 @@ pub struct FoundRelease {
     pub refusal: Option<OperationError>,
 }
 
+/// A bundle that was looked at.
+pub(super) struct Judged {
+    /// What it is to this site.
+    pub(super) found: FoundRelease,
+    /// Id of the bundle.
+    pub(super) bundle: Sha256,
+    /// What copying and checking of its payload need; none where only a newer Landfall can read that.
+    pub(super) payload: Option<Payload>,
+}
+
 impl Operations {
     /// Looks at the head of a bundle. An error means that nothing of it is trusted. Changes nothing.
     pub fn look_at(&self, bundle: &Path) -> Result<FoundRelease> {
+        Ok(self.judge(bundle)?.found)
+    }
+
+    /// The same, for one who continues with the payload.
+    pub(super) fn judge(&self, bundle: &Path) -> Result<Judged> {
         let history = self.history()?;
         let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
         // The root that an upgrade would judge by, also after a rollback.
@@ -40,17 +58,19 @@ impl Operations {
         if let Some(known) = marks.revocation()? {
             head.check_revoked(&known)?;
         }
-        let (name, version) = head.announced();
+        let (id, (name, version)) = (head.id(), head.announced());
         let development = head.is_development();
         if let Err(newer) = head.check_requirements() {
             let refusal = if head.carries_program() { None } else { Some(newer) };
-            return Ok(FoundRelease { name, version, built_at: None, development, newer: true, refusal });
+            let found = FoundRelease { name, version, built_at: None, development, newer: true, refusal };
+            return Ok(Judged { found, bundle: id, payload: None });
         }
         let (_, release) = head.understood()?;
         let identity = release.verified.identity();
-        let refusal =
-            refuse_unrelated(pins, &release).and_then(|()| Ok(marks.check(&identity, release.verified.id())?)).err();
-        Ok(FoundRelease { name, version, built_at: Some(identity.built_at), development, newer: false, refusal })
+        let refusal = refuse_unrelated(pins, &release).and_then(|()| Ok(marks.check(&identity, id)?)).err();
+        let built_at = Some(identity.built_at);
+        let found = FoundRelease { name, version, built_at, development, newer: false, refusal };
+        Ok(Judged { found, bundle: id, payload: Some(release.payload()) })
     }
 }
 

@@ -48,6 +48,7 @@ mod uninstall;
 mod unit;
 mod upgrade;
 mod upgrade_room;
+mod upload;
 mod usage;
 mod verify_site;
 
@@ -96,6 +97,7 @@ pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, UpgradeRequest, Upgraded};
+pub use upload::{ArrivedBundle, CheckedBundle};
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{

@@ -15,6 +15,7 @@ use crate::license;
 use crate::marks::Marks;
 use crate::steps::etcd_snapshot;
 use crate::steps::stage::INSTALLER_NAME;
+use crate::uploads;
 use landfall_agent as node;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
@@ -66,6 +67,7 @@ impl Operations {
         mounts::remove_tree(&self.paths.node())?;
         etcd_snapshot::remove(&self.paths)?;
         remove_scratch(&self.paths)?;
+        uploads::remove_upload(&self.paths)?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

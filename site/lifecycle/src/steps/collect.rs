@@ -1,4 +1,4 @@
-//! After the commit: what neither the new release nor the one before it refers to is removed.
+//! After the commit: what neither the new release nor the one before it refers to is removed, and the upload that the new one came from.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -7,6 +7,7 @@ use super::node_images::NodeImages;
 use crate::content::Content;
 use crate::plan::node_parts::NodeParts;
 use crate::site::Site;
+use crate::uploads;
 use landfall_engine::step::{Observed, Step, StepError};
 
 /// Parameters of the step: none. The releases are those that the operation is pinned to.
@@ -27,6 +28,7 @@ impl Step<Site> for Collect {
             kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<_, _>>()?;
         let images: Vec<NodeImages> = packs.iter().map(NodeParts::node_images).collect();
         NodeImages::keep_only(site, &packs[0].id, images.iter())?;
+        uploads::remove_used_upload(&site.paths, own.payload.verified().id())?;
         let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;
         Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
     }

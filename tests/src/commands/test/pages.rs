@@ -11,13 +11,14 @@ use crate::{images, npm, schemathesis, setup};
 pub(super) const NAME: &str = "pages";
 
 /// Pictures that the documents show.
-const PICTURES: [&str; 14] = [
+const PICTURES: [&str; 15] = [
     "first",
     "overview",
     "overview-dark",
     "overview-phone",
     "components",
     "upgrade",
+    "upload",
     "plan",
     "upgrade-running",
     "upgrade-undone",

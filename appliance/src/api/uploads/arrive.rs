@@ -1,0 +1,184 @@
+//! The bytes of a request on their way to the host: in pieces, of which one is in memory at a time. Nothing is kept here.
+
+use axum::body::{Body, BodyDataStream};
+use futures_util::StreamExt as _;
+use hyper::body::Bytes;
+use landfall_error_codes::codes;
+use landfall_peer::PIECE_BYTES;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::access::Caller;
+use crate::api::site::note;
+use crate::audit::{Author, Event};
+use crate::context::Context;
+use crate::error::Context as _;
+use crate::host::{HostError, Upload};
+use crate::refusal::Refusal;
+
+/// Hands the body over, which belongs to this upload at this offset. What the host has taken stays there, whatever becomes of the rest of the
+/// request. An empty body has the host judge again what has arrived.
+pub(super) async fn arrive(
+    context: &Context,
+    caller: &Caller,
+    (id, offset): (&str, u64),
+    body: Body,
+) -> Result<Upload, Refusal> {
+    let turn = context.arriving.clone().try_acquire_owned().map_err(|_| Refusal::Arriving)?;
+    let (context, author, id) = (context.clone(), caller.author(), id.to_owned());
+    let mut arrival = Arrival { context, author, id, offset, pieces: Pieces::of(body), turn: Some(turn) };
+    loop {
+        let after = arrival.pieces.fill().await;
+        let upload = arrival.hand_over().await?;
+        match after {
+            After::More => {}
+            After::End => return Ok(upload),
+            After::Cut => {
+                return Err(Refusal::Invalid("the body was cut off; what had arrived of it is kept".to_owned()));
+            }
+        }
+    }
+}
+
+/// A request that sends to an upload. If it ends early, because its sender is gone or it takes too long, what had come of it is handed over all
+/// the same.
+struct Arrival {
+    context: Context,
+    author: Author,
+    id: String,
+    /// Where the piece belongs that is read.
+    offset: u64,
+    pieces: Pieces,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Arrival {
+    /// Has the host take what was read. What became of it is recorded whether or not the browser still waits.
+    async fn hand_over(&mut self) -> Result<Upload, Refusal> {
+        let piece = self.pieces.take();
+        let (length, offset) = (piece.len() as u64, self.offset);
+        let taking = tokio::spawn(take(self.context.clone(), self.author.clone(), self.id.clone(), offset, piece));
+        let upload = taking.await.context(codes::BUG, || "a piece of an upload was interrupted".to_owned())??;
+        self.offset += length;
+        Ok(upload)
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let piece = self.pieces.take();
+        let Ok(runtime) = Handle::try_current() else { return };
+        if piece.is_empty() {
+            return;
+        }
+        let (context, author, id) = (self.context.clone(), self.author.clone(), std::mem::take(&mut self.id));
+        let (offset, turn) = (self.offset, self.turn.take());
+        runtime.spawn(async move {
+            if let Err(refusal) = take(context, author, id, offset, piece).await {
+                tracing::debug!(?refusal, "the end of a request that was cut off is not kept");
+            }
+            drop(turn);
+        });
+    }
+}
+
+async fn take(context: Context, author: Author, id: String, offset: u64, piece: Vec<u8>) -> Result<Upload, Refusal> {
+    match context.site.add_piece(&id, offset, piece).await {
+        Ok(upload) => {
+            if upload.medium.is_some() {
+                note(&context, &author, Event::done("upload.end", &upload.name).with(&id)).await?;
+            }
+            Ok(upload)
+        }
+        Err(error) => {
+            if let HostError::Refused(problem) = &error
+                && problem.status == 422
+            {
+                let why = format!("{}: {}", problem.code.as_deref().unwrap_or_default(), problem.title);
+                note(&context, &author, Event::refused("upload.end", &id, &why)).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// What follows a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    More,
+    /// The body is at its end.
+    End,
+    /// The sender is gone.
+    Cut,
+}
+
+/// A body in pieces.
+struct Pieces {
+    body: BodyDataStream,
+    /// What was read of the piece.
+    piece: Vec<u8>,
+    /// What has come and belongs to the next one.
+    rest: Bytes,
+}
+
+impl Pieces {
+    fn of(body: Body) -> Self {
+        Self { body: body.into_data_stream(), piece: Vec::new(), rest: Bytes::new() }
+    }
+
+    /// Reads a piece, as long as pieces are, or shorter where the body ends. Ended early, it has lost nothing.
+    async fn fill(&mut self) -> After {
+        loop {
+            let taken = self.rest.split_to(self.rest.len().min(PIECE_BYTES - self.piece.len()));
+            self.piece.extend_from_slice(&taken);
+            if !self.rest.is_empty() {
+                return After::More;
+            }
+            match self.body.next().await {
+                Some(Ok(frame)) => self.rest = frame,
+                Some(Err(_)) => return After::Cut,
+                None => return After::End,
+            }
+        }
+    }
+
+    /// The piece, which is forgotten here.
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Lengths of the pieces of a body of these frames, and how it ends.
+    async fn pieces_of(frames: &[usize], is_cut: bool) -> (Vec<usize>, After) {
+        let frame = |length: &usize| Ok(Bytes::from(vec![7; *length]));
+        let mut all: Vec<Result<Bytes, std::io::Error>> = frames.iter().map(frame).collect();
+        if is_cut {
+            all.push(Err(std::io::Error::other("gone")));
+        }
+        let mut pieces = Pieces::of(Body::from_stream(stream::iter(all)));
+        let mut lengths = Vec::new();
+        loop {
+            let after = pieces.fill().await;
+            lengths.push(pieces.take().len());
+            if after != After::More {
+                return (lengths, after);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_are_bounded_whatever_the_frames_are() {
+        const FULL: usize = PIECE_BYTES;
+        assert_eq!(pieces_of(&[], false).await, (vec![0], After::End));
+        assert_eq!(pieces_of(&[3, 4], false).await, (vec![7], After::End));
+        assert_eq!(pieces_of(&[FULL], false).await, (vec![FULL], After::End), "no empty piece follows");
+        assert_eq!(pieces_of(&[1, 2 * FULL], false).await, (vec![FULL, FULL, 1], After::End));
+        assert_eq!(pieces_of(&[FULL - 1, 2, 5], true).await, (vec![FULL, 6], After::Cut));
+    }
+}

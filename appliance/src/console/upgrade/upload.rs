@@ -1,0 +1,55 @@
+//! The card of the page *Upgrade* from which a bundle is uploaded. What it says of an upload is as of when the page was opened; its script continues from there.
+
+use axum::extract::State;
+use landfall_peer::RefusedUpload;
+use serde::Deserialize;
+
+use crate::access::Caller;
+use crate::api::remove_upload;
+use crate::console::fields::Sent;
+use crate::console::moment::Moment;
+use crate::console::{Shown, go};
+use crate::context::Context;
+use crate::host::{Upload, UploadsPage};
+
+/// What the card shows.
+pub(super) struct UploadCard {
+    /// Bytes that a new upload may have.
+    pub(super) room_bytes: u64,
+    pub(super) upload: Option<Upload>,
+    pub(super) begun: Option<Moment>,
+    pub(super) expires: Option<Moment>,
+    pub(super) refused: Option<Refused>,
+}
+
+/// The upload that was refused last.
+pub(super) struct Refused {
+    pub(super) upload: RefusedUpload,
+    pub(super) at: Option<Moment>,
+}
+
+impl UploadCard {
+    /// The card; none where the host does not say.
+    pub(super) async fn read(context: &Context) -> Option<Self> {
+        let UploadsPage { room_bytes, upload, refused } = context.site.uploads().await.ok()?;
+        let time = |text: fn(&Upload) -> &str| Moment::read(upload.as_ref().map(text));
+        let (begun, expires) = (time(|upload| &upload.begun), time(|upload| &upload.expires));
+        let refused = refused.map(|upload| Refused { at: Moment::read(Some(&upload.at)), upload });
+        Some(Self { room_bytes, upload, begun, expires, refused })
+    }
+
+    /// Whether a file can be chosen: there is no upload, or one that is not whole.
+    pub(super) fn takes_more(&self) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.medium.is_none())
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Chosen {
+    id: String,
+}
+
+pub async fn remove(State(context): State<Context>, caller: Caller, Sent(form): Sent<Chosen>) -> Shown {
+    remove_upload(&context, &caller, form.id).await?;
+    go("/upgrade?done=upload-removed")
+}

@@ -1,0 +1,116 @@
+//! The upload of a browser: the pieces are written here, and what they are is judged by a process of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_host_api::Uploads;
+use landfall_lifecycle::operations::{ArrivedBundle, Operations};
+use landfall_lifecycle::uploads::{UploadError, UploadJudge, UploadUse, UploadVerdict};
+use landfall_peer::{Problem, Upload, UploadWish, UploadsPage};
+
+use super::changes::Changes;
+use super::child::{ask, refusal};
+
+/// For a judgment of what has arrived. The console waits for longer.
+const CHECK: Duration = Duration::from_secs(20);
+
+/// Judges by a process of its own: it reads what a stranger wrote, and it is ended when it takes too long.
+pub(super) struct ChildJudge(Operations);
+
+impl ChildJudge {
+    pub(super) fn new(operations: Operations) -> Self {
+        Self(operations)
+    }
+}
+
+/// What that process is asked. All of it is the host's own.
+fn arguments(arrived: &ArrivedBundle<'_>) -> Vec<String> {
+    vec![
+        "check-upload".to_owned(),
+        arrived.path.display().to_string(),
+        format!("--checked={}", arrived.checked_bytes),
+        format!("--size={}", arrived.size_bytes),
+    ]
+}
+
+impl UploadJudge for ChildJudge {
+    fn judge(&self, arrived: &ArrivedBundle<'_>) -> Result<UploadVerdict, Problem> {
+        ask(&arguments(arrived).into(), CHECK).map_err(|refusal| *refusal.problem)
+    }
+
+    fn use_of(&self, path: &Path, bundle: Option<Sha256>) -> UploadUse {
+        // Where the journal cannot be read, everything stays.
+        self.0.upload_use(path, bundle).unwrap_or(UploadUse::Open)
+    }
+}
+
+impl Uploads for Changes {
+    fn page(&self) -> Result<UploadsPage, Problem> {
+        self.uploads.page().map_err(|error| error.problem())
+    }
+
+    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
+        self.uploads.begin(wish).map_err(|error| error.problem())
+    }
+
+    fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem> {
+        self.uploads.add(id, offset, piece).map_err(|error| error.problem())
+    }
+
+    fn remove(&self, id: &str) -> Result<(), Problem> {
+        // A change that is about to begin may read it, and no journal says so yet.
+        let Ok(_working) = self.working.try_lock() else {
+            let title = "the host works with the bundles that it has";
+            return Err(*refusal(409, codes::REQUEST_RUNS, title).problem);
+        };
+        self.uploads.remove(id).map_err(|error: UploadError| error.problem())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landfall_host::paths::SitePaths;
+    use landfall_media::durable;
+    use landfall_media::progress::Silent;
+    use landfall_peer::{Asking, Change};
+
+    use super::*;
+
+    fn changes(root: &Path) -> Changes {
+        let operations = Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) };
+        durable::create_folder(&operations.paths.data()).unwrap();
+        Changes::new(operations)
+    }
+
+    #[test]
+    fn no_word_of_the_sender_becomes_an_argument() {
+        let path = Path::new("/var/lib/landfall/uploads/bundle.landfall");
+        let arrived = ArrivedBundle { path, checked_bytes: 7, size_bytes: 9 };
+        let expected = ["check-upload", "/var/lib/landfall/uploads/bundle.landfall", "--checked=7", "--size=9"];
+        assert_eq!(arguments(&arrived), expected);
+    }
+
+    #[test]
+    fn an_upload_is_no_medium_before_it_is_whole_and_is_not_removed_while_media_are_used() {
+        let root = tempfile::tempdir().unwrap();
+        let changes = changes(root.path());
+        let (request, by) = ("0123abcd".to_owned(), "ada".to_owned());
+        let asking = Asking { request, by, correlation: "c".to_owned(), first: None };
+        let wish = UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
+        let upload = Uploads::begin(&changes, &wish).unwrap();
+        let plan = |medium: &str| changes.plan(&Change::Upgrade { medium: medium.to_owned() });
+        for medium in [upload.id.as_str(), "../../etc/shadow", "bundle.landfall"] {
+            let unknown = *plan(medium).unwrap_err().problem;
+            assert_eq!(unknown.code.as_deref(), Some("LF4804"), "{medium}");
+        }
+        let working = changes.working.lock().unwrap();
+        assert_eq!(changes.remove(&upload.id).unwrap_err().code.as_deref(), Some("LF4810"));
+        drop(working);
+        changes.remove(&upload.id).unwrap();
+        assert!(changes.page().unwrap().upload.is_none());
+    }
+}

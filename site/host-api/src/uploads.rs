@@ -1,0 +1,103 @@
+//! The routes of the upload. Its bytes pass here in pieces of bounded size, one at a time, and are neither kept nor read.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, patch};
+use axum::{Json, Router};
+use landfall_error_codes::codes;
+use landfall_peer::{PIECE_BYTES, RemovalWish, UploadWish, is_id, routes};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::answer::{Refused, document, json};
+use super::changes::sound;
+use super::desk::problem;
+use super::routes::{Host, Result};
+
+/// How long a piece may take to arrive: the console has all of it when it begins to send.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The routes.
+pub(crate) fn routes() -> Router<Host> {
+    Router::new()
+        .route(routes::UPLOADS, get(page).post(begin))
+        .route(&format!("{}/{{id}}", routes::UPLOADS), patch(add).delete(remove))
+}
+
+async fn page(State(host): State<Host>) -> Result<Response> {
+    let page = host.ask_quickly(|site| site.uploads().page()).await??;
+    Ok(document(json(&page)))
+}
+
+async fn begin(State(host): State<Host>, Json(wish): Json<UploadWish>) -> Result<Response> {
+    sound(&wish.asking)?;
+    if !wish.is_sound() {
+        let title = "the name or the size of the upload cannot be used";
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
+    }
+    tracing::info!(
+        by = wish.asking.by,
+        correlation = wish.asking.correlation,
+        name = wish.name,
+        bytes = wish.size_bytes,
+        "an upload is to begin"
+    );
+    let upload = host.ask_quickly(move |site| site.uploads().begin(&wish)).await??;
+    Ok(document(json(&upload)))
+}
+
+#[derive(Deserialize)]
+struct At {
+    offset: u64,
+}
+
+/// The turn is taken before the piece is read, so that pieces that nobody waits for take no memory.
+async fn add(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    Query(At { offset }): Query<At>,
+    body: Body,
+) -> Result<Response> {
+    let Ok(turn) = host.arriving.clone().try_acquire_owned() else {
+        return Err(problem(StatusCode::LOCKED, codes::UPLOAD_RUNS, "another piece of the upload arrives").into());
+    };
+    let unfit = |title: &str| problem(StatusCode::PAYLOAD_TOO_LARGE, codes::REQUEST_INVALID, title);
+    let piece = timeout(PATIENCE, to_bytes(body, PIECE_BYTES)).await;
+    let piece = piece.map_err(|_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the piece did not arrive in time"))?;
+    let piece = piece.map_err(|_| unfit("the piece is longer than a piece may be, or was cut off"))?;
+    let known = id.clone();
+    let added = host
+        .ask_quickly(move |site| {
+            let added = site.uploads().add(&known, offset, &piece);
+            drop(turn);
+            added
+        })
+        .await?;
+    let upload = added.inspect_err(|refusal| {
+        tracing::warn!(id = shown(&id), code = refusal.code, title = refusal.title, "a piece of an upload is refused");
+    })?;
+    if upload.medium.is_some() {
+        tracing::info!(name = upload.name, bytes = upload.size_bytes, "an upload has arrived, and is verified");
+    }
+    Ok(document(json(&upload)))
+}
+
+async fn remove(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    Json(RemovalWish { asking }): Json<RemovalWish>,
+) -> Result<StatusCode> {
+    sound(&asking)?;
+    tracing::info!(by = asking.by, correlation = asking.correlation, id = shown(&id), "an upload is to be removed");
+    host.ask_quickly(move |site| site.uploads().remove(&id)).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An id in the log; what is none is not repeated there.
+fn shown(id: &str) -> &str {
+    if is_id(id) { id } else { "none" }
+}

@@ -1,0 +1,367 @@
+//! The slot over real files, with a judge that a test leads.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use landfall_bundle_spec::Sha256;
+use landfall_host::paths::SitePaths;
+use landfall_media::power::{Fate, Recording};
+use landfall_media::{durable, mounted};
+use landfall_peer::{Asking, Problem, Upload, UploadWish};
+
+use super::*;
+use crate::operations::ArrivedBundle;
+
+const MIB: u64 = 1 << 20;
+
+/// Believes everything that has arrived, unless it is told otherwise.
+#[derive(Clone, Default)]
+struct Judge(Arc<Mutex<Told>>);
+
+struct Told {
+    /// Whether the head has arrived.
+    knows: bool,
+    problem: Option<Problem>,
+    fails: bool,
+    using: UploadUse,
+    /// How much had been checked and had arrived at each judgment.
+    asked: Vec<(u64, u64)>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { knows: true, problem: None, fails: false, using: UploadUse::None, asked: Vec::new() }
+    }
+}
+
+const BUNDLE: Sha256 = Sha256([7; 32]);
+
+fn problem(status: u16, code: &str) -> Problem {
+    let (title, code) = ("the bundle is refused".to_owned(), Some(code.to_owned()));
+    Problem { status, title, detail: None, code, hint: None }
+}
+
+impl UploadJudge for Judge {
+    fn judge(&self, arrived: &ArrivedBundle<'_>) -> Result<UploadVerdict, Problem> {
+        let mut told = self.0.lock().unwrap();
+        let length = arrived.path.metadata().unwrap().len();
+        told.asked.push((arrived.checked_bytes, length));
+        if told.fails {
+            return Err(problem(503, "LF4808"));
+        }
+        let known = UploadVerdict { checked_bytes: length, bundle: Some(BUNDLE), release: None, problem: None };
+        let verdict = if told.knows { known } else { UploadVerdict::default() };
+        Ok(UploadVerdict { problem: told.problem.clone(), ..verdict })
+    }
+
+    fn use_of(&self, _path: &Path, _bundle: Option<Sha256>) -> UploadUse {
+        self.0.lock().unwrap().using
+    }
+}
+
+struct Place {
+    paths: SitePaths,
+    judge: Judge,
+    slot: UploadSlot<Judge>,
+}
+
+impl Place {
+    fn below(root: &Path) -> Self {
+        let (paths, judge) = (SitePaths::below(root), Judge::default());
+        durable::create_folder(&paths.data()).unwrap();
+        Self { slot: UploadSlot::open(&paths, judge.clone()), paths, judge }
+    }
+
+    /// The process ends, and another one begins.
+    fn restarted(self) -> Self {
+        let Self { paths, judge, slot } = self;
+        drop(slot);
+        Self { slot: UploadSlot::open(&paths, judge.clone()), paths, judge }
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.judge.0.lock().unwrap());
+    }
+
+    fn upload(&self) -> Option<Upload> {
+        self.slot.page().unwrap().upload
+    }
+
+    fn add(&self, offset: u64, length: u64) -> Result<Upload, UploadError> {
+        self.slot.add(ID, offset, &vec![1; usize::try_from(length).unwrap()])
+    }
+
+    /// Adds, and says what counts then, or why it is refused: status and code.
+    fn added(&self, offset: u64, length: u64) -> Result<u64, (u16, String)> {
+        self.add(offset, length).map(|upload| upload.received_bytes).map_err(|error| said(&error))
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.paths.uploads().exists() && self.upload().is_none()
+    }
+
+    /// The last piece came this long ago.
+    fn wait(&self, time: Duration) {
+        let file = File::options().write(true).open(self.paths.uploads().join("bundle.landfall")).unwrap();
+        file.set_modified(SystemTime::now() - time).unwrap();
+    }
+}
+
+fn said(error: &UploadError) -> (u16, String) {
+    let problem = error.problem();
+    (problem.status, problem.code.unwrap())
+}
+
+const ID: &str = "0123abcd";
+
+fn wish(request: &str, size_bytes: u64) -> UploadWish {
+    let (by, correlation) = ("ada".to_owned(), "c".to_owned());
+    let asking = Asking { request: request.to_owned(), by, correlation, first: None };
+    UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes }
+}
+
+#[test]
+fn pieces_become_a_medium_and_no_name_becomes_a_path() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    let begun = place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
+    assert_eq!((begun.received_bytes, begun.by.as_str(), begun.name.as_str()), (0, "ada", "../../etc/shadow"));
+    assert_eq!(place.slot.begin(&wish(ID, 3 * MIB)).unwrap(), begun, "sent again, begun once");
+    assert_eq!(place.added(0, 700), Ok(700));
+    assert_eq!(place.added(700, 2 * MIB), Ok(700 + 2 * MIB));
+    let upload = place.upload().unwrap();
+    assert!(upload.medium.is_none() && upload.as_medium().is_none(), "it is not whole: {upload:?}");
+    let upload = place.add(700 + 2 * MIB, MIB - 700).unwrap();
+    let medium = upload.as_medium().unwrap();
+    assert!(landfall_peer::is_id(&medium.id) && medium.place == "uploaded by ada");
+    let path = place.slot.path_of(&medium.id).unwrap();
+    assert_eq!(
+        (path.clone(), path.metadata().unwrap().len()),
+        (place.paths.uploads().join("bundle.landfall"), 3 * MIB)
+    );
+    assert!(place.slot.path_of(ID).is_none() && place.slot.path_of("").is_none());
+    let mut names: Vec<_> =
+        fs_err::read_dir(place.paths.uploads()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["bundle.landfall", "upload.json"]);
+    assert_eq!(place.judge.0.lock().unwrap().asked, [(0, 700 + 2 * MIB), (700 + 2 * MIB, 3 * MIB)]);
+}
+
+#[test]
+fn a_second_upload_learns_whose_the_first_is() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
+    place.add(0, MIB).unwrap();
+    let error = place.slot.begin(&wish("ffffffff", 10)).unwrap_err();
+    assert_eq!(said(&error), (409, "LF5048".to_owned()));
+    let text = error.to_string();
+    assert!(text.starts_with("ada uploads ../../etc/shadow: 1048576 of 3145728 bytes had arrived at 20"), "{text}");
+    assert_eq!(said(&place.slot.begin(&wish(ID, 10)).unwrap_err()).1, "LF5048", "the id of another one");
+    assert_eq!(said(&place.slot.remove("ffffffff").unwrap_err()), (404, "LF5024".to_owned()));
+    place.slot.remove(ID).unwrap();
+    assert!(place.is_empty());
+    place.slot.begin(&wish("ffffffff", 10)).unwrap();
+}
+
+#[test]
+fn what_does_not_follow_or_has_no_end_is_refused_and_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    assert_eq!(place.added(0, 1), Err((404, "LF5024".to_owned())));
+    place.slot.begin(&wish(ID, 1000)).unwrap();
+    assert_eq!(place.added(0, 600), Ok(600));
+    for offset in [0, 599, 601, u64::MAX] {
+        assert_eq!(place.added(offset, 100), Err((409, "LF5049".to_owned())), "{offset}");
+    }
+    assert_eq!(place.added(600, 401), Err((413, "LF5050".to_owned())));
+    assert_eq!(place.slot.add("ffffffff", 600, b"x").map_err(|error| said(&error).0), Err(404));
+    assert_eq!(place.upload().unwrap().received_bytes, 600);
+    assert_eq!(place.added(600, 400), Ok(1000));
+    assert_eq!(place.added(1000, 1), Err((413, "LF5050".to_owned())), "an endless one ends");
+    assert_eq!(place.added(1000, 0), Ok(1000));
+}
+
+#[test]
+fn what_is_refused_leaves_nothing_but_the_reason() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, 100 * MIB)).unwrap();
+    place.tell(|told| told.problem = Some(problem(422, "LF1105")));
+    assert_eq!(place.added(0, MIB), Err((422, "LF1105".to_owned())));
+    assert!(place.is_empty());
+    let refused = place.slot.page().unwrap().refused.unwrap();
+    assert_eq!((refused.by.as_str(), refused.problem.code.as_deref()), ("ada", Some("LF1105")));
+    assert_eq!(place.added(MIB, MIB), Err((404, "LF5024".to_owned())));
+    place.tell(|told| told.problem = None);
+    place.slot.begin(&wish("ffffffff", 10)).unwrap();
+    assert!(place.slot.page().unwrap().refused.is_none());
+}
+
+#[test]
+fn a_judgment_that_fails_is_asked_for_again() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, MIB)).unwrap();
+    place.tell(|told| told.fails = true);
+    assert_eq!(place.added(0, MIB), Err((503, "LF4808".to_owned())));
+    let upload = place.upload().unwrap();
+    assert!(upload.received_bytes == MIB && upload.medium.is_none(), "{upload:?}");
+    place.tell(|told| told.fails = false);
+    assert!(place.add(MIB, 0).unwrap().medium.is_some(), "an empty piece is enough");
+}
+
+#[test]
+fn the_head_is_judged_in_small_steps_and_the_payload_in_large_ones() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, 80 * MIB)).unwrap();
+    place.tell(|told| told.knows = false);
+    let mut offset = 0;
+    let mut arrive = |until: u64| {
+        while offset < until {
+            offset = place.added(offset, MIB / 2).unwrap();
+        }
+    };
+    arrive(3 * MIB);
+    place.tell(|told| told.knows = true);
+    arrive(80 * MIB);
+    let expected = [(0, 1), (0, 2), (0, 3), (0, 4), (4, 36), (36, 68), (68, 80)];
+    let asked = place.judge.0.lock().unwrap().asked.clone();
+    assert_eq!(asked, expected.map(|(checked, arrived)| (checked * MIB, arrived * MIB)));
+}
+
+#[test]
+fn after_a_restart_counts_what_was_checked() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
+    assert_eq!(place.added(0, MIB), Ok(MIB));
+    assert_eq!(place.added(MIB, 5 * MIB), Ok(6 * MIB));
+    let place = place.restarted();
+    let upload = place.upload().unwrap();
+    assert_eq!((upload.received_bytes, upload.checked_bytes, upload.by.as_str()), (MIB, MIB, "ada"));
+    assert_eq!(place.added(6 * MIB, MIB), Err((409, "LF5049".to_owned())), "the sender learns where to continue");
+    assert_eq!(place.added(MIB, 39 * MIB), Ok(40 * MIB));
+    let medium = place.upload().unwrap().medium.unwrap();
+    let place = place.restarted();
+    assert_eq!(place.upload().unwrap().medium, Some(medium), "one that is whole stays whole");
+    // A file that lost what was checked of it is not believed.
+    let file = File::options().write(true).open(place.paths.uploads().join("bundle.landfall")).unwrap();
+    file.set_len(39 * MIB).unwrap();
+    assert!(place.restarted().is_empty());
+}
+
+#[test]
+fn a_power_cut_leaves_no_upload_or_one_that_is_continued() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    let size = 2 * MIB + 5;
+    let recording = Recording::begin(root.path()).unwrap();
+    place.slot.begin(&wish(ID, size)).unwrap();
+    for (offset, length) in [(0, MIB), (MIB, MIB), (2 * MIB, 5)] {
+        place.add(offset, length).unwrap();
+    }
+    let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Torn, Fate::Mixed(1), Fate::Mixed(2)]);
+    assert!(states.len() > 10, "{}", states.len());
+    let mut continued = 0;
+    for left in &states {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("left");
+        left.place(&root).unwrap();
+        let place = Place::below(&root);
+        let Some(upload) = place.upload() else {
+            assert!(place.is_empty(), "after {} acts, {:?}", left.edge, left.fate);
+            continue;
+        };
+        let received = upload.received_bytes;
+        let bytes = fs_err::read(place.paths.uploads().join("bundle.landfall")).unwrap();
+        let counted = &bytes[..usize::try_from(received).unwrap()];
+        assert!(counted.iter().all(|byte| *byte == 1), "after {} acts, {:?}", left.edge, left.fate);
+        assert_eq!(place.added(received, size - received), Ok(size));
+        assert!(place.upload().unwrap().medium.is_some());
+        continued += 1;
+    }
+    assert!(continued > 3, "{continued}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_no_upload() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
+    durable::write_file(&place.paths.uploads().join("upload.json"), b"{\"id\": ", 0o600).unwrap();
+    assert!(place.restarted().is_empty());
+}
+
+#[test]
+fn an_upload_is_removed_in_time_and_never_while_a_change_reads_it() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
+    place.slot.begin(&wish(ID, 2000)).unwrap();
+    place.add(0, 1000).unwrap();
+    place.wait(day.saturating_sub(hour));
+    place.slot.tend();
+    assert_eq!(place.added(1000, 500), Ok(1500), "it is continued");
+    place.wait(day + hour);
+    place.slot.tend();
+    assert!(place.is_empty());
+
+    place.slot.begin(&wish(ID, 1000)).unwrap();
+    place.add(0, 1000).unwrap();
+    place.wait(6 * day);
+    place.slot.tend();
+    assert!(place.upload().is_some_and(|upload| upload.medium.is_some()), "people approve on another day");
+    place.tell(|told| told.using = UploadUse::Open);
+    place.wait(30 * day);
+    place.slot.tend();
+    assert_eq!(said(&place.slot.remove(ID).unwrap_err()), (409, "LF5051".to_owned()));
+    assert!(place.upload().is_some());
+    place.tell(|told| told.using = UploadUse::Over);
+    place.slot.tend();
+    assert!(place.is_empty());
+}
+
+#[test]
+fn the_step_that_ends_an_upgrade_removes_what_it_used_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::below(root.path());
+    remove_used_upload(&place.paths, BUNDLE).unwrap();
+    place.slot.begin(&wish(ID, 1000)).unwrap();
+    remove_used_upload(&place.paths, BUNDLE).unwrap();
+    place.add(0, 1000).unwrap();
+    remove_used_upload(&place.paths, Sha256([8; 32])).unwrap();
+    assert!(place.upload().is_some() && place.paths.uploads().exists());
+    remove_used_upload(&place.paths, BUNDLE).unwrap();
+    place.slot.tend();
+    assert!(place.is_empty());
+    place.slot.begin(&wish(ID, 1000)).unwrap();
+    remove_upload(&place.paths).unwrap();
+    assert!(!place.paths.uploads().exists());
+}
+
+#[test]
+fn a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived() {
+    let test = "uploads::tests::a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived";
+    let Some(disk) = mounted::on_tmpfs(test, "size=4g,nr_inodes=100k") else { return };
+    let place = Place::below(&disk);
+    let room = place.slot.page().unwrap().room_bytes;
+    assert!(room > 2 << 30 && room < 3 << 30, "{room} bytes of 4 GiB: the reserve is not for uploads");
+    let error = place.slot.begin(&wish(ID, room + (64 << 20))).unwrap_err();
+    assert_eq!(said(&error), (413, "LF1202".to_owned()));
+    assert!(error.problem().hint.unwrap().contains("on a stick") && place.is_empty());
+    place.slot.begin(&wish(ID, 10 * MIB)).unwrap();
+    assert_eq!(place.added(0, MIB), Ok(MIB));
+    let resize = |options: &std::ffi::CStr| {
+        rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap()
+    };
+    resize(c"size=512m");
+    let error = place.add(MIB, MIB).unwrap_err();
+    assert_eq!(said(&error), (507, "LF1202".to_owned()));
+    assert_eq!(place.upload().unwrap().received_bytes, MIB);
+    resize(c"size=4g");
+    assert_eq!(place.added(MIB, 9 * MIB), Ok(10 * MIB));
+}

@@ -1,0 +1,142 @@
+//! Documents of the host's API about the bundle that a browser uploads. The host keeps one at a time.
+//!
+//! The name is text for people. It becomes no path: the host gives the file a name of its own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Asking, Medium, MediumRelease, Problem};
+
+/// Most bytes of a piece, which the host makes durable before it answers.
+pub const PIECE_BYTES: usize = 4 << 20;
+/// Most bytes of an upload: what the bundle's format can state. The room on the host's disk is less.
+pub const UPLOAD_BYTES: u64 = (1 << 53) - 1;
+
+/// Longest name of an uploaded file, in bytes.
+const NAME_BYTES: usize = 255;
+
+/// A wish to upload a bundle. The id of the request becomes that of the upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+    /// Name of the file, as the browser gives it.
+    pub name: String,
+    /// Bytes of the whole bundle.
+    pub size_bytes: u64,
+}
+
+impl UploadWish {
+    /// Whether its parts are within bounds, and its name has no characters that mean something elsewhere.
+    pub fn is_sound(&self) -> bool {
+        let is_named = (1..=NAME_BYTES).contains(&self.name.len()) && !self.name.chars().any(char::is_control);
+        self.asking.is_sound() && is_named && (1..=UPLOAD_BYTES).contains(&self.size_bytes)
+    }
+}
+
+/// A wish to remove an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalWish {
+    /// Who wants it.
+    #[serde(flatten)]
+    pub asking: Asking,
+}
+
+/// What the host has of uploads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadsPage {
+    /// Bytes that a new upload may have: what is free on the host's disk, but for a reserve.
+    pub room_bytes: u64,
+    /// The upload, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
+    /// The upload that was refused last; forgotten when a new one begins, and when the host's API starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedUpload>,
+}
+
+/// A bundle that arrives from a browser, or has arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    /// What the host knows it by.
+    pub id: String,
+    /// Name of the file. Not trusted.
+    pub name: String,
+    /// Bytes of the whole bundle.
+    pub size_bytes: u64,
+    /// Bytes that are on the host's disk, from the first one on.
+    pub received_bytes: u64,
+    /// Bytes of these that match what the vendor signed.
+    pub checked_bytes: u64,
+    /// The user who began it.
+    pub by: String,
+    /// When it began, RFC 3339 in UTC.
+    pub begun: String,
+    /// When it is removed unless it is continued or used, RFC 3339 in UTC.
+    pub expires: String,
+    /// The release, once its signatures were verified by the root that the site trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<MediumRelease>,
+    /// Id of the medium that a plan names, once all of it has arrived and was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<String>,
+}
+
+impl Upload {
+    /// The medium that it is, once all of it has arrived and was checked.
+    pub fn as_medium(&self) -> Option<Medium> {
+        Some(Medium {
+            id: self.medium.clone()?,
+            place: format!("uploaded by {}", self.by),
+            bundle: Some(self.name.clone()),
+            release: self.release.clone(),
+            size_bytes: Some(self.size_bytes),
+            problem: None,
+        })
+    }
+}
+
+/// An upload of which nothing was kept, because of what it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedUpload {
+    /// Name of the file. Not trusted.
+    pub name: String,
+    /// The user who began it.
+    pub by: String,
+    /// When it was refused, RFC 3339 in UTC.
+    pub at: String,
+    /// Why.
+    #[schemars(with = "Value")]
+    pub problem: Problem,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_name_or_size_is_not_sound() {
+        let asking =
+            Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
+        let wish = |name: &str, size_bytes| UploadWish { asking: asking.clone(), name: name.to_owned(), size_bytes };
+        for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
+            assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");
+        }
+        for name in ["", "a\nb", "a\u{1b}[2Jb", &"x".repeat(256)] {
+            assert!(!wish(name, 1).is_sound(), "{name}");
+        }
+        assert!(
+            !wish("a", 0).is_sound() && !wish("a", UPLOAD_BYTES + 1).is_sound() && wish("a", UPLOAD_BYTES).is_sound()
+        );
+        let written = serde_json::to_value(wish("a", 7)).unwrap();
+        let expected = serde_json::json!({
+            "request": "0123abcd", "by": "ada", "correlation": "", "name": "a", "size_bytes": 7,
+        });
+        assert_eq!(written, expected);
+    }
+}
