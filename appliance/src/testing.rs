@@ -172,7 +172,15 @@ impl Site {
 
     /// A console without users at this port of the loopback.
     pub async fn at(port: u16) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap(), port).await
+    }
+
+    /// A console with what is in this data folder.
+    pub async fn with(data: tempfile::TempDir) -> Self {
+        Self::of(data, 0).await
+    }
+
+    async fn of(data: tempfile::TempDir, port: u16) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
         let certificate = new_certificate(&files);

@@ -467,6 +467,9 @@ codes! {
     AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an audit log, and export the log again. If the line is still there, keep the file: the console writes no such entry, so someone changed its database.";
     PACKAGE_INDEX_UNUSABLE = "LF5046", Usage, "The package index cannot serve", "Name the folder of the wheels, and the list with its digest that `landfall build` wrote. At a site, run `landfall status`.";
     METHOD_NOT_ALLOWED = "LF5047", Usage, "The address is not for this method", "Send the request by a method that the message names.";
+    APPLIANCE_DATABASE_LOCKED = "LF5051", NotReady, "The appliance's database is locked", "Try again in a minute. If that does not help, end the program that holds the database in the console's data folder, or delete the console's pod, which starts again.";
+    APPLIANCE_DATABASE_FULL = "LF5052", NotReady, "The appliance's database has no space left", "Free space on the disk that holds the console's data; `landfall status` on the host names it. Then try again: the console needs no restart.";
+    APPLIANCE_DATABASE_DAMAGED = "LF5053", NotReady, "The appliance's database is damaged", "Restore the component `console` from its newest backup: in the browser, or with `landfall restore --component console` on the host. A console that starts before that keeps the damaged file, and begins an empty database: `landfall console` on the host prints the token with which you get in.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";
