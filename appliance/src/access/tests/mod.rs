@@ -1,4 +1,5 @@
 mod headers;
+mod license;
 mod paths;
 mod routes;
 
