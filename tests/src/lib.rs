@@ -23,6 +23,7 @@ pub mod proofs;
 pub mod registry;
 pub mod results;
 pub mod schemathesis;
+pub mod seed;
 pub mod setup;
 pub mod silence;
 pub mod site;

@@ -16,6 +16,7 @@ mod pages {
     mod driver;
     mod host;
     mod keyboard;
+    mod kills;
     mod people;
     mod reports;
     mod restore;
