@@ -1,3 +1,4 @@
+mod fields;
 mod headers;
 mod license;
 mod paths;

@@ -145,6 +145,21 @@ fn expected(who: Who, rule: &Rule) -> Verdict {
     }
 }
 
+/// Headers that every answer has, and that no answer has.
+fn assert_headers(reply: &Reply, what: &str) {
+    let policy = reply.header("content-security-policy");
+    for part in ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{what}: {policy}");
+    }
+    assert!(!policy.contains("unsafe") && !reply.headers.contains_key("access-control-allow-origin"), "{what}");
+    let fixed = [("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")];
+    assert!(fixed.iter().all(|(name, value)| reply.header(name) == *value), "{what}: {:?}", reply.headers);
+    assert!(!reply.header("x-request-id").is_empty() && !reply.header("cache-control").is_empty(), "{what}");
+    let kind = reply.header("content-type");
+    assert!(reply.body.is_empty() || !kind.is_empty(), "{what}: nothing says what this is");
+    assert!(!kind.starts_with("text/") || kind.contains("charset=utf-8"), "{what}: {kind}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_admits_exactly_whom_the_table_names() {
     let site = Site::begin().await;
@@ -163,7 +178,7 @@ async fn every_route_admits_exactly_whom_the_table_names() {
             assert_eq!(verdict(&reply), expected(who, rule), "{what}");
             assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "it is in no router: {what}");
             assert!(!reply.status.is_server_error(), "{what}");
-            assert!(!reply.header("x-request-id").is_empty() && !reply.header("content-security-policy").is_empty());
+            assert_headers(&reply, &what);
             asked += 1;
         }
     }

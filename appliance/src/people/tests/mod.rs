@@ -1,3 +1,6 @@
+mod passwords;
+mod sessions;
+
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
