@@ -1,6 +1,8 @@
 //! Errors of commands and of the server's own work. What a request may be refused for is in [`crate::refusal`].
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded};
+
+use crate::database::code_of;
 
 /// What failed, on which file or object. `Display` never repeats the source.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +42,7 @@ impl Coded for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
-        Self::new(codes::APPLIANCE_DATABASE, "the database refused a query").because(source)
+        Self::new(code_of(&source), "the database refused a query").because(source)
     }
 }
 

@@ -120,6 +120,12 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// The HTTP status of a fault: one that passes is no reason to give up.
+fn status_of(code: Code) -> StatusCode {
+    let passes = [codes::APPLIANCE_DATABASE_LOCKED, codes::APPLIANCE_DATABASE_FULL].contains(&code);
+    if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }
+}
+
 impl Refusal {
     /// The HTTP status and the registry's entry.
     fn class(&self) -> (StatusCode, Code) {
@@ -147,7 +153,7 @@ impl Refusal {
             Self::Arriving => (StatusCode::LOCKED, codes::UPLOAD_RUNS),
             Self::Host(error) => (error.status(), error.registered()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
-            Self::Internal(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.code()),
+            Self::Internal(error) => (status_of(error.code()), error.code()),
         }
     }
 

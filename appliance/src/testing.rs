@@ -1,6 +1,6 @@
 //! A whole console in the test's process: real TLS, real database, a fake host behind the trait.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use landfall_peer::{Certificate, Identity};
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::audit::{Author, Event, record};
 use crate::configuration::{ServerFiles, server_config};
@@ -82,6 +83,8 @@ pub struct Visitor {
     pub key: Option<String>,
     /// What the browser says of where a request comes from.
     pub origin: Option<String>,
+    /// The address that connections come from, one of the loopback.
+    pub from: Ipv4Addr,
 }
 
 impl Visitor {
@@ -110,10 +113,16 @@ impl Visitor {
         self.send(method, path, &headers, body).await
     }
 
+    /// A connection, for whoever sends what no client would.
+    pub async fn connect(&self) -> TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((self.from, 0).into()).unwrap();
+        let stream = socket.connect(self.address).await.unwrap();
+        self.tls.connect(ServerName::try_from("console").unwrap(), stream).await.unwrap()
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let stream = self.tls.connect(ServerName::try_from("console").unwrap(), stream).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.address.to_string());
         for (name, value) in headers {
@@ -172,7 +181,15 @@ impl Site {
 
     /// A console without users at this port of the loopback.
     pub async fn at(port: u16) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap(), port).await
+    }
+
+    /// A console with what is in this data folder.
+    pub async fn with(data: tempfile::TempDir) -> Self {
+        Self::of(data, 0).await
+    }
+
+    async fn of(data: tempfile::TempDir, port: u16) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
         let certificate = new_certificate(&files);
@@ -199,7 +216,8 @@ impl Site {
     pub fn visitor(&self) -> Visitor {
         let (address, tls) = (self.address, self.tls.clone());
         let origin = Some(format!("https://{address}"));
-        Visitor { address, tls, cookies: String::new(), csrf: String::new(), key: None, origin }
+        let (cookies, csrf) = (String::new(), String::new());
+        Visitor { address, tls, cookies, csrf, key: None, origin, from: Ipv4Addr::LOCALHOST }
     }
 
     /// A browser whose user is signed in.

@@ -2,6 +2,8 @@
 //!
 //! Everything real runs on separate machines (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
 
+#[cfg(test)]
+mod asvs;
 pub mod bench;
 pub mod bucket_server;
 pub mod cache;
@@ -23,6 +25,7 @@ pub mod proofs;
 pub mod registry;
 pub mod results;
 pub mod schemathesis;
+pub mod seed;
 pub mod setup;
 pub mod silence;
 pub mod site;

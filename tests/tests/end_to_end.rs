@@ -40,7 +40,6 @@ mod end_to_end {
     mod refusals;
     mod roots;
     mod secrets;
-    mod seed;
     mod site_configuration;
     mod support_bundle;
     mod terminal;

@@ -17,6 +17,7 @@ mod pages {
     mod host;
     mod judge;
     mod keyboard;
+    mod kills;
     mod people;
     mod reports;
     mod restore;

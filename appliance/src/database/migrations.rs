@@ -1,11 +1,11 @@
 //! The schema, as numbered changes in both directions. They are part of the program.
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use sqlx::SqlitePool;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr as _, SqliteConnection};
 
-use super::APPLICATION_ID;
+use super::{APPLICATION_ID, code_of};
 use crate::error::{Context as _, Error, Result};
 
 macro_rules! migrations {
@@ -52,7 +52,7 @@ pub async fn up(pool: &SqlitePool) -> Result<()> {
             Error::new(codes::APPLIANCE_DATABASE_NEWER, what)
         }
         other => {
-            Error::new(codes::APPLIANCE_DATABASE, "the database's schema cannot be brought up to date").because(other)
+            Error::new(code_of_change(&other), "the database's schema cannot be brought up to date").because(other)
         }
     })?;
     let owner: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
@@ -60,6 +60,14 @@ pub async fn up(pool: &SqlitePool) -> Result<()> {
         sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}"))).execute(pool).await?;
     }
     Ok(())
+}
+
+/// A change of the schema is a query like any other.
+fn code_of_change(error: &MigrateError) -> Code {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => code_of(error),
+        _ => codes::APPLIANCE_DATABASE,
+    }
 }
 
 /// The number of a database's schema, if its changes are this version's, each of them as this version would make it.

@@ -1,6 +1,8 @@
 //! The server: TLS, the layers around every request, what probes ask for, and the end.
 
 mod assets;
+#[cfg(test)]
+mod canaries;
 mod certificate;
 mod headers;
 mod health;

@@ -171,6 +171,7 @@ async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
         {
             assert!(!body.contains(forbidden), "{page} has {forbidden}");
         }
+        assert!(body.contains("action=\"/sign-out\""), "{page} has no way out");
         assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
         assert_eq!(reply.header("cache-control"), "no-store");
         for asset in body.split(['"', '\'']).filter(|text| text.starts_with("/assets/")) {

@@ -90,7 +90,7 @@ fn no_mutated_license_is_accepted() {
 }
 
 #[test]
-#[ignore = "takes minutes: `cargo test -p landfall-license -- --ignored`"]
+#[ignore = "takes minutes: run by `cargo xtask test --only fuzz`"]
 fn none_of_a_million_mutated_licenses_is_accepted() {
     none_is_accepted(1_000_000);
 }

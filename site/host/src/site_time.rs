@@ -223,6 +223,44 @@ mod tests {
         assert_eq!(read(&paths, &later).unwrap(), None);
     }
 
+    /// The clocks of look number `count`, an hour after the one before, when every hundredth look is after a boot: right, at their end, in
+    /// the past, frozen, dead.
+    fn wild(count: u64) -> MachineClocks {
+        let (boot, uptime) = (count / 100, Duration::from_hours(count % 100));
+        let right: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let wall = match count * 7 % 6 {
+            0 => right + SignedDuration::from_hours(i64::try_from(count).unwrap()),
+            1 => Timestamp::UNIX_EPOCH,
+            2 => Timestamp::UNIX_EPOCH + SignedDuration::try_from(uptime).unwrap(),
+            3 => "2038-01-19T03:14:07Z".parse().unwrap(),
+            4 => Timestamp::MAX,
+            _ => right,
+        };
+        MachineClocks { wall, boot: boot.to_string(), uptime }
+    }
+
+    #[test]
+    fn neither_clocks_nor_a_lost_copy_keep_a_site_from_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let lock = LicenseLock::take(&paths).unwrap();
+        let mut before = learn(&paths, &lock, &wild(0), "2026-11-22T10:00:00Z".parse().unwrap()).unwrap();
+        for count in 1..=200 {
+            let copy = if count % 2 == 0 { paths.trusted_time() } else { paths.trusted_time_copy() };
+            match count % 5 {
+                0 => durable::remove_file(&copy).unwrap(),
+                1 => durable::write_file(&copy, b"{", 0o600).unwrap(),
+                _ => {}
+            }
+            add_running_time(&paths, &lock, &wild(count)).unwrap_or_else(|error| panic!("look {count}: {error}"));
+            let now = stored(&paths).unwrap().expect("it is kept");
+            assert!(now.now() >= before.now() && now.least() >= before.least(), "look {count}");
+            before = now;
+        }
+        let ran = before.least().duration_since("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap());
+        assert_eq!(ran, SignedDuration::from_hours(99 + 99), "all that ran since a look within its boot");
+    }
+
     #[test]
     fn a_backup_brings_what_was_certain_and_nothing_more() {
         let folder = tempfile::tempdir().unwrap();

@@ -12,11 +12,11 @@ use landfall_bundle_spec::head::Verified;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{Coded, codes};
+use landfall_tests::seed::Seeded;
 use landfall_tests::{documents, printer, workspace};
 use sha2::{Digest, Sha256};
 
 use super::refusals::REFUSED;
-use super::seed::Seeded;
 
 /// How many bits are flipped.
 const FLIPS: usize = 50;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::proofs::{in_pod, sql};
+use landfall_tests::seed::Seeded;
 use landfall_tests::site::Machine;
 use landfall_tests::{printer, writer};
 
 use super::engineer::Engineer;
 use super::installed::installed_machine;
 use super::process::pod_logs;
-use super::seed::Seeded;
 
 /// How many.
 const DRILLS: usize = 20;

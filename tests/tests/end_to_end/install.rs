@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::seed::Seeded;
 use landfall_tests::site::{Machine, Output, wait_until};
 use landfall_tests::{printer, proofs, workspace};
 use serde_json::Value;
@@ -12,7 +13,6 @@ use super::comparison::{Landed, expect_equal, keep_uninterrupted};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
-use super::seed::Seeded;
 use super::{administration, console, failing_proofs, figures, handbook, memory, support_bundle, terminal};
 
 /// The step at whose beginning a second engineer starts.

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::seed::Seeded;
 use landfall_tests::site::Category;
 use landfall_tests::{printer, proofs};
 use serde_json::Value;
@@ -17,7 +18,6 @@ use super::engineer::{Engineer, Said};
 use super::fixture::{fixture, machine_with_stick};
 use super::memory;
 use super::secrets::Drawn;
-use super::seed::Seeded;
 
 /// How many staged bytes a resume may read again, from the media and from the site's disk together: the small blobs that
 /// wait for their common sync, what is not synced of a large one, and what was read ahead or was in memory (ADR 11).

@@ -1,13 +1,13 @@
 //! Uninstall after a power cut, without a resume before it: the machine is as it was born.
 
 use anyhow::{Result, ensure};
+use landfall_tests::seed::Seeded;
 
 use super::comparison::uninterrupted;
 use super::cut::{At, Moment, install_and_cut, steps};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::power_cut::{applies, phases};
-use super::seed::Seeded;
 
 #[test]
 #[ignore = "needs cargo xtask test"]

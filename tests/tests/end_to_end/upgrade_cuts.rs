@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::proofs::sql;
+use landfall_tests::seed::Seeded;
 use landfall_tests::site::wait_until;
 
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
-use super::seed::Seeded;
 use super::upgrade::{expect_release, schema};
 
 /// Instants of each kind.

@@ -40,7 +40,7 @@ async fn the_api_answers_as_its_document_says() -> Result<()> {
 }
 
 /// An API key with every scope.
-async fn key_of_everything(browser: &Browser) -> Result<String> {
+pub(crate) async fn key_of_everything(browser: &Browser) -> Result<String> {
     browser.open("/keys").await?;
     browser.fill("#label", "schemathesis").await?;
     for scope in SCOPES {

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,9 +73,20 @@ impl Console {
         self.folder.path().join(name)
     }
 
-    /// Starts the program, with the data that it left.
+    /// Starts the program, with the data that it left, and waits until it accepts connections.
     pub(crate) async fn start(&mut self) -> Result<()> {
-        let program = workspace::landfall()?.with_file_name("landfall-appliance");
+        self.launch()?;
+        let address = self.address;
+        until("the console accepts connections", async || {
+            Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+        })
+        .await
+        .with_context(|| format!("its log: {}", self.log()))
+    }
+
+    /// Starts the program, and waits for nothing.
+    pub(crate) fn launch(&mut self) -> Result<()> {
+        let program = program()?;
         let log = File::options().create(true).append(true).open(self.file("log"))?;
         let mut command = Command::new(&program);
         command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -92,12 +104,16 @@ impl Console {
             command.arg(argument).arg(self.file(name));
         }
         self.child = Some(command.spawn().with_context(|| format!("cannot start {}", program.display()))?);
-        let address = self.address;
-        until("the console accepts connections", async || {
-            Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
-        })
-        .await
-        .with_context(|| format!("its log: {}", self.log()))
+        Ok(())
+    }
+
+    /// Ends the program at once, wherever it is, as a power cut does.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the console does not run")?;
+        child.kill()?;
+        let status = child.wait()?;
+        ensure!(status.signal() == Some(SIGKILL), "the console ended by itself with {status}: {}", self.log());
+        Ok(())
     }
 
     /// Ends the program as the kubelet does, and waits for it.
@@ -140,14 +156,49 @@ impl Console {
         std::fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
+    /// What `landfall-appliance database check` says of its data.
+    pub(crate) fn check_data(&self) -> Result<String> {
+        let mut check = Command::new(program()?);
+        read(check.args(["database", "check", "--data"]).arg(self.file("data")))
+    }
+
     /// Asks the API with a key, as a program does; the answer's code.
     pub(crate) fn ask(&self, path: &str, key: &str) -> Result<u16> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--noproxy", "*", "--output", "/dev/null"]).arg("--cacert");
-        curl.arg(self.certificate()).args(["--write-out", "%{http_code}", "--header"]);
-        let output =
-            curl.arg(format!("Authorization: Bearer {key}")).arg(format!("{}{path}", self.origin())).output()?;
-        ensure!(output.status.success(), "curl {path}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?.parse()?)
+        let mut curl = self.curl(path, key);
+        Ok(read(curl.args(["--output", "/dev/null", "--write-out", "%{http_code}"]))?.parse()?)
     }
+
+    /// What the API answers to a program.
+    pub(crate) fn read(&self, path: &str, key: &str) -> Result<String> {
+        read(self.curl(path, key).arg("--fail-with-body"))
+    }
+
+    /// Sends a document to the API as a program does. It is on its way when this returns, and what becomes of it does not count.
+    pub(crate) fn send(&self, path: &str, key: &str, body: &str) -> Result<Child> {
+        let mut curl = self.curl(path, key);
+        curl.args(["--max-time", "20", "--header", "Content-Type: application/json", "--data", body]);
+        curl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start curl")
+    }
+
+    fn curl(&self, path: &str, key: &str) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--noproxy", "*", "--cacert"]).arg(self.certificate());
+        curl.args(["--header", &format!("Authorization: Bearer {key}")]).arg(format!("{}{path}", self.origin()));
+        curl
+    }
+}
+
+/// The number of the signal that no program can handle.
+const SIGKILL: i32 = 9;
+
+/// The program, beside `landfall`.
+fn program() -> Result<PathBuf> {
+    Ok(workspace::landfall()?.with_file_name("landfall-appliance"))
+}
+
+/// What a command prints, which must succeed.
+fn read(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -27,7 +27,7 @@ pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
 /// Name of the site, which a person types to approve a plan.
 pub(crate) const SITE: &str = "node-1";
 /// Digest of the plan.
-const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
+pub(crate) const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
 /// Steps of the upgrade.
 const STEPS: usize = 12;
 
@@ -43,7 +43,7 @@ pub(crate) struct Facts {
     /// Licenses that were imported.
     pub(crate) licenses: Vec<String>,
     /// What signs the audit log.
-    audit: Signer,
+    pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
     backups: Value,
@@ -150,6 +150,18 @@ impl Facts {
         let run = self.progress.run + 1;
         let operation = Some(operation.to_owned());
         self.progress = ProgressPage { running: true, operation, run, events: Vec::new() };
+    }
+
+    /// The running upgrade ends well.
+    pub(crate) fn commit(&mut self) {
+        let done = OperationPage {
+            state: OperationState::Committed,
+            running: false,
+            can_abort: false,
+            ..self.operation.clone()
+        };
+        self.end(done);
+        self.status["release"]["version"] = "1.2.0".into();
     }
 
     /// The running operation ends, and this is what its journal says of it.

@@ -1,7 +1,7 @@
 //! An upgrade from the stick to its end, through the replacement of the console's own program; and one that was undone.
 
 use anyhow::{Result, ensure};
-use landfall_peer::{Event, OperationPage, OperationState};
+use landfall_peer::Event;
 
 use super::browser::{Browser, Looks, PASSWORD};
 use super::check::expect_no_faults;
@@ -66,17 +66,7 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
         !browser.find("#console-replaced").await?.is_displayed().await?,
         "the console is said to be replaced still"
     );
-    {
-        let mut facts = console.host.site.facts();
-        let done = OperationPage {
-            state: OperationState::Committed,
-            running: false,
-            can_abort: false,
-            ..facts.operation.clone()
-        };
-        facts.end(done);
-        facts.status["release"]["version"] = "1.2.0".into();
-    }
+    console.host.site.facts().commit();
     browser.expect("#live", "The latest change").await?;
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
     ensure!(stays.json() == true, "the page was loaded again meanwhile");

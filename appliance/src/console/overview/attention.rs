@@ -7,6 +7,7 @@ use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
 use crate::console::change::{home, plan_path};
 use crate::console::state::{Mark, State};
+use crate::database::Aside;
 use crate::forward::Standing;
 use crate::host::{Part, Status};
 
@@ -48,6 +49,25 @@ fn matter(state: State, subject: impl Into<String>, text: &str, path: impl Into<
 pub fn of_broken_audit(why: &str) -> Matter {
     let text = format!("it was changed after it was written: {why}. Export it, and compare it with an earlier export");
     matter(State::Bad, "Audit", &text, "/audit")
+}
+
+/// A database that is damaged while the console runs.
+pub fn of_damage(why: &str) -> Matter {
+    let text = format!(
+        "the console's database is damaged: {why}. Restore the component `console` from a backup of before. If the console starts \
+         earlier, it keeps the damaged database and begins an empty one"
+    );
+    matter(State::Bad, "Console", &text, "/restore")
+}
+
+/// A damaged database that is kept: people, keys and the audit log of before are in it, and in backups.
+pub fn of_aside(aside: &Aside) -> Matter {
+    let text = format!(
+        "its database was damaged, and a new one began at {:.0}, without people, keys and audit entries of before. The damaged one is kept as \
+         `{}`. Restore the component `console` from a backup of before",
+        aside.at, aside.name
+    );
+    matter(State::Bad, "Console", &text, "/restore")
 }
 
 /// Entries that the host has not signed for an hour could be rewritten unseen.

@@ -51,6 +51,8 @@ async fn view(context: &Context) -> View {
     let facts = match status {
         Ok(Some(status)) => {
             let mut facts = facts(&status, releases.ok().flatten().as_ref());
+            facts.matters.splice(..0, context.database.aside().iter().map(attention::of_aside));
+            facts.matters.splice(..0, context.audit.damage().as_deref().map(attention::of_damage));
             facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
             facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
             facts.matters.extend(attention::of_forwarding(&context.forward.standing()));

@@ -85,6 +85,8 @@ fn remove_all(files: &ConsoleFiles) -> Result<(), StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use landfall_host::paths::SitePaths;
 
     use super::*;
@@ -114,18 +116,26 @@ mod tests {
         assert!(!claim(&older, NOW) && claim(&newer, NOW));
     }
 
+    /// Claims of one token at the same moment, each by a thread of its own.
+    const CLAIMS: usize = 1000;
+
     #[test]
-    fn of_parallel_claims_one_counts() {
+    fn of_a_thousand_parallel_claims_one_counts() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
-        for _ in 0..20 {
+        for _ in 0..3 {
             let token = OneUseToken::issue(&files, NOW).unwrap().text;
+            let all_are_there = Barrier::new(CLAIMS);
+            let claim = || {
+                all_are_there.wait();
+                OneUseToken::claim(&files, &token, NOW).unwrap()
+            };
             let counted = std::thread::scope(|scope| {
-                let claims: Vec<_> =
-                    (0..16).map(|_| scope.spawn(|| OneUseToken::claim(&files, &token, NOW).unwrap())).collect();
+                let claims: Vec<_> = (0..CLAIMS).map(|_| scope.spawn(claim)).collect();
                 claims.into_iter().map(|claim| claim.join().unwrap()).filter(|counted| *counted).count()
             });
             assert_eq!(counted, 1);
+            assert!(!OneUseToken::claim(&files, &token, NOW).unwrap(), "nor does a later one");
         }
     }
 }

@@ -372,8 +372,12 @@ fn vendor() -> Result<()> {
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: u32 = 60;
 
+/// Tests that take minutes each, by a part of their names: a million mutated licenses, and as many answers.
+const MUTATIONS: &str = "none_of_a_million";
+
 fn fuzz() -> Result<()> {
-    super::fuzz::every_target(FUZZ_SECONDS)
+    super::fuzz::every_target(FUZZ_SECONDS)?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--", "--ignored", MUTATIONS]))
 }
 
 /// The cache is checked before the lock, which is in it.

@@ -1,7 +1,8 @@
 //! Repeatable randomness.
 
 use anyhow::{Context, Result};
-use landfall_tests::printer;
+
+use crate::printer;
 
 /// The default seed.
 const USUAL: u64 = 20_261_120;
@@ -10,18 +11,18 @@ const USUAL: u64 = 20_261_120;
 const VARIABLE: &str = "LANDFALL_SEED";
 
 /// A sequence of numbers that depends on the seed and a name alone.
-pub(crate) struct Seeded(u64);
+pub struct Seeded(u64);
 
 impl Seeded {
     /// The sequence of that name, from `LANDFALL_SEED` or the default seed; it prints which one.
-    pub(crate) fn named(name: &str) -> Result<Self> {
+    pub fn named(name: &str) -> Result<Self> {
         let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;
         printer::note(format!("{name}: {VARIABLE}={seed}"));
         Ok(Self(name.bytes().fold(seed, |state, byte| state.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))))
     }
 
     /// A number from `from` on, below `to`.
-    pub(crate) fn within(&mut self, from: u64, to: u64) -> u64 {
+    pub fn within(&mut self, from: u64, to: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -31,7 +32,7 @@ impl Seeded {
     }
 
     /// One of these.
-    pub(crate) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let index = self.within(0, items.len() as u64);
         &items[usize::try_from(index).unwrap_or_default()]
     }
@@ -42,10 +43,15 @@ fn seed_of(text: Option<&str>) -> Result<u64> {
     text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is no number")))
 }
 
-#[test]
-fn a_seed_that_is_no_number_is_refused() {
-    assert_eq!(seed_of(None).unwrap(), USUAL);
-    assert_eq!(seed_of(Some("7")).unwrap(), 7);
-    assert!(seed_of(Some("seven")).is_err());
-    assert!(seed_of(Some("")).is_err());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_that_is_no_number_is_refused() {
+        assert_eq!(seed_of(None).unwrap(), USUAL);
+        assert_eq!(seed_of(Some("7")).unwrap(), 7);
+        assert!(seed_of(Some("seven")).is_err());
+        assert!(seed_of(Some("")).is_err());
+    }
 }

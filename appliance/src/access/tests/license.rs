@@ -1,0 +1,121 @@
+//! A license that has ended refuses nothing at the console: each route answers as it does with a good one.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::host::Wish;
+use crate::people::Scope;
+
+/// A site whose license is valid.
+async fn licensed() -> Site {
+    let site = Site::begin().await;
+    site.state_of_license("valid", true);
+    site
+}
+
+/// A site whose license has ended, and so has its grace.
+async fn ended() -> Site {
+    let site = Site::begin().await;
+    site.state_of_license("ended", false);
+    site
+}
+
+impl Site {
+    /// The host's documents name this standing.
+    fn state_of_license(&self, standing: &str, permits: bool) {
+        let mut status = self.host.status.lock().unwrap();
+        let mut license = self.host.license.lock().unwrap();
+        let documents = [&mut status["license"], &mut license.as_mut().unwrap()["license"]];
+        for document in documents {
+            document["terms"]["standing"] = standing.into();
+            document["terms"]["permits"] = permits.into();
+            document["needs"][0]["granted"] = permits.into();
+        }
+    }
+}
+
+/// What an answer comes to, without what differs from one request to the next.
+#[derive(Debug, PartialEq, Eq)]
+struct Essence {
+    status: StatusCode,
+    kind: String,
+    place: String,
+    code: Option<String>,
+}
+
+fn essence(reply: &Reply) -> Essence {
+    let kind = reply.header("content-type").to_owned();
+    let problem: Option<Value> =
+        kind.starts_with("application/problem").then(|| serde_json::from_str(&reply.body).unwrap());
+    Essence {
+        status: reply.status,
+        place: reply.header("location").split('?').next().unwrap_or_default().to_owned(),
+        code: problem.and_then(|problem| problem["code"].as_str().map(str::to_owned)),
+        kind,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_and_no_verb_answers_otherwise_when_the_license_has_ended() {
+    let sites = [licensed().await, ended().await];
+    let told = sites[1].sign_in("vera").await.get("/").await.body;
+    assert!(told.contains("What runs is not affected"), "the license of the second site counts as ended: {told}");
+    for user in ["vera", "olga", "root"] {
+        let [with, without] = &sites;
+        let programs = [with.program(user, &Scope::ALL).await, without.program(user, &Scope::ALL).await];
+        for rule in RULES {
+            let browsers = [with.sign_in(user).await, without.sign_in(user).await];
+            for [with, without] in [&browsers, &programs] {
+                let (with, without) = (essence(&ask(with, rule).await), essence(&ask(without, rule).await));
+                assert_eq!(without, with, "{} {} as {user}", rule.method, rule.path);
+            }
+        }
+    }
+}
+
+/// Has the host plan a change, which it knows by this digest from then on.
+async fn plan(site: &Site, program: &Visitor, digest: &str, change: &Value) {
+    digest.clone_into(&mut site.host.next_plan.lock().unwrap());
+    let planned = program.call(Method::POST, "/api/v1/plans", &change.to_string()).await;
+    assert_eq!(planned.status, StatusCode::ACCEPTED, "{change}: {}", planned.body);
+}
+
+#[tokio::test]
+async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
+    let site = ended().await;
+    let program = site.program("root", &Scope::ALL).await;
+    let changes = [
+        ("upgrades", "upgrade", json!({ "medium": "3f0c9a1b2c3d4e5f60718293a4b5c6d7" })),
+        ("rollbacks", "rollback", json!({ "version": "1.0.0" })),
+        ("restores", "restore", json!({ "backup": "5e17c0ffee42b6d1", "components": ["postgres"] })),
+        ("configurations", "configure", json!({ "values": { "postgres.memory": "4Gi" } })),
+    ];
+    for (path, verb, change) in changes {
+        let digest = format!("sha256:{}", hex::encode(verb));
+        let mut planned = change.clone();
+        planned["change"] = verb.into();
+        plan(&site, &program, &digest, &planned).await;
+        let mut approval = change;
+        (approval["plan"], approval["confirm"]) = (digest.into(), "node-1".into());
+        let begun = program.call(Method::POST, &format!("/api/v1/{path}"), &approval.to_string()).await;
+        assert_eq!((begun.status, begun.json()["verb"].as_str()), (StatusCode::ACCEPTED, Some(verb)), "{}", begun.body);
+    }
+    let done = [
+        ("backups", "{}", StatusCode::ACCEPTED),
+        ("media", "{}", StatusCode::ACCEPTED),
+        ("operations/abort", r#"{"operation": 2}"#, StatusCode::ACCEPTED),
+        ("license", r#"{"license": "signed"}"#, StatusCode::NO_CONTENT),
+    ];
+    for (path, body, status) in done {
+        let reply = program.call(Method::POST, &format!("/api/v1/{path}"), body).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.body);
+    }
+    for export in ["audit", "audit/syslog", "usage/report", "backups", "settings", "status"] {
+        assert!(program.get(&format!("/api/v1/{export}")).await.is_success(), "{export}");
+    }
+    let wishes = site.host.wishes.lock().unwrap().clone();
+    let begun = wishes.iter().filter(|wish| {
+        matches!(wish, Wish::Upgrade(_) | Wish::RollBack(_) | Wish::Restore(_) | Wish::Configure(_) | Wish::Abort(_))
+    });
+    assert_eq!(begun.count(), 5, "the host judges an upgrade by the license, and the console never");
+}

@@ -1,0 +1,47 @@
+//! Whether the pages of a database can be read and agree with each other.
+
+mod aside;
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+use super::options;
+use super::trouble::code_of;
+use crate::error::{Error, Result};
+
+pub use aside::{Aside, complete, kept, set_aside};
+
+/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error.
+pub async fn damage_of(connection: &mut SqliteConnection) -> Result<Option<String>> {
+    let found = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_all(connection).await;
+    let found: Vec<String> = match found {
+        Ok(found) => found,
+        Err(error) => return damage_in(error),
+    };
+    Ok((found != ["ok"]).then(|| found.join(", ")))
+}
+
+/// The same of a file, before anything writes to it.
+pub async fn damage_of_file(path: &Path) -> Result<Option<String>> {
+    let mut connection = match options(path).read_only(true).connect().await {
+        Ok(connection) => connection,
+        Err(error) => return damage_in(error),
+    };
+    let found = damage_of(&mut connection).await;
+    let _closed = connection.close().await;
+    found
+}
+
+/// The damage that an error says; other errors are errors.
+fn damage_in(error: sqlx::Error) -> Result<Option<String>> {
+    if code_of(&error) == codes::APPLIANCE_DATABASE_DAMAGED {
+        Ok(Some(error.to_string()))
+    } else {
+        Err(Error::from(error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use std::path::Path;
+
+use axum::http::StatusCode;
+use landfall_audit::Head;
+use landfall_error_codes::{Coded as _, codes};
+use landfall_media::durable;
+
+use super::*;
+use crate::audit::{Signing, page};
+use crate::database::{Database, FILE, check, file};
+use crate::host::Site as Hosted;
+use crate::host::fake::FakeHost;
+use crate::people::{Role, create_user};
+use crate::testing::{PASSWORD, Site, author, note};
+
+/// A way in which a file is damaged.
+type Damage = fn(&mut Vec<u8>);
+
+const DAMAGES: [(&str, Damage); 5] = [
+    ("another program's file", |bytes| *bytes = b"no database at all, but of some length".repeat(500)),
+    ("a header of zeros", |bytes| bytes[..100].fill(0)),
+    ("a schema of zeros", |bytes| bytes[100..4096].fill(0)),
+    ("a page of nonsense", |bytes| bytes[8192..12288].fill(0x5a)),
+    ("half of a file", |bytes| bytes.truncate(bytes.len() / 8192 * 4096)),
+];
+
+/// Damages the closed database of a folder; returns what its file then has.
+fn damage(folder: &Path, how: Damage) -> Vec<u8> {
+    let mut bytes = fs_err::read(file(folder)).unwrap();
+    how(&mut bytes);
+    durable::write_file(&file(folder), &bytes, 0o600).unwrap();
+    bytes
+}
+
+/// A folder whose database has some entries, and is closed.
+async fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await.unwrap();
+    for number in 0..40 {
+        note(&database, &format!("entry {number}")).await;
+    }
+    database.close().await;
+    folder
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
+    for (name, how) in DAMAGES {
+        let folder = folder().await;
+        let damaged = damage(folder.path(), how);
+        durable::write_file(&folder.path().join(format!("{FILE}-wal")), b"changes", 0o600).unwrap();
+        let database = Database::open(folder.path()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let [aside] = database.aside() else { panic!("{name}: {:?}", database.aside()) };
+        assert_eq!(fs_err::read(folder.path().join(&aside.name)).unwrap(), damaged, "{name}: as it was found");
+        let first = page(database.read(), Some(2), 1).await.unwrap().remove(0).1.unwrap();
+        assert_eq!((first.action.as_str(), &first.object), ("database.replace", &aside.name), "{name}");
+        assert!(!first.detail.is_empty(), "{name}: the entry says why");
+        note(&database, "after").await;
+        database.close().await;
+        assert_eq!(check(folder.path()).await.unwrap().users, 0, "{name}");
+        let again = Database::open(folder.path()).await.unwrap();
+        assert_eq!((again.aside().len(), page(again.read(), None, 9).await.unwrap().len()), (1, 2), "{name}: once");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_names_the_damaged_database_and_the_way_back() {
+    let folder = folder().await;
+    damage(folder.path(), DAMAGES[3].1);
+    let site = Site::with(folder).await;
+    let page = site.visitor().get("/sign-in").await;
+    assert!(page.body.contains("landfall console"), "the host's token is the way in");
+    create_user(&site.context, &author(), "root", Role::Administrator, PASSWORD).await.unwrap();
+    let overview = site.sign_in("root").await.get("/").await.body;
+    let name = &site.context.database.aside()[0].name;
+    assert!(overview.contains(&format!("kept as <code>{name}</code>")), "{overview}");
+    assert!(overview.contains("<code>console</code>") && overview.contains("href=\"/restore\""), "{overview}");
+}
+
+#[tokio::test]
+async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    // The log of changes goes into the file, which is then damaged behind the console's back.
+    let mut writer = site.context.database.writer.acquire().await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await.unwrap();
+    let tables = "SELECT rootpage FROM sqlite_schema WHERE name = 'audit'";
+    let number: i64 = sqlx::query_scalar(tables).fetch_one(&mut *writer).await.unwrap();
+    drop(writer);
+    let place = usize::try_from(number - 1).unwrap() * 4096;
+    let damaged = file(site.data.path());
+    let output = fs_err::OpenOptions::new().write(true).open(&damaged).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(output.file(), &[0x5a; 4096], u64::try_from(place).unwrap()).unwrap();
+    site.context.audit.look(&site.context.database).await.unwrap();
+    assert!(site.context.audit.damage().is_some());
+    let overview = root.get("/").await.body;
+    assert!(overview.contains("database is damaged") && overview.contains("href=\"/restore\""), "{overview}");
+    let refused = root.get("/audit").await;
+    assert!(refused.status == StatusCode::INTERNAL_SERVER_ERROR && refused.body.contains("LF5055"), "{}", refused.body);
+}
+
+/// The host knows what it signed of the log that was lost.
+#[tokio::test]
+async fn the_host_signs_the_log_behind_a_damaged_one_as_a_restart_alone() {
+    let folder = folder().await;
+    let (host, database) = (FakeHost::new(), Database::open(folder.path()).await.unwrap());
+    let site = Hosted::new(host.clone());
+    Signing::default().sign(&database, &site).await.unwrap();
+    let before = host.audit.lock().unwrap().ledger.last.clone().unwrap();
+    database.close().await;
+    damage(folder.path(), DAMAGES[3].1);
+    let database = Database::open(folder.path()).await.unwrap();
+    let signing = Signing::default();
+    signing.sign(&database, &site).await.unwrap();
+    note(&database, "a person").await;
+    signing.sign(&database, &site).await.unwrap();
+    let last = host.audit.lock().unwrap().ledger.last.clone().unwrap();
+    let restart = last.restart.unwrap();
+    assert_eq!((last.restarts, restart.abandoned, restart.kept), (1, before.head, Head::EMPTY));
+    let actions: Vec<_> =
+        page(database.read(), None, 9).await.unwrap().into_iter().filter_map(|(_, entry)| entry).collect();
+    let actions: Vec<&str> = actions.iter().rev().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["database.replace", "test", "audit.restart"]);
+}
+
+#[tokio::test]
+async fn an_interrupted_move_is_completed_and_a_disk_is_not_filled() {
+    let folder = folder().await;
+    damage(folder.path(), DAMAGES[0].1);
+    let first = set_aside(folder.path()).unwrap();
+    durable::write_file(&folder.path().join(format!("{FILE}-wal")), b"changes", 0o600).unwrap();
+    complete(folder.path()).unwrap();
+    assert_eq!(fs_err::read(folder.path().join(format!("{}-wal", first.name))).unwrap(), b"changes");
+    for count in 2..=3 {
+        durable::write_file(&file(folder.path()), b"damaged once more", 0o600).unwrap();
+        let opened = Database::open(folder.path()).await.unwrap();
+        assert_eq!(opened.aside().len(), count);
+        opened.close().await;
+    }
+    durable::write_file(&file(folder.path()), b"damaged once more", 0o600).unwrap();
+    let error = Database::open(folder.path()).await.unwrap_err();
+    assert_eq!(error.code(), codes::APPLIANCE_DATABASE_DAMAGED);
+    assert_eq!(fs_err::read(file(folder.path())).unwrap(), b"damaged once more", "it stays where it is");
+    assert_eq!(kept(folder.path()).unwrap().len(), 3);
+}

@@ -1,0 +1,55 @@
+//! What a password may be, and that it is compared as it was typed.
+
+use super::*;
+
+#[tokio::test]
+async fn a_password_is_any_text_of_some_length_and_is_compared_as_it_is() {
+    let site = Site::begin().await;
+    let long = "velvet anchor puffin lantern granite ".repeat(9);
+    let passwords = [
+        " gravel tuba cinnamon orbit ",
+        "GRAVEL tuba CINNAMON",
+        "ungewöhnlich ≈ç√ Ωmega",
+        "合言葉はとても長い日本語です",
+        &long,
+    ];
+    for (number, password) in passwords.into_iter().enumerate() {
+        let name = format!("user-{number}");
+        create_user(&site.context, &author(), &name, Role::Viewer, password).await.unwrap();
+        let door = site.at_the_door("/sign-in").await;
+        let enter =
+            async |text: &str| door.post("/sign-in", &[("name", name.as_str()), ("password", text)]).await.status;
+        let first: String = password.chars().take(72).collect();
+        for other in [password.trim(), &password.to_lowercase(), &password.to_uppercase(), &first] {
+            if other != password {
+                assert_eq!(enter(other).await, StatusCode::UNAUTHORIZED, "{other:?} in place of {password:?}");
+            }
+        }
+        assert_eq!(enter(password).await, StatusCode::SEE_OTHER, "{password:?}");
+    }
+}
+
+#[tokio::test]
+async fn fields_for_passwords_hide_them_and_take_what_a_manager_fills_in() {
+    let site = Site::begin().await;
+    let (root, stranger) = (site.sign_in("root").await, site.visitor());
+    let mut count = 0;
+    for (visitor, page) in
+        [(&stranger, "/sign-in"), (&stranger, "/first"), (&root, "/account"), (&root, "/users"), (&root, "/users/vera")]
+    {
+        let body = visitor.get(page).await.body;
+        let inputs = body.split("<input").skip(1).filter_map(|part| part.split('>').next());
+        let of_password = |input: &&str| {
+            ["password", "present", "new", "again"].iter().any(|name| input.contains(&format!("name=\"{name}\"")))
+        };
+        for input in inputs.filter(of_password) {
+            assert!(input.contains("type=\"password\"") && input.contains("-password\""), "{page}: {input}");
+            assert!(
+                !input.contains("maxlength") && !input.contains("pattern") && !input.contains("readonly"),
+                "{input}"
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8);
+}

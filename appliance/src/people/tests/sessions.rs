@@ -1,0 +1,45 @@
+//! Who ends whose sessions.
+
+use axum::http::Method;
+
+use super::*;
+
+/// Ids of a user's sessions, the latest first.
+async fn ids(site: &Site, user: &str) -> Vec<String> {
+    sessions_of(&site.context, user).await.unwrap().into_iter().map(|session| session.id).collect()
+}
+
+#[tokio::test]
+async fn a_user_has_twenty_sessions_and_the_oldest_one_ends() {
+    let site = Site::begin().await;
+    let first = site.sign_in("vera").await;
+    for _ in 0..19 {
+        site.sign_in("vera").await;
+    }
+    assert!(first.get("/account").await.is_success());
+    // Of two that began in one millisecond, either is the older one.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    site.sign_in("vera").await;
+    assert_eq!(ids(&site, "vera").await.len(), 20);
+    assert_eq!(first.get("/account").await.header("location"), "/sign-in");
+}
+
+#[tokio::test]
+async fn everybody_ends_their_own_sessions_and_administrators_those_of_others() {
+    let site = Site::begin().await;
+    let (here, there) = (site.sign_in("vera").await, site.sign_in("vera").await);
+    let root = site.sign_in("root").await;
+    let of_root = ids(&site, "root").await.remove(0);
+    let refused = here.post(&format!("/account/sessions/{of_root}"), &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "another user's session is none of this one's");
+    assert!(root.get("/account").await.is_success());
+    let page = here.get("/account").await.body;
+    let other = ids(&site, "vera").await.into_iter().find(|id| page.contains(&format!("/account/sessions/{id}\"")));
+    assert!(here.post(&format!("/account/sessions/{}", other.unwrap()), &[]).await.status.is_redirection());
+    assert_eq!(there.get("/account").await.header("location"), "/sign-in");
+    let left = ids(&site, "vera").await;
+    let [own] = &left[..] else { panic!("{left:?}") };
+    let ended = root.call(Method::DELETE, &format!("/api/v1/sessions/{own}"), "").await;
+    assert!(ended.is_success(), "{}", ended.body);
+    assert_eq!(here.get("/account").await.header("location"), "/sign-in");
+}

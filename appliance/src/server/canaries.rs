@@ -1,0 +1,213 @@
+//! A thousand secrets that people and programs send to the console: none of them is in its log, on its pages, in its answers or in its
+//! database, in any form.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use axum::http::{Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+use tracing_subscriber::EnvFilter;
+
+use super::log::logger;
+use crate::access::RULES;
+use crate::people::Scope;
+use crate::testing::{Reply, Site, Visitor};
+
+/// What each secret begins with that people type.
+const TYPED: &str = "k4n4ri3nv0g3l";
+/// What each secret begins with that has the form of one of the console's own.
+const DRAWN: &str = "ca9a71e5b12d5ca9a71e5b12d5";
+
+/// A log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Draws secrets, each of them once.
+#[derive(Default)]
+struct Planted(BTreeSet<String>);
+
+impl Planted {
+    fn typed(&mut self) -> String {
+        self.add(format!("{TYPED}-{:04}", self.0.len()))
+    }
+
+    fn drawn(&mut self) -> String {
+        self.add(format!("{DRAWN}{:038}", self.0.len()))
+    }
+
+    fn add(&mut self, secret: String) -> String {
+        assert!(self.0.insert(secret.clone()), "{secret} is drawn twice");
+        secret
+    }
+}
+
+/// A visitor at an address of its own: nobody is told to wait.
+fn at(number: u8, visitor: &Visitor) -> Visitor {
+    Visitor { from: Ipv4Addr::new(127, 2, 0, number), ..visitor.clone() }
+}
+
+/// Sends a user to the API in a body that cannot be read, or can.
+async fn send_user(root: &Visitor, body: &str) -> Reply {
+    root.call(Method::POST, "/api/v1/users", body).await
+}
+
+/// Passwords of people: of new users, wrong ones, those of bodies that are broken.
+async fn plant_passwords(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+    let (root, door) = (site.sign_in("root").await, site.at_the_door("/sign-in").await);
+    let mut replies = Vec::new();
+    for number in 0..50_u8 {
+        let secret = planted.typed();
+        let body = format!(r#"{{"name": "user-{number}", "role": "viewer", "password": "{secret}"}}"#);
+        let made = send_user(&root, &body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        replies.push(made);
+    }
+    for number in 0..150_u8 {
+        let (name, secret) = (format!("user-{}", number % 50), planted.typed());
+        let wrong = at(number % 10, &door).post("/sign-in", &[("name", &name), ("password", &secret)]).await;
+        replies.push(wrong);
+    }
+    for number in 0..100 {
+        let secret = planted.typed();
+        let body = match number % 4 {
+            0 => format!(r#"{{"name": "a", "role": "viewer", "password": "{secret}""#),
+            1 => format!(r#"{{"name": "a", "role": "viewer", "password": ["{secret}"]}}"#),
+            2 => format!(r#"{{"name": "a", "role": "viewer", "password": "{secret}", "more": 1}}"#),
+            _ => format!(r#"{{"name": "a b", "role": "viewer", "password": "{secret}"}}"#),
+        };
+        replies.push(send_user(&root, &body).await);
+    }
+    replies
+}
+
+/// Tokens of the host, keys, sessions and words of forms.
+async fn plant_words(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+    let (door, root) = (site.at_the_door("/first").await, site.sign_in("root").await);
+    let mut replies = Vec::new();
+    for number in 0..150_u8 {
+        let secret = planted.typed();
+        let password = crate::testing::PASSWORD;
+        let fields = [("token", secret.as_str()), ("name", "mallory"), ("password", password), ("again", password)];
+        replies.push(at(number % 10, &door).post("/first", &fields).await);
+    }
+    for number in 0..150 {
+        let key = Some(format!("lfk_{number:012}_{}", planted.drawn()));
+        replies.push(Visitor { key, ..site.visitor() }.get("/api/v1/status").await);
+    }
+    for _ in 0..100 {
+        let cookies = format!("__Host-session={}", planted.drawn());
+        replies.push(Visitor { cookies, ..site.visitor() }.get("/").await);
+    }
+    for _ in 0..100 {
+        let csrf = planted.drawn();
+        replies.push(Visitor { csrf, ..root.clone() }.post("/account/sessions", &[]).await);
+    }
+    replies
+}
+
+/// Codes of identity providers in addresses, and headers that some programs put secrets into.
+async fn plant_elsewhere(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+    let visitor = site.visitor();
+    let mut replies = Vec::new();
+    for _ in 0..100 {
+        let path = format!("/sign-in/directory/return?code={}&state=x", planted.typed());
+        replies.push(visitor.get(&path).await);
+    }
+    for number in 0..100 {
+        let name = ["x-api-key", "proxy-authorization", "x-auth-token", "x-csrf-token"][number % 4];
+        let secret = planted.typed();
+        replies.push(visitor.send(Method::GET, "/api/v1/status", &[(name, &secret)], "").await);
+    }
+    replies
+}
+
+/// Everything that the console shows to an administrator and to a program.
+async fn everything_shown(site: &Site) -> Vec<Reply> {
+    let (root, program) = (site.sign_in("root").await, site.program("root", &Scope::ALL).await);
+    let mut shown = Vec::new();
+    for rule in RULES.iter().filter(|rule| rule.method == Method::GET) {
+        let path = rule.path.replace("{name}", "vera").replace("{id}", "nothing");
+        shown.extend([root.get(&path).await, program.get(&path).await]);
+    }
+    shown
+}
+
+/// Answers with their headers.
+fn text_of(replies: &[Reply]) -> String {
+    let texts = replies.iter().map(|reply| format!("{:?}\n{}\n", reply.headers, reply.body));
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// What is in the data folder: a snapshot of the database, and each file as it is.
+async fn everything_stored(site: &Site) -> String {
+    let mut bytes = Vec::new();
+    crate::database::save(site.data.path(), &mut bytes).await.unwrap();
+    for entry in fs_err::read_dir(site.data.path()).unwrap() {
+        bytes.extend(fs_err::read(entry.unwrap().path()).unwrap());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Forms in which the beginning of a secret could be written: as it is, in base64 behind anything, in hexadecimal.
+fn forms(beginning: &str) -> Vec<String> {
+    let mut forms = vec![beginning.to_owned(), hex::encode(beginning), hex::encode_upper(beginning)];
+    for before in 0..3 {
+        let text = STANDARD.encode(format!("{}{beginning}", "x".repeat(before)));
+        // What depends on the letters around it is left out.
+        forms.push(text[4..text.len() - 4].to_owned());
+    }
+    forms
+}
+
+fn assert_none(planted: &Planted, place: &str, text: &str) {
+    let lower = text.to_lowercase();
+    for form in [forms(TYPED), forms(DRAWN)].concat() {
+        assert!(!text.contains(&form) && !lower.contains(&form), "{place} has a secret, written as {form}");
+    }
+    let hashes: BTreeSet<&str> = lower.split(|letter: char| !letter.is_ascii_hexdigit()).collect();
+    for secret in &planted.0 {
+        let hash = hex::encode(Sha256::digest(secret));
+        assert!(!hashes.contains(hash.as_str()), "{place} has the bare hash of {secret}");
+    }
+}
+
+#[tokio::test]
+async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
+    let log = Log::default();
+    let filter = EnvFilter::new("info,landfall_appliance=trace,sqlx=warn");
+    let sink = log.clone();
+    let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
+    let site = Site::begin().await;
+    let mut planted = Planted::default();
+    let mut replies = plant_passwords(&site, &mut planted).await;
+    replies.extend(plant_words(&site, &mut planted).await);
+    replies.extend(plant_elsewhere(&site, &mut planted).await);
+    assert_eq!(planted.0.len(), 1000);
+    site.visitor().get("/what-a-path-says-is-no-secret").await;
+
+    let (shown, stored) = (text_of(&everything_shown(&site).await), everything_stored(&site).await);
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let answered = text_of(&replies);
+    // Whoever looks at nothing finds nothing.
+    assert!(logged.matches("\"answered\"").count() >= 1000 && logged.contains("what-a-path-says"), "{logged}");
+    assert!(stored.contains("$argon2id$") && stored.contains("session.begin") && stored.contains("user-49"));
+    assert!(shown.contains("user-49") && shown.contains("session.begin") && shown.len() > 100_000, "{}", shown.len());
+    for (place, text) in [("the log", &logged), ("a page", &shown), ("an answer", &answered), ("the data", &stored)] {
+        assert_none(&planted, place, text);
+    }
+}

@@ -1,0 +1,223 @@
+//! Whatever becomes of an entry of a signed log, whoever verifies it without the console finds it.
+
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+
+/// What becomes of lines, each of them of an entry.
+#[derive(Debug, Clone)]
+enum Tampering {
+    /// A byte is changed.
+    Flip(usize, u8),
+    /// A field has another value, and the hash is that of before.
+    Edit(usize, Edit),
+    Remove(usize),
+    Repeat(usize),
+    Swap(usize, usize),
+    Insert(usize, usize),
+    /// The file ends earlier.
+    Cut(usize),
+    /// The log ends with an earlier entry, and its head names that one.
+    Shorten(usize),
+    /// A field has another value, and all hashes from there on are made again, as the owner of the database can.
+    Restamp(usize, Edit, Checkpoints),
+}
+
+/// Another value of a field.
+#[derive(Debug, Clone, Copy)]
+struct Edit {
+    field: u8,
+    by: i64,
+}
+
+/// What becomes of the checkpoints of a log whose hashes were made again.
+#[derive(Debug, Clone, Copy)]
+enum Checkpoints {
+    Kept,
+    /// Those behind the edit are removed.
+    Dropped,
+    AllDropped,
+    /// They name what is there now.
+    Fitted,
+    /// Another key has signed the log.
+    Foreign,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    (0..7_u8, 1..1_000_000_i64).prop_map(|(field, by)| Edit { field, by })
+}
+
+fn checkpoints() -> impl Strategy<Value = Checkpoints> {
+    use Checkpoints::{AllDropped, Dropped, Fitted, Foreign, Kept};
+    prop_oneof![Just(Kept), Just(Dropped), Just(AllDropped), Just(Fitted), Just(Foreign)]
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    let place = any::<usize>;
+    prop_oneof![
+        1 => (place(), 1..=255_u8).prop_map(|(place, mask)| Tampering::Flip(place, mask)),
+        1 => (place(), edit()).prop_map(|(place, edit)| Tampering::Edit(place, edit)),
+        1 => place().prop_map(Tampering::Remove),
+        1 => place().prop_map(Tampering::Repeat),
+        1 => (place(), place()).prop_map(|(one, other)| Tampering::Swap(one, other)),
+        1 => (place(), place()).prop_map(|(from, to)| Tampering::Insert(from, to)),
+        1 => place().prop_map(Tampering::Cut),
+        1 => place().prop_map(Tampering::Shorten),
+        3 => (place(), edit(), checkpoints()).prop_map(|(place, edit, fate)| Tampering::Restamp(place, edit, fate)),
+    ]
+}
+
+impl Edit {
+    /// The text of an entry after the edit.
+    fn of(self, text: &str) -> String {
+        let mut entry: Entry = serde_json::from_str(text).unwrap();
+        let other = format!("other-{}", self.by);
+        match self.field {
+            0 => entry.at += SignedDuration::from_millis(self.by),
+            1 => entry.action = other,
+            2 => entry.actor = other,
+            3 => entry.from = other,
+            4 => entry.object = other,
+            5 => entry.detail = other,
+            _ => entry.outcome = if entry.outcome == Outcome::Done { Outcome::Refused } else { Outcome::Done },
+        }
+        entry.canonical().unwrap()
+    }
+}
+
+/// The site's key, another one, and a log that the site has signed to its end.
+struct Signed {
+    key: SiteKey,
+    stranger: SiteKey,
+    log: Log,
+    lines: Vec<String>,
+    /// Which lines are entries.
+    entries: Vec<usize>,
+}
+
+/// One for all cases.
+static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
+    let (key, stranger) = (key(), key());
+    let log = sample(&key).sign(&key);
+    let lines = log.lines();
+    let is_entry = |index: &usize| lines[*index].starts_with("{\"kind\":\"auditEntry\"");
+    let entries = (0..lines.len()).filter(is_entry).collect();
+    Signed { key, stranger, log, lines, entries }
+});
+
+impl Signed {
+    /// The log with another text of an entry, and all that follows from that.
+    fn restamped(&self, place: usize, edit: Edit, fate: Checkpoints) -> Log {
+        let mut log = Log::new();
+        for (index, text) in self.log.texts.iter().enumerate() {
+            log.append(if index == place { edit.of(text) } else { text.clone() });
+        }
+        let checkpoints = self.log.checkpoints.iter().cloned();
+        log.checkpoints = match fate {
+            Checkpoints::Kept => checkpoints.collect(),
+            Checkpoints::Dropped => {
+                checkpoints.filter(|one| one.head.number <= i64::try_from(place).unwrap()).collect()
+            }
+            Checkpoints::AllDropped => Vec::new(),
+            Checkpoints::Fitted => {
+                let head = |one: &Checkpoint| log.heads[usize::try_from(one.head.number).unwrap()];
+                checkpoints.map(|one| Checkpoint { head: head(&one), ..one }).collect()
+            }
+            Checkpoints::Foreign => return log.sign(&self.stranger),
+        };
+        log
+    }
+
+    /// The export after the tampering.
+    fn tampered(&self, tampering: &Tampering) -> Vec<u8> {
+        let mut lines = self.lines.clone();
+        let entry = |place: usize| self.entries[place % self.entries.len()];
+        match *tampering {
+            Tampering::Flip(place, mask) => return flipped(lines, entry(place), place, mask),
+            Tampering::Edit(place, edit) => {
+                let index = place % self.log.texts.len();
+                let hash = self.log.heads[index + 1].hash.to_string();
+                entry_line(&edit.of(&self.log.texts[index]), &hash).trim_end().clone_into(&mut lines[entry(index)]);
+            }
+            Tampering::Remove(place) => drop(lines.remove(entry(place))),
+            Tampering::Repeat(place) => lines.insert(entry(place), lines[entry(place)].clone()),
+            Tampering::Swap(one, other) => lines.swap(entry(one), entry(other)),
+            Tampering::Insert(from, to) => lines.insert(to % self.lines.len(), lines[entry(from)].clone()),
+            Tampering::Cut(place) => lines.truncate(place % self.lines.len()),
+            Tampering::Shorten(place) => {
+                lines = self.log.restored(i64::try_from(place % self.log.texts.len()).unwrap()).lines();
+            }
+            Tampering::Restamp(place, edit, fate) => {
+                lines = self.restamped(place % self.log.texts.len(), edit, fate).lines();
+            }
+        }
+        lines.join("\n").into_bytes()
+    }
+}
+
+/// The lines with another byte in one of them.
+fn flipped(lines: Vec<String>, index: usize, place: usize, mask: u8) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
+    let within = place % lines[index].len();
+    lines[index][within] ^= mask;
+    lines.join(&b'\n')
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn every_edit_cut_and_restamp_of_an_entry_is_found(tampering in tampering()) {
+        let signed = &*SIGNED;
+        let bytes = signed.tampered(&tampering);
+        if bytes != signed.lines.join("\n").into_bytes() {
+            let on_the_host = Known { last: signed.log.ledger.last.clone(), ..known(&signed.key) };
+            prop_assert!(verify(&bytes[..], &on_the_host).is_err(), "{tampering:?}");
+            let needs_a_key = matches!(tampering, Tampering::Shorten(_) | Tampering::Restamp(..));
+            prop_assert!(needs_a_key || verify(&bytes[..], &Known::default()).is_err(), "without a key: {tampering:?}");
+        }
+    }
+}
+
+/// Of what no person remembers, and no key vouches for: any line of a file, the checkpoints and the head included.
+#[derive(Debug, Clone)]
+struct Flip {
+    place: usize,
+    mask: u8,
+}
+
+fn flip() -> impl Strategy<Value = Flip> {
+    (any::<usize>(), 1..=255_u8).prop_map(|(place, mask)| Flip { place, mask })
+}
+
+fn with_flip(lines: &[String], Flip { place, mask }: &Flip) -> Vec<u8> {
+    let mut bytes = lines.join("\n").into_bytes();
+    let place = place % bytes.len();
+    bytes[place] ^= mask;
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn every_flipped_bit_is_found_without_a_key(flip in flip()) {
+        static WHOLE: LazyLock<Vec<String>> = LazyLock::new(|| Log::new().write(12, "a").lines());
+        let found = verify(&with_flip(&WHOLE, &flip)[..], &Known::default());
+        // The time of the export is about the file, not about an entry, and nothing vouches for it.
+        prop_assert!(found.is_err() || found.is_ok_and(|report| report.exported != at(600)), "{flip:?}");
+    }
+
+    /// Of a signed log, a checkpoint may be made to look like another key's: then less is covered, and the report says so.
+    #[test]
+    fn every_flipped_bit_of_a_signed_log_is_found_or_covers_less(flip in flip()) {
+        let signed = &*SIGNED;
+        if let Ok(report) = verify(&with_flip(&signed.lines, &flip)[..], &known(&signed.key)) {
+            prop_assert_eq!(report.head, signed.log.head());
+            prop_assert!(report.verified < 3 || report.exported != at(600));
+        }
+    }
+}

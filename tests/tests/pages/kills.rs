@@ -1,0 +1,130 @@
+//! The console is killed at instants that a seed names, while an upgrade is planned, begun and runs: whoever asks sends everything again, as
+//! a program that got no answer does.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use landfall_audit::{Known, verify};
+use landfall_tests::printer;
+use landfall_tests::seed::Seeded;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::api::key_of_everything;
+use super::browser::Browser;
+use super::check::until;
+use super::console::Console;
+use super::host::{PLAN, Recorded, SITE};
+
+/// How often it is killed: so often at work, and at every fourth of these times once more while it starts.
+const KILLS: [usize; 2] = [40, 10];
+/// Times at which it is killed at work until the next step of the upgrade begins.
+const KILLS_A_STEP: usize = 3;
+/// The last step.
+const STEPS: usize = 12;
+/// The medium on which the release is.
+const MEDIUM: &str = "3f0c9a1b2c3d4e5f60718293a4b5c6d7";
+
+/// What a program sends next: the request for the plan until there is one, and then the approval, also once that is given. Each has one id.
+fn next_request(site: &Recorded) -> (&'static str, String) {
+    let (path, body) = if site.facts().planned.is_empty() {
+        let request = "5eed0000-0000-4000-8000-000000000001";
+        ("/api/v1/plans", json!({ "request": request, "change": "upgrade", "medium": MEDIUM }))
+    } else {
+        let request = "5eed0000-0000-4000-8000-000000000002";
+        ("/api/v1/upgrades", json!({ "request": request, "medium": MEDIUM, "plan": PLAN, "confirm": SITE }))
+    };
+    (path, body.to_string())
+}
+
+/// The upgrade goes on, as it does whatever the console does. `kills` were there since it began.
+fn advance(site: &Recorded, kills: usize) {
+    let (mut facts, step) = (site.facts(), kills / KILLS_A_STEP + 1);
+    match step {
+        2..=STEPS if kills.is_multiple_of(KILLS_A_STEP) => {
+            facts.step(step, &format!("step {step} of a seeded upgrade"))
+        }
+        _ if step > STEPS && facts.operation.running => facts.commit(),
+        _ => {}
+    }
+}
+
+/// Waits for some milliseconds.
+async fn wait(random: &mut Seeded, most: u64) {
+    sleep(Duration::from_millis(random.within(0, most))).await;
+}
+
+/// Kills the console and starts it again, as often as that is said. Returns how often the upgrade had begun by then.
+async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
+    let mut random = Seeded::named("kills")?;
+    let ([at_work, at_start], mut killed, mut since) = (KILLS, [0, 0], 0);
+    for number in 0..at_work {
+        let (path, body) = next_request(&console.host.site);
+        let mut request = console.send(path, key, &body)?;
+        wait(&mut random, 250).await;
+        console.kill()?;
+        request.wait()?;
+        killed[0] += 1;
+        if console.host.site.facts().begun.len() == 1 {
+            since += 1;
+            advance(&console.host.site, since);
+        }
+        if number % 4 == 3 {
+            console.launch()?;
+            wait(&mut random, 60).await;
+            console.kill()?;
+            killed[1] += 1;
+        }
+        console.start().await?;
+    }
+    printer::note(format!("{since} of {at_work} kills hit the upgrade itself"));
+    ensure!(killed == [at_work, at_start] && since > at_work / 2, "{killed:?}, {since}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_no_entry() -> Result<()> {
+    let mut console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    let key = key_of_everything(&browser).await?;
+    browser.open("/upgrade").await?;
+    browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+    kill_again_and_again(&mut console, &key).await?;
+    let site = console.host.site.clone();
+    if site.facts().operation.running {
+        site.facts().commit();
+    }
+    ensure!(site.facts().begun == [PLAN], "the host began {:?}", site.facts().begun);
+
+    // The page that was open all the time tells the end, and nobody had to load it again.
+    until("the page tells that the upgrade has ended", async || {
+        let text = browser.text("#live").await?;
+        Ok(text.contains("The latest change") && text.contains("starter 1.2.0") && !text.contains("of 12"))
+    })
+    .await?;
+    let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    browser.open("/").await?;
+    browser.expect("h1", "starter 1.2.0").await?;
+    browser.close().await?;
+
+    until("the export is signed to its end", async || is_whole(&console, &key)).await?;
+    console.stop()?;
+    let said = console.check_data()?;
+    ensure!(said.contains("the database is sound") && !said.contains("not whole"), "{said}");
+    Ok(())
+}
+
+/// Whether the log is one chain that the host has signed to its end. It is never another one than the host has followed.
+fn is_whole(console: &Console, key: &str) -> Result<bool> {
+    let log = console.read("/api/v1/audit", key)?;
+    let (keys, last) = {
+        let facts = console.host.site.facts();
+        (vec![facts.audit.key.public().clone()], facts.audit.ledger.last.clone())
+    };
+    let report = verify(log.as_bytes(), &Known { keys, last, ..Known::default() })?;
+    ensure!(report.restarts == 0, "an entry that the host had signed was lost: {:?}", report.restart);
+    ensure!(log.contains("\"upgrade.approve\"") && log.contains("sent again"), "{log}");
+    Ok(report.covered.is_some_and(|covered| covered.head == report.head))
+}
