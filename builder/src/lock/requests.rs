@@ -17,7 +17,7 @@ use crate::file_url::FileUrl;
 use crate::npm::Package;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
-use crate::wheels::{self, Tags};
+use crate::wheels::{self, Listed, Tags};
 
 /// What `landfall lock` would ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -133,7 +133,7 @@ fn of_wheel(
         return request(entry, RequestKind::PackagePage, &page, "/", registries).map(Some);
     };
     let chosen = wheels::choose(requirement, files, &source.target, &Tags::of(&source.target));
-    match chosen.ok().filter(|wheel| wheel.size.is_none()).map(|wheel| wheel.url()) {
+    match chosen.ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
         Some(Ok(url)) => request(entry, RequestKind::File, &url, "", registries).map(Some),
         // What is wrong with the file is an error when it is asked.
         Some(Err(_)) | None => Ok(None),

@@ -42,7 +42,7 @@ fn advance(site: &Recorded, kills: usize) {
     let (mut facts, step) = (site.facts(), kills / KILLS_A_STEP + 1);
     match step {
         2..=STEPS if kills.is_multiple_of(KILLS_A_STEP) => {
-            facts.step(step, &format!("step {step} of a seeded upgrade"))
+            facts.step(step, &format!("step {step} of a seeded upgrade"));
         }
         _ if step > STEPS && facts.operation.running => facts.commit(),
         _ => {}

@@ -446,7 +446,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
         error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
     assert_eq!((blocked.code, codes), (4, vec!["LF3006", "LF3011"]), "{error}");
 
-    refuse_each_unfit_machine(&ready_machine(starter)?, &plan)?;
+    refuse_each_unfit_machine(&ready_machine(starter)?, plan)?;
     facts["surprise"] = json!(true);
     let unknown = plan(&facts)?;
     assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);

@@ -42,8 +42,8 @@ const FIELDS: [&str; 22] = [
 fn assert_clean(reply: &Reply, what: &str) {
     assert!(!reply.status.is_server_error(), "{what}: {} {}", reply.status, reply.body);
     assert!(!reply.headers.contains_key("injected"), "{what}: {:?}", reply.headers);
-    let cookies = reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-    assert!(cookies.clone().all(|cookie| cookie.starts_with("__Host-")), "{what}: {:?}", reply.headers);
+    let mut cookies = reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    assert!(cookies.all(|cookie| cookie.starts_with("__Host-")), "{what}: {:?}", reply.headers);
     let place = reply.header("location");
     assert!(place.is_empty() || (place.starts_with('/') && !place.starts_with("//")), "{what}: {place}");
     let is_page = reply.header("content-type").starts_with("text/html");

@@ -124,7 +124,6 @@ fn verdict(reply: &Reply) -> Verdict {
 }
 
 /// The rule in other words than the guard has it.
-#[expect(clippy::match_same_arms, reason = "an arm for each sentence of the rule")]
 fn expected(who: Who, rule: &Rule) -> Verdict {
     let changes = ![Method::GET, Method::OPTIONS].contains(rule.method);
     let by_role = |own: Role, least: Role| if own < least { Verdict::Forbidden } else { Verdict::Admitted };

@@ -56,7 +56,7 @@ impl Case {
     }
 
     /// A lock that names the set, before anything is known of it; `more` are fields of it.
-    fn text(&self, more: &str) -> String {
+    fn text(more: &str) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    wheels:\n      \
              requirements: uv.lock\n{more}      python: '3.12'\n      platform: manylinux_2_28_x86_64\n      pinned: unresolved\n"
@@ -85,7 +85,7 @@ impl Case {
 #[tokio::test]
 async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirements() {
     let case = Case::new();
-    let text = case.resolved(&case.text("      extras: [Music]\n")).await;
+    let text = case.resolved(&Case::text("      extras: [Music]\n")).await;
     assert_eq!(case.asked(), [""; 0], "the file states everything");
     let server = case.server.endpoint();
     let resolved = "resolved: 'uv.lock, Python 3.12 on manylinux_2_28_x86_64, extra music'\n";
@@ -131,7 +131,7 @@ async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirem
 async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of_addresses() {
     let case = Case::new();
     case.write("uv.lock", &case.project(|_| String::new()));
-    let text = case.resolved(&case.text("")).await;
+    let text = case.resolved(&Case::text("")).await;
     let (bard, bytes) = &case.wheels[0];
     assert_eq!(case.asked(), [format!("/files/{bard}")]);
     assert!(text.contains(&format!("size: {}", bytes.len())) && !text.contains("lyre"), "{text}");
@@ -140,7 +140,7 @@ async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of
     let page = json!({ "meta": { "api-version": "1.1" }, "name": "bard", "files": [file] });
     case.server.put("/mirror/bard/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
     let index = format!("      index: {}/mirror\n", case.server.endpoint());
-    let text = case.resolved(&case.text(&index)).await;
+    let text = case.resolved(&Case::text(&index)).await;
     assert_eq!(case.asked(), ["/mirror/bard/"]);
     assert!(text.contains(&format!("url: '{}/other/{bard}'", case.server.endpoint())), "{text}");
     assert!(text.contains(&format!("resolved: 'uv.lock of {}/mirror, Python 3.12", case.server.endpoint())), "{text}");
@@ -150,16 +150,16 @@ async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of
 async fn a_project_that_declares_something_else_is_refused_and_nothing_is_pinned() {
     let case = Case::new();
     case.write("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"bard\", \"harp\"]\n");
-    let resolution = case.resolve(&case.text("")).await;
+    let resolution = case.resolve(&Case::text("")).await;
     assert_eq!(resolution.failures.len(), 1, "{:?}", resolution.failures);
     assert_eq!(resolution.failures[0].code(), codes::PROJECT_LOCK_OUTDATED);
     assert!(resolution.failures[0].to_string().contains("uv.lock: does not have `harp`"), "{:?}", resolution.failures);
-    assert_eq!(resolution.text, case.text(""));
+    assert_eq!(resolution.text, Case::text(""));
     case.write(
         "pyproject.toml",
         "[project]\nname = \"shop\"\ndependencies = [\"bard\"]\n[project.optional-dependencies]\nmusic = [\"lyre\"]\n",
     );
-    case.resolved(&case.text("")).await;
+    case.resolved(&Case::text("")).await;
 }
 
 #[test]
@@ -171,17 +171,16 @@ fn what_does_not_belong_together_is_refused_where_the_lock_is_read() {
         let folder = format!("{}/", case.folder.path().display());
         format!("{} {error}", error.code().id).replace(&folder, "")
     };
-    let text = case.text("");
+    let text = Case::text("");
     let refusals = [
         refusal(&text.replace("uv.lock", "pyproject.toml")),
         refusal(&text.replace("uv.lock", "poetry.lock")),
         refusal(&text.replace("uv.lock", "requirements.txt")),
         refusal(
-            &case
-                .text("      index: https://packages.example\n      extras: [a]\n")
+            &Case::text("      index: https://packages.example\n      extras: [a]\n")
                 .replace("uv.lock", "requirements.txt"),
         ),
-        refusal(&case.text("      extra: [a]\n")),
+        refusal(&Case::text("      extra: [a]\n")),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }

@@ -9,7 +9,7 @@ use super::super::requirements::Refusal;
 use super::super::sha256;
 
 /// A file as it is listed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct File<'a> {
     /// Its name, where one is stated beside the address.
     pub(super) name: Option<&'a str>,

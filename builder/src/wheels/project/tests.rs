@@ -108,7 +108,8 @@ fn titled(cases: &[(&str, String)]) -> String {
 fn what_no_index_has_is_refused_by_name() {
     let project = "version = 1\n[[package]]\nname = \"shop\"\nsource = { virtual = \".\" }\ndependencies = [\n";
     let names = ["git", "url", "direct", "path", "folder", "member", "flat", "sdist", "hashless", "versionless", "bad"];
-    let edges: String = names.iter().map(|name| format!("    {{ name = \"{name}\" }},\n")).collect();
+    let edges: Vec<String> = names.iter().map(|name| format!("    {{ name = \"{name}\" }},\n")).collect();
+    let edges = edges.concat();
     let of = |name: &str, source: &str, more: &str| {
         format!("[[package]]\nname = \"{name}\"\nversion = \"1\"\nsource = {{ {source} }}\n{more}\n")
     };

@@ -20,7 +20,7 @@ use crate::nearest::nearest;
 /// A text with the place that it was read from.
 pub(super) struct Text<'a> {
     path: &'a Path,
-    text: &'a str,
+    contents: &'a str,
     /// Where each line begins, in bytes.
     lines: Vec<usize>,
 }
@@ -36,12 +36,12 @@ pub(super) struct Written<'a> {
 impl<'a> Text<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
-        Self { path, text, lines: std::iter::once(0).chain(after_newlines).collect() }
+        Self { path, contents: text, lines: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     /// What it says.
     pub(super) fn parsed<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
-        toml::from_str(self.text).map_err(|error| {
+        toml::from_str(self.contents).map_err(|error| {
             let line = error.span().map(|span| self.line(span.start));
             let place = Place { line, ..Place::file(self.path) };
             BuildError::at(codes::PROJECT_LOCK_UNREADABLE, place, error.message().escape_default().to_string())

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_error_codes::codes;
 use landfall_packages::normalized;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::super::marker::{self, Environment};
@@ -119,7 +118,7 @@ pub(super) struct Metadata {
     #[serde(default)]
     provides_extras: Vec<String>,
     #[serde(default)]
-    requires_dev: BTreeMap<String, IgnoredAny>,
+    requires_dev: BTreeMap<String, toml::Value>,
 }
 
 /// A dependency that the project declares.

@@ -356,7 +356,7 @@ fn a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived()
     place.slot.begin(&wish(ID, 10 * MIB)).unwrap();
     assert_eq!(place.added(0, MIB), Ok(MIB));
     let resize = |options: &std::ffi::CStr| {
-        rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap()
+        rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap();
     };
     resize(c"size=512m");
     let error = place.add(MIB, MIB).unwrap_err();
