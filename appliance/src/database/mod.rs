@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use landfall_error_codes::codes;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 
 use crate::audit::{Author, Event, head, record};
 use crate::error::{Context as _, Error, Result};
@@ -87,8 +87,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
 /// A pool of at most so many connections, each of which lasts as long as the pool. A file has no use for new ones, and sqlx 0.9.0
 /// looks for old ones with a count that may wrap around: its task then takes a processor for ever, and tasks that wait for the
 /// same thread do not continue (sqlx, issue 3645).
+///
+/// On a full disk SQLite ends a transaction by itself, and sqlx counts it as open for ever after: such a connection is replaced.
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+    let lasting = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
+    lasting.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 impl Database {

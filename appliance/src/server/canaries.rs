@@ -191,6 +191,8 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     let log = Log::default();
     let filter = EnvFilter::new("info,landfall_appliance=trace,sqlx=warn");
     let sink = log.clone();
+    // With one subscriber alone, tracing lets the thread of any other test decide that nobody listens.
+    let _second = tracing::Dispatch::new(logger(EnvFilter::new("off"), std::io::sink));
     let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
     let site = Site::begin().await;
     let mut planted = Planted::default();

@@ -3,6 +3,7 @@
 use serde_saphyr::Spanned;
 
 use super::Lock;
+use super::pinned::quoted;
 
 /// One value that takes the place of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,13 @@ impl Replacement {
         let from = usize::try_from(span.byte_offset()?).ok()?;
         let length = usize::try_from(span.byte_len()?).ok()?;
         Some(Self { from, to: from + length, value: value.into() })
+    }
+
+    /// The same within quotes where the field is written within quotes.
+    pub fn in_style<T>(lock: &Lock, field: &Spanned<T>, value: &str) -> Option<Self> {
+        let plain = Self::new(field, value)?;
+        let is_quoted = lock.text.get(plain.from..)?.starts_with(['\'', '"']);
+        Some(if is_quoted { Self { value: quoted(value), ..plain } } else { plain })
     }
 
     /// Puts `value` in place of these bytes of the text.

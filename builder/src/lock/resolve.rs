@@ -248,7 +248,7 @@ impl Asking<'_> {
             }
             _ => {
                 let record = match &file.resolved {
-                    Some(resolved) => Replacement::new(resolved, file.written.value.clone()),
+                    Some(resolved) => Replacement::in_style(self.lock, resolved, &file.written.value),
                     None => edit::beside(self.lock, &file.written, &[("resolved", file.written.value.clone())]),
                 };
                 let fields = [
@@ -328,7 +328,7 @@ impl Asking<'_> {
             Replacement::new(&fields.size, found.size.to_string()),
         ];
         match &fields.resolved {
-            Some(resolved) => replacements.push(Replacement::new(resolved, name)),
+            Some(resolved) => replacements.push(Replacement::in_style(self.lock, resolved, &name)),
             None => lacking.push(("resolved", name)),
         }
         match &fields.index {
