@@ -155,8 +155,10 @@ fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     };
     let before = reloads()?;
     let resolver = machine.read_file("/etc/resolv.conf")?;
-    // Another one, none, and the one that there was.
-    for (count, content) in [(1, b"nameserver 192.0.2.53\n".to_vec()), (2, Vec::new()), (3, resolver)] {
+    ensure!(!resolver.starts_with(b"nameserver"), "the machine was born with a nameserver");
+    // One comes, another one takes its place, and it goes.
+    let nameserver = |address: &str| format!("nameserver {address}\n").into_bytes();
+    for (count, content) in [(1, nameserver("192.0.2.53")), (2, nameserver("192.0.2.54")), (3, resolver)] {
         machine.write_file("/etc/resolv.conf", &content, 0o644)?;
         wait_until("CoreDNS to reload", RELOAD_LIMIT, || Ok((reloads()? >= before + count).then_some(())))?;
         engineer.landfall(&["prove", "names"])?.report("names within the cluster")?;
