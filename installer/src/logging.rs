@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -94,7 +94,7 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     let shown = if printer.is_json() {
         JsonLines(printer).with_filter(filter).boxed()
     } else {
-        let lines = tracing_subscriber::fmt::layer().with_writer(|| Beside).with_ansi(io::stderr().is_terminal());
+        let lines = tracing_subscriber::fmt::layer().with_writer(|| Beside).with_ansi(false);
         lines.with_target(false).compact().with_filter(filter).boxed()
     };
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);

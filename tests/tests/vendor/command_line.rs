@@ -414,6 +414,24 @@ fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outc
     Ok(())
 }
 
+/// Tests have pipes; people have terminals.
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
+    let starter = starter()?;
+    let head = starter.file(".head")?;
+    for verb in ["errors".to_owned(), format!("inspect {}", head.display())] {
+        let words: Vec<&str> = verb.split(' ').collect();
+        let mut command = starter.landfall(&words);
+        let line = format!("{} {verb}", command.get_program().display());
+        let mut at_a_terminal = Command::new("script");
+        at_a_terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
+        let (piped, shown) = (Outcome::success(&mut command)?, Outcome::success(&mut at_a_terminal)?);
+        assert_eq!(shown.text()?.replace("\r\n", "\n"), format!("{}{}", piped.stderr, piped.text()?), "{verb}");
+    }
+    Ok(())
+}
+
 /// A vendor plans a customer's machine at the desk, as any user and on any machine.
 #[test]
 #[ignore = "needs cargo xtask test"]
