@@ -177,7 +177,7 @@ fn what_does_not_belong_together_is_refused_where_the_lock_is_read() {
         refusal(&text.replace("uv.lock", "poetry.lock")),
         refusal(&text.replace("uv.lock", "requirements.txt")),
         refusal(
-            &Case::text("      index: https://packages.example\n      extras: [a]\n")
+            &Case::text("      index: https://packages.example/simple\n      extras: [a]\n")
                 .replace("uv.lock", "requirements.txt"),
         ),
         refusal(&Case::text("      extra: [a]\n")),

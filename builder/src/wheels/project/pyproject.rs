@@ -80,7 +80,10 @@ fn difference(project: &Project, locked: &[Declared]) -> Option<String> {
         !locked.iter().any(is_same)
     });
     if let Some((text, ..)) = lacking {
-        return Some(format!("does not have `{}`", text.escape_default()));
+        // What follows is an address, which may have a password.
+        let plain = text.split('@').next().unwrap_or_default().trim();
+        let shown: String = plain.chars().filter(|letter| !letter.is_control()).collect();
+        return Some(format!("does not have `{shown}`"));
     }
     let is_gone = |other: &&Declared| !written.iter().any(|(_, name, _)| other.name == *name);
     let gone = locked.iter().find(is_gone)?;
