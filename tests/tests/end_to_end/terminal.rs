@@ -17,10 +17,12 @@ fn answer(engineer: Engineer<'_>, verb: &str, line: &str) -> Result<Output> {
 
 /// Fails unless a wrong name is refused and changes nothing.
 pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
+    let before = engineer.status()?;
     let said = answer(engineer, DELETION, "another-site")?;
     ensure!(said.status.code() == Some(2), "a wrong name ended with {}: {}", said.status, said.stdout);
     ensure!(said.stdout.contains("type the name of this site") && said.stdout.contains("LF4025"), "{}", said.stdout);
-    ensure!(engineer.status()?["ready"] == true, "a wrong name has changed the site");
+    let after = engineer.status()?;
+    ensure!(after["state"] == before["state"], "a wrong name has changed the site: {after:#}");
     Ok(())
 }
 

@@ -63,6 +63,16 @@ impl Stick {
         Ok(Self { vendor, fingerprint, files, payload_bytes, folder })
     }
 
+    /// A file with the facts of this machine: it is looked at once, and not by each of thousands of runs.
+    fn facts(&self) -> Result<String> {
+        let path = self.folder.path().join("facts.json");
+        if !path.exists() {
+            let facts = Outcome::success(&mut starter()?.landfall(&["facts"]))?.stdout;
+            landfall_media::durable::write_file(&path, &facts, 0o644)?;
+        }
+        Ok(path.display().to_string())
+    }
+
     /// The head before it is changed. The payload is only counted: no test reads it.
     pub fn forgery(&self) -> Forgery {
         Forgery { files: self.files.clone(), payload: vec![0; self.payload_bytes] }
@@ -137,13 +147,15 @@ impl Stick {
         let head = head.display().to_string();
         let store = format!("{head}.store");
         let trust = ["--trust", self.fingerprint.as_str()];
+        let facts = self.facts()?;
+        let facts = ["--facts", facts.as_str()];
         let verbs: [&[&str]; 6] = [
             &["inspect", &head],
             &["models", "fit", &head],
             &[&["verify", &head], &trust[..]].concat(),
             &[&["stage", &head, "--store", &store], &trust[..]].concat(),
-            &[&["install", &head, "--dry-run"], &trust[..]].concat(),
-            &[&["preflight", &head], &trust[..]].concat(),
+            &[&["install", &head, "--dry-run"], &trust[..], &facts[..]].concat(),
+            &[&["preflight", &head], &trust[..], &facts[..]].concat(),
         ];
         let forms = verbs.iter().flat_map(|verb| [[*verb, &[][..]].concat(), [*verb, &["--json"][..]].concat()]);
         forms.map(|arguments| run(&arguments)).collect()
@@ -153,12 +165,14 @@ impl Stick {
     pub fn read_by_printing_verbs(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let trust = ["--trust", self.fingerprint.as_str()];
+        let facts = self.facts()?;
+        let facts = ["--facts", facts.as_str()];
         let verbs: [&[&str]; 5] = [
             &["inspect", &head],
             &["inspect", &head, "--json"],
             &[&["verify", &head], &trust[..]].concat(),
-            &[&["install", &head, "--dry-run"], &trust[..]].concat(),
-            &[&["preflight", &head], &trust[..]].concat(),
+            &[&["install", &head, "--dry-run"], &trust[..], &facts[..]].concat(),
+            &[&["preflight", &head], &trust[..], &facts[..]].concat(),
         ];
         verbs.iter().map(|verb| run(verb)).collect()
     }
