@@ -2,6 +2,21 @@
 
 use std::fmt;
 
+/// Makes a constant of each code, and the list of all.
+macro_rules! registry {
+    ($($name:ident = $id:literal, $class:ident, $title:literal, $fix:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $title, ".")]
+            pub const $name: Code = Code { id: $id, class: ExitClass::$class, title: $title, fix: $fix };
+        )*
+
+        /// Every code, in the order of the registry.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+pub(crate) use registry;
+
 /// What an error means for the person at the keyboard, and the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

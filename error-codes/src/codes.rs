@@ -6,21 +6,10 @@
 //! LF44 upgrades and rollback, LF45 proofs, LF46 backups, LF47 licenses, LF48 the console on the host, LF50 the appliance,
 //! LF90 bugs.
 
+use crate::code::registry;
 use crate::{Code, ExitClass};
 
-macro_rules! codes {
-    ($($name:ident = $id:literal, $class:ident, $title:literal, $fix:literal;)*) => {
-        $(
-            #[doc = concat!("`", $id, "`: ", $title, ".")]
-            pub const $name: Code = Code { id: $id, class: ExitClass::$class, title: $title, fix: $fix };
-        )*
-
-        /// Every code, in the order of the registry.
-        pub const ALL: &[Code] = &[$($name),*];
-    };
-}
-
-codes! {
+registry! {
     // LF10: format.
     TRUNCATED = "LF1001", Refused, "The bundle's data ends too early", "Copy the bundle again from its origin; compare SHA256SUMS.";
     NOT_A_BUNDLE = "LF1002", Refused, "Not a Landfall bundle", "Name the first part, the single .landfall file or the .head file of a bundle.";

@@ -45,9 +45,7 @@ impl Package {
             PackageKind::Pypi | PackageKind::Npm => of(self.kind, &self.name, &self.version),
         }
     }
-}
 
-impl Package {
     /// The package URL of a package of RPM, whose epoch is no part of the version, and whose name keeps its letters.
     fn rpm_purl(&self) -> String {
         let (epoch, version) = match self.version.split_once(':') {

@@ -19,33 +19,36 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     }
     let folder = tempfile::tempdir().unwrap();
     let script = r#"mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@""#;
-    let second = in_namespaces()
-        .args(["--mount", "sh", "-c", script, "sh", options])
-        .arg(folder.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--include-ignored", "--exact", test])
-        .env(ROOT, folder.path())
-        .output()
-        .unwrap();
-    let (said, failed) = (String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
-    assert!(second.status.success() && said.contains("1 passed"), "{said}{failed}");
+    let mut second = in_namespaces();
+    second.args(["--mount", "sh", "-c", script, "sh", options]).arg(folder.path()).env(ROOT, folder.path());
+    run_again(second, test);
     None
 }
 
 /// Set in the process that runs in a network namespace of its own.
-pub const IN_OWN_NETWORK: &str = "LANDFALL_TEST_NAMESPACE";
+const INSIDE: &str = "LANDFALL_TEST_NAMESPACE";
 
 /// Runs the calling test, whose full name this is, a second time in a network namespace of its own in which these commands
-/// ran first.
+/// ran first. Returns true to the second run, and false to the first, once the second has passed.
 ///
 /// # Panics
 ///
 /// If the second run fails, which fails the test.
-pub fn in_own_network(test: &str, commands: &str) {
-    let this = std::env::current_exe().unwrap();
-    let line = format!("ip link set lo up; {commands}\n\"$0\" --exact {test} --nocapture");
+pub fn in_own_network(test: &str, commands: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let line = format!("ip link set lo up; {commands}\n\"$@\"");
     let mut second = in_namespaces();
-    let output = second.args(["--net", "sh", "-euc", &line]).arg(this).env(IN_OWN_NETWORK, "yes").output().unwrap();
+    second.args(["--net", "sh", "-euc", &line, "sh"]).env(INSIDE, "yes");
+    run_again(second, test);
+    false
+}
+
+/// Runs a test of this program, which must pass, as the last arguments of a command.
+fn run_again(mut command: Command, test: &str) {
+    command.arg(std::env::current_exe().unwrap()).args(["--include-ignored", "--exact", test, "--nocapture"]);
+    let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

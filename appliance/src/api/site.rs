@@ -15,7 +15,7 @@ use crate::access::Caller;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::Topic;
+use crate::host::{HostError, Topic};
 use crate::refusal::Refusal;
 
 async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> {
@@ -202,12 +202,7 @@ async fn ask_for_import(context: Context, author: Author, license: String) -> Re
     note(&context, &author, Event::done("license.ask", "site")).await?;
     context.sign_audit_soon().await;
     let imported = context.site.import_license(&author.name, &author.correlation, &license).await;
-    let why = imported.as_ref().err().map(ToString::to_string);
-    let event = match &why {
-        None => Event::done("license.import", "site"),
-        Some(why) => Event::refused("license.import", "site", why),
-    };
-    note(&context, &author, event).await?;
+    note_outcome(&context, &author, ("license.import", "site"), &imported).await?;
     Ok(imported?)
 }
 
@@ -239,12 +234,7 @@ async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal>
     note(&context, &author, Event::done("backup.ask", "site")).await?;
     context.sign_audit_soon().await;
     let begun = context.site.begin_backup(&author.name, &author.correlation).await;
-    let why = begun.as_ref().err().map(ToString::to_string);
-    let event = match &why {
-        None => Event::done("backup.begin", "site"),
-        Some(why) => Event::refused("backup.begin", "site", why),
-    };
-    note(&context, &author, event).await?;
+    note_outcome(&context, &author, ("backup.begin", "site"), &begun).await?;
     Ok(begun?)
 }
 
@@ -253,4 +243,19 @@ pub(super) async fn note(context: &Context, author: &Author, event: Event<'_>) -
     record(&mut write, author, event).await?;
     write.commit().await?;
     Ok(())
+}
+
+/// Records what became of something that the host was asked for.
+pub(super) async fn note_outcome<T>(
+    context: &Context,
+    author: &Author,
+    (action, object): (&'static str, &str),
+    outcome: &Result<T, HostError>,
+) -> Result<(), Refusal> {
+    let why = outcome.as_ref().err().map(ToString::to_string);
+    let event = match &why {
+        None => Event::done(action, object),
+        Some(why) => Event::refused(action, object, why),
+    };
+    note(context, author, event).await
 }

@@ -54,6 +54,43 @@ impl Content {
     }
 }
 
+/// What came back of a request.
+struct Reply {
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl Reply {
+    /// The document of an answer with this status; one with another status refuses.
+    fn document<T: DeserializeOwned>(&self, expected: StatusCode) -> Result<T, HostError> {
+        self.expect(expected)?;
+        serde_json::from_slice(&self.body).map_err(|error| HostError::unreadable(&error))
+    }
+
+    /// The same, where there may be none.
+    fn found<T: DeserializeOwned>(&self) -> Result<Option<T>, HostError> {
+        if self.status == StatusCode::NOT_FOUND { Ok(None) } else { self.document(StatusCode::OK).map(Some) }
+    }
+
+    /// Only that an answer has this status; one with another status refuses.
+    fn expect(&self, expected: StatusCode) -> Result<(), HostError> {
+        if self.status == expected { Ok(()) } else { Err(self.refused()) }
+    }
+
+    /// Why a request was refused. A reply without a problem document still has its number.
+    fn refused(&self) -> HostError {
+        let status = self.status;
+        let problem = serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
+            status: status.as_u16(),
+            title: format!("the host answered {status}"),
+            detail: None,
+            code: None,
+            hint: None,
+        });
+        problem.into()
+    }
+}
+
 /// The host, by its address.
 pub struct Client {
     address: String,
@@ -78,13 +115,13 @@ impl Client {
         Ok(sender)
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), HostError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, HostError> {
         let late = |_| HostError::unreachable(&"the connection was not made in time");
         let mut sender = timeout(CONNECT, self.connect()).await.map_err(late)??;
         let response = sender.send_request(request).await.map_err(|error| HostError::unreachable(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LIMIT).collect().await;
-        Ok((status, body.map_err(|error| HostError::unreachable(&error))?.to_bytes()))
+        Ok(Reply { status, body: body.map_err(|error| HostError::unreachable(&error))?.to_bytes() })
     }
 
     async fn ask(
@@ -93,7 +130,7 @@ impl Client {
         path: String,
         content: Content,
         patience: Duration,
-    ) -> Result<(StatusCode, Bytes), HostError> {
+    ) -> Result<Reply, HostError> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -106,22 +143,16 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: String, patience: Duration) -> Result<T, HostError> {
-        let (status, body) = self.ask(Method::GET, path, Content::NONE, patience).await?;
-        if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+        self.ask(Method::GET, path, Content::NONE, patience).await?.document(StatusCode::OK)
     }
 
     /// The same, where there may be none.
     async fn find<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, HostError> {
-        let (status, body) = self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?;
-        match status {
-            StatusCode::OK => read(&body).map(Some),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(refused(status, &body)),
-        }
+        self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?.found()
     }
 
     /// Hands over the only entry of a wish in pieces, and the wish itself with the last one.
-    async fn post_in_pieces(&self, entry: &str, wish: &CheckpointWish) -> Result<(StatusCode, Bytes), HostError> {
+    async fn post_in_pieces(&self, entry: &str, wish: &CheckpointWish) -> Result<Reply, HostError> {
         let mut offset = 0;
         loop {
             let mut end = entry.len().min(offset + AUDIT_BYTES);
@@ -132,32 +163,16 @@ impl Client {
             let is_last = end == entry.len();
             let wish = is_last.then(|| CheckpointWish { entries: Vec::new(), ..wish.clone() });
             let answer = self.post(routes::AUDIT_ENTRY, &EntryPiece { offset, text, wish }).await?;
-            if is_last || answer.0 != StatusCode::NO_CONTENT {
+            if is_last || answer.status != StatusCode::NO_CONTENT {
                 return Ok(answer);
             }
             offset = end;
         }
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes), HostError> {
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Reply, HostError> {
         self.ask(Method::POST, path.to_owned(), Content::json(body)?, ACTION).await
     }
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HostError> {
-    serde_json::from_slice(body).map_err(|error| HostError::unreadable(&error))
-}
-
-/// A status that is no success. One without a problem document still has its number.
-fn refused(status: StatusCode, body: &[u8]) -> HostError {
-    let problem = serde_json::from_slice(body).unwrap_or_else(|_| Problem {
-        status: status.as_u16(),
-        title: format!("the host answered {status}"),
-        detail: None,
-        code: None,
-        hint: None,
-    });
-    HostError::Refused(Arc::new(problem))
 }
 
 fn route(topic: Topic) -> &'static str {
@@ -174,15 +189,7 @@ fn route(topic: Topic) -> &'static str {
 
 impl Host for Client {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
-        async move {
-            let (status, body) = self.ask(Method::GET, route(topic).to_owned(), Content::NONE, DOCUMENT).await?;
-            match status {
-                StatusCode::OK => read(&body).map(Some),
-                StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(refused(status, &body)),
-            }
-        }
-        .boxed()
+        self.find(route(topic).to_owned()).boxed()
     }
 
     fn progress(&self, run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
@@ -195,12 +202,11 @@ impl Host for Client {
 
     fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>> {
         async move {
-            let (status, body) = self.post(routes::CLAIMS, &Claim { token: token.to_owned() }).await?;
-            match status {
-                StatusCode::NO_CONTENT => Ok(true),
-                StatusCode::FORBIDDEN => Ok(false),
-                _ => Err(refused(status, &body)),
+            let reply = self.post(routes::CLAIMS, &Claim { token: token.to_owned() }).await?;
+            if reply.status == StatusCode::FORBIDDEN {
+                return Ok(false);
             }
+            reply.expect(StatusCode::NO_CONTENT).map(|()| true)
         }
         .boxed()
     }
@@ -208,8 +214,7 @@ impl Host for Client {
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
-            let (status, body) = self.post(routes::BACKUPS, &request).await?;
-            if status == StatusCode::ACCEPTED { Ok(()) } else { Err(refused(status, &body)) }
+            self.post(routes::BACKUPS, &request).await?.expect(StatusCode::ACCEPTED)
         }
         .boxed()
     }
@@ -222,27 +227,20 @@ impl Host for Client {
     ) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
-            let (status, body) = self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?;
-            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+            self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?.expect(StatusCode::NO_CONTENT)
         }
         .boxed()
     }
 
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {
-        async move {
-            let (status, body) = self.post(routes::USAGE, &UsersWord { users }).await?;
-            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
-        }
-        .boxed()
+        async move { self.post(routes::USAGE, &UsersWord { users }).await?.expect(StatusCode::NO_CONTENT) }.boxed()
     }
 
     fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>> {
         async move {
-            let (status, body) = self.post(routes::LICENSE_ANSWERS, question).await?;
-            if status != StatusCode::OK {
-                return Err(refused(status, &body));
-            }
-            SealedAnswer::read(&body).map_err(|error| HostError::unreadable(&error))
+            let reply = self.post(routes::LICENSE_ANSWERS, question).await?;
+            reply.expect(StatusCode::OK)?;
+            SealedAnswer::read(&reply.body).map_err(|error| HostError::unreadable(&error))
         }
         .boxed()
     }
@@ -253,11 +251,11 @@ impl Host for Client {
 
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
-            let (status, body) = match wish.entries.as_slice() {
+            let reply = match wish.entries.as_slice() {
                 [entry] if entry.len() > AUDIT_BYTES => self.post_in_pieces(entry, wish).await?,
                 _ => self.post(routes::AUDIT, wish).await?,
             };
-            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+            reply.document(StatusCode::OK)
         }
         .boxed()
     }
@@ -280,7 +278,7 @@ impl Host for Client {
 
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<HostRequest, HostError>> {
         async move {
-            let (status, body) = match wish {
+            let reply = match wish {
                 Wish::Look(wish) => self.post(routes::MEDIA, wish).await?,
                 Wish::Plan(wish) => self.post(routes::PLANS, wish).await?,
                 Wish::Upgrade(wish) => self.post(routes::UPGRADES, wish).await?,
@@ -289,7 +287,7 @@ impl Host for Client {
                 Wish::Configure(wish) => self.post(routes::CONFIGURATIONS, wish).await?,
                 Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
             };
-            if status == StatusCode::ACCEPTED { read(&body) } else { Err(refused(status, &body)) }
+            reply.document(StatusCode::ACCEPTED)
         }
         .boxed()
     }
@@ -299,19 +297,14 @@ impl Host for Client {
     }
 
     fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
-        async move {
-            let (status, body) = self.post(routes::UPLOADS, wish).await?;
-            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
-        }
-        .boxed()
+        async move { self.post(routes::UPLOADS, wish).await?.document(StatusCode::OK) }.boxed()
     }
 
     fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>> {
         async move {
             let content = Content { kind: "application/octet-stream", bytes: piece };
             let path = format!("{}/{id}?offset={offset}", routes::UPLOADS);
-            let (status, body) = self.ask(Method::PATCH, path, content, ACTION).await?;
-            if status == StatusCode::OK { read(&body) } else { Err(refused(status, &body)) }
+            self.ask(Method::PATCH, path, content, ACTION).await?.document(StatusCode::OK)
         }
         .boxed()
     }
@@ -319,8 +312,7 @@ impl Host for Client {
     fn remove_upload<'a>(&'a self, id: &'a str, wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             let (path, content) = (format!("{}/{id}", routes::UPLOADS), Content::json(wish)?);
-            let (status, body) = self.ask(Method::DELETE, path, content, ACTION).await?;
-            if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(status, &body)) }
+            self.ask(Method::DELETE, path, content, ACTION).await?.expect(StatusCode::NO_CONTENT)
         }
         .boxed()
     }

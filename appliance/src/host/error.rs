@@ -23,6 +23,12 @@ pub enum HostError {
     Refused(Arc<Problem>),
 }
 
+impl From<Problem> for HostError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem.into())
+    }
+}
+
 impl HostError {
     /// No answer, and why.
     pub fn unreachable(why: &dyn std::fmt::Display) -> Self {

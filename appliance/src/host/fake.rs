@@ -209,7 +209,7 @@ impl Host for FakeHost {
                     code: Some("LF4607".to_owned()),
                     hint: Some("Wait until it has ended.".to_owned()),
                 };
-                return Err(HostError::Refused(problem.into()));
+                return Err(problem.into());
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
             Ok(())
@@ -242,7 +242,7 @@ impl Host for FakeHost {
                     code: Some("LF1106".to_owned()),
                     hint: Some("Ask the vendor for the license file again.".to_owned()),
                 };
-                return Err(HostError::Refused(problem.into()));
+                return Err(problem.into());
             }
             self.licenses.lock().unwrap().push(license.to_owned());
             Ok(())
@@ -254,7 +254,7 @@ impl Host for FakeHost {
         async move {
             self.heard()?;
             let answered = self.audit.lock().unwrap().answer("site", question, jiff::Timestamp::UNIX_EPOCH);
-            answered.map_err(|problem| HostError::Refused(problem.into()))
+            answered.map_err(HostError::from)
         }
         .boxed()
     }
@@ -276,10 +276,10 @@ impl Host for FakeHost {
             if left.is_err() {
                 let title = "the host signs the next checkpoint of the audit log in 10 seconds".to_owned();
                 let code = Some("LF4812".to_owned());
-                return Err(HostError::Refused(Problem { status: 429, title, detail: None, code, hint: None }.into()));
+                return Err(Problem { status: 429, title, detail: None, code, hint: None }.into());
             }
             let signed = self.audit.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH);
-            signed.map_err(|problem| HostError::Refused(problem.into()))
+            signed.map_err(HostError::from)
         }
         .boxed()
     }
@@ -352,7 +352,7 @@ impl Host for FakeHost {
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>> {
         async move {
             self.heard()?;
-            self.uploads.page().map_err(|problem| HostError::Refused(problem.into()))
+            self.uploads.page().map_err(HostError::from)
         }
         .boxed()
     }
@@ -361,7 +361,7 @@ impl Host for FakeHost {
         async move {
             self.heard()?;
             assert!(wish.is_sound(), "{wish:?}");
-            self.uploads.begin(wish).map_err(|problem| HostError::Refused(problem.into()))
+            self.uploads.begin(wish).map_err(HostError::from)
         }
         .boxed()
     }
@@ -374,7 +374,7 @@ impl Host for FakeHost {
             tokio::time::sleep(pause).await;
             let added = self.uploads.add(id, offset, &piece);
             self.pieces.lock().unwrap().push(piece.len());
-            added.map_err(|problem| HostError::Refused(problem.into()))
+            added.map_err(HostError::from)
         }
         .boxed()
     }
@@ -382,7 +382,7 @@ impl Host for FakeHost {
     fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             self.heard()?;
-            self.uploads.remove(id).map_err(|problem| HostError::Refused(problem.into()))
+            self.uploads.remove(id).map_err(HostError::from)
         }
         .boxed()
     }

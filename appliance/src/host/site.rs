@@ -84,6 +84,13 @@ impl Site {
         *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The host's answer, of which is remembered whether it came.
+    async fn hear<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, HostError> {
+        let answer = question.await;
+        self.heard(&answer);
+        answer
+    }
+
     /// Remembers whether anything came back. That one answer takes too long does not say that the host is silent, nor that it is not:
     /// what the follower waits for decides that.
     fn heard<T>(&self, answer: &Result<T, HostError>) {
@@ -189,60 +196,47 @@ impl Site {
 
     /// The last lines of a component.
     pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, Unavailable> {
-        let logs = self.host.logs(component, lines).await;
-        self.heard(&logs);
+        let logs = self.hear(self.host.logs(component, lines)).await;
         logs.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
     /// Whether the one-use token counts. It is then consumed.
     pub async fn claim(&self, token: &str) -> Result<bool, HostError> {
-        let claimed = self.host.claim(token).await;
-        self.heard(&claimed);
-        claimed
+        self.hear(self.host.claim(token)).await
     }
 
     /// Begins a backup.
     pub async fn begin_backup(&self, by: &str, correlation: &str) -> Result<(), HostError> {
-        let begun = self.host.begin_backup(by, correlation).await;
-        self.heard(&begun);
+        let begun = self.hear(self.host.begin_backup(by, correlation)).await;
         self.forget();
         begun
     }
 
     /// Hands a license to the host, which verifies and stores it.
     pub async fn import_license(&self, by: &str, correlation: &str, license: &str) -> Result<(), HostError> {
-        let imported = self.host.import_license(by, correlation, license).await;
-        self.heard(&imported);
+        let imported = self.hear(self.host.import_license(by, correlation, license)).await;
         self.forget();
         imported
     }
 
     /// Tells the host how many users the console has.
     pub async fn note_users(&self, users: u64) -> Result<(), HostError> {
-        let noted = self.host.note_users(users).await;
-        self.heard(&noted);
-        noted
+        self.hear(self.host.note_users(users)).await
     }
 
     /// The host's answer to a question of software about the license.
     pub async fn license_answer(&self, question: &Question) -> Result<SealedAnswer, HostError> {
-        let answered = self.host.license_answer(question).await;
-        self.heard(&answered);
-        answered
+        self.hear(self.host.license_answer(question)).await
     }
 
     /// The public key of the audit log, and what the host has signed last.
     pub async fn audit(&self) -> Result<AuditPage, HostError> {
-        let page = self.host.audit().await;
-        self.heard(&page);
-        page
+        self.hear(self.host.audit()).await
     }
 
     /// Has the host sign the end of the audit log.
     pub async fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint, HostError> {
-        let signed = self.host.sign_audit(wish).await;
-        self.heard(&signed);
-        signed
+        self.hear(self.host.sign_audit(wish)).await
     }
 
     /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.
@@ -279,15 +273,13 @@ impl Site {
         if let Some(since) = self.silent_since() {
             return Err(Unavailable { error: HostError::unreachable(&"no answer since then"), since: Some(since) });
         }
-        let answer = question.await;
-        self.heard(&answer);
+        let answer = self.hear(question).await;
         answer.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
     /// Hands a wish over.
     pub async fn hand_over(&self, wish: &Wish) -> Result<Request, HostError> {
-        let asked = self.host.hand_over(wish).await;
-        self.heard(&asked);
+        let asked = self.hear(self.host.hand_over(wish)).await;
         self.operation.lock().await.take();
         self.forget();
         asked
@@ -300,23 +292,17 @@ impl Site {
 
     /// Begins an upload.
     pub async fn begin_upload(&self, wish: &UploadWish) -> Result<Upload, HostError> {
-        let begun = self.host.begin_upload(wish).await;
-        self.heard(&begun);
-        begun
+        self.hear(self.host.begin_upload(wish)).await
     }
 
     /// Hands over the next piece of an upload.
     pub async fn add_piece(&self, id: &str, offset: u64, piece: Vec<u8>) -> Result<Upload, HostError> {
-        let added = self.host.add_piece(id, offset, piece).await;
-        self.heard(&added);
-        added
+        self.hear(self.host.add_piece(id, offset, piece)).await
     }
 
     /// Removes an upload.
     pub async fn remove_upload(&self, id: &str, wish: &RemovalWish) -> Result<(), HostError> {
-        let removed = self.host.remove_upload(id, wish).await;
-        self.heard(&removed);
-        removed
+        self.hear(self.host.remove_upload(id, wish)).await
     }
 
     /// The next page asks the host again.

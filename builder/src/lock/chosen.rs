@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
+use landfall_inventory::purl::split_tag;
 
 use super::Lock;
 use super::position::Position;
@@ -67,7 +68,7 @@ fn listed<'a>(references: impl IntoIterator<Item = &'a str>) -> String {
 
 /// What an entry may be called: its reference, or the end of it from a segment on, with or without the tag.
 fn calls(reference: &str) -> Vec<&str> {
-    let untagged = reference.rsplit_once(':').map_or(reference, |(untagged, _)| untagged);
+    let (untagged, _) = split_tag(reference);
     let segments = untagged.match_indices('/').map(|(at, _)| at + 1);
     std::iter::once(0).chain(segments).flat_map(|from| [&reference[from..], &untagged[from..]]).collect()
 }

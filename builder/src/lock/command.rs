@@ -41,8 +41,35 @@ pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
     Ok(path_of(source, &definition::read(&source.release)?))
 }
 
-pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
+fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
     source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
+}
+
+/// The lock of a release, with what resolving it needs.
+pub(super) struct Opened {
+    pub(super) definition: Definition,
+    pub(super) path: PathBuf,
+    pub(super) lock: Lock,
+    pub(super) store: ContentStore,
+    pub(super) digests: Digests,
+}
+
+impl Opened {
+    pub(super) fn read(options: &LockOptions) -> Result<Self> {
+        let definition = definition::read(&options.source.release)?;
+        let path = path_of(&options.source, &definition);
+        let lock = Lock::read(&path)?;
+        let store = ContentStore::at(&options.store);
+        let digests = Digests::of(&store);
+        Ok(Self { definition, path, lock, store, digests })
+    }
+
+    /// The lock of this text, and the file that receives it. What is written must be readable: a lock is never left worse than it was.
+    pub(super) fn rewritten(&self, options: &LockOptions, text: String) -> Result<(PathBuf, Lock)> {
+        let output = options.output.clone().unwrap_or_else(|| self.path.clone());
+        let written = Lock::parse(&output, text)?;
+        Ok((output, written))
+    }
 }
 
 /// The programs that render a release, as they are now.
@@ -54,10 +81,10 @@ pub(super) struct Renderers {
 
 impl Renderers {
     /// Finds the programs and asks them for their versions.
-    pub(super) fn find(options: &LockOptions, definition: &Definition, lock: &Lock, digests: &Digests) -> Result<Self> {
-        let identity = |tool, path| Program::find(tool, path, lock)?.identity(digests);
+    pub(super) fn find(options: &LockOptions, opened: &Opened) -> Result<Self> {
+        let identity = |tool, path| Program::find(tool, path, &opened.lock)?.identity(&opened.digests);
         let kubectl = identity(Tool::Kubectl, &options.kubectl)?;
-        let helm = if definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
+        let helm = if opened.definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
         Ok(Self { kubectl, helm })
     }
 
@@ -70,30 +97,25 @@ impl Renderers {
 
 /// Resolves the lock of a release. What could be resolved is written even where the rest could not.
 pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
-    let definition = definition::read(&options.source.release)?;
-    let path = path_of(&options.source, &definition);
-    let lock = Lock::read(&path)?;
-    let store = ContentStore::at(&options.store);
-    let digests = Digests::of(&store);
-    let renderers = Renderers::find(options, &definition, &lock, &digests)?;
+    let opened = Opened::read(options)?;
+    let renderers = Renderers::find(options, &opened)?;
     let client = Client::configured(options.source.registries.as_deref())?;
-    let mut resolution = resolve(&lock, &renderers.all(), &client, &store, progress).await;
-    let output = options.output.clone().unwrap_or_else(|| path.clone());
-    // What is written must be readable: a lock is never left worse than it was.
-    let written = Lock::parse(&output, resolution.text.clone())?;
-    durable::write_file(&output, resolution.text.as_bytes(), 0o644)?;
+    let Opened { path, lock, store, digests, .. } = &opened;
+    let mut resolution = resolve(lock, &renderers.all(), &client, store, progress).await;
+    let (output, written) = opened.rewritten(options, resolution.text.clone())?;
+    durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     digests.keep()?;
-    if output == path {
+    if output == *path {
         // Resolving adds lines: an error names the one that a person finds now.
         let failures = std::mem::take(&mut resolution.failures).into_iter();
-        resolution.failures = failures.map(|error| error.in_rewritten(&path, |field| written.line_of(field))).collect();
+        resolution.failures = failures.map(|error| error.in_rewritten(path, |field| written.line_of(field))).collect();
     }
     let inputs = |content: &Content| match content {
         Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => 1,
         Content::Files(files) => files.len(),
     };
     let entries = lock.entries().map(|(_, entry)| inputs(&entry.content)).sum();
-    if let Some(error) = failure(&lock, &resolution) {
+    if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
     let Resolution { resolved, moved, .. } = resolution;

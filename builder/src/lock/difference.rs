@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use landfall_bundle_spec::Sha256;
+use landfall_inventory::purl::split_tag;
 use landfall_packages::WheelName;
 use landfall_packages::npm::package_of_path;
 use schemars::JsonSchema;
@@ -195,6 +196,5 @@ fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -
 
 /// The tag at the end of what a digest was resolved from; all of it where it has none.
 fn tag(resolved: &str) -> String {
-    let tag = resolved.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
-    tag.unwrap_or(resolved).to_owned()
+    split_tag(resolved).1.unwrap_or(resolved).to_owned()
 }

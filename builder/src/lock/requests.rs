@@ -17,7 +17,7 @@ use crate::file_url::FileUrl;
 use crate::npm::Package;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
-use crate::wheels::{self, Listed, Tags};
+use crate::wheels::{Listed, Tags};
 
 /// What `landfall lock` would ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -109,7 +109,8 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
     match &fields.kind {
         SetKind::Wheels(source) => {
             let (wanted, _) = WheelSet { fields, source }.wanted();
-            let requests = wanted.iter().map(|wanted| of_wheel(entry, source, wanted, registries));
+            let tags = Tags::of(&source.target);
+            let requests = wanted.iter().map(|wanted| of_wheel(entry, source, (wanted, &tags), registries));
             requests.filter_map(Result::transpose).collect()
         }
         SetKind::Npm { registry, omit } => {
@@ -124,7 +125,7 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
 fn of_wheel(
     entry: &str,
     source: &WheelSource,
-    wanted: &Wanted,
+    (wanted, tags): (&Wanted, &Tags),
     registries: &Registries,
 ) -> Result<Option<LockRequest>> {
     let Wanted { requirement, listed } = wanted;
@@ -132,8 +133,7 @@ fn of_wheel(
         let page = source.page(&requirement.name)?;
         return request(entry, RequestKind::PackagePage, &page, "/", registries).map(Some);
     };
-    let chosen = wheels::choose(requirement, files, &source.target, &Tags::of(&source.target));
-    match chosen.ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
+    match source.chosen(requirement, files, tags).ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
         Some(Ok(url)) => request(entry, RequestKind::File, &url, "", registries).map(Some),
         // What is wrong with the file is an error when it is asked.
         Some(Err(_)) | None => Ok(None),

@@ -177,7 +177,7 @@ impl SetKind {
 
     /// Whether a file of requirements travels in place of the file itself: the addresses of a project lock mean nothing at a site.
     fn is_exported(&self) -> bool {
-        matches!(self, Self::Wheels(source) if source.form != Form::Requirements)
+        matches!(self, Self::Wheels(source) if matches!(source.form, Form::Project(_)))
     }
 
     /// The name of the file that travels beside the packages.

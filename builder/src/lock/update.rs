@@ -5,18 +5,15 @@ use std::path::PathBuf;
 
 use landfall_media::durable;
 use landfall_media::progress::Progress;
-use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::chosen::chosen;
-use super::command::{Renderers, failure, path_of};
+use super::command::{Opened, Renderers, failure};
 use super::difference::{EntryChange, difference};
 use super::position::Position;
 use super::resolve::{Asking, Resolution, answers, asked_of};
 use super::{List, Lock, LockEntry};
-use crate::definition;
-use crate::digests::Digests;
 use crate::error::Result;
 use crate::fetch::Client;
 use crate::options::LockOptions;
@@ -37,28 +34,23 @@ pub struct LockUpdate {
 /// Updates the entries that the names mean; without a name, all of them and the programs that render. Where one of them cannot
 /// be resolved, nothing is written.
 pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> Result<LockUpdate> {
-    let definition = definition::read(&options.source.release)?;
-    let path = path_of(&options.source, &definition);
-    let lock = Lock::read(&path)?;
-    let chosen = chosen(&lock, names)?;
-    let store = ContentStore::at(&options.store);
-    let digests = Digests::of(&store);
-    let renderers = if names.is_empty() { Some(Renderers::find(options, &definition, &lock, &digests)?) } else { None };
+    let opened = Opened::read(options)?;
+    let Opened { path, lock, store, digests, .. } = &opened;
+    let chosen = chosen(lock, names)?;
+    let renderers = if names.is_empty() { Some(Renderers::find(options, &opened)?) } else { None };
     let renderers = renderers.as_ref().map(Renderers::all).unwrap_or_default();
     let client = Client::configured(options.source.registries.as_deref())?;
-    let asking = Asking { lock: &lock, client: &client, store: &store, progress };
+    let asking = Asking { lock, client: &client, store, progress };
     let resolution = renewed(asking, &chosen, &renderers).await;
-    if let Some(error) = failure(&lock, &resolution) {
+    if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
-    let output = options.output.clone().unwrap_or_else(|| path.clone());
-    // What is written must be readable: a lock is never left worse than it was.
-    let written = Lock::parse(&output, resolution.text)?;
-    if output != path || written.text() != lock.text() {
+    let (output, written) = opened.rewritten(options, resolution.text)?;
+    if output != *path || written.text() != lock.text() {
         durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     }
     digests.keep()?;
-    Ok(LockUpdate { lock: output, entries: chosen.len(), changed: difference(&lock, &written) })
+    Ok(LockUpdate { lock: output, entries: chosen.len(), changed: difference(lock, &written) })
 }
 
 /// Resolves the chosen entries of a lock as if nothing were pinned of them.
@@ -98,6 +90,7 @@ mod tests {
 
     use landfall_error_codes::{Coded as _, codes};
     use landfall_media::progress::Silent;
+    use landfall_media::store::ContentStore;
 
     use super::*;
     use crate::fetch::tests::hub_server::Hub;

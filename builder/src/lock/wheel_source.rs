@@ -67,7 +67,7 @@ impl WheelSource {
     pub(super) fn unreadable(&self) -> Code {
         match self.form {
             Form::Requirements => codes::REQUIREMENTS_UNREADABLE,
-            Form::Uv | Form::Pylock => codes::PROJECT_LOCK_UNREADABLE,
+            Form::Project(_) => codes::PROJECT_LOCK_UNREADABLE,
         }
     }
 

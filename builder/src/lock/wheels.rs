@@ -21,7 +21,7 @@ use crate::definition;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
-use crate::wheels::{self, Form, Listed, Locked, ProjectPage, Requirement, Tags};
+use crate::wheels::{self, Form, Listed, Locked, ProjectForm, ProjectPage, Requirement, Tags};
 
 /// A set of wheels.
 #[derive(Clone, Copy)]
@@ -46,10 +46,11 @@ impl WheelSet<'_> {
             Err(error) => return (Vec::new(), vec![error]),
         };
         let WheelSource { form, index, target, selection } = self.source;
-        if *form == Form::Requirements {
-            return self.required(path, text);
-        }
-        let (locked, mut faults) = wheels::read_project(*form, path, text, target, selection);
+        let form = match form {
+            Form::Requirements => return self.required(path, text),
+            Form::Project(form) => *form,
+        };
+        let (locked, mut faults) = wheels::read_project(form, path, text, target, selection);
         faults.extend(self.outdated(text));
         // An index has what is from indexes; what has an address of its own is there alone.
         let wanted = |Locked { requirement, files, is_direct }: Locked| Wanted {
@@ -76,7 +77,7 @@ impl WheelSet<'_> {
     fn outdated(&self, text: &str) -> Option<BuildError> {
         let path = self.fields.file.path.as_path();
         let declaration = path.with_file_name(wheels::PYPROJECT);
-        if self.source.form != Form::Uv || !declaration.is_file() {
+        if self.source.form != Form::Project(ProjectForm::Uv) || !declaration.is_file() {
             return None;
         }
         let read = definition::text(&declaration, codes::PROJECT_LOCK_UNREADABLE);
@@ -166,7 +167,7 @@ impl Asking<'_> {
     /// Asks whether the pinned wheels are still there: the index, with their hashes; the addresses of a project lock, with their
     /// sizes. Each that is not is an error.
     pub(super) async fn check_wheels(self, set: WheelSet<'_>, pinned: &SetPinned) -> Vec<BuildError> {
-        if set.source.form != Form::Requirements {
+        if let Form::Project(_) = set.source.form {
             let outdated = set.text().ok().and_then(|text| set.outdated(text));
             return self.check_addresses(pinned).await.into_iter().chain(outdated).collect();
         }

@@ -28,6 +28,11 @@ impl<'a> Environment<'a> {
         Self { target, extra: BTreeSet::from([String::new()]), extras: BTreeSet::new(), groups: BTreeSet::new() }
     }
 
+    /// The target.
+    pub fn target(&self) -> &Target {
+        self.target
+    }
+
     /// With these values of `extra`, as `uv.lock` has them.
     pub fn with_extra(self, extra: BTreeSet<String>) -> Self {
         Self { extra, ..self }

@@ -25,7 +25,7 @@ mod tests;
 pub use choice::choose;
 pub use export::{FILE_NAME as EXPORT_NAME, exported};
 pub use index::{Listed, ProjectPage};
-pub use project::{Form, Locked, PYPROJECT, Selection, outdated, read as read_project};
+pub use project::{Form, Locked, PYPROJECT, ProjectForm, Selection, outdated, read as read_project};
 pub use requirement::Requirement;
 pub use requirements::{applicable, read};
 pub use tags::Tags;

@@ -6,10 +6,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use landfall_peer::{Certificate, Identity};
+use landfall_tests::site::wait_until;
 use landfall_tests::workspace;
 use tempfile::TempDir;
 
@@ -121,18 +122,12 @@ impl Console {
         let mut child = self.child.take().context("the console does not run")?;
         let number = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(number, rustix::process::Signal::TERM)?;
-        let end = Instant::now() + END_LIMIT;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if Instant::now() > end {
-                child.kill()?;
-                child.wait()?;
-                bail!("the console did not end within {END_LIMIT:?}: {}", self.log());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        let ended = wait_until("the end of the console", END_LIMIT, || Ok(child.try_wait()?));
+        if ended.is_err() {
+            child.kill()?;
+            child.wait()?;
+        }
+        let status = ended.with_context(|| self.log())?;
         ensure!(status.success(), "the console ended with {status}: {}", self.log());
         Ok(())
     }

@@ -393,6 +393,11 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     Ok(facts)
 }
 
+/// The codes of an error's blockers.
+fn blockers(error: &Value) -> Vec<&str> {
+    error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect()
+}
+
 /// Machines that this one cannot be made into: the only blocker of each has this code.
 fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outcome>) -> Result<()> {
     let six = json!([{ "interface": "eth0", "address": "2001:db8::17", "prefix": 64 }]);
@@ -407,9 +412,7 @@ fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outc
         *facts.pointer_mut(fact).with_context(|| format!("there is no fact {fact}"))? = value;
         let blocked = plan(&facts)?;
         let error = json_error(&blocked)?;
-        let codes: Vec<_> =
-            error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
-        assert_eq!((blocked.code, codes), (4, vec![code]), "{fact}: {error}");
+        assert_eq!((blocked.code, blockers(&error)), (4, vec![code]), "{fact}: {error}");
     }
     Ok(())
 }
@@ -460,9 +463,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     facts["network"]["portsInUse"] = json!([22, 6443]);
     let blocked = plan(&facts)?;
     let error = json_error(&blocked)?;
-    let codes: Vec<_> =
-        error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
-    assert_eq!((blocked.code, codes), (4, vec!["LF3006", "LF3011"]), "{error}");
+    assert_eq!((blocked.code, blockers(&error)), (4, vec!["LF3006", "LF3011"]), "{error}");
 
     refuse_each_unfit_machine(&ready_machine(starter)?, plan)?;
     facts["surprise"] = json!(true);

@@ -18,12 +18,12 @@ use utoipa_axum::routes;
 
 use self::tus::{Announced, OCTETS, Spoken};
 use super::changes::{host_name_of, new_request};
-use super::site::note;
+use super::site::{note, note_outcome};
 use crate::access::Caller;
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{HostError, RemovalWish, Upload, UploadWish, UploadsPage, is_id};
+use crate::host::{RemovalWish, Upload, UploadWish, UploadsPage, is_id};
 use crate::refusal::Refusal;
 
 /// The routes with what the document says of each.
@@ -218,7 +218,7 @@ async fn ask_to_begin(context: Context, author: Author, announced: Announced) ->
     let object = format!("{size_bytes} bytes, {name}");
     note(&context, &author, Event::done("upload.ask", &object)).await?;
     let begun = context.site.begin_upload(&UploadWish { asking: asking(&author), name, size_bytes }).await;
-    record(&context, &author, ("upload.begin", &object), &begun).await?;
+    note_outcome(&context, &author, ("upload.begin", &object), &begun).await?;
     Ok(begun?)
 }
 
@@ -232,20 +232,6 @@ pub async fn remove_upload(context: &Context, caller: &Caller, id: String) -> Re
 async fn ask_to_remove(context: Context, author: Author, id: String) -> Result<(), Refusal> {
     note(&context, &author, Event::done("upload.ask-removal", &id)).await?;
     let removed = context.site.remove_upload(&id, &RemovalWish { asking: asking(&author) }).await;
-    record(&context, &author, ("upload.remove", &id), &removed).await?;
+    note_outcome(&context, &author, ("upload.remove", &id), &removed).await?;
     Ok(removed?)
-}
-
-async fn record<T>(
-    context: &Context,
-    author: &Author,
-    (action, object): (&'static str, &str),
-    outcome: &Result<T, HostError>,
-) -> Result<(), Refusal> {
-    let why = outcome.as_ref().err().map(ToString::to_string);
-    let event = match &why {
-        None => Event::done(action, object),
-        Some(why) => Event::refused(action, object, why),
-    };
-    note(context, author, event).await
 }

@@ -11,6 +11,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use landfall_peer::UPLOAD_BYTES;
 
 use crate::host::Upload;
@@ -83,7 +84,7 @@ pub(super) fn progress(upload: &Upload) -> HeaderMap {
     headers.insert(OFFSET, HeaderValue::from(upload.received_bytes));
     headers.insert(LENGTH, HeaderValue::from(upload.size_bytes));
     let expires = upload.expires.parse::<Timestamp>().ok();
-    let written = expires.map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    let written = expires.and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok());
     if let Some(value) = written.and_then(|written| HeaderValue::try_from(written).ok()) {
         headers.insert(EXPIRES, value);
     }

@@ -12,6 +12,7 @@ mod plain;
 mod projects;
 mod reaching;
 pub(crate) mod registry;
+mod set_bench;
 mod wheels;
 
 use std::time::Duration;

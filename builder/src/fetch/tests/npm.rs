@@ -1,23 +1,20 @@
 //! Sets of npm packages through lock and fetch, with a registry of tarballs, and everything that a hostile one may do.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::package_server::{PackageServer, Resource};
+use super::package_server::Resource;
+use super::set_bench::SetBench;
 use super::*;
-use crate::lock::{List, Lock, Resolution};
+use crate::lock::{List, Lock};
 
 /// Names, versions and tarballs.
 const PACKAGES: [(&str, &str, &[u8]); 2] = [("@scope/bard", "1.0.0", b"a tarball"), ("lyre", "2.1.0", b"another one")];
 
 /// A registry with two tarballs, and a lock with a `package-lock.json` that names them.
 struct Case {
-    server: PackageServer,
-    folder: tempfile::TempDir,
-    notes: Notes,
+    bench: SetBench,
 }
 
 fn integrity(bytes: &[u8]) -> String {
@@ -30,11 +27,8 @@ fn tarball(name: &str, version: &str) -> String {
 
 impl Case {
     fn new() -> Self {
-        let server = PackageServer::start().expect("server");
-        let case = Self { server, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() };
-        for (name, version, bytes) in PACKAGES {
-            case.server.put(&format!("/npm/{}", tarball(name, version)), Resource::File(bytes.to_vec()));
-        }
+        let tarballs = PACKAGES.map(|(name, version, bytes)| (tarball(name, version), bytes.to_vec()));
+        let case = Self { bench: SetBench::of("npm", tarballs) };
         case.write(&Self::document());
         case
     }
@@ -55,12 +49,7 @@ impl Case {
     }
 
     fn write(&self, document: &Value) {
-        let path = self.folder.path().join("package-lock.json");
-        landfall_media::durable::write_file(&path, document.to_string().as_bytes(), 0o644).expect("file");
-    }
-
-    fn store(&self) -> ContentStore {
-        ContentStore::at(self.folder.path().join("store"))
+        self.bench.write("package-lock.json", &document.to_string());
     }
 
     /// A lock that names the set, before anything is known of it.
@@ -68,50 +57,18 @@ impl Case {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/npm:1\n    \
              npm:\n      lockfile: package-lock.json\n      registry: {}/npm\n      omit: [dev]\n      pinned: unresolved\n",
-            self.server.endpoint()
+            self.bench.server.endpoint()
         )
-    }
-
-    fn lock(&self, text: &str) -> Lock {
-        Lock::parse(&self.folder.path().join("images.lock.yaml"), text.to_owned()).expect("lock")
-    }
-
-    async fn resolve(&self, text: &str) -> Resolution {
-        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
-    }
-
-    async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {
-        let lock = self.lock(text);
-        let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
-        fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
-    }
-
-    /// The paths that were asked for since the last call.
-    fn asked(&self) -> Vec<String> {
-        let mut paths: Vec<_> = self.server.seen().into_iter().map(|seen| seen.path).collect();
-        paths.sort();
-        paths
-    }
-
-    /// Errors as a person reads them, without what differs from run to run.
-    fn shown(&self, errors: &[crate::BuildError]) -> String {
-        let shown = errors.iter().fold(String::new(), |mut text, error| {
-            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            let _ = writeln!(text, "{} {error}{cause}", error.code().id);
-            text
-        });
-        let host = self.server.endpoint().replace("http://", "");
-        shown.replace(&format!("{}/", self.folder.path().display()), "").replace(&host, "SERVER")
     }
 }
 
 #[tokio::test]
 async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
     let case = Case::new();
-    let resolution = case.resolve(&case.text()).await;
+    let resolution = case.bench.resolve(&case.text()).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
     let text = resolution.text;
-    let server = case.server.endpoint();
+    let server = case.bench.server.endpoint();
     let pins = PACKAGES.map(|(name, version, bytes)| {
         let (path, digest, size) = (tarball(name, version), digest(bytes), bytes.len());
         format!("          - {{path: '{path}', url: '{server}/npm/{path}', digest: '{digest}', size: {size}}}\n")
@@ -126,32 +83,32 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
         1,
     );
     assert_eq!(text, expected);
-    assert_eq!(case.asked(), ["/npm/@scope/bard/-/bard-1.0.0.tgz", "/npm/lyre/-/lyre-2.1.0.tgz"]);
+    assert_eq!(case.bench.asked(), ["/npm/@scope/bard/-/bard-1.0.0.tgz", "/npm/lyre/-/lyre-2.1.0.tgz"]);
     assert!(
-        case.notes.all().iter().any(|note| note.contains("node_modules/own is left out")),
+        case.bench.notes.all().iter().any(|note| note.contains("node_modules/own is left out")),
         "{:?}",
-        case.notes.all()
+        case.bench.notes.all()
     );
 
-    let fetched = case.fetch(&text).await.expect("at hand");
+    let fetched = case.bench.fetch(&text).await.expect("at hand");
     let layers = fetched.artifacts[0].manifest.layers.iter();
     let titles: Vec<_> = layers.map(|layer| layer.annotations["org.opencontainers.image.title"].as_str()).collect();
     assert_eq!(titles, ["package-lock.json", "@scope/bard/-/bard-1.0.0.tgz", "lyre/-/lyre-2.1.0.tgz"]);
-    assert!(case.asked().is_empty(), "`lock` has fetched all of it");
+    assert!(case.bench.asked().is_empty(), "`lock` has fetched all of it");
 
     // Another file makes the pins stale. What the store has already is not fetched again.
     let mut document = Case::document();
     document["packages"]["node_modules/new"] =
         json!({ "version": "1.0.0", "resolved": "https://registry.example/new.tgz", "integrity": integrity(b"new") });
-    case.server.put("/npm/new.tgz", Resource::File(b"new".to_vec()));
+    case.bench.server.put("/npm/new.tgz", Resource::File(b"new".to_vec()));
     case.write(&document);
-    let lock = case.lock(&text);
+    let lock = case.bench.lock(&text);
     let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
     assert_eq!(lock.check_resolved(&entries).expect_err("stale").code(), codes::LOCK_STALE);
-    let again = case.resolve(&text).await;
+    let again = case.bench.resolve(&text).await;
     assert_eq!((again.resolved, again.failures.len()), (1, 0), "{:?}", again.failures);
     assert!(again.text.contains("path: 'new/-/new-1.0.0.tgz'"));
-    assert_eq!(case.asked(), ["/npm/new.tgz"]);
+    assert_eq!(case.bench.asked(), ["/npm/new.tgz"]);
 }
 
 #[tokio::test]
@@ -165,34 +122,34 @@ async fn everything_that_a_registry_does_wrong_is_said_at_once() {
         ("away", Resource::Redirect("http://192.0.2.1/x.tgz".to_owned())),
     ];
     for (name, resource) in hostile {
-        case.server.put(&format!("/npm/{name}.tgz"), resource);
+        case.bench.server.put(&format!("/npm/{name}.tgz"), resource);
         document["packages"][format!("node_modules/{name}")] = json!({
             "version": "1.0.0", "resolved": format!("https://registry.example/{name}.tgz"), "integrity": integrity(b"meant"),
         });
     }
     document["packages"]["node_modules/git"] = json!({ "version": "1.0.0", "resolved": "git+ssh://git.example/a.git" });
     case.write(&document);
-    let resolution = case.resolve(&case.text()).await;
+    let resolution = case.bench.resolve(&case.text()).await;
     assert_eq!((resolution.failed, resolution.text), (1, case.text()));
-    insta::assert_snapshot!(case.shown(&resolution.failures));
-    assert!(!case.store().contains(digest(b"other bytes")), "what is not as stated is not kept");
+    insta::assert_snapshot!(case.bench.shown(&resolution.failures));
+    assert!(!case.bench.store().contains(digest(b"other bytes")), "what is not as stated is not kept");
 }
 
 #[tokio::test]
 async fn other_bytes_than_the_pinned_ones_are_refused() {
     let case = Case::new();
-    let text = case.resolve(&case.text()).await.text;
+    let text = case.bench.resolve(&case.text()).await.text;
     let (name, version, bytes) = PACKAGES[0];
-    std::fs::remove_dir_all(case.folder.path().join("store")).expect("removed");
+    std::fs::remove_dir_all(case.bench.folder.path().join("store")).expect("removed");
     for (resource, code) in [
         (Resource::File(vec![7; bytes.len()]), codes::FETCH_MISMATCH),
         (Resource::Endless("x/x"), codes::BODY_TOO_LONG),
         (Resource::Status(404), codes::FILE_MISSING),
     ] {
-        case.server.put(&format!("/npm/{}", tarball(name, version)), resource);
-        let error = case.fetch(&text).await.expect_err("refused");
+        case.bench.server.put(&format!("/npm/{}", tarball(name, version)), resource);
+        let error = case.bench.fetch(&text).await.expect_err("refused");
         assert_eq!(error.code(), code, "{error}");
-        assert!(!case.store().contains(digest(bytes)));
+        assert!(!case.bench.store().contains(digest(bytes)));
     }
 }
 

@@ -3,33 +3,28 @@
 use landfall_packages::sample;
 use serde_json::json;
 
-use super::package_server::{PackageServer, Resource};
+use super::package_server::Resource;
+use super::set_bench::SetBench;
 use super::*;
-use crate::lock::{List, Lock, Resolution};
+use crate::lock::{List, Lock};
 
 /// A server of two wheels, and a lock with a `uv.lock` that names them.
 struct Case {
-    server: PackageServer,
+    bench: SetBench,
     wheels: Vec<(String, Vec<u8>)>,
-    folder: tempfile::TempDir,
-    notes: Notes,
 }
 
 impl Case {
     fn new() -> Self {
         let wheels = vec![sample::wheel("bard", "1.0", ""), sample::wheel("lyre", "2.1", "")];
-        let server = PackageServer::start().expect("server");
-        let case = Self { server, wheels, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() };
-        for (name, bytes) in &case.wheels {
-            case.server.put(&format!("/files/{name}"), Resource::File(bytes.clone()));
-        }
-        case.write("uv.lock", &case.project(|size| format!(", size = {size}")));
+        let case = Self { bench: SetBench::of("files", wheels.clone()), wheels };
+        case.bench.write("uv.lock", &case.project(|size| format!(", size = {size}")));
         case
     }
 
     /// A file as uv writes it, of a project that needs `bard`, and `lyre` for an extra.
     fn project(&self, size: impl Fn(usize) -> String) -> String {
-        let server = self.server.endpoint();
+        let server = self.bench.server.endpoint();
         let package = |(name, bytes): &(String, Vec<u8>)| {
             let mut parts = name.split('-');
             let (project, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -47,14 +42,6 @@ impl Case {
         )
     }
 
-    fn write(&self, name: &str, text: &str) {
-        landfall_media::durable::write_file(&self.folder.path().join(name), text.as_bytes(), 0o644).expect("file");
-    }
-
-    fn store(&self) -> ContentStore {
-        ContentStore::at(self.folder.path().join("store"))
-    }
-
     /// A lock that names the set, before anything is known of it; `more` are fields of it.
     fn text(more: &str) -> String {
         format!(
@@ -63,22 +50,10 @@ impl Case {
         )
     }
 
-    fn lock(&self, text: &str) -> Lock {
-        Lock::parse(&self.folder.path().join("images.lock"), text.to_owned()).expect("lock")
-    }
-
-    async fn resolve(&self, text: &str) -> Resolution {
-        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
-    }
-
     async fn resolved(&self, text: &str) -> String {
-        let resolution = self.resolve(text).await;
+        let resolution = self.bench.resolve(text).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         resolution.text
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.server.seen().into_iter().map(|seen| seen.path).collect()
     }
 }
 
@@ -86,8 +61,8 @@ impl Case {
 async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirements() {
     let case = Case::new();
     let text = case.resolved(&Case::text("      extras: [Music]\n")).await;
-    assert_eq!(case.asked(), [""; 0], "the file states everything");
-    let server = case.server.endpoint();
+    assert_eq!(case.bench.asked(), [""; 0], "the file states everything");
+    let server = case.bench.server.endpoint();
     let resolved = "resolved: 'uv.lock, Python 3.12 on manylinux_2_28_x86_64, extra music'\n";
     assert!(text.contains(resolved), "{text}");
     for (name, bytes) in &case.wheels {
@@ -99,14 +74,12 @@ async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirem
         assert!(text.contains(&pin), "{text}");
     }
 
-    let lock = case.lock(&text);
-    let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
-    let fetched = fetch_all(&client(), &case.store(), "linux/amd64", &[], &[pin], &case.notes).await.expect("fetched");
+    let fetched = case.bench.fetch(&text).await.expect("fetched");
     let layers = &fetched.artifacts[0].manifest.layers;
     let titles: Vec<_> =
         layers.iter().map(|layer| layer.annotations["org.opencontainers.image.title"].as_str()).collect();
     assert_eq!(titles, ["requirements.txt", case.wheels[0].0.as_str(), case.wheels[1].0.as_str()]);
-    let requirements = case.store().read(layers[0].digest, u64::MAX).expect("stored");
+    let requirements = case.bench.store().read(layers[0].digest, u64::MAX).expect("stored");
     let hash = |number: usize| digest(&case.wheels[number].1);
     let expected = format!(
         "# Made by landfall from the lock of a Python project, for one target.\nbard==1.0 --hash={}\nlyre==2.1 --hash={}\n",
@@ -117,45 +90,48 @@ async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirem
 
     // Other extras, or another file, make the pins stale.
     let stale = |text: &str| {
-        let lock = case.lock(text);
+        let lock = case.bench.lock(text);
         let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
         lock.check_resolved(&entries).err().map(|error| error.code())
     };
     assert_eq!(stale(&text), Some(codes::RENDERER_UNPINNED), "the pins are fresh: only the renderer has no name");
     assert_eq!(stale(&text.replace("[Music]", "[]")), Some(codes::LOCK_STALE));
-    case.write("uv.lock", &(case.project(|_| String::new()) + "# changed\n"));
+    case.bench.write("uv.lock", &(case.project(|_| String::new()) + "# changed\n"));
     assert_eq!(stale(&text), Some(codes::LOCK_STALE));
 }
 
 #[tokio::test]
 async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of_addresses() {
     let case = Case::new();
-    case.write("uv.lock", &case.project(|_| String::new()));
+    case.bench.write("uv.lock", &case.project(|_| String::new()));
     let text = case.resolved(&Case::text("")).await;
     let (bard, bytes) = &case.wheels[0];
-    assert_eq!(case.asked(), [format!("/files/{bard}")]);
+    assert_eq!(case.bench.asked(), [format!("/files/{bard}")]);
     assert!(text.contains(&format!("size: {}", bytes.len())) && !text.contains("lyre"), "{text}");
 
     let file = json!({ "filename": bard, "url": format!("../../other/{bard}"), "size": 9, "hashes": { "sha256": digest(bytes).to_hex() } });
     let page = json!({ "meta": { "api-version": "1.1" }, "name": "bard", "files": [file] });
-    case.server.put("/mirror/bard/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
-    let index = format!("      index: {}/mirror\n", case.server.endpoint());
+    case.bench.server.put("/mirror/bard/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
+    let index = format!("      index: {}/mirror\n", case.bench.server.endpoint());
     let text = case.resolved(&Case::text(&index)).await;
-    assert_eq!(case.asked(), ["/mirror/bard/"]);
-    assert!(text.contains(&format!("url: '{}/other/{bard}'", case.server.endpoint())), "{text}");
-    assert!(text.contains(&format!("resolved: 'uv.lock of {}/mirror, Python 3.12", case.server.endpoint())), "{text}");
+    assert_eq!(case.bench.asked(), ["/mirror/bard/"]);
+    assert!(text.contains(&format!("url: '{}/other/{bard}'", case.bench.server.endpoint())), "{text}");
+    assert!(
+        text.contains(&format!("resolved: 'uv.lock of {}/mirror, Python 3.12", case.bench.server.endpoint())),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_project_that_declares_something_else_is_refused_and_nothing_is_pinned() {
     let case = Case::new();
-    case.write("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"bard\", \"harp\"]\n");
-    let resolution = case.resolve(&Case::text("")).await;
+    case.bench.write("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"bard\", \"harp\"]\n");
+    let resolution = case.bench.resolve(&Case::text("")).await;
     assert_eq!(resolution.failures.len(), 1, "{:?}", resolution.failures);
     assert_eq!(resolution.failures[0].code(), codes::PROJECT_LOCK_OUTDATED);
     assert!(resolution.failures[0].to_string().contains("uv.lock: does not have `harp`"), "{:?}", resolution.failures);
     assert_eq!(resolution.text, Case::text(""));
-    case.write(
+    case.bench.write(
         "pyproject.toml",
         "[project]\nname = \"shop\"\ndependencies = [\"bard\"]\n[project.optional-dependencies]\nmusic = [\"lyre\"]\n",
     );
@@ -166,9 +142,9 @@ async fn a_project_that_declares_something_else_is_refused_and_nothing_is_pinned
 fn what_does_not_belong_together_is_refused_where_the_lock_is_read() {
     let case = Case::new();
     let refusal = |text: &str| {
-        let path = case.folder.path().join("images.lock");
+        let path = case.bench.folder.path().join("images.lock");
         let error = Lock::parse(&path, text.to_owned()).expect_err("refused");
-        let folder = format!("{}/", case.folder.path().display());
+        let folder = format!("{}/", case.bench.folder.path().display());
         format!("{} {error}", error.code().id).replace(&folder, "")
     };
     let text = Case::text("");

@@ -7,29 +7,24 @@ use landfall_packages::sample;
 use serde_json::json;
 
 use super::package_server::{PackageServer, Resource};
+use super::set_bench::SetBench;
 use super::*;
-use crate::lock::{List, Lock, Resolution};
+use crate::lock::{List, Lock};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 
 /// An index with two wheels, and a lock with a file of requirements that names them.
 struct Case {
-    server: PackageServer,
+    bench: SetBench,
     wheels: Vec<(String, Vec<u8>)>,
-    folder: tempfile::TempDir,
-    notes: Notes,
 }
 
 impl Case {
     fn new() -> Self {
         let wheels = vec![sample::wheel("bard", "1.0", ""), sample::wheel("lyre", "2.1", "Requires-Python: >=3.9\n")];
-        let server = PackageServer::start().expect("server");
-        let case = Self { server, wheels, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() };
-        for (name, bytes) in &case.wheels {
-            case.server.put(&format!("/files/{name}"), Resource::File(bytes.clone()));
-        }
+        let case = Self { bench: SetBench::of("files", wheels.clone()), wheels };
         case.index(&case.wheels, "files");
-        case.write("requirements.txt", &case.requirements());
+        case.bench.write("requirements.txt", &case.requirements());
         case
     }
 
@@ -42,7 +37,7 @@ impl Case {
                 "hashes": { "sha256": digest(bytes).to_hex() }, "yanked": false,
             });
             let page = json!({ "meta": { "api-version": "1.1" }, "name": project, "versions": [], "files": [file] });
-            self.server.put(&format!("/simple/{project}/"), Resource::Page(JSON, page.to_string()));
+            self.bench.server.put(&format!("/simple/{project}/"), Resource::Page(JSON, page.to_string()));
         }
     }
 
@@ -55,17 +50,9 @@ impl Case {
         })
     }
 
-    fn write(&self, name: &str, text: &str) {
-        landfall_media::durable::write_file(&self.folder.path().join(name), text.as_bytes(), 0o644).expect("file");
-    }
-
-    fn store(&self) -> ContentStore {
-        ContentStore::at(self.folder.path().join("store"))
-    }
-
     /// A lock that names the set, before anything is known of it.
     fn text(&self) -> String {
-        let index = self.server.endpoint();
+        let index = self.bench.server.endpoint();
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    \
              wheels:\n      index: {index}/simple/\n      requirements: requirements.txt\n      python: \"3.12\"\n      \
@@ -73,17 +60,9 @@ impl Case {
         )
     }
 
-    fn lock(&self, text: &str) -> Lock {
-        Lock::parse(&self.folder.path().join("images.lock.yaml"), text.to_owned()).expect("lock")
-    }
-
-    async fn resolve(&self, text: &str) -> Resolution {
-        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
-    }
-
     /// The lock after it was resolved.
     async fn resolved(&self) -> String {
-        let resolution = self.resolve(&self.text()).await;
+        let resolution = self.bench.resolve(&self.text()).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         assert_eq!(resolution.resolved, 1);
         resolution.text
@@ -91,28 +70,10 @@ impl Case {
 
     /// What is wrong with the set.
     async fn refused(&self) -> Vec<crate::BuildError> {
-        let resolution = self.resolve(&self.text()).await;
+        let resolution = self.bench.resolve(&self.text()).await;
         assert_eq!((resolution.resolved, resolution.failed), (0, 1));
         assert_eq!(resolution.text, self.text());
         resolution.failures
-    }
-
-    async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {
-        let lock = self.lock(text);
-        let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
-        fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
-    }
-
-    /// Errors as a person reads them, without what differs from run to run.
-    fn shown(&self, errors: &[crate::BuildError]) -> String {
-        let folder = format!("{}/", self.folder.path().display());
-        let shown = errors.iter().fold(String::new(), |mut text, error| {
-            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            let _ = writeln!(text, "{} {error}{cause}", error.code().id);
-            text
-        });
-        let host = self.server.endpoint().replace("http://", "");
-        shown.replace(&folder, "").replace(&host, "SERVER")
     }
 }
 
@@ -120,10 +81,10 @@ impl Case {
 async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_requirements() {
     let case = Case::new();
     let text = case.resolved().await;
-    let seen = case.server.seen();
+    let seen = case.bench.server.seen();
     assert_eq!(seen.len(), 2, "the pages alone: {seen:?}");
     assert!(seen.iter().all(|seen| seen.accept.starts_with(JSON) && seen.path.ends_with('/')), "{seen:?}");
-    let server = case.server.endpoint();
+    let server = case.bench.server.endpoint();
     let pin = |(name, bytes): &(String, Vec<u8>)| {
         let (digest, size) = (digest(bytes), bytes.len());
         format!("          - {{path: '{name}', url: '{server}/files/{name}', digest: '{digest}', size: {size}}}\n")
@@ -140,7 +101,7 @@ async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_r
     );
     assert_eq!(text, expected);
 
-    let fetched = case.fetch(&text).await.expect("fetched");
+    let fetched = case.bench.fetch(&text).await.expect("fetched");
     let layers = &fetched.artifacts[0].manifest.layers;
     let titles: Vec<_> =
         layers.iter().map(|layer| layer.annotations["org.opencontainers.image.title"].as_str()).collect();
@@ -148,17 +109,17 @@ async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_r
     assert!(!layers[0].annotations.contains_key("dev.landfall.source"), "a path of this machine means nothing");
     assert_eq!(layers[1].annotations["dev.landfall.source"], format!("{server}/files/{}", case.wheels[0].0));
     assert_eq!(fetched.artifacts[0].pin.license.as_deref(), Some("MIT"));
-    assert_eq!(case.store().read(layers[0].digest, u64::MAX).expect("stored"), case.requirements().as_bytes());
+    assert_eq!(case.bench.store().read(layers[0].digest, u64::MAX).expect("stored"), case.requirements().as_bytes());
     for (_, bytes) in &case.wheels {
-        assert_eq!(case.store().read(digest(bytes), u64::MAX).expect("stored"), *bytes);
+        assert_eq!(case.bench.store().read(digest(bytes), u64::MAX).expect("stored"), *bytes);
     }
 
     // What is confirmed and stored is not asked for again.
-    case.server.seen();
-    case.fetch(&text).await.expect("at hand");
-    let again = case.resolve(&text).await;
+    case.bench.server.seen();
+    case.bench.fetch(&text).await.expect("at hand");
+    let again = case.bench.resolve(&text).await;
     assert_eq!((again.resolved, again.failures.len(), again.text.as_str()), (0, 0, text.as_str()));
-    assert_eq!(case.server.seen(), []);
+    assert_eq!(case.bench.server.seen(), []);
 }
 
 #[tokio::test]
@@ -169,15 +130,18 @@ async fn an_index_that_has_only_html_is_read_and_sizes_are_asked_for() {
         let project = name.split('-').next().unwrap_or_default();
         let hash = digest(bytes).to_hex();
         let page = format!("<a href=\"../../files/{name}#sha256={hash}\" data-requires-python=\"&gt;=3.8\">{name}</a>");
-        case.server.put(&format!("/simple/{project}/"), Resource::Page("text/html; charset=utf-8", page));
+        case.bench.server.put(&format!("/simple/{project}/"), Resource::Page("text/html; charset=utf-8", page));
         if number == 1 {
-            case.server.put(&format!("/files/{name}"), Resource::Unsized(bytes.clone()));
+            case.bench.server.put(&format!("/files/{name}"), Resource::Unsized(bytes.clone()));
         }
     }
     assert_eq!(case.resolved().await, of_json);
     let (sized, whole) = (digest(&case.wheels[0].1), digest(&case.wheels[1].1));
-    assert!(!case.store().contains(sized) && case.store().contains(whole), "only what has no length is read");
-    case.fetch(&of_json).await.expect("fetched");
+    assert!(
+        !case.bench.store().contains(sized) && case.bench.store().contains(whole),
+        "only what has no length is read"
+    );
+    case.bench.fetch(&of_json).await.expect("fetched");
 }
 
 #[tokio::test]
@@ -185,23 +149,23 @@ async fn a_changed_file_of_requirements_makes_the_pins_stale() {
     let case = Case::new();
     let text = case.resolved().await;
     let stale = |text: &str| {
-        let lock = case.lock(text);
+        let lock = case.bench.lock(text);
         let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
         lock.check_resolved(&entries).expect_err("stale")
     };
     let only = case.requirements().split("lyre").next().unwrap_or_default().to_owned();
-    case.write("requirements.txt", &only);
+    case.bench.write("requirements.txt", &only);
     let changed = stale(&text);
     assert_eq!(changed.code(), codes::LOCK_STALE);
     assert!(changed.to_string().contains("requirements.txt has changed since it was resolved"), "{changed}");
-    let resolution = case.resolve(&text).await;
+    let resolution = case.bench.resolve(&text).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
     assert!(!resolution.text.contains("lyre") && resolution.text.ends_with("    license: MIT\n\n# The end.\n"));
 
     let retargeted = stale(&resolution.text.replacen("\"3.12\"", "\"3.13\"", 1));
     assert_eq!(retargeted.code(), codes::LOCK_STALE);
     assert!(retargeted.to_string().contains("(resolved from requirements.txt of"), "{retargeted}");
-    std::fs::remove_file(case.folder.path().join("requirements.txt")).expect("removed");
+    std::fs::remove_file(case.bench.folder.path().join("requirements.txt")).expect("removed");
     let gone = stale(&resolution.text);
     assert!(gone.code() == codes::LOCK_STALE && gone.to_string().contains("cannot be read"), "{gone}");
     let errors = case.refused().await;
@@ -216,19 +180,19 @@ async fn everything_that_is_wrong_is_said_at_once_by_line() {
         "-e .\nunpinned>=1 --hash={hash}\nunhashed==1\nabsent==1 --hash={hash}\nsource==1 --hash={hash}\nother==1 --hash={hash}\n\
          bad==1 --hash={hash}\n"
     );
-    case.write(
+    case.bench.write(
         "requirements.txt",
         &(case.requirements().replacen(&digest(&case.wheels[0].1).to_string(), &hash.to_string(), 1) + &more),
     );
     let page = |name: &str, file: &str| {
         let file = json!({ "filename": file, "url": file, "hashes": { "sha256": hash.to_hex() } });
         let page = json!({ "meta": { "api-version": "1.0" }, "name": name, "files": [file] });
-        case.server.put(&format!("/simple/{name}/"), Resource::Page(JSON, page.to_string()));
+        case.bench.server.put(&format!("/simple/{name}/"), Resource::Page(JSON, page.to_string()));
     };
     page("source", "source-1.tar.gz");
     page("other", "other-1-cp312-cp312-win_amd64.whl");
-    case.server.put("/simple/bad/", Resource::Page("text/plain", "hello".to_owned()));
-    insta::assert_snapshot!(case.shown(&case.refused().await));
+    case.bench.server.put("/simple/bad/", Resource::Page("text/plain", "hello".to_owned()));
+    insta::assert_snapshot!(case.bench.shown(&case.refused().await));
 }
 
 #[tokio::test]
@@ -257,12 +221,12 @@ async fn each_fault_of_a_hostile_index_has_its_code_and_leaves_nothing() {
         ("a wheel with a secret", wheel("https://u:secret@files.example/x.whl", &case), codes::INDEX_ANSWER),
         ("a wheel with a query", wheel("https://files.example/x.whl?token=secret", &case), codes::INDEX_ANSWER),
     ] {
-        case.server.put("/simple/bard/", resource);
+        case.bench.server.put("/simple/bard/", resource);
         let errors = case.refused().await;
-        assert_eq!((errors.len(), errors[0].code()), (1, code), "{what}: {}", case.shown(&errors));
-        assert!(!case.shown(&errors).contains("secret"), "{what}: {}", case.shown(&errors));
+        assert_eq!((errors.len(), errors[0].code()), (1, code), "{what}: {}", case.bench.shown(&errors));
+        assert!(!case.bench.shown(&errors).contains("secret"), "{what}: {}", case.bench.shown(&errors));
     }
-    assert!(!case.store().contains(digest(&case.wheels[0].1)));
+    assert!(!case.bench.store().contains(digest(&case.wheels[0].1)));
 }
 
 #[tokio::test]
@@ -273,7 +237,7 @@ async fn a_redirected_page_is_what_its_links_are_relative_to() {
     let url = elsewhere.put(&format!("/deep/{name}"), Resource::File(bytes.clone()));
     let page = format!("<a href=\"{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     let address = elsewhere.put("/deep/index", Resource::Page("text/html", page));
-    case.server.put("/simple/bard/", Resource::Redirect(address));
+    case.bench.server.put("/simple/bard/", Resource::Redirect(address));
     let text = case.resolved().await;
     assert!(text.contains(&format!("url: '{url}'")), "{text}");
 }
@@ -281,23 +245,23 @@ async fn a_redirected_page_is_what_its_links_are_relative_to() {
 #[tokio::test]
 async fn a_secret_goes_to_the_index_alone() {
     let case = Case::new();
-    let host = case.server.endpoint().replace("http://", "");
-    case.write("token", "opened\n");
+    let host = case.bench.server.endpoint().replace("http://", "");
+    case.bench.write("token", "opened\n");
     let headers = format!("headers: [{{host: '{host}', name: Authorization, prefix: 'Bearer ', file: token}}]\n");
-    case.write("registries.yaml", &headers);
-    let registries = Registries::read(&case.folder.path().join("registries.yaml")).expect("registries");
+    case.bench.write("registries.yaml", &headers);
+    let registries = Registries::read(&case.bench.folder.path().join("registries.yaml")).expect("registries");
     let client = Client::new(registries, DockerConfiguration::default(), QUICK);
     let elsewhere = PackageServer::start().expect("server");
     let (name, bytes) = &case.wheels[0];
     elsewhere.put(&format!("/deep/{name}"), Resource::File(bytes.clone()));
     let page = format!("<a href=\"{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     let address = elsewhere.put("/deep/", Resource::Page("text/html", page));
-    case.server.put("/simple/bard/", Resource::Redirect(address));
-    let lock = case.lock(&case.text());
-    let resolution = crate::lock::resolve(&lock, &[], &client, &case.store(), &case.notes).await;
+    case.bench.server.put("/simple/bard/", Resource::Redirect(address));
+    let lock = case.bench.lock(&case.text());
+    let resolution = crate::lock::resolve(&lock, &[], &client, &case.bench.store(), &case.bench.notes).await;
     assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
     assert!(!resolution.text.contains("opened"), "{}", resolution.text);
-    let (home, away) = (case.server.seen(), elsewhere.seen());
+    let (home, away) = (case.bench.server.seen(), elsewhere.seen());
     assert!(home.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer opened")), "{home:?}");
     assert_eq!(away.len(), 2, "the page, and the length of the wheel: {away:?}");
     assert!(away.iter().all(|seen| seen.authorization.is_none()), "{away:?}");
@@ -317,20 +281,20 @@ async fn other_bytes_than_the_pinned_ones_are_refused() {
         (Resource::Status(404), codes::FILE_MISSING),
         (Resource::Redirect("http://192.0.2.1/x.whl".to_owned()), codes::PLAIN_HTTP_REFUSED),
     ] {
-        case.server.put(&format!("/files/{name}"), resource);
-        let error = case.fetch(&text).await.expect_err("refused");
+        case.bench.server.put(&format!("/files/{name}"), resource);
+        let error = case.bench.fetch(&text).await.expect_err("refused");
         assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains("artifacts[0].wheels.pinned.files[0]"), "{error}");
-        assert!(!case.store().contains(digest(bytes)));
+        assert!(!case.bench.store().contains(digest(bytes)));
     }
     // An index that states the hash of a wheel that its server does not have, and no length.
     let unsized_case = Case::new();
     let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
-    unsized_case.server.put("/simple/bard/", Resource::Page("text/html", page));
-    unsized_case.server.put(&format!("/files/{name}"), Resource::Unsized(b"other".to_vec()));
+    unsized_case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));
+    unsized_case.bench.server.put(&format!("/files/{name}"), Resource::Unsized(b"other".to_vec()));
     let errors = unsized_case.refused().await;
     assert_eq!(errors[0].code(), codes::FETCH_MISMATCH, "{errors:?}");
-    assert!(!unsized_case.store().contains(digest(b"other")));
+    assert!(!unsized_case.bench.store().contains(digest(b"other")));
 }
 
 #[tokio::test]
@@ -338,12 +302,12 @@ async fn a_withdrawn_wheel_is_pinned_with_a_note() {
     let case = Case::new();
     let (name, bytes) = &case.wheels[0];
     let page = format!("<a href=\"/files/{name}#sha256={}\" data-yanked=\"\">{name}</a>", digest(bytes).to_hex());
-    case.server.put("/simple/bard/", Resource::Page("text/html", page));
+    case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));
     case.resolved().await;
     assert!(
-        case.notes.all().iter().any(|note| note.contains("was withdrawn by its publisher")),
+        case.bench.notes.all().iter().any(|note| note.contains("was withdrawn by its publisher")),
         "{:?}",
-        case.notes.all()
+        case.bench.notes.all()
     );
 }
 

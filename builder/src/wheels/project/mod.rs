@@ -34,6 +34,13 @@ use text::Text;
 pub enum Form {
     /// Requirements with hashes, as pip reads them.
     Requirements,
+    /// The lock of a project.
+    Project(ProjectForm),
+}
+
+/// The lock of a Python project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectForm {
     /// `uv.lock`.
     Uv,
     /// `pylock.toml`, or `pylock.NAME.toml`.
@@ -46,8 +53,8 @@ impl Form {
         let has_ending = |endings: &[&str]| endings.iter().any(|ending| file_name.ends_with(ending));
         let is_pylock = file_name == "pylock.toml" || (file_name.starts_with("pylock.") && has_ending(&[".toml"]));
         match file_name {
-            _ if has_ending(&["uv.lock"]) => Ok(Self::Uv),
-            _ if is_pylock => Ok(Self::Pylock),
+            _ if has_ending(&["uv.lock"]) => Ok(Self::Project(ProjectForm::Uv)),
+            _ if is_pylock => Ok(Self::Project(ProjectForm::Pylock)),
             PYPROJECT => Err("`pyproject.toml` pins nothing: name the `uv.lock` beside it".to_owned()),
             _ if has_ending(&[".toml", ".lock"]) => {
                 let name = file_name.escape_default();
@@ -71,7 +78,7 @@ pub struct Locked {
 
 /// The packages of a project lock that apply to a target, each once, and everything that is wrong, by line.
 pub fn read(
-    form: Form,
+    form: ProjectForm,
     path: &Path,
     text: &str,
     target: &Target,
@@ -79,9 +86,8 @@ pub fn read(
 ) -> (Vec<Locked>, Vec<BuildError>) {
     let text = Text::new(path, text);
     let (mut locked, mut faults) = match form {
-        Form::Uv => uv::read(&text, target, chosen),
-        Form::Pylock => pylock::read(&text, target, chosen),
-        Form::Requirements => (Vec::new(), Vec::new()),
+        ProjectForm::Uv => uv::read(&text, target, chosen),
+        ProjectForm::Pylock => pylock::read(&text, target, chosen),
     };
     faults.extend(text.without_repeats(&mut locked, target));
     if locked.is_empty() && faults.is_empty() {

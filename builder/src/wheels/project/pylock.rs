@@ -126,11 +126,7 @@ fn environment<'a>(
     text.check_known("extra", &chosen.extras, &extras)?;
     text.check_known("group", &wanted, &known)?;
     let environment = Environment::of(target).with_names(chosen.extras.clone(), wanted);
-    let environments = document.environments.iter().map(|marker| marker::holds(marker, &environment));
-    let holding: Vec<_> = environments.collect::<Result<_, _>>().map_err(|what| text.refused(what))?;
-    if !holding.is_empty() && !holding.contains(&true) {
-        return Err(text.refused(format!("none of its environments is {target}")));
-    }
+    text.check_environments(&document.environments, &environment)?;
     Ok(environment)
 }
 

@@ -17,7 +17,7 @@ fn selection(extras: &[&str], groups: Option<&[&str]>) -> Selection {
 }
 
 /// What is read of a file, one line for each package, or for each fault.
-fn shown(form: Form, text: &str, target: &Target, selection: &Selection) -> String {
+fn shown(form: ProjectForm, text: &str, target: &Target, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, target, selection);
     let packages = locked.iter().fold(String::new(), |mut lines, Locked { requirement, files, is_direct }| {
         let files: Vec<_> = files.iter().map(|file| file.file_name.as_str()).collect();
@@ -34,7 +34,7 @@ fn shown(form: Form, text: &str, target: &Target, selection: &Selection) -> Stri
 }
 
 fn uv(text: &str, extras: &[&str], groups: &[&str]) -> String {
-    shown(Form::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
+    shown(ProjectForm::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
 }
 
 /// A package of a registry as uv writes it, with one wheel for every platform.
@@ -82,7 +82,7 @@ fn lock() -> String {
 
 #[test]
 fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
-    let of_python = |python: &str| shown(Form::Uv, &lock(), &target(python), &selection(&[], None));
+    let of_python = |python: &str| shown(ProjectForm::Uv, &lock(), &target(python), &selection(&[], None));
     let cases = [
         ("nothing chosen", uv(&lock(), &[], &[])),
         ("Python 3.11", of_python("3.11")),
@@ -159,7 +159,7 @@ fn files_that_cannot_be_followed_are_refused() {
         format!("version = 1\n{}{member}", project.replace("version = 1\n", "").replace("\".\"", "\"app\""));
     let of_member = |name: &str| {
         let chosen = Selection::new(Some(name), &[], None);
-        shown(Form::Uv, &workspace, &target("3.12"), &chosen)
+        shown(ProjectForm::Uv, &workspace, &target("3.12"), &chosen)
     };
     let cases = [
         ("no TOML", one("version = 1\n[[package]\n")),
@@ -239,7 +239,7 @@ fn pylock() -> String {
 #[test]
 fn a_pylock_gives_the_packages_whose_markers_hold() {
     let read = |text: &str, extras: &[&str], groups: Option<&[&str]>| {
-        shown(Form::Pylock, text, &target("3.12"), &selection(extras, groups))
+        shown(ProjectForm::Pylock, text, &target("3.12"), &selection(extras, groups))
     };
     let text = pylock();
     let cases = [
@@ -258,7 +258,7 @@ fn a_pylock_gives_the_packages_whose_markers_hold() {
     ];
     insta::assert_snapshot!(titled(&cases));
     let chosen = Selection::new(Some("shop"), &[], None);
-    let of_project = shown(Form::Pylock, &text, &target("3.12"), &chosen);
+    let of_project = shown(ProjectForm::Pylock, &text, &target("3.12"), &chosen);
     assert!(of_project.starts_with("LF2136") && of_project.contains("`shop`"), "{of_project}");
 }
 
@@ -267,10 +267,10 @@ fn a_file_is_known_by_its_name() {
     for (name, form) in [
         ("requirements.txt", Form::Requirements),
         ("requirements-cu128.in.txt", Form::Requirements),
-        ("uv.lock", Form::Uv),
-        ("web.uv.lock", Form::Uv),
-        ("pylock.toml", Form::Pylock),
-        ("pylock.cu128.toml", Form::Pylock),
+        ("uv.lock", Form::Project(ProjectForm::Uv)),
+        ("web.uv.lock", Form::Project(ProjectForm::Uv)),
+        ("pylock.toml", Form::Project(ProjectForm::Pylock)),
+        ("pylock.cu128.toml", Form::Project(ProjectForm::Pylock)),
     ] {
         assert_eq!(Form::of(name), Ok(form), "{name}");
     }
@@ -314,7 +314,7 @@ const REAL: [&str; 3] =
     [include_str!("testdata/uv.lock"), include_str!("testdata/pylock.toml"), include_str!("testdata/pyproject.toml")];
 
 /// Names and versions of what is read for Linux, without a fault.
-fn pinned(form: Form, text: &str, python: &str, selection: &Selection) -> String {
+fn pinned(form: ProjectForm, text: &str, python: &str, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, &target(python), selection);
     assert!(faults.is_empty(), "{faults:?}");
     let pin = |Locked { requirement, .. }: &Locked| format!("{}=={}", requirement.name, requirement.version());
@@ -342,9 +342,9 @@ fn what_uv_wrote_is_read_as_uv_exports_it() {
         ),
     ] {
         let chosen = selection(extras, Some(groups));
-        assert_eq!(pinned(Form::Uv, uv_lock, python, &chosen), expected, "{python} {extras:?} {groups:?}");
+        assert_eq!(pinned(ProjectForm::Uv, uv_lock, python, &chosen), expected, "{python} {extras:?} {groups:?}");
     }
-    assert_eq!(pinned(Form::Pylock, pylock, "3.10", &Selection::default()), of_310);
+    assert_eq!(pinned(ProjectForm::Pylock, pylock, "3.10", &Selection::default()), of_310);
     let refused = uv(uv_lock, &["old", "both"], &[]);
     assert!(refused.starts_with("LF2137"), "{refused}");
     assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), pyproject)).is_none());
@@ -355,7 +355,8 @@ fn what_uv_wrote_is_read_as_uv_exports_it() {
 #[test]
 fn each_wheel_of_a_real_file_can_be_chosen() {
     let target = target("3.12");
-    let (locked, _) = read(Form::Uv, Path::new("uv.lock"), REAL[0], &target, &selection(&["both"], Some(&["docs"])));
+    let (locked, _) =
+        read(ProjectForm::Uv, Path::new("uv.lock"), REAL[0], &target, &selection(&["both"], Some(&["docs"])));
     let tags = crate::wheels::Tags::of(&target);
     for package in &locked {
         let chosen = crate::wheels::choose(&package.requirement, &package.files, &target, &tags);

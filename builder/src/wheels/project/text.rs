@@ -10,6 +10,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use super::super::marker::{self, Environment};
 use super::super::requirement::Requirement;
 use super::super::target::Target;
 use super::Locked;
@@ -96,6 +97,20 @@ impl<'a> Text<'a> {
             return Ok(());
         }
         Err(self.refused(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
+    }
+
+    /// Refuses a target for which none of the file's environments is; one without any is for all.
+    pub(super) fn check_environments(
+        &self,
+        markers: &[String],
+        environment: &Environment<'_>,
+    ) -> Result<(), BuildError> {
+        let holding = markers.iter().map(|marker| marker::holds(marker, environment));
+        let holding: Vec<_> = holding.collect::<Result<_, _>>().map_err(|what| self.refused(what))?;
+        if holding.is_empty() || holding.contains(&true) {
+            return Ok(());
+        }
+        Err(self.refused(format!("none of its environments is {}", environment.target())))
     }
 
     /// A package with its files.

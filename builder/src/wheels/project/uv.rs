@@ -9,7 +9,7 @@ use landfall_packages::normalized;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::super::marker::{self, Environment};
+use super::super::marker::Environment;
 use super::super::target::Target;
 use super::files::{File, digits};
 use super::text::{Text, Written};
@@ -175,13 +175,7 @@ fn check(text: &Text<'_>, document: &Document, target: &Target) -> Result<(), Bu
         return Err(text.refused(format!("has the version {}, where 1 is needed", document.version)));
     }
     text.check_python(document.requires_python.as_deref(), target)?;
-    let environment = Environment::of(target);
-    let supported = document.supported_markers.iter().map(|marker| marker::holds(marker, &environment));
-    let supported: Vec<_> = supported.collect::<Result<_, _>>().map_err(|what| text.refused(what))?;
-    if !supported.is_empty() && !supported.contains(&true) {
-        return Err(text.refused(format!("none of its environments is {target}")));
-    }
-    Ok(())
+    text.check_environments(&document.supported_markers, &Environment::of(target))
 }
 
 /// The position of the project: the chosen one, the one in the folder of the file, or the only one.

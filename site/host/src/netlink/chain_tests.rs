@@ -1,4 +1,4 @@
-use landfall_media::mounted::{IN_OWN_NETWORK, in_own_network};
+use landfall_media::mounted::in_own_network;
 
 use super::*;
 
@@ -20,10 +20,9 @@ fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, V
 
 #[test]
 fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
-    if std::env::var_os(IN_OWN_NETWORK).is_none() {
-        return in_own_network(
-            "netlink::chain::tests::what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart",
-            "nft 'table inet filter {
+    if !in_own_network(
+        "netlink::chain::tests::what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart",
+        "nft 'table inet filter {
                 chain forward {
                     type filter hook forward priority 0; policy drop;
                     oifname \"cni0\" accept
@@ -36,7 +35,8 @@ fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
                 }
             }'
             iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -o cni0 -j ACCEPT",
-        );
+    ) {
+        return;
     }
     let mut found = closed_with(|outcome| outcome.accepts_to);
     found.sort_by(|one, other| one.0.cmp(&other.0));
@@ -51,10 +51,9 @@ fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
 
 #[test]
 fn nftables_that_drops_is_seen_with_what_it_accepts() {
-    if std::env::var_os(IN_OWN_NETWORK).is_none() {
-        return in_own_network(
-            "netlink::chain::tests::nftables_that_drops_is_seen_with_what_it_accepts",
-            "nft 'table inet filter {
+    if !in_own_network(
+        "netlink::chain::tests::nftables_that_drops_is_seen_with_what_it_accepts",
+        "nft 'table inet filter {
                 chain more { iifname \"cni*\" accept; }
                 chain never { iifname \"eth9\" accept; }
                 chain input {
@@ -75,7 +74,8 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
                 chain forward { type filter hook forward priority 0; policy drop; }
                 chain output { type filter hook output priority 0; policy accept; }
             }'",
-        );
+    ) {
+        return;
     }
     let accepts = ["10.244.0.0/16", "10.96.0.0/12", "cni*", "cni0", "lo"].map(str::to_owned).to_vec();
     let mut found = closed();
@@ -95,8 +95,7 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
 /// Many firewalls keep the policy `accept`, and end their chains with a rule that drops or rejects.
 #[test]
 fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
-    if std::env::var_os(IN_OWN_NETWORK).is_none() {
-        return in_own_network(
+    if !in_own_network(
             "netlink::chain::tests::a_last_rule_that_drops_closes_a_chain_that_accepts",
             "nft 'table inet guard {
                 chain rest { log prefix \"dropped \" counter drop; }
@@ -111,7 +110,8 @@ fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
             }'
             iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT; iptables-nft -A FORWARD -j LOG
             iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited; iptables-nft -A INPUT -i eth2 -j DROP",
-        );
+        ) {
+        return;
     }
     let mut found = closed();
     found.sort_by(|one, other| one.0.cmp(&other.0));
@@ -128,14 +128,14 @@ fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
 
 #[test]
 fn iptables_over_nftables_is_seen() {
-    if std::env::var_os(IN_OWN_NETWORK).is_none() {
-        return in_own_network(
-            "netlink::chain::tests::iptables_over_nftables_is_seen",
-            "iptables-nft -N ufw-user-forward; iptables-nft -A FORWARD -j ufw-user-forward; iptables-nft -P FORWARD DROP
+    if !in_own_network(
+        "netlink::chain::tests::iptables_over_nftables_is_seen",
+        "iptables-nft -N ufw-user-forward; iptables-nft -A FORWARD -j ufw-user-forward; iptables-nft -P FORWARD DROP
              iptables-nft -A ufw-user-forward -i cni0 -j ACCEPT; iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT
              iptables-nft -A FORWARD -i eth0 -p tcp --dport 22 -j ACCEPT
              iptables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
-        );
+    ) {
+        return;
     }
     let accepts = ["10.244.0.0/16", "cni0"].map(str::to_owned).to_vec();
     assert_eq!(closed(), [("2 filter FORWARD".to_owned(), Hook::Forward, accepts)]);

@@ -1,0 +1,67 @@
+//! A server of packages, and a folder with a lock that names a set of them.
+
+use std::fmt::Write as _;
+
+use super::package_server::{PackageServer, Resource};
+use super::*;
+use crate::lock::{List, Lock, Resolution};
+
+/// The server, the folder with lock and store, and what was noted.
+pub(super) struct SetBench {
+    pub(super) server: PackageServer,
+    pub(super) folder: tempfile::TempDir,
+    pub(super) notes: Notes,
+}
+
+impl SetBench {
+    /// Serves these files, each below `files`.
+    pub(super) fn of(files: &str, packages: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let server = PackageServer::start().expect("server");
+        for (name, bytes) in packages {
+            server.put(&format!("/{files}/{name}"), Resource::File(bytes));
+        }
+        Self { server, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() }
+    }
+
+    /// Writes a file beside the lock.
+    pub(super) fn write(&self, name: &str, text: &str) {
+        landfall_media::durable::write_file(&self.folder.path().join(name), text.as_bytes(), 0o644).expect("file");
+    }
+
+    pub(super) fn store(&self) -> ContentStore {
+        ContentStore::at(self.folder.path().join("store"))
+    }
+
+    pub(super) fn lock(&self, text: &str) -> Lock {
+        Lock::parse(&self.folder.path().join("images.lock.yaml"), text.to_owned()).expect("lock")
+    }
+
+    pub(super) async fn resolve(&self, text: &str) -> Resolution {
+        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
+    }
+
+    pub(super) async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {
+        let lock = self.lock(text);
+        let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
+        fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
+    }
+
+    /// The paths that were asked for since the last call.
+    pub(super) fn asked(&self) -> Vec<String> {
+        let mut paths: Vec<_> = self.server.seen().into_iter().map(|seen| seen.path).collect();
+        paths.sort();
+        paths
+    }
+
+    /// Errors as a person reads them, without what differs from run to run.
+    pub(super) fn shown(&self, errors: &[crate::BuildError]) -> String {
+        let folder = format!("{}/", self.folder.path().display());
+        let shown = errors.iter().fold(String::new(), |mut text, error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let _ = writeln!(text, "{} {error}{cause}", error.code().id);
+            text
+        });
+        let host = self.server.endpoint().replace("http://", "");
+        shown.replace(&folder, "").replace(&host, "SERVER")
+    }
+}
