@@ -85,10 +85,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// A pool of at most so many connections, each of which lasts as long as the pool. A file has no use for new ones, and sqlx 0.9.0
-/// looks for old ones with a count that may wrap around: its task then takes a processor for ever, and tasks that wait for the
+/// looks for old ones with a count that may wrap around: its task then keeps a processor busy without end, and tasks that wait for the
 /// same thread do not continue (sqlx, issue 3645).
 ///
-/// On a full disk SQLite ends a transaction by itself, and sqlx counts it as open for ever after: such a connection is replaced.
+/// On a full disk SQLite ends a transaction by itself, and sqlx still counts it as open: such a connection is replaced.
 fn pool(connections: u32) -> SqlitePoolOptions {
     let lasting = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
     lasting.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
@@ -118,7 +118,7 @@ impl Database {
         Ok(opened)
     }
 
-    /// Records in a new database that it took the place of a damaged one, as its first entry: a log does not begin anew in silence.
+    /// Records in a new database that it took the place of a damaged one, as its first entry: a log that begins again says so.
     async fn record_loss(&self, why: &str) -> Result<()> {
         let Some(lost) = self.aside.first() else { return Ok(()) };
         let mut write = self.write().await?;

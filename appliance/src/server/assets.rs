@@ -1,4 +1,4 @@
-//! Files that pages load, part of the program. Their names carry a hash of their contents, so browsers keep them for ever.
+//! Files that pages load, part of the program. Their names carry a hash of their contents, so browsers may keep them without a limit.
 
 use std::sync::LazyLock;
 

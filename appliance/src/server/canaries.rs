@@ -56,7 +56,7 @@ impl Planted {
     }
 }
 
-/// A visitor at an address of its own: nobody is told to wait.
+/// A visitor at an address of its own: no rate limit applies.
 fn at(number: u8, visitor: &Visitor) -> Visitor {
     Visitor { from: Ipv4Addr::new(127, 2, 0, number), ..visitor.clone() }
 }
@@ -191,7 +191,7 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     let log = Log::default();
     let filter = EnvFilter::new("info,landfall_appliance=trace,sqlx=warn");
     let sink = log.clone();
-    // With one subscriber alone, tracing lets the thread of any other test decide that nobody listens.
+    // With one subscriber alone, tracing lets the thread of any other test turn its events off.
     let _second = tracing::Dispatch::new(logger(EnvFilter::new("off"), std::io::sink));
     let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
     let site = Site::begin().await;
