@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Undo;
-use landfall_host::facts::{Facts, Security, Speeds};
+use landfall_host::facts::{Facts, Filesystem, Security, Speeds};
 use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
 
 use super::DryRun;
@@ -122,8 +122,23 @@ pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
         ("packet filter", tables),
     ];
     shown.extend(facts.network.mtu.map(|mtu| ("network", format!("packets of up to {mtu} bytes"))));
+    shown.extend(mounts(&facts.filesystems).map(|mounts| ("filesystems", mounts)));
     shown.extend(facts.speeds.map(|speeds| ("disk", disk(speeds))));
+    let settings = facts.kernel_settings.iter().map(|(name, value)| format!("{name} {value}"));
+    shown.extend(listed(&settings.collect::<Vec<_>>(), ", ").map(|settings| ("kernel settings", settings)));
     shown
+}
+
+/// Kind and options of each filesystem; none where facts of an older landfall do not say them.
+fn mounts(filesystems: &[Filesystem]) -> Option<String> {
+    let known = filesystems.iter().filter(|filesystem| !filesystem.kind.is_empty());
+    let each = known.map(|one| format!("{} on {} ({})", one.paths.join(", "), one.kind, one.options.join(",")));
+    listed(&each.collect::<Vec<_>>(), "; ")
+}
+
+/// Words in one line; none without any.
+fn listed(words: &[String], between: &str) -> Option<String> {
+    Some(words.join(between)).filter(|line| !line.is_empty())
 }
 
 fn disk(speeds: Speeds) -> String {
@@ -142,10 +157,11 @@ fn processor(facts: &Facts) -> String {
 
 fn clock(facts: &Facts) -> String {
     let source = facts.clock_source.as_deref().unwrap_or("unknown source");
-    match &facts.time_program {
-        Some(program) => format!("{source}, kept right by {program}"),
-        None => format!("{source}, kept right by no known program"),
-    }
+    let program = facts.time_program.as_deref().unwrap_or("no known program");
+    let drift = facts.clock_drift_ppb.map(|drift| format!(", drift {drift} billionths")).unwrap_or_default();
+    let ahead = facts.ahead_of_hardware_clock_seconds;
+    let hardware = ahead.map(|ahead| format!(", {ahead} s ahead of the hardware clock")).unwrap_or_default();
+    format!("{source}, kept right by {program}{drift}{hardware}")
 }
 
 fn security(facts: &Facts) -> String {
