@@ -132,6 +132,29 @@ mod tests {
         assert_eq!(error, "/dev/zero is larger than 16 MiB");
     }
 
+    /// Bytes of a customer's file may be anything: it is read, or refused with a reason in one line.
+    #[test]
+    fn a_damaged_file_is_refused_or_read() {
+        let mut document = serde_json::to_value(sample::sample()).unwrap();
+        (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
+        let whole = serde_json::to_vec(&document).unwrap();
+        assert_eq!(Facts::parse(&whole).unwrap(), sample::sample());
+        for at in 0..whole.len() {
+            assert!(Facts::parse(&whole[..at]).is_err(), "cut after {at} bytes");
+            for byte in [b'9', b'"', 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = byte;
+                if let Err(refused) = Facts::parse(&damaged) {
+                    assert_eq!(refused.to_string().lines().count(), 1, "{refused}");
+                }
+            }
+        }
+        let deep = "[".repeat(1_000_000);
+        for hostile in [deep.clone(), format!("{{\"kind\":{deep}"), format!("{{\"kind\":\"facts\",\"schema\":{deep}")] {
+            assert!(matches!(Facts::parse(hostile.as_bytes()), Err(Unread::Fields(_))));
+        }
+    }
+
     /// Removes fields of an object that all must have been there.
     fn remove(object: &mut Value, fields: &[&str]) {
         for field in fields {

@@ -1,3 +1,4 @@
+mod hostile;
 mod spoiled;
 
 use super::storage::SYSTEM_BYTES;

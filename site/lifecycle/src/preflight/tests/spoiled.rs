@@ -178,7 +178,7 @@ fn machine(name: &str) -> GpuReport {
 }
 
 /// A host whose two GPUs no process uses.
-fn good() -> Facts {
+pub(super) fn good() -> Facts {
     let mut report = serde_json::to_value(machine("two-l4")).unwrap();
     for gpu in report["nvml"]["read"]["gpus"].as_array_mut().unwrap() {
         gpu["answers"]["processes"] = serde_json::json!({ "value": [] });
@@ -207,7 +207,7 @@ fn demanding() -> ReleaseDocument {
     release
 }
 
-fn look(facts: &Facts) -> Vec<Finding> {
+pub(super) fn look(facts: &Facts) -> Vec<Finding> {
     let sizes = Sizes { room: DataRoom { staged_bytes: 1 << 30, ..room() }, unpacked_inodes: 20_000 };
     findings(facts, &demanding(), &SiteConfiguration::default(), sizes)
 }
