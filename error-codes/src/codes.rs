@@ -252,6 +252,7 @@ registry! {
     ENDPOINT_SECURITY = "LF3061", NotReady, "A program of endpoint security watches files and processes", "Exclude /var/lib/landfall and /var/lib/kubelet from its scans: it may slow down or stop programs of containers.";
     HARDWARE_CLOCK = "LF3062", NotReady, "The hardware clock differs from the system's clock", "Write the system's clock to it (`hwclock --systohc`): the next boot starts from it.";
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
+    MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

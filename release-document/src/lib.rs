@@ -339,7 +339,7 @@ pub struct ArtifactMount {
 #[serde(deny_unknown_fields)]
 pub struct SiteValue {
     /// Name in `site.yaml` under `values`, as `postgres.storage`; names that begin with `cluster.` are computed by
-    /// the planner and cannot be set.
+    /// the planner and cannot be set; a figure of a model, such as `models.llama.context`, is computed where it is not set.
     pub name: String,
     /// JSON Schema of the value.
     pub schema: serde_json::Value,

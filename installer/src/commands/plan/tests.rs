@@ -74,11 +74,13 @@ fn accepted(name: &str, measured: &str) -> AcceptedWarning {
 /// Hands over the plan of this host.
 fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'_>)) {
     let (plan, figures) = (plan(), figures());
+    let fitted = BTreeMap::from([("models.llama.context".to_owned(), json!(16_384))]);
     look(&DryRun {
         bundle: "sha256:ab".to_owned(),
         development: true,
         facts,
         accepted,
+        fitted: &fitted,
         figures: &figures,
         plan: &plan,
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Undo;
 use landfall_host::facts::{Facts, Filesystem, Security, Speeds};
+use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
 
 use super::DryRun;
@@ -13,7 +14,7 @@ use crate::shown;
 
 /// What a person reads at a terminal.
 pub(super) fn text(dry_run: &DryRun<'_>) -> String {
-    let DryRun { plan, facts, figures, accepted, .. } = dry_run;
+    let DryRun { plan, facts, figures, accepted, fitted, .. } = dry_run;
     let mut text = format!(
         "plan: install {} {}, {} steps; printing it changes nothing\n{}",
         plan.release,
@@ -21,6 +22,9 @@ pub(super) fn text(dry_run: &DryRun<'_>) -> String {
         plan.steps.len(),
         host_text(facts)
     );
+    if let Some(line) = models(fitted) {
+        let _infallible = writeln!(text, "models: {}", shown::line(&line));
+    }
     for warning in *accepted {
         let _infallible =
             writeln!(text, "accepted: {}", shown::line(&format!("{} [{}]", warning.message, warning.name)));
@@ -103,6 +107,12 @@ pub(super) fn host_text(facts: &Facts) -> String {
         let _infallible = writeln!(text, "{name}: {}", shown::line(&value));
     }
     text
+}
+
+/// Figures of models in one line; none without any.
+pub(super) fn models(fitted: &ResolvedValues) -> Option<String> {
+    let each: Vec<String> = fitted.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    listed(&each, ", ")
 }
 
 /// What is shown of a host: names, and what is true.

@@ -26,6 +26,7 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::GPU_MISSING, "gpu-present", Topic::Gpu),
     (codes::GPU_DEVICE_LOST, "gpu-answers", Topic::Gpu),
     (codes::GPU_TOO_FEW, "gpu-fit", Topic::Gpu),
+    (codes::MODEL_UNFIT, "model-fit", Topic::Gpu),
     (codes::KERNEL_TOO_OLD, "kernel", Topic::System),
     (codes::KERNEL_OPTIONS, "kernel-options", Topic::System),
     (codes::SYSTEMD_MISSING, "systemd", Topic::System),

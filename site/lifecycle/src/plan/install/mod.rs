@@ -11,7 +11,7 @@ use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use super::node_parts::{KubernetesSources, NodeParts, placed};
 use super::reference::Reference;
-use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
+use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
@@ -66,6 +66,8 @@ pub struct InstallInputs<'a> {
     pub facts: &'a Facts,
     /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
+    /// Figures of models that were fitted to the host.
+    pub fitted: &'a ResolvedValues,
     /// Volumes of an earlier installation that are used again.
     pub adopted: &'a [AdoptedVolume],
 }
@@ -90,10 +92,10 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
     steps.extend(planner.kept_volumes());
-    let values =
-        resolve_values(inputs.release, inputs.configuration, &computed_values(&planner.networks)).map_err(|error| {
-            StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
-        })?;
+    let computed = computed_values(&planner.networks, inputs.fitted);
+    let values = resolve_values(inputs.release, inputs.configuration, &computed).map_err(|error| {
+        StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
+    })?;
     steps.extend(component_steps(&ComponentInputs {
         release: inputs.release,
         documents: inputs.documents,
