@@ -323,6 +323,11 @@ pub fn collect_measured(paths: &SitePaths) -> Result<Facts, StepError> {
     Ok(Facts { speeds: speed::measure(paths), ..collect(paths)? })
 }
 
+/// Collects the facts about GPUs alone. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds.
+pub fn collect_gpus(paths: &SitePaths) -> GpuReport {
+    gpus::collect(paths, &gpus::program())
+}
+
 /// Collects the facts of this host, its speeds aside. Changes nothing.
 pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
     let modules = host::modules(paths);
@@ -350,7 +355,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         limits: host::limits(paths),
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
-        gpus: Some(gpus::collect(paths, &gpus::program())),
+        gpus: Some(collect_gpus(paths)),
         cpu: Some(machine::cpu(paths)),
         security: Some(machine::security(paths)),
         clock_source: clock::source(paths),

@@ -11,6 +11,7 @@ use landfall_host::facts::Facts;
 pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
 pub use finding::{AcceptedBy, Finding, Severity, Topic, sort};
 pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
+pub(crate) use gpu::problem_of_gpu;
 use network::upgrade_ports;
 pub use shell::quote;
 use storage::upgrade_space;
