@@ -148,6 +148,9 @@ pub enum ArtifactKind {
     Files,
 }
 
+/// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need some.
+pub const GPU_ARTIFACT: &str = "landfall-gpu";
+
 /// A set of files that travels as an OCI artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub(crate) use artifact::entry as artifact_entry;
 pub use build::{BuildReport, BuiltFile, build};
-pub(crate) use programs::check_installer;
+pub(crate) use programs::{check_installer, check_processor};
 #[cfg(test)]
 pub(crate) use programs::program as program_for_tests;
 pub use room::SiteRoom;

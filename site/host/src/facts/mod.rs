@@ -325,7 +325,7 @@ pub fn collect_measured(paths: &SitePaths) -> Result<Facts, StepError> {
 
 /// Collects the facts about GPUs alone. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds.
 pub fn collect_gpus(paths: &SitePaths) -> GpuReport {
-    gpus::collect(paths, &gpus::program())
+    gpus::collect(paths, &gpus::program(paths))
 }
 
 /// Collects the facts of this host, its speeds aside. Changes nothing.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, GPU_ARTIFACT, NodeImage, ReleaseDocument};
 
 use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
@@ -263,7 +263,11 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
     let links = Action::RegistryLinks(registry_links(release));
     let mut steps = vec![step("registry-links", "list the images in the registry", 1, links)];
     for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
-        let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };
+        let files = ArtifactFiles {
+            artifact: artifact_folder(artifact),
+            files: placed(artifact).collect(),
+            executable: artifact.name == GPU_ARTIFACT,
+        };
         let title = format!("place the files of {}", artifact.name);
         steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));
     }
