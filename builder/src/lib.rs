@@ -15,6 +15,7 @@ pub mod error;
 pub mod fetch;
 pub mod file_url;
 mod files;
+mod gpu_program;
 mod hub;
 mod image_files;
 mod init;
@@ -39,6 +40,7 @@ mod wheels;
 mod workloads;
 
 pub use error::{BuildError, Place};
+pub use gpu_program::GPU_PROGRAM;
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
 pub use lock::{

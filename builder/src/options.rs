@@ -59,6 +59,8 @@ pub struct BuildOptions {
     pub appliance: PathBuf,
     /// The static `landfall-validator`, of which the image of license checks is made; needed only by a release with one.
     pub validator: PathBuf,
+    /// The `landfall-gpu` that travels with a release that needs GPUs; no other release needs it.
+    pub gpu_program: PathBuf,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
     pub kubectl: PathBuf,
     /// The Helm that renders charts, in the same way; a release without charts needs none.

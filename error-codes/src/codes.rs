@@ -247,6 +247,12 @@ registry! {
     SLOW_SYNC = "LF3056", NotReady, "The disk of the data folder is slow to make writes durable", "Use a disk that completes 99 of 100 synced writes within 10 ms, such as an SSD: etcd waits for each.";
     GLIBC_TOO_OLD = "LF3057", NotReady, "The C library is too old for the program that reads GPU facts", "Use a release of the operating system with glibc 2.34 or newer, such as Debian 12, Ubuntu 22.04 or Red Hat Enterprise Linux 9.";
     FIREWALL_INBOUND = "LF3058", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
+    DISTRIBUTION = "LF3059", NotReady, "The distribution is not one on which Landfall is supported", "Use a current one, such as Debian 12 or newer, Ubuntu 22.04 or newer, or Red Hat Enterprise Linux 9 or newer.";
+    KERNEL_OPTIONS = "LF3060", NotReady, "The kernel was built without what Kubernetes needs", "Use the distribution's own kernel, or build this one with the options that the message names.";
+    ENDPOINT_SECURITY = "LF3061", NotReady, "A program of endpoint security watches files and processes", "Exclude /var/lib/landfall and /var/lib/kubelet from its scans: it may slow down or stop programs of containers.";
+    HARDWARE_CLOCK = "LF3062", NotReady, "The hardware clock differs from the system's clock", "Write the system's clock to it (`hwclock --systohc`): the next boot starts from it.";
+    NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
+    MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -148,6 +148,9 @@ pub enum ArtifactKind {
     Files,
 }
 
+/// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need some.
+pub const GPU_ARTIFACT: &str = "landfall-gpu";
+
 /// A set of files that travels as an OCI artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -339,7 +342,7 @@ pub struct ArtifactMount {
 #[serde(deny_unknown_fields)]
 pub struct SiteValue {
     /// Name in `site.yaml` under `values`, as `postgres.storage`; names that begin with `cluster.` are computed by
-    /// the planner and cannot be set.
+    /// the planner and cannot be set; a figure of a model, such as `models.llama.context`, is computed where it is not set.
     pub name: String,
     /// JSON Schema of the value.
     pub schema: serde_json::Value,

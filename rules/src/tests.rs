@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 
+mod hostile;
+
 fn release() -> ReleaseDocument {
     let document = json!({
         "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,

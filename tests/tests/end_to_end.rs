@@ -41,6 +41,7 @@ mod end_to_end {
     mod roots;
     mod secrets;
     mod site_configuration;
+    mod spoiled;
     mod support_bundle;
     mod terminal;
     mod uninstall;

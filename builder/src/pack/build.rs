@@ -35,6 +35,7 @@ use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{self, Client, Manifests};
+use crate::gpu_program::{self, GpuProgram, OWN_LICENSE};
 use crate::layers;
 use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
@@ -116,6 +117,8 @@ struct Prepared {
     charts: Vec<ChartEntry>,
     trust: Trust,
     materials: Materials,
+    /// The program that reads facts about GPUs, where the release needs some.
+    gpu: Option<GpuProgram>,
 }
 
 /// A bundle that can be written.
@@ -154,7 +157,8 @@ pub async fn build(
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
     package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
-    let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    let Prepared { definition, inputs, components, gpu, .. } = &prepared;
+    let mut made = contents(definition, inputs, components, &fetched, gpu.as_ref(), assembled)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     programs::check(&made.release, artifacts, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
@@ -198,6 +202,7 @@ async fn prepare(
     canary::check_rendered(&definition, &components)?;
     let own_programs = own_image::Programs { appliance: &options.appliance, validator: &options.validator };
     let own = own_image::make(&definition, &components, own_programs, store, digests)?;
+    let gpu = gpu_program::make(&definition, &options.gpu_program, store)?;
     let inputs = inputs(&definition, &lock, &components, &own)?;
     for component in &mut components {
         render::bind(&definition, component, &inputs.written)?;
@@ -211,12 +216,13 @@ async fn prepare(
         lock: &lock,
         inputs: &inputs,
         own: &own,
+        gpu: gpu.as_ref(),
         charts: &charts,
         entries: &entries,
         sources: &sources,
     };
     let materials = Materials::collect(used)?;
-    Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials })
+    Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials, gpu })
 }
 
 /// The charts of a release, and the Helm that the lock pins for them.
@@ -442,5 +448,6 @@ fn licenses(prepared: &Prepared) -> BTreeMap<String, String> {
     let of_images = images.iter().map(|pin| (&pin.reference, pin.license.as_deref()));
     let of_artifacts = artifacts.iter().map(|pin| (pin.reference(), pin.license()));
     let license = |(reference, license): (&Reference, Option<&str>)| Some((reference.to_string(), license?.to_owned()));
-    of_images.chain(of_artifacts).filter_map(license).collect()
+    let of_gpu = prepared.gpu.iter().map(|gpu| (gpu.entry.reference.clone(), OWN_LICENSE.to_owned()));
+    of_images.chain(of_artifacts).filter_map(license).chain(of_gpu).collect()
 }

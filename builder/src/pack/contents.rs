@@ -22,6 +22,7 @@ use crate::definition::{Definition, EditableDefinition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage};
+use crate::gpu_program::GpuProgram;
 use crate::proofs;
 use crate::render::{self, Rendered};
 
@@ -45,12 +46,15 @@ pub fn contents(
     inputs: &Inputs,
     components: &[Rendered],
     fetched: &Fetched,
+    gpu: Option<&GpuProgram>,
     assembled: bool,
 ) -> Result<Contents> {
     let release = &definition.release;
     let entries = components.iter().map(|rendered| component(definition, rendered.index)).collect::<Result<_>>()?;
     let named = release.artifacts.iter().zip(&fetched.artifacts);
-    let artifacts = named.map(|(named, found)| artifact::entry(named, found)).collect::<Result<Vec<_>>>()?;
+    let mut artifacts = named.map(|(named, found)| artifact::entry(named, found)).collect::<Result<Vec<_>>>()?;
+    // After those of the lock, which others pair with their pins by their order.
+    artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;
     let document = ReleaseDocument {
         document_type: RELEASE_DOCUMENT_TYPE.to_owned(),

@@ -19,8 +19,8 @@ pub(crate) mod tests;
 
 pub(crate) use artifact::entry as artifact_entry;
 pub use build::{BuildReport, BuiltFile, build};
-pub(crate) use programs::check_installer;
 #[cfg(test)]
 pub(crate) use programs::program as program_for_tests;
+pub(crate) use programs::{check_installer, check_processor};
 pub use room::SiteRoom;
 pub(crate) use roots::{check_signers, read_trust};

@@ -35,24 +35,30 @@ pub fn check(release: &ReleaseDocument, pins: &[ArtifactPin], store: &ContentSto
 /// Refuses an installer that cannot run at a site: no program, for another processor, or with needs of its host.
 pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
+    check_processor(path, platform)?;
+    match needs(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(needs)) => Err(refused(format!("needs {needs} of the host"))),
+        Err(error) => Err(refused("cannot be read as a program".to_owned()).because(error)),
+    }
+}
+
+/// Refuses what is no program, or one for another processor than the platform's.
+pub fn check_processor(path: &Path, platform: &str) -> Result<()> {
+    let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;
     let wanted = if platform == "linux/arm64" { EM_AARCH64 } else { EM_X86_64 };
     match machine {
-        Some(found) if found == wanted => {}
+        Some(found) if found == wanted => Ok(()),
         Some(found) => {
             let name = match found {
                 EM_X86_64 => "linux/amd64".to_owned(),
                 EM_AARCH64 => "linux/arm64".to_owned(),
                 other => format!("processor number {other}"),
             };
-            return Err(refused(format!("is a program for {name}, but the release is for {platform}")));
+            Err(refused(format!("is a program for {name}, but the release is for {platform}")))
         }
-        None => return Err(refused("is not a program for Linux".to_owned())),
-    }
-    match needs(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(needs)) => Err(refused(format!("needs {needs} of the host"))),
-        Err(error) => Err(refused("cannot be read as a program".to_owned()).because(error)),
+        None => Err(refused("is not a program for Linux".to_owned())),
     }
 }
 

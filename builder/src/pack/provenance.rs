@@ -16,6 +16,7 @@ use super::inputs::Inputs;
 use crate::charts::Charts;
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
+use crate::gpu_program::{GPU_PROGRAM, GpuProgram};
 use crate::lock::{
     ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, FileSource, List, Lock, Pin, RendererFields,
 };
@@ -62,6 +63,8 @@ pub struct Used<'a> {
     pub inputs: &'a Inputs,
     /// The image that was made here.
     pub own: &'a [OwnImage],
+    /// The program that reads facts about GPUs, where it travels.
+    pub gpu: Option<&'a GpuProgram>,
     /// The charts that were rendered.
     pub charts: &'a Charts,
     /// What they say they are.
@@ -176,7 +179,9 @@ fn digest_of(path: &Path) -> Result<Sha256> {
 
 /// The programs in the images that were made here, and the programs that rendered.
 fn programs(used: Used<'_>) -> Vec<Material> {
-    let own = used.own.iter().map(|own| Material::new(own.name, own.program).of_kind(kind::PROGRAM));
+    let own = used.own.iter().map(|own| (own.name, own.program));
+    let own = own.chain(used.gpu.map(|gpu| (GPU_PROGRAM, gpu.program)));
+    let own = own.map(|(name, digest)| Material::new(name, digest).of_kind(kind::PROGRAM));
     let tools = [Tool::Kubectl, Tool::Helm];
     let tools = tools.into_iter().filter(|tool| *tool == Tool::Kubectl || used.definition.has_charts());
     let tools = tools.filter_map(|tool| {

@@ -198,6 +198,7 @@ impl Bench {
             store: self.path("store"),
             appliance: self.path("landfall-appliance"),
             validator: self.path("landfall-validator"),
+            gpu_program: self.path("landfall-gpu"),
             installer: self.path("landfall"),
             kubectl: self.path("kubectl"),
             helm: self.path("helm"),
@@ -291,6 +292,28 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     assert!(page.contains(&report.fingerprint.to_string()) && page.contains(&report.files[0].sha256.to_hex()));
     assert!(page.contains("ghcr.io/small/database:1</td><td>MIT"), "{page}");
     assert!(!page.contains("For development only"));
+}
+
+#[tokio::test]
+async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
+    let bench = Bench::new(false, false).await;
+    bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1}}");
+    bench.lock().await.expect("locked");
+    let refused = bench.build().await.expect_err("no program");
+    assert_eq!(refused.code(), codes::TOOL_MISSING, "{refused}");
+    bench.write("landfall-gpu", b"#!/bin/sh\n", 0o755);
+    assert!(bench.refusal().await.contains("is not a program for Linux"));
+    let program = super::programs::program(&[(object::elf::PT_LOAD, b"reads facts")]);
+    bench.write("landfall-gpu", &program, 0o755);
+    let report = bench.build().await.expect("built");
+    let (release, _) = read_as_a_site(&bench);
+    let gpu = release.artifacts.last().expect("artifacts");
+    assert_eq!((gpu.name.as_str(), gpu.files[0].path.as_str()), ("landfall-gpu", "landfall-gpu"));
+    assert_eq!((gpu.files[0].blob.digest, release.artifacts.len()), (digest(&program), 3));
+    let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
+    assert!(head.blobs().entries().iter().any(|entry| entry.sha256 == digest(&program)));
+    let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
+    assert!(sheet.contains(&format!("{}</td><td>Apache-2.0", gpu.reference)), "{sheet}");
 }
 
 /// The database with a volume of its own.

@@ -104,6 +104,9 @@ pub(crate) struct BuildArguments {
     /// The static `landfall-validator` from which the image of license checks is made, instead of the one beside this program.
     #[arg(long)]
     pub(crate) validator: Option<PathBuf>,
+    /// The `landfall-gpu` that travels with a release that needs GPUs, instead of the one beside this program.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) gpu_program: Option<PathBuf>,
     /// The kubectl that renders, which must be the one that the lock records.
     #[arg(long, default_value = "kubectl")]
     pub(crate) kubectl: PathBuf,

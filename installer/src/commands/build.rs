@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         installer: arguments.installer.map_or_else(this_program, Ok)?,
         appliance: arguments.appliance.map_or_else(|| beside_this_program(landfall_builder::APPLIANCE_PROGRAM), Ok)?,
         validator: arguments.validator.map_or_else(|| beside_this_program(landfall_builder::VALIDATOR_PROGRAM), Ok)?,
+        gpu_program: arguments.gpu_program.map_or_else(|| beside_this_program(landfall_builder::GPU_PROGRAM), Ok)?,
         source: lock::source(arguments.release, arguments.source),
         roots: arguments.roots,
         sign_commands: arguments.sign_command,

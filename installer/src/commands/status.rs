@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use indicatif::HumanBytes;
 use landfall_engine::plan::Operation;
 use landfall_lifecycle::operations::{
-    BackupsStatus, CertificatesStatus, CopyRecord, OperationStatus, RegistryStatus, SiteState, StatusReport, Verdict,
+    BackupsStatus, CertificatesStatus, CopyRecord, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus,
+    SiteState, StatusReport, Verdict,
 };
 
 use landfall_lifecycle::preflight::AcceptedWarning;
@@ -89,6 +90,9 @@ fn host_text(text: &mut String, report: &StatusReport) {
     if let Some(status) = &report.license {
         let _infallible = writeln!(text, "license   {}", license::site::line(status));
     }
+    if let Some(gpus) = &report.gpus {
+        gpus_text(text, gpus);
+    }
     if let Some(disk) = &report.disk {
         let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));
         let state = state_text(disk.reason.as_deref());
@@ -103,6 +107,34 @@ fn host_text(text: &mut String, report: &StatusReport) {
     if let Some(error) = error.filter(|_| report.verdict != Verdict::Ready) {
         let _infallible = writeln!(text, "kubelet   its last error: {error}");
     }
+}
+
+/// GPUs, one in a line, with those who hold them; what is wrong below.
+fn gpus_text(text: &mut String, gpus: &GpusStatus) {
+    let driver = gpus.driver.as_deref().unwrap_or("unknown");
+    let _infallible = writeln!(text, "gpus      {}; driver {driver}", state_text(gpus.reason.as_deref()));
+    for GpuStatus { index, model, total_bytes, used_bytes, parts, holders, problems } in &gpus.devices {
+        let model = shown::line(model.as_deref().unwrap_or("unknown"));
+        let memory = used_bytes.zip(*total_bytes);
+        let memory = memory.map(|(used, total)| format!(", {} of {} in use", HumanBytes(used), HumanBytes(total)));
+        let parts =
+            if parts.is_empty() { String::new() } else { format!(", parts: {}", shown::line(&parts.join(", "))) };
+        let _infallible = writeln!(text, "            GPU {index}: {model}{}{parts}", memory.unwrap_or_default());
+        for holder in holders {
+            let _infallible = writeln!(text, "              held by {}", shown::line(&holder_text(holder)));
+        }
+        for problem in problems {
+            let _infallible = writeln!(text, "              it {problem}");
+        }
+    }
+}
+
+/// `vllm (process 4242, pod inference/vllm-0), 1.95 GiB`
+fn holder_text(holder: &GpuHolder) -> String {
+    let program = holder.program.as_deref().unwrap_or("a program that cannot be seen");
+    let pod = holder.pod.as_ref().map(|pod| format!(", pod {pod}")).unwrap_or_default();
+    let used = holder.used_bytes.map(|bytes| format!(", {}", HumanBytes(bytes))).unwrap_or_default();
+    format!("{program} (process {}{pod}){used}", holder.pid)
 }
 
 /// Where most certificates are: names are printed relative to it.
@@ -276,6 +308,36 @@ mod tests {
             disk.reason = Some("512 MiB are free; below 1.0 GiB the kubelet removes pods".to_owned());
         }
         insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn gpus_are_shown_with_holders_and_problems() {
+        let holder = GpuHolder {
+            pid: 4242,
+            program: Some("vllm".to_owned()),
+            used_bytes: Some(2 << 30),
+            pod: Some("inference/vllm-0".to_owned()),
+        };
+        let hidden = GpuHolder { pid: 4243, program: None, used_bytes: None, pod: None };
+        let first = GpuStatus {
+            index: 0,
+            model: Some("NVIDIA L4".to_owned()),
+            total_bytes: Some(24 << 30),
+            used_bytes: Some(2 << 30),
+            parts: Vec::new(),
+            holders: vec![holder, hidden],
+            problems: vec!["is so hot that it slows down".to_owned()],
+        };
+        let mut report = installed();
+        report.gpus = Some(GpusStatus { driver: Some("580.159.04".to_owned()), reason: None, devices: vec![first] });
+        let shown = "gpus      ready; driver 580.159.04\n            GPU 0: NVIDIA L4, 2.00 GiB of 24.00 GiB in use\n              \
+                     held by vllm (process 4242, pod inference/vllm-0), 2.00 GiB\n              held by a program that \
+                     cannot be seen (process 4243)\n              it is so hot that it slows down\n";
+        assert!(text(&report).contains(shown), "{}", text(&report));
+        assert!(!text(&installed()).contains("gpus "));
+        let (_, schema) = crate::document::schema_of::<StatusReport>();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::pretty(&report)).unwrap();
+        assert!(jsonschema::is_valid(&schema, &document));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The fit: for each model and each group of GPUs, and for the CPU, how the model runs there, or why it does not. A pure
 //! function; nothing is measured and nothing guessed: what is not known is said to be so.
 
+mod choose;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
@@ -10,6 +11,7 @@ pub mod size;
 mod table;
 pub mod text;
 
+pub use choose::{Choice, Taken, Wish};
 pub use engine::Engine;
 pub use host::{GpuGroup, Host, ProfileSize};
 pub use report::{

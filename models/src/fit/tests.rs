@@ -8,6 +8,8 @@ use crate::architecture::{Architecture, ModelKind, Quantization, Window};
 use crate::document::WeightsFormat;
 use crate::weights::Weights;
 
+mod choose;
+
 const GIB: u64 = 1 << 30;
 
 /// What the stored facts of a machine yield.

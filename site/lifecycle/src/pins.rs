@@ -8,7 +8,7 @@ use landfall_engine::plan::{Operation, StepId};
 use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::SiteConfiguration;
+use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::preflight::AcceptedWarning;
 
 /// The journals of a site.
@@ -63,6 +63,9 @@ pub struct Pins {
     /// The warnings that were accepted before the release came to the site.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
+    /// Figures of models that were fitted to the host, by the names of the release's values.
+    #[serde(default, skip_serializing_if = "ResolvedValues::is_empty")]
+    pub fitted: ResolvedValues,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -13,7 +13,7 @@ use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
 /// The targets, as `fuzz/Cargo.toml` has them.
-const TARGETS: [&str; 22] = [
+const TARGETS: [&str; 23] = [
     "head",
     "trust",
     "documents",
@@ -36,6 +36,7 @@ const TARGETS: [&str; 22] = [
     "wheels",
     "npm",
     "package_sets",
+    "facts",
 ];
 
 /// What shows libFuzzer which code an input reached.

@@ -33,9 +33,10 @@ const FEWEST_STEPS: usize = 5;
 /// Where a machine keeps how long the steps of its last install took.
 const STEP_TIMES: &str = "/var/log/landfall/step-times.json";
 
-/// How long `facts` and `preflight` may take.
-const FACTS_LIMIT: Duration = Duration::from_secs(3);
-const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
+/// How long `facts` may take.
+pub(crate) const FACTS_LIMIT: Duration = Duration::from_secs(3);
+/// How long `preflight` may take.
+pub(crate) const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a filesystem gave away.
 #[derive(Debug, Clone, Copy)]

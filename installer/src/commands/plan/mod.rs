@@ -9,6 +9,7 @@ use std::path::Path;
 use landfall_engine::plan::Plan;
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
+use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::operations::{InstallRequest, Operations, PlannedInstall};
 use landfall_lifecycle::plan::figures::PlanFigures;
 use landfall_lifecycle::preflight::AcceptedWarning;
@@ -39,6 +40,8 @@ pub(super) struct DryRun<'a> {
     facts: &'a Facts,
     /// The warnings that are accepted.
     accepted: &'a [AcceptedWarning],
+    /// Figures of the release's models for this host, by the names of its values: what the site configuration sets, and otherwise the fit.
+    fitted: &'a ResolvedValues,
     /// What it takes of time and space.
     figures: &'a PlanFigures,
     /// What would be done; each action as the journal would keep it.
@@ -88,6 +91,7 @@ fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Res
         development: verified.trusted().development(),
         facts: planned.facts(),
         accepted: planned.accepted(),
+        fitted: planned.fitted(),
         figures: &figures,
         plan: planned.plan(),
     };

@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 use landfall_engine::plan::Undo;
 use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment};
 
-use super::text::{duration, host, summary, way_back};
+use super::text::{duration, host, models, summary, way_back};
 use super::{DryRun, no_page};
 use crate::failure::Failure;
 use crate::shown;
@@ -62,7 +62,7 @@ struct Item {
 
 /// The page of a plan.
 pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
-    let DryRun { bundle, development, facts, accepted, figures, plan } = dry_run;
+    let DryRun { bundle, development, facts, accepted, fitted, figures, plan } = dry_run;
     let steps = plan.steps.iter().zip(&figures.steps).map(|(planned, step)| Item {
         id: shown::line(&step.id),
         title: shown::line(&step.title),
@@ -74,7 +74,11 @@ pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
     let page = Page {
         title: shown::line(&format!("{} {}", plan.release, plan.version)),
         collected: shown::line(&facts.collected_at),
-        host: host(facts).into_iter().map(|(name, value)| (capitalized(name), shown::line(&value))).collect(),
+        host: host(facts)
+            .into_iter()
+            .chain(models(fitted).map(|line| ("models", line)))
+            .map(|(name, value)| (capitalized(name), shown::line(&value)))
+            .collect(),
         bundle: bundle.clone(),
         development: *development,
         summary: capitalized(&summary(figures)),

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use landfall_host::facts;
 use landfall_host::facts::Speeds;
 use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment, StepFigures};
@@ -72,11 +74,13 @@ fn accepted(name: &str, measured: &str) -> AcceptedWarning {
 /// Hands over the plan of this host.
 fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'_>)) {
     let (plan, figures) = (plan(), figures());
+    let fitted = BTreeMap::from([("models.llama.context".to_owned(), json!(16_384))]);
     look(&DryRun {
         bundle: "sha256:ab".to_owned(),
         development: true,
         facts,
         accepted,
+        fitted: &fitted,
         figures: &figures,
         plan: &plan,
     });
@@ -92,7 +96,12 @@ fn the_plan_as_a_person_reads_it() {
     (facts.time_program, facts.glibc, facts.network.mtu) = (None, None, Some(9000));
     facts.speeds = Some(Speeds { sync_p99_micros: 40_100, ..facts.speeds.unwrap() });
     insta::assert_snapshot!("host", text::host_text(&facts));
+    facts.clock_drift_ppb = Some(-12_345);
+    let drifting = text::host_text(&facts);
+    assert!(drifting.contains("kept right by no known program, drift -12345 billionths, 0 s ahead"), "{drifting}");
+    (facts.filesystems[0].kind, facts.kernel_settings) = (String::new(), BTreeMap::new());
     let older = text::host_text(&facts::Facts { cpu: None, security: None, ..facts });
+    assert!(!older.contains("filesystems: ") && !older.contains("kernel settings: "), "{older}");
     assert!(older.contains("processor: unknown\n"), "{older}");
     assert!(older.contains("AppArmor unknown, fapolicyd unknown, Secure Boot unknown"), "{older}");
 }

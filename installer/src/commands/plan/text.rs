@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Undo;
-use landfall_host::facts::{Facts, Security, Speeds};
+use landfall_host::facts::{Facts, Filesystem, Security, Speeds};
+use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
 
 use super::DryRun;
@@ -13,7 +14,7 @@ use crate::shown;
 
 /// What a person reads at a terminal.
 pub(super) fn text(dry_run: &DryRun<'_>) -> String {
-    let DryRun { plan, facts, figures, accepted, .. } = dry_run;
+    let DryRun { plan, facts, figures, accepted, fitted, .. } = dry_run;
     let mut text = format!(
         "plan: install {} {}, {} steps; printing it changes nothing\n{}",
         plan.release,
@@ -21,6 +22,9 @@ pub(super) fn text(dry_run: &DryRun<'_>) -> String {
         plan.steps.len(),
         host_text(facts)
     );
+    if let Some(line) = models(fitted) {
+        let _infallible = writeln!(text, "models: {}", shown::line(&line));
+    }
     for warning in *accepted {
         let _infallible =
             writeln!(text, "accepted: {}", shown::line(&format!("{} [{}]", warning.message, warning.name)));
@@ -105,6 +109,12 @@ pub(super) fn host_text(facts: &Facts) -> String {
     text
 }
 
+/// Figures of models in one line; none without any.
+pub(super) fn models(fitted: &ResolvedValues) -> Option<String> {
+    let each: Vec<String> = fitted.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    listed(&each, ", ")
+}
+
 /// What is shown of a host: names, and what is true.
 pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
     let swap =
@@ -122,8 +132,23 @@ pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
         ("packet filter", tables),
     ];
     shown.extend(facts.network.mtu.map(|mtu| ("network", format!("packets of up to {mtu} bytes"))));
+    shown.extend(mounts(&facts.filesystems).map(|mounts| ("filesystems", mounts)));
     shown.extend(facts.speeds.map(|speeds| ("disk", disk(speeds))));
+    let settings = facts.kernel_settings.iter().map(|(name, value)| format!("{name} {value}"));
+    shown.extend(listed(&settings.collect::<Vec<_>>(), ", ").map(|settings| ("kernel settings", settings)));
     shown
+}
+
+/// Kind and options of each filesystem; none where facts of an older landfall do not say them.
+fn mounts(filesystems: &[Filesystem]) -> Option<String> {
+    let known = filesystems.iter().filter(|filesystem| !filesystem.kind.is_empty());
+    let each = known.map(|one| format!("{} on {} ({})", one.paths.join(", "), one.kind, one.options.join(",")));
+    listed(&each.collect::<Vec<_>>(), "; ")
+}
+
+/// Words in one line; none without any.
+fn listed(words: &[String], between: &str) -> Option<String> {
+    Some(words.join(between)).filter(|line| !line.is_empty())
 }
 
 fn disk(speeds: Speeds) -> String {
@@ -142,10 +167,11 @@ fn processor(facts: &Facts) -> String {
 
 fn clock(facts: &Facts) -> String {
     let source = facts.clock_source.as_deref().unwrap_or("unknown source");
-    match &facts.time_program {
-        Some(program) => format!("{source}, kept right by {program}"),
-        None => format!("{source}, kept right by no known program"),
-    }
+    let program = facts.time_program.as_deref().unwrap_or("no known program");
+    let drift = facts.clock_drift_ppb.map(|drift| format!(", drift {drift} billionths")).unwrap_or_default();
+    let ahead = facts.ahead_of_hardware_clock_seconds;
+    let hardware = ahead.map(|ahead| format!(", {ahead} s ahead of the hardware clock")).unwrap_or_default();
+    format!("{source}, kept right by {program}{drift}{hardware}")
 }
 
 fn security(facts: &Facts) -> String {

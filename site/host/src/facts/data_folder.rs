@@ -1,9 +1,9 @@
 //! Where the data folder is: whether its filesystem can hold containers, and whether it is mounted again after a boot.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::DataFolder;
-use super::host::{nearest, read};
+use super::host::read;
+use super::{DataFolder, mounted};
 use crate::mounts::unescape;
 use crate::paths::SitePaths;
 
@@ -12,40 +12,15 @@ const GENERATED: [&str; 3] = ["/run/systemd/generator", "/run/systemd/generator.
 
 /// Facts about the data folder, from the kernel and the host's files.
 pub(super) fn collect(paths: &SitePaths) -> DataFolder {
-    let existing = nearest(&paths.data());
-    let path = fs_err::canonicalize(&existing).unwrap_or(existing);
-    let root = paths.host("/");
-    let seen = Path::new("/").join(path.strip_prefix(&root).unwrap_or(&path));
-    let text = read(&paths.host("/proc/self/mountinfo"));
-    let mounts: Vec<Mounted> = text.lines().filter_map(mounted).collect();
-    // The last mount hides earlier ones, and `max_by_key` takes the last.
-    let mount = mounts.iter().filter(|mount| seen.starts_with(&mount.point));
-    let Some(mount) = mount.max_by_key(|mount| mount.point.as_os_str().len()) else {
+    let Some(mount) = mounted::holding(paths, &paths.data()) else {
         return DataFolder { mount: "/".to_owned(), kind: String::new(), xfs_without_ftype: false, permanent: true };
     };
     DataFolder {
         mount: mount.point.display().to_string(),
-        kind: mount.kind.clone(),
         xfs_without_ftype: mount.kind == "xfs" && lacks_ftype(&paths.host(&mount.source)),
         permanent: is_permanent(paths, &mount.point),
+        kind: mount.kind,
     }
-}
-
-struct Mounted {
-    point: PathBuf,
-    kind: String,
-    source: String,
-}
-
-/// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE …`
-fn mounted(line: &str) -> Option<Mounted> {
-    let (front, back) = line.split_once(" - ")?;
-    let mut back = back.split(' ');
-    Some(Mounted {
-        point: unescape(front.split(' ').nth(4)?).into(),
-        kind: back.next()?.to_owned(),
-        source: unescape(back.next()?),
-    })
 }
 
 /// Whether an XFS filesystem does not keep the types of folders' entries, without which overlays do not work on it. An

@@ -16,9 +16,23 @@ const PROGRAM: &str = "landfall-gpu";
 /// How long the program may take. It limits the library to five seconds by itself.
 const TIME_LIMIT: Duration = Duration::from_secs(7);
 
-/// Where the program is looked for: beside this one.
-pub(super) fn program() -> PathBuf {
-    std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM))
+/// Where the program is: beside this one, as on a stick, and otherwise among the files of the installed release, which has it if it needs
+/// GPUs.
+pub(super) fn program(paths: &SitePaths) -> PathBuf {
+    let beside = std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM));
+    if beside.exists() { beside } else { installed(paths).unwrap_or(beside) }
+}
+
+/// The newest one among the files of artifacts: while a release takes another's place, there are two. Only Landfall's own is executable.
+fn installed(paths: &SitePaths) -> Option<PathBuf> {
+    let folders = fs_err::read_dir(paths.files()).ok()?;
+    let found = folders.flatten().filter_map(|folder| {
+        let program = folder.path().join(PROGRAM);
+        let metadata = fs_err::symlink_metadata(&program).ok()?;
+        let is_program = metadata.is_file() && metadata.mode() & 0o111 != 0;
+        is_program.then_some((metadata.ctime(), program))
+    });
+    found.max().map(|(_, program)| program)
 }
 
 /// Reads the facts about GPUs. The program runs only where the driver is loaded: without it, the kernel's files say all
@@ -96,6 +110,21 @@ mod tests {
         let (_folder, paths) = super::super::sample::host(&files);
         let report = collect(&paths, Path::new("/nonexistent"));
         assert_eq!((report.hardware.devices.len(), report.nvml), (1, NvmlState::NotAsked(NotAsked::OtherRoot)));
+    }
+
+    #[test]
+    fn the_program_of_an_installed_release_is_found_if_it_is_one() {
+        let (_folder, paths) = super::super::sample::host(&[
+            ("/var/lib/landfall/files/ab12/landfall-gpu", "program"),
+            ("/var/lib/landfall/files/cd34/landfall-gpu", "a file of a vendor"),
+            ("/var/lib/landfall/files/cd34/weights", ""),
+        ]);
+        assert_eq!(installed(&paths), None);
+        let own = paths.host("/var/lib/landfall/files/ab12/landfall-gpu");
+        fs_err::set_permissions(&own, Permissions::from_mode(0o555)).unwrap();
+        assert_eq!(installed(&paths), Some(own.clone()));
+        assert_eq!(program(&paths), own, "there is none beside this test");
+        assert_eq!(installed(&super::super::sample::host(&[]).1), None);
     }
 
     #[test]

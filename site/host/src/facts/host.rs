@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use landfall_error_codes::codes;
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
-use super::{CgroupDriver, Cgroups, Filesystem};
+use super::{CgroupDriver, Cgroups, Filesystem, mounted};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
@@ -119,7 +119,9 @@ pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepErro
         let device = fs_err::metadata(&existing).map_err(failed)?.dev();
         let measured = rustix::fs::statvfs(&existing).map_err(|errno| failed(errno.into()))?;
         let index = found.iter().position(|(known, _)| *known == device).unwrap_or_else(|| {
-            found.push((device, empty_filesystem(&measured)));
+            let mount = mounted::holding(paths, &existing);
+            let (kind, options) = mount.map(|mount| (mount.kind, mount.options)).unwrap_or_default();
+            found.push((device, Filesystem { kind, options, ..empty_filesystem(&measured) }));
             found.len() - 1
         });
         let filesystem = &mut found[index].1;
@@ -142,6 +144,8 @@ fn empty_filesystem(measured: &StatVfs) -> Filesystem {
         free_inodes: (measured.f_files > 0).then_some(measured.f_favail),
         read_only: false,
         no_exec: Vec::new(),
+        kind: String::new(),
+        options: Vec::new(),
     }
 }
 
@@ -173,8 +177,12 @@ fn is_built_in(paths: &SitePaths, name: &str) -> bool {
     !listed.is_dir() || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
 }
 
-/// Whether all these modules are among those that ship with the kernel.
+/// Whether all these modules are among those that ship with the kernel, and whether it still loads any.
 pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
+    // A hardened host forbids it until the next boot, and at the next boot again.
+    if !modules.is_empty() && read(&paths.host("/proc/sys/kernel/modules_disabled")).trim() == "1" {
+        return false;
+    }
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let listed = read(&paths.host("/lib/modules").join(release).join("modules.dep"));
     modules.iter().all(|module| {
@@ -271,5 +279,29 @@ mod tests {
         assert_eq!(modules, ["overlay", "br_netfilter", "vxlan"], "loaded or not, but not built in");
         assert_eq!(missing_modules(&paths, &modules), ["br_netfilter", "vxlan"]);
         assert_eq!(operating_system(&paths), "debian 12");
+    }
+
+    #[test]
+    fn a_kernel_that_loads_no_more_modules_lacks_those_that_are_missing() {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let listed = format!("/lib/modules/{release}/modules.dep");
+        let found = |disabled: &str, modules: &[&str]| {
+            let (_folder, paths) = host(&[
+                (&listed, "kernel/drivers/net/vxlan/vxlan.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"),
+                ("/proc/sys/kernel/modules_disabled", disabled),
+            ]);
+            are_loadable(&paths, &modules.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert!(found("0\n", &["vxlan"]) && !found("0\n", &["overlay"]));
+        assert!(!found("1\n", &["vxlan"]) && found("1\n", &[]));
+    }
+
+    #[test]
+    fn a_filesystem_has_the_kind_and_the_options_of_its_mount() {
+        let mounts = "21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,nobarrier\n";
+        let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts)]);
+        let found = filesystems(&paths).unwrap();
+        assert_eq!((found.len(), found[0].kind.as_str()), (1, "ext4"), "all paths are in one folder");
+        assert_eq!(found[0].options, ["rw", "relatime", "nobarrier"]);
     }
 }

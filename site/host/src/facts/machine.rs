@@ -1,4 +1,4 @@
-//! Facts of the processor, the firmware, the clock and the C library, each from a file that says it.
+//! Facts of the processor, the firmware, what guards the host, and the C library, each from a file that says it.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -34,8 +34,30 @@ const LEVELS: [(u8, &[&str]); 3] = [
     (4, &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
 ];
 
-/// Programs that keep a clock right.
-const TIME_PROGRAMS: [&str; 6] = ["chronyd", "systemd-timesyn", "ntpd", "ntpsec", "ptp4l", "openntpd"];
+/// Programs of endpoint security on Linux, by the first 15 bytes of their names.
+const ENDPOINT_PROGRAMS: [&str; 21] = [
+    "falcon-sensor",
+    "falcon-sensor-b",
+    "wdavdaemon",
+    "s1-agent",
+    "sentinelone-age",
+    "cbagentd",
+    "cbdaemon",
+    "ds_agent",
+    "ds_am",
+    "sophos_threat_d",
+    "savd",
+    "savscand",
+    "mfetpd",
+    "isectpd",
+    "oaeventd",
+    "elastic-endpoin",
+    "kesl",
+    "bdsecd",
+    "rtvscand",
+    "sisamdagent",
+    "clamonacc",
+];
 
 /// Where the C library is, by distribution.
 const LIBRARIES: [&str; 6] = [
@@ -87,18 +109,8 @@ pub(super) fn security(paths: &SitePaths) -> Security {
         secure_boot: secure_boot.and_then(|bytes| bytes.last().map(|last| *last == 1)),
         app_armor: read(&paths.host("/sys/module/apparmor/parameters/enabled")).trim() == "Y",
         fapolicyd: !running(paths, &["fapolicyd"]).is_empty(),
+        endpoint_programs: Some(running(paths, &ENDPOINT_PROGRAMS)),
     }
-}
-
-/// What the kernel reads time from, such as `tsc`.
-pub(super) fn clock_source(paths: &SitePaths) -> Option<String> {
-    let text = read(&paths.host("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
-    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-/// The program that keeps the clock right.
-pub(super) fn time_program(paths: &SitePaths) -> Option<String> {
-    running(paths, &TIME_PROGRAMS).into_iter().next()
 }
 
 /// Version of glibc, such as `2.36`; none where the host has another C library.
@@ -149,19 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn files_tell_what_guards_and_what_keeps_time() {
+    fn files_tell_what_guards_a_host() {
         let (_folder, paths) = host(&[
             (SECURE_BOOT, "\u{6}\0\0\0\u{1}"),
             ("/sys/module/apparmor/parameters/enabled", "Y\n"),
             ("/proc/17/comm", "fapolicyd\n"),
-            ("/proc/18/comm", "chronyd\n"),
-            ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
+            ("/proc/18/comm", "falcon-sensor\n"),
+            ("/proc/19/comm", "wdavdaemon\n"),
+            ("/proc/20/comm", "wdavdaemon\n"),
         ]);
-        assert_eq!(security(&paths), Security { secure_boot: Some(true), app_armor: true, fapolicyd: true });
-        assert_eq!((clock_source(&paths).as_deref(), time_program(&paths).as_deref()), (Some("tsc"), Some("chronyd")));
+        let endpoint_programs = Some(["falcon-sensor", "wdavdaemon"].map(str::to_owned).to_vec());
+        let expected = Security { secure_boot: Some(true), app_armor: true, fapolicyd: true, endpoint_programs };
+        assert_eq!(security(&paths), expected);
         let (_folder, paths) = host(&[]);
-        assert_eq!(security(&paths), Security { secure_boot: None, app_armor: false, fapolicyd: false });
-        assert_eq!((clock_source(&paths), time_program(&paths), glibc(&paths)), (None, None, None));
+        let bare =
+            Security { secure_boot: None, app_armor: false, fapolicyd: false, endpoint_programs: Some(Vec::new()) };
+        assert_eq!((security(&paths), glibc(&paths)), (bare, None));
+        assert!(ENDPOINT_PROGRAMS.iter().all(|name| name.len() <= 15), "the kernel cuts names after 15 bytes");
     }
 
     #[test]

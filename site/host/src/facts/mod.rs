@@ -2,44 +2,39 @@
 //! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
 //! remotely. What decides nothing, such as the operating system and the packet filter's tables, a plan shows to the person who reads it.
 
+mod clock;
 mod data_folder;
+mod document;
 mod filter;
 mod firewall;
 mod gpus;
 pub mod host;
+mod kernel;
 mod kubernetes;
+mod listeners;
 mod machine;
+mod mounted;
 mod network;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod speed;
 
+pub use document::{KIND, SCHEMA, Unread};
 pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
 pub use speed::Speeds;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 
-use landfall_error_codes::codes;
 use landfall_gpu_facts::GpuReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::paths::SitePaths;
 use crate::step_times::{self, StepTimes};
 use landfall_engine::step::StepError;
-
-/// What `landfall facts` prints, as the field `kind` of the document says.
-pub const KIND: &str = "facts";
-
-/// Form of the document. Since 2 it has GPUs, since 3 processor, security, clock, C library, speeds and times, and where closed chains lead.
-pub const SCHEMA: u32 = 3;
-
-/// The oldest form that is still read: what it does not know yet is unknown.
-const OLDEST_SCHEMA: u32 = 1;
 
 /// Facts of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +109,20 @@ pub struct Facts {
     /// How long the steps of the last install on this host took, by their ids.
     #[serde(default)]
     pub step_times: StepTimes,
+    /// Options that Kubernetes needs and that the kernel was built without, such as `CONFIG_VXLAN`; null where the configuration of the
+    /// kernel is not on the disk.
+    #[serde(default)]
+    pub missing_kernel_options: Option<Vec<String>>,
+    /// Current values of further settings of the kernel that software may ask about, such as `vm.max_map_count`.
+    #[serde(default)]
+    pub kernel_settings: BTreeMap<String, u64>,
+    /// How much the clock gains (or loses, below 0) without correction, in billionths, as the program that keeps it right last found.
+    #[serde(default)]
+    pub clock_drift_ppb: Option<i64>,
+    /// Seconds by which the system's clock is ahead of the hardware clock, from which the next boot starts; null without one, or where
+    /// it holds local time.
+    #[serde(default)]
+    pub ahead_of_hardware_clock_seconds: Option<i64>,
 }
 
 /// The processor of a host.
@@ -140,6 +149,9 @@ pub struct Security {
     pub app_armor: bool,
     /// Whether fapolicyd runs, which lets only programs run that its rules allow.
     pub fapolicyd: bool,
+    /// Programs of endpoint security that run, which look at each file and process; null in facts of schema 3 and older.
+    #[serde(default)]
+    pub endpoint_programs: Option<Vec<String>>,
 }
 
 /// Control groups of a host.
@@ -180,6 +192,12 @@ pub struct Filesystem {
     pub read_only: bool,
     /// Those of them from which no program can run (`noexec`).
     pub no_exec: Vec<String>,
+    /// The kernel's name for its type, such as `ext4`; empty where that is not known.
+    #[serde(default)]
+    pub kind: String,
+    /// Options with which the first of the paths is mounted, such as `noatime`, without those that name users or folders.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// Network of a host.
@@ -197,6 +215,9 @@ pub struct Network {
     pub nameservers: Vec<String>,
     /// TCP ports that something listens on.
     pub ports_in_use: Vec<u16>,
+    /// The programs behind them, as far as they are seen: without root, those of the same user alone.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
     /// Networks that the host routes to, such as `10.0.0.0/8`, without the default route.
     pub networks: Vec<String>,
     /// Existing tables of the packet filter, such as `firewalld`.
@@ -207,6 +228,18 @@ pub struct Network {
     pub closed_chains: Vec<ClosedChain>,
     /// Whether the host's firewall deletes all tables of the packet filter whenever it starts.
     pub flushes_ruleset: bool,
+}
+
+/// A program that listens on a TCP port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listener {
+    /// The port.
+    pub port: u16,
+    /// The first 15 bytes of the program's name.
+    pub program: String,
+    /// The id of its process.
+    pub pid: u32,
 }
 
 /// firewalld's permanent configuration, as far as it decides about packets of pods.
@@ -284,36 +317,15 @@ pub struct NodeAddress {
     pub prefix: u8,
 }
 
-impl Facts {
-    /// Reads the output of `landfall facts` from a host, of this form or an older one; unknown fields are refused, since
-    /// they may matter.
-    pub fn read(path: &Path) -> Result<Self, StepError> {
-        let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
-        let bytes = fs_err::read(path).map_err(|error| failed("cannot be read").because(error))?;
-        let wrong = |error| failed("does not hold the facts of a host").because(error);
-        let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(wrong)?;
-        let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
-        if kind != Some(KIND.into()) {
-            return Err(failed(&format!("is not a document of the kind {KIND}")));
-        }
-        let number = schema.as_ref().and_then(Value::as_u64);
-        if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
-            let found = schema.map_or_else(|| "no schema".to_owned(), |schema| format!("schema {schema}"));
-            return Err(failed(&format!("has {found}, and this landfall reads {OLDEST_SCHEMA} to {SCHEMA}")));
-        }
-        let gpus = fields.get("gpus").and_then(|gpus| gpus.get("schema"));
-        if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(u64::from(landfall_gpu_facts::SCHEMA))) {
-            let known = landfall_gpu_facts::SCHEMA;
-            return Err(failed(&format!("has facts about GPUs of schema {other}, and this landfall reads {known}")));
-        }
-        serde_json::from_value(Value::Object(fields)).map_err(wrong)
-    }
-}
-
 /// Collects the facts of this host and measures its speeds, for at most three seconds. Changes nothing: what is written meanwhile has
 /// no name, and is gone when this returns.
 pub fn collect_measured(paths: &SitePaths) -> Result<Facts, StepError> {
     Ok(Facts { speeds: speed::measure(paths), ..collect(paths)? })
+}
+
+/// Collects the facts about GPUs alone. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds.
+pub fn collect_gpus(paths: &SitePaths) -> GpuReport {
+    gpus::collect(paths, &gpus::program(paths))
 }
 
 /// Collects the facts of this host, its speeds aside. Changes nothing.
@@ -343,23 +355,24 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         limits: host::limits(paths),
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
-        gpus: Some(gpus::collect(paths, &gpus::program())),
+        gpus: Some(collect_gpus(paths)),
         cpu: Some(machine::cpu(paths)),
         security: Some(machine::security(paths)),
-        clock_source: machine::clock_source(paths),
-        time_program: machine::time_program(paths),
+        clock_source: clock::source(paths),
+        time_program: clock::time_program(paths),
         glibc: machine::glibc(paths),
         speeds: None,
         step_times: step_times::read(paths),
+        missing_kernel_options: kernel::missing_options(paths),
+        kernel_settings: kernel::settings(paths),
+        clock_drift_ppb: clock::drift_ppb(paths),
+        ahead_of_hardware_clock_seconds: clock::ahead_of_hardware(paths),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A change of a document.
-    type Change = fn(&mut Value);
 
     /// In a user namespace without a mapping, a process has the overflow user and no rights.
     #[test]
@@ -378,59 +391,5 @@ mod tests {
         let facts = collect(&SitePaths::default()).unwrap();
         assert!(!facts.root && facts.cores > 0 && !facts.filesystems.is_empty());
         assert!(facts.network.filter_tables.is_empty() && facts.network.closed_chains.is_empty());
-    }
-
-    #[test]
-    fn facts_of_this_machine_survive_a_file() {
-        let facts = collect(&SitePaths::default()).unwrap();
-        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
-        assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
-        assert!([1, 2].contains(&facts.cgroups.version));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let read = |change: fn(&mut Value)| {
-            let mut document = serde_json::to_value(&facts).unwrap();
-            (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
-            change(&mut document);
-            serde_json::to_writer(
-                fs_err::OpenOptions::new().write(true).truncate(true).open(file.path()).unwrap(),
-                &document,
-            )
-            .unwrap();
-            Facts::read(file.path()).map_err(|error| error.to_string())
-        };
-        assert_eq!(read(|_| {}).unwrap(), facts);
-        let others: [(Change, &str); 4] = [
-            (|one| one["kind"] = "status".into(), "is not a document of the kind facts"),
-            (|one| one["schema"] = 4.into(), "has schema 4, and this landfall reads 1 to 3"),
-            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 3"),
-            (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),
-        ];
-        for (other, said) in others {
-            let refused = read(other).unwrap_err();
-            assert!(refused.ends_with(said), "{refused}");
-        }
-        assert!(read(|document| document["surprise"] = true.into()).is_err());
-    }
-
-    #[test]
-    fn facts_of_an_older_landfall_are_still_read() {
-        const SINCE_3: [&str; 7] = ["cpu", "security", "clockSource", "timeProgram", "glibc", "speeds", "stepTimes"];
-        for (schema, lacks) in [(2, &[][..]), (1, &["gpus"][..])] {
-            let mut document = serde_json::to_value(sample::sample()).unwrap();
-            (document["kind"], document["schema"]) = (KIND.into(), schema.into());
-            for field in SINCE_3.iter().chain(lacks) {
-                assert!(document.as_object_mut().unwrap().remove(*field).is_some(), "{field}");
-            }
-            assert!(document["network"].as_object_mut().unwrap().remove("mtu").is_some());
-            document["network"]["closedChains"] = serde_json::json!([
-                {"filter": "nftables", "name": "inet filter forward", "hook": "forward", "accepts": ["cni0"]}
-            ]);
-            let file = tempfile::NamedTempFile::new().unwrap();
-            serde_json::to_writer(&file, &document).unwrap();
-            let found = Facts::read(file.path()).unwrap();
-            assert_eq!((found.gpus, found.cpu, found.security), (None, None, None));
-            assert_eq!((found.speeds, found.network.mtu), (None, None));
-            assert_eq!(found.network.closed_chains[0].accepts_to, None, "it is not known, and not that there are none");
-        }
     }
 }

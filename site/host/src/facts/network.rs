@@ -1,4 +1,4 @@
-//! Facts of addresses, routes, nameservers and ports.
+//! Facts of addresses, routes and nameservers.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use landfall_error_codes::codes;
 
 use super::host::read;
-use super::{Network, NodeAddress, filter, firewall};
+use super::{Network, NodeAddress, filter, firewall, listeners};
 use crate::netlink;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
@@ -48,12 +48,14 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         (Vec::new(), Vec::new())
     };
     let filter_tables: Vec<String> = tables.into_iter().map(|table| table.name).collect();
+    let (ports_in_use, listeners) = listeners::collect(paths);
     Ok(Network {
         mtu,
         addresses,
         default_route,
         nameservers: nameservers(paths),
-        ports_in_use: ports_in_use(paths),
+        ports_in_use,
+        listeners,
         networks: networks.into_iter().collect(),
         firewalld: firewall::firewalld(paths, &filter_tables),
         filter_tables,
@@ -83,35 +85,9 @@ pub fn nameservers(paths: &SitePaths) -> Vec<String> {
     if direct.is_empty() { of("/run/systemd/resolve/resolv.conf") } else { direct }
 }
 
-fn ports_in_use(paths: &SitePaths) -> Vec<u16> {
-    let mut ports = BTreeSet::new();
-    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        ports.extend(read(&paths.host(file)).lines().skip(1).filter_map(listening_port));
-    }
-    ports.into_iter().collect()
-}
-
-/// The local port of a line of `/proc/net/tcp` whose socket listens.
-fn listening_port(line: &str) -> Option<u16> {
-    const LISTEN: &str = "0A";
-    let mut fields = line.split_whitespace().skip(1);
-    let (local, _remote, state) = (fields.next()?, fields.next()?, fields.next()?);
-    (state == LISTEN).then(|| u16::from_str_radix(local.rsplit(':').next()?, 16).ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn listening_ports_only() {
-        let header = "  sl  local_address rem_address   st tx_queue";
-        assert_eq!(listening_port(header), None);
-        assert_eq!(listening_port("   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000"), Some(8080));
-        assert_eq!(listening_port("   0: 0100007F:1F90 0100007F:0016 01 00000000:00000000"), None);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(ports_in_use(&SitePaths::default()).contains(&listener.local_addr().unwrap().port()));
-    }
 
     #[test]
     fn a_stub_resolver_is_looked_behind() {

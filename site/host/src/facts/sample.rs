@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Network, NodeAddress, Security, Speeds};
+use super::{
+    CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Listener, Network, NodeAddress, Security, Speeds,
+};
 
 /// Facts about a small, current host that meets all needs; each test changes what it is about.
 pub fn sample() -> Facts {
@@ -31,6 +33,8 @@ pub fn sample() -> Facts {
             free_inodes: Some(6_000_000),
             read_only: false,
             no_exec: Vec::new(),
+            kind: "ext4".to_owned(),
+            options: ["rw", "relatime"].map(str::to_owned).to_vec(),
         }],
         data_folder: DataFolder {
             mount: "/".to_owned(),
@@ -44,6 +48,7 @@ pub fn sample() -> Facts {
             mtu: Some(1500),
             nameservers: vec!["10.99.0.1".to_owned()],
             ports_in_use: vec![22],
+            listeners: vec![Listener { port: 22, program: "sshd".to_owned(), pid: 700 }],
             networks: vec!["10.99.0.0/24".to_owned()],
             filter_tables: Vec::new(),
             firewalld: None,
@@ -64,7 +69,12 @@ pub fn sample() -> Facts {
             level: Some(3),
             numa_nodes: 1,
         }),
-        security: Some(Security { secure_boot: Some(false), app_armor: true, fapolicyd: false }),
+        security: Some(Security {
+            secure_boot: Some(false),
+            app_armor: true,
+            fapolicyd: false,
+            endpoint_programs: Some(Vec::new()),
+        }),
         clock_source: Some("tsc".to_owned()),
         time_program: Some("chronyd".to_owned()),
         glibc: Some("2.36".to_owned()),
@@ -75,6 +85,10 @@ pub fn sample() -> Facts {
             sync_p99_micros: 2000,
         }),
         step_times: BTreeMap::new(),
+        missing_kernel_options: Some(Vec::new()),
+        kernel_settings: BTreeMap::from([("vm.max_map_count".to_owned(), 65_530)]),
+        clock_drift_ppb: None,
+        ahead_of_hardware_clock_seconds: Some(0),
     }
 }
 

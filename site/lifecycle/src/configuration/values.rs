@@ -40,9 +40,9 @@ impl SiteConfiguration {
     }
 }
 
-/// All values of a site: computed by the planner, else set by the site, else the release's default. A value with none
-/// of these keeps the rendered content. A computed value that the planner cannot compute is an error, and so is one
-/// that the site sets.
+/// All values of a site: set by the site, else computed by the planner, else the release's default. A value with none
+/// of these keeps the rendered content. Names that begin with `cluster.` are computed alone: it is an error if the planner cannot, or
+/// if the site sets one.
 pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
@@ -62,7 +62,7 @@ pub fn resolve_values(
                 (None, None) => problem(name, "this installer cannot compute it"),
                 (None, Some(value)) => drop(resolved.insert(name.to_owned(), value.clone())),
             }
-        } else if let Some(value) = set.or(value.default.as_ref()) {
+        } else if let Some(value) = set.or_else(|| computed.get(name)).or(value.default.as_ref()) {
             resolved.insert(name.to_owned(), value.clone());
         }
     }

@@ -11,19 +11,22 @@ use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
-use crate::configuration::{BackupSettings, ChangedValues, SiteConfiguration, resolve_values};
+use crate::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::{ConfigurePlan, FieldChange, SettingChange, plan_configure, setting_changes};
+use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::set_edits;
-use crate::preflight::refuse_unknown;
+use crate::preflight::{Finding, refuse_unknown};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
+use landfall_host::facts;
+use landfall_models::MODELS_DOCUMENT_NAME;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -32,6 +35,8 @@ pub struct PreparedConfigure<'a> {
     pub(super) pins: Pins,
     release: TrustedRelease,
     settings: SiteConfiguration,
+    /// Figures of models that were fitted to the host.
+    fitted: ResolvedValues,
     planned: ConfigurePlan,
     /// Fields of what changes that other managers have edited.
     edits: Vec<ObjectEdit>,
@@ -90,7 +95,9 @@ impl Operations {
         let settings = wanted(&pins.settings, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
         refuse_unknown(&settings.accept, &release.release)?;
-        let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
+        let fitted = self.refitted(&pins, &release, &settings)?;
+        let computed = computed_values(&Networks::of(&settings)?, &fitted);
+        let values = resolve_values(&release.release, &settings, &computed)?;
         let inputs = ComponentInputs {
             release: &release.release,
             documents: &release.documents,
@@ -101,7 +108,27 @@ impl Operations {
         planned.settings.extend(accept_change(&pins.settings, &settings));
         let edits = self.judged(&planned.plan, &release.documents)?;
         set_edits(&mut planned.plan, policy);
-        Ok(PreparedConfigure { operations: self, pins, release, settings, planned, edits, policy })
+        Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, edits, policy })
+    }
+
+    /// The figures of models under these settings: those of the site, unless its settings about models change. Then the host is looked
+    /// at again, and what it cannot run is refused.
+    fn refitted(&self, pins: &Pins, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<ResolvedValues> {
+        if !is_fitted(&release.release) || !is_changed(&pins.settings, settings) {
+            return Ok(pins.fitted.clone());
+        }
+        let Fitted { values, findings } = self.fitted(release, settings)?;
+        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
+        if blockers.is_empty() { Ok(values) } else { Err(OperationError::NotReady { blockers }) }
+    }
+
+    /// The figures of a release's models for this host as it is now.
+    pub(super) fn fitted(&self, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<Fitted> {
+        if !is_fitted(&release.release) {
+            return Ok(Fitted::default());
+        }
+        let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
+        Ok(fitted(&release.release, models, &facts::collect(&self.paths)?, settings))
     }
 }
 
@@ -206,8 +233,8 @@ impl PreparedConfigure<'_> {
 
     /// Writes the journal of the change: from here on it ends, whatever happens to this process.
     pub(super) fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, release, settings, planned, .. } = self;
-        operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, ..change })
+        let Self { operations, pins, release, settings, fitted, planned, .. } = self;
+        operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, fitted, ..change })
     }
 }
 

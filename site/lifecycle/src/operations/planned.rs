@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use landfall_bundle_spec::head::Contents;
+use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
-use crate::configuration::SiteConfiguration;
+use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
+use crate::plan::models::fitted;
 use crate::preflight::{
     self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
 };
@@ -33,6 +35,8 @@ pub struct PlannedInstall {
     pub(super) notes: Vec<String>,
     /// The warnings that a person has accepted.
     pub(super) accepted: Vec<AcceptedWarning>,
+    /// Figures of models that were fitted to the host.
+    pub(super) fitted: ResolvedValues,
 }
 
 /// What a person brings to an install.
@@ -72,6 +76,9 @@ impl PlannedInstall {
             built_at: &built_at,
         };
         let mut findings = preflight(&subject);
+        let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
+        let fitted = fitted(&release.release, models, &facts, &configuration);
+        findings.extend(fitted.findings);
         findings.extend(adoption.blockers);
         findings.extend(licensing.blockers(&release.release, release.built_at()));
         preflight::accept(&mut findings, accept, &configuration.accept)?;
@@ -85,12 +92,14 @@ impl PlannedInstall {
             documents: &release.documents,
             facts: &facts,
             configuration: &configuration,
+            fitted: &fitted.values,
             adopted: &adoption.volumes,
         })?;
         let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
         let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
         let accepted = accepted(&others);
-        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted })
+        let fitted = fitted.values;
+        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted, fitted })
     }
 
     /// The plan.
@@ -125,6 +134,11 @@ impl PlannedInstall {
     /// The warnings that a person has accepted.
     pub fn accepted(&self) -> &[AcceptedWarning] {
         &self.accepted
+    }
+
+    /// Figures of models that were fitted to the host, by the names of the release's values. What the site sets itself is among them.
+    pub fn fitted(&self) -> &ResolvedValues {
+        &self.fitted
     }
 
     /// The release.

@@ -7,6 +7,7 @@ use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_error_codes::codes;
 use landfall_host::facts::{self, Facts};
 use landfall_media::bundle::locate_counted;
+use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use super::planned::sizes;
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
+use crate::plan::models::fitted;
 use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
 
 /// A person's request.
@@ -121,6 +123,8 @@ impl Operations {
             sizes: sizes(looked.contents(), looked.release()),
             built_at: &identity.built_at,
         });
+        let models = looked.contents().small_document(MODELS_DOCUMENT_NAME);
+        findings.extend(fitted(looked.release(), models, &facts, &configuration).findings);
         findings.extend(self.of_site(request, &looked, &facts)?);
         accept(&mut findings, &request.accept, &configuration.accept)?;
         sort(&mut findings);

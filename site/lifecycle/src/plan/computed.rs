@@ -1,4 +1,4 @@
-//! Values that the planner computes and a release may apply to its objects; none of them can be set by a site.
+//! Values that the planner computes and a release may apply to its objects. A site can set those of models, and no other.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::configuration::ResolvedValues;
 use landfall_agent::nameservers;
 use landfall_host::paths::SitePaths;
 
-/// The names of all of them, with a docstring each: a release may declare targets for these.
+/// The names of those that no site sets, with a docstring each: a release may declare targets for these.
 ///
 /// - `cluster.dns.corefile`: CoreDNS's configuration; it imports its upstream nameservers from a file that the agent
 ///   maintains, since the host's nameservers may change, and forwarding to none makes CoreDNS crash;
@@ -16,11 +16,12 @@ use landfall_host::paths::SitePaths;
 pub const NAMES: [&str; 4] =
     ["cluster.dns.corefile", "cluster.dns.address", "cluster.dns.addresses", "cluster.network.flannel"];
 
-/// Computes them.
-pub fn computed_values(networks: &Networks) -> ResolvedValues {
+/// Computes them, beside the figures of models that were fitted to the host.
+pub fn computed_values(networks: &Networks, fitted: &ResolvedValues) -> ResolvedValues {
     let address = networks.dns_address().map(|address| address.to_string()).unwrap_or_default();
     let values: [Value; 4] = [corefile().into(), address.clone().into(), json!([address]), flannel(networks).into()];
-    NAMES.map(str::to_owned).into_iter().zip(values).collect()
+    let of_cluster = NAMES.map(str::to_owned).into_iter().zip(values);
+    fitted.clone().into_iter().chain(of_cluster).collect()
 }
 
 fn corefile() -> String {

@@ -5,6 +5,7 @@ pub mod computed;
 pub mod configure;
 pub mod figures;
 pub mod install;
+pub mod models;
 pub mod network;
 pub(crate) mod node_parts;
 #[cfg(test)]

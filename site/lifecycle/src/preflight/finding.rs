@@ -157,7 +157,7 @@ impl Finding {
     }
 
     /// What passed.
-    pub(super) fn passed(code: Code, message: &str, measured: String, threshold: String) -> Self {
+    pub(crate) fn passed(code: Code, message: &str, measured: String, threshold: String) -> Self {
         Self {
             severity: Severity::Passed,
             message: message.to_owned(),

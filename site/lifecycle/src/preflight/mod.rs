@@ -11,6 +11,7 @@ use landfall_host::facts::Facts;
 pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
 pub use finding::{AcceptedBy, Finding, Severity, Topic, sort};
 pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
+pub(crate) use gpu::problem_of_gpu;
 use network::upgrade_ports;
 pub use shell::quote;
 use storage::upgrade_space;
@@ -18,9 +19,11 @@ use storage::upgrade_space;
 mod acceptance;
 mod catalog;
 pub(crate) mod clock;
+mod distribution;
 mod finding;
 mod firewall;
 mod gpu;
+mod host;
 mod network;
 mod passed;
 mod rules;
@@ -109,7 +112,10 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
         ));
     }
     warnings.extend(clock::warning(facts));
+    warnings.extend(host::hardware_clock(facts));
+    warnings.extend(distribution::warning(facts));
     warnings.extend(program_rules(facts));
+    warnings.extend(host::endpoint_security(facts));
     if facts.swap_bytes > 0 {
         let finding =
             Finding::warning(codes::SWAP_ON, format!("{} of swap", size(facts.swap_bytes)), codes::SWAP_ON.fix);
@@ -120,6 +126,7 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
         warnings.push(Finding::warning(codes::NO_NAMESERVER, found, codes::NO_NAMESERVER.fix));
     }
     warnings.extend(storage::slow_sync(facts));
+    warnings.extend(storage::barriers(facts));
     warnings
 }
 
@@ -147,6 +154,7 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
         let needed = format!("{}.{} or newer", KERNEL.0, KERNEL.1);
         blockers.push(Finding::new(codes::KERNEL_TOO_OLD, &facts.kernel, needed));
     }
+    blockers.extend(host::kernel_options(facts));
     if !facts.systemd {
         blockers.push(Finding::new(codes::SYSTEMD_MISSING, "a different first process", "systemd"));
     }

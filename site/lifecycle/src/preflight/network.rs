@@ -27,9 +27,17 @@ pub fn upgrade_ports(facts: &Facts, before: &ReleaseDocument, after: &ReleaseDoc
 }
 
 fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
-    let busy: Vec<String> =
-        ports.iter().filter(|port| facts.network.ports_in_use.contains(port)).map(ToString::to_string).collect();
+    let busy = ports.iter().filter(|port| facts.network.ports_in_use.contains(port));
+    let busy: Vec<String> = busy.map(|port| with_program(facts, *port)).collect();
     (!busy.is_empty()).then(|| Finding::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
+}
+
+/// A port and the program behind it, as far as that is known.
+fn with_program(facts: &Facts, port: u16) -> String {
+    match facts.network.listeners.iter().find(|listener| listener.port == port) {
+        Some(listener) => format!("{port} ({}, process {})", listener.program, listener.pid),
+        None => port.to_string(),
+    }
 }
 
 /// What is wrong with the network of a host.

@@ -1,9 +1,10 @@
 //! What was judged and is as it must be, so that a report shows what was looked at, and not only what is wrong.
 
 use landfall_error_codes::{Code, codes};
+use landfall_host::facts::Facts;
 
 use super::storage::{SYNC_MICROS, SYSTEM_BYTES, milliseconds};
-use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, size};
+use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, distribution, host, size};
 
 /// What is said where nothing of these codes was found, with what was measured and what is needed.
 struct Passing {
@@ -43,6 +44,36 @@ const PASSING: &[Passing] = &[
         message: "The kernel is new enough",
         measured: |subject| subject.facts.kernel.clone(),
         threshold: |_| format!("{}.{} or newer", KERNEL.0, KERNEL.1),
+    },
+    Passing {
+        codes: &[codes::KERNEL_OPTIONS],
+        message: "The kernel was built with what Kubernetes needs",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::DISTRIBUTION],
+        message: "The distribution is new enough, and gets updates",
+        measured: |subject| distribution::standing(subject.facts),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::ENDPOINT_SECURITY],
+        message: "No known program of endpoint security runs",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::HARDWARE_CLOCK],
+        message: "System clock and hardware clock agree",
+        measured: |subject| host::hardware_clock_difference(subject.facts),
+        threshold: |_| String::new(),
+    },
+    Passing {
+        codes: &[codes::NO_BARRIERS],
+        message: "The filesystem of the data folder keeps synced writes",
+        measured: |_| String::new(),
+        threshold: |_| String::new(),
     },
     Passing {
         codes: &[codes::SYSTEMD_MISSING],
@@ -177,14 +208,27 @@ fn free(subject: &Subject<'_>) -> Option<u64> {
     filesystems.find(|filesystem| filesystem.paths.iter().any(|path| path == DATA)).map(|found| found.free_bytes)
 }
 
+/// Whether the facts say enough for the finding of this code: what was not looked at did not pass.
+fn is_known(facts: &Facts, code: Code) -> bool {
+    let security = facts.security.as_ref();
+    match code {
+        // Another user sees no packet filter.
+        codes::FIREWALL_CLOSED => facts.root,
+        codes::SLOW_SYNC => facts.speeds.is_some(),
+        codes::KERNEL_OPTIONS => facts.missing_kernel_options.is_some(),
+        codes::DISTRIBUTION => distribution::is_named(facts),
+        codes::ENDPOINT_SECURITY => security.is_some_and(|security| security.endpoint_programs.is_some()),
+        codes::HARDWARE_CLOCK => facts.ahead_of_hardware_clock_seconds.is_some(),
+        codes::NO_BARRIERS => facts.filesystems.iter().any(|filesystem| !filesystem.options.is_empty()),
+        _ => true,
+    }
+}
+
 /// What passed, where this was found.
 pub(super) fn findings(subject: &Subject<'_>, found: &[Finding]) -> Vec<Finding> {
     let is_found = |code: &Code| found.iter().any(|finding| finding.code == code.id);
     let passing = PASSING.iter().filter(|passing| !passing.codes.iter().any(is_found));
-    // Another user sees no packet filter, so nothing is known of it.
-    let passing = passing.filter(|passing| subject.facts.root || passing.codes != [codes::FIREWALL_CLOSED]);
-    // What was not measured did not pass.
-    let passing = passing.filter(|passing| subject.facts.speeds.is_some() || passing.codes != [codes::SLOW_SYNC]);
+    let passing = passing.filter(|passing| passing.codes.first().is_some_and(|code| is_known(subject.facts, *code)));
     passing
         .filter_map(|passing| {
             let code = *passing.codes.first()?;

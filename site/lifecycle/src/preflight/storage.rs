@@ -73,6 +73,20 @@ pub(super) fn slow_sync(facts: &Facts) -> Option<Finding> {
     Some(Finding { threshold: milliseconds(SYNC_MICROS), ..finding })
 }
 
+/// Options under which a filesystem does not wait until the disk has kept what it was given.
+const WITHOUT_BARRIERS: [&str; 2] = ["nobarrier", "barrier=0"];
+
+/// A filesystem of the data folder that loses synced writes in a power cut.
+pub(super) fn barriers(facts: &Facts) -> Option<Finding> {
+    let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
+    let options = &facts.filesystems.iter().find(holds_data)?.options;
+    let found = options.iter().find(|option| WITHOUT_BARRIERS.contains(&option.as_str()))?;
+    let mount = &facts.data_folder.mount;
+    let finding =
+        Finding::warning(codes::NO_BARRIERS, format!("{mount} is mounted with {found}"), codes::NO_BARRIERS.fix);
+    Some(finding.commands([format!("mount -o remount,barrier {}", quote(mount))]))
+}
+
 /// Microseconds for people.
 pub(super) fn milliseconds(micros: u64) -> String {
     format!("{}.{} ms", micros / 1000, micros % 1000 / 100)

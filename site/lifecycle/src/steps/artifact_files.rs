@@ -18,6 +18,9 @@ pub struct ArtifactFiles {
     pub artifact: String,
     /// The files.
     pub files: Vec<PlacedFile>,
+    /// Whether they are programs of Landfall's own, which the host runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
 }
 
 impl ArtifactFiles {
@@ -33,7 +36,7 @@ impl Step<Site> for ArtifactFiles {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let folder = self.folder(site);
-        place_all(site, &folder, &self.files, 0o444)?;
+        place_all(site, &folder, &self.files, if self.executable { 0o555 } else { 0o444 })?;
         Ok(json!({ "folder": folder }))
     }
 

@@ -240,6 +240,7 @@ impl PreparedInstall<'_> {
             plan,
             kept: Vec::new(),
             accepted: planned.accepted.clone(),
+            fitted: planned.fitted.clone(),
         })
     }
 }

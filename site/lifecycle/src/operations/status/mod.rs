@@ -6,6 +6,7 @@ mod backups;
 mod certificates;
 mod components;
 mod firewall;
+mod gpus;
 mod host;
 mod nodes;
 #[cfg(any(test, feature = "testing"))]
@@ -39,6 +40,7 @@ pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use firewall::FirewallStatus;
+pub use gpus::{GpuHolder, GpuStatus, GpusStatus};
 pub use host::{ClockStatus, DiskStatus, EtcdStatus};
 use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
@@ -109,6 +111,9 @@ pub struct StatusReport {
     pub certificates: Option<CertificatesStatus>,
     /// The machine's clock; none where nothing is installed.
     pub clock: Option<ClockStatus>,
+    /// NVIDIA's GPUs; none where there are none, or nothing is installed. They never keep a site from being ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<GpusStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
     /// The cluster's own database; none where there is none.
@@ -252,6 +257,7 @@ impl StatusReport {
             registry: None,
             certificates: None,
             clock: None,
+            gpus: None,
             disk,
             etcd: None,
             backups: None,
@@ -325,6 +331,7 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
+        report.gpus = GpusStatus::of(&landfall_host::facts::collect_gpus(&self.paths));
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
@@ -393,6 +400,9 @@ impl Operations {
                 report.nodes = nodes.iter().map(NodeStatus::of).collect();
                 report.components = components;
                 nodes::doubt(&mut report.nodes, &mut report.components, &observed);
+                if let Some(gpus) = &mut report.gpus {
+                    gpus.name_pods(&observed.pods, &self.paths);
+                }
                 report.service_addresses = Some(ServiceAddresses::of(&services));
                 report.notes.push(POLICIES_NOTE.to_owned());
             }

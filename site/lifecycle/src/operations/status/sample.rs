@@ -67,6 +67,7 @@ pub fn installed() -> StatusReport {
             now: "2026-11-20T08:00:00Z".to_owned(),
             earlier_than: None,
         }),
+        gpus: None,
         disk: Some(disk()),
         backups: Some(backups()),
         replaced_data: Vec::new(),

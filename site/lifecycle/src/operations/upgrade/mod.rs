@@ -32,6 +32,7 @@ use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
+use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
     ComponentChange, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
@@ -72,6 +73,8 @@ pub struct PreparedUpgrade<'a> {
     warnings: Vec<String>,
     /// The warnings that were accepted before the release that will be there came.
     accepted: Vec<AcceptedWarning>,
+    /// Figures of the models of the release that will be there, fitted to the host as it is now.
+    fitted: Fitted,
 }
 
 /// The release that will be there.
@@ -176,6 +179,7 @@ impl Operations {
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
         let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
         let mut findings = self.upgrade_findings(&prepared)?;
+        findings.append(&mut prepared.fitted.findings);
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
         // Names in the site's settings may be those of another release's rules.
@@ -228,7 +232,9 @@ impl Operations {
         let history = self.history()?;
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
-        let values = resolve_values(&release.release, &settings, &computed_values(&Networks::of(&settings)?))?;
+        let fitted = self.fitted(release, &settings)?;
+        let computed = computed_values(&Networks::of(&settings)?, &fitted.values);
+        let values = resolve_values(&release.release, &settings, &computed)?;
         let (made, status) = (history.made()?, self.status()?);
         let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
@@ -271,6 +277,7 @@ impl Operations {
             licensing: None,
             warnings: Vec::new(),
             accepted: Vec::new(),
+            fitted,
         })
     }
 
@@ -449,7 +456,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target, planned, licensing, accepted, .. } = self;
+        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, .. } = self;
         let Target { release, trust, media_path, .. } = target;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
@@ -468,6 +475,7 @@ impl PreparedUpgrade<'_> {
             media_path,
             kept,
             accepted,
+            fitted: fitted.values,
             ..change
         })
     }

@@ -35,6 +35,7 @@ impl Case {
             documents: &documents,
             facts: &facts,
             configuration: &configuration,
+            fitted: &BTreeMap::new(),
             adopted: &[],
         };
         let plan = plan_install(&inputs).unwrap().plan;

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, GPU_ARTIFACT, NodeImage, ReleaseDocument};
 
 use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use super::node_parts::{KubernetesSources, NodeParts, placed};
 use super::reference::Reference;
-use crate::configuration::{BackupSettings, SiteConfiguration, resolve_values};
+use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
@@ -66,6 +66,8 @@ pub struct InstallInputs<'a> {
     pub facts: &'a Facts,
     /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
+    /// Figures of models that were fitted to the host.
+    pub fitted: &'a ResolvedValues,
     /// Volumes of an earlier installation that are used again.
     pub adopted: &'a [AdoptedVolume],
 }
@@ -90,10 +92,10 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     steps.extend(planner.control_plane()?);
     steps.extend(planner.content());
     steps.extend(planner.kept_volumes());
-    let values =
-        resolve_values(inputs.release, inputs.configuration, &computed_values(&planner.networks)).map_err(|error| {
-            StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
-        })?;
+    let computed = computed_values(&planner.networks, inputs.fitted);
+    let values = resolve_values(inputs.release, inputs.configuration, &computed).map_err(|error| {
+        StepError::new(codes::SITE_VALUE, "the site's values do not fit the release").because(error)
+    })?;
     steps.extend(component_steps(&ComponentInputs {
         release: inputs.release,
         documents: inputs.documents,
@@ -261,7 +263,11 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
     let links = Action::RegistryLinks(registry_links(release));
     let mut steps = vec![step("registry-links", "list the images in the registry", 1, links)];
     for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
-        let files = ArtifactFiles { artifact: artifact_folder(artifact), files: placed(artifact).collect() };
+        let files = ArtifactFiles {
+            artifact: artifact_folder(artifact),
+            files: placed(artifact).collect(),
+            executable: artifact.name == GPU_ARTIFACT,
+        };
         let title = format!("place the files of {}", artifact.name);
         steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));
     }

@@ -127,6 +127,7 @@ pub(crate) fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<Instal
         documents: &documents,
         facts,
         configuration: &SiteConfiguration::default(),
+        fitted: &ResolvedValues::new(),
         adopted: &[],
     })
 }

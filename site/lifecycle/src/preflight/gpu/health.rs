@@ -12,6 +12,11 @@ pub(super) fn finding(index: u32, warning: Warning) -> Finding {
     finding.commands(command.map(|command| command.replace("INDEX", &index.to_string())))
 }
 
+/// What is wrong with a GPU, as the rest of a sentence that begins with it.
+pub(crate) fn problem_of_gpu(warning: Warning) -> &'static str {
+    advice(warning).0
+}
+
 fn advice(warning: Warning) -> (&'static str, &'static str, Option<&'static str>) {
     match warning {
         Warning::UncorrectedErrors => (

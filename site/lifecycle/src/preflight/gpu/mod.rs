@@ -16,6 +16,8 @@ pub(super) use driver::package;
 mod driver;
 mod health;
 
+pub(crate) use health::problem_of_gpu;
+
 /// A GPU reserves a part of its memory for itself, so a little less than its nominal size counts as enough.
 const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 

@@ -1,3 +1,4 @@
+mod hostile;
 mod spoiled;
 
 use super::storage::SYSTEM_BYTES;
@@ -5,7 +6,7 @@ use super::*;
 use crate::plan::install::tests::release;
 use crate::room::{FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
-use landfall_host::facts::{ClosedChain, ClosedHook, Filesystem, Filter, Firewalld};
+use landfall_host::facts::{ClosedChain, ClosedHook, Filesystem, Filter, Firewalld, Listener};
 
 const BUILT: &str = "2025-12-01T00:00:00Z";
 
@@ -82,6 +83,41 @@ fn all_blockers_are_reported_at_once() {
     let room = DataRoom { staged_bytes: 74 << 20, unpacked_bytes: 5 << 30, ..room() };
     let sizes = Sizes { room, unpacked_inodes: 20_000 };
     insta::assert_snapshot!(text(&blockers(&facts, &SiteConfiguration::default(), sizes)));
+}
+
+#[test]
+fn a_port_is_named_with_the_program_that_has_it() {
+    let mut facts = sample();
+    facts.network.ports_in_use = vec![22, 5000, 6443];
+    facts.network.listeners.push(Listener { port: 6443, program: "k3s-server".to_owned(), pid: 812 });
+    let found = blockers(&facts, &SiteConfiguration::default(), Sizes::default());
+    let measured: Vec<&str> = found.iter().map(|blocker| blocker.measured.as_str()).collect();
+    assert_eq!(measured, ["TCP 5000, 6443 (k3s-server, process 812)"]);
+}
+
+/// What was not looked at is neither wrong nor as it must be.
+#[test]
+fn what_facts_do_not_say_is_not_shown_as_passed() {
+    let mut facts = sample();
+    let shown = |facts: &Facts| {
+        let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
+        found.into_iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let of_new_facts = [
+        codes::KERNEL_OPTIONS,
+        codes::DISTRIBUTION,
+        codes::ENDPOINT_SECURITY,
+        codes::HARDWARE_CLOCK,
+        codes::NO_BARRIERS,
+    ];
+    let known = shown(&facts);
+    assert!(of_new_facts.iter().all(|code| known.contains(&code.id)), "{known:?}");
+    (facts.missing_kernel_options, facts.ahead_of_hardware_clock_seconds) = (None, None);
+    facts.operating_system = "unknown unknown".to_owned();
+    facts.security.as_mut().unwrap().endpoint_programs = None;
+    facts.filesystems[0].options.clear();
+    let unknown = shown(&facts);
+    assert!(of_new_facts.iter().all(|code| !unknown.contains(&code.id)), "{unknown:?}");
 }
 
 /// Under a clock that is years ahead the site's authorities would not be valid once it is right, and they are made once.

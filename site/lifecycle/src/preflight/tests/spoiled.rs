@@ -46,6 +46,37 @@ const FAULTS: &[Fault] = &[
         codes::MODULE_MISSING,
         "apt-get install \"linux-modules-extra-$(uname -r)\"",
     ),
+    // After the modules, whose fix is that of the same distribution.
+    warned(
+        "distribution",
+        |facts| facts.operating_system = "ubuntu 20.04".to_owned(),
+        codes::DISTRIBUTION,
+        "Ubuntu 22.04 or newer",
+    ),
+    fault(
+        "kernel-options",
+        |facts| facts.missing_kernel_options = Some(vec!["CONFIG_NFT_NUMGEN".to_owned()]),
+        codes::KERNEL_OPTIONS,
+        "distribution's own kernel",
+    ),
+    warned(
+        "endpoint-security",
+        |facts| facts.security.as_mut().unwrap().endpoint_programs = Some(vec!["falcon-sensor".to_owned()]),
+        codes::ENDPOINT_SECURITY,
+        "Exclude /var/lib/landfall",
+    ),
+    warned(
+        "hardware-clock",
+        |facts| facts.ahead_of_hardware_clock_seconds = Some(-7200),
+        codes::HARDWARE_CLOCK,
+        "hwclock --systohc",
+    ),
+    warned(
+        "barriers",
+        |facts| facts.filesystems[0].options.push("nobarrier".to_owned()),
+        codes::NO_BARRIERS,
+        "mount -o remount,barrier /",
+    ),
     fault("filesystem", |facts| facts.data_folder.kind = "nfs4".to_owned(), codes::DATA_FILESYSTEM, "ext4"),
     fault("mount", |facts| facts.data_folder.permanent = false, codes::MOUNT_NOT_PERMANENT, "/etc/fstab"),
     fault("read-only", |facts| facts.filesystems[0].read_only = true, codes::READ_ONLY, "mount -o remount,rw /"),
@@ -147,7 +178,7 @@ fn machine(name: &str) -> GpuReport {
 }
 
 /// A host whose two GPUs no process uses.
-fn good() -> Facts {
+pub(super) fn good() -> Facts {
     let mut report = serde_json::to_value(machine("two-l4")).unwrap();
     for gpu in report["nvml"]["read"]["gpus"].as_array_mut().unwrap() {
         gpu["answers"]["processes"] = serde_json::json!({ "value": [] });
@@ -176,7 +207,7 @@ fn demanding() -> ReleaseDocument {
     release
 }
 
-fn look(facts: &Facts) -> Vec<Finding> {
+pub(super) fn look(facts: &Facts) -> Vec<Finding> {
     let sizes = Sizes { room: DataRoom { staged_bytes: 1 << 30, ..room() }, unpacked_inodes: 20_000 };
     findings(facts, &demanding(), &SiteConfiguration::default(), sizes)
 }
@@ -288,7 +319,8 @@ fn the_samples_of_rules_are_facts() {
 #[test]
 fn the_table_has_every_kind_of_fault() {
     let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups ufw nftables \
-                  iptables firewalld glibc filesystem fapolicyd sync";
+                  iptables firewalld glibc filesystem fapolicyd sync distribution kernel-options endpoint-security hardware-clock \
+                  barriers";
     let names: BTreeSet<&str> = FAULTS.iter().map(|fault| fault.name).collect();
     let missing: Vec<&str> = wanted.split_whitespace().filter(|name| !names.contains(name)).collect();
     assert_eq!(missing, Vec::<&str>::new());

@@ -328,6 +328,11 @@ fn hosts_entry_keeps_every_other_line() {
     assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Foreign(_)));
 }
 
+/// Permission bits of a file.
+fn mode(fixture: &Fixture, path: &str) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(&fs_err::metadata(fixture.site.paths.host(path)).unwrap()) & 0o777
+}
+
 #[test]
 fn node_files_and_artifact_files() {
     let mut fixture = Fixture::new();
@@ -339,20 +344,27 @@ fn node_files_and_artifact_files() {
         );
     });
     let files = vec![placed(&fixture, "weights/part", &[])];
-    fixture.there_and_back(&ArtifactFiles { artifact: "model".to_owned(), files }, |fixture| {
+    let step = ArtifactFiles { artifact: "model".to_owned(), files, executable: false };
+    fixture.there_and_back(&step, |fixture| {
         assert_eq!(fixture.read("/var/lib/landfall/files/model/weights/part"), "the content of weights/part");
+        assert_eq!(mode(fixture, "/var/lib/landfall/files/model/weights/part"), 0o444);
+    });
+    let files = vec![placed(&fixture, "landfall-gpu", &[])];
+    let step = ArtifactFiles { artifact: "gpu".to_owned(), files, executable: true };
+    fixture.there_and_back(&step, |fixture| {
+        assert_eq!(mode(fixture, "/var/lib/landfall/files/gpu/landfall-gpu"), 0o555);
     });
     let decayed = placed(&fixture, "decayed", &[]);
     let blob = fixture.site.paths.blob(&decayed.blob);
     durable::write_file(&blob, b"the content of DECAYED", 0o644).unwrap();
-    let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed] };
+    let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed], executable: false };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code().id, "LF4105");
     assert!(error.to_string().contains("for decayed differs from what was staged"), "{error}");
     assert!(Coded::hint(&error).is_some_and(|hint| hint.contains("landfall stage")));
     let mut lost = placed(&fixture, "lost", &[]);
     lost.blob = Sha256([7; 32]);
-    let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![lost] };
+    let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![lost], executable: false };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err().to_string();
     assert!(error.contains("for lost is not in the store"), "{error}");
 }

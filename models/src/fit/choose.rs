@@ -1,0 +1,169 @@
+//! One way to run each model of a release on a host: the best one that has room beside the models before it, or the one that a site
+//! asks for, if the engine accepts it.
+
+use std::collections::BTreeMap;
+
+use super::engine::Engine;
+use super::report::{FitReport, ModelFit, PlaceFit, Profile, Reason, Refusal};
+use super::size::Room;
+use super::text::{gib, grouped};
+
+/// What a site asks of a model; what it leaves open, the fit decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// GPUs that work on it together; 0 for the CPU.
+    pub tensor_parallel: Option<u64>,
+    /// Tokens of a sequence, at most.
+    pub context: Option<u64>,
+    /// Sequences that the engine computes at once.
+    pub sequences: Option<u64>,
+}
+
+/// How a model will run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The group of GPUs in words, or `CPU`.
+    pub place: String,
+    /// The program.
+    pub engine: Engine,
+    /// GPUs that work on it together; 0 on the CPU.
+    pub tensor_parallel: u32,
+    /// Tokens of a sequence, at most.
+    pub context: u64,
+    /// Sequences that the engine computes at once.
+    pub sequences: u64,
+    /// Bytes that it takes on each GPU, or of memory.
+    pub memory_bytes: u64,
+}
+
+/// What the models that were chosen so far take of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// GPUs of each group.
+    gpus: BTreeMap<String, u32>,
+    /// Bytes of the host's memory.
+    memory_bytes: u64,
+}
+
+impl Taken {
+    /// How this model of the report runs as a site asks: on the first place that has room, GPUs before the CPU. What it takes is no
+    /// longer there for the next one. The reason of the first place where it does not run at all.
+    pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
+        let mut first = None;
+        for place in &model.places {
+            match self.on(report, place, wish) {
+                Ok(choice) => {
+                    if choice.tensor_parallel == 0 {
+                        self.memory_bytes = self.memory_bytes.saturating_add(choice.memory_bytes);
+                    } else {
+                        *self.gpus.entry(choice.place.clone()).or_default() += choice.tensor_parallel;
+                    }
+                    return Ok(choice);
+                }
+                Err(refusal) => {
+                    first.get_or_insert(refusal);
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| Refusal::new(Reason::Figures, "the host has no place for it".to_owned())))
+    }
+
+    /// How it runs on one place: the best profile, and otherwise the next one that the wish and the room allow.
+    fn on(&self, report: &FitReport, place: &PlaceFit, wish: Wish) -> Result<Choice, Refusal> {
+        let mut first = None;
+        for profile in candidates(place, wish.tensor_parallel)? {
+            match self.room(report, place, profile).and_then(|()| choice(place, profile, wish)) {
+                Ok(choice) => return Ok(choice),
+                Err(refusal) => {
+                    first.get_or_insert(refusal);
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| unfit(place)))
+    }
+
+    /// Whether the models before it leave what this profile takes.
+    fn room(&self, report: &FitReport, place: &PlaceFit, profile: &Profile) -> Result<(), Refusal> {
+        let needed = profile.tensor_parallel;
+        if needed == 0 {
+            let available =
+                Room::on_cpu(0, report.host.memory_bytes, 0).available_bytes.saturating_sub(self.memory_bytes);
+            if profile.memory_bytes <= available {
+                return Ok(());
+            }
+            let (needed, taken) = (profile.memory_bytes, gib(self.memory_bytes));
+            let text = format!("it needs {}, and other models of the release take {taken} of the memory", gib(needed));
+            return Err(Refusal::of_memory(Reason::Memory, text, needed, available));
+        }
+        let count = report.host.gpus.iter().find(|gpus| gpus.place == place.place).map_or(0, |gpus| gpus.count);
+        let taken = self.gpus.get(&place.place).copied().unwrap_or_default();
+        if needed <= count.saturating_sub(taken) {
+            return Ok(());
+        }
+        let text =
+            format!("GPUs are missing: it needs {needed}, and other models of the release take {taken} of {count}");
+        Err(Refusal::new(Reason::Degree, text))
+    }
+}
+
+/// The profiles of a place in the order in which they are tried; of one degree alone where a site asks for it.
+fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Refusal> {
+    let best = place.profile.as_ref();
+    let Some(degree) = degree else {
+        let others = place.degrees.iter().filter_map(|fit| fit.profile.as_ref()).filter(|other| Some(*other) != best);
+        return Ok(best.into_iter().chain(others).collect());
+    };
+    if degree == 0 && place.degrees.is_empty() {
+        return Ok(best.filter(|best| best.tensor_parallel == 0).into_iter().collect());
+    }
+    match place.degrees.iter().find(|fit| u64::from(fit.degree) == degree) {
+        Some(fit) => match (&fit.profile, &fit.refusal) {
+            (Some(profile), _) => Ok(vec![profile]),
+            (None, refusal) => Err(refusal.clone().unwrap_or_else(|| unfit(place))),
+        },
+        None => {
+            let text = format!("{degree} GPUs are asked for, which {} does not offer to it", place.place);
+            Err(Refusal::new(Reason::Degree, text))
+        }
+    }
+}
+
+/// The reason of a place without a profile.
+fn unfit(place: &PlaceFit) -> Refusal {
+    let unknown = || Refusal::new(Reason::Figures, format!("it does not run on {}", place.place));
+    place.refusal.clone().unwrap_or_else(unknown)
+}
+
+/// What a profile comes to under a wish, or why it cannot be fulfilled.
+fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Refusal> {
+    let context = wish.context.unwrap_or(profile.context);
+    if context == 0 || context > profile.context {
+        let (wanted, most) = (grouped(context), grouped(profile.context));
+        let text =
+            format!("a context of {wanted} tokens is asked for, and up to {most} are possible on {}", place.place);
+        return Err(Refusal::new(Reason::Context, text));
+    }
+    // vLLM queues the sequences for which it has no room; the others allocate all of them at their start.
+    let queues = profile.engine == Engine::Vllm;
+    let sequences = wish.sequences.unwrap_or(if queues { profile.short_sequences } else { profile.sequences });
+    if sequences == 0 {
+        return Err(Refusal::new(Reason::Context, "at least one sequence must be possible".to_owned()));
+    }
+    let tokens = context.saturating_mul(sequences);
+    if let Some(room) = profile.kv_cache_tokens.filter(|room| !queues && tokens > *room) {
+        let (room, sequences, context) = (grouped(room), grouped(sequences), grouped(context));
+        let text = format!(
+            "{sequences} sequences of {context} tokens are asked for, and the cache has room for {room} tokens on {}",
+            place.place
+        );
+        return Err(Refusal::new(Reason::Context, text));
+    }
+    Ok(Choice {
+        place: place.place.clone(),
+        engine: profile.engine,
+        tensor_parallel: profile.tensor_parallel,
+        context,
+        sequences,
+        memory_bytes: profile.memory_bytes,
+    })
+}

@@ -1,0 +1,81 @@
+//! What a site gets where the fit decides, where it asks for something itself, and where several models share a host.
+
+use super::*;
+use crate::fit::choose::{Choice, Taken, Wish};
+
+fn report(models: Vec<Model>, host: &Host) -> FitReport {
+    fit(&ModelsDocument::new(models, Vec::new()), host)
+}
+
+fn chosen(model: Model, host: &Host, wish: Wish) -> Result<Choice, Refusal> {
+    let report = report(vec![model], host);
+    Taken::default().choose(&report, &report.models[0], wish)
+}
+
+fn of(choice: &Choice) -> (Engine, u32, u64) {
+    (choice.engine, choice.tensor_parallel, choice.context)
+}
+
+#[test]
+fn without_a_wish_the_best_profile_is_chosen() {
+    let large = chosen(llama_70b(), &gpus("H100", 4, (9, 0)), Wish::default()).unwrap();
+    assert_eq!(of(&large), (Engine::Vllm, 4, 131_072));
+    let report = report(vec![llama_7b_q4()], &Host { cores: 8, memory_bytes: 64 * GIB, ..Host::default() });
+    let small = Taken::default().choose(&report, &report.models[0], Wish::default()).unwrap();
+    assert_eq!((of(&small), small.sequences), ((Engine::LlamaCpp, 0, 4096), 4));
+    assert_eq!(small.place, "CPU");
+}
+
+#[test]
+fn a_wish_is_fulfilled_where_the_engine_accepts_it() {
+    let host = gpus("H100", 4, (9, 0));
+    let wish = Wish { tensor_parallel: Some(2), context: Some(8192), sequences: Some(500) };
+    let choice = chosen(llama_70b(), &host, wish).unwrap();
+    assert_eq!((of(&choice), choice.sequences), ((Engine::Vllm, 2, 8192), 500), "vLLM queues");
+    let cpu = Wish { tensor_parallel: Some(0), ..Wish::default() };
+    assert_eq!(chosen(llama_7b_q4(), &host, cpu).unwrap().place, "CPU");
+    let long = Wish { context: Some(131_072), ..Wish::default() };
+    assert_eq!(chosen(llama_70b(), &host, long).unwrap().tensor_parallel, 4);
+}
+
+#[test]
+fn a_wish_that_the_engine_refuses_is_refused_with_its_reason() {
+    let host = gpus("H100", 4, (9, 0));
+    let refused = |model: Model, wish: Wish| {
+        let refusal = chosen(model, &host, wish).unwrap_err();
+        (refusal.reason, refusal.text)
+    };
+    let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
+    let (reason, text) = refused(llama_70b(), degree(1));
+    assert!(reason == Reason::Memory && text.contains("bytes are missing"), "{text}");
+    assert_eq!(refused(llama_70b(), degree(3)).0, Reason::Degree);
+    assert_eq!(refused(llama_70b(), degree(64)).0, Reason::Degree);
+    let (reason, text) =
+        refused(llama_70b(), Wish { tensor_parallel: Some(2), context: Some(131_072), sequences: None });
+    assert!(reason == Reason::Context && text.starts_with("a context of 131,072 tokens is asked for"), "{text}");
+    assert_eq!(refused(llama_8b(), Wish { context: Some(1 << 20), ..Wish::default() }).0, Reason::Context);
+    assert_eq!(refused(llama_8b(), Wish { sequences: Some(0), ..Wish::default() }).0, Reason::Context);
+    // llama.cpp allocates all sequences at its start.
+    let host = Host { cores: 8, memory_bytes: 10 * GIB, ..Host::default() };
+    let many = Wish { sequences: Some(64), ..Wish::default() };
+    assert_eq!(chosen(llama_7b_q4(), &host, many).unwrap_err().reason, Reason::Context);
+}
+
+#[test]
+fn models_share_the_gpus_and_the_memory_of_a_host() {
+    let report = report(vec![llama_70b(), llama_8b(), llama_8b()], &gpus("H100", 4, (9, 0)));
+    let mut taken = Taken::default();
+    let two = Wish { tensor_parallel: Some(2), context: Some(4096), sequences: None };
+    let mut next = |index: usize, wish| taken.choose(&report, &report.models[index], wish);
+    assert_eq!(next(0, two).unwrap().tensor_parallel, 2);
+    assert_eq!(next(1, Wish::default()).unwrap().tensor_parallel, 1);
+    assert_eq!(next(2, Wish::default()).unwrap().tensor_parallel, 1);
+    let refusal = next(2, Wish::default()).unwrap_err();
+    assert_eq!(refusal.text, "GPUs are missing: it needs 1, and other models of the release take 4 of 4");
+
+    let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
+    let report = fit(&ModelsDocument::new(vec![llama_7b_q4()], Vec::new()), &host);
+    let mut taken = Taken::default();
+    let places: Vec<bool> = (0..4).map(|_| taken.choose(&report, &report.models[0], Wish::default()).is_ok()).collect();
+    assert!(places[0] && !places[3], "{places:?}");
+}

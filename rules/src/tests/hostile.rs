@@ -1,0 +1,125 @@
+//! A release that means harm, or a host that does: each rule comes to an outcome in bounded time and memory, the one at fault is named,
+//! and the others are judged all the same.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Maximum time for the rules of a release.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Maximum memory that rules may add to the process, in KiB.
+const MEMORY_KIB: u64 = 512 << 10;
+
+/// A text that is doubled so many times.
+fn doubled(times: usize) -> String {
+    (0..times).fold("['0123456789abcdef']".to_owned(), |list, _| format!("{list}.map(a,a+a)"))
+}
+
+/// Expressions that would take all time or all memory if they were evaluated, by what explodes.
+fn explosions() -> Vec<(&'static str, String)> {
+    let ten = "[1,2,3,4,5,6,7,8,9,0]";
+    let over_facts = (0..8).fold("true".to_owned(), |inner, level| format!("facts.modules.all(v{level}, {inner})"));
+    let over_maps = (0..8).fold("[1]".to_owned(), |inner, level| format!("facts.map(v{level}, {inner})"));
+    vec![
+        ("nested parentheses", format!("{}1{} == 1", "(".repeat(900), ")".repeat(900))),
+        ("nested lists", format!("{}{} == []", "[".repeat(900), "]".repeat(900))),
+        ("a long expression", format!("'{}' == ''", "a".repeat(100_000))),
+        ("macros over macros", (0..9).fold("1".to_owned(), |inner, level| format!("{ten}.map(v{level}, {inner})"))),
+        ("macros over facts", over_facts),
+        ("macros over maps", over_maps),
+        ("a doubled text", doubled(60)),
+        ("doubled lists", (0..60).fold("[[1,2,3]]".to_owned(), |list, _| format!("{list}.map(a,a+a)"))),
+        ("a call of what is not known", "facts.hostname.matches('(a+)+$')".to_owned()),
+    ]
+}
+
+/// Puts an expression into a field of a rule that is not met.
+fn with_field(field: &str, cel: &str) -> Rule {
+    let mut hostile = Rule { name: "hostile".to_owned(), ..rule("false") };
+    match field {
+        "require" => cel.clone_into(&mut hostile.require),
+        "message" => hostile.message = made(cel),
+        "measured" => hostile.measured = Some(made(cel)),
+        "threshold" => hostile.threshold = Some(made(cel)),
+        "fix" => hostile.fix = made(cel),
+        _ => hostile.commands = vec![text("true"), made(cel)],
+    }
+    hostile
+}
+
+#[test]
+fn an_explosion_in_any_field_is_refused_by_the_name_of_its_rule_and_spoils_no_other() {
+    for (what, cel) in explosions() {
+        for field in ["require", "message", "measured", "threshold", "fix", "commands"] {
+            let rules = [rule("facts.cores > 1"), with_field(field, &cel), rule("facts.cores > 1000")];
+            let begin = Instant::now();
+            let judged = judge(&rules, &inputs());
+            assert!(begin.elapsed() < LIMIT, "{what} in {field} took {:?}", begin.elapsed());
+            assert!(matches!(judged[0].outcome, Outcome::Met { .. }), "{what} in {field}: {:?}", judged[0]);
+            assert!(matches!(judged[2].outcome, Outcome::NotMet { .. }), "{what} in {field}: {:?}", judged[2]);
+            assert_eq!(judged[1].name, "hostile");
+            let begins = format!("`{field}`: ");
+            let is_named =
+                matches!(&judged[1].outcome, Outcome::Unusable(why) if why.starts_with(&begins) && why.len() < 1000);
+            assert!(is_named, "{what} in {field}: {:?}", judged[1]);
+            let samples = Inputs::samples(&ReleaseView::from(&release()));
+            let fault = check(&rules, &samples).expect_err(what).to_string();
+            assert!(fault.starts_with(&format!("`{field}` of rule `hostile`: ")), "{fault}");
+        }
+    }
+}
+
+/// The file of facts may come from anyone, too: what rules read of it is larger than that of any host.
+#[test]
+fn rules_over_hostile_facts_are_judged_or_refused_in_time() {
+    let mut hostile = inputs();
+    let many: Vec<String> = (0..200_000).map(|number| format!("module-{number}")).collect();
+    hostile.facts["modules"] = json!(many);
+    hostile.facts["hostname"] = json!("x".repeat(8 << 20));
+    let rules = [
+        rule("facts.cores >= 4"),
+        rule("facts.modules.all(a, facts.modules.exists(b, a == b))"),
+        rule("size(facts.modules.map(m, facts.hostname + m)) > 0"),
+        Rule { message: made("facts.hostname"), ..rule("facts.cores > 1000") },
+    ];
+    let begin = Instant::now();
+    let judged = judge(&rules, &hostile);
+    assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+    assert!(matches!(judged[0].outcome, Outcome::Met { .. }), "{:?}", judged[0].outcome);
+    for refused in &judged[1..3] {
+        assert!(matches!(&refused.outcome, Outcome::Unusable(why) if why.contains("steps")), "{refused:?}");
+    }
+    let is_cut = |message: &str| message.chars().count() <= 1001 && message.ends_with('…');
+    let Outcome::NotMet { message, .. } = &judged[3].outcome else { panic!("it is met, or was not judged") };
+    assert!(is_cut(message), "{} bytes", message.len());
+}
+
+/// The largest memory of this process so far, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// In a process of its own, so that no other test adds to what is measured.
+#[test]
+fn no_rule_takes_all_memory() {
+    const INSIDE: &str = "LANDFALL_TEST_MEMORY";
+    if std::env::var_os(INSIDE).is_none() {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "tests::hostile::no_rule_takes_all_memory", "--nocapture"]).env(INSIDE, "yes");
+        let output = command.output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let before = peak_kib();
+    // Among them is the longest chain that is still allowed.
+    let chains = (1..60).map(|times| format!("size({}) == 1", doubled(times)));
+    for cel in explosions().into_iter().map(|(_, cel)| cel).chain(chains) {
+        let _any = judge(&[rule(&cel)], &inputs());
+        let taken = peak_kib() - before;
+        assert!(taken < MEMORY_KIB, "{cel} took {taken} KiB");
+    }
+}

@@ -1,0 +1,201 @@
+//! The document that `landfall facts` prints, and how a file of it is read, of this form or an older one.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use serde_json::{Map, Value};
+
+use super::Facts;
+
+/// What `landfall facts` prints, as the field `kind` of the document says.
+pub const KIND: &str = "facts";
+
+/// Form of the document. Since 2 it has GPUs, since 3 processor, security, clock, C library, speeds and times, and where closed chains
+/// lead. Since 4 it has programs that listen or belong to endpoint security, kinds and options of filesystems, the kernel's build and
+/// settings, drift and hardware clock.
+pub const SCHEMA: u32 = 4;
+
+/// The oldest form that is still read: what it does not know yet is unknown.
+const OLDEST_SCHEMA: u32 = 1;
+
+/// Maximum size of a file of facts: far above that of a host with many GPUs, addresses and chains of a firewall.
+const FILE_BYTES: u64 = 16 << 20;
+
+/// Why bytes are not the facts of a host.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// There are too many bytes.
+    #[error("is larger than {limit} MiB", limit = FILE_BYTES >> 20)]
+    TooLarge,
+    /// It is another document.
+    #[error("is not a document of the kind {kind}", kind = KIND)]
+    Kind,
+    /// It has a form that is not known.
+    #[error("has {0}, and this landfall reads {oldest} to {newest}", oldest = OLDEST_SCHEMA, newest = SCHEMA)]
+    Schema(String),
+    /// Its part about GPUs has a form that is not known.
+    #[error("has facts about GPUs of schema {0}, and this landfall reads {known}", known = landfall_gpu_facts::SCHEMA)]
+    GpuSchema(String),
+    /// A field is missing, unknown or wrong, or it is no JSON.
+    #[error("does not hold the facts of a host")]
+    Fields(#[from] serde_json::Error),
+}
+
+impl Facts {
+    /// Reads the output of `landfall facts` from a host, of this form or an older one; unknown fields are refused, since
+    /// they may matter.
+    pub fn read(path: &Path) -> Result<Self, StepError> {
+        let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
+        let unreadable = |error| failed("cannot be read").because(error);
+        let mut bytes = Vec::new();
+        let file = fs_err::File::open(path).map_err(unreadable)?;
+        // One byte more shows that the file is too long.
+        file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::parse(&bytes).map_err(|unread| {
+            let failure = failed(&unread.to_string());
+            match unread {
+                Unread::Fields(error) => failure.because(error),
+                _ => failure,
+            }
+        })
+    }
+
+    /// The facts in the bytes of such a file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Unread> {
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES) {
+            return Err(Unread::TooLarge);
+        }
+        let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
+        let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
+        if kind != Some(KIND.into()) {
+            return Err(Unread::Kind);
+        }
+        let number = schema.as_ref().and_then(Value::as_u64);
+        if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
+            let found = schema.map_or_else(|| "no schema".to_owned(), |schema| format!("schema {schema}"));
+            return Err(Unread::Schema(found));
+        }
+        let gpus = fields.get("gpus").and_then(|gpus| gpus.get("schema"));
+        if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(u64::from(landfall_gpu_facts::SCHEMA))) {
+            return Err(Unread::GpuSchema(other.to_string()));
+        }
+        Ok(serde_json::from_value(Value::Object(fields))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{collect, sample};
+    use super::*;
+    use crate::paths::SitePaths;
+
+    /// A change of a document.
+    type Change = fn(&mut Value);
+
+    #[test]
+    fn facts_of_this_machine_survive_a_file() {
+        let facts = collect(&SitePaths::default()).unwrap();
+        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
+        assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
+        assert!([1, 2].contains(&facts.cgroups.version));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |change: fn(&mut Value)| {
+            let mut document = serde_json::to_value(&facts).unwrap();
+            (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
+            change(&mut document);
+            serde_json::to_writer(
+                fs_err::OpenOptions::new().write(true).truncate(true).open(file.path()).unwrap(),
+                &document,
+            )
+            .unwrap();
+            Facts::read(file.path()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(|_| {}).unwrap(), facts);
+        let others: [(Change, &str); 4] = [
+            (|one| one["kind"] = "status".into(), "is not a document of the kind facts"),
+            (|one| one["schema"] = 5.into(), "has schema 5, and this landfall reads 1 to 4"),
+            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 4"),
+            (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),
+        ];
+        for (other, said) in others {
+            let refused = read(other).unwrap_err();
+            assert!(refused.ends_with(said), "{refused}");
+        }
+        assert!(read(|document| document["surprise"] = true.into()).is_err());
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let error = Facts::read(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero is larger than 16 MiB");
+    }
+
+    /// Bytes of a customer's file may be anything: it is read, or refused with a reason in one line.
+    #[test]
+    fn a_damaged_file_is_refused_or_read() {
+        let mut document = serde_json::to_value(sample::sample()).unwrap();
+        (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
+        let whole = serde_json::to_vec(&document).unwrap();
+        assert_eq!(Facts::parse(&whole).unwrap(), sample::sample());
+        for at in 0..whole.len() {
+            assert!(Facts::parse(&whole[..at]).is_err(), "cut after {at} bytes");
+            for byte in [b'9', b'"', 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = byte;
+                if let Err(refused) = Facts::parse(&damaged) {
+                    assert_eq!(refused.to_string().lines().count(), 1, "{refused}");
+                }
+            }
+        }
+        let deep = "[".repeat(1_000_000);
+        for hostile in [deep.clone(), format!("{{\"kind\":{deep}"), format!("{{\"kind\":\"facts\",\"schema\":{deep}")] {
+            assert!(matches!(Facts::parse(hostile.as_bytes()), Err(Unread::Fields(_))));
+        }
+    }
+
+    /// Removes fields of an object that all must have been there.
+    fn remove(object: &mut Value, fields: &[&str]) {
+        for field in fields {
+            assert!(object.as_object_mut().unwrap().remove(*field).is_some(), "{field}");
+        }
+    }
+
+    /// The document of the sample, without what the form with this number does not have.
+    fn older(schema: u64) -> Value {
+        let mut document = serde_json::to_value(sample::sample()).unwrap();
+        (document["kind"], document["schema"]) = (KIND.into(), schema.into());
+        let since_4 = ["missingKernelOptions", "kernelSettings", "clockDriftPpb", "aheadOfHardwareClockSeconds"];
+        remove(&mut document, &since_4);
+        remove(&mut document["network"], &["listeners"]);
+        remove(&mut document["security"], &["endpointPrograms"]);
+        remove(&mut document["filesystems"][0], &["kind", "options"]);
+        if schema < 3 {
+            remove(&mut document, &["cpu", "security", "clockSource", "timeProgram", "glibc", "speeds", "stepTimes"]);
+            remove(&mut document["network"], &["mtu"]);
+            document["network"]["closedChains"] = serde_json::json!([
+                {"filter": "nftables", "name": "inet filter forward", "hook": "forward", "accepts": ["cni0"]}
+            ]);
+        }
+        if schema < 2 {
+            remove(&mut document, &["gpus"]);
+        }
+        document
+    }
+
+    #[test]
+    fn facts_of_an_older_landfall_are_still_read() {
+        for schema in [3, 2, 1] {
+            let found = Facts::parse(&serde_json::to_vec(&older(schema)).unwrap()).unwrap();
+            assert_eq!((found.missing_kernel_options, found.filesystems[0].kind.as_str()), (None, ""), "{schema}");
+            if schema == 3 {
+                assert_eq!(found.security.unwrap().endpoint_programs, None);
+                continue;
+            }
+            assert_eq!((found.gpus, found.cpu, found.security), (None, None, None));
+            assert_eq!((found.speeds, found.network.mtu), (None, None));
+            assert_eq!(found.network.closed_chains[0].accepts_to, None, "it is not known, and not that there are none");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the kernel was built with, and settings of it that software asks for.
+
+use std::collections::BTreeMap;
+
+use super::host::read;
+use crate::paths::SitePaths;
+
+/// What the kubelet, containerd, flannel and kube-proxy (which writes rules of nftables) cannot do without, as the kernel's build names
+/// it. What is a module as well is also looked for among the modules.
+const NEEDED: [&str; 24] = [
+    "BRIDGE",
+    "BRIDGE_NETFILTER",
+    "CFS_BANDWIDTH",
+    "CGROUPS",
+    "CGROUP_BPF",
+    "CGROUP_PIDS",
+    "CPUSETS",
+    "IPC_NS",
+    "MEMCG",
+    "NETFILTER",
+    "NET_NS",
+    "NFT_CT",
+    "NFT_MASQ",
+    "NFT_NAT",
+    "NFT_NUMGEN",
+    "NFT_REJECT",
+    "NF_CONNTRACK",
+    "NF_TABLES",
+    "OVERLAY_FS",
+    "PID_NS",
+    "SECCOMP_FILTER",
+    "UTS_NS",
+    "VETH",
+    "VXLAN",
+];
+
+/// Settings that rules of releases may ask about, beside those with a minimum of Landfall's own.
+const SETTINGS: [&str; 9] = [
+    "fs.file-max",
+    "kernel.pid_max",
+    "kernel.threads-max",
+    "net.core.somaxconn",
+    "net.netfilter.nf_conntrack_max",
+    "user.max_user_namespaces",
+    "vm.max_map_count",
+    "vm.overcommit_memory",
+    "vm.swappiness",
+];
+
+/// Needed options that the running kernel was built without; none where its configuration is not on the disk.
+pub(super) fn missing_options(paths: &SitePaths) -> Option<Vec<String>> {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let places = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
+    let text = places.iter().map(|place| read(&paths.host(place))).find(|text| !text.is_empty())?;
+    // An option that the text does not mention has another name in that kernel: only what it denies is missing.
+    let is_denied = |option: &&&str| {
+        let denial = format!("# CONFIG_{option} is not set");
+        text.lines().any(|line| line == denial)
+    };
+    Some(NEEDED.iter().filter(is_denied).map(|option| format!("CONFIG_{option}")).collect())
+}
+
+/// Current values of the settings, by their names.
+pub(super) fn settings(paths: &SitePaths) -> BTreeMap<String, u64> {
+    let current = |name: &str| read(&paths.host("/proc/sys").join(name.replace('.', "/"))).trim().parse().ok();
+    SETTINGS.iter().filter_map(|name| Some(((*name).to_owned(), current(name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::host;
+
+    #[test]
+    fn only_what_the_configuration_denies_is_missing() {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let text = "CONFIG_NETFILTER=y\nCONFIG_VXLAN=m\n# CONFIG_NFT_NUMGEN is not set\n# CONFIG_BRIDGE is not set\n\
+                    # CONFIG_NFT_NUMGEN_EXTRA is not set\n";
+        for place in [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")] {
+            let (_folder, paths) = host(&[(&place, text)]);
+            let missing = missing_options(&paths).unwrap();
+            assert_eq!(missing, ["CONFIG_BRIDGE", "CONFIG_NFT_NUMGEN"], "{place}");
+        }
+        assert_eq!(missing_options(&host(&[("/boot/config-1.0", text)]).1), None, "another kernel's");
+    }
+
+    #[test]
+    fn settings_are_numbers_that_the_kernel_has() {
+        let (_folder, paths) = host(&[
+            ("/proc/sys/vm/max_map_count", "65530\n"),
+            ("/proc/sys/vm/overcommit_memory", "many\n"),
+            ("/proc/sys/kernel/threads-max", "127000\n"),
+        ]);
+        let expected = [("kernel.threads-max", 127_000), ("vm.max_map_count", 65_530)];
+        assert_eq!(settings(&paths), expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a path is mounted: the filesystem that holds it, its type and its options, as the kernel lists them.
+
+use std::path::{Path, PathBuf};
+
+use super::host::{nearest, read};
+use crate::mounts::unescape;
+use crate::paths::SitePaths;
+
+/// Options with a value that are kept. Others may name users or hold whole lists of folders.
+const WITH_VALUE: [&str; 4] = ["barrier=", "commit=", "data=", "errors="];
+
+/// The mount that holds a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mounted {
+    /// The mount point.
+    pub(super) point: PathBuf,
+    /// The kernel's name for the type of the filesystem.
+    pub(super) kind: String,
+    /// The device, or what there is instead.
+    pub(super) source: String,
+    /// Options of the mount, then those of the filesystem, each once.
+    pub(super) options: Vec<String>,
+}
+
+/// The mount that holds a path, given below the root of `paths`, or that will hold it once the path exists; none where the kernel
+/// lists none.
+pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<Mounted> {
+    let existing = nearest(path);
+    let real = fs_err::canonicalize(&existing).unwrap_or(existing);
+    let root = paths.host("/");
+    let seen = Path::new("/").join(real.strip_prefix(&root).unwrap_or(&real));
+    let text = read(&paths.host("/proc/self/mountinfo"));
+    let mounts = text.lines().filter_map(mounted).filter(|mount| seen.starts_with(&mount.point));
+    // The last mount hides earlier ones, and `max_by_key` takes the last.
+    mounts.max_by_key(|mount| mount.point.as_os_str().len())
+}
+
+/// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE OPTIONS`
+fn mounted(line: &str) -> Option<Mounted> {
+    let (front, back) = line.split_once(" - ")?;
+    let mut front = front.split(' ').skip(4);
+    let mut back = back.split(' ');
+    let point = unescape(front.next()?).into();
+    let of_mount = front.next().unwrap_or_default();
+    let (kind, source) = (back.next()?.to_owned(), unescape(back.next()?));
+    let mut options: Vec<String> = Vec::new();
+    for option in of_mount.split(',').chain(back.next().unwrap_or_default().split(',')) {
+        let is_kept = !option.contains('=') || WITH_VALUE.iter().any(|name| option.starts_with(name));
+        if is_kept && !option.is_empty() && options.iter().all(|known| known != option) {
+            options.push(option.to_owned());
+        }
+    }
+    Some(Mounted { point, kind, source, options })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::host;
+
+    #[test]
+    fn options_of_mount_and_filesystem_are_read_without_names_and_lists() {
+        let line = "40 21 8:17 / /var/lib/a\\040b rw,nosuid,noatime shared:1 master:2 - ext4 /dev/sdb \
+                    rw,nobarrier,errors=remount-ro,username=anna";
+        let found = mounted(line).unwrap();
+        assert_eq!(
+            (found.point, found.kind.as_str(), found.source.as_str()),
+            ("/var/lib/a b".into(), "ext4", "/dev/sdb")
+        );
+        assert_eq!(found.options, ["rw", "nosuid", "noatime", "nobarrier", "errors=remount-ro"]);
+        assert_eq!(mounted("40 21 8:17 / /var rw"), None);
+    }
+
+    #[test]
+    fn the_last_of_the_longest_mount_points_holds_a_path() {
+        let mounts = "21 1 8:1 / / rw - ext4 /dev/a rw\n40 21 8:17 / /var/lib rw - xfs /dev/b rw\n\
+                      41 21 8:18 / /var/lib rw - btrfs /dev/c rw\n42 21 8:19 / /var/lib/landfall-2 rw - tmpfs none rw\n";
+        let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts), ("/var/lib/x", "")]);
+        let kind = |path: &str| holding(&paths, &paths.host(path)).map(|mount| mount.kind);
+        assert_eq!(kind("/var/lib/landfall/store").as_deref(), Some("btrfs"));
+        assert_eq!(kind("/etc").as_deref(), Some("ext4"));
+        let (_folder, bare) = host(&[]);
+        assert_eq!(holding(&bare, &bare.host("/etc")), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! The host's GPUs: who holds them, and what is wrong with them. None of it keeps a site from being ready: what a release needs of them
+//! is seen at its components.
+
+use std::collections::BTreeMap;
+
+use landfall_gpu_facts::judge::{Warning, driver_version, warnings};
+use landfall_gpu_facts::nvml::{Gpu, GpuEntry, GpuProcess};
+use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
+use landfall_host::paths::SitePaths;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::preflight::problem_of_gpu;
+
+/// NVIDIA's GPUs of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GpusStatus {
+    /// The version of their driver.
+    pub driver: Option<String>,
+    /// What keeps them from being used, with its code; none where every GPU answers.
+    pub reason: Option<String>,
+    /// Each GPU that the driver knows; none where it cannot be asked.
+    pub devices: Vec<GpuStatus>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuStatus {
+    /// The driver's number of it.
+    pub index: u32,
+    /// Its model, such as `NVIDIA L4`; none where it does not answer.
+    pub model: Option<String>,
+    /// Bytes of its memory.
+    pub total_bytes: Option<u64>,
+    /// Bytes of it that are in use.
+    pub used_bytes: Option<u64>,
+    /// Names of the parts into which it is divided (MIG).
+    pub parts: Vec<String>,
+    /// The processes that hold its memory.
+    pub holders: Vec<GpuHolder>,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
+}
+
+/// A process that holds memory of a GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuHolder {
+    /// Its id.
+    pub pid: u32,
+    /// Its name, if it can be seen.
+    pub program: Option<String>,
+    /// Bytes that it holds, if they are known.
+    pub used_bytes: Option<u64>,
+    /// The pod that it runs in, as `NAMESPACE/NAME`; none for a process of the host, and where the cluster does not answer.
+    pub pod: Option<String>,
+}
+
+impl GpusStatus {
+    /// What a report about GPUs says; none for a host without a GPU of NVIDIA's.
+    pub(super) fn of(report: &GpuReport) -> Option<Self> {
+        let state = host_state(report, &Needs::default());
+        if matches!(state, HostState::NoGpu | HostState::OtherVendor | HostState::SystemOnChip(_)) {
+            return None;
+        }
+        let reason = state.code().map(|code| format!("[{}] {}. {}", code.id, code.title, code.fix));
+        let warnings = warnings(report);
+        let devices = match &report.nvml {
+            NvmlState::Read(facts) => facts.gpus.iter().map(|entry| GpuStatus::of(entry, &warnings)).collect(),
+            _ => Vec::new(),
+        };
+        Some(Self { driver: driver_version(report).map(ToString::to_string), reason, devices })
+    }
+
+    /// Names the pods of the processes that hold GPUs. A process may end meanwhile.
+    pub(super) fn name_pods(&mut self, pods: &[Value], paths: &SitePaths) {
+        let text = |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let named = pods.iter().filter_map(|pod| {
+            let name = format!("{}/{}", text(pod, "/metadata/namespace")?, text(pod, "/metadata/name")?);
+            Some((text(pod, "/metadata/uid")?, name))
+        });
+        let named: BTreeMap<String, String> = named.collect();
+        for holder in self.devices.iter_mut().flat_map(|device| &mut device.holders) {
+            let groups = fs_err::read_to_string(paths.host(format!("/proc/{}/cgroup", holder.pid))).unwrap_or_default();
+            holder.pod = pod_in(&groups).and_then(|uid| named.get(&uid).cloned());
+        }
+    }
+}
+
+impl GpuStatus {
+    fn of(entry: &GpuEntry, warnings: &[(u32, Warning)]) -> Self {
+        match entry {
+            GpuEntry::Answers(gpu) => Self::answering(gpu, warnings),
+            GpuEntry::Fails(failed) => Self {
+                index: failed.index,
+                model: None,
+                total_bytes: None,
+                used_bytes: None,
+                parts: Vec::new(),
+                holders: Vec::new(),
+                problems: vec!["does not answer".to_owned()],
+            },
+        }
+    }
+
+    fn answering(gpu: &Gpu, warnings: &[(u32, Warning)]) -> Self {
+        // That its memory is held is no problem of a site that uses it.
+        let of_this = warnings.iter().filter(|(index, warning)| *index == gpu.index && *warning != Warning::MemoryHeld);
+        let parts = gpu.mig.value().filter(|mig| mig.is_enabled).and_then(|mig| mig.devices.value());
+        let parts = parts.into_iter().flatten().filter_map(|part| part.name.value().cloned());
+        Self {
+            index: gpu.index,
+            model: gpu.model.value().cloned(),
+            total_bytes: gpu.memory.value().map(|memory| memory.total_bytes),
+            used_bytes: gpu.memory.value().map(|memory| memory.used_bytes),
+            parts: parts.collect(),
+            holders: gpu.processes.value().into_iter().flatten().map(GpuHolder::of).collect(),
+            problems: of_this.map(|(_, warning)| problem_of_gpu(*warning).to_owned()).collect(),
+        }
+    }
+}
+
+impl GpuHolder {
+    fn of(process: &GpuProcess) -> Self {
+        Self {
+            pid: process.pid,
+            program: process.name.value().cloned(),
+            used_bytes: process.used_bytes.value().copied(),
+            pod: None,
+        }
+    }
+}
+
+/// The UID of the pod to which control groups belong: `kubepods-besteffort-podUID.slice` with systemd, where the UID has `_`
+/// for `-`, and `kubepods/besteffort/podUID` without.
+fn pod_in(groups: &str) -> Option<String> {
+    let ids = groups.split(['/', '.', ':', '\n']).filter_map(|part| part.rsplit_once("pod"));
+    let mut ids = ids.map(|(_, id)| id.replace('_', "-"));
+    ids.find(|id| Uuid::try_parse(id).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(machine: &str) -> Option<GpusStatus> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
+        let report = fs_err::read(format!("{folder}/{machine}.json")).unwrap();
+        GpusStatus::of(&GpuReport::read(&report).unwrap())
+    }
+
+    #[test]
+    fn gpus_are_shown_with_their_holders() {
+        let found = status("two-l4").unwrap();
+        assert_eq!((found.driver.as_deref(), &found.reason), (Some("580.159.04"), &None));
+        let [first, second] = &found.devices[..] else { panic!("{found:?}") };
+        assert_eq!((first.model.as_deref(), first.used_bytes), (Some("NVIDIA L4"), Some(2 << 30)));
+        let holders: Vec<_> =
+            first.holders.iter().map(|one| (one.pid, one.program.as_deref(), one.used_bytes)).collect();
+        assert_eq!(holders, [(4242, Some("vllm"), Some(2_097_152_000)), (4243, None, None)]);
+        assert!(second.holders.is_empty() && first.problems.is_empty(), "{found:?}");
+        let divided = status("a100-mig").unwrap();
+        assert!(divided.devices[0].parts[0].ends_with("MIG 1g.5gb"), "{divided:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_a_host_without_gpus_has_none() {
+        let lost = status("lost").unwrap();
+        assert!(lost.reason.as_ref().unwrap().starts_with("[LF3039] "), "{lost:?}");
+        assert_eq!(lost.devices[1].problems, ["does not answer"]);
+        let worn = status("ecc-errors").unwrap();
+        assert!(worn.devices.iter().any(|gpu| !gpu.problems.is_empty()), "{worn:?}");
+        let bare = status("no-driver").unwrap();
+        assert!(bare.reason.as_ref().unwrap().starts_with("[LF3034] ") && bare.devices.is_empty(), "{bare:?}");
+        assert_eq!((status("none"), status("jetson")), (None, None));
+    }
+
+    #[test]
+    fn holders_are_named_by_their_pods() {
+        const UID: &str = "0a1b2c3d-0000-4000-8000-00000000000f";
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let groups =
+            format!("0::/kubepods.slice/kubepods-pod{}.slice/cri-containerd-77.scope\n", UID.replace('-', "_"));
+        fs_err::create_dir_all(paths.host("/proc/4242")).unwrap();
+        durable::write_file(&paths.host("/proc/4242/cgroup"), groups.as_bytes(), 0o644).unwrap();
+        let mut found = status("two-l4").unwrap();
+        let pod = json!({"metadata": {"namespace": "inference", "name": "vllm-0", "uid": UID}});
+        found.name_pods(&[pod], &paths);
+        let pods: Vec<_> = found.devices[0].holders.iter().map(|one| one.pod.as_deref()).collect();
+        assert_eq!(pods, [Some("inference/vllm-0"), None]);
+        let groups = format!("5:memory:/kubepods/besteffort/pod{UID}/77\n");
+        assert_eq!(pod_in(&groups).as_deref(), Some(UID));
+        assert_eq!(pod_in("0::/system.slice/podman.service\n"), None);
+    }
+}

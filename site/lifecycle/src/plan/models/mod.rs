@@ -1,0 +1,175 @@
+//! How the models of a release run on this host: figures of the fit that a release applies to its objects, unless the site sets them.
+//!
+//! A value of the name `models.MODEL.FIGURE` gets its figure from the fit. What a site sets takes its place, once it is known that the
+//! engine accepts it. A plan pins the figures, so that a later change of settings is made with the same ones.
+
+use std::collections::BTreeMap;
+
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+use landfall_models::fit::{Choice, Taken, Wish};
+use landfall_models::{Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit};
+use landfall_release_document::{ReleaseDocument, SiteValue};
+use serde_json::Value;
+
+use crate::configuration::{ResolvedValues, SiteConfiguration};
+use crate::preflight::Finding;
+
+/// What the names of such values begin with.
+const PREFIX: &str = "models.";
+
+/// What a fit decides about a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Figure {
+    /// GPUs that work on it together; 0 on the CPU.
+    TensorParallel,
+    /// Tokens of a sequence, at most.
+    Context,
+    /// Sequences that the engine computes at once.
+    Sequences,
+    /// Bytes that it takes on each GPU, or of memory.
+    MemoryBytes,
+}
+
+impl Figure {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "tensorParallel" => Some(Self::TensorParallel),
+            "context" => Some(Self::Context),
+            "sequences" => Some(Self::Sequences),
+            "memoryBytes" => Some(Self::MemoryBytes),
+            _ => None,
+        }
+    }
+
+    fn of(self, choice: &Choice) -> u64 {
+        match self {
+            Self::TensorParallel => choice.tensor_parallel.into(),
+            Self::Context => choice.context,
+            Self::Sequences => choice.sequences,
+            Self::MemoryBytes => choice.memory_bytes,
+        }
+    }
+}
+
+/// The figures of a host, and what was found about them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fitted {
+    /// Values by name.
+    pub values: ResolvedValues,
+    /// A blocker for each model that does not run as the release and the site want it; what passed for the others.
+    pub findings: Vec<Finding>,
+}
+
+/// The values of a release that name a figure of a model, by the models' names.
+fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
+    let mut found: BTreeMap<&str, Vec<(&SiteValue, Figure)>> = BTreeMap::new();
+    for value in &release.values {
+        let Some((model, figure)) = value.name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')) else {
+            continue;
+        };
+        let Some(figure) = Figure::named(figure) else { continue };
+        found.entry(model).or_default().push((value, figure));
+    }
+    found
+}
+
+/// Whether the release has values that the fit decides.
+pub fn is_fitted(release: &ReleaseDocument) -> bool {
+    !declared(release).is_empty()
+}
+
+/// Whether two configurations set something different about models.
+pub fn is_changed(before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
+    let set = |configuration: &SiteConfiguration| -> BTreeMap<String, Value> {
+        let of_models = configuration.values.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        of_models.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    set(before) != set(after)
+}
+
+/// The figures of each model for a host. `document` has the bytes of the head's document about models; none where it has none. A pure
+/// function.
+pub fn fitted(
+    release: &ReleaseDocument,
+    document: Option<&[u8]>,
+    facts: &Facts,
+    configuration: &SiteConfiguration,
+) -> Fitted {
+    let declared = declared(release);
+    let (false, Some(bytes)) = (declared.is_empty(), document) else { return Fitted::default() };
+    let document = match ModelsDocument::read(bytes) {
+        Ok(document) => document,
+        Err(error) => {
+            let found = format!("{MODELS_DOCUMENT_NAME} of the bundle cannot be read: {error}");
+            return Fitted { findings: vec![Finding::new(codes::MODEL_UNFIT, found, "")], ..Fitted::default() };
+        }
+    };
+    let report = fit(&document, &Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref()));
+    let (mut taken, mut fitted) = (Taken::default(), Fitted::default());
+    // In the order of the release: the first models choose first.
+    for model in &report.models {
+        let Some(values) = declared.get(model.name.as_str()) else { continue };
+        match taken.choose(&report, model, wish(values, configuration)) {
+            Ok(choice) => {
+                fitted.findings.push(passed(&model.name, &choice));
+                for (value, figure) in values {
+                    let content = as_declared(value, figure.of(&choice));
+                    fitted.findings.extend(refused(value, &content, configuration));
+                    fitted.values.insert(value.name.clone(), content);
+                }
+            }
+            Err(refusal) => {
+                let found = format!("{}: {}", model.name, refusal.text);
+                fitted.findings.push(Finding::new(codes::MODEL_UNFIT, found, ""));
+            }
+        }
+    }
+    fitted
+}
+
+/// What the site itself asks of a model.
+fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Wish {
+    let set = |wanted: Figure| {
+        let (value, _) = values.iter().find(|(_, figure)| *figure == wanted)?;
+        number(configuration.values.get(&value.name)?)
+    };
+    Wish {
+        tensor_parallel: set(Figure::TensorParallel),
+        context: set(Figure::Context),
+        sequences: set(Figure::Sequences),
+    }
+}
+
+/// A whole number, also as a text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A figure as the value's schema has it: environment variables are texts.
+fn as_declared(value: &SiteValue, figure: u64) -> Value {
+    if value.schema["type"] == "string" { figure.to_string().into() } else { figure.into() }
+}
+
+/// A figure that the release's own schema does not allow, and that the site does not set.
+fn refused(value: &SiteValue, content: &Value, configuration: &SiteConfiguration) -> Option<Finding> {
+    let is_allowed = || jsonschema::validator_for(&value.schema).is_ok_and(|validator| validator.is_valid(content));
+    if configuration.values.contains_key(&value.name) || is_allowed() {
+        return None;
+    }
+    let found = format!("{} would be {content}, which the release does not allow", value.name);
+    Some(Finding::new(codes::MODEL_UNFIT, found, value.schema.to_string()))
+}
+
+fn passed(name: &str, choice: &Choice) -> Finding {
+    let Choice { place, engine, context, sequences, .. } = choice;
+    let gpus = match choice.tensor_parallel {
+        0 => String::new(),
+        degree => format!(", tensor-parallel degree {degree}"),
+    };
+    let how = format!("{} on {place}{gpus}, context {context}, {sequences} sequences at once", engine.name());
+    Finding::passed(codes::MODEL_UNFIT, &format!("The model {name} fits"), how, String::new())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use landfall_gpu_facts::GpuReport;
+use landfall_host::facts::sample::sample;
+use landfall_models::{Architecture, Figures, Model, ModelKind, Weights, WeightsFormat};
+use landfall_release_document::ValueTarget;
+use serde_json::json;
+
+use super::*;
+use crate::configuration::resolve_values;
+use crate::plan::computed::computed_values;
+use crate::plan::install::tests::release;
+use crate::plan::network::Networks;
+use crate::preflight::Severity;
+
+/// Llama 3.1 with 8 billion weights in bfloat16.
+fn llama(name: &str) -> Model {
+    let figures = Architecture {
+        family: "llama".to_owned(),
+        kind: ModelKind::Decoder,
+        layers: 32,
+        hidden: 4096,
+        heads: 32,
+        kv_heads: 8,
+        head_dim: 128,
+        value_dim: 128,
+        context: 131_072,
+        vocabulary: 128_256,
+        intermediate: 14_336,
+        experts: None,
+        window: None,
+        latent: None,
+        quantization: None,
+    };
+    let mut weights = Weights::default();
+    weights.add("BF16", 16_060_522_496);
+    let figures = Figures::Known(Box::new(figures));
+    Model { name: name.to_owned(), format: WeightsFormat::Safetensors, files: 4, weights, figures }
+}
+
+fn document(names: &[&str]) -> Vec<u8> {
+    ModelsDocument::new(names.iter().map(|name| llama(name)).collect(), Vec::new()).to_bytes().unwrap()
+}
+
+fn value(name: &str, schema: Value, default: Option<Value>) -> SiteValue {
+    let target = ValueTarget {
+        component: "dns".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        name: "computed".to_owned(),
+        path: "/data/corefile".to_owned(),
+    };
+    SiteValue { name: name.to_owned(), schema, default, targets: vec![target] }
+}
+
+/// A release that has the fit decide about one model.
+fn fitted_release() -> ReleaseDocument {
+    let mut release = release();
+    release.values = vec![
+        value("models.llama.tensorParallel", json!({"type": "integer"}), Some(json!(1))),
+        value("models.llama.context", json!({"type": "string"}), None),
+        value("models.llama.sequences", json!({"type": "integer", "minimum": 1}), None),
+        value("models.llama.title", json!({"type": "string"}), Some(json!("Llama"))),
+        value("models.other.context", json!({"type": "integer"}), Some(json!(512))),
+    ];
+    release
+}
+
+/// A host with the GPUs of a stored machine.
+fn host(machine: &str) -> Facts {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
+    let report = GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap();
+    Facts { gpus: Some(report), cores: 16, memory_bytes: 64 << 30, ..sample() }
+}
+
+fn site(values: &[(&str, Value)]) -> SiteConfiguration {
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    SiteConfiguration { values, ..SiteConfiguration::default() }
+}
+
+fn of(facts: &Facts, set: &[(&str, Value)]) -> Fitted {
+    fitted(&fitted_release(), Some(&document(&["llama"])), facts, &site(set))
+}
+
+/// What the objects of the release get in the end.
+fn resolved(facts: &Facts, set: &[(&str, Value)]) -> ResolvedValues {
+    let configuration = site(set);
+    let computed = computed_values(&Networks::of(&configuration).unwrap(), &of(facts, set).values);
+    resolve_values(&fitted_release(), &configuration, &computed).unwrap()
+}
+
+fn blockers(fitted: &Fitted) -> Vec<&str> {
+    let blockers = fitted.findings.iter().filter(|finding| finding.is_blocker());
+    blockers.map(|finding| finding.measured.as_str()).collect()
+}
+
+#[test]
+fn the_fit_decides_what_the_site_leaves_open() {
+    let values = resolved(&host("two-l4"), &[]);
+    assert_eq!(values["models.llama.tensorParallel"], json!(2), "not the release's default");
+    assert_eq!(values["models.llama.context"], json!("131072"), "as a text, which an environment variable must be");
+    assert!(values["models.llama.sequences"].as_u64().unwrap() > 1);
+    assert_eq!(values["models.llama.title"], json!("Llama"), "no figure of a fit");
+    assert_eq!(values["models.other.context"], json!(512), "no model of the bundle");
+    let found = of(&host("two-l4"), &[]);
+    let passed: Vec<_> = found.findings.iter().map(|finding| (finding.severity, finding.message.as_str())).collect();
+    assert_eq!(passed, [(Severity::Passed, "The model llama fits")]);
+}
+
+#[test]
+fn what_the_site_sets_counts_once_the_engine_accepts_it() {
+    let set = [("models.llama.tensorParallel", json!(1)), ("models.llama.context", json!("8192"))];
+    let facts = host("two-l4");
+    assert_eq!(blockers(&of(&facts, &set)), Vec::<&str>::new());
+    let values = resolved(&facts, &set);
+    assert_eq!((&values["models.llama.tensorParallel"], &values["models.llama.context"]), (&json!(1), &json!("8192")));
+
+    for (name, content, why) in [
+        ("models.llama.tensorParallel", json!(3), "llama: 3 GPUs are asked for"),
+        ("models.llama.context", json!("999999"), "llama: a context of 999,999 tokens is asked for, and up to 131,072"),
+        ("models.llama.sequences", json!(0), "llama: at least one sequence must be possible"),
+    ] {
+        let found = of(&facts, &[(name, content)]);
+        assert!(matches!(blockers(&found)[..], [blocker] if blocker.starts_with(why)), "{:?}", found.findings);
+        assert!(found.values.is_empty(), "nothing is guessed");
+    }
+}
+
+#[test]
+fn a_model_that_does_not_fit_blocks_with_its_bytes() {
+    let found = of(&host("none"), &[]);
+    assert!(matches!(blockers(&found)[..], [blocker] if blocker.starts_with("llama: llama.cpp reads GGUF")));
+    let two = fitted(
+        &ReleaseDocument {
+            values: ["llama", "twin"].map(|name| value(&format!("models.{name}.context"), json!({}), None)).to_vec(),
+            ..fitted_release()
+        },
+        Some(&document(&["llama", "twin"])),
+        &host("two-l4"),
+        &site(&[]),
+    );
+    assert!(matches!(blockers(&two)[..], [blocker] if blocker.starts_with("twin: GPUs are missing")), "{two:?}");
+}
+
+#[test]
+fn a_figure_that_the_release_does_not_allow_blocks_unless_the_site_sets_it() {
+    let schema = json!({"type": "integer", "maximum": 4096});
+    let release = ReleaseDocument { values: vec![value("models.llama.context", schema, None)], ..fitted_release() };
+    let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &host("two-l4"), &site(set));
+    let refused = of(&[]);
+    assert_eq!(blockers(&refused), ["models.llama.context would be 131072, which the release does not allow"]);
+    assert_eq!(blockers(&of(&[("models.llama.context", json!(4096))])), Vec::<&str>::new());
+}
+
+#[test]
+fn a_release_without_models_or_values_for_them_gets_nothing() {
+    let facts = host("two-l4");
+    assert_eq!(fitted(&release(), Some(&document(&["llama"])), &facts, &site(&[])), Fitted::default());
+    assert_eq!(fitted(&fitted_release(), None, &facts, &site(&[])), Fitted::default());
+    assert!(!is_fitted(&release()) && is_fitted(&fitted_release()));
+    let broken = fitted(&fitted_release(), Some(b"{}"), &facts, &site(&[]));
+    assert!(matches!(blockers(&broken)[..], [blocker] if blocker.contains("cannot be read")));
+}
+
+#[test]
+fn a_change_about_models_is_told_from_others() {
+    let before = site(&[("models.llama.context", json!(4096)), ("web.replicas", json!(1))]);
+    assert!(!is_changed(&before, &site(&[("models.llama.context", json!(4096)), ("web.replicas", json!(2))])));
+    assert!(is_changed(&before, &site(&[("models.llama.context", json!(8192))])) && is_changed(&before, &site(&[])));
+}

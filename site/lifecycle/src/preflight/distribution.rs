@@ -1,0 +1,167 @@
+//! Distributions, how far Landfall supports each, and until when its maintainer does.
+
+use std::fmt::Display;
+
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+
+use super::Finding;
+
+/// How far Landfall supports a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Landfall's own tests install on it.
+    Supported,
+    /// Kernel and C library are new enough; Landfall's own tests do not install on it.
+    Works,
+    /// Its kernel is too old.
+    Unsupported,
+}
+
+/// A version of a distribution.
+struct Distribution {
+    /// `ID` of `/etc/os-release`.
+    id: &'static str,
+    /// The first numbers of `VERSION_ID`.
+    version: &'static str,
+    standing: Standing,
+    /// The last day of its maintainer's updates that cost nothing extra, for a distribution with paid support those of the regular
+    /// subscription; none where that day is not known.
+    ends: Option<&'static str>,
+}
+
+const fn row(id: &'static str, version: &'static str, standing: Standing, ends: Option<&'static str>) -> Distribution {
+    Distribution { id, version, standing, ends }
+}
+
+/// From the maintainers' own tables. Debian's days are those of its long-term support.
+const DISTRIBUTIONS: &[Distribution] = &[
+    row("debian", "11", Standing::Unsupported, Some("2026-08-31")),
+    row("debian", "12", Standing::Supported, Some("2028-06-30")),
+    row("debian", "13", Standing::Supported, Some("2030-06-30")),
+    row("ubuntu", "20.04", Standing::Unsupported, Some("2025-05-31")),
+    row("ubuntu", "22.04", Standing::Works, None),
+    row("ubuntu", "24.04", Standing::Works, None),
+    row("ubuntu", "26.04", Standing::Works, None),
+    row("rhel", "8", Standing::Unsupported, Some("2029-05-31")),
+    row("rhel", "9", Standing::Works, Some("2032-05-31")),
+    row("rhel", "10", Standing::Works, Some("2035-05-31")),
+    row("rocky", "8", Standing::Unsupported, Some("2029-05-31")),
+    row("rocky", "9", Standing::Works, Some("2032-05-31")),
+    row("rocky", "10", Standing::Works, Some("2035-05-31")),
+    row("almalinux", "8", Standing::Unsupported, None),
+    row("almalinux", "9", Standing::Works, Some("2032-05-31")),
+    row("almalinux", "10", Standing::Works, Some("2035-05-31")),
+    row("ol", "8", Standing::Unsupported, None),
+    row("ol", "9", Standing::Works, None),
+    row("ol", "10", Standing::Works, None),
+    row("centos", "8", Standing::Unsupported, Some("2024-05-31")),
+    row("centos", "9", Standing::Works, Some("2027-05-31")),
+    row("centos", "10", Standing::Works, None),
+    row("sles", "15.6", Standing::Works, Some("2025-12-31")),
+    row("sles", "15.7", Standing::Works, Some("2031-07-31")),
+    row("sles", "16.0", Standing::Works, None),
+];
+
+/// What `facts.operating_system` says where `/etc/os-release` does not name the distribution.
+const UNKNOWN: &str = "unknown";
+
+/// The entry of a distribution, such as `rhel 9.6`.
+fn entry(operating_system: &str) -> Option<&'static Distribution> {
+    let (id, version) = operating_system.split_once(' ')?;
+    let begins = |known: &str| version.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    DISTRIBUTIONS.iter().find(|one| one.id == id && begins(one.version))
+}
+
+/// Whether the facts name a distribution at all.
+pub(super) fn is_named(facts: &Facts) -> bool {
+    !facts.operating_system.is_empty() && !facts.operating_system.starts_with(UNKNOWN)
+}
+
+/// A warning on a distribution that is too old, not known, or without updates when the facts were collected.
+pub(super) fn warning(facts: &Facts) -> Option<Finding> {
+    let name = &facts.operating_system;
+    let warn = |what: &dyn Display| {
+        Some(Finding::warning(codes::DISTRIBUTION, format!("{name}: {what}"), codes::DISTRIBUTION.fix))
+    };
+    if !is_named(facts) {
+        return None;
+    }
+    let Some(found) = entry(name) else { return warn(&"Landfall has not been tried on it") };
+    // Days of RFC 3339 sort as texts.
+    let today = facts.collected_at.get(..10).unwrap_or_default();
+    match found.ends {
+        _ if found.standing == Standing::Unsupported => warn(&"too old for Landfall"),
+        Some(ends) if today > ends => warn(&format_args!("its maintainer's updates ended on {ends}")),
+        _ => None,
+    }
+}
+
+/// What is known of a distribution without a finding, for people.
+pub(super) fn standing(facts: &Facts) -> String {
+    let name = &facts.operating_system;
+    let Some(found) = entry(name) else { return name.clone() };
+    let tested = match found.standing {
+        Standing::Supported => "Landfall's tests install on it",
+        Standing::Works | Standing::Unsupported => "not among Landfall's own tests",
+    };
+    match found.ends {
+        Some(ends) => format!("{name}: {tested}; updates until {ends}"),
+        None => format!("{name}: {tested}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_host::facts::sample::sample;
+
+    use super::*;
+
+    fn facts(operating_system: &str) -> Facts {
+        Facts { operating_system: operating_system.to_owned(), ..sample() }
+    }
+
+    #[test]
+    fn a_version_is_found_by_its_first_numbers() {
+        let standing = |name: &str| entry(name).map(|found| found.standing);
+        assert_eq!(standing("debian 12"), Some(Standing::Supported));
+        assert_eq!(standing("rhel 9.6"), Some(Standing::Works));
+        assert_eq!(standing("rhel 8.10"), Some(Standing::Unsupported));
+        for other in ["debian 1", "debian 123", "ubuntu 24.10", "rhel", "fedora 44", "unknown unknown", ""] {
+            assert_eq!(standing(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_unknown_or_without_updates_is_a_warning() {
+        let measured = |facts: &Facts| warning(facts).map(|finding| finding.measured);
+        for (name, expected) in [
+            ("debian 12", None),
+            ("ubuntu 24.04", None),
+            ("unknown unknown", None),
+            ("debian 11", Some("debian 11: too old for Landfall")),
+            ("fedora 44", Some("fedora 44: Landfall has not been tried on it")),
+            ("sles 15.6", Some("sles 15.6: its maintainer's updates ended on 2025-12-31")),
+        ] {
+            assert_eq!(measured(&facts(name)).as_deref(), expected, "{name}");
+        }
+        let last_day = |day: &str| Facts { collected_at: format!("{day}T23:59:59Z"), ..facts("debian 12") };
+        assert_eq!(measured(&last_day("2028-06-30")), None);
+        assert!(measured(&last_day("2028-07-01")).is_some());
+    }
+
+    #[test]
+    fn the_table_says_each_thing_once_and_all_days_are_days() {
+        for (index, one) in DISTRIBUTIONS.iter().enumerate() {
+            assert!(one.ends.is_none_or(|day| day.parse::<jiff::civil::Date>().is_ok()), "{} {}", one.id, one.version);
+            let same = |other: &&Distribution| (other.id, other.version) == (one.id, one.version);
+            assert_eq!(DISTRIBUTIONS[index..].iter().filter(same).count(), 1, "{} {}", one.id, one.version);
+        }
+    }
+
+    #[test]
+    fn a_report_shows_the_standing() {
+        assert_eq!(standing(&sample()), "debian 12: Landfall's tests install on it; updates until 2028-06-30");
+        assert_eq!(standing(&facts("ubuntu 24.04")), "ubuntu 24.04: not among Landfall's own tests");
+    }
+}

@@ -1,0 +1,40 @@
+//! What is wrong with the host beside hardware and network: what it runs, how its kernel was built, and from what its clock starts.
+
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+
+use super::Finding;
+
+/// Seconds by which system clock and hardware clock may differ: a time program writes the hardware clock every eleven minutes.
+const CLOCK_DIFFERENCE_SECONDS: u64 = 60;
+
+/// Options that the kernel was built without, and that Kubernetes cannot do without.
+pub(super) fn kernel_options(facts: &Facts) -> Option<Finding> {
+    let missing = facts.missing_kernel_options.as_ref().filter(|missing| !missing.is_empty())?;
+    Some(Finding::new(codes::KERNEL_OPTIONS, missing.join(", "), "built in, or as modules"))
+}
+
+/// Programs that look at each file and process.
+pub(super) fn endpoint_security(facts: &Facts) -> Option<Finding> {
+    let programs = facts.security.as_ref()?.endpoint_programs.as_ref().filter(|programs| !programs.is_empty())?;
+    Some(Finding::warning(codes::ENDPOINT_SECURITY, programs.join(", "), codes::ENDPOINT_SECURITY.fix))
+}
+
+/// A hardware clock that would set the host's clock wrong at the next boot.
+pub(super) fn hardware_clock(facts: &Facts) -> Option<Finding> {
+    let ahead = facts.ahead_of_hardware_clock_seconds?;
+    if ahead.unsigned_abs() <= CLOCK_DIFFERENCE_SECONDS {
+        return None;
+    }
+    let direction = if ahead > 0 { "behind" } else { "ahead of" };
+    let found = format!("it is {} s {direction} the system's clock", ahead.unsigned_abs());
+    let finding = Finding::warning(codes::HARDWARE_CLOCK, found, codes::HARDWARE_CLOCK.fix);
+    let threshold = format!("within {CLOCK_DIFFERENCE_SECONDS} s");
+    Some(Finding { threshold, ..finding.commands(["hwclock --systohc".to_owned()]) })
+}
+
+/// What passed there, in words.
+pub(super) fn hardware_clock_difference(facts: &Facts) -> String {
+    let ahead = facts.ahead_of_hardware_clock_seconds;
+    ahead.map(|ahead| format!("{} s apart", ahead.unsigned_abs())).unwrap_or_default()
+}
