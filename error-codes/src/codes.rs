@@ -157,12 +157,14 @@ registry! {
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
     ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
     RANGE_WRONG = "LF2109", Usage, "A server answers with another part of a file than was asked for", "Name a mirror, or another address of the file: joining the parts would make another file.";
-    // LF211x: hubs of models, and bodies without an end.
+    // LF211x: hubs of models, bodies without an end, and old images.
     HUB_ANSWER = "LF2110", Usage, "A hub's list of files cannot be used", "Check the address of the hub and the name of the repository in the lock.";
     HUB_COMMIT = "LF2111", Usage, "A hub serves another commit than the lock pins", "Find out who changed it before you trust it; `landfall lock` pins the commit that the revision names now.";
     HUB_ACCESS = "LF2112", Usage, "A hub refuses access to a repository", "Check the name, accept the model's terms on its page, and give a token: HF_TOKEN for huggingface.co, else the Docker configuration or `headers` of the registries file.";
     HUB_REALM = "LF2113", Usage, "A hub asks for its token to be sent to another server", "Do not log in there. Correct the address of the hub in the lock, or name a mirror.";
     BODY_TOO_LONG = "LF2114", Usage, "A server sends more bytes than the content can have", "Name another mirror or address; nothing of it was kept.";
+    BODY_STALLED = "LF2115", Resumable, "A server stalls in the middle of an answer", "Run the same command again: it continues where it stopped. If that repeats, name another mirror or address.";
+    IMAGE_SCHEMA_1 = "LF2116", Usage, "An image is in the form that Docker used before 2016", "Convert it and push it to a registry of your own (`skopeo copy --format v2s2`), or name a newer image.";
     // LF212x: sets of wheels.
     REQUIREMENTS_UNREADABLE = "LF2120", Usage, "A file of requirements cannot be used", "Correct the named line, or write the file again with `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` or `uv export`.";
     REQUIREMENT_UNHASHED = "LF2121", Usage, "A requirement states no SHA-256", "Write the file with hashes: `pip-compile --generate-hashes`, `uv pip compile --generate-hashes`, or `uv export`.";
