@@ -165,6 +165,7 @@ registry! {
     BODY_TOO_LONG = "LF2114", Usage, "A server sends more bytes than the content can have", "Name another mirror or address; nothing of it was kept.";
     BODY_STALLED = "LF2115", Resumable, "A server stalls in the middle of an answer", "Run the same command again: it continues where it stopped. If that repeats, name another mirror or address.";
     IMAGE_SCHEMA_1 = "LF2116", Usage, "An image is in the form that Docker used before 2016", "Convert it and push it to a registry of your own (`skopeo copy --format v2s2`), or name a newer image.";
+    LAYER_MISMATCH = "LF2117", Usage, "A layer unpacks to something else than its image states", "Do not use the image: its configuration and its layers do not belong together. Ask its publisher, or pin another one.";
     // LF212x: sets of wheels.
     REQUIREMENTS_UNREADABLE = "LF2120", Usage, "A file of requirements cannot be used", "Correct the named line, or write the file again with `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` or `uv export`.";
     REQUIREMENT_UNHASHED = "LF2121", Usage, "A requirement states no SHA-256", "Write the file with hashes: `pip-compile --generate-hashes`, `uv pip compile --generate-hashes`, or `uv export`.";
