@@ -97,7 +97,7 @@ registry! {
     OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written to the output folder", "Name another output folder.";
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
-    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
+    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node needs libraries of its host", "Put a static build of the named file into the lock, or one that needs glibc alone: what else a host has is unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
     LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, run it with `--update` and the name of the entry; replace what was withdrawn.";
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
@@ -250,6 +250,7 @@ registry! {
     SLOW_SYNC = "LF3056", NotReady, "The disk of the data folder is slow to make writes durable", "Use a disk that completes 99 of 100 synced writes within 10 ms, such as an SSD: etcd waits for each.";
     GLIBC_TOO_OLD = "LF3057", NotReady, "The C library is too old for the program that reads GPU facts", "Use a release of the operating system with glibc 2.34 or newer, such as Debian 12, Ubuntu 22.04 or Red Hat Enterprise Linux 9.";
     FIREWALL_INBOUND = "LF3058", NotReady, "A firewall keeps other hosts from the services of the site", "Run the commands that the message names, if other hosts should reach the console or other services.";
+    NODE_GLIBC_TOO_OLD = "LF3059", NotReady, "The C library is too old for the release's programs", "Use a newer release of the operating system, or ask the vendor for a release whose programs for the node are linked statically.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

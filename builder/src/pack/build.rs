@@ -154,9 +154,8 @@ pub async fn build(
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
     package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
-    let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled)?;
+    let mut made = contents(&prepared.definition, &prepared.inputs, &prepared.components, &fetched, assembled, &store)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
-    programs::check(&made.release, artifacts, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
     backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
     made.documents.push(inventory::document(&made.release, artifacts, &fetched.images, &prepared.charts, &store)?);

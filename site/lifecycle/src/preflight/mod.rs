@@ -20,6 +20,7 @@ mod catalog;
 pub(crate) mod clock;
 mod finding;
 mod firewall;
+mod glibc;
 mod gpu;
 mod network;
 mod passed;
@@ -68,6 +69,7 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     let Subject { facts, release, configuration, sizes, built_at } = *subject;
     let mut findings = system(facts, release);
     findings.extend(machine(facts, release));
+    findings.extend(glibc::finding(facts, release));
     findings.extend(storage::findings(facts, sizes));
     findings.extend(network::findings(facts, &network::ports(release), configuration));
     if !facts.leftovers.is_empty() {
@@ -91,6 +93,7 @@ pub(crate) fn upgrade(
 ) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);
+    findings.extend(glibc::finding(facts, release));
     findings.extend(before.and_then(|before| upgrade_ports(facts, before, release)));
     findings.extend(gpu::findings(facts, release.requirements.gpus.as_ref()));
     findings.extend(rules::findings(subject));
