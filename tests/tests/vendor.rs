@@ -7,6 +7,7 @@ mod vendor {
     mod charts;
     mod command_line;
     mod credentials;
+    mod examples;
     mod fat32;
     mod fetching;
     mod files;
