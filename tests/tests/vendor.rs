@@ -13,6 +13,7 @@ mod vendor {
     mod files;
     mod formats;
     mod full_disk;
+    mod guide;
     mod hostile_stick;
     mod init;
     mod materials;
