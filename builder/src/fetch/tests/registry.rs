@@ -121,6 +121,8 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
     files: HashMap<String, Vec<u8>>,
+    /// Requests of any kind.
+    requests: usize,
     ranges: Vec<Option<String>>,
     file_ranges: Vec<Option<String>>,
     /// Requests for tokens, with what came along.
@@ -195,6 +197,11 @@ impl Registry {
         format!("http://{}/files/{name}", self.address)
     }
 
+    /// How many requests there were so far, of any kind.
+    pub fn requests(&self) -> usize {
+        lock(&self.state).requests
+    }
+
     /// The Range header of every request for a file so far.
     pub fn file_ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).file_ranges.clone()
@@ -231,6 +238,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
             Err(_) => return,
         }
     }
+    lock(state).requests += 1;
     let request = String::from_utf8_lossy(&request).into_owned();
     let mut path = request.split(' ').nth(1).unwrap_or("").to_owned();
     let header = |name: &str| {
