@@ -54,7 +54,7 @@ pub fn facts(
         return Ok(facts);
     }
     let what = format!("layer {layer} unpacks to {}, but its image's configuration says {diff_id}", facts.diff_id);
-    Err(BuildError::new(codes::ARTIFACT_INVALID, what))
+    Err(BuildError::new(codes::LAYER_MISMATCH, what))
 }
 
 /// Counts the layers that were not counted yet, several at a time, as a phase of its own: each is decompressed.
@@ -273,7 +273,7 @@ mod tests {
         let other = [archive(), vec![0; 8192]].concat();
         store.ingest_bytes(&other).expect("ingested");
         let lying = image(&[(&other, Sha256([9; 32]))]);
-        assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::ARTIFACT_INVALID);
+        assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::LAYER_MISMATCH);
     }
 
     #[test]

@@ -97,7 +97,7 @@ registry! {
     OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written to the output folder", "Name another output folder.";
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named cause, then run the same command again.";
-    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node is not linked statically", "Put a static build of the named file into the lock: the libraries of a host are unknown.";
+    NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node needs libraries of its host", "Put a static build of the named file into the lock, or one that needs glibc alone: what else a host has is unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release definition; docs/VENDOR.md lists what an expression may use.";
     LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a moved tag or revision names now, run it with `--update` and the name of the entry; replace what was withdrawn.";
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
@@ -157,12 +157,15 @@ registry! {
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
     ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
     RANGE_WRONG = "LF2109", Usage, "A server answers with another part of a file than was asked for", "Name a mirror, or another address of the file: joining the parts would make another file.";
-    // LF211x: hubs of models, and bodies without an end.
+    // LF211x: hubs of models, bodies without an end, and old images.
     HUB_ANSWER = "LF2110", Usage, "A hub's list of files cannot be used", "Check the address of the hub and the name of the repository in the lock.";
     HUB_COMMIT = "LF2111", Usage, "A hub serves another commit than the lock pins", "Find out who changed it before you trust it; `landfall lock` pins the commit that the revision names now.";
     HUB_ACCESS = "LF2112", Usage, "A hub refuses access to a repository", "Check the name, accept the model's terms on its page, and give a token: HF_TOKEN for huggingface.co, else the Docker configuration or `headers` of the registries file.";
     HUB_REALM = "LF2113", Usage, "A hub asks for its token to be sent to another server", "Do not log in there. Correct the address of the hub in the lock, or name a mirror.";
     BODY_TOO_LONG = "LF2114", Usage, "A server sends more bytes than the content can have", "Name another mirror or address; nothing of it was kept.";
+    BODY_STALLED = "LF2115", Resumable, "A server stalls in the middle of an answer", "Run the same command again: it continues where it stopped. If that repeats, name another mirror or address.";
+    IMAGE_SCHEMA_1 = "LF2116", Usage, "An image is in the form that Docker used before 2016", "Convert it and push it to a registry of your own (`skopeo copy --format v2s2`), or name a newer image.";
+    LAYER_MISMATCH = "LF2117", Usage, "A layer unpacks to something else than its image states", "Do not use the image: its configuration and its layers do not belong together. Ask its publisher, or pin another one.";
     // LF212x: sets of wheels.
     REQUIREMENTS_UNREADABLE = "LF2120", Usage, "A file of requirements cannot be used", "Correct the named line, or write the file again with `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` or `uv export`.";
     REQUIREMENT_UNHASHED = "LF2121", Usage, "A requirement states no SHA-256", "Write the file with hashes: `pip-compile --generate-hashes`, `uv pip compile --generate-hashes`, or `uv export`.";
@@ -253,6 +256,7 @@ registry! {
     HARDWARE_CLOCK = "LF3062", NotReady, "The hardware clock differs from the system's clock", "Write the system's clock to it (`hwclock --systohc`): the next boot starts from it.";
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
     MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
+    NODE_GLIBC_TOO_OLD = "LF3065", NotReady, "The C library is too old for the release's programs", "Use a newer release of the operating system, or ask the vendor for a release whose programs for the node are linked statically.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

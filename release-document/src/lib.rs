@@ -192,6 +192,9 @@ pub struct NodePack {
     pub artifacts: Vec<String>,
     /// Reference of the image that plays each role.
     pub images: BTreeMap<NodeImage, String>,
+    /// The oldest glibc with which all programs of its artifacts run, such as `2.34`; none where each is linked statically.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glibc: Option<String>,
 }
 
 /// Roles that images play on a node before any component is applied.

@@ -84,7 +84,7 @@ impl GpuRequirements {
 }
 
 /// How many numbers a text has between its periods; none if it has anything else.
-fn numbers(text: &str) -> Option<usize> {
+pub(crate) fn numbers(text: &str) -> Option<usize> {
     let is_number = |part: &str| (1..=6).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split('.').all(is_number).then(|| text.split('.').count())
 }

@@ -20,6 +20,8 @@ pub mod later_releases;
 #[path = "../../builder/src/fetch/tests/loopback.rs"]
 mod loopback;
 pub mod npm;
+#[path = "../../builder/src/fetch/tests/package_server.rs"]
+pub mod package_server;
 pub mod printer;
 pub mod proofs;
 pub mod registry;

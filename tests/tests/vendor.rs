@@ -7,11 +7,13 @@ mod vendor {
     mod charts;
     mod command_line;
     mod credentials;
+    mod examples;
     mod fat32;
     mod fetching;
     mod files;
     mod formats;
     mod full_disk;
+    mod guide;
     mod hostile_stick;
     mod init;
     mod materials;

@@ -62,7 +62,7 @@ pub(super) async fn fetch_blob(
             }
             Err(failure) => Some(failure),
         };
-        if partial.length() > offset {
+        if Failure::is_after_progress(failure.as_ref(), partial.length().saturating_sub(offset)) {
             tries = client.tries();
         }
         let failure = match failure {
@@ -119,7 +119,7 @@ enum End {
 impl End {
     fn failure(self) -> Option<Failure> {
         match self {
-            Self::Broken(error) => Some(Failure::transient(error)),
+            Self::Broken(error) => Some(Failure::broken(error)),
             Self::Complete | Self::TooLong => None,
         }
     }

@@ -13,7 +13,8 @@ use oci_client::secrets::RegistryAuth;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::credentials::DockerConfiguration;
-use super::manifest::{ACCEPTED, media_type_of};
+use super::manifest::{ACCEPTED, SCHEMA_1, media_type_of};
+use super::pace::Stalled;
 use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
@@ -21,6 +22,9 @@ use super::retry::{LONGEST_ASKED, Retry, Tries};
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
+
+/// What a try must bring before it stalls, so that the tries begin again.
+const STALLED_PROGRESS_BYTES: u64 = 1 << 20;
 
 /// The environment's name for the token of a hub.
 const HUB_TOKEN: &str = "HF_TOKEN";
@@ -71,6 +75,8 @@ pub(super) struct Opened {
 pub(super) enum Failure {
     /// Transient: try again, after the time that the server asks for. The code is for when no try succeeds.
     Transient { code: Code, cause: Cause, wait: Option<Duration> },
+    /// The body of an answer brought next to nothing for too long.
+    Stalled(Cause),
     /// The server cannot be reached, as far as the error shows; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
     /// Permanent: another try would fail, too.
@@ -81,6 +87,19 @@ impl Failure {
     /// A transient failure with the general code and no wait.
     pub(super) fn transient(cause: impl Into<Cause>) -> Self {
         Self::Transient { code: codes::FETCH_FAILED, cause: cause.into(), wait: None }
+    }
+
+    /// What it means that the bytes of an answer ended early.
+    pub(super) fn broken(error: std::io::Error) -> Self {
+        let is_stalled = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stalled>);
+        if is_stalled { Self::Stalled(error.into()) } else { Self::transient(error) }
+    }
+
+    /// Whether a try that brought so many bytes before it failed counts as progress, after which the tries begin again. A server
+    /// that sends a few bytes and stalls, each time, would otherwise be asked without an end.
+    pub(super) fn is_after_progress(failure: Option<&Self>, bytes: u64) -> bool {
+        let least = if matches!(failure, Some(Self::Stalled(_))) { STALLED_PROGRESS_BYTES } else { 1 };
+        bytes >= least
     }
 }
 
@@ -162,6 +181,11 @@ impl Client {
         self.retry.start()
     }
 
+    /// How long the body of an answer may bring next to nothing.
+    pub(super) fn longest_stall(&self) -> Duration {
+        self.retry.longest_stall
+    }
+
     /// Waits before the next try, or turns the failure into the error that a person sees.
     pub(super) async fn pause_or_give_up(
         &self,
@@ -184,6 +208,10 @@ impl Client {
                 let wait = tries.next(Some(asked));
                 let cause = if wait.is_some() { cause } else { too_long(&said, asked).into() };
                 (code, cause, wait, note)
+            }
+            Failure::Stalled(cause) => {
+                let note = format!("{host}: {what} stalled ({}); trying again", root_cause(&*cause));
+                (codes::BODY_STALLED, cause, tries.next_stalled(), note)
             }
             Failure::Unreachable { who, cause } => {
                 let wait = if contains(&self.given_up, &who) { None } else { tries.next_unreachable() };
@@ -249,6 +277,10 @@ fn raw_manifest(reference: &Reference, bytes: Vec<u8>) -> Result<RawManifest> {
         return Err(mismatch(format!("is {digest} instead of {wanted}")));
     }
     let media_type = media_type_of(&bytes).map_err(|error| mismatch("is not JSON".into()).because(error))?;
+    if media_type.starts_with(SCHEMA_1) {
+        let what = format!("{reference} is an image of Docker's schema 1 ({media_type})");
+        return Err(BuildError::new(codes::IMAGE_SCHEMA_1, what));
+    }
     if !ACCEPTED.contains(&media_type.as_str()) {
         return Err(mismatch(format!("is of the type {media_type}, which Landfall does not know")));
     }

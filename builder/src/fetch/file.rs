@@ -70,7 +70,8 @@ impl Client {
                 },
                 Err(failure) => failure,
             };
-            if seen.version.is_some() && seen.length > offset {
+            let arrived = seen.length.saturating_sub(offset);
+            if seen.version.is_some() && Failure::is_after_progress(Some(&failure), arrived) {
                 tries = self.tries();
             }
             self.pause_or_give_up(&host, &format!("the file {url}"), failure, &mut tries, progress).await?;
@@ -86,7 +87,7 @@ impl Client {
     ) -> Result<Vec<u8>> {
         let ask = async || {
             Ok(match self.request(asked, None).await? {
-                Ok(response) => web::read(response, limit_bytes, codes::FILE_MISSING).await,
+                Ok(response) => web::read(response, limit_bytes, self.longest_stall(), codes::FILE_MISSING).await,
                 Err(failure) => Err(failure),
             })
         };
@@ -110,7 +111,7 @@ impl Client {
                 base = url.as_url().clone();
                 base.set_path(&format!("{}/", url.path()));
             }
-            let bytes = web::read(response, limit_bytes, codes::FILE_MISSING).await;
+            let bytes = web::read(response, limit_bytes, self.longest_stall(), codes::FILE_MISSING).await;
             Ok(bytes.map(|bytes| IndexPage { bytes, media_type, base }))
         };
         self.answer(&self.server(url)?, &format!("the page {url}/"), progress, ask).await
@@ -150,7 +151,7 @@ impl Client {
     ) -> Result<std::result::Result<OpenFile, Failure>> {
         let rest = (offset > 0).then_some((offset, version));
         Ok(match self.request(asked, rest).await? {
-            Ok(response) => web::opened(response, offset, codes::FILE_MISSING).await,
+            Ok(response) => web::opened(response, offset, self.longest_stall(), codes::FILE_MISSING).await,
             Err(failure) => Err(failure),
         })
     }
@@ -189,7 +190,7 @@ impl Seen {
         }
         self.version = version;
         let limit = total.unwrap_or(UNSIZED_BYTES);
-        while let Some(piece) = stream.try_next().await.map_err(Failure::transient)? {
+        while let Some(piece) = stream.try_next().await.map_err(Failure::broken)? {
             let length = piece.len() as u64;
             if self.length.saturating_add(length) > limit {
                 return Err(Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit} bytes").into()));

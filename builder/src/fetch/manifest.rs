@@ -22,10 +22,17 @@ pub(super) const ACCEPTED: [&str; 4] = [
     INDEX_TYPES[1],
 ];
 
-/// The media type of a manifest or an index, as the document itself says. An OCI document may omit it; its fields then
-/// show what it is.
+/// How the media types of Docker's schema 1 begin, with and without signatures.
+pub(super) const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
+
+/// The media type of a manifest or an index, as the document itself says. An OCI document may omit it, and one of schema 1 has none;
+/// its fields then show what it is.
 pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     let document: serde_json::Value = serde_json::from_slice(bytes)?;
+    if document.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
+        let signed = if document.get("signatures").is_some() { "prettyjws" } else { "json" };
+        return Ok(format!("{SCHEMA_1}{signed}"));
+    }
     let implied = if document.get("manifests").is_some() { INDEX_TYPES[0] } else { ACCEPTED[0] };
     Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
 }

@@ -9,6 +9,8 @@ mod credentials;
 mod file;
 mod headers;
 mod manifest;
+mod manifest_bytes;
+mod pace;
 mod proxies;
 mod pull;
 mod registries;

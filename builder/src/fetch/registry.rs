@@ -1,4 +1,5 @@
-//! What is asked of a registry, through `oci-client`: manifests, blobs from a byte on, and the tokens that open them.
+//! What is asked of a registry, through `oci-client`: blobs from a byte on, and the tokens that open it. Manifests are asked for in
+//! `manifest_bytes`.
 //!
 //! Threats: a registry may redirect to a server without TLS. Bytes from there count only if they have the requested
 //! digest, and no credentials go to another host; ADR 14 names the risk that is left.
@@ -13,7 +14,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference as OciReference, RegistryOperation};
 
 use super::client::{BlobBytes, Client, Failure, Opened};
-use super::manifest::ACCEPTED;
+use super::pace::paced;
 use super::registries::{Endpoint, Registries};
 use super::web::{self, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
 use crate::error::{BuildError, Result};
@@ -32,12 +33,18 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    fn tagged(&self, tag: &str) -> OciReference {
+    pub(super) fn tagged(&self, tag: &str) -> OciReference {
         OciReference::with_tag(self.endpoint.registry.clone(), self.name.clone(), tag.to_owned())
     }
 
-    fn digested(&self, digest: Sha256) -> OciReference {
+    pub(super) fn digested(&self, digest: Sha256) -> OciReference {
         OciReference::with_digest(self.endpoint.registry.clone(), self.name.clone(), digest.to_string())
+    }
+
+    /// The address of what this path names, where the registry of this image answers.
+    pub(super) fn address(&self, image: &OciReference, path: &str) -> String {
+        let scheme = if self.endpoint.plain_http { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{}/{path}", image.resolve_registry(), self.name)
     }
 }
 
@@ -45,11 +52,10 @@ impl Registries {
     /// Where upstream has the manifest of a tag, and where a mirror has it that is asked instead.
     pub(crate) fn manifest_addresses(&self, reference: &Reference) -> (String, Option<String>) {
         let address = |endpoint: Endpoint| {
-            let scheme = if endpoint.plain_http { "http" } else { "https" };
             let name = format!("{}{}", endpoint.prefix, reference.repository);
             let tag = reference.tag.as_deref().unwrap_or("latest");
-            let host = Repository { endpoint, name: name.clone() }.tagged(tag).resolve_registry().to_owned();
-            format!("{scheme}://{host}/v2/{name}/manifests/{tag}")
+            let repository = Repository { endpoint, name };
+            repository.address(&repository.tagged(tag), &format!("manifests/{tag}"))
         };
         let upstream = address(Self::default().endpoint(&reference.host));
         let asked = address(self.endpoint(&reference.host));
@@ -59,32 +65,6 @@ impl Registries {
 }
 
 impl Client {
-    /// The bytes of a manifest, by its digest where the reference has one, else by its tag.
-    pub(super) async fn manifest_bytes(&self, reference: &Reference) -> Result<std::result::Result<Vec<u8>, Failure>> {
-        let repository = self.repository(reference);
-        let image = match (reference.digest, &reference.tag) {
-            (Some(digest), _) => repository.digested(digest),
-            (None, tag) => repository.tagged(tag.as_deref().unwrap_or("latest")),
-        };
-        let oci = self.oci(&repository.endpoint)?;
-        for is_last in [false, true] {
-            let auth = match self.open(&repository, &image).await? {
-                Ok(auth) => auth,
-                Err(failure) => return Ok(Err(failure)),
-            };
-            let answer = oci.pull_manifest_raw(&image, &auth, &ACCEPTED).await;
-            match answer {
-                Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(&repository).await,
-                Ok((bytes, _)) => return Ok(Ok(bytes.to_vec())),
-                Err(error) => {
-                    let name = image.digest().or(image.tag()).unwrap_or_default();
-                    return self.failed(&repository, &image, &format!("manifests/{name}"), error).await.map(Err);
-                }
-            }
-        }
-        Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
-    }
-
     /// Opens a blob at a byte; the registry may ignore the offset.
     pub(super) async fn blob(
         &self,
@@ -101,11 +81,15 @@ impl Client {
         };
         let expected = if resumed { size.saturating_sub(offset) } else { size };
         match answer.content_length.filter(|length| *length != expected) {
+            Some(_) if resumed && offset > 0 => {
+                let what = format!("a part of the rest where all bytes from {offset} on were asked for");
+                Ok(Err(Failure::Final(codes::RANGE_WRONG, what.into())))
+            }
             Some(length) => {
                 let what = format!("{length} bytes where {expected} are left of the {size} that the lock says");
                 Ok(Err(Failure::Final(codes::FETCH_MISMATCH, what.into())))
             }
-            None => Ok(Ok(BlobBytes { resumed, stream: answer.stream })),
+            None => Ok(Ok(BlobBytes { resumed, stream: paced(answer.stream, self.longest_stall()) })),
         }
     }
 
@@ -125,33 +109,33 @@ impl Client {
             match oci.pull_blob_stream_partial(&image, name.as_str(), offset, None).await {
                 Err(OciDistributionError::UnauthorizedError { .. }) if !is_last => self.close(repository).await,
                 Ok(answer) => return Ok(Ok(answer)),
-                Err(error) => return self.failed(repository, &image, &format!("blobs/{name}"), error).await.map(Err),
+                Err(error) => return self.failed(repository, &image, &name, error).await.map(Err),
             }
         }
         Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
     }
 
     /// Forgets the authorization of a repository: a token that replaced an identity token expires after minutes.
-    async fn close(&self, repository: &Repository) {
+    pub(super) async fn close(&self, repository: &Repository) {
         self.opened.lock().await.remove(repository);
     }
 
-    fn repository(&self, reference: &Reference) -> Repository {
+    pub(super) fn repository(&self, reference: &Reference) -> Repository {
         let endpoint = self.registries.endpoint(&reference.host);
         let name = format!("{}{}", endpoint.prefix, reference.repository);
         Repository { endpoint, name }
     }
 
-    /// Gets the authorization that opens a repository, which `oci-client` then keeps.
-    async fn open(
+    /// Gets what opens a repository, which `oci-client` then keeps, too.
+    pub(super) async fn open(
         &self,
         repository: &Repository,
         image: &OciReference,
-    ) -> Result<std::result::Result<RegistryAuth, Failure>> {
+    ) -> Result<std::result::Result<Opened, Failure>> {
         // One at a time: several would all ask for the token of one repository.
         let mut opened = self.opened.lock().await;
-        if let Some(Opened { auth, .. }) = opened.get(repository) {
-            return Ok(Ok(auth.clone()));
+        if let Some(found) = opened.get(repository) {
+            return Ok(Ok(found.clone()));
         }
         let auth = match self.authorization(repository).await? {
             Ok(auth) => auth,
@@ -162,8 +146,9 @@ impl Client {
             Ok(token) => token,
             Err(error) => return self.no_token(repository, &auth, error).await.map(Err),
         };
-        opened.insert(repository.clone(), Opened { auth: auth.clone(), token });
-        Ok(Ok(auth))
+        let found = Opened { auth, token };
+        opened.insert(repository.clone(), found.clone());
+        Ok(Ok(found))
     }
 
     /// What an error of a registry means, with the wait that the registry asks for. `oci-client` keeps no headers, so a registry
@@ -172,7 +157,7 @@ impl Client {
         &self,
         repository: &Repository,
         image: &OciReference,
-        path: &str,
+        blob: &str,
         error: OciDistributionError,
     ) -> Result<Failure> {
         if matches!(error, OciDistributionError::AuthenticationFailure(_)) {
@@ -184,17 +169,15 @@ impl Client {
         let may_say = may_say_how_long(&error);
         Ok(match self.failure(error) {
             Failure::Transient { code, cause, wait: None } if may_say => {
-                Failure::Transient { code, cause, wait: self.wait(repository, image, path).await? }
+                Failure::Transient { code, cause, wait: self.wait(repository, image, blob).await? }
             }
             failure => failure,
         })
     }
 
     /// The wait that a registry asks for; none if it names none, or answers otherwise by now.
-    async fn wait(&self, repository: &Repository, image: &OciReference, path: &str) -> Result<Option<Duration>> {
-        let scheme = if repository.endpoint.plain_http { "http" } else { "https" };
-        let address = format!("{scheme}://{}/v2/{}/{path}", image.resolve_registry(), repository.name);
-        let mut request = self.web().await?.head(address);
+    async fn wait(&self, repository: &Repository, image: &OciReference, blob: &str) -> Result<Option<Duration>> {
+        let mut request = self.web().await?.head(repository.address(image, &format!("blobs/{blob}")));
         let opened = self.opened.lock().await.get(repository).cloned();
         if let Some(token) = opened.and_then(|opened| opened.token) {
             request = request.bearer_auth(token);

@@ -8,6 +8,9 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 /// there, and the person at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
+/// Tries of a transfer whose server sends next to nothing: each takes as long as may be waited for a body.
+const STALLED_TRIES: u32 = 3;
+
 /// How long servers may ask one transfer to wait, all waits since its last progress together. A server that asks for more is
 /// given up, with what would help.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
@@ -22,12 +25,19 @@ pub struct Retry {
     pub first_wait: Duration,
     /// The longest wait, apart from chance.
     pub longest_wait: Duration,
+    /// How long the body of an answer may bring next to nothing before the try counts as failed.
+    pub longest_stall: Duration,
 }
 
 impl Default for Retry {
     /// One and a half to three minutes in all.
     fn default() -> Self {
-        Self { attempts: 9, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(30) }
+        Self {
+            attempts: 9,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+            longest_stall: Duration::from_secs(45),
+        }
     }
 }
 
@@ -63,6 +73,14 @@ impl Tries {
         }
         let wait = self.waits.next()?;
         Some(asked.map_or(wait, |asked| wait.max(asked)))
+    }
+
+    /// The same where the body of the answer stalled.
+    pub fn next_stalled(&mut self) -> Option<Duration> {
+        if self.failures + 1 >= STALLED_TRIES {
+            return None;
+        }
+        self.next(None)
     }
 
     /// The same where the host did not answer at all.

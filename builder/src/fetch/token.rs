@@ -114,7 +114,7 @@ impl Client {
             other => matches!(other, RegistryAuth::Anonymous),
         };
         let Ok(response) = web::send(request, self.registries.proxies()).await else { return Ok(refused) };
-        Ok(match web::read(response, TOKEN_LIMIT_BYTES, codes::CREDENTIALS_REFUSED).await {
+        Ok(match web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await {
             // It was a limit that has passed meanwhile.
             Ok(_) => Failure::transient(format!("its token server {who} gave no token at first")),
             Err(Failure::Transient { code, cause, wait }) => {
@@ -148,7 +148,9 @@ impl Client {
         let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = self.web().await?.post(address).header(kind.0, kind.1).body(form.finish());
         let answer = match web::send(request, self.registries.proxies()).await {
-            Ok(response) => web::read(response, TOKEN_LIMIT_BYTES, codes::CREDENTIALS_REFUSED).await,
+            Ok(response) => {
+                web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await
+            }
             Err(failure) => Err(failure),
         };
         let token = answer.map(|bytes| {

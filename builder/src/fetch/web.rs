@@ -16,12 +16,13 @@ use serde::Deserialize;
 use url::Url;
 
 use super::client::{BlobBytes, Failure, root_cause};
+use super::pace::{Pace, paced};
 use super::proxies::Proxies;
 use super::registries::{Registries, is_loopback};
 use crate::error::{BuildError, Result};
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A server that is silent for this long has dropped the connection.
+/// A server that does not begin to answer for this long has dropped the connection. What it sends is judged by its pace, sooner.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 pub(super) const REDIRECTS: usize = 10;
@@ -154,15 +155,21 @@ fn refused_for_tls(error: &reqwest::Error) -> bool {
     causes.any(<dyn std::error::Error>::is::<NotHttps>)
 }
 
-/// The bytes of a good answer to a request for those from `offset` on; `missing` says that there is no such thing.
-pub(super) async fn opened(response: Response, offset: u64, missing: Code) -> std::result::Result<OpenFile, Failure> {
+/// The bytes of a good answer to a request for those from `offset` on; `missing` says that there is no such thing. The body may
+/// bring next to nothing for `longest_stall`.
+pub(super) async fn opened(
+    response: Response,
+    offset: u64,
+    longest_stall: Duration,
+    missing: Code,
+) -> std::result::Result<OpenFile, Failure> {
     let version = version(response.headers());
     let (resumed, total) = match response.status() {
         StatusCode::OK => (offset == 0, response.content_length()),
         StatusCode::PARTIAL_CONTENT => (true, Some(range_total(response.headers(), offset)?)),
-        _ => return Err(failure(response, missing).await),
+        _ => return Err(failure(response, longest_stall, missing).await),
     };
-    let stream = response.bytes_stream().map_err(std::io::Error::other).boxed();
+    let stream = paced(response.bytes_stream().map_err(std::io::Error::other).boxed(), longest_stall);
     Ok(OpenFile { bytes: BlobBytes { resumed, stream }, total, version })
 }
 
@@ -170,25 +177,32 @@ pub(super) async fn opened(response: Response, offset: u64, missing: Code) -> st
 pub(super) async fn read(
     response: Response,
     limit_bytes: usize,
+    longest_stall: Duration,
     missing: Code,
 ) -> std::result::Result<Vec<u8>, Failure> {
     if response.status() != StatusCode::OK {
-        return Err(failure(response, missing).await);
+        return Err(failure(response, longest_stall, missing).await);
     }
     let too_long = || Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit_bytes} bytes").into());
-    beginning(response, limit_bytes).await?.ok_or_else(too_long)
+    beginning(response, limit_bytes, longest_stall).await?.ok_or_else(too_long)
 }
 
 /// The bytes of an answer, or nothing when there are more than so many.
-async fn beginning(mut response: Response, limit_bytes: usize) -> std::result::Result<Option<Vec<u8>>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(Failure::transient)? {
+async fn beginning(
+    mut response: Response,
+    limit_bytes: usize,
+    longest_stall: Duration,
+) -> std::result::Result<Option<Vec<u8>>, Failure> {
+    let (mut bytes, mut pace) = (Vec::new(), Pace::new(longest_stall));
+    loop {
+        let piece = pace.wait(response.chunk()).await.map_err(|stalled| Failure::Stalled(stalled.into()))?;
+        let Some(piece) = piece.map_err(Failure::transient)? else { return Ok(Some(bytes)) };
         if bytes.len() + piece.len() > limit_bytes {
             return Ok(None);
         }
         bytes.extend_from_slice(&piece);
+        pace.count(piece.len());
     }
-    Ok(Some(bytes))
 }
 
 /// A strong tag, else the time of the last change.
@@ -224,10 +238,10 @@ pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>
 }
 
 /// What a bad answer of a server means, with its reason.
-async fn failure(response: Response, missing: Code) -> Failure {
+async fn failure(response: Response, longest_stall: Duration, missing: Code) -> Failure {
     let (status, wait) = (response.status(), retry_after(response.headers()));
     // Without the reason, the status still says it.
-    let body = beginning(response, REASON_LIMIT_BYTES).await.ok().flatten().unwrap_or_default();
+    let body = beginning(response, REASON_LIMIT_BYTES, longest_stall).await.ok().flatten().unwrap_or_default();
     status_failure(status.as_u16(), reason(&body), wait, missing)
 }
 

@@ -9,6 +9,8 @@ mod difference;
 mod document;
 mod edit;
 mod entry;
+#[cfg(test)]
+mod examples;
 mod field;
 mod hub;
 mod models;

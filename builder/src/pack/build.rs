@@ -158,9 +158,8 @@ pub async fn build(
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
     package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
     let Prepared { definition, inputs, components, gpu, .. } = &prepared;
-    let mut made = contents(definition, inputs, components, &fetched, gpu.as_ref(), assembled)?;
+    let mut made = contents(definition, inputs, components, &fetched, gpu.as_ref(), assembled, &store)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
-    programs::check(&made.release, artifacts, &store)?;
     layers::count_all(&store, &fetched.images, progress)?;
     backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
     made.documents.push(inventory::document(&made.release, artifacts, &fetched.images, &prepared.charts, &store)?);

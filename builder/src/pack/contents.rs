@@ -1,5 +1,6 @@
 //! The documents of the head, and the three files with places of their own.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_bundle_spec::blobs::Place as BlobPlace;
@@ -14,8 +15,10 @@ use landfall_release_document::{
 use serde_json::json;
 
 use super::artifact;
+use super::elf::Glibc;
 use super::inputs::Inputs;
 use super::order::Placed;
+use super::programs;
 use crate::backup;
 use crate::canary;
 use crate::definition::{Definition, EditableDefinition};
@@ -40,7 +43,8 @@ pub struct Contents {
     pub documents: Vec<NewDocument>,
 }
 
-/// Makes the documents from the definition, the objects bound to digests, and what was fetched.
+/// Makes the documents from the definition, the objects bound to digests, and what was fetched into the store. Refuses programs for
+/// the node that need more of a host than glibc.
 pub fn contents(
     definition: &Definition,
     inputs: &Inputs,
@@ -48,6 +52,7 @@ pub fn contents(
     fetched: &Fetched,
     gpu: Option<&GpuProgram>,
     assembled: bool,
+    store: &ContentStore,
 ) -> Result<Contents> {
     let release = &definition.release;
     let entries = components.iter().map(|rendered| component(definition, rendered.index)).collect::<Result<_>>()?;
@@ -56,6 +61,7 @@ pub fn contents(
     // After those of the lock, which others pair with their pins by their order.
     artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;
+    let glibc = programs::check(&artifacts, &inputs.artifacts, store)?;
     let document = ReleaseDocument {
         document_type: RELEASE_DOCUMENT_TYPE.to_owned(),
         name: release.name.value.clone(),
@@ -63,7 +69,7 @@ pub fn contents(
         counter: release.counter.value,
         assembled,
         platform: release.platform.value.clone(),
-        node_packs: node_packs(definition, inputs),
+        node_packs: node_packs(definition, inputs, &glibc),
         images: fetched.images.iter().map(image).collect(),
         artifacts,
         components: entries,
@@ -93,13 +99,15 @@ fn objects_name(component: &str) -> String {
     format!("documents/objects/{component}.json")
 }
 
-fn node_packs(definition: &Definition, inputs: &Inputs) -> Vec<NodePack> {
+/// The node packs, each with the newest glibc that one of its artifacts needs.
+fn node_packs(definition: &Definition, inputs: &Inputs, glibc: &BTreeMap<String, Glibc>) -> Vec<NodePack> {
     let packs = definition.release.node_packs.iter().zip(&inputs.node_packs);
     packs
         .map(|(pack, found)| NodePack {
             kubernetes: found.kubernetes.clone(),
             artifacts: pack.artifacts.iter().map(|name| name.value.clone()).collect(),
             images: found.images.clone(),
+            glibc: pack.artifacts.iter().filter_map(|name| glibc.get(&name.value)).max().map(Glibc::to_string),
         })
         .collect()
 }

@@ -1,8 +1,9 @@
 //! What a program says about itself in its ELF headers. Only what is asked for is read of it.
 //!
 //! Threats: the bytes come from upstream. Headers may name segments outside of the file, or sizes beyond any memory: the reader
-//! compares them with the file before it allocates.
+//! compares them with the file before it allocates. Tables may name the same entries again and again: what is read of them is counted.
 
+use std::fmt;
 use std::io::{Read, Seek};
 
 use object::elf::{DT_NEEDED, FileHeader32, FileHeader64};
@@ -11,6 +12,60 @@ use object::{Endianness, FileKind, ReadCache};
 
 /// Why a program cannot be read, in the words of the library that reads it.
 pub type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// The dynamic linkers of glibc.
+const GLIBC_LINKERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// The libraries of glibc, which every host with it has.
+const GLIBC_LIBRARIES: [&str; 9] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "libresolv.so.2",
+    "libutil.so.1",
+    "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+];
+
+/// What a program with packed relocations names in place of a version of a symbol, and the version that has it.
+const PACKED_RELOCATIONS: (&str, Glibc) = ("GLIBC_ABI_DT_RELR", Glibc(2, 36));
+
+/// The most libraries, and versions of symbols, that are read of a program.
+const NAMES: usize = 4096;
+
+/// A version of glibc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Glibc(u32, u32);
+
+impl fmt::Display for Glibc {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0, self.1)
+    }
+}
+
+impl Glibc {
+    /// The version that has symbols of a version such as `GLIBC_2.2.5`; none where glibc promises none, as for `GLIBC_PRIVATE`.
+    fn of_symbols(version: &str) -> Option<Self> {
+        if version == PACKED_RELOCATIONS.0 {
+            return Some(PACKED_RELOCATIONS.1);
+        }
+        let mut numbers = version.strip_prefix("GLIBC_")?.split('.').map(|number| number.parse().ok());
+        Some(Self(numbers.next()??, numbers.next()??))
+    }
+}
+
+/// What a file needs of its host before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: it is linked statically, or no program.
+    Nothing,
+    /// The libraries of glibc alone, in this version or a newer one.
+    Glibc(Glibc),
+    /// Anything else, in words.
+    Other(String),
+}
 
 /// The processor of a program; nothing where a file is none.
 pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed> {
@@ -23,28 +78,110 @@ pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed
     })
 }
 
-/// What a file needs of its host before it runs, in words; nothing where it is static or no program.
-pub fn needs(data: &ReadCache<impl Read + Seek>) -> Result<Option<String>, Failed> {
+/// What a file needs of its host before it runs.
+pub fn needs(data: &ReadCache<impl Read + Seek>) -> Result<Needs, Failed> {
     match FileKind::parse(data) {
         Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(data),
         Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(data),
         // A script, a configuration: nothing that is linked.
-        _ => Ok(None),
+        _ => Ok(Needs::Nothing),
     }
 }
 
-fn needs_of<Header: FileHeader<Endian = Endianness>>(
-    data: &ReadCache<impl Read + Seek>,
-) -> Result<Option<String>, Failed> {
+fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &ReadCache<impl Read + Seek>) -> Result<Needs, Failed> {
     let header = Header::parse(data)?;
     let endian = header.endian()?;
-    let mut libraries = 0;
+    let (mut linker, mut libraries) = (None, 0);
     for segment in header.program_headers(endian, data)? {
-        if let Some(linker) = segment.interpreter(endian, data)? {
-            return Ok(Some(format!("the dynamic linker {}", String::from_utf8_lossy(linker).escape_default())));
+        if let Some(found) = segment.interpreter(endian, data)? {
+            linker = Some(text(found));
         }
         let dynamic = segment.dynamic(endian, data)?.unwrap_or_default();
         libraries += dynamic.iter().filter(|entry| entry.tag(endian) == DT_NEEDED).count();
     }
-    Ok((libraries > 0).then(|| format!("{libraries} shared libraries")))
+    let Some(linker) = linker else {
+        let other = || Needs::Other(format!("{libraries} shared libraries"));
+        return Ok(if libraries > 0 { other() } else { Needs::Nothing });
+    };
+    let other = Needs::Other(format!("the dynamic linker {linker}"));
+    if !GLIBC_LINKERS.contains(&linker.as_str()) {
+        return Ok(other);
+    }
+    let linked = Linked::read(header, data)?;
+    if linked.libraries.len() != libraries {
+        return Ok(other);
+    }
+    Ok(linked.needs().unwrap_or(other))
+}
+
+/// What a program is linked with, as its sections say.
+#[derive(Debug, Default)]
+struct Linked {
+    libraries: Vec<String>,
+    versions: Vec<String>,
+}
+
+impl Linked {
+    fn read<Header: FileHeader<Endian = Endianness>>(
+        header: &Header,
+        data: &ReadCache<impl Read + Seek>,
+    ) -> Result<Self, Failed> {
+        let endian = header.endian()?;
+        let sections = header.sections(endian, data)?;
+        let mut linked = Self::default();
+        if let Some((entries, strings)) = sections.dynamic(endian, data)? {
+            let strings = sections.strings(endian, data, strings)?;
+            for entry in entries.iter().filter(|entry| entry.tag(endian) == DT_NEEDED).take(NAMES) {
+                linked.libraries.push(text(entry.string(endian, strings)?));
+            }
+        }
+        let Some((mut libraries, strings)) = sections.gnu_verneed(endian, data)? else { return Ok(linked) };
+        let strings = sections.strings(endian, data, strings)?;
+        while let Some((_, mut versions)) = libraries.next()? {
+            while let Some(version) = versions.next()? {
+                if linked.versions.len() == NAMES {
+                    return Err("it names too many versions of symbols".into());
+                }
+                linked.versions.push(text(version.name(endian, strings)?));
+            }
+        }
+        Ok(linked)
+    }
+
+    /// What is needed, where that is known: the newest version of all, or the first thing that is not glibc's.
+    fn needs(&self) -> Option<Needs> {
+        if let Some(foreign) = self.libraries.iter().find(|library| !GLIBC_LIBRARIES.contains(&library.as_str())) {
+            return Some(Needs::Other(format!("the library {foreign}")));
+        }
+        let mut newest = None;
+        for version in &self.versions {
+            let Some(found) = Glibc::of_symbols(version) else {
+                return Some(Needs::Other(format!("symbols of the version {version}")));
+            };
+            newest = newest.max(Some(found));
+        }
+        newest.map(Needs::Glibc)
+    }
+}
+
+/// A name of a program, for a message.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).escape_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_symbols_are_compared_as_numbers() {
+        let of = |version: &str| Glibc::of_symbols(version).map(|glibc| glibc.to_string());
+        assert_eq!(of("GLIBC_2.2.5").as_deref(), Some("2.2"));
+        assert_eq!(of("GLIBC_2.34").as_deref(), Some("2.34"));
+        assert_eq!(of("GLIBC_ABI_DT_RELR").as_deref(), Some("2.36"));
+        for unknown in ["GLIBC_PRIVATE", "GLIBC_2", "GLIBC_", "GCC_3.0", "2.34", "GLIBC_2.x"] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+        assert!(Glibc::of_symbols("GLIBC_2.4") < Glibc::of_symbols("GLIBC_2.34"));
+    }
 }

@@ -11,6 +11,8 @@ mod models;
 mod order;
 mod programs;
 mod provenance;
+#[cfg(test)]
+mod rebuild_tests;
 mod room;
 mod roots;
 mod sheet;

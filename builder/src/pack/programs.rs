@@ -1,35 +1,46 @@
-//! Programs for the node: a host has no libraries that a release could count on, so each must be linked statically.
+//! Programs for the node: each is linked statically, or needs glibc alone, whose version a host says. A release can count on no other
+//! library of a host.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ArtifactKind, ReleaseDocument};
+use landfall_release_document::{ArtifactEntry, ArtifactKind};
 use object::ReadCache;
 use object::elf::{EM_AARCH64, EM_X86_64};
 
-use super::elf::{self, Failed};
+use super::elf::{self, Failed, Glibc, Needs};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::ArtifactPin;
 
-/// Refuses a release whose node would get a program that needs a dynamic linker or libraries of its host. The blobs must
-/// be in the store; `pins` are of the release's artifacts, in their order.
-pub fn check(release: &ReleaseDocument, pins: &[ArtifactPin], store: &ContentStore) -> Result<()> {
-    let artifacts = release.artifacts.iter().zip(pins).filter(|(artifact, _)| artifact.kind == ArtifactKind::Node);
-    for (artifact, pin) in artifacts {
+/// The glibc that programs for the node need, by the name of the artifact that has them. Refuses a program that needs anything else of
+/// its host. The blobs must be in the store; `pins` are of the artifacts, in their order.
+pub fn check(
+    artifacts: &[ArtifactEntry],
+    pins: &[ArtifactPin],
+    store: &ContentStore,
+) -> Result<BTreeMap<String, Glibc>> {
+    let mut newest = BTreeMap::new();
+    let for_nodes = artifacts.iter().zip(pins).filter(|(artifact, _)| artifact.kind == ArtifactKind::Node);
+    for (artifact, pin) in for_nodes {
         for file in &artifact.files {
             let refused = |what: String| {
                 let what = format!("{} of {} {what}", file.path, artifact.reference);
                 BuildError::at(codes::NODE_PROGRAM_DYNAMIC, place(pin, &file.path), what)
             };
             match needs(&store.path(file.blob.digest)) {
-                Ok(None) => {}
-                Ok(Some(needs)) => return Err(refused(format!("needs {needs} of the host"))),
+                Ok(Needs::Nothing) => {}
+                Ok(Needs::Glibc(version)) => {
+                    let found = newest.entry(artifact.name.clone()).or_insert(version);
+                    *found = version.max(*found);
+                }
+                Ok(Needs::Other(needs)) => return Err(refused(format!("needs {needs} of the host"))),
                 Err(error) => return Err(refused("is a program that cannot be read".to_owned()).because(error)),
             }
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 /// Refuses an installer that cannot run at a site: no program, for another processor, or with needs of its host.
@@ -37,8 +48,9 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     check_processor(path, platform)?;
     match needs(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(needs)) => Err(refused(format!("needs {needs} of the host"))),
+        Ok(Needs::Nothing) => Ok(()),
+        Ok(Needs::Glibc(version)) => Err(refused(format!("needs glibc {version} of the host"))),
+        Ok(Needs::Other(needs)) => Err(refused(format!("needs {needs} of the host"))),
         Err(error) => Err(refused("cannot be read as a program".to_owned()).because(error)),
     }
 }
@@ -78,8 +90,8 @@ fn place(pin: &ArtifactPin, path: &str) -> Place {
     }
 }
 
-/// What a file needs of its host before it runs, in words; nothing where it is static or no program.
-fn needs(path: &Path) -> Result<Option<String>, Failed> {
+/// What a file needs of its host before it runs.
+fn needs(path: &Path) -> Result<Needs, Failed> {
     elf::needs(&opened(path)?)
 }
 
@@ -117,6 +129,56 @@ pub fn program(segments: &[(u32, &[u8])]) -> Vec<u8> {
     bytes
 }
 
+/// A program for this dynamic linker, whose sections name these libraries and versions of symbols.
+#[cfg(test)]
+pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Vec<u8> {
+    use object::elf::{DT_NEEDED, DT_NULL, PT_DYNAMIC, PT_INTERP, SHT_DYNAMIC, SHT_GNU_VERNEED, SHT_STRTAB};
+
+    let field = |bytes: &mut Vec<u8>, value: u64, length: usize| bytes.extend(&value.to_le_bytes()[..length]);
+    let mut names = vec![0];
+    let mut name = |text: &str| {
+        let at = names.len() as u64;
+        names.extend([text.as_bytes(), b"\0"].concat());
+        at
+    };
+    let mut dynamic = Vec::new();
+    for library in libraries {
+        dynamic.extend(DT_NEEDED.to_le_bytes());
+        field(&mut dynamic, name(library), 8);
+    }
+    dynamic.extend(DT_NULL.to_le_bytes());
+    field(&mut dynamic, 0, 8);
+    // One library with all versions. Its version, count and name; where the versions begin; no next one.
+    let mut needed = Vec::new();
+    for (value, length) in [(1, 2), (versions.len() as u64, 2), (0, 4), (16, 4), (0, 4)] {
+        field(&mut needed, value, length);
+    }
+    for (index, version) in versions.iter().enumerate() {
+        let next = if index + 1 == versions.len() { 0 } else { 16 };
+        for (value, length) in [(0, 4), (0, 2), (2, 2), (name(version), 4), (next, 4)] {
+            field(&mut needed, value, length);
+        }
+    }
+    let mut bytes = program(&[(PT_INTERP, &[linker.as_bytes(), b"\0"].concat()), (PT_DYNAMIC, &dynamic)]);
+    let mut headers = vec![0; 64];
+    for (kind, content, link) in [(SHT_STRTAB, &names, 0), (SHT_DYNAMIC, &dynamic, 1), (SHT_GNU_VERNEED, &needed, 1)] {
+        // Name, type, flags, address; offset, size; link, information; alignment, size of an entry.
+        let (at, length) = (bytes.len() as u64, content.len() as u64);
+        for (value, width) in
+            [(0, 4), (u64::from(kind), 4), (0, 8), (0, 8), (at, 8), (length, 8), (link, 4), (0, 4), (1, 8), (0, 8)]
+        {
+            field(&mut headers, value, width);
+        }
+        bytes.extend_from_slice(content);
+    }
+    // Where the headers of sections are, their size, and how many there are.
+    let at = (bytes.len() as u64).to_le_bytes();
+    bytes[40..48].copy_from_slice(&at);
+    bytes[58..62].copy_from_slice(&[64, 0, 4, 0]);
+    bytes.extend(headers);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use landfall_media::durable;
@@ -125,7 +187,7 @@ mod tests {
     use super::*;
 
     /// What a file with these bytes needs.
-    fn of(bytes: &[u8]) -> Result<Option<String>, Failed> {
+    fn of(bytes: &[u8]) -> Result<Needs, Failed> {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file");
         durable::write_file(&path, bytes, 0o755).expect("file");
@@ -141,9 +203,38 @@ mod tests {
     fn a_dynamic_linker_and_libraries_are_seen() {
         let linker = "/lib64/ld-linux-x86-64.so.2";
         let found = of(&program(&[(PT_LOAD, b"code"), (PT_INTERP, format!("{linker}\0").as_bytes())]));
-        assert_eq!(found.expect("read"), Some(format!("the dynamic linker {linker}")));
+        assert_eq!(found.expect("read"), Needs::Other(format!("the dynamic linker {linker}")));
         let entries = dynamic(&[DT_NEEDED, DT_SONAME, DT_NEEDED, DT_NULL]);
-        assert_eq!(of(&program(&[(PT_DYNAMIC, &entries)])).expect("read").as_deref(), Some("2 shared libraries"));
+        let found = of(&program(&[(PT_DYNAMIC, &entries)])).expect("read");
+        assert_eq!(found, Needs::Other("2 shared libraries".to_owned()));
+    }
+
+    #[test]
+    fn glibc_alone_is_seen_with_its_newest_version_and_anything_beside_it_by_name() {
+        let needs = |linker: &str, libraries: &[&str], versions: &[&str]| match of(&linked_program(
+            linker, libraries, versions,
+        )) {
+            Ok(Needs::Glibc(version)) => format!("glibc {version}"),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        };
+        let (linker, versions) = ("/lib64/ld-linux-x86-64.so.2", ["GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_2.4"]);
+        assert_eq!(needs(linker, &["libc.so.6", "libresolv.so.2"], &versions), "glibc 2.34");
+        assert_eq!(needs("/lib/ld-linux-aarch64.so.1", &["libc.so.6"], &["GLIBC_2.17"]), "glibc 2.17");
+        assert_eq!(needs(linker, &["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_ABI_DT_RELR"]), "glibc 2.36");
+        for (linker, libraries, versions, expected) in [
+            (linker, &["libc.so.6", "libseccomp.so.2"], &versions[..], "the library libseccomp.so.2"),
+            (linker, &["libc.so.6", "libm.so.6"], &["GLIBC_PRIVATE"][..], "symbols of the version GLIBC_PRIVATE"),
+            (linker, &["libc.so.6", "libm.so.6"], &[][..], "the dynamic linker /lib64/ld-linux-x86-64.so.2"),
+            (
+                "/lib/ld-musl-x86_64.so.1",
+                &["libc.so.6", "libm.so.6"],
+                &versions[..],
+                "the dynamic linker /lib/ld-musl-x86_64.so.1",
+            ),
+        ] {
+            assert_eq!(needs(linker, libraries, versions), format!("Other({expected:?})"));
+        }
     }
 
     #[test]
@@ -153,7 +244,7 @@ mod tests {
         let this = fs_err::read(std::env::current_exe().expect("this program")).expect("its bytes");
         for bytes in [&program(&[(PT_LOAD, b"code"), (PT_DYNAMIC, &entries)]), &b"#!/bin/sh\n".to_vec(), &vec![], &this]
         {
-            assert_eq!(of(bytes).expect("read"), None);
+            assert_eq!(of(bytes).expect("read"), Needs::Nothing);
         }
     }
 
@@ -165,6 +256,7 @@ mod tests {
         let mut for_arm = good.clone();
         for_arm[18..20].copy_from_slice(&EM_AARCH64.to_le_bytes());
         let dynamic = program(&[(PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
+        let for_glibc = linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.34"]);
         let check = |bytes: &[u8], platform: &str| {
             durable::write_file(&path, bytes, 0o755).expect("file");
             check_installer(&path, platform).map_err(|error| error.to_string())
@@ -175,6 +267,7 @@ mod tests {
             (&for_arm, "linux/amd64", "for linux/arm64, but the release is for linux/amd64"),
             (&good, "linux/arm64", "for linux/amd64, but the release is for linux/arm64"),
             (&dynamic, "linux/amd64", "needs the dynamic linker"),
+            (&for_glibc, "linux/amd64", "needs glibc 2.34 of the host"),
             (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is not a program for Linux"),
         ] {
             let refused = check(bytes, platform).expect_err(said);

@@ -546,11 +546,41 @@ async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
     refusals.push(bench.refusal().await);
     insta::assert_snapshot!(refusals.join("\n"));
 
+    // A library beside those of glibc.
+    let bench = Bench::new(true, false).await;
+    let versions = ["GLIBC_2.34"];
+    let foreign =
+        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6", "libseccomp.so.2"], &versions);
+    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &foreign);
+    bench.lock().await.expect("locked");
+    let refusal = bench.refusal().await;
+    assert!(
+        refusal
+            .ends_with("kubelet of registry.example/node/kubernetes:1 needs the library libseccomp.so.2 of the host"),
+        "{refusal}"
+    );
+
     // What is no program of the node may be anything.
     let bench = Bench::new(true, false).await;
     bench.push_artifact_of(ARTIFACTS[1].0, "model.bin", &dynamic);
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
+}
+
+/// Upstream's kubelet is such a program. Which host has such a glibc is judged at the site.
+#[tokio::test]
+async fn the_glibc_that_programs_for_the_node_need_is_in_the_head() {
+    let bench = Bench::new(true, false).await;
+    let versions = ["GLIBC_2.2.5", "GLIBC_2.34"];
+    let kubelet = super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &versions);
+    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &kubelet);
+    bench.lock().await.expect("locked");
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
+    let verified = head(&bench.path("out"), &report, &anchor);
+    let document = verified.small_document("documents/release.json").expect("release");
+    let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
+    assert_eq!(release.node_packs[0].glibc.as_deref(), Some("2.34"));
 }
 
 #[tokio::test]

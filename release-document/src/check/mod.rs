@@ -8,6 +8,7 @@ use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, 
 
 use crate::canary::check_canary;
 use crate::fields::{is_subdomain, shown};
+use crate::requirements::numbers;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
     NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_upgrades,
@@ -107,6 +108,10 @@ fn check_node_pack(release: &ReleaseDocument, pack: &NodePack) -> Checked {
     let version = &pack.kubernetes;
     let right = version.strip_prefix('v').is_some_and(is_version);
     require(right, || format!("the Kubernetes version `{}`", shown(version)))?;
+    let glibc = pack.glibc.as_deref();
+    require(glibc.is_none_or(|version| numbers(version) == Some(2)), || {
+        format!("`{}`, which is not a version of glibc such as 2.34", shown(glibc.unwrap_or_default()))
+    })?;
     for name in &pack.artifacts {
         let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
         let right = found.is_some_and(|artifact| artifact.kind == ArtifactKind::Node);

@@ -20,7 +20,7 @@ fn good() -> Value {
     json!({
         "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
         "platform": "linux/amd64",
-        "node_packs": [{ "kubernetes": "v1.36.3", "artifacts": ["node"], "images": { "pause": "k8s.io/pause:3" } }],
+        "node_packs": [{ "kubernetes": "v1.36.3", "artifacts": ["node"], "images": { "pause": "k8s.io/pause:3" }, "glibc": "2.34" }],
         "images": [{ "reference": "k8s.io/pause:3", "manifest": blob(), "config": blob(), "layers": [blob()] }],
         "artifacts": [{
             "name": "node", "kind": "node", "reference": "landfall.internal/node:1", "manifest": blob(),
@@ -65,6 +65,7 @@ const PLACES: &[&str] = &[
     "/node_packs/0/kubernetes",
     "/node_packs/0/artifacts/0",
     "/node_packs/0/images/pause",
+    "/node_packs/0/glibc",
     "/images/0/reference",
     "/images/0/manifest/mediaType",
     "/artifacts/0/name",
@@ -161,6 +162,7 @@ fn what_contradicts_itself_is_refused() {
         ("/proofs/0/component", json!("web"), "the component `web` of proof rows"),
         ("/proofs/0/limit_seconds", json!(0), "a limit of 0 seconds"),
         ("/node_packs/0/images/pause", json!("k8s.io/none:1"), "which the release does not have"),
+        ("/node_packs/0/glibc", json!("2.34.1"), "`2.34.1`, which is not a version of glibc"),
     ] {
         let mut document = good();
         *document.pointer_mut(place).unwrap() = value;

@@ -25,6 +25,8 @@ pub mod python;
 pub mod registry_tree;
 pub mod reproducible;
 pub mod starter;
+#[cfg(test)]
+mod two_locks;
 
 pub use registry_tree::RegistryTree;
 

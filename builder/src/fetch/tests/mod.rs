@@ -2,6 +2,7 @@
 //! itself is proved against CNCF distribution in the tests crate.
 
 mod files;
+mod hostile;
 mod hub;
 pub(crate) mod hub_server;
 mod loopback;
@@ -29,8 +30,12 @@ use crate::reference::Reference;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-const QUICK: Retry =
-    Retry { attempts: 3, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(4) };
+const QUICK: Retry = Retry {
+    attempts: 3,
+    first_wait: Duration::from_millis(1),
+    longest_wait: Duration::from_millis(4),
+    longest_stall: Duration::from_secs(45),
+};
 
 /// Keeps the notes.
 #[derive(Default)]

@@ -22,7 +22,21 @@ pub enum Fault {
     Redirect(String),
     /// These bytes replace the old ones, of which the connection drops after so many.
     ChangeAfter(usize, Vec<u8>),
+    /// The body has no length and no end.
+    Endless,
+    /// After so many bytes of the body, nothing more comes, and the connection stays open.
+    StallAfter(usize),
+    /// The body comes a byte at a time, many times slower than it takes to read it.
+    Trickle,
+    /// The first half of the rest, as a range that is complete.
+    HalfRange,
 }
+
+/// How long a body that stalls keeps its connection open.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// The pause before each byte of [`Fault::Trickle`].
+const TRICKLE: Duration = Duration::from_millis(20);
 
 /// What the clock of a registry says that asks for a wait.
 pub const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -107,6 +121,8 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
     files: HashMap<String, Vec<u8>>,
+    /// Requests of any kind.
+    requests: usize,
     ranges: Vec<Option<String>>,
     file_ranges: Vec<Option<String>>,
     /// Requests for tokens, with what came along.
@@ -181,6 +197,11 @@ impl Registry {
         format!("http://{}/files/{name}", self.address)
     }
 
+    /// How many requests there were so far, of any kind.
+    pub fn requests(&self) -> usize {
+        lock(&self.state).requests
+    }
+
     /// The Range header of every request for a file so far.
     pub fn file_ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).file_ranges.clone()
@@ -217,6 +238,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
             Err(_) => return,
         }
     }
+    lock(state).requests += 1;
     let request = String::from_utf8_lossy(&request).into_owned();
     let mut path = request.split(' ').nth(1).unwrap_or("").to_owned();
     let header = |name: &str| {
@@ -248,7 +270,24 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     // The client may have closed the connection.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&body).await;
+    let fault = lock(state).last_faults.get(&path).cloned().flatten();
+    drag(&mut stream, fault.as_ref()).await;
     let _ = stream.shutdown().await;
+}
+
+/// Goes on with a body that does not end as it should, until the client has had enough.
+async fn drag(stream: &mut TcpStream, fault: Option<&Fault>) {
+    let begun = Instant::now();
+    match fault {
+        Some(Fault::Endless) => while stream.write_all(&[7; 64 << 10]).await.is_ok() {},
+        Some(Fault::StallAfter(_)) => tokio::time::sleep(SILENCE).await,
+        Some(Fault::Trickle) => {
+            while begun.elapsed() < SILENCE && stream.write_all(b"7").await.is_ok() {
+                tokio::time::sleep(TRICKLE).await;
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Waits for the requests that must be open before this one is answered; returns whether they arrived.
@@ -322,6 +361,7 @@ fn file(path: &str, range: Option<&str>, version: Option<&str>, state: &Mutex<St
     let mut state = lock(state);
     state.file_ranges.push(range.map(str::to_owned));
     let fault = state.faults.on_files.pop_front();
+    state.last_faults.insert(path.to_owned(), fault.clone());
     let Some(bytes) = state.files.get(path).cloned() else { return plain(404) };
     if let Some(Fault::ChangeAfter(_, other)) = &fault {
         state.files.insert(path.to_owned(), other.clone());
@@ -347,19 +387,26 @@ fn body(bytes: &[u8], range: Option<&str>, header: &str, fault: Option<&Fault>) 
             let head = format!("HTTP/1.1 302 X\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             return (head, Vec::new());
         }
+        Some(Fault::Endless) => return (format!("HTTP/1.1 200 X\r\n{header}Connection: close\r\n\r\n"), Vec::new()),
         _ => {}
     }
     let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let (status, from) = from.map_or((200, 0), |from| (206, from));
-    let rest = &bytes[from..];
+    let rest = match fault {
+        Some(Fault::HalfRange) => &bytes[from..usize::midpoint(from, bytes.len())],
+        _ => &bytes[from..],
+    };
     let head = format!(
         "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\n{header}Connection: close\r\n\r\n",
         rest.len(),
-        bytes.len().saturating_sub(1),
+        (from + rest.len()).saturating_sub(1),
         bytes.len()
     );
-    let sent = match fault {
-        Some(Fault::DropAfter(length) | Fault::ChangeAfter(length, _)) => &rest[..(*length).min(rest.len())],
+    let sent: &[u8] = match fault {
+        Some(Fault::Trickle) => &[],
+        Some(Fault::DropAfter(length) | Fault::ChangeAfter(length, _) | Fault::StallAfter(length)) => {
+            &rest[..(*length).min(rest.len())]
+        }
         _ => rest,
     };
     (head, sent.to_vec())

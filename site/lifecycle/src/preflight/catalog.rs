@@ -37,6 +37,7 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::ENDPOINT_SECURITY, "endpoint-security", Topic::System),
     (codes::MODULE_MISSING, "kernel-modules", Topic::System),
     (codes::GLIBC_TOO_OLD, "glibc", Topic::System),
+    (codes::NODE_GLIBC_TOO_OLD, "glibc-for-programs", Topic::System),
     (codes::GPU_NO_DRIVER, "gpu-driver", Topic::Gpu),
     (codes::GPU_DRIVER_TOO_OLD, "gpu-driver-version", Topic::Gpu),
     (codes::GPU_VERSION_MISMATCH, "gpu-driver-match", Topic::Gpu),

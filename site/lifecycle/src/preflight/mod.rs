@@ -22,6 +22,7 @@ pub(crate) mod clock;
 mod distribution;
 mod finding;
 mod firewall;
+mod glibc;
 mod gpu;
 mod host;
 mod network;
@@ -71,6 +72,7 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     let Subject { facts, release, configuration, sizes, built_at } = *subject;
     let mut findings = system(facts, release);
     findings.extend(machine(facts, release));
+    findings.extend(glibc::finding(facts, release));
     findings.extend(storage::findings(facts, sizes));
     findings.extend(network::findings(facts, &network::ports(release), configuration));
     if !facts.leftovers.is_empty() {
@@ -94,6 +96,7 @@ pub(crate) fn upgrade(
 ) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);
+    findings.extend(glibc::finding(facts, release));
     findings.extend(before.and_then(|before| upgrade_ports(facts, before, release)));
     findings.extend(gpu::findings(facts, release.requirements.gpus.as_ref()));
     findings.extend(rules::findings(subject));

@@ -60,6 +60,7 @@ pub(crate) fn release() -> ReleaseDocument {
             kubernetes: "v1.36".to_owned(),
             artifacts: vec!["kubernetes".to_owned(), "containerd".to_owned()],
             images: references.iter().map(|(role, reference)| (*role, (*reference).to_owned())).collect(),
+            glibc: None,
         }],
         images: references.iter().zip(1u8..).map(|((_, reference), index)| image(reference, 10 * index)).collect(),
         artifacts: vec![

@@ -120,6 +120,36 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
     assert!(of_new_facts.iter().all(|code| !unknown.contains(&code.id)), "{unknown:?}");
 }
 
+/// Upstream's kubelet needs glibc; the release says which, by its newest node pack.
+#[test]
+fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
+    let mut release = release();
+    let mut pack = release.node_packs[0].clone();
+    (release.node_packs[0].glibc, pack.glibc) = (Some("2.4".to_owned()), Some("2.34".to_owned()));
+    release.node_packs.push(pack);
+    let found = |release: &ReleaseDocument, facts: &Facts| {
+        let found = findings(facts, release, &SiteConfiguration::default(), Sizes::default());
+        let mut found = found.into_iter().filter(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD.id);
+        found.next().map(|finding| (finding.severity, finding.measured))
+    };
+    let of = |glibc: Option<&str>| Facts { glibc: glibc.map(str::to_owned), ..sample() };
+    let with = |severity: Severity, measured: &str| Some((severity, measured.to_owned()));
+    assert_eq!(found(&release, &of(Some("2.36"))), with(Severity::Passed, "glibc 2.36"));
+    assert_eq!(found(&release, &of(Some("2.34"))), with(Severity::Passed, "glibc 2.34"));
+    assert_eq!(found(&release, &of(Some("2.31"))), with(Severity::Blocker, "glibc 2.31"));
+    assert_eq!(found(&release, &of(None)), with(Severity::Blocker, "another C library than glibc"));
+    let older = Facts { security: None, ..of(None) };
+    assert_eq!(found(&release, &older).map(|(severity, _)| severity), Some(Severity::Unknown));
+    let (facts, configuration) = (of(Some("2.31")), SiteConfiguration::default());
+    let sizes = Sizes::default();
+    let subject = Subject { facts: &facts, release: &release, configuration: &configuration, sizes, built_at: BUILT };
+    let before_upgrade = upgrade(&subject, None, &[]);
+    assert!(before_upgrade.iter().any(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD.id && finding.is_blocker()));
+
+    let is_static = crate::plan::install::tests::release();
+    assert_eq!(found(&is_static, &of(Some("2.31"))), None, "programs that are linked statically need no glibc");
+}
+
 /// Under a clock that is years ahead the site's authorities would not be valid once it is right, and they are made once.
 #[test]
 fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {

@@ -1,0 +1,111 @@
+//! How long the body of an answer may bring next to nothing.
+//!
+//! Threats: a server may keep a connection open and send nothing, or a byte now and then, which each time limit between two bytes
+//! permits. A build would wait for it without an end. Only time that is spent waiting for the server counts, not time in which the
+//! disk is slower than the network.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+
+/// What a body must bring within the time limit: little enough for six transfers that share a slow line.
+const LEAST_BYTES: usize = 16 << 10;
+
+/// A body that brought next to nothing for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("it sent only {bytes} bytes in {} s", .within.as_secs())]
+pub(super) struct Stalled {
+    bytes: usize,
+    within: Duration,
+}
+
+/// The waits of one body since it last brought enough.
+#[derive(Debug)]
+pub(super) struct Pace {
+    longest: Duration,
+    waited: Duration,
+    bytes: usize,
+}
+
+impl Pace {
+    /// Waits of at most so long in all, for each [`LEAST_BYTES`].
+    pub(super) fn new(longest: Duration) -> Self {
+        Self { longest, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Waits for a piece, as long as may still be waited.
+    pub(super) async fn wait<T>(&mut self, piece: impl Future<Output = T>) -> Result<T, Stalled> {
+        let begun = Instant::now();
+        let left = self.longest.saturating_sub(self.waited);
+        let stalled = Stalled { bytes: self.bytes, within: self.longest };
+        let piece = tokio::time::timeout(left, piece).await.map_err(|_| stalled)?;
+        self.waited += begun.elapsed();
+        Ok(piece)
+    }
+
+    /// Counts what a piece brought.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes >= LEAST_BYTES {
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
+    }
+}
+
+/// The same pieces; one that is waited for too long is an error with [`Stalled`] inside.
+pub(super) fn paced(
+    pieces: BoxStream<'static, io::Result<Bytes>>,
+    longest: Duration,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let begun = (pieces, Pace::new(longest));
+    stream::unfold(begun, |(mut pieces, mut pace)| async move {
+        let piece = match pace.wait(pieces.next()).await {
+            Ok(piece) => piece?,
+            Err(stalled) => Err(io::Error::new(io::ErrorKind::TimedOut, stalled)),
+        };
+        if let Ok(bytes) = &piece {
+            pace.count(bytes.len());
+        }
+        Some((piece, (pieces, pace)))
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What arrives of pieces of so many bytes, one every 100 ms, where 350 may be waited.
+    async fn arrived(lengths: &[usize]) -> (usize, Option<io::Error>) {
+        let pieces = stream::iter(lengths.to_vec()).then(|length| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(Bytes::from(vec![0; length]))
+        });
+        let mut pieces = paced(pieces.boxed(), Duration::from_millis(350));
+        let mut bytes = 0;
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Ok(piece) => bytes += piece.len(),
+                Err(error) => return (bytes, Some(error)),
+            }
+        }
+        (bytes, None)
+    }
+
+    #[tokio::test]
+    async fn a_byte_now_and_then_is_no_progress() {
+        let (bytes, error) = arrived(&[LEAST_BYTES, 1, 1, 1, 1, 1]).await;
+        assert!((LEAST_BYTES + 1..LEAST_BYTES + 4).contains(&bytes), "{bytes}");
+        let error = error.expect("stalled");
+        assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stalled>), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_body_that_brings_enough_is_read_to_its_end() {
+        let (bytes, error) = arrived(&[LEAST_BYTES; 8]).await;
+        assert_eq!((bytes, error.map(|error| error.to_string())), (8 * LEAST_BYTES, None));
+    }
+}

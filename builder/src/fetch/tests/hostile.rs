@@ -1,0 +1,139 @@
+//! Registries and servers that mean harm, or are broken: each fault ends soon, with its own code, and nothing wrong is kept.
+
+use std::time::Instant;
+
+use super::*;
+use crate::file_url::FileUrl;
+
+/// Less than the silence of a server, and more than its answers take.
+const STALL: Duration = Duration::from_millis(400);
+
+/// Three tries that wait as long as they may, and room for a busy machine; far less than the servers would go on.
+const SOON: Duration = Duration::from_secs(10);
+
+fn impatient() -> Client {
+    Client::new(Registries::default(), DockerConfiguration::default(), Retry { longest_stall: STALL, ..QUICK })
+}
+
+/// A body that is wrong in so many answers, one after the other.
+fn always(fault: &Fault) -> Vec<Fault> {
+    vec![fault.clone(); 20]
+}
+
+#[tokio::test]
+async fn a_manifest_without_an_end_and_one_that_stalls_are_given_up() {
+    for (fault, code) in [
+        (Fault::Endless, codes::BODY_TOO_LONG),
+        (Fault::StallAfter(5), codes::BODY_STALLED),
+        (Fault::Trickle, codes::BODY_STALLED),
+    ] {
+        let registry = Registry::start(|faults| faults.on_manifests(always(&fault))).await;
+        let pin = image(&registry, "library/thing", &[&bytes(10)]);
+        let begun = Instant::now();
+        let refused = impatient().manifest(&pin.reference, &Notes::default()).await.expect_err("refused");
+        assert_eq!(refused.code(), code, "{fault:?}: {refused}");
+        assert!(begun.elapsed() < SOON, "{fault:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_blob_without_an_end_is_not_kept_and_one_that_stalls_is_continued_later() {
+    let blob = bytes(500_000);
+    for (fault, code) in [
+        (Fault::Endless, codes::BODY_TOO_LONG),
+        (Fault::StallAfter(1000), codes::BODY_STALLED),
+        (Fault::Trickle, codes::BODY_STALLED),
+    ] {
+        let registry = Registry::start(|faults| faults.on_blobs(always(&fault))).await;
+        registry.add_blob(&blob);
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let (origin, notes, begun) = (reference(&registry), Notes::default(), Instant::now());
+        let refused = fetch_blob(&impatient(), Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+        let refused = refused.expect_err("refused");
+        assert_eq!(refused.code(), code, "{fault:?}: {refused}");
+        assert!(begun.elapsed() < SOON, "{fault:?}: {:?}", begun.elapsed());
+        assert!(!store.contains(digest(&blob)), "{fault:?}");
+        let partial = store.root().join("landfall/partial").join(digest(&blob).to_hex());
+        assert_eq!(partial.exists(), code == codes::BODY_STALLED, "{fault:?}");
+        if matches!(fault, Fault::StallAfter(_)) {
+            let ranges = registry.ranges();
+            assert_eq!(ranges.len(), 3, "a few bytes are no progress: {ranges:?}");
+            assert_eq!(ranges[2].as_deref(), Some("bytes=2000-"), "what came is continued");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_stalls_now_and_then_but_brings_much_is_continued_to_its_end() {
+    let blob = bytes(1_600_000);
+    let stalls = [1_100_000, 1_100_000, 1_100_000, 1_100_000].map(Fault::StallAfter);
+    let registry = Registry::start(|faults| faults.on_blobs(stalls)).await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let (origin, notes) = (reference(&registry), Notes::default());
+    fetch_blob(&impatient(), Origin::Registry(&origin), expected(&blob), &store, &notes).await.expect("fetched");
+    assert_eq!(registry.ranges().len(), 5);
+    let notes = notes.all();
+    assert!(notes.iter().any(|note| note.contains(" stalled (it sent only ")), "{notes:?}");
+}
+
+#[tokio::test]
+async fn half_of_the_rest_of_a_blob_is_refused() {
+    let blob = bytes(500_000);
+    let registry = Registry::start(|faults| faults.on_blobs([Fault::DropAfter(700_000), Fault::HalfRange])).await;
+    registry.add_blob(&blob);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let (origin, notes) = (reference(&registry), Notes::default());
+    let client = client();
+    let fetch = async || fetch_blob(&client, Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+    let refused = fetch().await.expect_err("half of the rest");
+    assert_eq!(refused.code(), codes::RANGE_WRONG, "{refused}");
+    assert!(!store.contains(digest(&blob)));
+    // What came before was right, and the rest joins it.
+    fetch().await.expect("fetched");
+    assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
+}
+
+#[tokio::test]
+async fn a_file_that_stalls_is_given_up_and_nothing_of_it_is_kept() {
+    for fault in [Fault::StallAfter(1000), Fault::Trickle] {
+        let server = Registry::start(|faults| faults.on_files(always(&fault))).await;
+        let url: FileUrl = server.add_file("kubelet", &bytes(500_000)).parse().expect("address");
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let begun = Instant::now();
+        let refused = impatient().measure(&url, &store, &Notes::default()).await.expect_err("refused");
+        assert_eq!(refused.code(), codes::BODY_STALLED, "{fault:?}: {refused}");
+        assert!(begun.elapsed() < SOON, "{fault:?}: {:?}", begun.elapsed());
+        assert!(!store.contains(digest(&bytes(500_000))), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_gives_a_file_by_halves_is_asked_for_the_rest() {
+    let bytes = bytes(500_000);
+    let server = Registry::start(|faults| faults.on_files([Fault::DropAfter(700_000), Fault::HalfRange])).await;
+    let url: FileUrl = server.add_file("kubelet", &bytes).parse().expect("address");
+    let folder = tempfile::tempdir().expect("folder");
+    let measured = client().measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await;
+    assert_eq!(measured.expect("joined").digest, digest(&bytes));
+    assert_eq!(server.file_ranges().len(), 3);
+}
+
+#[tokio::test]
+async fn images_of_schema_1_are_refused_by_name() {
+    let signed = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": [], "signatures": []}"#;
+    let plain = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": []}"#;
+    for (kind, bytes) in [("prettyjws", &signed[..]), ("json", &plain[..])] {
+        let media_type = format!("application/vnd.docker.distribution.manifest.v1+{kind}");
+        let registry = Registry::start(|_| ()).await;
+        registry.add_manifest("library/thing", "1", &media_type, bytes);
+        let refused = client().manifest(&reference(&registry), &Notes::default()).await.expect_err("schema 1");
+        assert_eq!(refused.code(), codes::IMAGE_SCHEMA_1);
+        let said = format!("{} is an image of Docker's schema 1 ({media_type})", reference(&registry));
+        assert_eq!(refused.to_string(), said);
+    }
+}

@@ -1,0 +1,127 @@
+//! The examples of this repository, as far as they can be judged without a network and without programs.
+
+use std::path::{Path, PathBuf};
+
+use landfall_media::progress::Silent;
+use landfall_media::store::ContentStore;
+
+use super::set::SetKind;
+use super::wheels::WheelSet;
+use super::*;
+use crate::charts;
+use crate::definition::Definition;
+use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
+use crate::options::SourceOptions;
+use crate::reference::Reference;
+
+const EXAMPLES: [&str; 3] = ["charts", "models", "packages"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn example(name: &str) -> (Definition, Lock) {
+    let definition = definition::read(&root().join("examples").join(name)).expect(name);
+    let lock = Lock::read(&definition.resolve(&definition.release.lock)).expect(name);
+    (definition, lock)
+}
+
+/// The images that the files below a folder name as manifests do, those of templates aside.
+fn named_images(folder: &Path) -> Vec<String> {
+    let mut images = Vec::new();
+    for entry in fs_err::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            images.extend(named_images(&path));
+        } else {
+            let text = fs_err::read_to_string(&path).expect("text");
+            let named = text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("image: "));
+            images.extend(named.filter(|image| !image.contains("{{")).map(str::to_owned));
+        }
+    }
+    images
+}
+
+fn has(lock: &Lock, list: List, reference: &str) {
+    let parsed: Reference = reference.parse().expect(reference);
+    let found = lock.find(list, &parsed, Place::default());
+    assert!(found.is_ok(), "{} has no {reference}: {:?}", lock.path.display(), found.err());
+}
+
+#[test]
+fn the_lock_of_each_example_has_all_that_its_definition_names() {
+    for name in EXAMPLES {
+        let (definition, lock) = example(name);
+        let release = &definition.release;
+        release.artifacts.iter().for_each(|artifact| has(&lock, List::Artifacts, &artifact.reference.value));
+        let of_node = release.node_packs.iter().flat_map(|pack| pack.images.values());
+        of_node.for_each(|image| has(&lock, List::Images, &image.value));
+        let folders = release.components.iter().filter_map(|component| component.manifests.as_ref());
+        let images: Vec<_> = folders.flat_map(|folder| named_images(&definition.resolve(&folder.value))).collect();
+        assert!(images.len() >= 2, "{name}: {images:?}");
+        images.iter().for_each(|image| has(&lock, List::Images, image));
+    }
+}
+
+/// A vendor who copies an example begins with the versions that this Landfall is tested with.
+#[test]
+fn the_examples_name_the_versions_of_the_starter() {
+    let starter = Lock::read(&root().join("images.lock")).expect("lock");
+    for name in EXAMPLES {
+        let (_, lock) = example(name);
+        for list in [List::Images, List::Artifacts] {
+            let names = |lock: &Lock| -> Vec<String> {
+                lock.list(list).iter().map(|entry| entry.reference.value.clone()).collect()
+            };
+            let known = names(&starter);
+            let own = |reference: &String| reference.starts_with("example.internal/");
+            let other: Vec<_> = names(&lock).into_iter().filter(|it| !own(it) && !known.contains(it)).collect();
+            assert_eq!(other, Vec::<String>::new(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_chart_of_the_example_is_whole() {
+    let (definition, lock) = example("charts");
+    let folder = tempfile::tempdir().expect("folder");
+    let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+    let store = ContentStore::at(folder.path());
+    let opened = charts::open_all(&definition, &lock, &client, &store, &Silent).await.expect("opened");
+    assert_eq!(opened.len(), 1);
+}
+
+#[test]
+fn the_requirements_of_the_example_can_be_pinned() {
+    let (_, lock) = example("packages");
+    let sets = lock.list(List::Artifacts).iter().filter_map(|entry| match &entry.content {
+        Content::Set(set) => Some(set.as_ref()),
+        _ => None,
+    });
+    let wanted: Vec<_> = sets
+        .map(|set| {
+            let SetKind::Wheels(source) = &set.kind else { panic!("a set of wheels") };
+            let (wanted, faults) = WheelSet { fields: set, source }.wanted();
+            assert!(faults.is_empty(), "{faults:?}");
+            wanted.len()
+        })
+        .collect();
+    assert_eq!(wanted, [2]);
+}
+
+#[test]
+fn what_each_example_would_ask_is_listed_without_asking() {
+    let asked = |name: &str| -> Vec<String> {
+        let source = SourceOptions { release: root().join("examples").join(name), lock: None, registries: None };
+        let found = requests(&source).expect(name);
+        found.requests.into_iter().map(|request| request.upstream).collect()
+    };
+    let busybox = |address: &String| address.ends_with("/v2/library/busybox/manifests/1.37.0");
+    assert!(asked("charts").iter().any(busybox), "{:?}", asked("charts"));
+    let models = "https://huggingface.co/api/models/sentence-transformers/all-MiniLM-L6-v2/revision/main?blobs=true";
+    assert!(asked("models").iter().any(|address| address == models), "{:?}", asked("models"));
+    for package in ["numpy", "packaging"] {
+        let page = format!("https://packages.example.com/simple/{package}/");
+        assert!(asked("packages").contains(&page), "{:?}", asked("packages"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What a second lock and a second build ask of registries, servers of files and hubs, where nothing has changed.
+
+use std::time::{Duration, Instant};
+
+use crate::fetch::tests::hub_server::Hub;
+use crate::pack::tests::{Bench, composed, tools};
+
+/// What a build of a small release may take where nothing has changed.
+const LONGEST: Duration = Duration::from_secs(2);
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A bench whose lock has images and artifacts of a registry, files of a server, and a model of a hub.
+async fn bench(hub: &Hub) -> Bench {
+    let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
+    weights.resize(usize::try_from(file_bytes).expect("small"), 7);
+    hub.push("owner/model", COMMIT, &[("model.safetensors", &weights, true), ("README.md", b"a model", false)]);
+    let bench = Bench::new(true, false).await;
+    let (registry, endpoint) = (bench.registry.address(), hub.endpoint());
+    let mirrors = format!(
+        "mirrors: [{{host: '*', endpoint: 'http://{registry}'}}, {{host: hub.example, endpoint: '{endpoint}'}}]\n"
+    );
+    bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
+    let text = composed(&bench, &tools());
+    let model = text.lines().find(|line| line.contains("registry.example/models/small:1")).expect("the model");
+    let of_hub = "  - reference: registry.example/models/small:1\n    hub:\n      address: https://hub.example\n      repository: owner/model\n      \
+                  revision: main\n      include: [model.safetensors, README.md]\n      pinned: unresolved";
+    bench.write("release/images.lock", text.replace(model, of_hub).as_bytes(), 0o644);
+    bench
+}
+
+#[tokio::test]
+async fn a_rebuild_with_nothing_changed_asks_no_server_for_anything_and_is_soon_done() {
+    let hub = Hub::start().expect("hub");
+    let bench = bench(&hub).await;
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    let before = bench.registry.requests();
+    assert!(before > 10 && !hub.seen().is_empty(), "the servers were asked for what is there now: {before}");
+    hub.forget();
+
+    let begun = Instant::now();
+    let again = bench.build().await.expect("built again");
+    assert!(begun.elapsed() <= LONGEST, "{:?}", begun.elapsed());
+    assert!(again.kept.is_some(), "nothing has changed");
+    assert_eq!((bench.registry.requests(), hub.seen()), (before, Vec::new()));
+}
+
+/// Tags and branches are asked for: they may have moved. What is pinned is in the store, and is not asked for.
+#[tokio::test]
+async fn a_second_lock_asks_what_names_mean_and_for_no_bytes() {
+    let hub = Hub::start().expect("hub");
+    let bench = bench(&hub).await;
+    bench.lock().await.expect("locked");
+    let text = fs_err::read(bench.path("release/images.lock")).expect("lock");
+    let (files, blobs) = (bench.registry.file_ranges().len(), bench.registry.ranges().len());
+    hub.forget();
+    let again = bench.lock().await.expect("locked again");
+    assert_eq!((again.resolved, again.moved.len()), (0, 0));
+    assert_eq!(fs_err::read(bench.path("release/images.lock")).expect("lock"), text);
+    assert_eq!((bench.registry.file_ranges().len(), bench.registry.ranges().len()), (files, blobs));
+    assert!(hub.seen().iter().all(|seen| seen.path.starts_with("/api/models/")), "{:?}", hub.seen());
+}

@@ -1,0 +1,30 @@
+//! The glibc that programs for the node need, against that of the host.
+
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+use landfall_release_document::ReleaseDocument;
+
+use super::{Finding, two_numbers};
+
+/// What is found about the host's glibc; nothing where every program of the release is linked statically.
+pub(super) fn finding(facts: &Facts, release: &ReleaseDocument) -> Option<Finding> {
+    let versions = release.node_packs.iter().filter_map(|pack| two_numbers(pack.glibc.as_deref()?));
+    let needed = versions.max()?;
+    let threshold = format!("glibc {}.{} or newer", needed.0, needed.1);
+    let Some(version) = facts.glibc.as_deref() else {
+        return Some(match facts.security {
+            None => {
+                Finding::unknown(codes::NODE_GLIBC_TOO_OLD, "Whether the release's programs run with the C library")
+            }
+            Some(_) => Finding::new(codes::NODE_GLIBC_TOO_OLD, "another C library than glibc", threshold),
+        });
+    };
+    let measured = format!("glibc {version}");
+    let is_enough = two_numbers(version).is_some_and(|found| found >= needed);
+    Some(if is_enough {
+        let message = "The C library is new enough for the release's programs";
+        Finding::passed(codes::NODE_GLIBC_TOO_OLD, message, measured, threshold)
+    } else {
+        Finding::new(codes::NODE_GLIBC_TOO_OLD, measured, threshold)
+    })
+}

@@ -1,0 +1,107 @@
+//! The examples of this repository, locked and built by the program from the assembled parts: what a reader copies works.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::package_server::{PackageServer, Resource};
+use landfall_tests::{images, workspace};
+use serde_json::{Value, json};
+
+use super::outcome::Outcome;
+use super::starter::{Starter, starter};
+
+fn example(name: &str) -> PathBuf {
+    workspace::root().join("examples").join(name)
+}
+
+fn assembled() -> PathBuf {
+    workspace::root().join("tests/images/assembled.lock")
+}
+
+/// Locks an example from this lock and builds it; returns what the bundle says about itself.
+fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Value> {
+    let helm = images::ensure_helm()?;
+    let folder = starter.scratch()?;
+    let vendor = starter.vendor(folder.path(), starter.registry()?)?;
+    let (example, stick) = (example(name), folder.path().join("stick"));
+    let registries = std::fs::read_to_string(vendor.registries_file())? + mirrors;
+    std::fs::write(vendor.registries_file(), registries)?;
+    // The lock names files relative to itself.
+    if example.join("requirements.txt").exists() {
+        std::fs::copy(example.join("requirements.txt"), folder.path().join("requirements.txt"))?;
+    }
+    let mut command = starter.landfall_lock();
+    command.arg(&example).arg("--lock").arg(lock).arg("--registries").arg(vendor.registries_file());
+    command.arg("--store").arg(vendor.store()).arg("--helm").arg(&helm).arg("--output").arg(vendor.lock_file());
+    Outcome::success(&mut command)?;
+    let with_helm = ["--json", "--helm", &helm.display().to_string()];
+    let arguments = vendor.build_arguments(&example, &stick, &with_helm);
+    Outcome::success(&mut starter.command(&vendor, &arguments))?;
+    Outcome::success(starter.landfall(&["inspect", "--json"]).arg(&stick))?.json()
+}
+
+/// The names in a list of a release.
+fn names(shown: &Value, list: &str) -> Result<Vec<String>> {
+    let entries = shown["release"][list].as_array().with_context(|| format!("no {list}"))?;
+    Ok(entries.iter().filter_map(|entry| entry["name"].as_str()).map(str::to_owned).collect())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
+    let starter = starter()?;
+    for (name, own, proof) in [("charts", "greeter", "greeting"), ("models", "reader", "weights")] {
+        let shown = built(starter, name, &assembled(), "")?;
+        assert_eq!(names(&shown, "components")?, ["network", "dns", own]);
+        assert_eq!(names(&shown, "proofs")?, [proof]);
+    }
+    Ok(())
+}
+
+/// An index with the wheels of the starter release, which are those that the example's requirements allow.
+fn index(starter: &Starter) -> Result<PackageServer> {
+    let server = PackageServer::start()?;
+    let inspection = starter.inspection()?;
+    let artifacts = inspection["release"]["artifacts"].as_array().context("no artifacts")?;
+    let wheels = artifacts.iter().find(|artifact| artifact["name"] == "wheels").context("no wheels")?;
+    for file in wheels["files"].as_array().context("no files")? {
+        let (path, digest) = (&file["path"], file["blob"]["digest"].as_str().context("no digest")?);
+        let path = path.as_str().context("no path")?;
+        let is_wheel = Path::new(path).extension().is_some_and(|extension| extension == "whl");
+        let Some((package, _)) = path.split_once('-').filter(|_| is_wheel) else { continue };
+        let hex = digest.trim_start_matches("sha256:");
+        let stored = starter.tree().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+        let bytes = std::fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
+        let page = json!({
+            "meta": { "api-version": "1.1" }, "name": package,
+            "files": [{ "filename": path, "url": format!("../../files/{path}"), "hashes": { "sha256": hex }, "size": bytes.len() }],
+        });
+        let page = Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string());
+        server.put(&format!("/simple/{package}/"), page);
+        server.put(&format!("/files/{path}"), Resource::File(bytes));
+    }
+    Ok(server)
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_example_of_packages_becomes_a_bundle() -> Result<()> {
+    let starter = starter()?;
+    let index = index(starter)?;
+    let folder = starter.scratch()?;
+    let own = std::fs::read_to_string(example("packages").join("images.lock"))?;
+    let at = own.find("  - reference: example.internal/").context("the example has no package set")?;
+    let lock = folder.path().join("images.lock");
+    std::fs::write(&lock, std::fs::read_to_string(assembled())? + &own[at..])?;
+    std::fs::copy(example("packages").join("requirements.txt"), folder.path().join("requirements.txt"))?;
+    let mirror = format!("  - {{host: packages.example.com, endpoint: '{}'}}\n", index.endpoint());
+    let shown = built(starter, "packages", &lock, &mirror)?;
+    assert_eq!(names(&shown, "components")?, ["network", "dns", "packages", "calculator"]);
+    let artifacts = shown["release"]["artifacts"].as_array().context("no artifacts")?;
+    let wheels = artifacts.iter().find(|artifact| artifact["name"] == "wheels").context("no wheels")?;
+    let paths: Vec<_> = wheels["files"].as_array().into_iter().flatten().filter_map(|it| it["path"].as_str()).collect();
+    let has = |beginning: &str| paths.iter().any(|path| path.starts_with(beginning));
+    ensure!(has("numpy-") && has("packaging-") && has("requirements.txt") && paths.len() == 3, "{paths:?}");
+    Ok(())
+}

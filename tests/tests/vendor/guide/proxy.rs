@@ -1,0 +1,74 @@
+//! A company's proxy between a vendor and the world: everything goes through it, under certificates of its own authority.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::vendor::outcome::Outcome;
+
+const PROGRAM: &str = include_str!("proxy.py");
+
+/// The running proxy, which ends with this value.
+pub struct Proxy {
+    child: Child,
+    log: PathBuf,
+    /// Its port on loopback.
+    pub port: u16,
+}
+
+impl Proxy {
+    /// Starts it before servers with these names, with a certificate of an authority whose own is then in `authority.pem` of the
+    /// folder. Tokens of `registry.test` end after so many seconds.
+    pub fn start(folder: &Path, token_seconds: u32, servers: &[(&str, SocketAddr)]) -> Result<Self> {
+        certify(folder, servers)?;
+        let log = folder.join("proxy.log");
+        let mut python = Command::new("setpriv");
+        python.args(["--pdeathsig", "KILL", "python3", "-c", PROGRAM]);
+        python.arg(folder.join("leaf.pem")).arg(folder.join("leaf.key")).arg(&log).arg(token_seconds.to_string());
+        python.args(servers.iter().map(|(name, address)| format!("{name}={address}")));
+        python.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = python.spawn().context("cannot start the proxy")?;
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut port)?;
+        Ok(Self { child, log, port: port.trim().parse().context("the proxy names no port")? })
+    }
+
+    /// What it has handed on, or refused, one line each.
+    pub fn log(&self) -> Result<Vec<String>> {
+        let text = std::fs::read_to_string(&self.log).context("the proxy was asked for nothing")?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes an authority, and a certificate of it for these names.
+fn certify(folder: &Path, servers: &[(&str, SocketAddr)]) -> Result<()> {
+    let names: Vec<_> = servers.iter().map(|(name, _)| format!("DNS:{name}")).collect();
+    let extensions = format!("basicConstraints=critical,CA:FALSE\nsubjectAltName={}\n", names.join(","));
+    landfall_media::durable::write_file(&folder.join("leaf.ext"), extensions.as_bytes(), 0o644)?;
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let authority: [&[&str]; 3] = [
+        &["req", "-x509", "-days", "2", "-subj", "/CN=Corporate authority", "-out", "authority.pem"],
+        &["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"],
+        &["-keyout", "authority.key"],
+    ];
+    let request = ["req", "-subj", "/CN=proxy", "-keyout", "leaf.key", "-out", "leaf.csr"];
+    let sign =
+        ["x509", "-req", "-in", "leaf.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial"];
+    let signed = ["-days", "2", "-extfile", "leaf.ext", "-out", "leaf.pem"];
+    for arguments in
+        [[&authority.concat()[..], &key].concat(), [&request[..], &key].concat(), [&sign[..], &signed].concat()]
+    {
+        Outcome::success(Command::new("openssl").args(&arguments).current_dir(folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Follows a chapter of the handbook as a reader does: writes the files that it shows, changes them as it says, and runs its commands.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::vendor::outcome::Outcome;
+
+/// One thing that a reader does.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Writes a file.
+    File { path: String, text: String },
+    /// Adds lines below a line of a file.
+    Below { line: String, path: String, text: String },
+    /// Adds lines to the end of a file.
+    End { path: String, text: String },
+    /// Replaces a text, which the file has once.
+    Replace { from: String, to: String, path: String },
+    /// Runs a command.
+    Run(String),
+}
+
+/// The steps of a chapter.
+pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
+    let (_, text) = handbook.split_once(&format!("\n## {chapter}\n")).context("no such chapter")?;
+    let text = text.split("\n## ").next().unwrap_or_default();
+    let (mut steps, mut lines, mut said) = (Vec::new(), text.lines(), String::new());
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix("```") else {
+            if !line.is_empty() {
+                steps.extend(replacement(line));
+                line.clone_into(&mut said);
+            }
+            continue;
+        };
+        let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if language == "console" {
+            let commands = block.iter().filter_map(|line| line.strip_prefix("vendor$ "));
+            steps.extend(commands.map(|command| Step::Run(command.to_owned())));
+        } else {
+            steps.push(of_block(&said, block.join("\n") + "\n")?);
+        }
+    }
+    Ok(steps)
+}
+
+/// The quoted words of a sentence.
+fn quoted(sentence: &str) -> Vec<String> {
+    sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn replacement(line: &str) -> Option<Step> {
+    let mut words = quoted(line.strip_prefix("- Replace ")?).into_iter();
+    Some(Step::Replace { from: words.next()?, to: words.next()?, path: words.next()? })
+}
+
+/// What a block of text is for, by the last sentence before it.
+fn of_block(said: &str, text: String) -> Result<Step> {
+    let sentence = said.rsplit(". ").next().unwrap_or_default();
+    let words = quoted(sentence);
+    Ok(match (sentence.split('`').next().unwrap_or_default(), words.as_slice()) {
+        ("Add below ", [line, path]) => Step::Below { line: line.clone(), path: path.clone(), text },
+        ("Add to the end of ", [path]) => Step::End { path: path.clone(), text },
+        ("", [path]) => Step::File { path: path.clone(), text },
+        _ => bail!("the guide does not say what this block is for: {sentence}\n{text}"),
+    })
+}
+
+impl Step {
+    /// Does it in the folder; `command` makes a shell for what is run.
+    pub fn take(&self, folder: &Path, command: impl FnOnce(&str) -> Command) -> Result<()> {
+        let read = |path: &str| std::fs::read_to_string(folder.join(path)).with_context(|| format!("no {path}"));
+        let write = |path: &str, text: String| -> Result<()> {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+        };
+        match self {
+            Self::File { path, text } => write(path, text.clone()),
+            Self::End { path, text } => write(path, read(path)?.trim_end().to_owned() + "\n\n" + text),
+            Self::Below { line, path, text } => {
+                let found = read(path)?;
+                let whole = format!("\n{line}\n");
+                ensure!(found.matches(&whole).count() == 1, "{path} has the line `{line}` not once:\n{found}");
+                write(path, found.replace(&whole, &format!("{whole}{text}")))
+            }
+            Self::Replace { from, to, path } => {
+                let found = read(path)?;
+                ensure!(found.matches(from).count() == 1, "{path} has `{from}` not once:\n{found}");
+                write(path, found.replace(from, to))
+            }
+            Self::Run(line) => {
+                Outcome::success(command(line).current_dir(folder)).map(drop).with_context(|| format!("`{line}` fails"))
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chapter_is_read_as_steps() -> Result<()> {
+    let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in `a/b.yaml`.\n\nMore. Add below `y: 1` in \
+                `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\nAdd to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";
+    let [x, y, path, z, end] = ["x", "y", "a/b.yaml", "z: 2\n", "end: 3\n"].map(str::to_owned);
+    let expected = [
+        Step::File { path: path.clone(), text: "x: 1\n".to_owned() },
+        Step::Replace { from: x, to: y, path: path.clone() },
+        Step::Below { line: "y: 1".to_owned(), path: path.clone(), text: z },
+        Step::End { path, text: end },
+        Step::Run("ls a".to_owned()),
+    ];
+    assert_eq!(steps(text, "One")?, expected);
+    assert!(steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n", "One").is_err());
+    Ok(())
+}
