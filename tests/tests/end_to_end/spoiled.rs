@@ -46,7 +46,7 @@ const FAULTS: [(&str, &str, &str); 16] = [
     ("data-mount", "/var/lib/landfall", "/etc/fstab"),
     ("read-only", "/var/lib/landfall", "mount -o remount,rw /var/lib/landfall"),
     ("noexec", "/var/lib/landfall", "mount -o remount,exec /var/lib/landfall"),
-    ("disk-space", "64 MiB free", "Free space"),
+    ("disk-space", "MiB free on the filesystem of /var/lib/landfall", "Free space"),
     ("inodes", "free on the filesystem of /var/lib/landfall", "more inodes"),
     ("firewall", "", "firewall-cmd --permanent --zone=trusted --add-source="),
     ("firewall-flush", "", "flush table"),

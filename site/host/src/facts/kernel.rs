@@ -92,6 +92,6 @@ mod tests {
             ("/proc/sys/kernel/threads-max", "127000\n"),
         ]);
         let expected = [("kernel.threads-max", 127_000), ("vm.max_map_count", 65_530)];
-        assert_eq!(settings(&paths), expected.map(|(name, value)| (name.to_owned(), value)).into());
+        assert_eq!(settings(&paths), BTreeMap::from(expected.map(|(name, value)| (name.to_owned(), value))));
     }
 }

@@ -64,8 +64,8 @@ mod tests {
                     rw,nobarrier,errors=remount-ro,username=anna";
         let found = mounted(line).unwrap();
         assert_eq!(
-            (found.point, found.kind.as_str(), found.source.as_str()),
-            ("/var/lib/a b".into(), "ext4", "/dev/sdb")
+            (found.point.as_path(), found.kind.as_str(), found.source.as_str()),
+            (Path::new("/var/lib/a b"), "ext4", "/dev/sdb")
         );
         assert_eq!(found.options, ["rw", "nosuid", "noatime", "nobarrier", "errors=remount-ro"]);
         assert_eq!(mounted("40 21 8:17 / /var rw"), None);
