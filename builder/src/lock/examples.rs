@@ -53,13 +53,18 @@ fn the_lock_of_each_example_has_all_that_its_definition_names() {
     for name in EXAMPLES {
         let (definition, lock) = example(name);
         let release = &definition.release;
-        release.artifacts.iter().for_each(|artifact| has(&lock, List::Artifacts, &artifact.reference.value));
-        let of_node = release.node_packs.iter().flat_map(|pack| pack.images.values());
-        of_node.for_each(|image| has(&lock, List::Images, &image.value));
+        for artifact in &release.artifacts {
+            has(&lock, List::Artifacts, &artifact.reference.value);
+        }
+        for image in release.node_packs.iter().flat_map(|pack| pack.images.values()) {
+            has(&lock, List::Images, &image.value);
+        }
         let folders = release.components.iter().filter_map(|component| component.manifests.as_ref());
         let images: Vec<_> = folders.flat_map(|folder| named_images(&definition.resolve(&folder.value))).collect();
         assert!(images.len() >= 2, "{name}: {images:?}");
-        images.iter().for_each(|image| has(&lock, List::Images, image));
+        for image in &images {
+            has(&lock, List::Images, image);
+        }
     }
 }
 
