@@ -6,6 +6,7 @@
 mod asvs;
 pub mod bench;
 pub mod bucket_server;
+pub mod bulletin;
 pub mod cache;
 pub mod commands;
 pub mod console;

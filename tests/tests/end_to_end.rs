@@ -14,6 +14,7 @@ mod end_to_end {
     mod console;
     mod cut;
     mod damage;
+    mod differences;
     mod drills;
     mod engineer;
     mod failing_proofs;

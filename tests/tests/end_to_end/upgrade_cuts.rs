@@ -10,6 +10,7 @@ use landfall_tests::seed::Seeded;
 use landfall_tests::site::wait_until;
 
 use super::cut::{At, Moment, boot, cut_during};
+use super::differences;
 use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
@@ -218,8 +219,9 @@ fn rows(engineer: Engineer<'_>) -> Result<String> {
 
 /// Fails unless this version is installed and ready, with its data and nothing else.
 pub(crate) fn expect(engineer: Engineer<'_>, version: &str, wanted: &str) -> Result<()> {
-    let (work_mem, table) = if version == "1.1.0" { ("8192kB", "schema_version") } else { ("4096kB", "none") };
-    expect_release(engineer, version, work_mem)?;
+    let table = if version == "1.1.0" { "schema_version" } else { "none" };
+    expect_release(engineer, version)?;
+    differences::expect_memory(engineer.machine(), differences::default_memory(version))?;
     let found = rows(engineer)?;
     ensure!(found == wanted, "the rows of {version} are {found}, not {wanted}");
     let found = schema(engineer)?;
