@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::edits;
 use landfall_tests::later_releases::DEFAULT_MEMORY;
 use landfall_tests::proofs::{administer, in_pod};
 use landfall_tests::site::{Machine, wait_until};
@@ -18,16 +19,11 @@ const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); v
 /// What the cache holds.
 const WORD: &str = "written-before-any-upgrade";
 
-/// What an administrator has set, and no release sets.
-const EDIT: (&str, &str) = ("example.org/owner", "research");
-
 /// Writes to the cache, and edits an object of the database.
 pub(crate) fn prepare(machine: &Machine) -> Result<()> {
     let set = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} set kept {WORD}"))?;
     ensure!(set.status.success(), "the cache takes nothing: {}{}", set.stdout, set.stderr);
-    let (key, value) = EDIT;
-    administered(machine, &format!("kubectl --namespace postgres annotate statefulset postgres {key}={value}"))
-        .map(drop)
+    edits::make(machine)
 }
 
 /// Fails unless a site with this status has the components and the `ConfigMap` of this version, nothing of the other one that is not data, and
@@ -55,10 +51,7 @@ pub(crate) fn expect_kept(machine: &Machine, version: &str) -> Result<()> {
         let word = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} get kept"))?;
         ensure!(word.stdout.trim() == WORD, "the cache holds {}{}", word.stdout, word.stderr);
     }
-    let (key, value) = EDIT;
-    let found = object(machine, "statefulset postgres")?["metadata"]["annotations"][key].clone();
-    ensure!(found == value, "an edit was lost: {key} is {found} in {version}");
-    Ok(())
+    edits::expect_kept(machine)
 }
 
 /// The memory that the database may use in this version where the site sets nothing.
