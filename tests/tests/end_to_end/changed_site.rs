@@ -26,9 +26,19 @@ const OF_JOBS: &str = " of batch/Job ";
 /// Annotations that count the forms of a workload.
 const COUNTERS: [&str; 2] = ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"];
 
-/// Files of operations and backups, of which each change has its own; and those that are made again at each boot.
-const OF_CHANGES: [&str; 4] =
-    ["/run/landfall/", "/var/lib/landfall/backup-try.json", "/var/lib/landfall/backups", "/var/lib/landfall/journal/"];
+/// Files of operations and backups, of which each change has its own; those that are made again at each boot; and those that services write
+/// in their own time, which a site that has just booted may not have yet.
+const OF_CHANGES: [&str; 9] = [
+    "/run/landfall/",
+    "/var/lib/landfall/backup-try.json",
+    "/var/lib/landfall/backups",
+    "/var/lib/landfall/console/audit.json",
+    "/var/lib/landfall/console/lock",
+    "/var/lib/landfall/journal/",
+    "/var/lib/landfall/node/clock",
+    "/var/lib/landfall/node/renewal",
+    "/var/lib/landfall/users.json",
+];
 
 /// Prints the digest of a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
 /// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines.
