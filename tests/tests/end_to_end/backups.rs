@@ -13,7 +13,7 @@ use super::cluster_backup;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
-use super::one_time;
+use super::{handbook, one_time};
 
 /// How long a restore may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -26,6 +26,13 @@ const DISK: &str = "/mnt/copies";
 
 /// What was on it when it was taken away.
 const COPIES: &str = "/root/copies";
+
+/// Pages of the handbook.
+const LOST_KEY: &str = "### A lost key\n";
+const NEW_HARDWARE: &str = "### On new hardware\n";
+
+/// Where the page about new hardware has the copies of a disk.
+const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
 
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
@@ -224,9 +231,10 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
 
 /// The key is exchanged here and in the copies, which are as they were.
 fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
-    let key = || engineer.landfall(&["backup", "key"])?.report("backup key");
+    let [show, exchange] = handbook::arguments(LOST_KEY, &[])?;
+    let key = || engineer.follow(&show, &[])?.report("backup key");
     let former = key()?;
-    let new = engineer.landfall(&["backup", "key", "rotate"])?.report("backup key rotate")?;
+    let new = engineer.follow(&exchange, &[])?.report("backup key rotate")?;
     ensure!(new["waiting"] == json!([]) && new["key"] != former["key"], "the new key is {new}");
     ensure!(key()?["key"] == new["key"], "another key than the new one is printed");
     let notes = engineer.status()?["notes"].to_string();
@@ -423,27 +431,33 @@ fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str, time: &str) -
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
     ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
-    machine.run("cp /var/lib/landfall/backups/key /root/saved-key")?;
+    machine.run("cp /var/lib/landfall/backups/key /root/key")?;
     engineer.uninstall_all()?;
     ensure!(!machine.try_run("ls /var/lib/landfall/backups")?.status.success(), "backups are left");
 
     machine
         .run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
-    let adopt = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
-    adopt(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
-    adopt(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
-    adopt("/root", "/root/saved-key")?.refused("adopt of another folder", "LF4602", 2)?;
-    let adopted = adopt(COPIES, "/root/saved-key")?.report("backup adopt")?;
+    let wrongly = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
+    wrongly(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
+    wrongly(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
+    wrongly("/root", "/root/key")?.refused("adopt of another folder", "LF4602", 2)?;
+    let replaced = [(COPIES_OF_THE_PAGE, COPIES), ("sha256:…", fixture()?.fingerprint.as_str())];
+    let [adopt, install, restore] = handbook::arguments(NEW_HARDWARE, &replaced)?;
+    let adopted = engineer.follow(&adopt, &[])?.report("backup adopt")?;
     ensure!(adopted["used"]["id"] == backup, "{adopted}");
-    machine.run(&format!("rm -r {COPIES} /root/saved-key /root/no-key /root/other-key"))?;
+    machine.run(&format!("rm -r {COPIES} /root/key /root/no-key /root/other-key"))?;
 
-    let site = adopted["settings"].as_str().context("the settings are not known")?;
-    let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data", "--site", site];
-    engineer.landfall(&install)?.report("install --adopt-data")?;
+    let site = install.last().context("the page's install has no arguments")?;
+    ensure!(
+        adopted["settings"] == site.as_str(),
+        "the page names {site}, and the settings are in {}",
+        adopted["settings"]
+    );
+    engineer.follow(&install, &[])?.report("install --adopt-data")?;
     engineer.wait_ready("an install with adopted backups")?;
     let name = machine.run("hostname")?.stdout;
-    let restore = ["restore", "--backup", &backup[..8], "--at", time, "--confirm", name.trim()];
-    engineer.landfall(&restore)?.report("restore")?;
+    let more = ["--backup", &backup[..8], "--at", time, "--confirm", name.trim()];
+    engineer.follow(&restore, &more)?.report("restore")?;
     engineer.wait_ready("a restore onto an empty machine")?;
     let drilled = engineer.landfall(&["drill", &backup[..8]])?.report("drill")?;
     ensure!(drilled["backup"] == backup && drilled["passed"] == true, "{drilled}");

@@ -15,10 +15,17 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
-use super::{backups, console, differences, journal};
+use super::{backups, console, differences, handbook, journal};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// Pages of the handbook.
+const UPGRADE: &str = "## Upgrade\n";
+const ROLLBACK: &str = "## Return to the release before\n";
+
+/// The stick of the page about upgrades has the next release.
+const OTHER_STICK: (&str, &str) = (STICK, NEXT);
 
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
@@ -55,30 +62,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     ensure!(content(engineer)? == second, "an upgrade that was aborted left or lost content");
     let line = bulletin::expect_kept(&machine, line)?;
 
-    engineer.landfall(&["rollback"])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
-    ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
-    let report = engineer.landfall(&["rollback", "--data", "keep"])?.report("rollback")?;
-    ensure!(schema(engineer)? == "schema_version", "the data was not kept");
-    ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
-    expect_release(engineer, "1.0.0")?;
-    differences::expect_kept(&machine, "1.0.0")?;
-    printer::note("proved: a component that an upgrade removed came back with its data");
-    sets_memory(engineer)?;
-    expect_root(engineer, &fixture()?.newest_root)?;
-    let begun = Timestamp::now();
-    upgrades_from_the_browser(engineer)?;
-    printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
-    let acknowledged = writer::next_acknowledged(&machine)?;
-    let pause = acknowledged.longest_pause(begun);
-    printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
-    expect_release(engineer, "1.1.0")?;
-    differences::expect_kept(&machine, "1.1.0")?;
-    differences::expect_memory(&machine, MEMORY)?;
-    bulletin::expect_kept(&machine, line)?;
-    printer::note(
-        "proved: a component's data stayed while no release had it, and a value of the site against another default",
-    );
-    expect_root(engineer, &later_root()?)?;
+    comes_and_goes(engineer, line)?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
     let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
@@ -88,12 +72,45 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }
 
+/// The release before returns with what the later one had removed, and makes way for that again, which has the lines up to this one.
+fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
+    let machine = engineer.machine();
+    let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
+    for undecided in [dry_run, rollback] {
+        engineer.follow(&undecided, &[])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
+    }
+    ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
+    let report = engineer.follow(&keep, &[])?.report("rollback")?;
+    ensure!(schema(engineer)? == "schema_version", "the data was not kept");
+    ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
+    expect_release(engineer, "1.0.0")?;
+    differences::expect_kept(machine, "1.0.0")?;
+    printer::note("proved: a component that an upgrade removed came back with its data");
+    sets_memory(engineer)?;
+    expect_root(engineer, &fixture()?.newest_root)?;
+    let begun = Timestamp::now();
+    upgrades_from_the_browser(engineer)?;
+    printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
+    let acknowledged = writer::next_acknowledged(machine)?;
+    let pause = acknowledged.longest_pause(begun);
+    printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
+    expect_release(engineer, "1.1.0")?;
+    differences::expect_kept(machine, "1.1.0")?;
+    differences::expect_memory(machine, MEMORY)?;
+    bulletin::expect_kept(machine, line)?;
+    printer::note(
+        "proved: a component's data stayed while no release had it, and a value of the site against another default",
+    );
+    expect_root(engineer, &later_root()?)
+}
+
 /// The same release, an older one, a version that is not kept: nothing changes, not even a journal.
 fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to the same release", "LF4402", 2)?;
     engineer.landfall(&["rollback"])?.refused("rollback of an install", "LF4408", 2)?;
     engineer.landfall(&["upgrade", "--abort"])?.refused("abort of nothing", "LF4035", 2)?;
-    let dry_run = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
+    let [dry_run, _upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
+    let dry_run = engineer.follow(&dry_run, &[])?.report("upgrade --dry-run")?;
     let fates: Vec<_> = dry_run["components"]
         .as_array()
         .context("the dry run lists no components")?
@@ -116,7 +133,9 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
 /// The power is cut while the database changes; the upgrade ends by itself, without a command.
 fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
-    cut_during(engineer, &["upgrade", NEXT], &at)?;
+    let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
+    let upgrade: Vec<&str> = upgrade.iter().map(String::as_str).collect();
+    cut_during(engineer, &upgrade, &at)?;
     boot(engineer.machine())?;
     wait_until("the upgrade to end by itself", SELF_LIMIT, || {
         let status = engineer.status()?;
@@ -307,27 +326,28 @@ pub(crate) fn schema(engineer: Engineer<'_>) -> Result<String> {
 fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE later AS SELECT 1 AS number")?;
-    let restore = ["rollback", "--data", "restore"];
-    let dry_run = engineer.landfall(&[&restore[..], &["--dry-run"]].concat())?.report("rollback --dry-run")?;
+    let [_dry_run, _rollback, _keep, restore] = handbook::arguments(ROLLBACK, &[])?;
+    let dry_run = engineer.follow(&restore, &["--dry-run"])?.report("rollback --dry-run")?;
     ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
-    engineer.landfall(&restore)?.refused("rollback without a name", "LF4025", 2)?;
-    engineer.landfall(&[&restore[..], &["--confirm", "another"]].concat())?.refused("rollback", "LF4025", 2)?;
+    engineer.follow(&restore, &[])?.refused("rollback without a name", "LF4025", 2)?;
+    engineer.follow(&restore, &["--confirm", "another"])?.refused("rollback", "LF4025", 2)?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
     let name = machine.run("hostname")?.stdout;
-    let confirmed = [&restore[..], &["--confirm", name.trim()]].concat();
+    let confirmed = ["--confirm", name.trim()];
     backups::damage(machine)?;
-    let failure = engineer.landfall(&confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
+    let failure =
+        engineer.follow(&restore, &confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     expect_release(engineer, "1.1.0")?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
     backups::mend(machine)?;
-    let report = engineer.landfall(&confirmed)?.report("rollback")?;
+    let report = engineer.follow(&restore, &confirmed)?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");
     expect_release(engineer, "1.0.0")?;
     differences::expect_kept(machine, "1.0.0")?;
     let later = sql(machine, "SELECT coalesce(to_regclass('later')::text, 'none')")?;
     ensure!(later == "none", "what was written after the backup is still there: {later}");
-    engineer.landfall(&restore)?.refused("a second rollback of data", "LF4411", 2)?;
+    engineer.follow(&restore, &[])?.refused("a second rollback of data", "LF4411", 2)?;
     printer::note("proved: a rollback brought the data of its release back");
     Ok(())
 }
