@@ -28,8 +28,12 @@ const DISK: &str = "/mnt/copies";
 const COPIES: &str = "/root/copies";
 
 /// Pages of the handbook.
+const BACK_UP: &str = "## Back up and restore\n";
 const LOST_KEY: &str = "### A lost key\n";
 const NEW_HARDWARE: &str = "### On new hardware\n";
+
+/// The time to which the page about backups restores.
+const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
 
 /// Where the page about new hardware has the copies of a disk.
 const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
@@ -83,12 +87,18 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
+/// The commands of the page about backups: five for backups, three for restores, of which the last one names this time.
+fn page(time: &str) -> Result<[Vec<String>; 8]> {
+    handbook::arguments(BACK_UP, &[(TIME_OF_THE_PAGE, time)])
+}
+
 /// Without a backup there is nothing to restore, to drill or to check.
 fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     for verb in [&["restore", "--confirm", "any"][..], &["drill"], &["backup", "check"], &["backup", "key"]] {
         engineer.landfall(verb)?.refused(verb[0], "LF4609", 2)?;
     }
-    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let [_run, list, ..] = page(TIME_OF_THE_PAGE)?;
+    let listed = engineer.follow(&list, &[])?.report("backup list")?;
     ensure!(listed["backups"] == json!([]), "{listed}");
     ensure!(engineer.status()?["backups"].is_null(), "the status has backups before the first");
     for timer in ["landfall-backup.timer", "landfall-log-backup.timer"] {
@@ -155,11 +165,12 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let time = time_of(machine)?;
     std::thread::sleep(Duration::from_secs(1));
     sql(machine, "DROP TABLE dropped")?;
-    let restore = ["restore", "--at", &time, "--component", "postgres", "--confirm", name];
-    engineer.landfall(&restore)?.refused("restore --at before a log backup", "LF4624", 2)?;
+    let [.., restore] = page(&time)?;
+    let restore = || engineer.follow(&restore, &["--confirm", name]);
+    restore()?.refused("restore --at before a log backup", "LF4624", 2)?;
     engineer.landfall(&["backup", "log"])?.report("backup log")?;
     for _ in 0..2 {
-        let restored = engineer.landfall(&restore)?.report("restore --at")?;
+        let restored = restore()?.report("restore --at")?;
         let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else {
             anyhow::bail!("{restored}")
         };
@@ -192,7 +203,8 @@ fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     };
     let proven = proven_until()?;
     ensure!(proven.parse::<jiff::Timestamp>()? > begun, "proven until {proven}, and the backup began at {begun}");
-    let drilled = engineer.landfall(&["drill"])?.report("drill after log backups")?;
+    let [_run, _list, _check, _key, drill, ..] = page(TIME_OF_THE_PAGE)?;
+    let drilled = engineer.follow(&drill, &[])?.report("drill after log backups")?;
     let [drilled] = drilled["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
         anyhow::bail!("{}", drilled["logDrill"])
     };
@@ -270,7 +282,8 @@ fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
 
 /// A backup is made and proven; nothing of its drill stays. Returns its id.
 fn backs_up(engineer: Engineer<'_>) -> Result<String> {
-    let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
+    let [run, _list, check, key, ..] = page(TIME_OF_THE_PAGE)?;
+    let made = engineer.follow(&run, &[])?.report("backup run")?;
     let drilled = made["drill"]["streams"].as_array().context("the backup has no drill")?;
     let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
     let passed: Vec<&str> =
@@ -290,10 +303,10 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
     let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
     ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
-    let key = engineer.landfall(&["backup", "key"])?.report("backup key")?;
+    let key = engineer.follow(&key, &[])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
     ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");
-    let checked = engineer.landfall(&["backup", "check"])?.report("backup check")?;
+    let checked = engineer.follow(&check, &[])?.report("backup check")?;
     ensure!(checked["damages"] == json!([]), "{checked}");
     printer::note(format!("proved: a backup that {} checks on restored data passed", passed.len()));
     Ok(made["backup"]["id"].as_str().context("a backup has no id")?.to_owned())
@@ -304,11 +317,11 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
     engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
-    let dry_run =
-        engineer.landfall(&["restore", "--component", "postgres", "--dry-run"])?.report("restore --dry-run")?;
+    let [.., dry_run, restore, _to_time] = page(TIME_OF_THE_PAGE)?;
+    let dry_run = engineer.follow(&dry_run, &["--component", "postgres"])?.report("restore --dry-run")?;
     ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
     expect_data(engineer, "second")?;
-    let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore")?;
+    let restored = engineer.follow(&restore, &["--confirm", name])?.report("restore")?;
     let streams: Vec<&Value> = restored["streams"].as_array().into_iter().flatten().map(|one| &one["stream"]).collect();
     ensure!(streams == ["postgres/database", "valkey/keys", "console/people"], "{restored}");
     engineer.wait_ready("a restore")?;
