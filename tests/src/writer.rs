@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::proofs::{administer, sql};
 use crate::site::{Machine, wait_until};
 
-/// Writes a row, prints its number once the database has acknowledged it, and goes on, for ever.
+/// Writes a row, prints its number once the database has acknowledged it, and repeats that without end.
 const PROGRAM: &str = "\
 export PGPASSWORD=$(cat /run/secrets/postgres/password) PGCONNECT_TIMEOUT=3
 while :; do
