@@ -110,6 +110,22 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What is set, what systemd does next, and one setting that changes without a file.
+fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
+    let schedule = |time: &[&str]| engineer.landfall(&[&["backup", "schedule"][..], time].concat());
+    schedule(&["--time", "25:00"])?.refused("backup schedule", "LF3104", 2)?;
+    let same = schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
+    ensure!(same["settings"] == json!([]), "it changed what is set already: {same}");
+    let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
+    ensure!(changed["settings"] == json!(["backups.time"]), "{changed}");
+    let shown = schedule(&[])?.report("backup schedule")?;
+    let next = shown["next"].as_str().unwrap_or_default();
+    ensure!(shown["time"] == "04:45" && shown["active"] == true && next.ends_with(":45:00Z"), "{shown}");
+    ensure!(shown["logsActive"] == true && shown["keep"]["daily"] == 7, "{shown}");
+    schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
+    Ok(())
+}
+
 /// The time of the timer, how many are kept and a disk for copies are settings, which change without a restart of anything.
 fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
@@ -127,6 +143,7 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let report = configure(&text)?.report("configure")?;
     ensure!(report["settings"] == json!(["backups.copies", "backups.keep", "backups.time"]), "{report}");
     ensure!(configure(&text)?.report("configure again")?["settings"] == json!([]), "it changed what is set already");
+    shows_the_schedule(engineer)?;
     let timer = machine.run("systemctl cat landfall-backup.timer")?.stdout;
     ensure!(timer.contains("OnCalendar=*-*-* 03:15\n"), "the timer has {timer}");
     ensure!(machine.run(started)?.stdout == before, "containerd or the agent was restarted");
