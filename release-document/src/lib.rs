@@ -14,6 +14,7 @@ mod canary;
 mod check;
 pub mod container;
 mod fields;
+mod node_packs;
 mod proof;
 mod requirements;
 mod room;
@@ -25,6 +26,7 @@ pub use backup::{
     BackupMarker, BackupRule, ComponentData, HoldUntil,
 };
 pub use canary::Canary;
+pub use node_packs::{NodePackFault, check_node_packs};
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,

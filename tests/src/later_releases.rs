@@ -12,14 +12,31 @@ use crate::workspace;
 /// Seconds after which the broken database counts as failed.
 const BROKEN_SECONDS: u32 = 40;
 
-/// A component that only the later releases have.
+/// A component that only the later releases have. It writes to a volume of its own without pause.
 const BULLETIN: &str = "
   - name: bulletin
     manifests: BASE/bulletin
     namespace: bulletin
-    needs: [dns, postgres]
+    needs: [dns, storage, postgres]
     podSecurity: restricted
-    quota: {pods: \"4\", requests.cpu: \"1\", requests.memory: 1Gi, limits.memory: 1Gi}
+    quota: {pods: \"4\", requests.cpu: \"1\", requests.memory: 1Gi, limits.memory: 1Gi, persistentvolumeclaims: \"2\"}
+    data: kept
+    backup:
+      - name: lines
+        workload: StatefulSet/bulletin
+        volume: data
+        save: [cat, /data/lines]
+        load:
+          - sh
+          - -euc
+          - |
+            cat > /data/unfinished
+            sync /data/unfinished
+            mv -T /data/unfinished /data/lines
+            sync /data
+        checks:
+          - shows: The restored file has every line up to its last one
+            arguments: [python3, /program/server.py, check]
 ";
 
 /// What shows that it can be used.
@@ -65,7 +82,7 @@ pub fn define_node(folder: &Path) -> Result<PathBuf> {
 }
 
 /// What makes the component ask what the license allows.
-const LICENSED: &str = "    needs: [dns, console]
+const LICENSED: &str = "    needs: [dns, storage, console]
     entitlement: bulletin
     licenseCheck: [init, sidecar]
 ";
@@ -75,7 +92,7 @@ const LICENSED: &str = "    needs: [dns, console]
 pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
-    let asking = replaced(BULLETIN, "    needs: [dns, postgres]\n", LICENSED)?;
+    let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
     let text = replaced(&starter, "\nvalues:\n", &format!("{asking}\nvalues:\n"))?;
     let folder = folder.join("licensed");
     write(&folder.join("release.yaml"), &located(&text, &root))?;
@@ -87,7 +104,17 @@ pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(release, |reference| reference.starts_with("github.com/containerd/containerd:"))
 }
 
-/// 1.1.0: another database, whose schema a job changes, and one component more.
+/// Each part of the starter that 1.1.0 lacks, from its first line to the line that follows it: the cache, its settings and its proof.
+const REMOVED: [(&str, &str); 3] = [
+    ("  - name: valkey\n", "  - name: assistant\n"),
+    ("  - name: valkey.storage\n", "  # Computed at the site from facts and ranges; a site cannot set them.\n"),
+    ("  - name: key\n", "  - name: names\n"),
+];
+
+/// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
+pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
+
+/// 1.1.0: another database, whose schema a job changes and which may use more memory, one component more, and one less.
 fn next() -> Result<String> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
@@ -98,6 +125,10 @@ fn next() -> Result<String> {
     let dns = "  - name: dns\n    manifests: ../../manifests/dns\n";
     let later = format!("  - name: dns\n    manifests: BASE/dns-next\n{}", CANARY.trim_start_matches('\n'));
     let text = replaced(&text, dns, &later)?;
+    let text = REMOVED.iter().try_fold(text, |text, (first, next)| without(&text, first, next))?;
+    let text = replaced(&text, ", (6379, \"valkey\")", "")?;
+    let [before, after] = DEFAULT_MEMORY.map(|memory| format!("    default: {memory}\n"));
+    let text = replaced(&text, &before, &after)?;
     let text = replaced(&text, "\nvalues:\n", &format!("{BULLETIN}\nvalues:\n"))?;
     let text = format!("{}\n{PROOF}{CANARY_PROOF}", text.trim_end());
     Ok(located(&text, &root))
@@ -131,8 +162,45 @@ fn replaced(text: &str, from: &str, to: &str) -> Result<String> {
     Ok(text.replacen(from, to, 1))
 }
 
+/// Without what begins with the line `first` and ends before the line `next`.
+fn without(text: &str, first: &str, next: &str) -> Result<String> {
+    let (before, rest) = text.split_once(first).with_context(|| format!("the starter release lacks {first:?}"))?;
+    let (_, after) = rest.split_once(next).with_context(|| format!("{next:?} does not follow {first:?}"))?;
+    Ok(format!("{before}{next}{after}"))
+}
+
 fn write(path: &PathBuf, text: &str) -> Result<()> {
     let folder = path.parent().context("a file has a folder")?;
     std::fs::create_dir_all(folder)?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_release_has_the_differences_and_nothing_of_the_cache() {
+        let next = next().unwrap();
+        for part in [
+            "version: 1.1.0\n",
+            "  - name: bulletin\n    manifests: ",
+            "    data: migrated\n",
+            "    default: 1280Mi\n",
+            "for port, name in [(5432, \"postgres\")]:",
+            "  - name: assistant\n    manifests: ",
+            "  - name: cluster.network.flannel\n",
+            "  - name: names\n    component: assistant\n",
+        ] {
+            assert_eq!(next.matches(part).count(), 1, "{part:?} in {next}");
+        }
+        assert!(!next.contains("valkey"), "{next}");
+    }
+
+    #[test]
+    fn what_is_taken_out_ends_before_the_line_that_follows() {
+        let text = "a\nb\nc\nd\n";
+        assert_eq!(without(text, "b\n", "d\n").unwrap(), "a\nd\n");
+        assert!(without(text, "x\n", "d\n").is_err() && without(text, "c\n", "b\n").is_err());
+    }
 }

@@ -6,12 +6,15 @@
 mod asvs;
 pub mod bench;
 pub mod bucket_server;
+pub mod bulletin;
 pub mod cache;
+pub mod caller;
 pub mod commands;
 pub mod console;
 pub mod cosign;
 pub mod dependencies;
 pub mod documents;
+pub mod edits;
 pub mod file_server;
 #[path = "../../builder/src/fetch/tests/hub_server.rs"]
 pub mod hub_server;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::proofs::{administer, sql};
 use crate::site::{Machine, wait_until};
 
-/// Writes a row, prints its number once the database has acknowledged it, and goes on, for ever.
+/// Writes a row, prints its number once the database has acknowledged it, and repeats that without end.
 const PROGRAM: &str = "\
 export PGPASSWORD=$(cat /run/secrets/postgres/password) PGCONNECT_TIMEOUT=3
 while :; do
@@ -86,12 +86,26 @@ pub fn next_acknowledged(machine: &Machine) -> Result<Acknowledged> {
     })
 }
 
-/// `2026-11-22T02:00:00.123456789Z stdout F 17`; a line that a power cut tore is none.
+/// A row of the log: its text is a number.
 fn row(line: &str) -> Option<(Timestamp, u64)> {
+    let (time, number) = logged(line)?;
+    Some((time, number.parse().ok()?))
+}
+
+/// Time and text of `2026-11-22T02:00:00.123456789Z stdout F 17`, a line of a container's log. One that a power cut tore, or whose text has
+/// several words, is none.
+pub(crate) fn logged(line: &str) -> Option<(Timestamp, &str)> {
     let mut fields = line.split(' ');
     let time = fields.next()?.parse().ok()?;
-    let number = fields.nth(2)?.trim().parse().ok()?;
-    fields.next().is_none().then_some((time, number))
+    let text = fields.nth(2)?.trim();
+    fields.next().is_none().then_some((time, text))
+}
+
+/// The longest time between two of these times, oldest first, in seconds. `from` counts as one of them, and what is before it does not.
+pub(crate) fn longest_pause(times: impl Iterator<Item = Timestamp>, from: Timestamp) -> f64 {
+    let times: Vec<Timestamp> = std::iter::once(from).chain(times.filter(|time| *time >= from)).collect();
+    let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64());
+    pauses.max_by(f64::total_cmp).unwrap_or_default()
 }
 
 impl Acknowledged {
@@ -112,10 +126,7 @@ impl Acknowledged {
 
     /// The longest time without an acknowledgment since `from`, in seconds. Of a pause that began earlier, what is later counts.
     pub fn longest_pause(&self, from: Timestamp) -> f64 {
-        let since = self.rows.iter().map(|(time, _)| *time).filter(|time| *time >= from);
-        let times: Vec<Timestamp> = std::iter::once(from).chain(since).collect();
-        let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64());
-        pauses.max_by(f64::total_cmp).unwrap_or_default()
+        longest_pause(self.rows.iter().map(|(time, _)| *time), from)
     }
 }
 

@@ -8,12 +8,14 @@ mod end_to_end {
     mod backups;
     mod ballast;
     mod certificates;
+    mod changed_site;
     mod cluster_backup;
     mod comparison;
     mod configure;
     mod console;
     mod cut;
     mod damage;
+    mod differences;
     mod drills;
     mod engineer;
     mod failing_proofs;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage};
+use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, check_node_packs};
 use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release, chart, requirements, upgrades};
@@ -128,7 +128,16 @@ impl Checked<'_> {
                 return Err(self.invalid(&pack.kubernetes, format!("{field}.images"), what));
             }
         }
-        Ok(())
+        self.order_of_node_packs()
+    }
+
+    fn order_of_node_packs(&self) -> Result<()> {
+        let packs = &self.release.node_packs;
+        check_node_packs(packs.iter().map(|pack| pack.kubernetes.value.as_str())).map_err(|fault| {
+            let NodePackFault { index, what } = fault;
+            let field = format!("nodePacks[{index}].kubernetes");
+            self.invalid(&packs[index].kubernetes, field, format!("the list of node packs has {what}"))
+        })
     }
 
     fn components(&self) -> Result<()> {

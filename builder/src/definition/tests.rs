@@ -111,6 +111,22 @@ fn a_list_of_upgrades_is_refused_where_it_contradicts_itself() {
 }
 
 #[test]
+fn node_packs_go_through_every_minor_version_once() {
+    let (start, end) =
+        (GOOD.find("  - kubernetes: v1.36").expect("a pack"), GOOD.find("artifacts:\n").expect("its end"));
+    let pack = |version: &str| GOOD[start..end].replace("v1.36", version);
+    let with = |versions: [&str; 2]| format!("{}artifacts:\n  - {{name: k", versions.map(pack).concat());
+    let refused = |versions| refusal("artifacts:\n  - {name: k", &with(versions));
+    assert_eq!(
+        refused(["v1.37", "v1.39"]),
+        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the list of node packs has v1.39 after v1.37, and Kubernetes cannot skip v1.38"
+    );
+    assert!(refused(["v1.37", "v1.37"]).ends_with("nodePacks[2].kubernetes: the list of node packs has v1.37 twice"));
+    let good = GOOD.replacen("artifacts:\n  - {name: k", &with(["v1.37", "v1.38"]), 1);
+    assert_eq!(read_text(&good).expect("good").release.node_packs.len(), 3);
+}
+
+#[test]
 fn an_entitlement_is_a_name() {
     let with = |name: &str| format!("needs: [network]\n    entitlement: {name}");
     let refused = refusal("needs: [network]", &with("Reports"));

@@ -15,6 +15,8 @@ pub(crate) enum BackupCommand {
     List,
     /// Read all data of all backups, and report all damage and what can no longer be restored because of it.
     Check(BackupCheckArguments),
+    /// Print when backups are made and proven, the next and the latest of them, and how many are kept; or set the time.
+    Schedule(BackupScheduleArguments),
     /// Copy every proven backup to other disks and buckets that lack it.
     Copy(BackupCopyArguments),
     /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
@@ -61,6 +63,17 @@ pub(crate) struct BackupCheckArguments {
     /// Read the copies in this folder instead, or in a bucket of the site's settings (`s3:NAME`).
     #[arg(long, value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupScheduleArguments {
+    /// Make each day's backup, and the drill that proves it, at this time of the host, such as `03:15`; `default` returns to a time between
+    /// 01:30 and 02:30. Other settings stay.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    /// Print what would change, and change nothing.
+    #[arg(long, requires = "time")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

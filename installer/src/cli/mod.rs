@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use audit::{AuditCommand, AuditVerifyArguments};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
-    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, DrillArguments,
-    ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments, RestoreSelection,
+    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRunArguments, BackupScheduleArguments,
+    DrillArguments, ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments, RestoreSelection,
 };
 pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,

@@ -67,3 +67,31 @@ fn updates_of_a_lock_take_any_number_of_names() {
         assert!(super::Cli::try_parse_from(words).is_err(), "{other}");
     }
 }
+
+/// The words of each command in a document's examples, up to a pipe or a redirection.
+fn examples(document: &str) -> Vec<Vec<&str>> {
+    let commands = document.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("site# ").or_else(|| line.strip_prefix("desk$ "))
+    });
+    commands.map(|command| command.split_whitespace().take_while(|word| !["|", ">"].contains(word)).collect()).collect()
+}
+
+#[test]
+fn commands_of_the_handbooks_are_understood() {
+    let handbooks = [
+        include_str!("../../../docs/OPERATE.md"),
+        include_str!("../../../docs/CONSOLE.md"),
+        include_str!("../../../docs/MODELS.md"),
+    ];
+    let all = handbooks.into_iter().flat_map(examples);
+    let is_own = |words: &Vec<&str>| words.first().is_some_and(|word| word.rsplit('/').next() == Some("landfall"));
+    let own: Vec<_> = all.filter(is_own).collect();
+    assert!(own.len() > 50, "only {} commands were found", own.len());
+    for words in own {
+        let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
+        if let Err(error) = super::Cli::try_parse_from(arguments) {
+            panic!("{}: {error}", words.join(" "));
+        }
+    }
+}

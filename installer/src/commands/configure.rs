@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{Configured, ObjectEdit, PreparedConfigure};
+use landfall_lifecycle::operations::{Configured, ObjectEdit, Operations, PreparedConfigure};
 use landfall_lifecycle::plan::configure::{FieldChange, SettingChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
@@ -55,7 +55,17 @@ pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<()
     let Some(site) = &arguments.site else { return upgrade::abort(printer) };
     let operations = operations_of_root(printer)?;
     let prepared = operations.prepare_configure(site, edits(arguments.overwrite_edits))?;
-    if arguments.dry_run {
+    change(&operations, prepared, arguments.dry_run, printer)
+}
+
+/// Changes what was prepared, or prints what would change.
+pub(super) fn change(
+    operations: &Operations,
+    prepared: PreparedConfigure<'_>,
+    dry_run: bool,
+    printer: Printer,
+) -> Result<(), Failure> {
+    if dry_run {
         printer.report(&ConfigureDryRun::of(&prepared), |dry_run| {
             let (changes, edits) =
                 (changes_text(dry_run.changes, dry_run.settings), upgrade::edits_text(dry_run.edits));

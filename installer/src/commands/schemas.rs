@@ -6,8 +6,8 @@ use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
     Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport, ProofReport,
-    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, SiteSettings, SiteVerification, StatusReport,
-    Uninstalled, Upgraded, UsageStatus,
+    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups, SiteSettings, SiteVerification,
+    StatusReport, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -57,6 +57,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<restore::RestoreDryRun<'_>>(),
         schema_of::<Restored>(),
         schema_of::<SavedLogs>(),
+        schema_of::<ScheduledBackups>(),
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),

@@ -11,7 +11,7 @@ use crate::fields::{is_subdomain, shown};
 use crate::requirements::numbers;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
-    NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_upgrades,
+    NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_node_packs, check_upgrades,
 };
 
 /// Longest random value of a secret, in characters.
@@ -48,6 +48,8 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     release.artifacts.iter().try_for_each(check_artifact)?;
     unique("artifact", release.artifacts.iter().map(|artifact| &artifact.name))?;
     release.node_packs.iter().try_for_each(|pack| check_node_pack(release, pack))?;
+    check_node_packs(release.node_packs.iter().map(|pack| pack.kubernetes.as_str()))
+        .map_err(|fault| format!("{} in its node packs", fault.what))?;
     unique("component", release.components.iter().map(|component| &component.name))?;
     for (index, component) in release.components.iter().enumerate() {
         check_component(release, &release.components[..index], component)?;

@@ -52,6 +52,10 @@ fn good() -> Value {
     })
 }
 
+fn node_packs<const N: usize>(versions: [&str; N]) -> Value {
+    versions.iter().map(|version| json!({ "kubernetes": version, "artifacts": [], "images": {} })).collect()
+}
+
 fn refusal(document: &Value) -> Option<String> {
     let refused = ReleaseDocument::read(&serde_json::to_vec(document).unwrap()).err()?;
     Some(std::error::Error::source(&refused).map_or_else(|| refused.to_string(), ToString::to_string))
@@ -163,6 +167,7 @@ fn what_contradicts_itself_is_refused() {
         ("/proofs/0/limit_seconds", json!(0), "a limit of 0 seconds"),
         ("/node_packs/0/images/pause", json!("k8s.io/none:1"), "which the release does not have"),
         ("/node_packs/0/glibc", json!("2.34.1"), "`2.34.1`, which is not a version of glibc"),
+        ("/node_packs", node_packs(["v1.36.3", "v1.38.0"]), "and Kubernetes cannot skip v1.37 in its node packs"),
     ] {
         let mut document = good();
         *document.pointer_mut(place).unwrap() = value;

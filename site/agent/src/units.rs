@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use landfall_host::command::{CommandRunner, HostCommand};
 
 /// Runs the site's containers.
@@ -73,6 +74,37 @@ impl UnitState {
     }
 }
 
+/// A timer as systemd reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimerState {
+    /// Whether it starts its service again; false if systemd does not answer.
+    pub is_active: bool,
+    /// When it starts it next; none where that depends on the end of what runs now.
+    pub next: Option<Timestamp>,
+}
+
+impl TimerState {
+    /// Asks systemd. A manager that does not answer gives a timer that is not active.
+    pub fn of(timer: &str, commands: &dyn CommandRunner) -> Self {
+        let ask = systemctl(&["show", "--property", "ActiveState,NextElapseUSecRealtime", timer]);
+        // systemd writes times in the time zone of its caller.
+        let output = commands.run(&ask.variable("TZ", "UTC"), None).unwrap_or_default();
+        Self::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    fn parse(text: &str) -> Self {
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let is_active = field("ActiveState") == Some("active");
+        Self { is_active, next: field("NextElapseUSecRealtime").and_then(time).filter(|_| is_active) }
+    }
+}
+
+/// A time as systemd writes it, such as `Fri 2026-11-27 01:47:12 UTC`.
+fn time(text: &str) -> Option<Timestamp> {
+    let (_, time) = text.split_once(' ')?;
+    format!("{}Z", time.strip_suffix(" UTC")?.replace(' ', "T")).parse().ok()
+}
+
 /// The last error that the kubelet logged since the machine started; none if it logged none or the log cannot be read.
 pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
     let ask = HostCommand::new("/bin/journalctl").arguments([
@@ -111,6 +143,20 @@ mod tests {
         assert_eq!((state.sub.as_str(), state.status.as_str()), ("start-pre", "waits: a=b"));
         assert!(!state.is_active() && UnitState::parse("ActiveState=active\n").is_active());
         assert_eq!(UnitState::parse(""), UnitState::default());
+    }
+
+    #[test]
+    fn a_timer_is_read_from_what_systemd_prints() {
+        let timer = TimerState::parse("NextElapseUSecRealtime=Fri 2026-11-27 01:47:12 UTC\nActiveState=active\n");
+        assert_eq!(timer, TimerState { is_active: true, next: Some("2026-11-27T01:47:12Z".parse().unwrap()) });
+        for text in
+            ["ActiveState=active\nNextElapseUSecRealtime=\n", "ActiveState=active\nNextElapseUSecRealtime=n/a\n"]
+        {
+            assert_eq!(TimerState::parse(text), TimerState { is_active: true, next: None }, "{text}");
+        }
+        let stopped = "ActiveState=inactive\nNextElapseUSecRealtime=Fri 2026-11-27 01:47:12 UTC\n";
+        assert_eq!(TimerState::parse(stopped), TimerState::default());
+        assert_eq!(TimerState::parse(""), TimerState::default());
     }
 
     #[test]

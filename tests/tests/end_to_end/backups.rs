@@ -13,7 +13,7 @@ use super::cluster_backup;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
-use super::one_time;
+use super::{handbook, one_time};
 
 /// How long a restore may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -26,6 +26,17 @@ const DISK: &str = "/mnt/copies";
 
 /// What was on it when it was taken away.
 const COPIES: &str = "/root/copies";
+
+/// Pages of the handbook.
+const BACK_UP: &str = "## Back up and restore\n";
+const LOST_KEY: &str = "### A lost key\n";
+const NEW_HARDWARE: &str = "### On new hardware\n";
+
+/// The time to which the page about backups restores.
+const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
+
+/// Where the page about new hardware has the copies of a disk.
+const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
 
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
@@ -76,12 +87,18 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
+/// The commands of the page about backups: five for backups, three for restores, of which the last one names this time.
+fn page(time: &str) -> Result<[Vec<String>; 8]> {
+    handbook::arguments(BACK_UP, &[(TIME_OF_THE_PAGE, time)])
+}
+
 /// Without a backup there is nothing to restore, to drill or to check.
 fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     for verb in [&["restore", "--confirm", "any"][..], &["drill"], &["backup", "check"], &["backup", "key"]] {
         engineer.landfall(verb)?.refused(verb[0], "LF4609", 2)?;
     }
-    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let [_run, list, ..] = page(TIME_OF_THE_PAGE)?;
+    let listed = engineer.follow(&list, &[])?.report("backup list")?;
     ensure!(listed["backups"] == json!([]), "{listed}");
     ensure!(engineer.status()?["backups"].is_null(), "the status has backups before the first");
     for timer in ["landfall-backup.timer", "landfall-log-backup.timer"] {
@@ -90,6 +107,22 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     }
     let logged = engineer.landfall(&["backup", "log"])?.report("backup log")?;
     ensure!(logged["logs"] == json!([]), "a log was saved before the first backup: {logged}");
+    Ok(())
+}
+
+/// What is set, what systemd does next, and one setting that changes without a file.
+fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
+    let schedule = |time: &[&str]| engineer.landfall(&[&["backup", "schedule"][..], time].concat());
+    schedule(&["--time", "25:00"])?.refused("backup schedule", "LF3104", 2)?;
+    let same = schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
+    ensure!(same["settings"] == json!([]), "it changed what is set already: {same}");
+    let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
+    ensure!(changed["settings"] == json!(["backups.time"]), "{changed}");
+    let shown = schedule(&[])?.report("backup schedule")?;
+    let next = shown["next"].as_str().unwrap_or_default();
+    ensure!(shown["time"] == "04:45" && shown["active"] == true && next.ends_with(":45:00Z"), "{shown}");
+    ensure!(shown["logsActive"] == true && shown["keep"]["daily"] == 7, "{shown}");
+    schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
     Ok(())
 }
 
@@ -110,6 +143,7 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let report = configure(&text)?.report("configure")?;
     ensure!(report["settings"] == json!(["backups.copies", "backups.keep", "backups.time"]), "{report}");
     ensure!(configure(&text)?.report("configure again")?["settings"] == json!([]), "it changed what is set already");
+    shows_the_schedule(engineer)?;
     let timer = machine.run("systemctl cat landfall-backup.timer")?.stdout;
     ensure!(timer.contains("OnCalendar=*-*-* 03:15\n"), "the timer has {timer}");
     ensure!(machine.run(started)?.stdout == before, "containerd or the agent was restarted");
@@ -148,11 +182,12 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let time = time_of(machine)?;
     std::thread::sleep(Duration::from_secs(1));
     sql(machine, "DROP TABLE dropped")?;
-    let restore = ["restore", "--at", &time, "--component", "postgres", "--confirm", name];
-    engineer.landfall(&restore)?.refused("restore --at before a log backup", "LF4624", 2)?;
+    let [.., restore] = page(&time)?;
+    let restore = || engineer.follow(&restore, &["--confirm", name]);
+    restore()?.refused("restore --at before a log backup", "LF4624", 2)?;
     engineer.landfall(&["backup", "log"])?.report("backup log")?;
     for _ in 0..2 {
-        let restored = engineer.landfall(&restore)?.report("restore --at")?;
+        let restored = restore()?.report("restore --at")?;
         let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else {
             anyhow::bail!("{restored}")
         };
@@ -185,7 +220,8 @@ fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     };
     let proven = proven_until()?;
     ensure!(proven.parse::<jiff::Timestamp>()? > begun, "proven until {proven}, and the backup began at {begun}");
-    let drilled = engineer.landfall(&["drill"])?.report("drill after log backups")?;
+    let [_run, _list, _check, _key, drill, ..] = page(TIME_OF_THE_PAGE)?;
+    let drilled = engineer.follow(&drill, &[])?.report("drill after log backups")?;
     let [drilled] = drilled["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
         anyhow::bail!("{}", drilled["logDrill"])
     };
@@ -224,9 +260,10 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
 
 /// The key is exchanged here and in the copies, which are as they were.
 fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
-    let key = || engineer.landfall(&["backup", "key"])?.report("backup key");
+    let [show, exchange] = handbook::arguments(LOST_KEY, &[])?;
+    let key = || engineer.follow(&show, &[])?.report("backup key");
     let former = key()?;
-    let new = engineer.landfall(&["backup", "key", "rotate"])?.report("backup key rotate")?;
+    let new = engineer.follow(&exchange, &[])?.report("backup key rotate")?;
     ensure!(new["waiting"] == json!([]) && new["key"] != former["key"], "the new key is {new}");
     ensure!(key()?["key"] == new["key"], "another key than the new one is printed");
     let notes = engineer.status()?["notes"].to_string();
@@ -262,7 +299,8 @@ fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
 
 /// A backup is made and proven; nothing of its drill stays. Returns its id.
 fn backs_up(engineer: Engineer<'_>) -> Result<String> {
-    let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
+    let [run, _list, check, key, ..] = page(TIME_OF_THE_PAGE)?;
+    let made = engineer.follow(&run, &[])?.report("backup run")?;
     let drilled = made["drill"]["streams"].as_array().context("the backup has no drill")?;
     let checks = drilled.iter().flat_map(|one| one["checks"].as_array().into_iter().flatten());
     let passed: Vec<&str> =
@@ -282,10 +320,10 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
     let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
     ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
-    let key = engineer.landfall(&["backup", "key"])?.report("backup key")?;
+    let key = engineer.follow(&key, &[])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
     ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");
-    let checked = engineer.landfall(&["backup", "check"])?.report("backup check")?;
+    let checked = engineer.follow(&check, &[])?.report("backup check")?;
     ensure!(checked["damages"] == json!([]), "{checked}");
     printer::note(format!("proved: a backup that {} checks on restored data passed", passed.len()));
     Ok(made["backup"]["id"].as_str().context("a backup has no id")?.to_owned())
@@ -296,11 +334,11 @@ fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
     engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
-    let dry_run =
-        engineer.landfall(&["restore", "--component", "postgres", "--dry-run"])?.report("restore --dry-run")?;
+    let [.., dry_run, restore, _to_time] = page(TIME_OF_THE_PAGE)?;
+    let dry_run = engineer.follow(&dry_run, &["--component", "postgres"])?.report("restore --dry-run")?;
     ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
     expect_data(engineer, "second")?;
-    let restored = engineer.landfall(&["restore", "--confirm", name])?.report("restore")?;
+    let restored = engineer.follow(&restore, &["--confirm", name])?.report("restore")?;
     let streams: Vec<&Value> = restored["streams"].as_array().into_iter().flatten().map(|one| &one["stream"]).collect();
     ensure!(streams == ["postgres/database", "valkey/keys", "console/people"], "{restored}");
     engineer.wait_ready("a restore")?;
@@ -423,27 +461,33 @@ fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str, time: &str) -
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
     ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
-    machine.run("cp /var/lib/landfall/backups/key /root/saved-key")?;
+    machine.run("cp /var/lib/landfall/backups/key /root/key")?;
     engineer.uninstall_all()?;
     ensure!(!machine.try_run("ls /var/lib/landfall/backups")?.status.success(), "backups are left");
 
     machine
         .run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
-    let adopt = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
-    adopt(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
-    adopt(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
-    adopt("/root", "/root/saved-key")?.refused("adopt of another folder", "LF4602", 2)?;
-    let adopted = adopt(COPIES, "/root/saved-key")?.report("backup adopt")?;
+    let wrongly = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
+    wrongly(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
+    wrongly(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
+    wrongly("/root", "/root/key")?.refused("adopt of another folder", "LF4602", 2)?;
+    let replaced = [(COPIES_OF_THE_PAGE, COPIES), ("sha256:…", fixture()?.fingerprint.as_str())];
+    let [adopt, install, restore] = handbook::arguments(NEW_HARDWARE, &replaced)?;
+    let adopted = engineer.follow(&adopt, &[])?.report("backup adopt")?;
     ensure!(adopted["used"]["id"] == backup, "{adopted}");
-    machine.run(&format!("rm -r {COPIES} /root/saved-key /root/no-key /root/other-key"))?;
+    machine.run(&format!("rm -r {COPIES} /root/key /root/no-key /root/other-key"))?;
 
-    let site = adopted["settings"].as_str().context("the settings are not known")?;
-    let install = ["install", STICK, "--trust", &fixture()?.fingerprint, "--adopt-data", "--site", site];
-    engineer.landfall(&install)?.report("install --adopt-data")?;
+    let site = install.last().context("the page's install has no arguments")?;
+    ensure!(
+        adopted["settings"] == site.as_str(),
+        "the page names {site}, and the settings are in {}",
+        adopted["settings"]
+    );
+    engineer.follow(&install, &[])?.report("install --adopt-data")?;
     engineer.wait_ready("an install with adopted backups")?;
     let name = machine.run("hostname")?.stdout;
-    let restore = ["restore", "--backup", &backup[..8], "--at", time, "--confirm", name.trim()];
-    engineer.landfall(&restore)?.report("restore")?;
+    let more = ["--backup", &backup[..8], "--at", time, "--confirm", name.trim()];
+    engineer.follow(&restore, &more)?.report("restore")?;
     engineer.wait_ready("a restore onto an empty machine")?;
     let drilled = engineer.landfall(&["drill", &backup[..8]])?.report("drill")?;
     ensure!(drilled["backup"] == backup && drilled["passed"] == true, "{drilled}");

@@ -13,9 +13,13 @@ use super::console;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
+use super::handbook;
 
 /// How long a change may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(5);
+
+/// The page of the handbook.
+const PAGE: &str = "## Change settings\n";
 
 /// Its path on the machine.
 const FILE: &str = "/root/site.yaml";
@@ -67,10 +71,11 @@ fn settings_of_a_living_site_change() -> Result<()> {
     refuses_what_cannot_be(engineer)?;
 
     write(&machine, NEW)?;
-    let dry_run = engineer.landfall(&["configure", "--site", FILE, "--dry-run"])?.report("configure --dry-run")?;
+    let [dry_run, configure] = handbook::arguments(PAGE, &[("site.yaml", FILE)])?;
+    let dry_run = engineer.follow(&dry_run, &[])?.report("configure --dry-run")?;
     expect_changes(&dry_run, &[("postgres.memory", "1Gi", "768Mi"), ("valkey.maxmemory", "128mb", "64mb")])?;
     expect_settings(&machine, "1Gi", 128)?;
-    let report = engineer.landfall(&["configure", "--site", FILE])?.report("configure")?;
+    let report = engineer.follow(&configure, &[])?.report("configure")?;
     ensure!(report["components"] == json!(["postgres", "valkey"]), "{report}");
     engineer.wait_ready("a change of settings")?;
     expect_settings(&machine, "768Mi", 64)?;

@@ -135,6 +135,12 @@ impl<'a> Engineer<'a> {
         self.watch(arguments, |_| {})
     }
 
+    /// Runs a command of the handbook to its end, with `--json` and these arguments besides its own.
+    pub(crate) fn follow(self, command: &[String], more: &[&str]) -> Result<Said> {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        self.landfall(&arguments)
+    }
+
     /// Installs from the stick.
     pub(crate) fn install(self) -> Result<Value> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.report("install")

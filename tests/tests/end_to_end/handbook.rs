@@ -1,6 +1,6 @@
 //! The handbook's statements about a host are true.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::site::Machine;
 use landfall_tests::workspace;
 
@@ -32,6 +32,20 @@ pub(crate) fn commands(heading: &str) -> Result<Vec<String>> {
     Ok(commands)
 }
 
+/// The arguments of each command of a page, which has this many and all of them of `landfall`. What an example names is replaced by what a test
+/// has instead.
+pub(crate) fn arguments<const COUNT: usize>(heading: &str, replaced: &[(&str, &str)]) -> Result<[Vec<String>; COUNT]> {
+    let words = |command: String| -> Result<Vec<String>> {
+        let command = replaced.iter().fold(command, |command, (from, to)| command.replace(from, to));
+        let rest = command.strip_prefix("landfall ");
+        let rest = rest.with_context(|| format!("the page {heading:?} has another program: {command}"))?;
+        Ok(rest.split_whitespace().map(str::to_owned).collect())
+    };
+    let all = commands(heading)?.into_iter().map(words).collect::<Result<Vec<_>>>()?;
+    let count = all.len();
+    all.try_into().map_err(|_| anyhow!("the page {heading:?} has {count} commands, not {COUNT}"))
+}
+
 fn handbook() -> Result<String> {
     let file = workspace::root().join("docs/OPERATE.md");
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
@@ -49,4 +63,13 @@ fn paths() -> Result<Vec<String>> {
         .collect();
     ensure!(paths.len() > 10, "the tables name only {paths:?}");
     Ok(paths)
+}
+
+#[test]
+fn pages_have_the_commands_that_tests_type() {
+    let [dry_run, upgrade] = arguments("## Upgrade\n", &[("/media/stick", "/media/other")]).unwrap();
+    assert_eq!([dry_run.join(" "), upgrade.join(" ")], ["upgrade /media/other --dry-run", "upgrade /media/other"]);
+    assert!(arguments::<3>("## Upgrade\n", &[]).unwrap_err().to_string().contains("has 2 commands, not 3"));
+    let other = arguments::<3>("### A full disk\n", &[]).unwrap_err().to_string();
+    assert!(other.contains("another program: du "), "{other}");
 }

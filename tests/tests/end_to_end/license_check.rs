@@ -111,7 +111,7 @@ fn administered(machine: &Machine, line: &str) -> Result<String> {
 
 /// Runs a program in the container of the software.
 fn in_software(machine: &Machine, program: &str) -> Result<String> {
-    administered(machine, &format!("kubectl --namespace bulletin exec deployment/bulletin -c bulletin -- {program}"))
+    administered(machine, &format!("kubectl --namespace bulletin exec statefulset/bulletin -c bulletin -- {program}"))
 }
 
 /// What the file says.
@@ -164,6 +164,6 @@ fn console(machine: &Machine, pods: u8) -> Result<()> {
 
 /// Whether the one pod of the software is ready.
 fn ready(machine: &Machine) -> Result<Option<()>> {
-    let line = "kubectl --namespace bulletin get deployment bulletin --output 'jsonpath={.status.readyReplicas}/{.status.replicas}'";
+    let line = "kubectl --namespace bulletin get statefulset bulletin --output 'jsonpath={.status.readyReplicas}/{.status.replicas}'";
     Ok((administered(machine, line)?.trim() == "1/1").then_some(()))
 }

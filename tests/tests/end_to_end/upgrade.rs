@@ -6,20 +6,32 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use landfall_lifecycle::pins::Event;
-use landfall_tests::printer;
 use landfall_tests::proofs::{administer, sql};
 use landfall_tests::site::wait_until;
-use landfall_tests::writer;
+use landfall_tests::{bulletin, printer, writer};
 use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
-use super::{backups, console, journal};
+use super::{backups, console, differences, handbook, journal};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// Pages of the handbook.
+const UPGRADE: &str = "## Upgrade\n";
+const ROLLBACK: &str = "## Return to the release before\n";
+
+/// The stick of the page about upgrades has the next release.
+const OTHER_STICK: (&str, &str) = (STICK, NEXT);
+
+/// Settings of the site.
+const SETTINGS: &str = "/root/site.yaml";
+
+/// The memory that the site sets for its database, which is no release's default.
+const MEMORY: &str = "768Mi";
 
 /// Every file of the registry and of artifacts, and the releases whose heads are kept.
 const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releases -type f | sort";
@@ -34,34 +46,23 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.install()?;
     engineer.wait_ready("the install")?;
     sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+    differences::prepare(&machine)?;
     writer::start(&machine)?;
     let first = content(engineer)?;
     refuses_what_cannot_follow(engineer)?;
 
     upgrades_through_a_power_cut(engineer)?;
     let second = content(engineer)?;
+    let line = bulletin::acknowledged(&machine)?;
     goes_back_by_itself(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
     canary_goes_back(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade whose canary failed left or lost content");
     goes_back_on_request(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that was aborted left or lost content");
+    let line = bulletin::expect_kept(&machine, line)?;
 
-    engineer.landfall(&["rollback"])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
-    ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
-    let report = engineer.landfall(&["rollback", "--data", "keep"])?.report("rollback")?;
-    ensure!(schema(engineer)? == "schema_version", "the data was not kept");
-    ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
-    expect_release(engineer, "1.0.0", "4096kB")?;
-    expect_root(engineer, &fixture()?.newest_root)?;
-    let begun = Timestamp::now();
-    upgrades_from_the_browser(engineer)?;
-    printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
-    let acknowledged = writer::next_acknowledged(&machine)?;
-    let pause = acknowledged.longest_pause(begun);
-    printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
-    expect_release(engineer, "1.1.0", "8192kB")?;
-    expect_root(engineer, &later_root()?)?;
+    comes_and_goes(engineer, line)?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
     let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
@@ -71,12 +72,45 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }
 
+/// The release before returns with what the later one had removed, and makes way for that again, which has the lines up to this one.
+fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
+    let machine = engineer.machine();
+    let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
+    for undecided in [dry_run, rollback] {
+        engineer.follow(&undecided, &[])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
+    }
+    ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
+    let report = engineer.follow(&keep, &[])?.report("rollback")?;
+    ensure!(schema(engineer)? == "schema_version", "the data was not kept");
+    ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
+    expect_release(engineer, "1.0.0")?;
+    differences::expect_kept(machine, "1.0.0")?;
+    printer::note("proved: a component that an upgrade removed came back with its data");
+    sets_memory(engineer)?;
+    expect_root(engineer, &fixture()?.newest_root)?;
+    let begun = Timestamp::now();
+    upgrades_from_the_browser(engineer)?;
+    printer::note(format!("the upgrade took {:.0} s", Timestamp::now().duration_since(begun).as_secs_f64()));
+    let acknowledged = writer::next_acknowledged(machine)?;
+    let pause = acknowledged.longest_pause(begun);
+    printer::note(format!("its database acknowledged nothing for {pause:.1} s"));
+    expect_release(engineer, "1.1.0")?;
+    differences::expect_kept(machine, "1.1.0")?;
+    differences::expect_memory(machine, MEMORY)?;
+    bulletin::expect_kept(machine, line)?;
+    printer::note(
+        "proved: a component's data stayed while no release had it, and a value of the site against another default",
+    );
+    expect_root(engineer, &later_root()?)
+}
+
 /// The same release, an older one, a version that is not kept: nothing changes, not even a journal.
 fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to the same release", "LF4402", 2)?;
     engineer.landfall(&["rollback"])?.refused("rollback of an install", "LF4408", 2)?;
     engineer.landfall(&["upgrade", "--abort"])?.refused("abort of nothing", "LF4035", 2)?;
-    let dry_run = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
+    let [dry_run, _upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
+    let dry_run = engineer.follow(&dry_run, &[])?.report("upgrade --dry-run")?;
     let fates: Vec<_> = dry_run["components"]
         .as_array()
         .context("the dry run lists no components")?
@@ -84,8 +118,8 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
         .filter(|change| change["fate"] != "unchanged")
         .map(|change| (change["component"].as_str(), change["fate"].as_str()))
         .collect();
-    let expected =
-        [(Some("dns"), Some("changed")), (Some("postgres"), Some("changed")), (Some("bulletin"), Some("added"))];
+    let expected = [("dns", "changed"), ("postgres", "changed"), ("bulletin", "added"), ("valkey", "removed")];
+    let expected = expected.map(|(component, fate)| (Some(component), Some(fate)));
     ensure!(fates == expected, "the dry run says {fates:?}");
     let dns = dry_run["components"].as_array().into_iter().flatten().find(|change| change["component"] == "dns");
     let canary = dns.map(|change| &change["canary"]).context("dns is not in the plan")?;
@@ -93,13 +127,15 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     ensure!(*canary == tried, "the plan says of the canary: {canary}");
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("upgrade") && !journals.contains("rollback"), "a journal was begun: {journals}");
-    expect_release(engineer, "1.0.0", "4096kB")
+    expect_release(engineer, "1.0.0")
 }
 
 /// The power is cut while the database changes; the upgrade ends by itself, without a command.
 fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
-    cut_during(engineer, &["upgrade", NEXT], &at)?;
+    let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
+    let upgrade: Vec<&str> = upgrade.iter().map(String::as_str).collect();
+    cut_during(engineer, &upgrade, &at)?;
     boot(engineer.machine())?;
     wait_until("the upgrade to end by itself", SELF_LIMIT, || {
         let status = engineer.status()?;
@@ -108,7 +144,8 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
         Ok((state == "installed").then_some(()))
     })?;
     engineer.wait_ready("an upgrade that continued by itself")?;
-    expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_release(engineer, "1.1.0")?;
+    differences::expect_memory(engineer.machine(), differences::default_memory("1.1.0"))?;
     expect_root(engineer, &later_root()?)?;
     expect_backup_before(engineer)?;
     expect_canary_ran(engineer)?;
@@ -184,7 +221,7 @@ fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
         ensure!(failure.contains(part), "the failure does not name `{part}`: {failure}");
     }
     engineer.wait_ready("an upgrade whose canary failed")?;
-    expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_release(engineer, "1.1.0")?;
     expect_no_canary(engineer)?;
     let after = nameservers(engineer)?;
     ensure!(after == before, "the nameservers were replaced: {before} by {after}");
@@ -198,7 +235,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     let failure = engineer.landfall(&["upgrade", BROKEN])?.refused("upgrade", "LF4032", 4)?.to_string();
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
-    expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_release(engineer, "1.1.0")?;
     // What was in the changed volume is kept, and named, until a person removes it.
     let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
     let status = engineer.status()?;
@@ -221,7 +258,18 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     ensure!(aborted["release"] == "starter 1.1.0", "{aborted}");
     ensure!(aborted["replacedData"].as_array().is_some_and(|replaced| replaced.len() == 1), "{aborted}");
     engineer.wait_ready("an upgrade that was aborted")?;
-    expect_release(engineer, "1.1.0", "8192kB")
+    expect_release(engineer, "1.1.0")
+}
+
+/// The earlier release has its own default again; the site sets another value, which the later release must leave.
+fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    differences::expect_memory(machine, differences::default_memory("1.0.0"))?;
+    machine.write_file(SETTINGS, format!("values: {{postgres.memory: {MEMORY}}}\n"), 0o600)?;
+    engineer.landfall(&["configure", "--site", SETTINGS])?.report("configure")?;
+    machine.run(&format!("rm {SETTINGS}"))?;
+    engineer.wait_ready("a change of settings")?;
+    differences::expect_memory(machine, MEMORY)
 }
 
 /// A customer without a shell: the host finds the stick, plans, and begins what was approved, and nothing else. The console is replaced
@@ -278,26 +326,28 @@ pub(crate) fn schema(engineer: Engineer<'_>) -> Result<String> {
 fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE later AS SELECT 1 AS number")?;
-    let restore = ["rollback", "--data", "restore"];
-    let dry_run = engineer.landfall(&[&restore[..], &["--dry-run"]].concat())?.report("rollback --dry-run")?;
+    let [_dry_run, _rollback, _keep, restore] = handbook::arguments(ROLLBACK, &[])?;
+    let dry_run = engineer.follow(&restore, &["--dry-run"])?.report("rollback --dry-run")?;
     ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
-    engineer.landfall(&restore)?.refused("rollback without a name", "LF4025", 2)?;
-    engineer.landfall(&[&restore[..], &["--confirm", "another"]].concat())?.refused("rollback", "LF4025", 2)?;
+    engineer.follow(&restore, &[])?.refused("rollback without a name", "LF4025", 2)?;
+    engineer.follow(&restore, &["--confirm", "another"])?.refused("rollback", "LF4025", 2)?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
     let name = machine.run("hostname")?.stdout;
-    let confirmed = [&restore[..], &["--confirm", name.trim()]].concat();
+    let confirmed = ["--confirm", name.trim()];
     backups::damage(machine)?;
-    let failure = engineer.landfall(&confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
+    let failure =
+        engineer.follow(&restore, &confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
-    expect_release(engineer, "1.1.0", "8192kB")?;
+    expect_release(engineer, "1.1.0")?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
     backups::mend(machine)?;
-    let report = engineer.landfall(&confirmed)?.report("rollback")?;
+    let report = engineer.follow(&restore, &confirmed)?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");
-    expect_release(engineer, "1.0.0", "4096kB")?;
+    expect_release(engineer, "1.0.0")?;
+    differences::expect_kept(machine, "1.0.0")?;
     let later = sql(machine, "SELECT coalesce(to_regclass('later')::text, 'none')")?;
     ensure!(later == "none", "what was written after the backup is still there: {later}");
-    engineer.landfall(&restore)?.refused("a second rollback of data", "LF4411", 2)?;
+    engineer.follow(&restore, &[])?.refused("a second rollback of data", "LF4411", 2)?;
     printer::note("proved: a rollback brought the data of its release back");
     Ok(())
 }
@@ -313,19 +363,19 @@ fn content(engineer: Engineer<'_>) -> Result<Vec<String>> {
     Ok(engineer.machine().run(CONTENT)?.stdout.lines().map(str::to_owned).collect())
 }
 
-/// Fails unless this version is installed and ready, with its database's setting and every row.
-pub(crate) fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &str) -> Result<()> {
+/// Fails unless this version is installed and ready, with its components, its database's setting and every row.
+pub(crate) fn expect_release(engineer: Engineer<'_>, version: &str) -> Result<()> {
     let machine = engineer.machine();
     let status = engineer.wait_ready("a change of the release")?;
     ensure!(status["release"]["version"] == version, "{}: {}", status["release"]["version"], errors(engineer)?);
-    let has_bulletin = components(&status).any(|component| component == "bulletin");
-    ensure!(has_bulletin == (version == "1.1.0"), "bulletin is wrong for {version}: {:#}", status["components"]);
+    differences::expect(machine, version, &status)?;
+    let (work_mem, containerd) =
+        if version == "1.1.0" { ("8192kB", "containerd://2.4.3") } else { ("4096kB", "containerd://2.4.2") };
     let found = sql(machine, "SELECT setting || unit FROM pg_settings WHERE name = 'work_mem'")?;
     ensure!(found == work_mem, "work_mem is {found} in {version}");
     let runtime = "kubectl get nodes --output jsonpath='{.items[0].status.nodeInfo.containerRuntimeVersion}'";
     let runtime = administer(machine, runtime)?.stdout;
-    let expected = if version == "1.1.0" { "containerd://2.4.3" } else { "containerd://2.4.2" };
-    ensure!(runtime == expected, "the runtime of {version} is {runtime}");
+    ensure!(runtime == containerd, "the runtime of {version} is {runtime}");
     let rows: u32 = sql(machine, "SELECT count(*) FROM kept")?.parse()?;
     ensure!(rows >= 1000, "rows are gone");
     let pods = administer(machine, "kubectl --namespace postgres get pod postgres-0 --output name")?;
@@ -337,8 +387,4 @@ pub(crate) fn expect_release(engineer: Engineer<'_>, version: &str, work_mem: &s
 fn errors(engineer: Engineer<'_>) -> Result<String> {
     let line = "grep --no-filename --ignore-case '\"level\":\"error\"' /var/log/landfall/* | tail -n 5";
     Ok(engineer.machine().try_run(line)?.stdout)
-}
-
-fn components(status: &Value) -> impl Iterator<Item = &str> {
-    status["components"].as_array().into_iter().flatten().filter_map(|component| component["component"].as_str())
 }

@@ -1,5 +1,5 @@
 //! The power is cut at seeded instants of upgrades: while content is placed, data is backed up and restored on trial, while everything
-//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's data.
+//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's objects, images, files and data.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,9 @@ use landfall_tests::proofs::sql;
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::wait_until;
 
+use super::changed_site::{ChangedSite, dump};
 use super::cut::{At, Moment, boot, cut_during};
+use super::differences;
 use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
@@ -73,7 +75,7 @@ impl Instants {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn an_instant_of_each_kind() -> Result<()> {
-    upgrades_cut("e2e-cuts", |instants| {
+    upgrades_cut("e2e-cuts", None, |instants| {
         let forward = [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat();
         (forward, Vec::new(), instants.undo[..1].to_vec())
     })
@@ -82,27 +84,44 @@ fn an_instant_of_each_kind() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn twenty_four_instants_of_upgrades() -> Result<()> {
-    upgrades_cut("e2e-upgrade-all-cuts", |Instants { placing, backup, change, undo, rollback }| {
+    let later = upgraded_without_a_cut()?;
+    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |Instants { placing, backup, change, undo, rollback }| {
         ([placing, backup, change].concat(), rollback, undo)
     })
 }
 
+/// A site that has become 1.1.0 without a power cut.
+fn upgraded_without_a_cut() -> Result<ChangedSite> {
+    ensure_later_releases()?;
+    let (_site, machine) = installed_machine("e2e-upgrade-uncut")?;
+    let engineer = Engineer::at(&machine);
+    engineer.landfall(&["upgrade", NEXT])?.report("upgrade")?;
+    engineer.wait_ready("an upgrade")?;
+    ChangedSite::settled(engineer)
+}
+
 /// Cuts at the chosen instants: of upgrades that work, of rollbacks after those that went forward, and of upgrades that are undone.
-fn upgrades_cut(site: &str, choose: impl FnOnce(Instants) -> (Vec<At>, Vec<At>, Vec<At>)) -> Result<()> {
+fn upgrades_cut(
+    site: &str,
+    later: Option<ChangedSite>,
+    choose: impl FnOnce(Instants) -> (Vec<At>, Vec<At>, Vec<At>),
+) -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
     let (forward, mut rollbacks, undone) = choose(Instants::of(&steps(engineer)?)?);
+    let mut cuts = Cuts { engineer, first: ChangedSite::settled(engineer)?, later, was_later: false };
     write_rows(engineer)?;
     for at in &undone {
-        cut_on_the_way_back(engineer, at)?;
+        cuts.on_the_way_back(at)?;
     }
     for (number, at) in (1..).zip(&forward) {
-        let is_later = cut_on_the_way(engineer, at)? == "1.1.0";
+        let is_later = cuts.on_the_way(at)? == "1.1.0";
         if let Some(at) = rollbacks.pop_if(|_| is_later) {
-            roll_back_through(engineer, &at)?;
+            cuts.roll_back_through(&at)?;
         } else if is_later && number < forward.len() {
             start_over(&machine)?;
+            cuts.was_later = false;
             write_rows(engineer)?;
         }
     }
@@ -151,32 +170,85 @@ fn of_kind(name: &str, steps: &[String], longest: u64, moment: fn(Duration) -> M
     Ok((0..OF_EACH).map(instant).collect())
 }
 
-/// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
-fn cut_on_the_way(engineer: Engineer<'_>, at: &At) -> Result<String> {
-    let rows = another_row(engineer)?;
-    cut_during(engineer, &["upgrade", NEXT], at)?;
-    let version = ends_by_itself(engineer, at)?;
-    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?}"))?;
-    Ok(version)
+/// The data of a site, as digests.
+struct Data {
+    rows: String,
+    dump: String,
 }
 
-/// From 1.1.0, by a rollback that is cut: it is 1.0.0 afterwards, with the data that it had.
-fn roll_back_through(engineer: Engineer<'_>, at: &At) -> Result<()> {
-    let rows = rows(engineer)?;
-    let name = engineer.machine().run("hostname")?.stdout;
-    cut_during(engineer, &["rollback", "--data", "restore", "--confirm", name.trim()], at)?;
-    let version = ends_by_itself(engineer, at)?;
-    ensure!(version == "1.0.0", "{version} is installed after a rollback that was cut at {at:?}");
-    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?} of a rollback"))
+impl Data {
+    fn of(engineer: Engineer<'_>) -> Result<Self> {
+        Ok(Self { rows: rows(engineer)?, dump: dump(engineer)? })
+    }
 }
 
-/// From 1.0.0, to a release that fails and is undone: it is 1.0.0 afterwards.
-fn cut_on_the_way_back(engineer: Engineer<'_>, at: &At) -> Result<()> {
-    let rows = another_row(engineer)?;
-    cut_during(engineer, &["upgrade", BROKEN], at)?;
-    let version = ends_by_itself(engineer, at)?;
-    ensure!(version == "1.0.0", "{version} is installed after an undo that was cut at {at:?}");
-    expect(engineer, &version, &rows).with_context(|| format!("after the cut at {at:?} of an undo"))
+/// A site whose power is cut, and what it must come to.
+struct Cuts<'a> {
+    engineer: Engineer<'a>,
+    /// What 1.0.0 leaves.
+    first: ChangedSite,
+    /// What 1.1.0 leaves. Where no upgrade went without a cut, it is the end of the first one, which was cut while content was placed: nothing
+    /// else had changed by then.
+    later: Option<ChangedSite>,
+    /// Whether it was 1.1.0 since it started over: a rollback leaves the later release's content, and the data of what that has added.
+    was_later: bool,
+}
+
+impl Cuts<'_> {
+    /// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
+    fn on_the_way(&mut self, at: &At) -> Result<String> {
+        let data = self.write()?;
+        cut_during(self.engineer, &["upgrade", NEXT], at)?;
+        let version = ends_by_itself(self.engineer, at)?;
+        self.expect(&version, &data).with_context(|| format!("after the cut at {at:?}"))?;
+        Ok(version)
+    }
+
+    /// From 1.1.0, by a rollback that is cut: it is 1.0.0 afterwards, with the data that it had.
+    fn roll_back_through(&mut self, at: &At) -> Result<()> {
+        let data = Data::of(self.engineer)?;
+        let name = self.engineer.machine().run("hostname")?.stdout;
+        cut_during(self.engineer, &["rollback", "--data", "restore", "--confirm", name.trim()], at)?;
+        let version = ends_by_itself(self.engineer, at)?;
+        ensure!(version == "1.0.0", "{version} is installed after a rollback that was cut at {at:?}");
+        self.expect(&version, &data).with_context(|| format!("after the cut at {at:?} of a rollback"))
+    }
+
+    /// From 1.0.0, to a release that fails and is undone: it is 1.0.0 afterwards.
+    fn on_the_way_back(&mut self, at: &At) -> Result<()> {
+        let data = self.write()?;
+        cut_during(self.engineer, &["upgrade", BROKEN], at)?;
+        let version = ends_by_itself(self.engineer, at)?;
+        ensure!(version == "1.0.0", "{version} is installed after an undo that was cut at {at:?}");
+        self.expect(&version, &data).with_context(|| format!("after the cut at {at:?} of an undo"))
+    }
+
+    /// Writes one row more; returns what is there then.
+    fn write(&self) -> Result<Data> {
+        another_row(self.engineer)?;
+        Data::of(self.engineer)
+    }
+
+    /// Fails unless this version is installed, with this data and nothing else than the version leaves.
+    fn expect(&mut self, version: &str, data: &Data) -> Result<()> {
+        expect(self.engineer, version, &data.rows)?;
+        self.expect_data(data)?;
+        if version == "1.0.0" {
+            return if self.was_later { Ok(()) } else { self.first.expect_equal(self.engineer) };
+        }
+        self.was_later = true;
+        if let Some(later) = &self.later {
+            return later.expect_equal(self.engineer);
+        }
+        self.later = Some(ChangedSite::settled(self.engineer)?);
+        Ok(())
+    }
+
+    fn expect_data(&self, data: &Data) -> Result<()> {
+        let found = dump(self.engineer)?;
+        ensure!(found == data.dump, "a dump of the database has the digest {found}, not {}", data.dump);
+        Ok(())
+    }
 }
 
 /// Boots, and returns the version that is installed once nothing is open.
@@ -218,8 +290,9 @@ fn rows(engineer: Engineer<'_>) -> Result<String> {
 
 /// Fails unless this version is installed and ready, with its data and nothing else.
 pub(crate) fn expect(engineer: Engineer<'_>, version: &str, wanted: &str) -> Result<()> {
-    let (work_mem, table) = if version == "1.1.0" { ("8192kB", "schema_version") } else { ("4096kB", "none") };
-    expect_release(engineer, version, work_mem)?;
+    let table = if version == "1.1.0" { "schema_version" } else { "none" };
+    expect_release(engineer, version)?;
+    differences::expect_memory(engineer.machine(), differences::default_memory(version))?;
     let found = rows(engineer)?;
     ensure!(found == wanted, "the rows of {version} are {found}, not {wanted}");
     let found = schema(engineer)?;

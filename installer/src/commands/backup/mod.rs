@@ -2,6 +2,7 @@
 
 mod export;
 mod key;
+mod schedule;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -79,6 +80,7 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::Log => log(printer),
         BackupCommand::List => list(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
+        BackupCommand::Schedule(arguments) => schedule::run(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
         BackupCommand::Key(BackupKeyArguments { command: None }) => key::print(printer),
         BackupCommand::Key(BackupKeyArguments { command: Some(BackupKeyCommand::Rotate) }) => key::rotate(printer),

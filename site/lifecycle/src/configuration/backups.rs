@@ -6,9 +6,13 @@ use std::str::FromStr;
 
 use jiff::civil::Time;
 use landfall_backup::Retention;
+use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 
-use super::BucketSettings;
+use super::{BucketSettings, ConfigurationError, SiteConfiguration};
+
+/// The word for a time that the site does not set.
+const DEFAULT_TIME: &str = "default";
 
 /// Settings of backups. A release without backup rules has none to make, whatever they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,22 @@ pub struct BackupSettings {
     /// Buckets of S3 servers that get one, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<BucketSettings>,
+}
+
+impl SiteConfiguration {
+    /// The same with each day's backup at this time, such as `02:30`, or at the usual one (`default`).
+    pub fn with_backup_time(&self, time: &str) -> Result<Self, ConfigurationError> {
+        let time = if time == DEFAULT_TIME { None } else { Some(own_time(time)?) };
+        Ok(Self { backups: BackupSettings { time, ..self.backups.clone() }, ..self.clone() })
+    }
+}
+
+/// A time that a person gives by itself, without a file.
+fn own_time(text: &str) -> Result<TimeOfDay, ConfigurationError> {
+    text.parse::<TimeOfDay>().map_err(|message| {
+        let message = format!("{message}; `{DEFAULT_TIME}` returns to the usual one");
+        ConfigurationError::one(codes::SITE_VALUE, "the schedule of backups", "backups.time", message)
+    })
 }
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
@@ -151,6 +171,23 @@ mod tests {
         }
         for text in ["", "2:30", "24:00", "12:60", "02:30:00", " 02:30", "nightly"] {
             assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_time_leaves_everything_else_that_is_set() {
+        let text = r#"{"node": {"name": "a"}, "backups": {"time": "02:30", "keep": {"daily": 3}}, "accept": ["swap"]}"#;
+        let settings: SiteConfiguration = serde_json::from_str(text).unwrap();
+        let changed = settings.with_backup_time("03:15").unwrap();
+        assert_eq!(changed.backups.time.map(|time| time.to_string()).as_deref(), Some("03:15"));
+        let usual = changed.with_backup_time("default").unwrap();
+        assert_eq!(usual.backups.time, None);
+        assert_eq!(usual.with_backup_time("02:30").unwrap(), settings);
+        for time in ["", "3:15", "25:00", "nightly", "Default", "*-*-* 03:15"] {
+            let error = settings.with_backup_time(time).unwrap_err();
+            assert_eq!(landfall_error_codes::Coded::code(&error), codes::SITE_VALUE, "{time}");
+            let expected = format!("`{time}` is not a time of day such as 02:30; `default` returns to the usual one");
+            assert_eq!(error.problems()[0].message, expected);
         }
     }
 

@@ -238,10 +238,7 @@ impl Operations {
         let history = self.history()?;
         let pins = self.changeable(&history)?.clone();
         let release = self.release_of(&pins)?;
-        if !has_rules(&release.release) {
-            let what = format!("{} {} has no backup rules", pins.release, pins.version);
-            return Err(StepError::new(codes::BACKUP_NO_RULES, what).into());
-        }
+        refuse_without_rules(&release)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
     }
@@ -253,6 +250,14 @@ struct ReadyToBackUp {
     release: TrustedRelease,
     cluster: Cluster,
     _lock: SiteLock,
+}
+
+/// Refuses a release that declares nothing to be backed up.
+pub(super) fn refuse_without_rules(release: &TrustedRelease) -> Result<()> {
+    if has_rules(&release.release) {
+        return Ok(());
+    }
+    Err(StepError::new(codes::BACKUP_NO_RULES, format!("{} has no backup rules", release.name())).into())
 }
 
 /// The report, or the error of a drill that proved nothing.

@@ -84,7 +84,7 @@ impl Operations {
     }
 
     /// Plans the change to the settings that `wanted` makes of the present ones and the release's schema.
-    fn prepare_settings(
+    pub(super) fn prepare_settings(
         &self,
         policy: Edits,
         wanted: impl FnOnce(&SiteConfiguration, &[u8]) -> Result<SiteConfiguration>,
@@ -204,6 +204,11 @@ impl PreparedConfigure<'_> {
     /// What changes in Landfall's own settings.
     pub fn settings(&self) -> &[SettingChange] {
         &self.planned.settings
+    }
+
+    /// The release whose settings change.
+    pub(super) fn release(&self) -> &TrustedRelease {
+        &self.release
     }
 
     /// Refused where edits would be lost, unless they are to be overwritten.

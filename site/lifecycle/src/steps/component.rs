@@ -160,6 +160,17 @@ impl Component {
         Inventory { owner: self.owner.clone(), namespace: self.namespace.clone(), objects }
     }
 
+    /// What holds data and is in the cluster before the objects are applied, such as a claim that an earlier rollback has left.
+    fn held(&self, cluster: &Cluster, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<ObjectName>, StepError> {
+        let mut held = Vec::new();
+        for name in names(&self.resolved(documents)?)?.into_iter().filter(ObjectName::is_never_pruned) {
+            if cluster.get(&name)?.is_some() {
+                held.push(name);
+            }
+        }
+        Ok(held)
+    }
+
     fn existing(&self, cluster: &Cluster) -> Result<Option<Inventory>, StepError> {
         Ok(Inventory::read(cluster, &self.namespace, &self.owner.component)?)
     }
@@ -285,6 +296,10 @@ impl Step<Site> for Component {
         let cluster = site.cluster()?;
         let inventory = self.existing(&cluster)?.map(|inventory| inventory.objects);
         let mut before = json!({"inventory": inventory});
+        let held = self.held(&cluster, &site.documents)?;
+        if !held.is_empty() {
+            before["held"] = json!(held);
+        }
         let edits = self.overwritten(&cluster, &site.documents)?;
         if !edits.is_empty() {
             before["edits"] = json!(edits);
@@ -324,8 +339,10 @@ impl Step<Site> for Component {
         }
         let cluster = site.cluster()?;
         let Some(inventory) = self.existing(&cluster)? else { return Ok(()) };
+        let held: Vec<ObjectName> = serde_json::from_value(before["held"].clone()).unwrap_or_default();
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
         let mut kept = before.clone().unwrap_or_default();
+        kept.extend(held);
         // Without an earlier release there is nothing that it could have given to another component.
         if !site.kept.is_empty() {
             let earlier = site.as_it_was()?;

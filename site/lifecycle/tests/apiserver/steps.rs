@@ -65,6 +65,7 @@ fn steps_are_done_and_undone() {
     mounts(&plane, site);
     components(&plane);
     objects_move(&plane);
+    claims_from_before_stay(&plane);
 }
 
 fn namespaces(plane: &ControlPlane, site: &mut Site) {
@@ -268,6 +269,33 @@ fn objects_move(plane: &ControlPlane) {
     assert_eq!(plane.kubectl(&["get", "configmap", "stays", "--ignore-not-found", "-o", "name"], None), "");
     taker.undo(&mut earlier, &json!({"inventory": null})).unwrap();
     assert_eq!(plane.kubectl(&["get", "configmap", "moved", "--ignore-not-found", "-o", "name"], None), "");
+}
+
+/// A release adds a component with a claim. The claim goes with an upgrade that is undone, and stays with a rollback. So it does where the
+/// upgrade after that is undone: it has data by then.
+fn claims_from_before_stay(plane: &ControlPlane) {
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "lines", "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    });
+    let documents = [("added", json!([settings("with-data"), claim]))];
+    let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &documents);
+    let added = Component { patches: Vec::new(), ..component("added") };
+    let present = |what: &str| plane.kubectl(&["get", what, "--ignore-not-found", "-o", "name"], None);
+    let (claim, settings) = ("persistentvolumeclaim/lines", "configmap/with-data");
+
+    let before = run(&added, site);
+    assert_eq!(before, json!({"inventory": null}));
+    added.undo(site, &before).unwrap();
+    assert_eq!((present(claim).as_str(), present(settings).as_str()), ("", ""));
+
+    run(&added, site);
+    let made = Box::new(Action::Component(added.clone()));
+    Retire { step: StepId("component/web".to_owned()), before: made }.act(site, &Value::Null).unwrap();
+    let before = run(&added, site);
+    added.undo(site, &before).unwrap();
+    assert_eq!((present(claim).trim(), present(settings).as_str()), (claim, ""));
+    plane.kubectl(&["delete", claim], None);
 }
 
 fn components(plane: &ControlPlane) {

@@ -1,6 +1,7 @@
-//! `cargo xtask demo --upgrade`: the demo's site becomes another release, refuses one that does not work, and goes back, while a
-//! program writes without pause.
+//! `cargo xtask demo --upgrade`: the demo's site becomes another release, refuses one that does not work, and goes back, while
+//! programs write and call every component without pause.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,24 +11,43 @@ use jiff::Timestamp;
 use super::{BUILD_OPTIONS, show};
 use crate::site::Machine;
 use crate::vendor::Vendor;
-use crate::{documents, later_releases, printer, writer};
+use crate::{bulletin, caller, documents, edits, later_releases, printer, writer};
 
-/// One line of the demo's table.
+/// Something that is done.
+struct Act {
+    name: &'static str,
+    command: &'static [&'static str],
+    exit_code: i32,
+    /// The version that is installed afterwards.
+    version: &'static str,
+}
+
+/// What is done, in order.
+static ACTS: [Act; 4] = [
+    Act { name: "upgrade", command: &["upgrade", "/media/stick/next"], exit_code: 0, version: "1.1.0" },
+    Act { name: "upgrade that fails", command: &["upgrade", "/media/stick/broken"], exit_code: 4, version: "1.1.0" },
+    Act { name: "rollback", command: &["rollback", "--data", "keep"], exit_code: 0, version: "1.0.0" },
+    Act { name: "upgrade again", command: &["upgrade", "/media/stick/next"], exit_code: 0, version: "1.1.0" },
+];
+
+/// One line of the demo's tables.
 struct Row {
-    what: &'static str,
+    act: &'static Act,
     seconds: f64,
     /// The longest time in which the database acknowledged no row.
     pause_seconds: f64,
-    version: String,
+    /// The longest time for which each component did not answer, in seconds; those alone that both releases have.
+    downtimes: BTreeMap<&'static str, f64>,
 }
 
-/// What is done, in order: a name, the command, its exit code, and the version that is installed afterwards.
-const ACTS: &[(&str, &[&str], i32, &str)] = &[
-    ("upgrade", &["upgrade", "/media/stick/next"], 0, "1.1.0"),
-    ("upgrade that fails", &["upgrade", "/media/stick/broken"], 4, "1.1.0"),
-    ("rollback", &["rollback", "--data", "keep"], 0, "1.0.0"),
-    ("upgrade again", &["upgrade", "/media/stick/next"], 0, "1.1.0"),
-];
+/// What must be there after each act, whatever was done.
+struct Kept<'a> {
+    machine: &'a Machine,
+    /// The number of the last line that the bulletin has acknowledged; 0 before it was there.
+    line: u64,
+    /// The components that are installed.
+    components: BTreeSet<String>,
+}
 
 /// Builds the later releases beside the starter on the stick, in a folder with the starter's.
 pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
@@ -42,24 +62,50 @@ pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
 /// Does all of it on a site that has landed, and prints what was measured.
 pub(super) fn rehearse(machine: &Machine) -> Result<()> {
     writer::start(machine)?;
-    let mut rows = Vec::new();
-    for (what, arguments, exit_code, version) in ACTS {
-        printer::note(format!("site# landfall {}", arguments.join(" ")));
+    caller::start(machine)?;
+    edits::make(machine)?;
+    let mut kept = Kept { machine, line: 0, components: components(machine)? };
+    caller::next_answers(machine, &kept.components)?;
+    let rows = ACTS.iter().map(|act| kept.perform(act)).collect::<Result<Vec<_>>>()?;
+    let acknowledged = writer::acknowledged(machine)?.expect_kept(machine)?;
+    print_table(&rows);
+    print_downtimes(&rows);
+    printer::note(format!("proved: {acknowledged} rows were acknowledged meanwhile, and every one is there"));
+    printer::note(format!("proved: so is each of the {} lines of the component that 1.1.0 adds", kept.line));
+    printer::note("proved: an administrator's edit of the database is as it was");
+    Ok(())
+}
+
+impl Kept<'_> {
+    /// Does it, and fails unless everything is there afterwards.
+    fn perform(&mut self, act: &'static Act) -> Result<Row> {
+        let (machine, command) = (self.machine, act.command.join(" "));
+        printer::note(format!("site# landfall {command}"));
         let (from, begun) = (Timestamp::now(), Instant::now());
-        let status = machine.run_streaming("/media/stick/landfall", arguments, show)?;
+        let status = machine.run_streaming("/media/stick/landfall", act.command, show)?;
         let seconds = begun.elapsed().as_secs_f64();
-        ensure!(status.code() == Some(*exit_code), "landfall {} ended with {status}", arguments.join(" "));
+        ensure!(status.code() == Some(act.exit_code), "landfall {command} ended with {status}");
         let found = installed(machine)?;
-        ensure!(found == *version, "{found} is installed after: {what}");
-        // A row that is acknowledged after it ends the last pause.
+        ensure!(found == act.version, "{found} is installed after: {}", act.name);
+        // What is acknowledged or answered after it ends the last pause.
         let acknowledged = writer::next_acknowledged(machine)?;
         acknowledged.expect_kept(machine)?;
-        rows.push(Row { what, seconds, pause_seconds: acknowledged.longest_pause(from), version: found });
+        let before = std::mem::replace(&mut self.components, components(machine)?);
+        let answers = caller::next_answers(machine, &self.components)?;
+        self.expect_kept()?;
+        let both = caller::called().filter(|name| before.contains(*name) && self.components.contains(*name));
+        let downtimes = both.map(|name| (name, answers.longest_pause(name, from))).collect();
+        Ok(Row { act, seconds, pause_seconds: acknowledged.longest_pause(from), downtimes })
     }
-    let kept = writer::acknowledged(machine)?.expect_kept(machine)?;
-    print_table(&rows);
-    printer::note(format!("proved: {kept} rows were acknowledged meanwhile, and every one is there"));
-    Ok(())
+
+    fn expect_kept(&mut self) -> Result<()> {
+        edits::expect_kept(self.machine)?;
+        if self.components.contains("bulletin") {
+            bulletin::expect_kept(self.machine, self.line)?;
+            self.line = bulletin::acknowledged(self.machine)?;
+        }
+        Ok(())
+    }
 }
 
 fn installed(machine: &Machine) -> Result<String> {
@@ -69,9 +115,52 @@ fn installed(machine: &Machine) -> Result<String> {
     version.map(str::to_owned).context("the site names no installed release")
 }
 
+/// The names of the installed components.
+fn components(machine: &Machine) -> Result<BTreeSet<String>> {
+    let output = machine.try_run("/media/stick/landfall status --json")?;
+    let status = documents::status(output.status.code().map(i64::from), &output.stdout).context(output.stderr)?;
+    let components = status["components"].as_array().context("status lists no components")?;
+    Ok(components.iter().filter_map(|one| one["component"].as_str()).map(str::to_owned).collect())
+}
+
 fn print_table(rows: &[Row]) {
     printer::data(format!("{:<20} {:>8} {:>16}  then installed", "", "seconds", "longest pause"));
-    for Row { what, seconds, pause_seconds, version } in rows {
-        printer::data(format!("{what:<20} {seconds:>8.0} {pause_seconds:>15.1}s  {version}"));
+    for Row { act, seconds, pause_seconds, .. } in rows {
+        printer::data(format!("{:<20} {seconds:>8.0} {pause_seconds:>15.1}s  {}", act.name, act.version));
+    }
+}
+
+fn print_downtimes(rows: &[Row]) {
+    printer::data("\nthe longest time for which a component did not answer, in seconds");
+    for line in downtimes(rows) {
+        printer::data(line);
+    }
+}
+
+/// A heading, and a line for each act.
+fn downtimes(rows: &[Row]) -> Vec<String> {
+    let width = |name: &str| name.len().max(6);
+    let headings: Vec<String> = caller::called().map(|name| format!("  {name:>0$}", width(name))).collect();
+    let line = |row: &Row| {
+        let cell = |name: &'static str| {
+            let cell = row.downtimes.get(name).map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.1}"));
+            format!("  {cell:>0$}", width(name))
+        };
+        format!("{:<20}{}", row.act.name, caller::called().map(cell).collect::<Vec<_>>().concat())
+    };
+    std::iter::once(format!("{:<20}{}", "", headings.concat())).chain(rows.iter().map(line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_one_release_lacks_has_no_downtime() {
+        let downtimes_of = BTreeMap::from([("dns", 0.52), ("postgres", 12.0)]);
+        let row = Row { act: &ACTS[0], seconds: 1.0, pause_seconds: 1.0, downtimes: downtimes_of };
+        let lines = downtimes(&[row]);
+        assert_eq!(lines[0], "                      assistant  bulletin  console     dns  packages  postgres  valkey");
+        assert_eq!(lines[1], "upgrade                       –         –        –     0.5         –      12.0       –");
     }
 }

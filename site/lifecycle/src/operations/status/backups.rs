@@ -39,7 +39,7 @@ pub struct BackupsStatus {
 
 impl BackupsStatus {
     /// Those of this site, whose settings name these places for copies; none where there never was one.
-    pub(super) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
+    pub(in crate::operations) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
         let folder = BackupFolder::of(paths);
         let last_try = BackupTry::read(paths);
         (folder.exists() || last_try.is_some()).then(|| {

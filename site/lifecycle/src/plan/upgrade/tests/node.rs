@@ -165,6 +165,28 @@ fn a_node_pack_that_cannot_go_back_is_refused() {
     }
 }
 
+/// The last node pack is what runs in the end: one of the installed minor version before it opens no way to it, and none back.
+#[test]
+fn a_chain_of_node_packs_is_refused_by_name_in_both_directions() {
+    let before = side("1.0.0", 1);
+    let mut after = side("1.1.0", 2).with_kubernetes("v1.37.0");
+    after.release.node_packs[0].kubernetes = "v1.37".to_owned();
+    after.release.node_packs.insert(0, before.release.node_packs[0].clone());
+    for image in &before.release.images {
+        if !after.release.images.iter().any(|known| known.reference == image.reference) {
+            after.release.images.push(image.clone());
+        }
+    }
+    let forth = before.upgraded_to(&after, Operation::Upgrade);
+    let back = after.upgraded_to(&before, Operation::Rollback);
+    for (refused, versions) in [(forth, "v1.36.3 to v1.37.0"), (back, "v1.37.0 to v1.36.3")] {
+        let refused = refused.unwrap_err();
+        assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_NODE);
+        let expected = format!("Kubernetes cannot change from {versions}: only the last number may differ");
+        assert_eq!(refused.to_string(), expected);
+    }
+}
+
 #[test]
 fn without_its_programs_etcd_is_not_saved() {
     let mut before = side("1.0.0", 1);

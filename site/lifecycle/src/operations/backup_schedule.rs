@@ -1,0 +1,198 @@
+//! The schedule of backups and of the drills that prove them: what the site sets, what systemd does next, and what became of the latest.
+
+use jiff::Timestamp;
+use landfall_agent::units::{BACKUP_TIMER, LOG_BACKUP_TIMER, TimerState};
+use landfall_backup::Retention;
+use landfall_host::command::{CommandRunner, Subprocesses};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::backup::refuse_without_rules;
+use super::configure::PreparedConfigure;
+use super::error::Result;
+use super::status::BackupsStatus;
+use crate::backups::has_logs;
+use landfall_cluster::Edits;
+
+/// When backups are made, and how many are kept. A drill proves each day's backup as soon as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledBackups {
+    /// The site's own time of each day's backup, in the host's time zone, such as `03:15`; none where the site sets no time: then it
+    /// is between 01:30 and 02:30.
+    pub time: Option<String>,
+    /// Whether the timer of each day's backup is active.
+    pub active: bool,
+    /// When the next one begins, RFC 3339 in UTC; none where the timer is not active.
+    pub next: Option<String>,
+    /// Whether the timer is active that saves every five minutes what was written since; none where the release or the site has no
+    /// points in time.
+    pub logs_active: Option<bool>,
+    /// How many are kept.
+    pub keep: KeptBackups,
+    /// What became of the latest ones; none where no backup was tried yet.
+    pub backups: Option<BackupsStatus>,
+}
+
+/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptBackups {
+    /// Hours with a backup.
+    pub hourly: u16,
+    /// Days with a backup.
+    pub daily: u16,
+    /// Weeks (ISO 8601) with a backup.
+    pub weekly: u16,
+    /// Months with a backup.
+    pub monthly: u16,
+    /// Days of which every point in time comes back, of components that have a log.
+    pub point_in_time_days: u16,
+}
+
+impl From<Retention> for KeptBackups {
+    fn from(retention: Retention) -> Self {
+        let Retention { hourly, daily, weekly, monthly, log_days } = retention;
+        Self { hourly, daily, weekly, monthly, point_in_time_days: log_days }
+    }
+}
+
+impl Operations {
+    /// The schedule of the installed release's backups. Asks systemd, and changes nothing.
+    pub fn backup_schedule(&self) -> Result<ScheduledBackups> {
+        self.schedule_by(&Subprocesses)
+    }
+
+    fn schedule_by(&self, commands: &dyn CommandRunner) -> Result<ScheduledBackups> {
+        let history = self.history()?;
+        let pins = self.changeable(&history)?;
+        let release = self.release_of(pins)?;
+        refuse_without_rules(&release)?;
+        let settings = &pins.settings.backups;
+        let timer = TimerState::of(BACKUP_TIMER, commands);
+        let logs = has_logs(&release.release, settings).then(|| TimerState::of(LOG_BACKUP_TIMER, commands));
+        Ok(ScheduledBackups {
+            time: settings.time.map(|time| time.to_string()),
+            active: timer.is_active,
+            next: timer.next.map(|next: Timestamp| format!("{next:.0}")),
+            logs_active: logs.map(|logs| logs.is_active),
+            keep: settings.retention().into(),
+            backups: BackupsStatus::of(&self.paths, &settings.copy_places()),
+        })
+    }
+
+    /// Determines what another time of each day's backup changes: such as `03:15`, in the host's time zone, or `default`. Everything else
+    /// that the site sets stays. Changes nothing.
+    pub fn prepare_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
+        let prepared = self.at_backup_time(time)?;
+        refuse_without_rules(prepared.release())?;
+        Ok(prepared)
+    }
+
+    fn at_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
+        self.prepare_settings(Edits::Refuse, |present, _| Ok(present.with_backup_time(time)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::io;
+
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_error_codes::{Coded, codes};
+    use landfall_host::command::{CommandOutput, HostCommand, Input};
+    use landfall_media::durable;
+    use serde_json::json;
+
+    use super::*;
+    use crate::operations::install::tests::{Fixture, release};
+
+    /// systemd, with the timer of each day's backup and without the other one.
+    struct Systemd;
+
+    impl CommandRunner for Systemd {
+        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            assert_eq!(command.environment, [("TZ".to_owned(), OsString::from("UTC"))]);
+            let is_daily = command.arguments.iter().any(|argument| argument == BACKUP_TIMER);
+            let stdout = if is_daily {
+                "ActiveState=active\nNextElapseUSecRealtime=Fri 2026-11-27 03:15:00 UTC\n"
+            } else {
+                "ActiveState=inactive\nNextElapseUSecRealtime=\n"
+            };
+            Ok(CommandOutput { success: true, stdout: stdout.into(), stderr: Vec::new() })
+        }
+    }
+
+    /// A site with this release and these settings of backups.
+    fn installed(release: &serde_json::Value, backups: serde_json::Value) -> Fixture {
+        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), release);
+        let backups = serde_json::from_value(backups).unwrap();
+        fixture.configured(|settings| settings.backups = backups).run().unwrap();
+        fixture
+    }
+
+    /// A release with data that is backed up, of which no log is kept.
+    fn with_data() -> serde_json::Value {
+        let mut document = release(3);
+        document["components"] = json!([{
+            "name": "db", "namespace": "db", "needs": [], "objects": "documents/db.json", "pod_security": "baseline",
+            "ready_seconds": 60, "data": "kept", "backup": [{
+                "name": "rows", "workload": { "kind": "StatefulSet", "name": "db" }, "volume": "data",
+                "limit_seconds": 60, "save": ["dump"], "load": ["fill"],
+                "marker": { "write": ["set", "%{marker}"], "read": ["get"] },
+            }],
+        }]);
+        document
+    }
+
+    #[test]
+    fn a_schedule_says_what_is_set_what_comes_next_and_what_became_of_the_latest() {
+        let fixture = installed(&with_data(), json!({ "time": "03:15", "keep": { "daily": 14, "monthly": 6 } }));
+        let schedule = fixture.operations.schedule_by(&Systemd).unwrap();
+        let keep = KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 6, point_in_time_days: 7 };
+        assert_eq!((schedule.time.as_deref(), schedule.active), (Some("03:15"), true));
+        assert_eq!((schedule.next.as_deref(), schedule.keep), (Some("2026-11-27T03:15:00Z"), keep));
+        assert_eq!((schedule.logs_active, schedule.backups), (None, None), "no log, and no try yet");
+        let tried = br#"{"at": "2026-11-26T03:16:00Z", "succeeded": "2026-11-26T03:16:00Z"}"#;
+        durable::write_file(&fixture.operations.paths.backup_try(), tried, 0o600).unwrap();
+        let schedule = fixture.operations.schedule_by(&Systemd).unwrap();
+        let last = schedule.backups.and_then(|backups| backups.last_try).unwrap();
+        assert_eq!(last.succeeded.as_deref(), Some("2026-11-26T03:16:00Z"));
+    }
+
+    #[test]
+    fn a_schedule_of_nothing_and_a_time_that_is_none_are_refused_and_change_nothing() {
+        let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
+        let operations = &fixture.operations;
+        let journals = operations.journals().list().unwrap().len();
+        let code = |time: &str| operations.prepare_backup_time(time).err().unwrap().code();
+        assert_eq!(operations.schedule_by(&Systemd).err().unwrap().code(), codes::BACKUP_NO_RULES);
+        assert_eq!(code("03:15"), codes::BACKUP_NO_RULES);
+        for time in ["", "25:00", "nightly"] {
+            assert_eq!(code(time), codes::SITE_VALUE, "{time}");
+        }
+        let lock = operations.journals().lock("backup").unwrap();
+        assert_eq!(code("03:15"), codes::SITE_BUSY);
+        drop(lock);
+        assert_eq!(operations.journals().list().unwrap().len(), journals);
+    }
+
+    #[test]
+    fn another_time_is_one_change_and_the_same_time_is_none() {
+        let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
+        let changes = |time: &str| {
+            let prepared = fixture.operations.at_backup_time(time).unwrap();
+            let settings = prepared.settings().iter();
+            let changed = settings.map(|change| (change.setting.clone(), change.to.clone())).collect::<Vec<_>>();
+            (changed, prepared.plan().all().count())
+        };
+        let (changed, steps) = changes("03:15");
+        // No step of this fixture has made the timer, so that all settings are new to it.
+        assert!(changed.contains(&("backups.time".to_owned(), Some("03:15".into()))), "{changed:?}");
+        assert_eq!(steps, 1);
+        assert!(changes("default").0.iter().all(|(setting, _)| setting != "backups.time"));
+    }
+}

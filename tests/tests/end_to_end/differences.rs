@@ -1,0 +1,95 @@
+//! What makes 1.1.0 another release than 1.0.0, as a site shows it: a component that is added, one that is removed, another default of a
+//! setting, and an edited `ConfigMap`. What the removed component holds stays, and so does what an administrator has set.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::edits;
+use landfall_tests::later_releases::DEFAULT_MEMORY;
+use landfall_tests::proofs::{administer, in_pod};
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::Value;
+
+/// How long pods of a component that is removed may take to end.
+const END_LIMIT: Duration = Duration::from_mins(1);
+
+/// The client of the cache, which 1.1.0 lacks.
+const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1 -e";
+
+/// What the cache holds.
+const WORD: &str = "written-before-any-upgrade";
+
+/// Writes to the cache, and edits an object of the database.
+pub(crate) fn prepare(machine: &Machine) -> Result<()> {
+    let set = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} set kept {WORD}"))?;
+    ensure!(set.status.success(), "the cache takes nothing: {}{}", set.stdout, set.stderr);
+    edits::make(machine)
+}
+
+/// Fails unless a site with this status has the components and the `ConfigMap` of this version, nothing of the other one that is not data, and
+/// what [`prepare`] has made.
+pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result<()> {
+    let is_later = version == "1.1.0";
+    for (component, is_wanted) in [("bulletin", is_later), ("valkey", !is_later)] {
+        let mut components = status["components"].as_array().into_iter().flatten();
+        let is_there = components.any(|one| one["component"] == component);
+        ensure!(is_there == is_wanted, "{component} is wrong for {version}: {:#}", status["components"]);
+        if !is_wanted {
+            expect_gone(machine, component)?;
+        }
+    }
+    let scripts = object(machine, "configmap postgres-first-start")?["data"]["10-vector.sql"].clone();
+    let script = scripts.as_str().context("the database has no first script")?;
+    ensure!(script.contains("schema_version") == is_later, "{version} has the script {script}");
+    Ok(())
+}
+
+/// Fails unless what [`prepare`] has made is there, in a site of this version.
+pub(crate) fn expect_kept(machine: &Machine, version: &str) -> Result<()> {
+    administered(machine, "kubectl --namespace valkey get persistentvolumeclaim data-valkey-0")?;
+    if version == "1.0.0" {
+        let word = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} get kept"))?;
+        ensure!(word.stdout.trim() == WORD, "the cache holds {}{}", word.stdout, word.stderr);
+    }
+    edits::expect_kept(machine)
+}
+
+/// The memory that the database may use in this version where the site sets nothing.
+pub(crate) fn default_memory(version: &str) -> &'static str {
+    let [first, later] = DEFAULT_MEMORY;
+    if version == "1.1.0" { later } else { first }
+}
+
+/// Fails unless the running database may use this much memory.
+pub(crate) fn expect_memory(machine: &Machine, memory: &str) -> Result<()> {
+    let found = object(machine, "pod postgres-0")?["spec"]["containers"][0]["resources"]["limits"]["memory"].clone();
+    ensure!(found == memory, "the database may use {found}, not {memory}");
+    Ok(())
+}
+
+/// Fails if a component has pods or anything else that a release brings; what holds data stays.
+fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
+    let kinds = "pods,services,statefulsets,serviceaccounts,configmaps";
+    let list = format!("kubectl --namespace {component} get {kinds} --output name");
+    let mut left = Vec::new();
+    let gone = wait_until(&format!("the end of {component}"), END_LIMIT, || {
+        let names = administered(machine, &list)?;
+        // Kubernetes makes these in each namespace.
+        let made = |name: &&str| !["configmap/kube-root-ca.crt", "serviceaccount/default"].contains(name);
+        left = names.lines().filter(made).map(str::to_owned).collect();
+        Ok(left.is_empty().then_some(()))
+    });
+    gone.with_context(|| format!("{component} has {left:?}"))
+}
+
+/// An object of the database's namespace, by its kind and name.
+fn object(machine: &Machine, name: &str) -> Result<Value> {
+    let text = administered(machine, &format!("kubectl --namespace postgres get {name} --output json"))?;
+    serde_json::from_str(&text).with_context(|| format!("{name} is no JSON"))
+}
+
+fn administered(machine: &Machine, line: &str) -> Result<String> {
+    let output = administer(machine, line)?;
+    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}
