@@ -10,6 +10,7 @@ mod pages {
     mod browser;
     mod check;
     mod console;
+    mod dashboard;
     mod dex;
     mod directory;
     mod documents;

@@ -8,6 +8,7 @@ mod intent;
 mod keys;
 mod people;
 mod site;
+mod trend;
 mod uploads;
 
 use axum::extract::{FromRequest, Request};
@@ -42,6 +43,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::license, site::import))
         .routes(routes!(site::usage))
         .routes(routes!(site::usage_report))
+        .routes(routes!(trend::trend))
         .routes(routes!(changes::operation))
         .routes(routes!(changes::media, changes::look))
         .merge(uploads::documented())

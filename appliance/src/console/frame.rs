@@ -18,6 +18,7 @@ pub enum Place {
     Settings,
     License,
     Node,
+    Dashboard,
     Users,
     Keys,
     Audit,
@@ -42,6 +43,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
+    Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
 ];
 const PEOPLE: &[Entry] = &[
     Entry { place: Place::Users, path: "/users", name: "Users" },

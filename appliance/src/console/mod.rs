@@ -6,6 +6,7 @@ mod audit;
 mod backups;
 mod change;
 mod components;
+mod dashboard;
 mod directory;
 mod fields;
 mod frame;
@@ -92,6 +93,9 @@ pub fn routes() -> Router<Context> {
         .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))
+        .route("/dashboard", get(dashboard::show))
+        .route("/live/dashboard", get(dashboard::live))
+        .route("/dashboard/files/{name}", get(dashboard::file))
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions", post(account::end_others))

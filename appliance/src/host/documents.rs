@@ -43,6 +43,7 @@ pub struct Status {
     pub certificates: Option<CertificatesStatus>,
     pub clock: Option<Clock>,
     pub disk: Option<Disk>,
+    pub memory: Option<Memory>,
     pub etcd: Option<Etcd>,
     pub backups: Option<BackupsStatus>,
     pub license: Option<License>,
@@ -193,6 +194,14 @@ pub struct Disk {
     pub folder: String,
     pub total_bytes: u64,
     pub free_bytes: u64,
+}
+
+/// Memory of the machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    pub total_bytes: u64,
+    pub available_bytes: u64,
 }
 
 /// The cluster's database.

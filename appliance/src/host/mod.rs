@@ -1,4 +1,4 @@
-//! What the host reports, and what it is asked to do. Nothing of it is stored: the console asks each time.
+//! What the host reports, and what it is asked to do. Its documents are not stored: the console asks each time.
 
 mod client;
 mod documents;

@@ -49,7 +49,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 14] = [
+const NAVIGATION: [&str; 15] = [
     "Skip to the content",
     "Landfall",
     "Overview",
@@ -60,6 +60,7 @@ const NAVIGATION: [&str; 14] = [
     "Settings",
     "License",
     "Node",
+    "Dashboard",
     "Users",
     "API keys",
     "Audit",

@@ -10,6 +10,7 @@ use super::super::people::{List, SessionItem, UserItem};
 use super::super::{approvals, changes, keys, people, site};
 use crate::host::{MediaPage, OperationPage, PlanPage, Request, UploadsPage};
 use crate::refusal::Problem;
+use crate::trend::Point;
 
 /// Where an OpenAPI document keeps its schemas.
 const DEFINITIONS: &str = "/components/schemas";
@@ -64,6 +65,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<List<UserItem>>();
     generator.subschema_for::<List<SessionItem>>();
     generator.subschema_for::<List<keys::KeyItem>>();
+    generator.subschema_for::<List<Point>>();
     generator.subschema_for::<approvals::Approvals>();
     generator.subschema_for::<Request>();
     generator.subschema_for::<MediaPage>();

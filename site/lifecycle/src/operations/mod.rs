@@ -89,8 +89,8 @@ pub use resume::Resumed;
 pub use settings::{Setting, SiteSettings};
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
-    FirewallStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus,
-    SiteState, StatusReport, StepReport, Verdict,
+    FirewallStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,
+    ServiceStatus, SiteState, StatusReport, StepReport, Verdict,
 };
 pub use support::CollectedSupport;
 pub use trust::Trust;

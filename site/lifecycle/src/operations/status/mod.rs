@@ -39,7 +39,7 @@ pub use agent::AgentStatus;
 pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use firewall::FirewallStatus;
-pub use host::{ClockStatus, DiskStatus, EtcdStatus};
+pub use host::{ClockStatus, DiskStatus, EtcdStatus, MemoryStatus};
 use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
@@ -111,6 +111,9 @@ pub struct StatusReport {
     pub clock: Option<ClockStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
+    /// Memory of the machine; none where nothing is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStatus>,
     /// The cluster's own database; none where there is none.
     pub etcd: Option<EtcdStatus>,
     /// Backups of the site's data; none where none was ever made.
@@ -253,6 +256,7 @@ impl StatusReport {
             certificates: None,
             clock: None,
             disk,
+            memory: None,
             etcd: None,
             backups: None,
             replaced_data: Vec::new(),
@@ -325,6 +329,7 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
+        report.memory = MemoryStatus::of(&self.paths);
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
