@@ -26,6 +26,7 @@ mod pages {
     mod sign_in;
     mod silence;
     mod slapd;
+    mod support;
     mod upgrade;
     mod upload;
     mod webdriver;

@@ -71,6 +71,7 @@ const OPERATOR: Need = Need::Page(Role::Operator);
 const READ: Need = Need::Api(Role::Viewer, Scope::Read);
 const PLAN: Need = Need::Api(Role::Operator, Scope::Upgrade);
 const APPROVE: Need = Need::Api(Role::Administrator, Scope::Upgrade);
+const SUPPORT: Need = Need::Api(Role::Operator, Scope::Support);
 const PEOPLE: Need = Need::Api(Role::Administrator, Scope::People);
 
 /// Every route.
@@ -127,6 +128,10 @@ pub const RULES: &[Rule] = &[
     get("/dashboard", VIEWER),
     get("/live/dashboard", VIEWER),
     get("/dashboard/files/{name}", VIEWER),
+    get("/support", VIEWER),
+    get("/live/support", VIEWER),
+    post("/support/collect", OPERATOR),
+    get("/support/bundle/{id}", OPERATOR),
     get("/account", VIEWER),
     post("/account/password", VIEWER),
     post("/account/sessions", VIEWER),
@@ -182,6 +187,9 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/approvals", PLAN),
     post("/api/v1/approvals/{id}", APPROVE),
     rule(&Method::DELETE, "/api/v1/approvals/{id}", PLAN),
+    get("/api/v1/support", SUPPORT),
+    post("/api/v1/support", SUPPORT),
+    get("/api/v1/support/{id}", SUPPORT),
     get("/api/v1/users", PEOPLE),
     post("/api/v1/users", PEOPLE),
     rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE),

@@ -8,6 +8,7 @@ mod intent;
 mod keys;
 mod people;
 mod site;
+mod support;
 mod trend;
 mod uploads;
 
@@ -23,6 +24,7 @@ pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use intent::Intent;
 pub use site::{back_up_now, import_license};
+pub use support::{of_hours, send_support};
 pub use uploads::remove_upload;
 
 use crate::context::Context;
@@ -57,6 +59,8 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(changes::abort))
         .routes(routes!(approvals::list, approvals::ask))
         .routes(routes!(approvals::approve, approvals::withdraw))
+        .routes(routes!(support::page, support::collect))
+        .routes(routes!(support::download))
         .routes(routes!(people::list_users, people::create))
         .routes(routes!(people::change, people::remove))
         .routes(routes!(people::list_sessions))

@@ -19,6 +19,7 @@ pub enum Place {
     License,
     Node,
     Dashboard,
+    Support,
     Users,
     Keys,
     Audit,
@@ -44,6 +45,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
     Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
+    Entry { place: Place::Support, path: "/support", name: "Support" },
 ];
 const PEOPLE: &[Entry] = &[
     Entry { place: Place::Users, path: "/users", name: "Users" },

@@ -24,6 +24,7 @@ mod settings;
 mod sign_in;
 mod sources;
 mod state;
+mod support;
 mod trouble;
 mod units;
 mod upgrade;
@@ -96,6 +97,10 @@ pub fn routes() -> Router<Context> {
         .route("/dashboard", get(dashboard::show))
         .route("/live/dashboard", get(dashboard::live))
         .route("/dashboard/files/{name}", get(dashboard::file))
+        .route("/support", get(support::show))
+        .route("/live/support", get(support::live))
+        .route("/support/collect", post(support::collect))
+        .route("/support/bundle/{id}", get(support::download))
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions", post(account::end_others))

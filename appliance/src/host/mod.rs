@@ -11,6 +11,7 @@ mod site;
 mod wish;
 
 use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use serde_json::Value;
@@ -24,7 +25,8 @@ pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
     AuditPage, Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage,
-    ProgressPage, RemovalWish, Request, RequestState, Upload, UploadWish, UploadsPage, is_id,
+    ProgressPage, RemovalWish, Request, RequestState, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage,
+    is_id,
 };
 pub use running::Running;
 pub use site::{Site, Unavailable};
@@ -119,6 +121,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Hands a wish over. The host works on it whether or not the answer arrives.
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
+
+    /// The support bundle that the host keeps, if there is one.
+    fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>>;
+
+    /// The next bytes of a support bundle from an offset on; none at its end.
+    fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>>;
 
     /// The upload of a browser, and the room for one.
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>>;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
 use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish, Request,
-    Running, Topic, Upload, UploadWish, UploadsPage, Wish,
+    Running, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -283,6 +284,16 @@ impl Site {
         self.operation.lock().await.take();
         self.forget();
         asked
+    }
+
+    /// The support bundle that the host keeps, if there is one.
+    pub async fn support(&self) -> Result<SupportPage, Unavailable> {
+        self.at_once(self.host.support()).await
+    }
+
+    /// The next bytes of a support bundle.
+    pub async fn support_piece(&self, id: &str, offset: u64) -> Result<Bytes, HostError> {
+        self.hear(self.host.support_piece(id, offset)).await
     }
 
     /// The upload of a browser, and the room for one.

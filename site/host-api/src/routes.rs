@@ -28,7 +28,7 @@ use super::changes;
 use super::desk::{Desk, problem};
 use super::pieces::Pieces;
 use super::site::{Question, Site};
-use super::uploads;
+use super::{support, uploads};
 
 /// Questions that the host answers at the same time; more wait.
 const AT_ONCE: usize = 4;
@@ -36,6 +36,8 @@ const AT_ONCE: usize = 4;
 const QUICK_AT_ONCE: usize = 8;
 /// Between two backups that the console begins.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
+/// Between two support bundles that are collected for the console.
+const SUPPORT_PAUSE: Duration = Duration::from_mins(1);
 
 /// Between two words of the console on how many users it has.
 const USERS_PAUSE: Duration = Duration::from_mins(1);
@@ -76,6 +78,8 @@ pub(crate) struct Host {
     pieces: Arc<Pieces>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
+    /// When the console last asked for a support bundle.
+    last_support: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
     /// When the console last said how many users it has.
     last_users: Arc<Mutex<Option<Instant>>>,
@@ -95,6 +99,7 @@ impl Host {
             answers: Arc::new(Allowance::new(ANSWER_BURST, ANSWER_PAUSE)),
             pieces: Arc::default(),
             last_backup: Arc::default(),
+            last_support: Arc::default(),
             last_refusal: Arc::default(),
             last_users: Arc::default(),
         }
@@ -143,6 +148,11 @@ impl Host {
         is_due(&self.last_backup, BACKUP_PAUSE)
     }
 
+    /// Whether a support bundle may be collected now; it counts as collected then.
+    pub(crate) fn may_collect(&self) -> bool {
+        is_due(&self.last_support, SUPPORT_PAUSE)
+    }
+
     /// Whether the console's word on its users is taken: one that was taken over makes the host write once a minute at most.
     fn may_note_users(&self) -> bool {
         is_due(&self.last_users, USERS_PAUSE)
@@ -182,6 +192,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
         .merge(uploads::routes())
+        .merge(support::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn(landfall_peer::read_rest))
         .with_state(Host::new(site))

@@ -14,8 +14,10 @@ use landfall_peer::{
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Question, Site, Uploads, serve};
-use crate::testing::{MemoryUploads, Signer, UNSIGNED};
+use super::{Question, Site, SupportBundles, Uploads, serve};
+use crate::testing::{MemorySupport, MemoryUploads, Signer, UNSIGNED};
+
+mod support;
 
 #[derive(Default)]
 struct Remembering {
@@ -27,6 +29,7 @@ struct Remembering {
     begun: Arc<Mutex<Vec<String>>>,
     signer: Mutex<Option<Signer>>,
     uploads: Arc<MemoryUploads>,
+    support: MemorySupport,
 }
 
 impl Remembering {
@@ -146,6 +149,10 @@ impl Site for Remembering {
 
     fn uploads(&self) -> &dyn Uploads {
         &*self.uploads
+    }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.support
     }
 }
 

@@ -103,6 +103,8 @@ impl SitePaths {
         console = "/var/lib/landfall/console";
         /// The bundle that a browser uploads, and how far it is, readable by root only.
         uploads = "/var/lib/landfall/uploads";
+        /// The support bundle that was collected for the console, readable by root only.
+        console_support = "/var/lib/landfall/console-support";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

@@ -37,6 +37,10 @@ pub const MEDIA: &str = "/v1/media";
 /// room for it. With its id behind it, PATCH with `offset` and a piece of at most [`crate::PIECE_BYTES`] as the body: 200 with the [`crate::Upload`], once
 /// the piece is on the disk; 409 where it does not follow, 422 where what has arrived is refused, and removed. DELETE a [`crate::RemovalWish`]: 204.
 pub const UPLOADS: &str = "/v1/uploads";
+/// GET: a [`crate::SupportPage`]. POST a [`crate::SupportWish`]: collect a bundle, which takes the place of the one that is kept; 429 less than a
+/// minute after another one. GET with a bundle's id behind it and `offset`: at most [`crate::SUPPORT_PIECE_BYTES`] of it, none at its end; 404 where it is
+/// no longer kept.
+pub const SUPPORT: &str = "/v1/support";
 /// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].
 pub const PLANS: &str = "/v1/plans";
 /// POST a [`crate::ApprovedWish`] for an upgrade.

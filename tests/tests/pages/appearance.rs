@@ -15,7 +15,7 @@ use super::documents::sample;
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
 /// Pages of a person who has signed in: path, heading, and the name of the picture.
-const PAGES: [(&str, &str, Option<&str>); 19] = [
+const PAGES: [(&str, &str, Option<&str>); 20] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
     ("/components/postgres", "postgres", Some("component")),
@@ -28,6 +28,7 @@ const PAGES: [(&str, &str, Option<&str>); 19] = [
     ("/license", "License", Some("license")),
     ("/node", "Node", Some("node")),
     ("/dashboard", "Last 24 hours", None),
+    ("/support", "Support", None),
     ("/users", "Users", Some("users")),
     ("/users/vera", "vera", None),
     ("/keys", "API keys", Some("keys")),
@@ -139,7 +140,7 @@ async fn every_page_is_whole_in_light_in_dark_and_on_a_phone() -> Result<()> {
     browser.expect_path("/sign-in").await?;
     findings.look(&browser, "/sign-in", Some("sign-in")).await?;
     browser.close().await?;
-    findings.judge(61)
+    findings.judge(64)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_host_api::testing::Signer;
-use landfall_host_api::{Question, Site, Uploads, serve};
+use landfall_host_api::testing::{MemorySupport, Signer};
+use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
@@ -64,6 +64,8 @@ pub(crate) struct Recorded {
     facts: Mutex<Facts>,
     /// What a browser uploads, on a disk.
     pub(crate) uploads: UploadDesk,
+    /// The support bundle.
+    support: MemorySupport,
 }
 
 impl Recorded {
@@ -89,7 +91,7 @@ impl Recorded {
             configure: sample("configureDryRun")?,
             settings: sample("settings")?,
         });
-        Ok(Self { facts, uploads: UploadDesk::begin()? })
+        Ok(Self { facts, uploads: UploadDesk::begin()?, support: MemorySupport::default() })
     }
 
     /// What it reports, to read or to change.
@@ -275,6 +277,10 @@ impl Site for Recorded {
 
     fn uploads(&self) -> &dyn Uploads {
         &self.uploads
+    }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.support
     }
 }
 

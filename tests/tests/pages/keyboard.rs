@@ -49,7 +49,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 15] = [
+const NAVIGATION: [&str; 16] = [
     "Skip to the content",
     "Landfall",
     "Overview",
@@ -61,6 +61,7 @@ const NAVIGATION: [&str; 15] = [
     "License",
     "Node",
     "Dashboard",
+    "Support",
     "Users",
     "API keys",
     "Audit",

@@ -7,8 +7,8 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{approvals, changes, keys, people, site};
-use crate::host::{MediaPage, OperationPage, PlanPage, Request, UploadsPage};
+use super::super::{approvals, changes, keys, people, site, support};
+use crate::host::{MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage};
 use crate::refusal::Problem;
 use crate::trend::Point;
 
@@ -56,6 +56,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<changes::SentAbort>();
     generator.subschema_for::<approvals::SentFirst>();
     generator.subschema_for::<approvals::SentSecond>();
+    generator.subschema_for::<support::SentSupport>();
     generator.take_definitions(true)
 }
 
@@ -72,6 +73,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<OperationPage>();
     generator.subschema_for::<PlanPage>();
     generator.subschema_for::<UploadsPage>();
+    generator.subschema_for::<SupportPage>();
     generator.take_definitions(true)
 }
 
