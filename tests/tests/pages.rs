@@ -7,6 +7,7 @@
 mod pages {
     mod api;
     mod appearance;
+    mod backups;
     mod browser;
     mod check;
     mod console;

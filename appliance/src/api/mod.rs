@@ -23,7 +23,7 @@ pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use intent::Intent;
-pub use site::{back_up_now, import_license};
+pub use site::{back_up_now, drill_now, import_license};
 pub use support::{of_hours, send_support};
 pub use uploads::remove_upload;
 
@@ -41,6 +41,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::status))
         .routes(routes!(site::releases))
         .routes(routes!(site::backups, site::begin_backup))
+        .routes(routes!(site::begin_drill))
         .routes(routes!(site::settings))
         .routes(routes!(site::license, site::import))
         .routes(routes!(site::usage))

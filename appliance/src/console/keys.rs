@@ -85,7 +85,7 @@ impl Create {
 fn meaning(scope: &Scope) -> &'static str {
     match scope {
         Scope::Read => "status, releases, backups, license, media and operations",
-        Scope::Backup => "begin backups",
+        Scope::Backup => "begin backups and drills",
         Scope::Upgrade => {
             "look for media and plan; of an administrator's key, also approve and undo upgrades, rollbacks and restores"
         }

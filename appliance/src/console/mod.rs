@@ -77,6 +77,7 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/abort", change::abort(change::UPGRADE))
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
+        .route("/backups/drill", post(backups::drill))
         .route("/restore", get(restore::show))
         .route("/live/restore", get(restore::live))
         .route("/restore/plans/{id}", get(restore::show_plan))

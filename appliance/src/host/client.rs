@@ -219,6 +219,14 @@ impl Host for Client {
         .boxed()
     }
 
+    fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
+            self.post(routes::DRILLS, &request).await?.expect(StatusCode::ACCEPTED)
+        }
+        .boxed()
+    }
+
     fn import_license<'a>(
         &'a self,
         by: &'a str,

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::BackupTimes;
+
 /// What a status comes to. A verdict of a newer version is one that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
@@ -414,12 +416,14 @@ pub struct KeptRelease {
 }
 
 /// `landfall backup list`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backups {
     pub backups: Vec<Backup>,
     #[serde(default)]
     pub points_in_time: Vec<PointsInTime>,
+    pub schedule: Option<BackupTimes>,
+    pub last_drill: Option<BackupTry>,
 }
 
 /// A backup.

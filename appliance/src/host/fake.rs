@@ -41,6 +41,7 @@ pub struct FakeHost {
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
+    pub drills_begun: AtomicUsize,
     /// Licenses that it took. It refuses one that does not say `signed`.
     pub licenses: Mutex<Vec<String>>,
     /// What a look finds.
@@ -118,6 +119,7 @@ impl FakeHost {
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
+            drills_begun: AtomicUsize::new(0),
             licenses: Mutex::default(),
             media: Mutex::new(sample_of("media")),
             operation: Mutex::new(Some(sample_of("operation"))),
@@ -216,6 +218,15 @@ impl Host for FakeHost {
                 return Err(problem.into());
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn begin_drill<'a>(&'a self, _by: &'a str, _correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            self.drills_begun.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
         .boxed()

@@ -7,6 +7,7 @@ mod error;
 pub mod fake;
 mod follower;
 mod running;
+mod schedule;
 mod site;
 mod wish;
 
@@ -18,8 +19,8 @@ use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
+    Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
+    Part, PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -29,6 +30,7 @@ pub use landfall_peer::{
     is_id,
 };
 pub use running::Running;
+pub use schedule::BackupTimes;
 pub use site::{Site, Unavailable};
 pub use wish::Wish;
 
@@ -86,6 +88,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Begins a backup.
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// Begins a drill of the newest backup.
+    fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
 
     /// Hands the text of a license to the host. It is verified and stored there when this answers.
     fn import_license<'a>(

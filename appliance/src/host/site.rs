@@ -213,6 +213,13 @@ impl Site {
         begun
     }
 
+    /// Begins a drill of the newest backup.
+    pub async fn begin_drill(&self, by: &str, correlation: &str) -> Result<(), HostError> {
+        let begun = self.hear(self.host.begin_drill(by, correlation)).await;
+        self.forget();
+        begun
+    }
+
     /// Hands a license to the host, which verifies and stores it.
     pub async fn import_license(&self, by: &str, correlation: &str, license: &str) -> Result<(), HostError> {
         let imported = self.hear(self.host.import_license(by, correlation, license)).await;

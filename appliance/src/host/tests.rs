@@ -117,6 +117,10 @@ impl landfall_host_api::Site for Answers {
         Ok(true)
     }
 
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
     fn note_users(&self, users: u64) -> Result<(), Problem> {
         if users == 12 { Ok(()) } else { Err(problem("LF4702")) }
     }
@@ -321,6 +325,8 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());
     client.begin_backup("alice", "c").await.unwrap();
+    client.begin_drill("alice", "c").await.unwrap();
+    assert_eq!(client.begin_drill("alice", "c").await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
     client.import_license("alice", "c", "signed").await.unwrap();
     let refused = client.import_license("alice", "c", "forged").await.unwrap_err();
     assert_eq!((refused.status(), refused.to_string().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not mounted"));

@@ -161,6 +161,10 @@ impl Site for Host {
         self.operations.begin_backup().map_err(|error| problem(&error.into()))
     }
 
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.operations.begin_drill().map_err(|error| problem(&error.into()))
+    }
+
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         let imported = self.operations.import_sent_license(license).map(drop);
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -34,7 +34,7 @@ use super::{support, uploads};
 const AT_ONCE: usize = 4;
 /// The same of what it answers at once: progress, tokens.
 const QUICK_AT_ONCE: usize = 8;
-/// Between two backups that the console begins.
+/// Between two backups that the console begins, and between two drills.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
 /// Between two support bundles that are collected for the console.
 const SUPPORT_PAUSE: Duration = Duration::from_mins(1);
@@ -78,6 +78,8 @@ pub(crate) struct Host {
     pieces: Arc<Pieces>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
+    /// When the console last began a drill.
+    last_drill: Arc<Mutex<Option<Instant>>>,
     /// When the console last asked for a support bundle.
     last_support: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
@@ -99,6 +101,7 @@ impl Host {
             answers: Arc::new(Allowance::new(ANSWER_BURST, ANSWER_PAUSE)),
             pieces: Arc::default(),
             last_backup: Arc::default(),
+            last_drill: Arc::default(),
             last_support: Arc::default(),
             last_refusal: Arc::default(),
             last_users: Arc::default(),
@@ -184,6 +187,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::USAGE_REPORT, get(|host| answer(host, Question::UsageReport)))
         .route(routes::LICENSE_ANSWERS, post(license_answer))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
+        .route(routes::DRILLS, post(begin_drill))
         .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
@@ -331,6 +335,18 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Err(Refused::new(StatusCode::CONFLICT, "a backup runs already"))
+}
+
+async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
+    if !is_due(&host.last_drill, BACKUP_PAUSE) {
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "a drill was begun less than ten minutes ago"));
+    }
+    let begun = host.ask_quickly(Site::begin_drill).await??;
+    tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a drill was asked for");
+    if begun {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    Err(Refused::new(StatusCode::CONFLICT, "a drill runs already"))
 }
 
 async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<UsersWord>) -> Result<StatusCode> {

@@ -43,6 +43,9 @@ pub trait Site: Send + Sync + 'static {
     /// Begins a backup; false where one runs already.
     fn begin_backup(&self) -> Result<bool, Problem>;
 
+    /// Begins a drill of the newest backup; false where one runs already.
+    fn begin_drill(&self) -> Result<bool, Problem>;
+
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;

@@ -75,6 +75,11 @@ impl Site for Remembering {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
     }
 
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.begun.lock().unwrap().push("drill".to_owned());
+        Ok(!self.is_backing_up.load(Ordering::Relaxed))
+    }
+
     fn note_users(&self, users: u64) -> Result<(), Problem> {
         self.begun.lock().unwrap().push(format!("{users} users"));
         Ok(())
@@ -255,7 +260,11 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
     let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
-    assert_eq!(busy.post("/v1/backups", wish).await, StatusCode::CONFLICT);
+    assert_eq!(busy.post("/v1/backups", wish.clone()).await, StatusCode::CONFLICT);
+    assert_eq!(busy.post("/v1/drills", wish.clone()).await, StatusCode::CONFLICT);
+    let idle = Served::begin(Remembering::default());
+    assert_eq!(idle.post("/v1/drills", wish.clone()).await, StatusCode::ACCEPTED);
+    assert_eq!(idle.post("/v1/drills", wish).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
 }
 

@@ -6,6 +6,8 @@ pub const STATUS: &str = "/v1/status";
 pub const RELEASES: &str = "/v1/releases";
 /// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
 pub const BACKUPS: &str = "/v1/backups";
+/// POST a [`crate::BackupRequest`]: begin a drill of the newest backup; 202, or 409 where one runs.
+pub const DRILLS: &str = "/v1/drills";
 /// GET: the settings of the installed release, `kind` `settings`.
 pub const SETTINGS: &str = "/v1/settings";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is

@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) progress: ProgressPage,
     /// Backups that were begun.
     pub(crate) backups_begun: usize,
+    /// Drills that were begun.
+    pub(crate) drills_begun: usize,
     /// Digests of plans that were begun.
     pub(crate) begun: Vec<String>,
     /// Licenses that were imported.
@@ -46,7 +48,7 @@ pub(crate) struct Facts {
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
-    backups: Value,
+    pub(crate) backups: Value,
     license: Value,
     usage: Value,
     usage_report: Value,
@@ -75,6 +77,7 @@ impl Recorded {
             operation: sample("operation")?,
             progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
             backups_begun: 0,
+            drills_begun: 0,
             begun: Vec::new(),
             licenses: Vec::new(),
             audit: Signer::generate()?,
@@ -225,6 +228,11 @@ impl Site for Recorded {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         self.facts().backups_begun += 1;
+        Ok(true)
+    }
+
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.facts().drills_begun += 1;
         Ok(true)
     }
 

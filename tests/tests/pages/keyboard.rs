@@ -93,7 +93,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..1]).await?;
     browser.press(ENTER).await?;
-    expect_order(&browser, &["Back up now", "Restore data"]).await?;
+    expect_order(&browser, &["Back up now", "Start a drill", "Restore data"]).await?;
     // A page is opened by its entry.
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..5]).await?;
