@@ -20,6 +20,7 @@ mod pages {
     mod judge;
     mod keyboard;
     mod kills;
+    mod palette;
     mod people;
     mod reports;
     mod restore;

@@ -15,6 +15,7 @@ mod license;
 mod moment;
 mod node;
 mod overview;
+mod palette;
 mod planned;
 mod problem;
 mod reference;

@@ -14,7 +14,7 @@ mod router;
 mod serve;
 mod site_metrics;
 
-pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+pub use assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
 pub use log::begin_log;
 pub use metrics::{Metrics, Tally};
 pub use plain::{Limits, serve_plain};

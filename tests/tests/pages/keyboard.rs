@@ -49,9 +49,10 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 16] = [
+const NAVIGATION: [&str; 17] = [
     "Skip to the content",
     "Landfall",
+    "Go to a page",
     "Overview",
     "Components",
     "Releases",
@@ -96,7 +97,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     expect_order(&browser, &["Back up now", "Start a drill", "Restore data"]).await?;
     // A page is opened by its entry.
     browser.open("/backups").await?;
-    expect_order(&browser, &NAVIGATION[..5]).await?;
+    expect_order(&browser, &NAVIGATION[..6]).await?;
     browser.press(ENTER).await?;
     browser.expect_path("/releases").await?;
     let here = browser.find("nav [aria-current=page]").await?.text().await?;
