@@ -52,8 +52,8 @@ struct View {
 }
 
 impl View {
-    async fn of(context: &Context, caller: &Caller, id: String) -> Self {
-        let (page, request) = tokio::join!(context.site.support(), asked(context, &id));
+    async fn of(context: &Context, caller: &Caller, id: &str) -> Self {
+        let (page, request) = tokio::join!(context.site.support(), asked(context, id));
         let kept = page.map(|page| {
             page.bundle.map(|bundle| Kept {
                 collected: Moment::read(Some(&bundle.collected)),
@@ -108,11 +108,11 @@ pub struct Choice {
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Support, "Support");
     let reaches = HOURS.map(|(hours, words)| Reach { hours, words, is_usual: hours == USUAL });
-    draw(&Whole { frame, view: View::of(&context, &caller, about.request).await, reaches })
+    draw(&Whole { frame, view: View::of(&context, &caller, &about.request).await, reaches })
 }
 
 pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
-    draw(&Live { view: View::of(&context, &caller, about.request).await })
+    draw(&Live { view: View::of(&context, &caller, &about.request).await })
 }
 
 pub async fn collect(State(context): State<Context>, caller: Caller, Sent(choice): Sent<Choice>) -> Shown {

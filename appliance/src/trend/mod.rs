@@ -8,9 +8,9 @@ mod watch;
 use jiff::SignedDuration;
 
 pub use point::{Point, Reading, Share};
-pub use store::recent;
 #[cfg(test)]
-pub use store::store;
+pub use store::keep;
+pub use store::recent;
 pub use watch::watch;
 
 /// Between two points.

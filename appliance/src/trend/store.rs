@@ -10,7 +10,7 @@ use crate::error::{Context as _, Result};
 
 /// Stores a point, and removes those that are older than a day. After a clock was set back, it also removes points of the future, so
 /// that their number stays bounded.
-pub async fn store(database: &Database, point: &Point) -> Result<()> {
+pub async fn keep(database: &Database, point: &Point) -> Result<()> {
     let text = serde_json::to_string(point).context(codes::BUG, || "a point cannot be written".to_owned())?;
     let mut write = database.write().await?;
     sqlx::query("DELETE FROM trend WHERE at <= $1 OR at > $2")

@@ -2,7 +2,6 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::point::Reading;
 use super::watch::{Taken, take};
 use super::*;
 use crate::host::Status;
@@ -51,7 +50,7 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
     let begin = at("2026-11-20T08:00:00Z");
     let mut now = begin;
     for _ in 0..400 {
-        store(database, &point(now)).await.unwrap();
+        keep(database, &point(now)).await.unwrap();
         now += PERIOD;
     }
     let last = now - PERIOD;
@@ -59,12 +58,12 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
     assert_eq!((kept.len(), kept.first().map(|point| point.at)), (288, Some(last - SPAN + PERIOD)));
     assert!(kept.is_sorted_by_key(|point| point.at));
     // The same time again is the same point.
-    store(database, &Point { requests: 7, ..point(last) }).await.unwrap();
+    keep(database, &Point { requests: 7, ..point(last) }).await.unwrap();
     let kept = recent(database.read(), last).await.unwrap();
     assert_eq!((kept.len(), kept.last().map(|point| point.requests)), (288, Some(7)));
     // The clock is set back by ten hours: what was later is gone, and nothing grows.
     let back = last - SignedDuration::from_hours(10);
-    store(database, &point(back)).await.unwrap();
+    keep(database, &point(back)).await.unwrap();
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM trend").fetch_one(database.read()).await.unwrap();
     assert!(kept <= 288, "{kept}");
     assert_eq!(recent(database.read(), last).await.unwrap().last().map(|point| point.at), Some(back + PERIOD));
@@ -74,7 +73,7 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
 async fn a_point_of_another_version_is_left_out() {
     let site = Site::empty().await;
     let now = at("2026-11-20T08:00:00Z");
-    store(&site.context.database, &point(now - PERIOD)).await.unwrap();
+    keep(&site.context.database, &point(now - PERIOD)).await.unwrap();
     let mut write = site.context.database.write().await.unwrap();
     sqlx::query("INSERT INTO trend (at, point) VALUES ($1, '{}')")
         .bind(now.as_second())

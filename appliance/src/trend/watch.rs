@@ -59,6 +59,6 @@ pub async fn take(context: &Context, before: Tally) -> Result<Taken> {
     let status = answer.and_then(|value| Status::deserialize(&*value).ok());
     let tally = context.metrics.tally();
     let point = Point::new(now, status.map(|status| Reading::of(&status, now)), before, tally);
-    store::store(&context.database, &point).await?;
+    store::keep(&context.database, &point).await?;
     Ok(Taken::Now(tally))
 }

@@ -26,8 +26,8 @@ const KEPT: &str = "support.tar.gz";
 const NEXT: &str = "next.tar.gz";
 /// How long a bundle is kept.
 const LIFE: Duration = Duration::from_hours(24);
-/// For the collectors, each of which has a minute.
-const COLLECT: Duration = Duration::from_mins(15);
+/// For the collectors, each of which has a minute. The console records what became of it within ten.
+const COLLECT: Duration = Duration::from_mins(9);
 
 /// What `landfall --json support collect` prints, as far as it is passed on.
 #[derive(Debug, Deserialize)]
@@ -74,7 +74,7 @@ impl Shelf {
     /// An empty one.
     pub(super) fn open(operations: Operations) -> Self {
         let shelf = Self { operations, kept: Mutex::default() };
-        shelf.clear();
+        note_left(durable::remove_tree(&shelf.folder()));
         shelf
     }
 
@@ -82,18 +82,12 @@ impl Shelf {
         self.operations.paths.console_support()
     }
 
-    fn clear(&self) {
-        if let Err(error) = durable::remove_tree(&self.folder()) {
-            tracing::warn!(%error, "a support bundle that is no longer needed stays");
-        }
-    }
-
-    /// What is kept. One that is a day old is removed.
+    /// What is kept. One that is a day old is removed; the next one may be on its way beside it.
     fn current(&self) -> MutexGuard<'_, Option<Kept>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_some_and(|kept| kept.since.elapsed() >= LIFE) {
             *kept = None;
-            self.clear();
+            note_left(durable::remove_file(&self.folder().join(KEPT)));
         }
         kept
     }
@@ -134,6 +128,12 @@ impl Shelf {
         let mut piece = Vec::new();
         file.take(SUPPORT_PIECE_BYTES as u64).read_to_end(&mut piece)?;
         Ok(piece)
+    }
+}
+
+fn note_left(removed: Result<(), durable::DurableError>) {
+    if let Err(error) = removed {
+        tracing::warn!(%error, "a support bundle that is no longer needed stays");
     }
 }
 
@@ -252,7 +252,9 @@ mod tests {
         if let Some(kept) = shelf.kept.lock().unwrap().as_mut() {
             kept.since = before;
         }
-        assert_eq!((shelf.kept(), shelf.folder().exists()), (None, false));
+        let next = shelf.prepare().unwrap();
+        durable::write_file(&next, b"on its way", 0o600).unwrap();
+        assert_eq!((shelf.kept(), shelf.folder().join(KEPT).exists(), next.exists()), (None, false, true));
         collect(&shelf, "0123abce", b'a');
         let again = Shelf::open(shelf.operations.clone());
         assert_eq!((again.kept(), again.folder().exists()), (None, false));

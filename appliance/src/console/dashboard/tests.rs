@@ -8,7 +8,7 @@ use super::*;
 use crate::host::fake::sample_of;
 use crate::people::Scope;
 use crate::testing::{Site, until};
-use crate::trend::{PERIOD, store};
+use crate::trend::{PERIOD, keep};
 
 /// A day that ends now: a point every five minutes, with what this makes of each.
 async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
@@ -19,7 +19,7 @@ async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
         let reading = Some(Reading::of(&status, at));
         let mut point = Point { at, site: reading, requests: 20, failed: 0, mean_microseconds: Some(1_250) };
         change(index, &mut point);
-        store(&site.context.database, &point).await.unwrap();
+        keep(&site.context.database, &point).await.unwrap();
     }
 }
 
@@ -66,7 +66,7 @@ async fn a_day_without_points_says_what_to_expect_and_a_silent_host_hides_nothin
     assert!(page.contains("There is no point yet."), "{page}");
 
     let old = Point { at: Timestamp::now(), site: None, requests: 1, failed: 0, mean_microseconds: None };
-    store(&site.context.database, &old).await.unwrap();
+    keep(&site.context.database, &old).await.unwrap();
     site.host.is_silent.store(true, Ordering::SeqCst);
     until(async || site.context.site.silent_since().is_some()).await;
     let found = view(&site.context).await.unwrap();
