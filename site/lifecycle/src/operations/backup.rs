@@ -129,8 +129,7 @@ impl Operations {
         Ok(saving.save(repository)?)
     }
 
-    /// Notes what became of a try. One that was refused because another operation ran, or because there is nothing to save, is none. A
-    /// try that cannot be noted is still a backup.
+    /// Notes what became of a try. One that cannot be noted is still a backup.
     fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
         if !self.is_try(outcome) {
             return;
@@ -140,9 +139,12 @@ impl Operations {
         }
     }
 
+    /// Whether something was tried. One that was refused because another operation ran, or because there is nothing to save or to prove, is
+    /// no try.
     fn is_try(&self, outcome: std::result::Result<(), &OperationError>) -> bool {
         let is_none = |error: &OperationError| {
-            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED].contains(&error.code())
+            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::BACKUP_UNKNOWN, codes::NOT_INSTALLED]
+                .contains(&error.code())
         };
         !outcome.is_err_and(is_none) && self.paths.data_uuid().exists()
     }
