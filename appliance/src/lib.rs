@@ -1,7 +1,8 @@
 //! The appliance: shows a site's state in a browser and as an API, and asks the host to act.
 //!
-//! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log alone. Each
-//! request passes one table of rights (`access`) before a page (`console`) or the API (`api`) answers it.
+//! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log, and what the
+//! console saw in the last 24 hours (`trend`), by which nothing decides. Each request passes one table of rights (`access`)
+//! before a page (`console`) or the API (`api`) answers it.
 //!
 //! Software asks what the license allows at a listener of its own, which passes signed answers on and has no other route
 //! (`answers`).
@@ -31,6 +32,7 @@ mod refusal;
 mod server;
 #[cfg(test)]
 mod testing;
+mod trend;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,7 @@ mod end_to_end {
     mod flips;
     mod full_disk;
     mod handbook;
+    mod help;
     mod install;
     mod installed;
     mod journal;

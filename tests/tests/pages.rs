@@ -7,9 +7,11 @@
 mod pages {
     mod api;
     mod appearance;
+    mod backups;
     mod browser;
     mod check;
     mod console;
+    mod dashboard;
     mod dex;
     mod directory;
     mod documents;
@@ -18,6 +20,7 @@ mod pages {
     mod judge;
     mod keyboard;
     mod kills;
+    mod palette;
     mod people;
     mod reports;
     mod restore;
@@ -25,6 +28,7 @@ mod pages {
     mod sign_in;
     mod silence;
     mod slapd;
+    mod support;
     mod upgrade;
     mod upload;
     mod webdriver;

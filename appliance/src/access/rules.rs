@@ -71,6 +71,7 @@ const OPERATOR: Need = Need::Page(Role::Operator);
 const READ: Need = Need::Api(Role::Viewer, Scope::Read);
 const PLAN: Need = Need::Api(Role::Operator, Scope::Upgrade);
 const APPROVE: Need = Need::Api(Role::Administrator, Scope::Upgrade);
+const SUPPORT: Need = Need::Api(Role::Operator, Scope::Support);
 const PEOPLE: Need = Need::Api(Role::Administrator, Scope::People);
 
 /// Every route.
@@ -106,6 +107,7 @@ pub const RULES: &[Rule] = &[
     get("/backups", VIEWER),
     get("/live/backups", VIEWER),
     post("/backups", OPERATOR),
+    post("/backups/drill", OPERATOR),
     get("/restore", VIEWER),
     get("/live/restore", VIEWER),
     get("/restore/plans/{id}", VIEWER),
@@ -124,6 +126,13 @@ pub const RULES: &[Rule] = &[
     post("/license", ADMINISTRATOR),
     get("/node", VIEWER),
     get("/live/node", VIEWER),
+    get("/dashboard", VIEWER),
+    get("/live/dashboard", VIEWER),
+    get("/dashboard/files/{name}", VIEWER),
+    get("/support", VIEWER),
+    get("/live/support", VIEWER),
+    post("/support/collect", OPERATOR),
+    get("/support/bundle/{id}", OPERATOR),
     get("/account", VIEWER),
     post("/account/password", VIEWER),
     post("/account/sessions", VIEWER),
@@ -152,11 +161,13 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/releases", READ),
     get("/api/v1/backups", READ),
     post("/api/v1/backups", Need::Api(Role::Operator, Scope::Backup)),
+    post("/api/v1/drills", Need::Api(Role::Operator, Scope::Backup)),
     get("/api/v1/settings", READ),
     get("/api/v1/license", READ),
     post("/api/v1/license", Need::Api(Role::Administrator, Scope::License)),
     get("/api/v1/usage", READ),
     get("/api/v1/usage/report", READ),
+    get("/api/v1/trend", READ),
     get("/api/v1/operation", READ),
     get("/api/v1/media", READ),
     post("/api/v1/media", PLAN),
@@ -178,6 +189,9 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/approvals", PLAN),
     post("/api/v1/approvals/{id}", APPROVE),
     rule(&Method::DELETE, "/api/v1/approvals/{id}", PLAN),
+    get("/api/v1/support", SUPPORT),
+    post("/api/v1/support", SUPPORT),
+    get("/api/v1/support/{id}", SUPPORT),
     get("/api/v1/users", PEOPLE),
     post("/api/v1/users", PEOPLE),
     rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish};
 use serde_json::Value;
 
 use crate::approval::Approved;
@@ -29,6 +29,8 @@ pub enum Intent {
     },
     /// The operation of this number goes back.
     Abort(u64),
+    /// A support bundle is collected, with logs of so many hours.
+    Collect(u32),
 }
 
 impl Intent {
@@ -42,6 +44,7 @@ impl Intent {
             Self::Approve { change: Change::Restore { .. }, .. } => ("restore.approve", "restore.begin"),
             Self::Approve { change: Change::Configure { .. }, .. } => ("settings.approve", "settings.begin"),
             Self::Abort(_) => ("change.ask-undo", "change.undo"),
+            Self::Collect(_) => ("support.ask", "support.collect"),
         }
     }
 
@@ -57,6 +60,7 @@ impl Intent {
             Self::Plan(change) => subject(change),
             Self::Approve { change, approved, .. } => format!("{} by the plan {}", subject(change), approved.plan()),
             Self::Abort(operation) => format!("operation {operation}"),
+            Self::Collect(hours) => format!("support bundle with logs of {hours} hours"),
         }
     }
 
@@ -79,6 +83,7 @@ impl Intent {
                 wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
             }
             Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
+            Self::Collect(hours) => Wish::Support(SupportWish { asking, hours }),
         }
     }
 }

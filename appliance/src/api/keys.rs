@@ -53,7 +53,7 @@ pub struct Create {
     /// Which program will use it, in at most 64 characters.
     #[schemars(length(min = 1, max = 64))]
     label: String,
-    /// What it permits: `read`, `backup`, `upgrade`, `license`, `people`, `audit`, `metrics`.
+    /// What it permits: `read`, `backup`, `upgrade`, `license`, `people`, `audit`, `metrics`, `support`.
     #[schemars(length(min = 1))]
     scopes: Vec<String>,
     /// For how many days it is valid, at most 400.

@@ -8,6 +8,8 @@ mod intent;
 mod keys;
 mod people;
 mod site;
+mod support;
+mod trend;
 mod uploads;
 
 use axum::extract::{FromRequest, Request};
@@ -21,7 +23,8 @@ pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use intent::Intent;
-pub use site::{back_up_now, import_license};
+pub use site::{back_up_now, drill_now, import_license};
+pub use support::{of_hours, send_support};
 pub use uploads::remove_upload;
 
 use crate::context::Context;
@@ -38,10 +41,12 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::status))
         .routes(routes!(site::releases))
         .routes(routes!(site::backups, site::begin_backup))
+        .routes(routes!(site::begin_drill))
         .routes(routes!(site::settings))
         .routes(routes!(site::license, site::import))
         .routes(routes!(site::usage))
         .routes(routes!(site::usage_report))
+        .routes(routes!(trend::trend))
         .routes(routes!(changes::operation))
         .routes(routes!(changes::media, changes::look))
         .merge(uploads::documented())
@@ -55,6 +60,8 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(changes::abort))
         .routes(routes!(approvals::list, approvals::ask))
         .routes(routes!(approvals::approve, approvals::withdraw))
+        .routes(routes!(support::page, support::collect))
+        .routes(routes!(support::download))
         .routes(routes!(people::list_users, people::create))
         .routes(routes!(people::change, people::remove))
         .routes(routes!(people::list_sessions))

@@ -238,6 +238,38 @@ async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal>
     Ok(begun?)
 }
 
+/// Begin a drill
+///
+/// The newest backup of the installed version is restored on trial, with what was logged since; nothing that runs is touched. The host has begun when this is
+/// answered; what became of it is in the list of backups. Once in ten minutes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/drills",
+    operation_id = "beginDrill",
+    tag = "backups",
+    responses(
+        (status = 202, description = "the host has begun"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn begin_drill(State(context): State<Context>, caller: Caller) -> Result<StatusCode, Refusal> {
+    drill_now(&context, &caller).await.map(|()| StatusCode::ACCEPTED)
+}
+
+/// Asks the host for a drill. As for backups, the wish is recorded before, and what came of it afterwards.
+pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
+    let asking = tokio::spawn(ask_for_drill(context.clone(), caller.author()));
+    asking.await.context(codes::BUG, || "the request for a drill was interrupted".to_owned())?
+}
+
+async fn ask_for_drill(context: Context, author: Author) -> Result<(), Refusal> {
+    note(&context, &author, Event::done("drill.ask", "site")).await?;
+    context.sign_audit_soon().await;
+    let begun = context.site.begin_drill(&author.name, &author.correlation).await;
+    note_outcome(&context, &author, ("drill.begin", "site"), &begun).await?;
+    Ok(begun?)
+}
+
 pub(super) async fn note(context: &Context, author: &Author, event: Event<'_>) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     record(&mut write, author, event).await?;

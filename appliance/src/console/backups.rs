@@ -7,14 +7,15 @@ use serde::Deserialize;
 use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
+use super::overview::sentence;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::units::{bytes, short};
 use super::{Shown, draw, go};
 use crate::access::Caller;
-use crate::api::back_up_now;
+use crate::api::{back_up_now, drill_now};
 use crate::context::Context;
-use crate::host::{Backup, Backups, CopyRecord, Cut, PointsInTime, Running, Status, Topic};
+use crate::host::{Backup, BackupTimes, BackupTry, Backups, CopyRecord, Cut, PointsInTime, Running, Status, Topic};
 
 struct Row {
     mark: Mark,
@@ -73,7 +74,35 @@ impl Span {
     }
 }
 
+/// What begins by itself, and how it went last.
+struct Schedule {
+    times: Option<BackupTimes>,
+    next: Option<Moment>,
+    /// The latest backup, by itself or on request.
+    backup: Option<Tried>,
+    /// The latest drill that a person asked for.
+    drill: Option<Tried>,
+    /// When a drill last proved a backup.
+    proven: Option<Moment>,
+}
+
+/// The latest try of something.
+struct Tried {
+    mark: Mark,
+    at: Option<Moment>,
+    why: Option<String>,
+}
+
+impl From<BackupTry> for Tried {
+    fn from(tried: BackupTry) -> Self {
+        let mark = if tried.failure.is_some() { How::Bad.mark("Failed") } else { How::Good.mark("Done") };
+        let why = tried.failure.map(|failure| format!("{} [{}]", sentence(&failure.what), failure.code));
+        Self { mark, at: Moment::read(Some(&tried.at)), why }
+    }
+}
+
 struct Facts {
+    schedule: Schedule,
     rows: Vec<Row>,
     copies: Vec<Copy>,
     spans: Vec<Span>,
@@ -142,12 +171,23 @@ fn copy(record: CopyRecord) -> Copy {
 async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let (backups, status) =
         tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
-    let mut backups = backups?.unwrap_or(Backups { backups: Vec::new(), points_in_time: Vec::new() });
+    let mut backups = backups?.unwrap_or_default();
     backups.backups.reverse();
     let kept = status.ok().flatten().and_then(|status| status.backups);
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
+    let last_try = kept.as_ref().and_then(|kept| kept.last_try.clone());
     let copies = kept.map(|kept| kept.copies).unwrap_or_default();
+    // Each time of a proof is RFC 3339 in UTC, so the latest one is the greatest text.
+    let proven = backups.backups.iter().filter_map(|backup| backup.proven.as_deref()).max();
+    let schedule = Schedule {
+        next: Moment::read(backups.schedule.as_ref().map(|times| times.next.as_str())),
+        times: backups.schedule,
+        backup: last_try.map(Tried::from),
+        drill: backups.last_drill.map(Tried::from),
+        proven: Moment::read(proven),
+    };
     Ok(Facts {
+        schedule,
         rows: backups.backups.into_iter().map(row).collect(),
         copies: copies.into_iter().map(copy).collect(),
         spans: Span::all(backups.points_in_time),
@@ -160,8 +200,11 @@ async fn view(context: &Context) -> View {
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
-    let notice =
-        (done == "begun").then_some("The host has begun a backup. It appears below once its data has been read.");
+    let notice = match done.as_str() {
+        "begun" => Some("The host has begun a backup. It appears below once its data has been read."),
+        "drill" => Some("The host has begun a drill of the newest backup. What becomes of it is under “Schedule”."),
+        _ => None,
+    };
     let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
     draw(&Whole { frame, view: view(&context).await })
 }
@@ -173,4 +216,64 @@ pub async fn live(State(context): State<Context>) -> Shown {
 pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
     back_up_now(&context, &caller).await?;
     go("/backups?done=begun")
+}
+
+pub async fn drill(State(context): State<Context>, caller: Caller) -> Shown {
+    drill_now(&context, &caller).await?;
+    go("/backups?done=drill")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::host::fake::sample;
+    use crate::people::Scope;
+    use crate::testing::{Site, words_of};
+
+    #[tokio::test]
+    async fn the_schedule_says_what_is_next_and_how_it_went_last() {
+        let site = Site::begin().await;
+        let page = words_of(&site.sign_in("vera").await.get("/backups").await.body);
+        for words in ["Schedule", "at 01:30, up to 60 minutes later", "every 5 minutes", "2026-11-19 14:12 UTC"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(page.contains("Postgres/database: no row came back. [LF4617]"), "the drill that failed: {page}");
+        assert!(!page.contains("Start a drill"), "a viewer begins nothing");
+        let failure = serde_json::json!({ "code": "LF4608", "what": "it broke off" });
+        let tried = serde_json::json!({ "at": "2026-11-20T01:44:00Z", "failure": failure });
+        site.host.status.lock().unwrap()["backups"]["lastTry"] = tried;
+        crate::testing::until(async || {
+            words_of(&site.sign_in("vera").await.get("/backups").await.body).contains("It broke off. [LF4608]")
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_operator_starts_a_drill_and_it_is_recorded() {
+        let site = Site::begin().await;
+        let olga = site.sign_in("olga").await;
+        assert!(olga.get("/backups").await.body.contains("Start a drill"));
+        let begun = olga.post("/backups/drill", &[]).await;
+        assert!(olga.follow(&begun).await.body.contains("has begun a drill"));
+        let program = site.program("olga", &[Scope::Backup]).await;
+        assert_eq!(program.call(axum::http::Method::POST, "/api/v1/drills", "").await.status, StatusCode::ACCEPTED);
+        assert_eq!(site.host.drills_begun.load(Ordering::SeqCst), 2);
+        assert_eq!(site.sign_in("vera").await.post("/backups/drill", &[]).await.status, StatusCode::FORBIDDEN);
+        let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
+        for action in ["drill.ask", "drill.begin"] {
+            assert_eq!(log.lines().filter(|line| line.contains(action)).count(), 2, "{action}: {log}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_schedule_is_read() {
+        let mut document = sample("backups");
+        document.as_object_mut().unwrap().retain(|name, _| name != "schedule" && name != "lastDrill");
+        let backups: Backups = serde_json::from_value(document).unwrap();
+        assert!(backups.schedule.is_none() && backups.last_drill.is_none());
+    }
 }

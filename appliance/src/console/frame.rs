@@ -1,11 +1,12 @@
 //! What is around every page: the navigation, who is signed in, what the whole console should say.
 
 use super::moment::Moment;
+use super::palette::{Goal, goals};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{LEAST_CHARACTERS, Role};
 use crate::refusal::{Problem, Refusal};
-use crate::server::{ICON, OWN_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+use crate::server::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
 
 /// Places in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Place {
     Settings,
     License,
     Node,
+    Dashboard,
+    Support,
     Users,
     Keys,
     Audit,
@@ -42,6 +45,8 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
+    Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
+    Entry { place: Place::Support, path: "/support", name: "Support" },
 ];
 const PEOPLE: &[Entry] = &[
     Entry { place: Place::Users, path: "/users", name: "Users" },
@@ -105,6 +110,11 @@ impl Frame {
         if self.is_administrator() { PEOPLE } else { &[] }
     }
 
+    /// Every page that this caller may open, for the list that a key opens.
+    pub fn goals(&self) -> Vec<Goal> {
+        goals(self.site().iter().chain(self.people()))
+    }
+
     pub fn is_here(&self, entry: &Entry) -> bool {
         self.place == entry.place
     }
@@ -131,6 +141,10 @@ impl Frame {
 
     pub fn own_script(&self) -> String {
         OWN_SCRIPT.path()
+    }
+
+    pub fn palette_script(&self) -> String {
+        PALETTE_SCRIPT.path()
     }
 
     pub fn upload_script(&self) -> String {

@@ -28,7 +28,7 @@ struct Row {
 struct Whole {
     frame: Frame,
     rows: Vec<Row>,
-    scopes: [Scope; 7],
+    scopes: [Scope; 8],
     /// The key that was just made, shown this once.
     made: Option<String>,
 }
@@ -58,11 +58,22 @@ pub struct Create {
     audit: String,
     #[serde(default)]
     metrics: String,
+    #[serde(default)]
+    support: String,
 }
 
 impl Create {
     fn wish(&self) -> Result<NewKey, Refusal> {
-        let boxes = [&self.read, &self.backup, &self.upgrade, &self.license, &self.people, &self.audit, &self.metrics];
+        let boxes = [
+            &self.read,
+            &self.backup,
+            &self.upgrade,
+            &self.license,
+            &self.people,
+            &self.audit,
+            &self.metrics,
+            &self.support,
+        ];
         let chosen = Scope::ALL.into_iter().zip(boxes).filter(|(_, text)| !text.is_empty());
         let days = self.days.trim().parse().map_err(|_| Refusal::Invalid("days: give a whole number".to_owned()))?;
         Ok(NewKey { label: self.label.clone(), scopes: chosen.map(|(scope, _)| scope).collect(), days })
@@ -74,7 +85,7 @@ impl Create {
 fn meaning(scope: &Scope) -> &'static str {
     match scope {
         Scope::Read => "status, releases, backups, license, media and operations",
-        Scope::Backup => "begin backups",
+        Scope::Backup => "begin backups and drills",
         Scope::Upgrade => {
             "look for media and plan; of an administrator's key, also approve and undo upgrades, rollbacks and restores"
         }
@@ -82,6 +93,7 @@ fn meaning(scope: &Scope) -> &'static str {
         Scope::People => "read and change users, sessions and keys: as powerful as an administrator",
         Scope::Audit => "export the audit log",
         Scope::Metrics => "read /metrics",
+        Scope::Support => "collect and download support bundles; of an operator's or an administrator's key",
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod backups;
 mod change;
 mod components;
+mod dashboard;
 mod directory;
 mod fields;
 mod frame;
@@ -14,6 +15,7 @@ mod license;
 mod moment;
 mod node;
 mod overview;
+mod palette;
 mod planned;
 mod problem;
 mod reference;
@@ -23,6 +25,7 @@ mod settings;
 mod sign_in;
 mod sources;
 mod state;
+mod support;
 mod trouble;
 mod units;
 mod upgrade;
@@ -75,6 +78,7 @@ pub fn routes() -> Router<Context> {
         .route("/upgrade/abort", change::abort(change::UPGRADE))
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
+        .route("/backups/drill", post(backups::drill))
         .route("/restore", get(restore::show))
         .route("/live/restore", get(restore::live))
         .route("/restore/plans/{id}", get(restore::show_plan))
@@ -92,6 +96,13 @@ pub fn routes() -> Router<Context> {
         .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))
+        .route("/dashboard", get(dashboard::show))
+        .route("/live/dashboard", get(dashboard::live))
+        .route("/dashboard/files/{name}", get(dashboard::file))
+        .route("/support", get(support::show))
+        .route("/live/support", get(support::live))
+        .route("/support/collect", post(support::collect))
+        .route("/support/bundle/{id}", get(support::download))
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions", post(account::end_others))

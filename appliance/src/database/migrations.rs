@@ -27,6 +27,7 @@ migrations! {
     4 "0004_checkpoints";
     5 "0005_two_people";
     6 "0006_forwarded";
+    7 "0007_trend";
 }
 
 /// Number of the newest change of the schema.

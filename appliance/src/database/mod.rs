@@ -1,4 +1,4 @@
-//! The database of the appliance: people, keys and the audit log. SQLite in one file of the data folder.
+//! The database of the appliance: people, keys, the audit log, and the last 24 hours. SQLite in one file of the data folder.
 //!
 //! What the database holds is not truth about the site; that is the host's. The SQL stays portable, but for what is in this
 //! folder.

@@ -50,6 +50,7 @@ async fn every_change_of_the_schema_goes_up_and_down() {
             "audit_forwarded",
             "counted_users",
             "sessions",
+            "trend",
             "two_people",
             "users"
         ]

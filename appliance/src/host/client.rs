@@ -15,8 +15,8 @@ use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
-    PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, Upload, UploadWish, UploadsPage, UsersWord,
-    routes,
+    PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, SupportPage, Upload, UploadWish, UploadsPage,
+    UsersWord, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -219,6 +219,14 @@ impl Host for Client {
         .boxed()
     }
 
+    fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
+            self.post(routes::DRILLS, &request).await?.expect(StatusCode::ACCEPTED)
+        }
+        .boxed()
+    }
+
     fn import_license<'a>(
         &'a self,
         by: &'a str,
@@ -286,8 +294,22 @@ impl Host for Client {
                 Wish::Restore(wish) => self.post(routes::RESTORES, wish).await?,
                 Wish::Configure(wish) => self.post(routes::CONFIGURATIONS, wish).await?,
                 Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
+                Wish::Support(wish) => self.post(routes::SUPPORT, wish).await?,
             };
             reply.document(StatusCode::ACCEPTED)
+        }
+        .boxed()
+    }
+
+    fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>> {
+        self.get(routes::SUPPORT.to_owned(), DOCUMENT).boxed()
+    }
+
+    fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>> {
+        async move {
+            let path = format!("{}/{id}?offset={offset}", routes::SUPPORT);
+            let reply = self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?;
+            reply.expect(StatusCode::OK).map(|()| reply.body)
         }
         .boxed()
     }

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::BackupTimes;
+
 /// What a status comes to. A verdict of a newer version is one that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
@@ -43,6 +45,7 @@ pub struct Status {
     pub certificates: Option<CertificatesStatus>,
     pub clock: Option<Clock>,
     pub disk: Option<Disk>,
+    pub memory: Option<Memory>,
     pub etcd: Option<Etcd>,
     pub backups: Option<BackupsStatus>,
     pub license: Option<License>,
@@ -193,6 +196,14 @@ pub struct Disk {
     pub folder: String,
     pub total_bytes: u64,
     pub free_bytes: u64,
+}
+
+/// Memory of the machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    pub total_bytes: u64,
+    pub available_bytes: u64,
 }
 
 /// The cluster's database.
@@ -405,12 +416,14 @@ pub struct KeptRelease {
 }
 
 /// `landfall backup list`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backups {
     pub backups: Vec<Backup>,
     #[serde(default)]
     pub points_in_time: Vec<PointsInTime>,
+    pub schedule: Option<BackupTimes>,
+    pub last_drill: Option<BackupTry>,
 }
 
 /// A backup.

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_host_api::Uploads as _;
-use landfall_host_api::testing::{MemoryUploads, Signer};
+use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer};
+use landfall_host_api::{SupportBundles as _, Uploads as _};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem};
 use serde_json::Value;
 
 use super::{
     AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish,
-    Request, RequestState, Topic, Upload, UploadWish, UploadsPage, Wish,
+    Request, RequestState, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// What the sample of a name says.
@@ -40,6 +41,7 @@ pub struct FakeHost {
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
+    pub drills_begun: AtomicUsize,
     /// Licenses that it took. It refuses one that does not say `signed`.
     pub licenses: Mutex<Vec<String>>,
     /// What a look finds.
@@ -61,6 +63,8 @@ pub struct FakeHost {
     pub pieces: Mutex<Vec<usize>>,
     /// How long the host takes for a piece.
     pub piece_pause: Mutex<Duration>,
+    /// The support bundle that is collected.
+    pub support: MemorySupport,
 }
 
 /// A sample as a value of a type.
@@ -115,6 +119,7 @@ impl FakeHost {
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
+            drills_begun: AtomicUsize::new(0),
             licenses: Mutex::default(),
             media: Mutex::new(sample_of("media")),
             operation: Mutex::new(Some(sample_of("operation"))),
@@ -127,6 +132,7 @@ impl FakeHost {
             uploads: MemoryUploads::default(),
             pieces: Mutex::default(),
             piece_pause: Mutex::default(),
+            support: MemorySupport::default(),
         })
     }
 
@@ -212,6 +218,15 @@ impl Host for FakeHost {
                 return Err(problem.into());
             }
             self.backups_begun.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn begin_drill<'a>(&'a self, _by: &'a str, _correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            self.heard()?;
+            self.drills_begun.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
         .boxed()
@@ -341,10 +356,30 @@ impl Host for FakeHost {
                 },
                 Wish::Configure(wish) => done(&wish.asking, "configure", None),
                 Wish::Abort(wish) => done(&wish.asking, "abort", None),
+                Wish::Support(wish) => {
+                    self.support.collect(wish).unwrap();
+                    done(&wish.asking, "support", None)
+                }
             };
             self.wishes.lock().unwrap().push(wish.clone());
             self.requests.lock().unwrap().push(request.clone());
             Ok(request)
+        }
+        .boxed()
+    }
+
+    fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(SupportPage { bundle: self.support.kept() })
+        }
+        .boxed()
+    }
+
+    fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>> {
+        async move {
+            self.heard()?;
+            Ok(self.support.piece(id, offset)?.into())
         }
         .boxed()
     }

@@ -1,4 +1,4 @@
-//! What the host reports, and what it is asked to do. Nothing of it is stored: the console asks each time.
+//! What the host reports, and what it is asked to do. Its documents are not stored: the console asks each time.
 
 mod client;
 mod documents;
@@ -7,26 +7,30 @@ mod error;
 pub mod fake;
 mod follower;
 mod running;
+mod schedule;
 mod site;
 mod wish;
 
 use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use serde_json::Value;
 
 pub use client::Client;
 pub use documents::{
-    Backup, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation, Part,
-    PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
+    Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
+    Part, PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
     AuditPage, Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage,
-    ProgressPage, RemovalWish, Request, RequestState, Upload, UploadWish, UploadsPage, is_id,
+    ProgressPage, RemovalWish, Request, RequestState, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage,
+    is_id,
 };
 pub use running::Running;
+pub use schedule::BackupTimes;
 pub use site::{Site, Unavailable};
 pub use wish::Wish;
 
@@ -85,6 +89,9 @@ pub trait Host: Send + Sync + 'static {
     /// Begins a backup.
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
 
+    /// Begins a drill of the newest backup.
+    fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
+
     /// Hands the text of a license to the host. It is verified and stored there when this answers.
     fn import_license<'a>(
         &'a self,
@@ -119,6 +126,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Hands a wish over. The host works on it whether or not the answer arrives.
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
+
+    /// The support bundle that the host keeps, if there is one.
+    fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>>;
+
+    /// The next bytes of a support bundle from an offset on; none at its end.
+    fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>>;
 
     /// The upload of a browser, and the room for one.
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>>;

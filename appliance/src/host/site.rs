@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use hyper::body::Bytes;
 use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish, Request,
-    Running, Topic, Upload, UploadWish, UploadsPage, Wish,
+    Running, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -212,6 +213,13 @@ impl Site {
         begun
     }
 
+    /// Begins a drill of the newest backup.
+    pub async fn begin_drill(&self, by: &str, correlation: &str) -> Result<(), HostError> {
+        let begun = self.hear(self.host.begin_drill(by, correlation)).await;
+        self.forget();
+        begun
+    }
+
     /// Hands a license to the host, which verifies and stores it.
     pub async fn import_license(&self, by: &str, correlation: &str, license: &str) -> Result<(), HostError> {
         let imported = self.hear(self.host.import_license(by, correlation, license)).await;
@@ -283,6 +291,16 @@ impl Site {
         self.operation.lock().await.take();
         self.forget();
         asked
+    }
+
+    /// The support bundle that the host keeps, if there is one.
+    pub async fn support(&self) -> Result<SupportPage, Unavailable> {
+        self.at_once(self.host.support()).await
+    }
+
+    /// The next bytes of a support bundle.
+    pub async fn support_piece(&self, id: &str, offset: u64) -> Result<Bytes, HostError> {
+        self.hear(self.host.support_piece(id, offset)).await
     }
 
     /// The upload of a browser, and the room for one.

@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
-use landfall_host_api::testing::{MemoryUploads, Signer, UNSIGNED};
-use landfall_host_api::{Question, Uploads, serve};
+use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer, UNSIGNED};
+use landfall_host_api::{Question, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
     AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PIECE_BYTES, PlanWish, Problem,
-    Refusal,
+    Refusal, SupportWish,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -85,7 +85,7 @@ fn a_verdict_of_a_newer_version_is_unknown() {
 static AUDIT: LazyLock<Mutex<Signer>> = LazyLock::new(|| Mutex::new(Signer::generate().unwrap()));
 
 /// The host's side of the API, over a made-up site.
-struct Answers(Mutex<HashSet<String>>, MemoryUploads);
+struct Answers(Mutex<HashSet<String>>, MemoryUploads, MemorySupport);
 
 impl landfall_host_api::Site for Answers {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
@@ -114,6 +114,10 @@ impl landfall_host_api::Site for Answers {
     }
 
     fn begin_backup(&self) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    fn begin_drill(&self) -> Result<bool, Problem> {
         Ok(true)
     }
 
@@ -183,6 +187,10 @@ impl landfall_host_api::Site for Answers {
     fn uploads(&self) -> &dyn Uploads {
         &self.1
     }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.2
+    }
 }
 
 /// Digest of the plan of a restore.
@@ -204,7 +212,11 @@ fn served() -> (Client, String, Identity) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let tls = landfall_peer::server(&host, console.certificate().clone()).unwrap();
-    let site = Arc::new(Answers(Mutex::new(HashSet::from(["T".to_owned()])), MemoryUploads::default()));
+    let site = Arc::new(Answers(
+        Mutex::new(HashSet::from(["T".to_owned()])),
+        MemoryUploads::default(),
+        MemorySupport::default(),
+    ));
     tokio::spawn(serve(site, listener, tls, std::future::pending()));
     let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
     (Client::new(address.clone(), Arc::new(pinned)), address, host)
@@ -276,6 +288,27 @@ async fn changes_are_asked_of_the_hosts_own_side() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
+    let (client, ..) = served();
+    assert_eq!(client.support().await.unwrap().bundle, None);
+    let wish = Wish::Support(SupportWish { asking: asking("00000001"), hours: 24 });
+    assert_eq!(outcome(&client, wish).await.state, RequestState::Done);
+    let bundle = client.support().await.unwrap().bundle.unwrap();
+    assert_eq!((bundle.id.as_str(), bundle.by.as_str(), bundle.hours), ("00000001", "ada", 24));
+    let mut bytes = Vec::new();
+    loop {
+        let piece = client.support_piece(&bundle.id, bytes.len() as u64).await.unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    assert_eq!((bytes.len() as u64, bytes), (bundle.size_bytes, MemorySupport::bytes()));
+    let gone = client.support_piece("00000002", 0).await.unwrap_err();
+    assert_eq!((gone.status(), gone.to_string().as_str()), (StatusCode::NOT_FOUND, "there is no such support bundle"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_client_speaks_with_the_hosts_own_side() {
     let (client, address, host) = served();
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
@@ -292,6 +325,8 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());
     client.begin_backup("alice", "c").await.unwrap();
+    client.begin_drill("alice", "c").await.unwrap();
+    assert_eq!(client.begin_drill("alice", "c").await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
     client.import_license("alice", "c", "signed").await.unwrap();
     let refused = client.import_license("alice", "c", "forged").await.unwrap_err();
     assert_eq!((refused.status(), refused.to_string().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not mounted"));

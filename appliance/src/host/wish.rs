@@ -1,6 +1,6 @@
 //! What people want changed, as it is handed to the host.
 
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish};
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish};
 
 /// A wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Wish {
     Configure(ApprovedWish),
     /// The open change goes back.
     Abort(AbortWish),
+    /// A support bundle is collected.
+    Support(SupportWish),
 }
 
 impl Wish {
@@ -29,6 +31,7 @@ impl Wish {
             Self::Plan(wish) => &wish.asking,
             Self::Upgrade(wish) | Self::RollBack(wish) | Self::Restore(wish) | Self::Configure(wish) => &wish.asking,
             Self::Abort(wish) => &wish.asking,
+            Self::Support(wish) => &wish.asking,
         }
     }
 }

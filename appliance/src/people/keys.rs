@@ -42,12 +42,22 @@ pub enum Scope {
     Audit,
     /// Read `/metrics`.
     Metrics,
+    /// Collect and download support bundles.
+    Support,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Read, Self::Backup, Self::Upgrade, Self::License, Self::People, Self::Audit, Self::Metrics];
+    pub const ALL: [Self; 8] = [
+        Self::Read,
+        Self::Backup,
+        Self::Upgrade,
+        Self::License,
+        Self::People,
+        Self::Audit,
+        Self::Metrics,
+        Self::Support,
+    ];
 
     /// As it is stored and shown.
     pub const fn text(self) -> &'static str {
@@ -59,6 +69,7 @@ impl Scope {
             Self::People => "people",
             Self::Audit => "audit",
             Self::Metrics => "metrics",
+            Self::Support => "support",
         }
     }
 }

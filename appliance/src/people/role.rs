@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Look.
     Viewer,
-    /// Begin backups, look for media, and plan changes of the release.
+    /// Begin backups, look for media, collect support bundles, and plan changes of the release.
     Operator,
     /// Approve and undo changes of the release, import licenses, change users and keys, and read the audit log.
     Administrator,

@@ -44,13 +44,18 @@ pub static OWN_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub static UPLOAD_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("upload", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/upload.js"))
 });
+/// Opens the list of pages by a key.
+pub static PALETTE_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/palette.js"))
+});
 /// The picture in the browser's tab.
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")));
 
 /// `GET /assets/{name}`. The name is compared, never opened.
 pub async fn asset(Path(name): Path<String>) -> Result<Response, Refusal> {
-    let found = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &ICON].into_iter().find(|asset| asset.name == name);
+    let all = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &PALETTE_SCRIPT, &ICON];
+    let found = all.into_iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Refusal::NotThere(format!("file {name}")))?;
     let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((headers, asset.bytes).into_response())

@@ -8,16 +8,19 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use landfall_error_codes::codes;
+use prometheus_client::encoding::text::encode_eof;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::site_metrics;
 use crate::context::Context;
 use crate::error::Error;
-use crate::host::{Topic, Usage};
+use crate::host::{Status, Topic, Usage};
 use crate::refusal::Refusal;
 
-/// How long metrics wait for what the host says of the license.
-const USAGE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long metrics wait for what the host says.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What works and what does not.
 #[derive(Serialize)]
@@ -59,13 +62,26 @@ pub async fn live() -> &'static str {
     "live\n"
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`: what the console counts, then what the host reports. What the host does not report in time is left out.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
-    let asked = timeout(USAGE_PATIENCE, context.site.read::<Usage>(Topic::Usage)).await;
-    let usage = asked.ok().and_then(Result::ok).flatten();
-    let answers = context.site.silent_since().is_none();
-    let text = context.metrics.text(answers, usage.as_ref(), &context.signing, &context.forward);
+    let (usage, status) = tokio::join!(soon::<Usage>(&context, Topic::Usage), soon::<Status>(&context, Topic::Status));
+    let text = text(&context, usage.as_ref(), status.as_ref());
     let text = text.map_err(|error| Error::new(codes::BUG, "the metrics cannot be written").because(error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn soon<T: DeserializeOwned>(context: &Context, topic: Topic) -> Option<T> {
+    timeout(PATIENCE, context.site.read::<T>(topic)).await.ok()?.ok().flatten()
+}
+
+fn text(context: &Context, usage: Option<&Usage>, status: Option<&Status>) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let answers = context.site.silent_since().is_none();
+    context.metrics.write(&mut text, answers, usage, &context.signing, &context.forward)?;
+    if let Some(status) = status.filter(|_| answers) {
+        site_metrics::write(&mut text, status, context.site.running().as_ref())?;
+    }
+    encode_eof(&mut text)?;
+    Ok(text)
 }

@@ -1,9 +1,10 @@
 //! What `/metrics` shows, in the text format of Prometheus.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -34,9 +35,32 @@ struct Limited {
     metric: String,
 }
 
+/// Requests that the process has answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub requests: u64,
+    /// Those with a status of 500 or above.
+    pub failed: u64,
+    /// What they took together.
+    pub microseconds: u64,
+}
+
+impl Tally {
+    /// What was added since an earlier count.
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(before.requests),
+            failed: self.failed.saturating_sub(before.failed),
+            microseconds: self.microseconds.saturating_sub(before.microseconds),
+        }
+    }
+}
+
 /// Counters of the process.
 pub struct Metrics {
     registry: Registry,
+    tally: Mutex<Tally>,
     requests: Family<Request, Counter>,
     seconds: Histogram,
     sign_ins: Family<Outcome, Counter>,
@@ -79,6 +103,7 @@ impl Metrics {
         registry.register("license_limit", "What the license allows, without its overage", license_limit.clone());
         Self {
             registry,
+            tally: Mutex::default(),
             requests,
             seconds,
             sign_ins,
@@ -97,6 +122,15 @@ impl Metrics {
         let label = Request { method: method.to_owned(), route: route.to_owned(), status };
         self.requests.get_or_create(&label).inc();
         self.seconds.observe(took.as_secs_f64());
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.requests += 1;
+        tally.failed += u64::from(status >= 500);
+        tally.microseconds = tally.microseconds.saturating_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Requests so far.
+    pub fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a sign-in.
@@ -104,15 +138,16 @@ impl Metrics {
         self.sign_ins.get_or_create(&Outcome { outcome: if is_done { "done" } else { "refused" } }).inc();
     }
 
-    /// All of them as text, with whether the host answers, what it says of the license, and how far it has signed the audit log,
-    /// as of this moment.
-    pub fn text(
+    /// Writes all of them as text, with whether the host answers, what it says of the license, and how far it has signed the audit
+    /// log, as of this moment. More may follow.
+    pub fn write(
         &self,
+        text: &mut String,
         host_answers: bool,
         usage: Option<&Usage>,
         signing: &Signing,
         forward: &Forward,
-    ) -> Result<String, std::fmt::Error> {
+    ) -> std::fmt::Result {
         self.show_usage(usage);
         let forward = forward.standing();
         self.forwarded_entry.set(forward.received);
@@ -120,9 +155,7 @@ impl Metrics {
         self.host_answers.set(i64::from(host_answers));
         self.signed_entry.set(signing.last().map_or(0, |last| last.head.number));
         self.signing_fails.set(i64::from(signing.failing().is_some()));
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(text, &self.registry)
     }
 
     /// What is not known has no value: an old one would look like a new one.

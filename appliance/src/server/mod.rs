@@ -12,10 +12,11 @@ mod plain;
 mod refuse;
 mod router;
 mod serve;
+mod site_metrics;
 
-pub use assets::{ICON, OWN_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+pub use assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
 pub use log::begin_log;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Tally};
 pub use plain::{Limits, serve_plain};
 pub use refuse::{Audience, Page, refuse};
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::error::{Context as _, Result};
 use crate::forward;
 use crate::host::{self, Client, Site};
 use crate::people;
+use crate::trend;
 
 /// Time for requests to end after the signal; the kubelet waits longer.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -72,6 +73,7 @@ pub async fn serve_on(
     let signed = context.clone();
     let signing = tokio::spawn(async move { signed.signing.watch(&signed.database, &signed.site).await });
     let telling = tokio::spawn(people::keep_told(context.clone()));
+    let observing = tokio::spawn(trend::watch(context.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
     let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
@@ -83,6 +85,7 @@ pub async fn serve_on(
     watching.abort();
     signing.abort();
     telling.abort();
+    observing.abort();
     context.database.close().await;
     tracing::info!("the console has ended");
     result

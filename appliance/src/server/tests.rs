@@ -48,6 +48,35 @@ async fn metrics_are_text_without_paths() {
 }
 
 #[tokio::test]
+async fn metrics_have_the_site_as_the_host_reports_it_and_nothing_of_it_while_the_host_is_silent() {
+    let site = Site::begin().await;
+    let program = site.program("vera", &[Scope::Metrics]).await;
+    let metrics = program.get("/metrics").await.body;
+    for gauge in [
+        "ready 1",
+        "part_ready{part=\"agent\"} 1",
+        "node_ready{node=\"node-1\"} 1",
+        "disk_free_bytes 64424509440",
+        "memory_available_bytes 21474836480",
+        "etcd_quota_bytes 2147483648",
+        "component_ready_objects{component=\"postgres\"} 4",
+        "certificate_end_timestamp_seconds{file=\"/etc/kubernetes/admin.conf\"} 1826696400",
+        "backups 3",
+        "operation_running{operation=\"upgrade\"} 0",
+        "operation_stuck 0",
+    ] {
+        assert!(metrics.contains(&format!("landfall_site_{gauge}\n")), "{gauge}: {metrics}");
+    }
+    assert!(!metrics.contains("landfall_site_operation_step"), "no operation runs: {metrics}");
+    assert_eq!(metrics.matches("# EOF\n").count(), 1, "{metrics}");
+    site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || site.context.site.silent_since().is_some()).await;
+    let silent = program.get("/metrics").await.body;
+    assert!(silent.contains("landfall_console_host_answers 0") && !silent.contains("landfall_site_"), "{silent}");
+    assert!(silent.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
 async fn every_page_answers_while_the_host_is_silent() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
@@ -62,6 +91,8 @@ async fn every_page_answers_while_the_host_is_silent() {
         "/backups",
         "/license",
         "/node",
+        "/dashboard",
+        "/support",
         "/users",
         "/keys",
         "/audit",
@@ -156,6 +187,8 @@ async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
         "/backups",
         "/license",
         "/node",
+        "/dashboard",
+        "/support",
         "/users",
         "/users/vera",
         "/keys",

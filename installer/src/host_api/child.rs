@@ -65,6 +65,13 @@ pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> 
     answer(command, question.input.clone(), limit)
 }
 
+/// Runs `landfall --json` with these arguments, all of them the host's own, for at most this long, and reads its answer.
+pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
+    let mut command = Command::new(PROGRAM);
+    command.arg("--json").args(arguments);
+    answer(command, Vec::new(), limit)
+}
+
 fn answer<T: DeserializeOwned>(mut command: Command, input: Vec<u8>, limit: Duration) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
     let mut child = command

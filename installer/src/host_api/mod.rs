@@ -3,6 +3,7 @@
 
 mod changes;
 mod child;
+mod support;
 mod uploads;
 
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +14,7 @@ use landfall_agent::settings::AgentSettings;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
-use landfall_host_api::{Question, Site, Uploads, serve};
+use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
@@ -24,6 +25,7 @@ use landfall_peer::{
 };
 
 use self::changes::Changes;
+use self::support::Shelf;
 use crate::commands::{BackupList, ReleaseList};
 use crate::document::line;
 use crate::failure::Failure;
@@ -58,7 +60,8 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
         let _ = changing.send(());
     });
     let until = async move { drop(until.await) };
-    let host = Arc::new(Host { operations, changes, judged: Mutex::default() });
+    let support = Shelf::open(operations.clone());
+    let host = Arc::new(Host { operations, changes, support, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
     // systemd starts it again, with the keys that are there now.
@@ -92,6 +95,7 @@ fn unusable(error: &dyn std::error::Error) -> Failure {
 struct Host {
     operations: Operations,
     changes: Arc<Changes>,
+    support: Shelf,
     /// The last look at the license.
     judged: Mutex<Option<JudgedLicense>>,
 }
@@ -157,6 +161,10 @@ impl Site for Host {
         self.operations.begin_backup().map_err(|error| problem(&error.into()))
     }
 
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.operations.begin_drill().map_err(|error| problem(&error.into()))
+    }
+
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         let imported = self.operations.import_sent_license(license).map(drop);
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -202,6 +210,10 @@ impl Site for Host {
 
     fn uploads(&self) -> &dyn Uploads {
         &*self.changes
+    }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.support
     }
 }
 

@@ -31,4 +31,5 @@ pub mod validity;
 pub use boot::check_identity;
 pub use clock::clock_plausibility;
 pub use held::{Held, held};
+pub use overdue::{DailyBackup, daily_backup};
 pub use run::run;

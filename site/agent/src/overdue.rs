@@ -69,6 +69,33 @@ fn birth(paths: &SitePaths) -> Option<Timestamp> {
     Timestamp::try_from(modified).ok()
 }
 
+/// When each day's backup begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyBackup {
+    /// The time of day, in the machine's time zone.
+    pub time: Time,
+    /// The next one that is due.
+    pub next: Timestamp,
+    /// How much later it may begin.
+    pub delay: SignedDuration,
+}
+
+/// When each day's backup begins, by the unit of its timer; none where there is none. Changes nothing.
+pub fn daily_backup(paths: &SitePaths, now: &Zoned) -> Result<Option<DailyBackup>, StepError> {
+    let Some(unit) = files::read_text(&paths.host(TIMER))? else { return Ok(None) };
+    let delay =
+        if unit.contains("RandomizedDelaySec=1h") { SignedDuration::from_hours(1) } else { SignedDuration::ZERO };
+    let daily = |time| Some(DailyBackup { time, next: next_due(now, time)?, delay });
+    Ok(time_of_day(&unit).and_then(daily))
+}
+
+/// The time of the next backup.
+fn next_due(now: &Zoned, time: Time) -> Option<Timestamp> {
+    let today = now.with().time(time).build().ok()?;
+    let due = if today > *now { today } else { today.checked_add(Span::new().days(1)).ok()? };
+    Some(due.timestamp())
+}
+
 /// The time of each day's backup, in the machine's time zone, as the unit of its timer has it.
 fn time_of_day(unit: &str) -> Option<Time> {
     let text = unit.lines().find_map(|line| line.strip_prefix("OnCalendar=*-*-* "))?;
@@ -89,6 +116,29 @@ mod tests {
     use landfall_media::durable;
 
     use super::*;
+
+    #[test]
+    fn the_next_backup_is_today_or_tomorrow_in_the_machines_time_zone() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+        let daily = |now: &str| {
+            let now = now.parse::<Timestamp>().unwrap().to_zoned(zone.clone());
+            daily_backup(&paths, &now).unwrap()
+        };
+        assert_eq!(daily("2026-11-23T08:00:00Z"), None, "there is no timer");
+        let timer = paths.host(TIMER);
+        durable::create_folder(timer.parent().unwrap()).unwrap();
+        durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n", 0o644).unwrap();
+        let next = |now: &str| daily(now).unwrap().next.to_string();
+        assert_eq!(next("2026-11-23T08:00:00Z"), "2026-11-23T23:30:00Z");
+        assert_eq!(next("2026-11-23T23:29:59Z"), "2026-11-23T23:30:00Z");
+        assert_eq!(next("2026-11-23T23:30:00Z"), "2026-11-24T23:30:00Z");
+        assert_eq!(daily("2026-11-23T08:00:00Z").unwrap().delay, SignedDuration::from_hours(1));
+        durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 03:15\n", 0o644).unwrap();
+        let own = daily("2026-11-23T08:00:00Z").unwrap();
+        assert_eq!((own.time, own.delay), (jiff::civil::time(3, 15, 0, 0), SignedDuration::ZERO));
+    }
 
     #[test]
     fn a_backup_is_overdue_hours_after_its_time_until_one_succeeds() {

@@ -21,6 +21,8 @@ pub const BACKUP_TIMER: &str = "landfall-backup.timer";
 pub const LOG_BACKUP: &str = "landfall-log-backup.service";
 /// Starts a log backup every five minutes.
 pub const LOG_BACKUP_TIMER: &str = "landfall-log-backup.timer";
+/// A drill that the console asked for; systemd knows it only while it runs.
+pub const DRILL: &str = "landfall-drill.service";
 /// Answers the console's pods; nothing that runs depends on it.
 pub const HOST_API: &str = "landfall-host-api.service";
 /// Holds the three services.

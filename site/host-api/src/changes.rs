@@ -40,7 +40,7 @@ fn accepted(request: &Request) -> Response {
 }
 
 /// Works on a request outside of the threads that serve, once.
-fn work(
+pub(crate) fn work(
     host: &Host,
     asking: &Asking,
     wanted: Wanted,

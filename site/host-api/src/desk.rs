@@ -50,12 +50,17 @@ pub(crate) enum Wanted {
     /// A change, by the digest of its plan.
     Begin(Change, String),
     Abort(u64),
+    /// A support bundle, with logs of so many hours.
+    Support(u32),
 }
 
 impl Wanted {
-    /// Whether it need not wait for another one: an undo uses no medium, and must not wait for one that answers slowly or never.
+    /// Whether it need not wait for another one: an undo uses no medium, and must not wait for one that answers slowly or never. A support
+    /// bundle changes nothing, and is wanted most while something else hangs.
     fn goes_beside(&self, running: &Self) -> bool {
-        matches!(self, Self::Abort(_)) && matches!(running, Self::Look | Self::Plan(_))
+        let is_support = |wanted: &Self| matches!(wanted, Self::Support(_));
+        let is_undo = matches!(self, Self::Abort(_)) && matches!(running, Self::Look | Self::Plan(_));
+        is_undo || is_support(self) != is_support(running)
     }
 
     fn verb(&self) -> &'static str {
@@ -64,6 +69,7 @@ impl Wanted {
             Self::Plan(_) => "plan",
             Self::Begin(change, _) => change.verb(),
             Self::Abort(_) => "abort",
+            Self::Support(_) => "support",
         }
     }
 }
@@ -74,6 +80,8 @@ pub(crate) enum Outcome {
     Planned(PlanPage),
     /// With what a person should read of it.
     Begun(Vec<String>),
+    /// A support bundle, which the host keeps.
+    Collected,
 }
 
 /// Whether a request is to be worked on.
@@ -148,6 +156,7 @@ impl Desk {
                         push(&mut state.plans, Kept { plan: page, since: Instant::now() }, PLANS);
                     }
                     Outcome::Begun(notes) => said = notes,
+                    Outcome::Collected => {}
                 }
                 None
             }

@@ -1,6 +1,6 @@
 //! The host's API for the console, on the node's address. It answers with what `landfall … --json` prints, signs answers about the
 //! license for software, and takes few wishes:
-//! a one-use token is checked, a backup begins, media are looked at, a bundle arrives, a change is planned, begun by the digest of its plan, or
+//! a one-use token is checked, a backup or a drill begins, media are looked at, a bundle arrives, a support bundle is collected, a change is planned, begun by the digest of its plan, or
 //! undone: an upgrade, a rollback, a restore. Whoever takes over the console's pod can do no more than that.
 
 mod allowance;
@@ -11,6 +11,7 @@ mod pieces;
 mod routes;
 mod serve;
 mod site;
+mod support;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -18,4 +19,4 @@ mod tests;
 mod uploads;
 
 pub use serve::serve;
-pub use site::{Question, Site, Uploads};
+pub use site::{Question, Site, SupportBundles, Uploads};

@@ -28,14 +28,16 @@ use super::changes;
 use super::desk::{Desk, problem};
 use super::pieces::Pieces;
 use super::site::{Question, Site};
-use super::uploads;
+use super::{support, uploads};
 
 /// Questions that the host answers at the same time; more wait.
 const AT_ONCE: usize = 4;
 /// The same of what it answers at once: progress, tokens.
 const QUICK_AT_ONCE: usize = 8;
-/// Between two backups that the console begins.
+/// Between two backups that the console begins, and between two drills.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
+/// Between two support bundles that are collected for the console.
+const SUPPORT_PAUSE: Duration = Duration::from_mins(1);
 
 /// Between two words of the console on how many users it has.
 const USERS_PAUSE: Duration = Duration::from_mins(1);
@@ -76,6 +78,10 @@ pub(crate) struct Host {
     pieces: Arc<Pieces>,
     /// When the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
+    /// When the console last began a drill.
+    last_drill: Arc<Mutex<Option<Instant>>>,
+    /// When the console last asked for a support bundle.
+    last_support: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
     /// When the console last said how many users it has.
     last_users: Arc<Mutex<Option<Instant>>>,
@@ -95,6 +101,8 @@ impl Host {
             answers: Arc::new(Allowance::new(ANSWER_BURST, ANSWER_PAUSE)),
             pieces: Arc::default(),
             last_backup: Arc::default(),
+            last_drill: Arc::default(),
+            last_support: Arc::default(),
             last_refusal: Arc::default(),
             last_users: Arc::default(),
         }
@@ -143,6 +151,11 @@ impl Host {
         is_due(&self.last_backup, BACKUP_PAUSE)
     }
 
+    /// Whether a support bundle may be collected now; it counts as collected then.
+    pub(crate) fn may_collect(&self) -> bool {
+        is_due(&self.last_support, SUPPORT_PAUSE)
+    }
+
     /// Whether the console's word on its users is taken: one that was taken over makes the host write once a minute at most.
     fn may_note_users(&self) -> bool {
         is_due(&self.last_users, USERS_PAUSE)
@@ -174,6 +187,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::USAGE_REPORT, get(|host| answer(host, Question::UsageReport)))
         .route(routes::LICENSE_ANSWERS, post(license_answer))
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
+        .route(routes::DRILLS, post(begin_drill))
         .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
@@ -182,6 +196,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::CLAIMS, post(claim))
         .merge(changes::routes())
         .merge(uploads::routes())
+        .merge(support::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn(landfall_peer::read_rest))
         .with_state(Host::new(site))
@@ -320,6 +335,18 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Err(Refused::new(StatusCode::CONFLICT, "a backup runs already"))
+}
+
+async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
+    if !is_due(&host.last_drill, BACKUP_PAUSE) {
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "a drill was begun less than ten minutes ago"));
+    }
+    let begun = host.ask_quickly(Site::begin_drill).await??;
+    tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a drill was asked for");
+    if begun {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    Err(Refused::new(StatusCode::CONFLICT, "a drill runs already"))
 }
 
 async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<UsersWord>) -> Result<StatusCode> {

@@ -3,8 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal, Upload,
-    UploadWish, UploadsPage,
+    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal, SupportBundle,
+    SupportWish, Upload, UploadWish, UploadsPage,
 };
 
 /// A question whose answer is a document that a command prints.
@@ -43,6 +43,9 @@ pub trait Site: Send + Sync + 'static {
     /// Begins a backup; false where one runs already.
     fn begin_backup(&self) -> Result<bool, Problem>;
 
+    /// Begins a drill of the newest backup; false where one runs already.
+    fn begin_drill(&self) -> Result<bool, Problem>;
+
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;
@@ -77,6 +80,21 @@ pub trait Site: Send + Sync + 'static {
 
     /// The bundle that a browser uploads.
     fn uploads(&self) -> &dyn Uploads;
+
+    /// The support bundle that is collected for the console.
+    fn support(&self) -> &dyn SupportBundles;
+}
+
+/// The one support bundle that a site keeps for the console. Each call may block.
+pub trait SupportBundles: Send + Sync {
+    /// The bundle, if there is one.
+    fn kept(&self) -> Option<SupportBundle>;
+
+    /// Collects another one, which takes the place of the one that is kept. May take minutes. Calls never overlap.
+    fn collect(&self, wish: &SupportWish) -> Result<(), Refusal>;
+
+    /// Bytes of the bundle of this id from an offset on, at most [`landfall_peer::SUPPORT_PIECE_BYTES`]; none at its end.
+    fn piece(&self, id: &str, offset: u64) -> Result<Vec<u8>, Problem>;
 }
 
 /// The one upload of a site. Each call may block.

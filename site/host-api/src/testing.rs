@@ -1,4 +1,4 @@
-//! The host's key in memory, its part of the audit log, and an upload, for tests of what asks it.
+//! The host's key in memory, its part of the audit log, an upload, and a support bundle, for tests of what asks it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_error_codes::Coded as _;
 use landfall_license::answer::{Answer, Question, SealedAnswer};
-use landfall_peer::{AuditPage, Problem, Upload, UploadWish, UploadsPage};
+use landfall_peer::{
+    AuditPage, Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+};
 
-use super::Uploads;
+use super::{SupportBundles, Uploads};
 
 /// A key, and what was signed with it.
 pub struct Signer {
@@ -136,5 +138,55 @@ impl Uploads for MemoryUploads {
             return Ok(());
         }
         Err(refused(404, "LF5024", "there is no such upload"))
+    }
+}
+
+/// Bytes of a support bundle in memory: more than one piece.
+pub const SUPPORT_BYTES: usize = SUPPORT_PIECE_BYTES + 1000;
+
+/// A support bundle in memory, with bytes that are no archive.
+#[derive(Default)]
+pub struct MemorySupport(Mutex<Option<SupportBundle>>);
+
+impl MemorySupport {
+    fn bundle(&self) -> MutexGuard<'_, Option<SupportBundle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bytes of any bundle.
+    pub fn bytes() -> Vec<u8> {
+        b"support ".iter().copied().cycle().take(SUPPORT_BYTES).collect()
+    }
+}
+
+impl SupportBundles for MemorySupport {
+    fn kept(&self) -> Option<SupportBundle> {
+        self.bundle().clone()
+    }
+
+    fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
+        *self.bundle() = Some(SupportBundle {
+            id: wish.asking.request.clone(),
+            by: wish.asking.by.clone(),
+            collected: "2026-11-20T08:00:00Z".to_owned(),
+            expires: "2026-11-21T08:00:00Z".to_owned(),
+            hours: wish.hours,
+            size_bytes: SUPPORT_BYTES as u64,
+            files: 80,
+            truncated: 2,
+            known_values: 41,
+            gaps: vec!["cluster: no answer".to_owned()],
+        });
+        Ok(())
+    }
+
+    fn piece(&self, id: &str, offset: u64) -> Result<Vec<u8>, Problem> {
+        if self.bundle().as_ref().is_none_or(|bundle| bundle.id != id) {
+            return Err(refused(404, "LF5024", "there is no such support bundle"));
+        }
+        let bytes = Self::bytes();
+        let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let end = bytes.len().min(begin + SUPPORT_PIECE_BYTES);
+        Ok(bytes[begin..end].to_vec())
     }
 }

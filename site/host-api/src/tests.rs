@@ -9,13 +9,13 @@ use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer,
 use landfall_peer::{
     ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
     Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage, Problem,
-    ProgressPage, Refusal, client, server,
+    ProgressPage, Refusal, SUPPORT_PIECE_BYTES, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Question, Site, Uploads, serve};
-use crate::testing::{MemoryUploads, Signer, UNSIGNED};
+use super::{Question, Site, SupportBundles, Uploads, serve};
+use crate::testing::{MemorySupport, MemoryUploads, SUPPORT_BYTES, Signer, UNSIGNED};
 
 #[derive(Default)]
 struct Remembering {
@@ -27,6 +27,7 @@ struct Remembering {
     begun: Arc<Mutex<Vec<String>>>,
     signer: Mutex<Option<Signer>>,
     uploads: Arc<MemoryUploads>,
+    support: MemorySupport,
 }
 
 impl Remembering {
@@ -70,6 +71,11 @@ impl Site for Remembering {
 
     fn begin_backup(&self) -> Result<bool, Problem> {
         Ok(!self.is_backing_up.swap(true, Ordering::Relaxed))
+    }
+
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.begun.lock().unwrap().push("drill".to_owned());
+        Ok(!self.is_backing_up.load(Ordering::Relaxed))
     }
 
     fn note_users(&self, users: u64) -> Result<(), Problem> {
@@ -146,6 +152,10 @@ impl Site for Remembering {
 
     fn uploads(&self) -> &dyn Uploads {
         &*self.uploads
+    }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.support
     }
 }
 
@@ -248,7 +258,11 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
     let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
-    assert_eq!(busy.post("/v1/backups", wish).await, StatusCode::CONFLICT);
+    assert_eq!(busy.post("/v1/backups", wish.clone()).await, StatusCode::CONFLICT);
+    assert_eq!(busy.post("/v1/drills", wish.clone()).await, StatusCode::CONFLICT);
+    let idle = Served::begin(Remembering::default());
+    assert_eq!(idle.post("/v1/drills", wish.clone()).await, StatusCode::ACCEPTED);
+    assert_eq!(idle.post("/v1/drills", wish).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
 }
 
@@ -433,6 +447,41 @@ async fn blockers_are_passed_on_and_odd_wishes_refused() {
     assert_eq!(served.post("/v1/plans", kinds).await, StatusCode::UNPROCESSABLE_ENTITY);
     let path = wish("00000004", json!({ "change": "upgrade", "medium": "x".repeat(20_000) }));
     assert_eq!(served.post("/v1/plans", path).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_support_bundle_is_collected_beside_other_requests_and_read_in_pieces() {
+    let looks_on = Arc::new(AtomicBool::new(true));
+    let served = Served::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
+    assert_eq!(served.get("/v1/support").await, (StatusCode::OK, json!({})));
+    served.send("/v1/media", wish("00000001", json!({}))).await;
+    for hours in [0, 169] {
+        let (status, problem) = served.send("/v1/support", wish("00000002", json!({ "hours": hours }))).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{hours}");
+    }
+    let done = served.outcome("/v1/support", wish("00000002", json!({ "hours": 24 }))).await;
+    assert_eq!((&done["state"], &done["verb"]), (&json!("done"), &json!("support")), "although a look hangs");
+    assert_eq!(served.end_of("00000002").await["state"], "done");
+    let again = served.send("/v1/support", wish("00000002", json!({ "hours": 24 }))).await.0;
+    assert_eq!(again, StatusCode::ACCEPTED, "it is known, and not collected again");
+    let soon = served.send("/v1/support", wish("00000003", json!({ "hours": 24 }))).await.0;
+    assert_eq!(soon, StatusCode::TOO_MANY_REQUESTS);
+    looks_on.store(false, Ordering::Relaxed);
+
+    let (_, page) = served.get("/v1/support").await;
+    assert_eq!((&page["bundle"]["id"], &page["bundle"]["hours"]), (&json!("00000002"), &json!(24)), "{page}");
+    let piece = async |id: &str, offset: usize| {
+        let url = format!("https://{}/v1/support/{id}?offset={offset}", served.address);
+        let answer = served.client(&served.console).get(url).send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap().to_vec())
+    };
+    let (first, last) = (piece("00000002", 0).await, piece("00000002", SUPPORT_PIECE_BYTES).await);
+    assert_eq!((first.1.len(), last.1.len()), (SUPPORT_PIECE_BYTES, SUPPORT_BYTES - SUPPORT_PIECE_BYTES));
+    assert_eq!([first.1, last.1].concat(), MemorySupport::bytes());
+    assert!(piece("00000002", SUPPORT_BYTES).await.1.is_empty(), "its end");
+    for id in ["00000003", "..%2f..%2fetc%2fshadow"] {
+        assert_eq!(piece(id, 0).await.0, StatusCode::NOT_FOUND, "{id}");
+    }
 }
 
 /// Entries of together at least so many bytes behind another one.

@@ -83,6 +83,8 @@ impl SitePaths {
         backups_begun = "/var/lib/landfall/backups-begun";
         /// The latest try to make a backup. It is outside of the backups' folder, which may be a disk that is away.
         backup_try = "/var/lib/landfall/backup-try.json";
+        /// The latest drill that a person asked for.
+        drill_try = "/var/lib/landfall/drill-try.json";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
         /// The site's license, and what it needs to be judged; [`SitePaths::license_copy`] is the same.
@@ -103,6 +105,8 @@ impl SitePaths {
         console = "/var/lib/landfall/console";
         /// The bundle that a browser uploads, and how far it is, readable by root only.
         uploads = "/var/lib/landfall/uploads";
+        /// The support bundle that was collected for the console, readable by root only.
+        console_support = "/var/lib/landfall/console-support";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.

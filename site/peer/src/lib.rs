@@ -8,6 +8,7 @@ mod documents;
 mod identity;
 mod pinned;
 pub mod routes;
+mod support;
 mod unread;
 mod uploads;
 
@@ -24,5 +25,6 @@ pub use documents::{
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};
+pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportWish};
 pub use unread::read_rest;
 pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};

@@ -6,6 +6,8 @@ pub const STATUS: &str = "/v1/status";
 pub const RELEASES: &str = "/v1/releases";
 /// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
 pub const BACKUPS: &str = "/v1/backups";
+/// POST a [`crate::BackupRequest`]: begin a drill of the newest backup; 202, or 409 where one runs.
+pub const DRILLS: &str = "/v1/drills";
 /// GET: the settings of the installed release, `kind` `settings`.
 pub const SETTINGS: &str = "/v1/settings";
 /// GET: the license, `kind` `licenseStatus`; 404 where there is none and none is needed. POST a [`crate::LicenseWish`]: 204 once it is
@@ -37,6 +39,10 @@ pub const MEDIA: &str = "/v1/media";
 /// room for it. With its id behind it, PATCH with `offset` and a piece of at most [`crate::PIECE_BYTES`] as the body: 200 with the [`crate::Upload`], once
 /// the piece is on the disk; 409 where it does not follow, 422 where what has arrived is refused, and removed. DELETE a [`crate::RemovalWish`]: 204.
 pub const UPLOADS: &str = "/v1/uploads";
+/// GET: a [`crate::SupportPage`]. POST a [`crate::SupportWish`]: collect a bundle, which takes the place of the one that is kept; 429 less than a
+/// minute after another one. GET with a bundle's id behind it and `offset`: at most [`crate::SUPPORT_PIECE_BYTES`] of it, none at its end; 404 where it is
+/// no longer kept.
+pub const SUPPORT: &str = "/v1/support";
 /// POST a [`crate::PlanWish`]. GET with a digest behind it: a [`crate::PlanPage`].
 pub const PLANS: &str = "/v1/plans";
 /// POST a [`crate::ApprovedWish`] for an upgrade.

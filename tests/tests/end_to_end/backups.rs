@@ -13,7 +13,7 @@ use super::cluster_backup;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
-use super::{handbook, one_time};
+use super::{handbook, help, one_time};
 
 /// How long a restore may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -83,6 +83,7 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     expect_data(engineer, "first")?;
     lands_on_an_empty_machine(engineer, &first, &time)?;
     expect_data(engineer, "first")?;
+    help::comes_from_the_browser(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }

@@ -39,7 +39,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Makes an administrator with the token, and a key of that administrator for changes of the release.
+/// Makes an administrator with the token, and a key of that administrator for changes of the release, drills and support bundles.
 pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let console = Console::with_token(machine)?;
     let folder = tempfile::tempdir()?;
@@ -50,7 +50,7 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
     let word = format!("x-csrf-token: {}", form_word(&page)?);
     let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
-    let wish = json!({ "label": "test", "scopes": ["read", "upgrade"], "days": 1 }).to_string();
+    let wish = json!({ "label": "test", "scopes": ["read", "upgrade", "backup", "support"], "days": 1 }).to_string();
     let arguments = ["--cookie", &cookie, "--header", &word, "--header", &origin, "--data-binary", &wish];
     let json = ["--header", "Content-Type: application/json"];
     let (code, body) = console.ask(machine, "/api/v1/keys", &[&arguments[..], &json].concat())?;

@@ -11,7 +11,7 @@ use super::console::Console;
 /// Questions for each operation, besides those that the document's bounds give.
 const EXAMPLES: &str = "20";
 /// What a key may be for.
-const SCOPES: [&str; 7] = ["read", "backup", "upgrade", "license", "people", "audit", "metrics"];
+const SCOPES: [&str; 8] = ["read", "backup", "upgrade", "license", "people", "audit", "metrics", "support"];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]

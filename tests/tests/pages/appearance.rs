@@ -15,7 +15,7 @@ use super::documents::sample;
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
 /// Pages of a person who has signed in: path, heading, and the name of the picture.
-const PAGES: [(&str, &str, Option<&str>); 18] = [
+const PAGES: [(&str, &str, Option<&str>); 20] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
     ("/components/postgres", "postgres", Some("component")),
@@ -27,6 +27,8 @@ const PAGES: [(&str, &str, Option<&str>); 18] = [
     ("/settings", "Settings", Some("settings")),
     ("/license", "License", Some("license")),
     ("/node", "Node", Some("node")),
+    ("/dashboard", "Last 24 hours", None),
+    ("/support", "Support", None),
     ("/users", "Users", Some("users")),
     ("/users/vera", "vera", None),
     ("/keys", "API keys", Some("keys")),
@@ -138,7 +140,7 @@ async fn every_page_is_whole_in_light_in_dark_and_on_a_phone() -> Result<()> {
     browser.expect_path("/sign-in").await?;
     findings.look(&browser, "/sign-in", Some("sign-in")).await?;
     browser.close().await?;
-    findings.judge(58)
+    findings.judge(64)
 }
 
 #[tokio::test(flavor = "multi_thread")]

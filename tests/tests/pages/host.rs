@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_host_api::testing::Signer;
-use landfall_host_api::{Question, Site, Uploads, serve};
+use landfall_host_api::testing::{MemorySupport, Signer};
+use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) progress: ProgressPage,
     /// Backups that were begun.
     pub(crate) backups_begun: usize,
+    /// Drills that were begun.
+    pub(crate) drills_begun: usize,
     /// Digests of plans that were begun.
     pub(crate) begun: Vec<String>,
     /// Licenses that were imported.
@@ -46,7 +48,7 @@ pub(crate) struct Facts {
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
-    backups: Value,
+    pub(crate) backups: Value,
     license: Value,
     usage: Value,
     usage_report: Value,
@@ -64,6 +66,8 @@ pub(crate) struct Recorded {
     facts: Mutex<Facts>,
     /// What a browser uploads, on a disk.
     pub(crate) uploads: UploadDesk,
+    /// The support bundle.
+    support: MemorySupport,
 }
 
 impl Recorded {
@@ -73,6 +77,7 @@ impl Recorded {
             operation: sample("operation")?,
             progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
             backups_begun: 0,
+            drills_begun: 0,
             begun: Vec::new(),
             licenses: Vec::new(),
             audit: Signer::generate()?,
@@ -89,7 +94,7 @@ impl Recorded {
             configure: sample("configureDryRun")?,
             settings: sample("settings")?,
         });
-        Ok(Self { facts, uploads: UploadDesk::begin()? })
+        Ok(Self { facts, uploads: UploadDesk::begin()?, support: MemorySupport::default() })
     }
 
     /// What it reports, to read or to change.
@@ -226,6 +231,11 @@ impl Site for Recorded {
         Ok(true)
     }
 
+    fn begin_drill(&self) -> Result<bool, Problem> {
+        self.facts().drills_begun += 1;
+        Ok(true)
+    }
+
     fn audit(&self) -> Result<AuditPage, Problem> {
         Ok(self.facts().audit.page())
     }
@@ -275,6 +285,10 @@ impl Site for Recorded {
 
     fn uploads(&self) -> &dyn Uploads {
         &self.uploads
+    }
+
+    fn support(&self) -> &dyn SupportBundles {
+        &self.support
     }
 }
 

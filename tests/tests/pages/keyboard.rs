@@ -49,9 +49,10 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 14] = [
+const NAVIGATION: [&str; 17] = [
     "Skip to the content",
     "Landfall",
+    "Go to a page",
     "Overview",
     "Components",
     "Releases",
@@ -60,6 +61,8 @@ const NAVIGATION: [&str; 14] = [
     "Settings",
     "License",
     "Node",
+    "Dashboard",
+    "Support",
     "Users",
     "API keys",
     "Audit",
@@ -91,10 +94,10 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..1]).await?;
     browser.press(ENTER).await?;
-    expect_order(&browser, &["Back up now", "Restore data"]).await?;
+    expect_order(&browser, &["Back up now", "Start a drill", "Restore data"]).await?;
     // A page is opened by its entry.
     browser.open("/backups").await?;
-    expect_order(&browser, &NAVIGATION[..5]).await?;
+    expect_order(&browser, &NAVIGATION[..6]).await?;
     browser.press(ENTER).await?;
     browser.expect_path("/releases").await?;
     let here = browser.find("nav [aria-current=page]").await?.text().await?;

@@ -14,6 +14,14 @@ use serde_json::{Value, json};
 pub(crate) const TAB: &str = "\u{E004}";
 /// Enter.
 pub(crate) const ENTER: &str = "\u{E007}";
+/// Escape.
+pub(crate) const ESCAPE: &str = "\u{E00C}";
+/// The left control key.
+pub(crate) const CONTROL: &str = "\u{E009}";
+/// The arrow that points down.
+pub(crate) const DOWN: &str = "\u{E015}";
+/// The arrow that points up.
+pub(crate) const UP: &str = "\u{E013}";
 /// The left shift.
 pub(crate) const SHIFT: &str = "\u{E008}";
 

@@ -102,6 +102,8 @@ async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
     }
     let done = [
         ("backups", "{}", StatusCode::ACCEPTED),
+        ("drills", "{}", StatusCode::ACCEPTED),
+        ("support", r#"{"hours": 24}"#, StatusCode::ACCEPTED),
         ("media", "{}", StatusCode::ACCEPTED),
         ("operations/abort", r#"{"operation": 2}"#, StatusCode::ACCEPTED),
         ("license", r#"{"license": "signed"}"#, StatusCode::NO_CONTENT),

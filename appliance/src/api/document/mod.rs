@@ -21,12 +21,13 @@ const ABOUT: &str = "What a site reports, and what people with rights may ask of
 the console. Errors are problem documents (RFC 9457) with codes of Landfall's registry. Every response has an `x-request-id`.";
 
 /// The groups of operations, in the order of the reference.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("site", "What the site is and does"),
     ("backups", "Backups and points in time"),
     ("changes", "Media, plans, approvals and the open change"),
     ("people", "Users, sessions and API keys"),
     ("audit", "Who did what"),
+    ("support", "What the vendor needs when something is wrong"),
 ];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(assemble);

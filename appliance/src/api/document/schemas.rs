@@ -7,9 +7,10 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{approvals, changes, keys, people, site};
-use crate::host::{MediaPage, OperationPage, PlanPage, Request, UploadsPage};
+use super::super::{approvals, changes, keys, people, site, support};
+use crate::host::{MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage};
 use crate::refusal::Problem;
+use crate::trend::Point;
 
 /// Where an OpenAPI document keeps its schemas.
 const DEFINITIONS: &str = "/components/schemas";
@@ -55,6 +56,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<changes::SentAbort>();
     generator.subschema_for::<approvals::SentFirst>();
     generator.subschema_for::<approvals::SentSecond>();
+    generator.subschema_for::<support::SentSupport>();
     generator.take_definitions(true)
 }
 
@@ -64,12 +66,14 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<List<UserItem>>();
     generator.subschema_for::<List<SessionItem>>();
     generator.subschema_for::<List<keys::KeyItem>>();
+    generator.subschema_for::<List<Point>>();
     generator.subschema_for::<approvals::Approvals>();
     generator.subschema_for::<Request>();
     generator.subschema_for::<MediaPage>();
     generator.subschema_for::<OperationPage>();
     generator.subschema_for::<PlanPage>();
     generator.subschema_for::<UploadsPage>();
+    generator.subschema_for::<SupportPage>();
     generator.take_definitions(true)
 }
 

@@ -92,7 +92,7 @@ fn row(is_first: bool, backup: Backup) -> Row {
 pub(super) async fn found(context: &Context) -> Found {
     let (backups, status) =
         tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
-    let backups = backups?.unwrap_or(Backups { backups: Vec::new(), points_in_time: Vec::new() });
+    let backups = backups?.unwrap_or_default();
     Ok(Choice::new(backups, status.ok().flatten()))
 }
 

@@ -10,8 +10,8 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, CopiedBackups, DrillReport,
-    Drilled, LogOutcome, Operations, PointsInTime, SavedLogs,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, BackupTimes, BackupTry,
+    CopiedBackups, DrillReport, Drilled, LogOutcome, Operations, PointsInTime, SavedLogs,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,12 +60,23 @@ pub(crate) struct BackupList {
     backups: Vec<BackupSummary>,
     /// Time spans of which every point comes back, oldest first.
     points_in_time: Vec<PointsInTime>,
+    /// When backups and drills begin by themselves; none where nothing is backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schedule: Option<BackupTimes>,
+    /// The latest drill that a person asked for; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_drill: Option<BackupTry>,
 }
 
 impl BackupList {
     /// The backups of this host.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Ok(Self { backups: operations.backups()?, points_in_time: operations.points_in_time()? })
+        Ok(Self {
+            backups: operations.backups()?,
+            points_in_time: operations.points_in_time()?,
+            schedule: operations.backup_times()?,
+            last_drill: operations.last_drill(),
+        })
     }
 }
 
@@ -282,7 +293,23 @@ fn list_text(list: &BackupList) -> String {
     let newest = list.backups.last().map(|backup| {
         format!("streams of the newest backup: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()))
     });
-    lines.chain(points).chain(newest).collect::<Vec<_>>().join("\n")
+    lines
+        .chain(points)
+        .chain(newest)
+        .chain(list.last_drill.as_ref().and_then(failed_drill))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A drill that failed, which proves nothing and must not look as if it had not been tried.
+fn failed_drill(last: &BackupTry) -> Option<String> {
+    let failure = last.failure.as_ref()?;
+    Some(format!(
+        "the latest drill on request failed at {}: {} [{}]",
+        last.at,
+        shown::paragraph(&failure.what),
+        failure.code
+    ))
 }
 
 fn check_text(report: &BackupCheckReport) -> String {
@@ -391,10 +418,10 @@ mod tests {
                 until: "2026-11-22T03:00:00Z".to_owned(),
             }),
         }];
-        let none = BackupList { backups: Vec::new(), points_in_time: Vec::new() };
+        let none = BackupList { backups: Vec::new(), points_in_time: Vec::new(), schedule: None, last_drill: None };
         assert!(list_text(&none).contains("no backups"));
         let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
-        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time }), @"
+        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time, schedule: None, last_drill: None }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z

@@ -1,6 +1,6 @@
 //! The latest try to make a backup, and why it failed: a site whose backups fail must not look like one that has them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::causes::with_causes;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// Age of the newest proven backup from which a person is told: a day, and half of one for what takes long.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
 
-/// A try to make a backup.
+/// A try to make a backup, or a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTry {
@@ -29,7 +29,7 @@ pub struct BackupTry {
     pub succeeded: Option<String>,
 }
 
-/// Why a backup failed.
+/// Why a backup or a drill failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupFailure {
@@ -46,30 +46,49 @@ impl BackupTry {
         outcome: Result<(), &(impl Coded + 'static)>,
         now: Timestamp,
     ) -> Result<(), StepError> {
-        let at = format!("{now:.0}");
-        let failure =
-            outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
-        let succeeded = match failure {
-            None => Some(at.clone()),
-            Some(_) => Self::read(paths).and_then(|earlier| earlier.succeeded),
-        };
-        let bytes = serde_json::to_vec_pretty(&Self { at, failure, succeeded }).unwrap_or_default();
-        Ok(durable::write_file(&file(paths), &bytes, 0o600)?)
+        write(&paths.backup_try(), outcome, now)
+    }
+
+    /// The same of a drill that a person asked for.
+    pub(crate) fn note_drill(
+        paths: &SitePaths,
+        outcome: Result<(), &(impl Coded + 'static)>,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        write(&paths.drill_try(), outcome, now)
     }
 
     /// Reads the latest one; a file that is lost or damaged counts as none.
     pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
-        serde_json::from_slice(&files::read(&file(paths)).ok()??).ok()
+        read(&paths.backup_try())
     }
 
-    /// Forgets it.
+    /// Reads the latest drill.
+    pub(crate) fn read_drill(paths: &SitePaths) -> Option<Self> {
+        read(&paths.drill_try())
+    }
+
+    /// Forgets both.
     pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
-        Ok(durable::remove_file(&file(paths))?)
+        durable::remove_file(&paths.drill_try())?;
+        Ok(durable::remove_file(&paths.backup_try())?)
     }
 }
 
-fn file(paths: &SitePaths) -> PathBuf {
-    paths.backup_try()
+fn write(file: &Path, outcome: Result<(), &(impl Coded + 'static)>, now: Timestamp) -> Result<(), StepError> {
+    let at = format!("{now:.0}");
+    let failure =
+        outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
+    let succeeded = match failure {
+        None => Some(at.clone()),
+        Some(_) => read(file).and_then(|earlier| earlier.succeeded),
+    };
+    let bytes = serde_json::to_vec_pretty(&BackupTry { at, failure, succeeded }).unwrap_or_default();
+    Ok(durable::write_file(file, &bytes, 0o600)?)
+}
+
+fn read(file: &Path) -> Option<BackupTry> {
+    serde_json::from_slice(&files::read(file).ok()??).ok()
 }
 
 /// What a person should know of backups: that the latest try failed, or that the newest proven one is old. `proven` is its time.

@@ -129,13 +129,9 @@ impl Operations {
         Ok(saving.save(repository)?)
     }
 
-    /// Notes what became of a try. One that was refused because another operation ran, or because there is nothing to save, is none. A
-    /// try that cannot be noted is still a backup.
+    /// Notes what became of a try. One that cannot be noted is still a backup.
     fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
-        let is_none = |error: &&OperationError| {
-            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED].contains(&error.code())
-        };
-        if outcome.is_err_and(|error| is_none(&error)) || !self.paths.data_uuid().exists() {
+        if !self.is_try(outcome) {
             return;
         }
         if let Err(error) = BackupTry::note(&self.paths, outcome, jiff::Timestamp::now()) {
@@ -143,9 +139,30 @@ impl Operations {
         }
     }
 
+    /// Whether something was tried. One that was refused because another operation ran, or because there is nothing to save or to prove, is
+    /// no try.
+    fn is_try(&self, outcome: std::result::Result<(), &OperationError>) -> bool {
+        let is_none = |error: &OperationError| {
+            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::BACKUP_UNKNOWN, codes::NOT_INSTALLED]
+                .contains(&error.code())
+        };
+        !outcome.is_err_and(is_none) && self.paths.data_uuid().exists()
+    }
+
     /// Restores a backup on trial, the named one or the newest, then what was logged since, and marks each as proven if every check
-    /// passes.
+    /// passes. What became of it is noted, and on the disk when this returns.
     pub fn drill(&self, backup: Option<&str>) -> Result<Drilled> {
+        let drilled = self.drill_now(backup);
+        let outcome = drilled.as_ref().map(drop);
+        if self.is_try(outcome)
+            && let Err(error) = BackupTry::note_drill(&self.paths, outcome, jiff::Timestamp::now())
+        {
+            tracing::warn!(%error, "what became of the drill is not noted");
+        }
+        drilled
+    }
+
+    fn drill_now(&self, backup: Option<&str>) -> Result<Drilled> {
         let ready = self.ready_to_back_up("drill")?;
         let repository = self.repository()?;
         let backup = chosen_backup(&repository, backup, &ready.pins)?;

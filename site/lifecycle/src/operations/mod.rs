@@ -7,6 +7,7 @@ mod approval;
 mod back_up_logs;
 mod backup;
 mod backup_schedule;
+mod backup_times;
 mod bundle;
 mod carried;
 mod change;
@@ -64,6 +65,7 @@ pub use adopt_backups::AdoptedBackups;
 pub use back_up_logs::SavedLogs;
 pub use backup::{BackedUp, BackupCheckReport, Drilled, RecoveryKey};
 pub use backup_schedule::{KeptBackups, ScheduledBackups};
+pub use backup_times::BackupTimes;
 pub use bundle::{TrustedRelease, open_trusted};
 pub use change::Changed;
 pub use changed_data::DataChoice;
@@ -91,8 +93,8 @@ pub use resume::Resumed;
 pub use settings::{Setting, SiteSettings};
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
-    FirewallStatus, GpuHolder, GpuStatus, GpusStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus,
-    ServiceAddresses, ServiceStatus, SiteState, StatusReport, StepReport, Verdict,
+    FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus,
+    ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport, StepReport, Verdict,
 };
 pub use support::CollectedSupport;
 pub use trust::Trust;

@@ -68,6 +68,7 @@ impl Operations {
         etcd_snapshot::remove(&self.paths)?;
         remove_scratch(&self.paths)?;
         uploads::remove_upload(&self.paths)?;
+        durable::remove_tree(&self.paths.console_support())?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

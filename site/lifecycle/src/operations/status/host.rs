@@ -1,4 +1,5 @@
-//! What of the host itself keeps a site from being ready: its clock, the space of its data folder, etcd's size.
+//! What of the host itself keeps a site from being ready: its clock, the space of its data folder, etcd's size. Its memory is
+//! reported, too.
 
 use std::path::PathBuf;
 
@@ -74,6 +75,31 @@ impl DiskStatus {
     }
 }
 
+/// Memory of the machine. The kubelet judges it: a node without enough has a pressure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryStatus {
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that programs can have without swapping, as the kernel estimates them.
+    pub available_bytes: u64,
+}
+
+impl MemoryStatus {
+    /// Asks the kernel; none where it does not answer.
+    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
+        Self::read(&fs_err::read_to_string(paths.host("/proc/meminfo")).ok()?)
+    }
+
+    fn read(meminfo: &str) -> Option<Self> {
+        let bytes = |name: &str| {
+            let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+        };
+        Some(Self { total_bytes: bytes("MemTotal")?, available_bytes: bytes("MemAvailable")? })
+    }
+}
+
 /// etcd, the cluster's own database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -144,6 +170,16 @@ mod tests {
         assert_eq!((full.ready, full.reason.as_deref()), (false, Some(told)));
         assert!(DiskStatus::of("/".into()).unwrap().total_bytes > 0);
         assert_eq!(DiskStatus::of("/no/such/folder".into()), None);
+    }
+
+    #[test]
+    fn memory_is_what_the_kernel_says() {
+        let text = "MemTotal:       16384000 kB\nMemFree:  1 kB\nMemAvailable:    4096000 kB\n";
+        let expected = MemoryStatus { total_bytes: 16_384_000 << 10, available_bytes: 4_096_000 << 10 };
+        assert_eq!(MemoryStatus::read(text), Some(expected));
+        assert_eq!(MemoryStatus::read("MemTotal: 9 kB\n"), None);
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(MemoryStatus::of(&SitePaths::below(folder.path())), None);
     }
 
     #[test]

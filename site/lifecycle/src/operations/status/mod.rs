@@ -41,7 +41,7 @@ pub use backups::BackupsStatus;
 pub use certificates::{CertificateStatus, CertificatesStatus};
 pub use firewall::FirewallStatus;
 pub use gpus::{GpuHolder, GpuStatus, GpusStatus};
-pub use host::{ClockStatus, DiskStatus, EtcdStatus};
+pub use host::{ClockStatus, DiskStatus, EtcdStatus, MemoryStatus};
 use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
@@ -116,6 +116,9 @@ pub struct StatusReport {
     pub gpus: Option<GpusStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
+    /// Memory of the machine; none where nothing is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStatus>,
     /// The cluster's own database; none where there is none.
     pub etcd: Option<EtcdStatus>,
     /// Backups of the site's data; none where none was ever made.
@@ -259,6 +262,7 @@ impl StatusReport {
             clock: None,
             gpus: None,
             disk,
+            memory: None,
             etcd: None,
             backups: None,
             replaced_data: Vec::new(),
@@ -332,6 +336,7 @@ impl Operations {
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
         report.gpus = GpusStatus::of(&landfall_host::facts::collect_gpus(&self.paths));
+        report.memory = MemoryStatus::of(&self.paths);
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }

@@ -8,8 +8,8 @@ use landfall_license::Entitlements;
 
 use super::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
-    FirewallStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, SiteState,
-    StatusReport, StepReport, Verdict,
+    FirewallStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,
+    SiteState, StatusReport, StepReport, Verdict,
 };
 use crate::backups::{BackupTry, CopyRecord, LogStatus};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
@@ -69,6 +69,7 @@ pub fn installed() -> StatusReport {
         }),
         gpus: None,
         disk: Some(disk()),
+        memory: Some(MemoryStatus { total_bytes: 32 << 30, available_bytes: 20 << 30 }),
         backups: Some(backups()),
         replaced_data: Vec::new(),
         accepted: vec![AcceptedWarning {

@@ -16,9 +16,10 @@ use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::space::FreeSpace;
 use landfall_media::durable;
 use landfall_media::progress::Event;
-use landfall_support::archive::{Head, WriteError, Writer};
+use landfall_support::archive::{Head, MAX_BYTES, WriteError, Writer};
 use landfall_support::redact::KEY_BYTES;
 use landfall_support::{CollectorRecord, KnownValues, Redactor, Truncation};
 use rand::TryRng as _;
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 use super::Operations;
 use super::error::Result;
 use super::history::{History, Past};
-use crate::support;
+use crate::{room, support};
 
 /// How long the API server is asked for one list.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -161,6 +162,19 @@ impl Operations {
             unknown: index.redaction.unknown,
             collectors: index.collectors,
         })
+    }
+
+    /// Refuses where the filesystem of the data folder has no room for a support bundle beside what stays free: the site's databases are on
+    /// it. A person who collects one on the host chooses another place.
+    pub fn check_room_for_support(&self) -> Result<()> {
+        let folder = self.paths.data();
+        let needed = MAX_BYTES.saturating_add(room::reserve(&self.paths, &folder)?.bytes);
+        let free = FreeSpace::at(&folder)?.bytes;
+        if free >= needed {
+            return Ok(());
+        }
+        let what = format!("{} has {free} bytes free, and a support bundle needs {needed}", folder.display());
+        Err(StepError::new(codes::NO_SPACE, what).into())
     }
 
     fn cluster_of_support(&self) -> std::result::Result<Cluster, String> {

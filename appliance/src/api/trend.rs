@@ -1,0 +1,27 @@
+//! The last 24 hours, as the console saw them.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+
+use super::people::{List, list};
+use crate::context::Context;
+use crate::refusal::Refusal;
+use crate::trend::{Point, recent};
+
+/// The last 24 hours
+///
+/// A point every five minutes, the oldest first. The console keeps them for a day; they are what it saw, and no measurement of the host's.
+#[utoipa::path(
+    get,
+    path = "/api/v1/trend",
+    operation_id = "listTrend",
+    tag = "site",
+    responses(
+        (status = 200, description = "points of the last 24 hours", body = ref("#/components/schemas/TrendPointList")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn trend(State(context): State<Context>) -> Result<Json<List<Point>>, Refusal> {
+    Ok(list("trend", recent(context.database.read(), Timestamp::now()).await?))
+}

@@ -1,0 +1,204 @@
+//! Charts of the last 24 hours as SVG, drawn on the server. A unit to the right is a minute; all coordinates are whole numbers.
+
+use jiff::Timestamp;
+
+use crate::console::moment::Moment;
+use crate::trend::{PERIOD, SPAN};
+
+/// Width: the minutes of a day.
+const WIDTH: u64 = 1440;
+/// Height.
+const HEIGHT: u64 = 240;
+/// Two points that are further apart have a gap between them: one that is late is none yet.
+const GAP: u64 = 12;
+
+/// A value at a minute; none where it was not known.
+pub type Value = (u64, Option<u64>);
+
+/// The minute of a time, from 24 hours before `now` on; none outside of that.
+pub fn minute(at: Timestamp, now: Timestamp) -> Option<u64> {
+    let minutes = at.duration_since(now - SPAN).as_mins();
+    u64::try_from(minutes).ok().filter(|minute| *minute <= WIDTH)
+}
+
+/// What a chart is of.
+pub struct Subject {
+    /// Names it within the page.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// What it says, in a sentence.
+    pub about: &'static str,
+    /// A value as people read it.
+    pub write: fn(u64) -> String,
+}
+
+impl Subject {
+    pub fn new(id: &'static str, title: &'static str, about: &'static str, write: fn(u64) -> String) -> Self {
+        Self { id, title, about, write }
+    }
+}
+
+/// A line through the values of a day.
+pub struct Chart {
+    pub subject: Subject,
+    /// The latest value.
+    pub now: String,
+    /// The least and the greatest one.
+    pub range: String,
+    /// The value at the upper edge.
+    pub top: String,
+    /// Corners of each line without a gap, as SVG has them.
+    pub lines: Vec<String>,
+    /// Points that stand alone.
+    pub dots: Vec<(u64, u64)>,
+}
+
+impl Chart {
+    /// Draws values, the earliest first, up to a greatest one; none where no value is known.
+    pub fn new(subject: Subject, greatest: u64, values: &[Value]) -> Option<Self> {
+        let known = || values.iter().filter_map(|(_, value)| *value);
+        let (least, most) = (known().min()?, known().max()?);
+        let greatest = greatest.max(most).max(1);
+        let write = subject.write;
+        let range = if least == most {
+            format!("always {}", write(least))
+        } else {
+            format!("{} to {}", write(least), write(most))
+        };
+        let now = values.last().and_then(|(_, value)| *value).map_or_else(|| "unknown".to_owned(), write);
+        let (mut lines, mut dots) = (Vec::new(), Vec::new());
+        for run in runs(values) {
+            match run.as_slice() {
+                [(minute, value)] => dots.push((*minute, height(*value, greatest))),
+                several => {
+                    let corner = |(minute, value): &(u64, u64)| format!("{minute},{}", height(*value, greatest));
+                    lines.push(several.iter().map(corner).collect::<Vec<_>>().join(" "));
+                }
+            }
+        }
+        Some(Self { subject, now, range, top: write(greatest), lines, dots })
+    }
+
+    /// What a reader hears who does not see the picture.
+    pub fn label(&self) -> String {
+        format!("{} in the last 24 hours: {}, now {}", self.subject.title, self.range, self.now)
+    }
+}
+
+fn height(value: u64, greatest: u64) -> u64 {
+    let from_below = u128::from(value) * u128::from(HEIGHT) / u128::from(greatest);
+    HEIGHT.saturating_sub(u64::try_from(from_below).unwrap_or(HEIGHT))
+}
+
+/// Values that follow each other without a gap.
+fn runs(values: &[Value]) -> Vec<Vec<(u64, u64)>> {
+    let mut runs: Vec<Vec<(u64, u64)>> = Vec::new();
+    let mut is_open = false;
+    for (minute, value) in values {
+        let Some(value) = *value else {
+            is_open = false;
+            continue;
+        };
+        match runs.last_mut().filter(|run| is_open && run.last().is_some_and(|(last, _)| minute - last <= GAP)) {
+            Some(run) => run.push((*minute, value)),
+            None => runs.push(vec![(*minute, value)]),
+        }
+        is_open = true;
+    }
+    runs
+}
+
+/// A time during which something was so.
+pub struct Spell {
+    pub name: String,
+    pub from: Moment,
+    pub until: Moment,
+}
+
+impl Spell {
+    /// Those of a row of times, the earliest first, each with what was so then. A spell lasts until the next time, and at most for a period
+    /// behind its last one.
+    pub fn all(times: &[(Timestamp, Option<String>)], now: Timestamp) -> Vec<Self> {
+        let mut spells: Vec<(String, Timestamp, Timestamp)> = Vec::new();
+        let mut is_open = false;
+        for (at, name) in times {
+            let Some(name) = name else {
+                is_open = false;
+                continue;
+            };
+            let until = (*at + PERIOD).min(now);
+            let lasts = |last: &String, end: Timestamp| is_open && last == name && at.duration_since(end) < PERIOD;
+            match spells.last_mut().filter(|(last, _, end)| lasts(last, *end)) {
+                Some((_, _, end)) => *end = until,
+                None => spells.push((name.clone(), *at, until)),
+            }
+            is_open = true;
+        }
+        let spell = |(name, from, until)| Self { name, from: Moment::new(from), until: Moment::new(until) };
+        spells.into_iter().map(spell).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject {
+        Subject::new("disk", "Disk used", "", |value| format!("{value} %"))
+    }
+
+    #[test]
+    fn lines_break_where_nothing_is_known_and_a_lonely_point_is_a_dot() {
+        let values = [(0, Some(0)), (5, Some(50)), (10, None), (15, Some(100)), (60, Some(25)), (72, Some(25))];
+        let chart = Chart::new(subject(), 100, &values).unwrap();
+        assert_eq!(chart.lines, ["0,240 5,120", "60,180 72,180"]);
+        assert_eq!(chart.dots, [(15, 0)]);
+        assert_eq!((chart.now.as_str(), chart.range.as_str(), chart.top.as_str()), ("25 %", "0 % to 100 %", "100 %"));
+        assert_eq!(chart.label(), "Disk used in the last 24 hours: 0 % to 100 %, now 25 %");
+    }
+
+    #[test]
+    fn a_value_above_the_scale_stretches_it_and_nothing_known_is_no_chart() {
+        let chart = Chart::new(subject(), 10, &[(0, Some(40)), (5, Some(20)), (10, None)]).unwrap();
+        assert_eq!((chart.lines.as_slice(), chart.top.as_str()), (&["0,0 5,120".to_owned()][..], "40 %"));
+        assert_eq!(chart.now, "unknown");
+        let flat = Chart::new(subject(), 0, &[(0, Some(0))]).unwrap();
+        assert_eq!((flat.dots.as_slice(), flat.range.as_str()), (&[(0, 240)][..], "always 0 %"));
+        assert!(Chart::new(subject(), 10, &[(0, None)]).is_none());
+        assert!(Chart::new(subject(), 10, &[]).is_none());
+    }
+
+    #[test]
+    fn minutes_are_counted_from_a_day_ago() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let of = |text: &str| minute(text.parse().unwrap(), now);
+        assert_eq!(of("2026-11-19T08:00:30Z"), Some(0));
+        assert_eq!(of("2026-11-20T07:55:00Z"), Some(1435));
+        assert_eq!((of("2026-11-19T07:00:00Z"), of("2026-11-20T09:00:00Z")), (None, None));
+    }
+
+    #[test]
+    fn spells_join_what_follows_without_a_gap() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let at = |minutes: i64| now - jiff::SignedDuration::from_mins(minutes);
+        let named = |minutes, name: Option<&str>| (at(minutes), name.map(str::to_owned));
+        let times = [
+            named(60, Some("backup")),
+            named(55, Some("backup")),
+            named(50, None),
+            named(45, Some("backup")),
+            named(5, Some("upgrade")),
+            named(2, Some("upgrade")),
+        ];
+        let spells = Spell::all(&times, now);
+        let found = spells.iter().map(|spell| (spell.name.as_str(), spell.from.field(), spell.until.field()));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [
+                ("backup", "2026-11-20T07:00:00".to_owned(), "2026-11-20T07:10:00".to_owned()),
+                ("backup", "2026-11-20T07:15:00".to_owned(), "2026-11-20T07:20:00".to_owned()),
+                ("upgrade", "2026-11-20T07:55:00".to_owned(), "2026-11-20T08:00:00".to_owned()),
+            ]
+        );
+    }
+}

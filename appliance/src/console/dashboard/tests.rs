@@ -1,0 +1,118 @@
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::host::fake::sample_of;
+use crate::people::Scope;
+use crate::testing::{Site, until};
+use crate::trend::{PERIOD, keep};
+
+/// A day that ends now: a point every five minutes, with what this makes of each.
+async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
+    let status: Status = sample_of("status");
+    let now = Timestamp::now();
+    for index in 0..287 {
+        let at = now - PERIOD * (286 - index);
+        let reading = Some(Reading::of(&status, at));
+        let mut point = Point { at, site: reading, requests: 20, failed: 0, mean_microseconds: Some(1_250) };
+        change(index, &mut point);
+        keep(&site.context.database, &point).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_day_is_drawn_with_gaps_where_the_host_was_silent() {
+    let site = Site::begin().await;
+    let vera = site.sign_in("vera").await;
+    fill(&site, |index, point| {
+        if (100..110).contains(&index) {
+            point.site = None;
+        }
+        if let Some(reading) = point.site.as_mut().filter(|_| (200..204).contains(&index)) {
+            reading.operation = Some("upgrade".to_owned());
+        }
+    })
+    .await;
+    let page = vera.get("/dashboard").await.body;
+    for words in [
+        "Disk used in the last 24 hours: always 40.0 %, now 40.0 %",
+        "Memory used in the last 24 hours: always 37.5 %, now 37.5 %",
+        "Components that are ready in the last 24 hours: always 7, now 7",
+        "Time of a request in the last 24 hours: always 1.2 ms, now 1.2 ms",
+        "<dt>upgrade</dt>",
+        "<dt>The host did not answer</dt>",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let disk = page.split("id=\"chart-disk\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(disk.matches("<polyline").count(), 2, "the silence is a gap: {disk}");
+    let requests = page.split("id=\"chart-requests\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(requests.matches("<polyline").count(), 1, "the console answered all day: {requests}");
+    assert!(vera.get("/live/dashboard").await.body.contains("Disk used in the last 24 hours"));
+
+    let points = vera.get("/api/v1/trend").await.json();
+    assert_eq!(points["items"].as_array().map(Vec::len), Some(287));
+    assert_eq!(points["items"][100]["site"], serde_json::Value::Null);
+    assert_eq!(points["items"][0]["site"]["disk"]["totalBytes"], 100_u64 << 30);
+}
+
+#[tokio::test]
+async fn a_day_without_points_says_what_to_expect_and_a_silent_host_hides_nothing() {
+    let site = Site::empty().await;
+    let page = Live { view: View::of(&[], Timestamp::now()) }.render().unwrap();
+    assert!(page.contains("There is no point yet."), "{page}");
+
+    let old = Point { at: Timestamp::now(), site: None, requests: 1, failed: 0, mean_microseconds: None };
+    keep(&site.context.database, &old).await.unwrap();
+    site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || site.context.site.silent_since().is_some()).await;
+    let found = view(&site.context).await.unwrap();
+    let titles: Vec<_> = found.charts.iter().map(|chart| chart.subject.id).collect();
+    assert_eq!(titles, ["requests", "failed"], "of the host nothing is known, and it has no chart");
+}
+
+#[test]
+fn an_ended_certificate_has_no_days_left() {
+    let now = Timestamp::now();
+    let mut reading = Reading::of(&sample_of("status"), now);
+    reading.certificate_days = Some(-3);
+    let points = [Point { at: now, site: Some(reading), requests: 0, failed: 0, mean_microseconds: None }];
+    let view = View::of(&points, now + SignedDuration::from_secs(1));
+    let chart = view.charts.iter().find(|chart| chart.subject.id == "certificates").unwrap();
+    assert_eq!((chart.now.as_str(), chart.range.as_str()), ("0 days", "always 0 days"));
+}
+
+#[tokio::test]
+async fn the_files_for_prometheus_and_grafana_are_downloaded_and_name_what_there_is() {
+    let site = Site::begin().await;
+    let vera = site.sign_in("vera").await;
+    let monitor = vera.get("/dashboard/files/service-monitor.yaml").await;
+    assert_eq!(monitor.header("content-disposition"), "attachment; filename=\"service-monitor.yaml\"");
+    assert!(monitor.body.contains("serverName: \"192.0.2.17\"") && !monitor.body.contains(PLACE), "{}", monitor.body);
+    let read: serde_json::Value = serde_saphyr::from_str(&monitor.body).unwrap();
+    assert_eq!(read["spec"]["endpoints"][0]["path"], "/metrics");
+    assert_eq!(vera.get("/dashboard/files/..%2fCargo.toml").await.status, StatusCode::NOT_FOUND);
+
+    let grafana = vera.get("/dashboard/files/grafana-dashboard.json").await;
+    let text = grafana.json().to_string();
+    let ends_name = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+    let wanted = text.split(ends_name).filter(|word| word.starts_with("landfall_"));
+    let wanted: BTreeSet<&str> = wanted.collect();
+    assert!(wanted.len() > 15, "{wanted:?}");
+    site.host.status.lock().unwrap()["operation"]["running"] = serde_json::json!({ "started": "2026-11-20T07:59:00Z" });
+    {
+        let mut progress = site.host.progress.lock().unwrap();
+        let step = landfall_peer::Event::StepStarted { index: 2, count: 9, title: String::new(), remaining: None };
+        progress.events.push(landfall_peer::NumberedEvent { number: 1, event: step });
+        (progress.run, progress.running, progress.operation) = (1, true, Some("upgrade".to_owned()));
+    }
+    let program = site.program("vera", &[Scope::Metrics]).await;
+    until(async || program.get("/metrics").await.body.contains("landfall_site_operation_step 2")).await;
+    let metrics = program.get("/metrics").await.body;
+    let shown: BTreeSet<&str> = metrics.split(ends_name).collect();
+    let missing: Vec<_> = wanted.difference(&shown).collect();
+    assert!(missing.is_empty(), "{missing:?} are not in: {metrics}");
+}

@@ -1,0 +1,88 @@
+//! The list of pages that Ctrl+K opens: names as in the navigation, and the words by which a person may look for each.
+
+use super::frame::Entry;
+
+/// A page that can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    pub path: &'static str,
+    pub name: &'static str,
+    /// What else it is found by.
+    pub words: &'static str,
+}
+
+/// Pages that the navigation leads to by way of another one.
+const FURTHER: [(&str, &str); 3] =
+    [("/restore", "Restore data"), ("/account", "Your account"), ("/api-reference", "API reference")];
+
+/// Every page of these entries, and those that are behind them.
+pub fn goals<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Goal> {
+    let entries = entries.map(|entry| (entry.path, entry.name));
+    entries.chain(FURTHER).map(|(path, name)| Goal { path, name, words: words(path) }).collect()
+}
+
+/// What a page is about, in words that its name does not have.
+fn words(path: &str) -> &'static str {
+    match path {
+        "/" => "home start health status",
+        "/components" => "workloads pods logs ready",
+        "/releases" => "versions history rollback return",
+        "/upgrade" => "update media stick upload plan new version",
+        "/backups" => "schedule drill proof points in time copies",
+        "/restore" => "recover point in time",
+        "/settings" => "configure values",
+        "/license" => "entitlements usage report import",
+        "/node" => "host disk clock certificates etcd registry agent firewall",
+        "/dashboard" => "charts last 24 hours metrics memory disk requests prometheus grafana",
+        "/support" => "bundle vendor help collect logs",
+        "/users" => "people roles directory",
+        "/keys" => "tokens programs scopes",
+        "/audit" => "log export syslog who",
+        "/approval" => "two people second person",
+        "/account" => "password sessions sign out",
+        "/api-reference" => "openapi programs",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::http::Method;
+
+    use crate::access::{Need, RULES};
+    use crate::people::Role;
+    use crate::testing::Site;
+
+    /// Paths that a page offers.
+    fn offered(page: &str) -> BTreeSet<String> {
+        let options = page.split("data-path=\"").skip(1);
+        options.filter_map(|option| Some(option.split_once('"')?.0.to_owned())).collect()
+    }
+
+    #[tokio::test]
+    async fn each_person_is_offered_exactly_the_pages_that_the_role_may_open() {
+        let site = Site::begin().await;
+        for (name, role) in [("vera", Role::Viewer), ("olga", Role::Operator), ("root", Role::Administrator)] {
+            let person = site.sign_in(name).await;
+            let is_whole = |path: &str| !path.contains('{') && !path.starts_with("/live/");
+            let pages = RULES.iter().filter(|rule| rule.method == Method::GET && is_whole(rule.path));
+            let permitted = pages.filter(|rule| matches!(rule.need, Need::Page(least) if least <= role));
+            let permitted: BTreeSet<String> = permitted.map(|rule| rule.path.to_owned()).collect();
+            assert_eq!(offered(&person.get("/node").await.body), permitted, "{name}");
+            for path in permitted {
+                assert!(person.get(&path).await.is_success(), "{path} as {name}");
+            }
+        }
+        assert!(!site.visitor().get("/sign-in").await.body.contains("palette"), "no one has signed in");
+    }
+
+    #[test]
+    fn every_page_has_words() {
+        let pages = RULES.iter().filter(|rule| matches!(rule.need, Need::Page(_)) && rule.method == Method::GET);
+        let whole = pages.filter(|rule| !rule.path.contains('{') && !rule.path.starts_with("/live/"));
+        let without: Vec<_> = whole.filter(|rule| super::words(rule.path).is_empty()).map(|rule| rule.path).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+}

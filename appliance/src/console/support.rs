@@ -1,0 +1,199 @@
+//! Support: the host collects what explains the site's state, without secrets, and a person downloads it for the vendor.
+
+use std::borrow::Borrow;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+
+use super::change::{About, asked, hand_over};
+use super::fields::{Asked, Sent};
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::overview::sentence;
+use super::trouble::Trouble;
+use super::units::bytes;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::api::{of_hours, send_support};
+use crate::context::Context;
+use crate::host::{Request, RequestState, SupportBundle};
+use crate::people::Role;
+
+/// The page.
+const SUPPORT: &str = "/support";
+
+/// How far back logs may reach, in hours, and in words.
+const HOURS: [(u32, &str); 4] = [(2, "2 hours"), (24, "a day"), (72, "3 days"), (168, "a week")];
+/// What is chosen at first.
+const USUAL: u32 = 24;
+
+/// How far back logs reach, as people say it.
+fn span(hours: impl Borrow<u32>) -> String {
+    let hours = *hours.borrow();
+    let known = HOURS.into_iter().find(|(known, _)| *known == hours);
+    known.map_or_else(|| format!("of {hours} hours"), |(_, words)| format!("of {words}"))
+}
+
+/// The bundle that the host keeps.
+struct Kept {
+    bundle: SupportBundle,
+    collected: Option<Moment>,
+    expires: Option<Moment>,
+}
+
+struct View {
+    kept: Result<Option<Kept>, Trouble>,
+    /// What was just asked of the host.
+    asking: Option<Request>,
+    /// Its id.
+    request: String,
+    role: Role,
+}
+
+impl View {
+    async fn of(context: &Context, caller: &Caller, id: &str) -> Self {
+        let (page, request) = tokio::join!(context.site.support(), asked(context, id));
+        let kept = page.map(|page| {
+            page.bundle.map(|bundle| Kept {
+                collected: Moment::read(Some(&bundle.collected)),
+                expires: Moment::read(Some(&bundle.expires)),
+                bundle,
+            })
+        });
+        let asking = request.ok().flatten().filter(|request| request.verb == "support");
+        let request = asking.as_ref().map(|request| request.request.clone()).unwrap_or_default();
+        Self { kept: kept.map_err(Trouble::from), asking, request, role: caller.role().unwrap_or(Role::Viewer) }
+    }
+
+    fn is_running(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.state == RequestState::Running)
+    }
+
+    fn is_failed(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.state == RequestState::Failed)
+    }
+
+    fn may_download(&self) -> bool {
+        self.role >= Role::Operator
+    }
+}
+
+#[derive(Template)]
+#[template(path = "support.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+    reaches: [Reach; HOURS.len()],
+}
+
+/// How far back logs may reach, as it is chosen.
+struct Reach {
+    hours: u32,
+    words: &'static str,
+    is_usual: bool,
+}
+
+#[derive(Template)]
+#[template(path = "support_live.html")]
+struct Live {
+    view: View,
+}
+
+#[derive(Deserialize)]
+pub struct Choice {
+    hours: u32,
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Support, "Support");
+    let reaches = HOURS.map(|(hours, words)| Reach { hours, words, is_usual: hours == USUAL });
+    draw(&Whole { frame, view: View::of(&context, &caller, &about.request).await, reaches })
+}
+
+pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+    draw(&Live { view: View::of(&context, &caller, &about.request).await })
+}
+
+pub async fn collect(State(context): State<Context>, caller: Caller, Sent(choice): Sent<Choice>) -> Shown {
+    hand_over(&context, &caller, SUPPORT, (None, of_hours(choice.hours)?)).await
+}
+
+pub async fn download(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+    Ok(send_support(&context, &caller, &id).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use axum::http::StatusCode;
+    use landfall_host_api::testing::{MemorySupport, SUPPORT_BYTES};
+
+    use super::*;
+    use crate::people::Scope;
+    use crate::testing::{Site, until};
+
+    #[tokio::test]
+    async fn an_operator_collects_and_downloads_and_the_log_names_who_did() {
+        let site = Site::begin().await;
+        let olga = site.sign_in("olga").await;
+        let empty = olga.get("/support").await.body;
+        assert!(empty.contains("There is no support bundle.") && empty.contains("/support/collect"), "{empty}");
+        let asked = olga.post("/support/collect", &[("hours", "72")]).await;
+        let page = olga.follow(&asked).await.body;
+        let id = site.host.wishes.lock().unwrap()[0].asking().request.clone();
+        for words in ["The support bundle is collected.", "80 files", "3 days", "cluster: no answer", &id] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let file = olga.get(&format!("/support/bundle/{id}")).await;
+        assert_eq!(file.header("content-disposition"), "attachment; filename=\"support-20261120T080000Z.tar.gz\"");
+        assert_eq!((file.header("content-type"), file.body.len()), ("application/gzip", SUPPORT_BYTES));
+        assert_eq!(file.body.as_bytes(), MemorySupport::bytes(), "all of its pieces, in their order");
+
+        let root = site.sign_in("root").await;
+        let log = async || root.get("/api/v1/audit").await.body;
+        until(async || log().await.contains("support.collect")).await;
+        for action in ["support.ask", "support.collect", "support.download"] {
+            let log = log().await;
+            let entry = log.lines().find(|line| line.contains(action)).unwrap_or_else(|| panic!("{action}: {log}"));
+            assert!(entry.contains("olga"), "{entry}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_viewer_sees_what_there_is_and_gets_nothing_of_it() {
+        let site = Site::begin().await;
+        let olga = site.sign_in("olga").await;
+        olga.post("/support/collect", &[("hours", "24")]).await;
+        let id = site.host.wishes.lock().unwrap()[0].asking().request.clone();
+        let vera = site.sign_in("vera").await;
+        let page = vera.get("/support").await.body;
+        assert!(page.contains("olga") && page.contains("ask an operator"), "{page}");
+        assert!(!page.contains("/support/bundle/") && !page.contains("/support/collect"), "{page}");
+        assert_eq!(vera.get(&format!("/support/bundle/{id}")).await.status, StatusCode::FORBIDDEN);
+        let program = site.program("olga", &[Scope::Support]).await;
+        assert_eq!(program.get(&format!("/api/v1/support/{id}")).await.body.len(), SUPPORT_BYTES);
+        assert_eq!(program.get("/api/v1/support").await.json()["bundle"]["id"], id.as_str());
+        let other = site.program("olga", &[Scope::Read]).await;
+        assert_eq!(other.get(&format!("/api/v1/support/{id}")).await.status, StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn an_odd_number_of_hours_and_a_bundle_that_is_gone_are_refused_with_a_code() {
+        let site = Site::begin().await;
+        let olga = site.sign_in("olga").await;
+        for hours in ["0", "169", "-1", "many", ""] {
+            let reply = olga.post("/support/collect", &[("hours", hours)]).await;
+            assert!(reply.status == StatusCode::UNPROCESSABLE_ENTITY && reply.body.contains("LF5023"), "{hours}");
+        }
+        assert!(site.host.wishes.lock().unwrap().is_empty());
+        let gone = olga.get("/support/bundle/0123abcd").await;
+        assert!(gone.status == StatusCode::NOT_FOUND && gone.body.contains("LF5024"), "{}", gone.body);
+        site.host.is_silent.store(true, Ordering::SeqCst);
+        until(async || site.context.site.silent_since().is_some()).await;
+        let silent = olga.get("/api/v1/support").await;
+        assert_eq!((silent.status, silent.json()["code"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("LF5010")));
+        assert!(olga.get("/support").await.body.contains("The host has not answered since"));
+    }
+}

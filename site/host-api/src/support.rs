@@ -1,0 +1,57 @@
+//! The routes of the support bundle. It is collected like any other request, beside changes, and leaves in pieces of bounded size.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use landfall_error_codes::codes;
+use landfall_peer::{SupportPage, SupportWish, is_id, routes};
+use serde::Deserialize;
+
+use super::answer::{Refused, document, json};
+use super::changes::{sound, work};
+use super::desk::{Outcome, Wanted, problem};
+use super::routes::{Host, Result};
+
+/// The routes.
+pub(crate) fn routes() -> Router<Host> {
+    Router::new()
+        .route(routes::SUPPORT, get(page).post(collect))
+        .route(&format!("{}/{{id}}", routes::SUPPORT), get(piece))
+}
+
+async fn page(State(host): State<Host>) -> Result<Response> {
+    let bundle = host.ask_quickly(|site| site.support().kept()).await?;
+    Ok(document(json(&SupportPage { bundle })))
+}
+
+async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Result<Response> {
+    sound(&wish.asking)?;
+    if !wish.is_sound() {
+        let title = "a support bundle has logs of 1 to 168 hours";
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
+    }
+    // One that was sent before is not collected again.
+    let is_new = host.desk.request(&wish.asking.request).is_none();
+    if is_new && !host.may_collect() {
+        let title = "a support bundle was collected less than a minute ago";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, title));
+    }
+    let (asking, wanted) = (wish.asking.clone(), Wanted::Support(wish.hours));
+    work(&host, &asking, wanted, move |site| site.support().collect(&wish).map(|()| Outcome::Collected))
+}
+
+#[derive(Deserialize)]
+struct At {
+    offset: u64,
+}
+
+async fn piece(State(host): State<Host>, Path(id): Path<String>, Query(At { offset }): Query<At>) -> Result<Response> {
+    if !is_id(&id) {
+        return Err(Refused::new(StatusCode::NOT_FOUND, "there is no such support bundle"));
+    }
+    let piece = host.ask_quickly(move |site| site.support().piece(&id, offset)).await??;
+    let kind = HeaderValue::from_static("application/octet-stream");
+    Ok(([(header::CONTENT_TYPE, kind)], piece).into_response())
+}

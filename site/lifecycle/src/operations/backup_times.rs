@@ -1,0 +1,138 @@
+//! When backups and drills begin by themselves, and a drill that the console asks for.
+
+use jiff::Zoned;
+use landfall_agent::daily_backup;
+use landfall_agent::units::{DRILL, LOG_BACKUP_TIMER, UnitState};
+use landfall_host::command::{CommandRunner as _, HostCommand, Subprocesses};
+use landfall_host::files;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::error::Result;
+use crate::backups::BackupTry;
+
+/// Where systemd has the units.
+const UNITS: &str = "/etc/systemd/system";
+
+/// When backups and drills begin by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupTimes {
+    /// The time of each day's backup and of the drill that proves it, in the machine's time zone: `01:30`.
+    pub daily: String,
+    /// When the next one is due, RFC 3339 in UTC.
+    pub next: String,
+    /// By how many minutes it may begin later.
+    pub delay_minutes: i64,
+    /// Minutes between two backups of what was written; none where no log is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_minutes: Option<u32>,
+}
+
+impl Operations {
+    /// When backups begin by themselves; none where nothing is backed up. Changes nothing.
+    pub fn backup_times(&self) -> Result<Option<BackupTimes>> {
+        let Some(daily) = daily_backup(&self.paths, &Zoned::now())? else { return Ok(None) };
+        let logs = files::read_text(&self.paths.host(UNITS).join(LOG_BACKUP_TIMER))?;
+        Ok(Some(BackupTimes {
+            daily: daily.time.strftime("%H:%M").to_string(),
+            next: format!("{:.0}", daily.next),
+            delay_minutes: daily.delay.as_mins(),
+            log_minutes: logs.as_deref().and_then(minutes_between),
+        }))
+    }
+
+    /// What became of the latest drill that a person asked for; none where there was none.
+    pub fn last_drill(&self) -> Option<BackupTry> {
+        BackupTry::read_drill(&self.paths)
+    }
+
+    /// Begins a drill of the newest backup in a unit of its own; false if one runs already. What becomes of it is in [`Self::last_drill`].
+    pub fn begin_drill(&self) -> Result<bool> {
+        if UnitState::of(DRILL, &Subprocesses).is_on() {
+            return Ok(false);
+        }
+        let start = drill_unit(&self.paths.command().display().to_string());
+        start.checked(Subprocesses.run(&start, None))?;
+        Ok(true)
+    }
+}
+
+/// The pause of the timer of log backups, as its unit has it.
+fn minutes_between(unit: &str) -> Option<u32> {
+    unit.lines().find_map(|line| line.strip_prefix("OnUnitInactiveSec=")?.strip_suffix("min")?.parse().ok())
+}
+
+/// A drill as a unit that is forgotten once it has ended, with the limits of the units of backups.
+fn drill_unit(program: &str) -> HostCommand {
+    let unit = format!("--unit={DRILL}");
+    HostCommand::new("/usr/bin/systemd-run").arguments([
+        unit.as_str(),
+        "--quiet",
+        "--no-block",
+        "--collect",
+        "--description=Landfall: a drill of the newest backup",
+        "--property=UMask=0077",
+        "--property=Nice=10",
+        "--property=IOSchedulingClass=idle",
+        "--property=UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
+        program,
+        "drill",
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landfall_engine::step::StepError;
+    use landfall_error_codes::codes;
+    use landfall_host::paths::SitePaths;
+    use landfall_media::durable;
+    use landfall_media::progress::Silent;
+
+    use super::*;
+
+    #[test]
+    fn the_times_are_those_of_the_timers() {
+        let root = tempfile::tempdir().unwrap();
+        let operations = Operations { paths: SitePaths::below(root.path()), ..Operations::new(Arc::new(Silent)) };
+        assert_eq!(operations.backup_times().unwrap(), None);
+        let units = operations.paths.host(UNITS);
+        durable::create_folder(&units).unwrap();
+        let daily = units.join(landfall_agent::units::BACKUP_TIMER);
+        durable::write_file(&daily, b"[Timer]\nOnCalendar=*-*-* 03:15\n", 0o644).unwrap();
+        let times = operations.backup_times().unwrap().unwrap();
+        assert_eq!((times.daily.as_str(), times.delay_minutes, times.log_minutes), ("03:15", 0, None));
+        let logs = b"[Timer]\nOnActiveSec=5min\nOnUnitInactiveSec=5min\nAccuracySec=10s\n";
+        durable::write_file(&units.join(LOG_BACKUP_TIMER), logs, 0o644).unwrap();
+        assert_eq!(operations.backup_times().unwrap().unwrap().log_minutes, Some(5));
+    }
+
+    #[test]
+    fn a_drill_is_noted_beside_the_backups() {
+        let root = tempfile::tempdir().unwrap();
+        let operations = Operations { paths: SitePaths::below(root.path()), ..Operations::new(Arc::new(Silent)) };
+        durable::create_folder(&operations.paths.data()).unwrap();
+        assert_eq!(operations.last_drill(), None);
+        let error = StepError::new(codes::BACKUP_STREAM, "postgres/database broke off");
+        let now = "2026-11-20T08:00:00Z".parse().unwrap();
+        BackupTry::note_drill(&operations.paths, Err(&error), now).unwrap();
+        let last = operations.last_drill().unwrap();
+        assert_eq!(
+            (last.at.as_str(), last.failure.unwrap().what.as_str()),
+            ("2026-11-20T08:00:00Z", "postgres/database broke off")
+        );
+        assert_eq!(BackupTry::read(&operations.paths), None, "it is no backup");
+    }
+
+    #[test]
+    fn the_unit_runs_the_sites_own_command() {
+        let command = drill_unit("/usr/local/bin/landfall").to_string();
+        assert!(
+            command.contains("--unit=landfall-drill.service") && command.contains("/usr/local/bin/landfall"),
+            "{command}"
+        );
+    }
+}

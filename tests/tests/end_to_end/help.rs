@@ -1,0 +1,79 @@
+//! What a customer without a shell does when something is wrong: a support bundle in the browser, and a drill that proves a backup.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use flate2::read::GzDecoder;
+use landfall_tests::console::Program;
+use landfall_tests::printer;
+use landfall_tests::site::wait_until;
+use serde_json::{Value, json};
+
+use super::console;
+use super::engineer::Engineer;
+
+/// How long a drill may take.
+const DRILL_LIMIT: Duration = Duration::from_mins(15);
+/// Between two looks.
+const POLL: Duration = Duration::from_secs(3);
+
+/// Fails unless a ready site with a backup gives out a support bundle and proves the backup, both asked for by the console.
+pub(crate) fn comes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
+    let program = console::program(engineer.machine())?;
+    gives_out_a_support_bundle(engineer, &program)?;
+    proves_a_backup(&program)?;
+    printer::note("proved: a support bundle was collected and downloaded, and a drill was run, through the console");
+    Ok(())
+}
+
+fn gives_out_a_support_bundle(engineer: Engineer<'_>, program: &Program<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let done = program.outcome("/api/v1/support", &json!({ "hours": 2 }))?;
+    ensure!(done["state"] == "done", "{done:#}");
+    let (_, page) = program.get("/api/v1/support")?;
+    let (bundle, id) = (&page["bundle"], done["request"].as_str().context("the request has no id")?);
+    ensure!(bundle["id"] == id && bundle["hours"] == 2 && bundle["by"].is_string(), "{page:#}");
+    let mode = machine.run("stat --format %a /var/lib/landfall/console-support")?.stdout;
+    ensure!(mode.trim() == "700", "the folder of the bundle has the mode {mode}");
+
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("support.tar.gz");
+    let (bearer, output) = (format!("Authorization: Bearer {}", program.key), file.display().to_string());
+    let arguments = ["--header", &bearer, "--output", &output];
+    let (code, _) = program.console.ask(machine, &format!("/api/v1/support/{id}"), &arguments)?;
+    ensure!(code == 200, "the bundle is answered with {code}");
+    let size = file.metadata()?.len();
+    ensure!(bundle["sizeBytes"] == size, "{size} bytes arrived: {page:#}");
+    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(&file)?)));
+    let mut names = Vec::new();
+    for entry in archive.entries()? {
+        names.push(entry?.path()?.display().to_string());
+    }
+    for name in ["status.json", "support.json", "cluster/pods.jsonl", "journald/landfall-kubelet.log"] {
+        ensure!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+    }
+    Ok(())
+}
+
+fn proves_a_backup(program: &Program<'_>) -> Result<()> {
+    let list = || -> Result<Value> {
+        let (code, list) = program.get("/api/v1/backups")?;
+        ensure!(code == 200, "backups are answered with {code}: {list:#}");
+        Ok(list)
+    };
+    let before = list()?;
+    ensure!(before["schedule"]["daily"].is_string() && before["schedule"]["next"].is_string(), "{before:#}");
+    let bearer = format!("Authorization: Bearer {}", program.key);
+    let arguments = ["--header", &bearer, "--request", "POST"];
+    let (code, said) = program.console.ask(program.machine, "/api/v1/drills", &arguments)?;
+    ensure!(code == 202, "the drill is answered with {code}: {said}");
+    wait_until("the end of the drill", DRILL_LIMIT, || {
+        std::thread::sleep(POLL);
+        let now = list()?;
+        let is_new = now["lastDrill"]["at"].is_string() && now["lastDrill"] != before["lastDrill"];
+        ensure!(!is_new || now["lastDrill"]["failure"].is_null(), "the drill failed: {:#}", now["lastDrill"]);
+        Ok(is_new.then_some(()))
+    })
+}

@@ -1,0 +1,32 @@
+//! The schedule of backups, and a drill that a person starts.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::appearance::Findings;
+use super::browser::Browser;
+use super::check::expect_no_faults;
+use super::console::Console;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/backups").await?;
+    for words in ["each day at 01:30", "every 5 minutes", "no row came back", "LF4617"] {
+        browser.expect("section[aria-labelledby=schedule]", words).await?;
+    }
+    browser.click("form[action='/backups/drill'] button").await?;
+    browser.expect(".notice.good", "has begun a drill").await?;
+    ensure!(console.host.site.facts().drills_begun == 1, "the host began no drill");
+    let at = jiff::Timestamp::now().to_string();
+    console.host.site.facts().backups["lastDrill"] = json!({ "at": at, "failure": null, "succeeded": at });
+    // The part refreshes itself.
+    browser.expect("section[aria-labelledby=schedule]", "Done").await?;
+    findings.look(&browser, "/backups after a drill", None).await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(3)
+}

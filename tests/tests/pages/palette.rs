@@ -1,0 +1,74 @@
+//! The list of pages that a key opens, without a mouse.
+
+use anyhow::{Result, ensure};
+
+use super::appearance::Findings;
+use super::browser::Browser;
+use super::check::{expect_no_faults, until};
+use super::console::Console;
+use super::webdriver::{CONTROL, DOWN, ENTER, ESCAPE, UP};
+
+/// Opens the list.
+async fn open(browser: &Browser) -> Result<()> {
+    browser.driver.press(CONTROL, "k").await?;
+    until("the list of pages is open", async || Ok(browser.count("#palette[open]").await? == 1)).await
+}
+
+/// What a reader of screens says is chosen: the field has the focus and names an option.
+async fn chosen(browser: &Browser) -> Result<String> {
+    let script = "const field = document.activeElement, option = document.getElementById(field.getAttribute('aria-activedescendant'));
+        return field.id === 'palette-query' && option && option.getAttribute('aria-selected') === 'true' ? option.textContent : '';";
+    let said = browser.driver.execute(script, Vec::new()).await?;
+    Ok(said.json().as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.find("nav [aria-current=page]").await?.focus().await?;
+    open(&browser).await?;
+    ensure!(chosen(&browser).await? == "Overview", "the first page is not chosen");
+    findings.look(&browser, "the list of pages", None).await?;
+
+    // The arrows go around.
+    browser.press(DOWN).await?;
+    ensure!(chosen(&browser).await? == "Components", "down does not choose the next one");
+    browser.press(UP).await?;
+    browser.press(UP).await?;
+    ensure!(chosen(&browser).await? == "API reference", "up does not lead around to the last one");
+
+    // Escape leads back to where the focus was.
+    browser.press(ESCAPE).await?;
+    until("the list is closed", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
+    let back = browser.driver.execute("return document.activeElement.textContent.trim()", Vec::new()).await?;
+    ensure!(back.json() == "Overview", "the focus went to {}", back.json());
+
+    // A name, and a word that is in no name.
+    for (typed, name, path) in [("aud", "Audit", "/audit"), ("grafana", "Dashboard", "/dashboard")] {
+        open(&browser).await?;
+        browser.press(typed).await?;
+        ensure!(chosen(&browser).await? == name, "{typed} does not find {name}");
+        browser.press(ENTER).await?;
+        browser.expect_path(path).await?;
+    }
+
+    open(&browser).await?;
+    browser.press("zzz").await?;
+    browser.expect("#palette-none", "No page has this name").await?;
+    findings.look(&browser, "the list of pages without a match", None).await?;
+    browser.press(ENTER).await?;
+    browser.expect_path("/dashboard").await?;
+    browser.driver.press(CONTROL, "k").await?;
+    until("the key closes it, too", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
+
+    // And with a pointer.
+    browser.click("#palette-open").await?;
+    browser.click("#palette [data-path='/node']").await?;
+    browser.expect_path("/node").await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(6)
+}
