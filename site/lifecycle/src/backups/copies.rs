@@ -270,8 +270,11 @@ mod tests {
         let key = BackupFolder::of(&paths).key().unwrap();
         let theirs = disk.path().join("landfall-backups-node-1");
         Repository::create(&theirs, Uuid::from_u128(8), &key).unwrap();
+        let before = landfall_host::space::tree(disk.path()).unwrap();
         let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
         let refused = copies.bring_up_to_date(&source, disk.path()).unwrap_err();
         assert_eq!(refused.code(), codes::BACKUP_OTHER_SITE);
+        assert_eq!(landfall_host::space::tree(disk.path()).unwrap(), before, "nothing of it changes");
+        assert_eq!(Repository::owner(&theirs).unwrap(), Some(Uuid::from_u128(8)));
     }
 }

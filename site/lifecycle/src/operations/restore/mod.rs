@@ -138,7 +138,6 @@ impl Operations {
         }
         let all: Vec<RestoredStream> = workloads.iter().flat_map(|workload| workload.streams.clone()).collect();
         let peaks = self.restore_peaks(&all)?;
-        refuse_lacking(&peaks, "the restored data")?;
         refuse_shared(&all)?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
@@ -160,12 +159,15 @@ impl Operations {
         })
     }
 
-    /// What is loaded may be unpacked beside its final place. The data that is there stays until the commit.
+    /// What is loaded may be unpacked beside its final place. The data that is there stays until the commit. Refused where that does not
+    /// fit.
     fn restore_peaks(&self, streams: &[RestoredStream]) -> Result<Vec<FilesystemPeak>, StepError> {
         let bytes = streams.iter().map(|stream| stream.size_bytes).sum::<u64>().saturating_mul(2);
         let demand =
             Demand { folder: self.paths.data(), space: Space { bytes, inodes: 0 }, purpose: "for data of a backup" };
-        peaks(&self.paths, &[vec![demand]])
+        let peaks = peaks(&self.paths, &[vec![demand]])?;
+        refuse_lacking(&peaks, "the restored data")?;
+        Ok(peaks)
     }
 
     /// What these streams overwrite. This informs a person: what is broken, and may be why data is restored, must not prevent that.

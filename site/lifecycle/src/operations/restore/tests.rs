@@ -129,3 +129,19 @@ fn what_a_volume_has_now_and_what_is_loaded_are_measured() {
     let peaks = operations.restore_peaks(&streams).unwrap();
     assert_eq!(peaks[0].parts[0].bytes, 28, "twice what is loaded");
 }
+
+#[test]
+fn a_restore_that_does_not_fit_is_refused_with_what_it_needs_and_changes_nothing() {
+    let fixture = installed();
+    let operations = &fixture.operations;
+    let mut streams = crate::plan::restore::tests::streams();
+    streams[0].size_bytes = u64::MAX / 4;
+    let files = || landfall_host::space::tree(&operations.paths.data()).unwrap().inodes;
+    let before = (journals(&fixture), files());
+    let refused = operations.restore_peaks(&streams).unwrap_err();
+    assert_eq!(refused.code(), codes::BACKUP_NO_ROOM);
+    let text = refused.to_string();
+    assert!(text.starts_with("the restored data needs ") && text.ends_with(" are free"), "{text}");
+    assert!(text.contains("for data of a backup"), "{text}");
+    assert_eq!((journals(&fixture), files()), before);
+}

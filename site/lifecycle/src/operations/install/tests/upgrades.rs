@@ -1,5 +1,7 @@
 //! Bundles that cannot take the place of the installed release: each is refused with its code, and nothing changes.
 
+use landfall_bundle_spec::Sha256;
+
 use super::*;
 use crate::operations::UpgradeRequest;
 
@@ -58,4 +60,14 @@ fn a_path_that_the_release_does_not_allow_is_refused_with_the_version_in_between
     let none = refusal(&fixture, &vendor, |later| later["upgrades"] = json!([]));
     assert_eq!(none.code(), codes::UPGRADE_PATH);
     assert!(none.to_string().contains("this is none of them"), "{none}");
+}
+
+/// The mark is of the newest release that was ever here, and a rollback does not lower it.
+#[test]
+fn a_counter_below_that_of_a_release_from_which_the_site_went_back_is_refused() {
+    let (fixture, vendor) = site();
+    Marks::advance(&fixture.operations.paths, "tiny", 9, Sha256([9; 32])).unwrap();
+    let older = refusal(&fixture, &vendor, |later| later["counter"] = 8.into());
+    assert_eq!(older.code(), codes::ROLLBACK_REFUSED, "{older}");
+    assert!(older.to_string().contains("tiny 1.1.0"), "{older}");
 }
