@@ -54,6 +54,14 @@ fn change(operation: Operation, data: ChangedData) -> Plan<Action> {
     before.with_clients_to(&after, operation, &BTreeMap::from([("db".to_owned(), data)]), &clients).unwrap().plan
 }
 
+/// A change between two releases with different node packs: etcd, the control plane, containerd, the kubelet, the agent, and a component.
+fn change_of_node(operation: Operation) -> Plan<Action> {
+    let older = side("1.0.0", 1).with("web", "web:1", &[]);
+    let newer = side("1.1.0", 2).with("web", "web:2", &[]).with_kubernetes("v1.36.4");
+    let (before, after) = if operation == Operation::Upgrade { (older, newer) } else { (newer, older) };
+    before.with_clients_to(&after, operation, &BTreeMap::new(), &BTreeMap::new()).unwrap().plan
+}
+
 /// Ends as one of the two, whatever was cut.
 fn expect_one_of_two(world: &World, end: End, birth: &World, goal: &World, what: &str) {
     let is_committed = end == End::Committed;
@@ -134,6 +142,20 @@ fn cut(plan: &Plan<Action>) {
 #[test]
 fn an_upgrade_cut_at_every_edge_ends_as_one_release_with_its_data() {
     cut(&change(Operation::Upgrade, copied()));
+}
+
+#[test]
+fn an_upgrade_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
+    cut(&change_of_node(Operation::Upgrade));
+    let mut world = World::new(change_of_node(Operation::Upgrade));
+    assert_eq!(world.change().unwrap(), End::Committed);
+    let made = world.below("made/");
+    assert!(made["kubeadm-configuration"].contains("v1.36.4") && !made.contains_key("etcd-snapshot"), "{made:?}");
+}
+
+#[test]
+fn a_rollback_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
+    cut(&change_of_node(Operation::Rollback));
 }
 
 #[test]

@@ -287,6 +287,7 @@ impl Step<World> for Action {
             action if is_wait(action) => {}
             Self::StageRelease(_) => world.write("content/later", b"1")?,
             Self::Collect(_) => world.write("content/oldest", b"")?,
+            Self::RemoveEtcdSnapshot(_) => world.write(&made("etcd-snapshot"), b"")?,
             Self::Stop(stop) => world.write(&running(stop), b"")?,
             Self::Start(start) => world.run(&start.stopped, start.stopped.replicas)?,
             Self::KeepCopy(step) => {

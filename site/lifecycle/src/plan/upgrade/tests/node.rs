@@ -2,7 +2,7 @@ use super::*;
 
 impl Side {
     /// The same with another version of Kubernetes.
-    fn with_kubernetes(mut self, version: &str) -> Self {
+    pub(in crate::plan) fn with_kubernetes(mut self, version: &str) -> Self {
         self.rename("v1.36.3", version);
         self.with_program("kubernetes")
     }
