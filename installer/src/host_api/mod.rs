@@ -221,7 +221,7 @@ impl Site for Host {
 fn problem(failure: &Failure) -> Problem {
     let code = failure.code();
     let status = match code.class {
-        _ if code == codes::AUDIT_FORKED => 409,
+        _ if code == codes::AUDIT_FORKED || code == codes::SITE_BUSY => 409,
         ExitClass::Usage => 400,
         ExitClass::Refused | ExitClass::License => 422,
         ExitClass::Bug => 500,

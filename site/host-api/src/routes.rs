@@ -15,7 +15,7 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES,
-    LicenseWish, UsersWord, routes,
+    LicenseWish, Problem, UsersWord, routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -146,11 +146,6 @@ impl Host {
         asked.await.map_err(|_| failed())
     }
 
-    /// Whether a backup may begin now; it counts as begun then.
-    fn may_back_up(&self) -> bool {
-        is_due(&self.last_backup, BACKUP_PAUSE)
-    }
-
     /// Whether a support bundle may be collected now; it counts as collected then.
     pub(crate) fn may_collect(&self) -> bool {
         is_due(&self.last_support, SUPPORT_PAUSE)
@@ -170,11 +165,36 @@ impl Host {
 /// Whether something was long enough ago; it counts as of now then.
 fn is_due(last: &Mutex<Option<Instant>>, pause: Duration) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = last.is_none_or(|last| last.elapsed() >= pause);
+    let is_due = is_past(*last, pause);
     if is_due {
         *last = Some(Instant::now());
     }
     is_due
+}
+
+/// Whether something was long enough ago.
+fn is_past(last: Option<Instant>, pause: Duration) -> bool {
+    last.is_none_or(|last| last.elapsed() >= pause)
+}
+
+/// Begins what the host begins once in ten minutes at most; whether it did. The pause is counted from what began: after a refusal, the
+/// console may ask again.
+async fn begin_after_pause(
+    host: &Host,
+    last: &Mutex<Option<Instant>>,
+    what: &str,
+    begin: impl FnOnce(&dyn Site) -> std::result::Result<bool, Problem> + Send + 'static,
+) -> Result<bool> {
+    let began = *last.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_past(began, BACKUP_PAUSE) {
+        let title = format!("a {what} was begun less than ten minutes ago");
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, &title));
+    }
+    let begun = host.ask_quickly(begin).await??;
+    if begun {
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+    Ok(begun)
 }
 
 /// The API over a host.
@@ -326,10 +346,7 @@ fn too_many(code: Code, what: &str, wait: Duration) -> Response {
 }
 
 async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
-    if !host.may_back_up() {
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "a backup was begun less than ten minutes ago"));
-    }
-    let begun = host.ask_quickly(Site::begin_backup).await??;
+    let begun = begin_after_pause(&host, &host.last_backup, "backup", Site::begin_backup).await?;
     tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a backup was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
@@ -338,10 +355,7 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
 }
 
 async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
-    if !is_due(&host.last_drill, BACKUP_PAUSE) {
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "a drill was begun less than ten minutes ago"));
-    }
-    let begun = host.ask_quickly(Site::begin_drill).await??;
+    let begun = begin_after_pause(&host, &host.last_drill, "drill", Site::begin_drill).await?;
     tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a drill was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());

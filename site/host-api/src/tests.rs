@@ -259,7 +259,10 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
     let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
     assert_eq!(busy.post("/v1/backups", wish.clone()).await, StatusCode::CONFLICT);
-    assert_eq!(busy.post("/v1/drills", wish.clone()).await, StatusCode::CONFLICT);
+    for path in ["/v1/drills", "/v1/backups", "/v1/drills"] {
+        let again = busy.post(path, wish.clone()).await;
+        assert_eq!(again, StatusCode::CONFLICT, "a refusal begins no pause: {path}");
+    }
     let idle = Served::begin(Remembering::default());
     assert_eq!(idle.post("/v1/drills", wish.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(idle.post("/v1/drills", wish).await, StatusCode::TOO_MANY_REQUESTS);

@@ -139,35 +139,46 @@ impl Operations {
         }
     }
 
-    /// Whether something was tried. One that was refused because another operation ran, or because there is nothing to save or to prove, is
-    /// no try.
+    /// Whether something was tried. One that was refused because another operation ran, or because there is nothing to save, is no try.
     fn is_try(&self, outcome: std::result::Result<(), &OperationError>) -> bool {
         let is_none = |error: &OperationError| {
-            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::BACKUP_UNKNOWN, codes::NOT_INSTALLED]
-                .contains(&error.code())
+            [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED].contains(&error.code())
         };
         !outcome.is_err_and(is_none) && self.paths.data_uuid().exists()
     }
 
     /// Restores a backup on trial, the named one or the newest, then what was logged since, and marks each as proven if every check
-    /// passes. What became of it is noted, and on the disk when this returns.
+    /// passes. What became of it is noted, and on the disk when this returns, unless there is no site or no such backup.
     pub fn drill(&self, backup: Option<&str>) -> Result<Drilled> {
-        let drilled = self.drill_now(backup);
-        let outcome = drilled.as_ref().map(drop);
-        if self.is_try(outcome)
-            && let Err(error) = BackupTry::note_drill(&self.paths, outcome, jiff::Timestamp::now())
-        {
-            tracing::warn!(%error, "what became of the drill is not noted");
-        }
+        let is_of_nothing =
+            |error: &OperationError| [codes::NOT_INSTALLED, codes::BACKUP_UNKNOWN].contains(&error.code());
+        let chosen = match self.ready_to_drill(backup) {
+            Err(error) if is_of_nothing(&error) => return Err(error),
+            chosen => chosen,
+        };
+        let drilled = chosen.and_then(|(ready, repository, backup)| {
+            let drill = self.prove_backup(&ready, &repository, &backup)?;
+            Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? })
+        });
+        self.note_drill(drilled.as_ref().map(drop));
         drilled
     }
 
-    fn drill_now(&self, backup: Option<&str>) -> Result<Drilled> {
+    /// Notes what became of a drill. One that was refused because another operation ran is noted, too: a person waits for it.
+    fn note_drill(&self, outcome: std::result::Result<(), &OperationError>) {
+        if !self.paths.data_uuid().exists() {
+            return;
+        }
+        if let Err(error) = BackupTry::note_drill(&self.paths, outcome, jiff::Timestamp::now()) {
+            tracing::warn!(%error, "what became of the drill is not noted");
+        }
+    }
+
+    fn ready_to_drill(&self, backup: Option<&str>) -> Result<(ReadyToBackUp, Repository, Backup)> {
         let ready = self.ready_to_back_up("drill")?;
         let repository = self.repository()?;
         let backup = chosen_backup(&repository, backup, &ready.pins)?;
-        let drill = self.prove_backup(&ready, &repository, &backup)?;
-        Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? })
+        Ok((ready, repository, backup))
     }
 
     /// Every backup, oldest first. Changes nothing.
@@ -290,7 +301,7 @@ fn no_backups() -> StepError {
 }
 
 /// The backup whose id begins like this, or the newest of the installed version.
-fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
+pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
     if let Some(id) = id {
         return find(repository, id);
     }
@@ -348,5 +359,44 @@ pub(super) fn find_in(backups: &[Backup], id: &str) -> Result<Backup> {
             Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}"))
                 .into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+    use serde_json::json;
+
+    use super::*;
+    use crate::operations::testing::{installed, operations, with_data};
+
+    #[test]
+    fn a_backup_that_is_lost_while_it_is_proven_is_noted_and_a_busy_site_is_no_try() {
+        let (_root, operations) = operations();
+        durable::create_folder(&operations.paths.data()).unwrap();
+        durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();
+        let error = |code| OperationError::from(StepError::new(code, "it is not there"));
+        for code in [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED] {
+            operations.note_try(Err(&error(code)));
+            assert_eq!(BackupTry::read(&operations.paths), None, "{}", code.id);
+        }
+        operations.note_try(Err(&error(codes::BACKUP_UNKNOWN)));
+        let noted = |found: Option<BackupTry>| found.and_then(|found| found.failure).map(|failure| failure.code);
+        assert_eq!(noted(BackupTry::read(&operations.paths)).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
+        operations.note_drill(Err(&error(codes::BACKUP_UNKNOWN)));
+        assert_eq!(noted(operations.last_drill()).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
+    }
+
+    #[test]
+    fn a_drill_that_finds_the_site_busy_is_noted() {
+        let fixture = installed(&with_data(), json!({}));
+        let operations = &fixture.operations;
+        durable::create_folder(&operations.paths.data()).unwrap();
+        durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();
+        let lock = operations.journals().lock("backup").unwrap();
+        assert_eq!(operations.drill(None).err().unwrap().code(), codes::SITE_BUSY);
+        let failure = operations.last_drill().and_then(|last| last.failure).unwrap();
+        assert_eq!(failure.code, codes::SITE_BUSY.id);
+        drop(lock);
     }
 }

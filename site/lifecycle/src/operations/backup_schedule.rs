@@ -97,56 +97,13 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-    use std::io;
-
-    use landfall_bundle_spec::sample::Vendor;
-    use landfall_bundle_spec::trust::KeyKind;
     use landfall_error_codes::{Coded, codes};
-    use landfall_host::command::{CommandOutput, HostCommand, Input};
     use landfall_media::durable;
     use serde_json::json;
 
     use super::*;
-    use crate::operations::install::tests::{Fixture, release};
-
-    /// systemd, with the timer of each day's backup and without the other one.
-    struct Systemd;
-
-    impl CommandRunner for Systemd {
-        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
-            assert_eq!(command.environment, [("TZ".to_owned(), OsString::from("UTC"))]);
-            let is_daily = command.arguments.iter().any(|argument| argument == BACKUP_TIMER);
-            let stdout = if is_daily {
-                "ActiveState=active\nNextElapseUSecRealtime=Fri 2026-11-27 03:15:00 UTC\n"
-            } else {
-                "ActiveState=inactive\nNextElapseUSecRealtime=\n"
-            };
-            Ok(CommandOutput { success: true, stdout: stdout.into(), stderr: Vec::new() })
-        }
-    }
-
-    /// A site with this release and these settings of backups.
-    fn installed(release: &serde_json::Value, backups: serde_json::Value) -> Fixture {
-        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), release);
-        let backups = serde_json::from_value(backups).unwrap();
-        fixture.configured(|settings| settings.backups = backups).run().unwrap();
-        fixture
-    }
-
-    /// A release with data that is backed up, of which no log is kept.
-    fn with_data() -> serde_json::Value {
-        let mut document = release(3);
-        document["components"] = json!([{
-            "name": "db", "namespace": "db", "needs": [], "objects": "documents/db.json", "pod_security": "baseline",
-            "ready_seconds": 60, "data": "kept", "backup": [{
-                "name": "rows", "workload": { "kind": "StatefulSet", "name": "db" }, "volume": "data",
-                "limit_seconds": 60, "save": ["dump"], "load": ["fill"],
-                "marker": { "write": ["set", "%{marker}"], "read": ["get"] },
-            }],
-        }]);
-        document
-    }
+    use crate::operations::install::tests::release;
+    use crate::operations::testing::{Systemd, installed, with_data};
 
     #[test]
     fn a_schedule_says_what_is_set_what_comes_next_and_what_became_of_the_latest() {

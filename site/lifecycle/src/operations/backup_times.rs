@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
+use super::backup::{chosen_backup, refuse_without_rules};
 use super::error::Result;
 use crate::backups::BackupTry;
 
@@ -49,13 +50,23 @@ impl Operations {
     }
 
     /// Begins a drill of the newest backup in a unit of its own; false if one runs already. What becomes of it is in [`Self::last_drill`].
+    /// Refuses where another operation runs, or where there is no backup of what is installed.
     pub fn begin_drill(&self) -> Result<bool> {
         if UnitState::of(DRILL, &Subprocesses).is_on() {
             return Ok(false);
         }
+        self.check_drill()?;
         let start = drill_unit(&self.paths.command().display().to_string());
         start.checked(Subprocesses.run(&start, None))?;
         Ok(true)
+    }
+
+    /// Fails unless a drill of the newest backup can begin now. Changes nothing.
+    fn check_drill(&self) -> Result<()> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?;
+        refuse_without_rules(&self.release_of(pins)?)?;
+        chosen_backup(&self.repository()?, None, pins).map(drop)
     }
 }
 
@@ -87,12 +98,15 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_engine::step::StepError;
-    use landfall_error_codes::codes;
+    use landfall_error_codes::{Coded as _, codes};
     use landfall_host::paths::SitePaths;
     use landfall_media::durable;
     use landfall_media::progress::Silent;
+    use serde_json::json;
 
     use super::*;
+    use crate::operations::install::tests::release;
+    use crate::operations::testing::{Systemd, installed, with_data};
 
     #[test]
     fn the_times_are_those_of_the_timers() {
@@ -128,11 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_drill_of_nothing_or_of_a_busy_site_does_not_begin() {
+        let fixture = installed(&with_data(), json!({}));
+        let code = || fixture.operations.check_drill().unwrap_err().code();
+        assert_eq!(code(), codes::BACKUP_UNKNOWN);
+        let lock = fixture.operations.journals().lock("backup").unwrap();
+        assert_eq!(code(), codes::SITE_BUSY);
+        drop(lock);
+        let without = installed(&release(3), json!({}));
+        assert_eq!(without.operations.check_drill().unwrap_err().code(), codes::BACKUP_NO_RULES);
+    }
+
+    #[test]
     fn the_unit_runs_the_sites_own_command() {
         let command = drill_unit("/usr/local/bin/landfall").to_string();
-        assert!(
-            command.contains("--unit=landfall-drill.service") && command.contains("/usr/local/bin/landfall"),
-            "{command}"
-        );
+        assert!(command.contains("--unit=landfall-drill.service"), "{command}");
+        assert!(command.ends_with(" /usr/local/bin/landfall drill"), "{command}");
     }
 }

@@ -1,13 +1,21 @@
 //! What tests of several operations need.
 
+use std::ffi::OsString;
+use std::io;
 use std::sync::{Arc, Mutex};
 
+use landfall_agent::units::BACKUP_TIMER;
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::KeyKind;
+use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::paths::SitePaths;
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, Silent};
+use serde_json::{Value, json};
 
 use super::Operations;
+use super::install::tests::{Fixture, release};
 
 /// Collects notes.
 #[derive(Default)]
@@ -28,4 +36,42 @@ pub(super) fn operations() -> (tempfile::TempDir, Operations) {
         Operations { paths: SitePaths::below(root.path()), progress: Arc::new(Silent), io: IoCounters::default() };
     durable::create_folder(operations.paths.data().parent().unwrap()).unwrap();
     (root, operations)
+}
+
+/// systemd, with the timer of each day's backup and without the other one.
+pub(super) struct Systemd;
+
+impl CommandRunner for Systemd {
+    fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+        assert_eq!(command.environment, [("TZ".to_owned(), OsString::from("UTC"))]);
+        let is_daily = command.arguments.iter().any(|argument| argument == BACKUP_TIMER);
+        let stdout = if is_daily {
+            "ActiveState=active\nNextElapseUSecRealtime=Fri 2026-11-27 03:15:00 UTC\n"
+        } else {
+            "ActiveState=inactive\nNextElapseUSecRealtime=\n"
+        };
+        Ok(CommandOutput { success: true, stdout: stdout.into(), stderr: Vec::new() })
+    }
+}
+
+/// A site with this release and these settings of backups.
+pub(super) fn installed(release: &Value, backups: Value) -> Fixture {
+    let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), release);
+    let backups = serde_json::from_value(backups).unwrap();
+    fixture.configured(|settings| settings.backups = backups).run().unwrap();
+    fixture
+}
+
+/// A release with data that is backed up, of which no log is kept.
+pub(super) fn with_data() -> Value {
+    let mut document = release(3);
+    document["components"] = json!([{
+        "name": "db", "namespace": "db", "needs": [], "objects": "documents/db.json", "pod_security": "baseline",
+        "ready_seconds": 60, "data": "kept", "backup": [{
+            "name": "rows", "workload": { "kind": "StatefulSet", "name": "db" }, "volume": "data",
+            "limit_seconds": 60, "save": ["dump"], "load": ["fill"],
+            "marker": { "write": ["set", "%{marker}"], "read": ["get"] },
+        }],
+    }]);
+    document
 }
