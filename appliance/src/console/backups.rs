@@ -86,6 +86,13 @@ struct Schedule {
     proven: Option<Moment>,
 }
 
+impl Schedule {
+    /// Whether the host says that its timer starts no backup.
+    fn is_stopped(&self) -> bool {
+        self.times.as_ref().is_some_and(|times| times.active == Some(false))
+    }
+}
+
 /// The latest try of something.
 struct Tried {
     mark: Mark,
@@ -180,7 +187,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     // Each time of a proof is RFC 3339 in UTC, so the latest one is the greatest text.
     let proven = backups.backups.iter().filter_map(|backup| backup.proven.as_deref()).max();
     let schedule = Schedule {
-        next: Moment::read(backups.schedule.as_ref().map(|times| times.next.as_str())),
+        next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
         times: backups.schedule,
         backup: last_try.map(Tried::from),
         drill: backups.last_drill.map(Tried::from),
@@ -267,6 +274,23 @@ mod tests {
         for action in ["drill.ask", "drill.begin"] {
             assert_eq!(log.lines().filter(|line| line.contains(action)).count(), 2, "{action}: {log}");
         }
+    }
+
+    #[test]
+    fn a_timer_that_is_not_active_has_no_next_backup() {
+        let times = |schedule: serde_json::Value| {
+            let mut document = sample("backups");
+            document["schedule"] = schedule;
+            serde_json::from_value::<Backups>(document).unwrap().schedule.unwrap()
+        };
+        let stopped = times(serde_json::json!({ "daily": "01:30", "active": false, "delayMinutes": 60 }));
+        let schedule = Schedule { times: Some(stopped), next: None, backup: None, drill: None, proven: None };
+        let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
+        let facts = Facts { schedule, rows, copies, spans, problem: None };
+        let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();
+        assert!(words_of(&page).contains("none: the timer is not active"), "{page}");
+        let older = times(serde_json::json!({ "daily": "01:30", "next": "2026-11-21T01:30:00Z" }));
+        assert_eq!((older.active, older.next.as_deref()), (None, Some("2026-11-21T01:30:00Z")));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A machine that is off at the time of its nightly backup would never make one. The agent starts the backup that is overdue.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Time;
@@ -10,10 +11,8 @@ use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use serde::Deserialize;
 
-use super::units::{BACKUP, BACKUP_TIMER, UnitState, systemctl};
+use super::units::{BACKUP, BACKUP_TIMER, FOLDER, RANDOM_DELAY_HOURS, UnitState, systemctl};
 
-/// The unit of the timer.
-const TIMER: &str = "/etc/systemd/system/landfall-backup.timer";
 /// From the time of each day's backup until it is overdue: the timer's own delay is an hour, and a backup takes its time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
 /// How long the agent leaves a machine alone after its start.
@@ -57,7 +56,7 @@ impl Overdue {
 /// Whether no backup has succeeded since the time of the last one that is due. A site that has none is as old as its UUID. A success
 /// in the future counts for nothing: the clock was wrong then.
 fn is_overdue(paths: &SitePaths, now: &Zoned) -> Result<bool, StepError> {
-    let Some(time) = files::read_text(&paths.host(TIMER))?.as_deref().and_then(time_of_day) else { return Ok(false) };
+    let Some(time) = files::read_text(&timer(paths))?.as_deref().and_then(time_of_day) else { return Ok(false) };
     let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<Tried>(&bytes).ok());
     let Some(since) = tried.and_then(|tried| tried.succeeded).or_else(|| birth(paths)) else { return Ok(false) };
     let Some(due) = last_due(now, time) else { return Ok(false) };
@@ -74,26 +73,21 @@ fn birth(paths: &SitePaths) -> Option<Timestamp> {
 pub struct DailyBackup {
     /// The time of day, in the machine's time zone.
     pub time: Time,
-    /// The next one that is due.
-    pub next: Timestamp,
     /// How much later it may begin.
     pub delay: SignedDuration,
 }
 
 /// When each day's backup begins, by the unit of its timer; none where there is none. Changes nothing.
-pub fn daily_backup(paths: &SitePaths, now: &Zoned) -> Result<Option<DailyBackup>, StepError> {
-    let Some(unit) = files::read_text(&paths.host(TIMER))? else { return Ok(None) };
-    let delay =
-        if unit.contains("RandomizedDelaySec=1h") { SignedDuration::from_hours(1) } else { SignedDuration::ZERO };
-    let daily = |time| Some(DailyBackup { time, next: next_due(now, time)?, delay });
-    Ok(time_of_day(&unit).and_then(daily))
+pub fn daily_backup(paths: &SitePaths) -> Result<Option<DailyBackup>, StepError> {
+    let Some(unit) = files::read_text(&timer(paths))? else { return Ok(None) };
+    let random = format!("RandomizedDelaySec={RANDOM_DELAY_HOURS}h");
+    let hours = if unit.lines().any(|line| line == random) { RANDOM_DELAY_HOURS } else { 0 };
+    Ok(time_of_day(&unit).map(|time| DailyBackup { time, delay: SignedDuration::from_hours(hours.into()) }))
 }
 
-/// The time of the next backup.
-fn next_due(now: &Zoned, time: Time) -> Option<Timestamp> {
-    let today = now.with().time(time).build().ok()?;
-    let due = if today > *now { today } else { today.checked_add(Span::new().days(1)).ok()? };
-    Some(due.timestamp())
+/// The unit of the timer.
+fn timer(paths: &SitePaths) -> PathBuf {
+    paths.host(FOLDER).join(BACKUP_TIMER)
 }
 
 /// The time of each day's backup, in the machine's time zone, as the unit of its timer has it.
@@ -118,26 +112,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_backup_is_today_or_tomorrow_in_the_machines_time_zone() {
+    fn time_and_delay_of_each_days_backup_are_those_of_the_unit() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
-        let daily = |now: &str| {
-            let now = now.parse::<Timestamp>().unwrap().to_zoned(zone.clone());
-            daily_backup(&paths, &now).unwrap()
-        };
-        assert_eq!(daily("2026-11-23T08:00:00Z"), None, "there is no timer");
-        let timer = paths.host(TIMER);
+        assert_eq!(daily_backup(&paths).unwrap(), None, "there is no timer");
+        let timer = timer(&paths);
         durable::create_folder(timer.parent().unwrap()).unwrap();
-        durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n", 0o644).unwrap();
-        let next = |now: &str| daily(now).unwrap().next.to_string();
-        assert_eq!(next("2026-11-23T08:00:00Z"), "2026-11-23T23:30:00Z");
-        assert_eq!(next("2026-11-23T23:29:59Z"), "2026-11-23T23:30:00Z");
-        assert_eq!(next("2026-11-23T23:30:00Z"), "2026-11-24T23:30:00Z");
-        assert_eq!(daily("2026-11-23T08:00:00Z").unwrap().delay, SignedDuration::from_hours(1));
-        durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 03:15\n", 0o644).unwrap();
-        let own = daily("2026-11-23T08:00:00Z").unwrap();
-        assert_eq!((own.time, own.delay), (jiff::civil::time(3, 15, 0, 0), SignedDuration::ZERO));
+        let write = |unit: &str| durable::write_file(&timer, unit.as_bytes(), 0o644).unwrap();
+        write("[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n");
+        let usual = DailyBackup { time: jiff::civil::time(1, 30, 0, 0), delay: SignedDuration::from_hours(1) };
+        assert_eq!(daily_backup(&paths).unwrap(), Some(usual));
+        write("[Timer]\nOnCalendar=*-*-* 03:15\n");
+        let own = DailyBackup { time: jiff::civil::time(3, 15, 0, 0), delay: SignedDuration::ZERO };
+        assert_eq!(daily_backup(&paths).unwrap(), Some(own));
     }
 
     #[test]
@@ -147,7 +134,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
         let is_overdue = |now: &str| super::is_overdue(&paths, &at(now)).unwrap();
         assert!(!is_overdue("2026-11-23T08:00:00Z"), "there is no timer");
-        let timer = paths.host(TIMER);
+        let timer = timer(&paths);
         durable::create_folder(timer.parent().unwrap()).unwrap();
         durable::write_file(&timer, b"[Timer]\nOnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n", 0o644).unwrap();
         durable::create_folder(&paths.data()).unwrap();

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use landfall_host::command::{CommandRunner, HostCommand};
 
+/// Where units of the host's administrator are.
+pub const FOLDER: &str = "/etc/systemd/system";
+/// By how many hours each day's backup may begin later, where the site sets no time of its own.
+pub const RANDOM_DELAY_HOURS: u8 = 1;
 /// Runs the site's containers.
 pub const CONTAINERD: &str = "landfall-containerd.service";
 /// Runs the node's pods.
@@ -70,9 +74,9 @@ impl UnitState {
         self.active == "active"
     }
 
-    /// Whether the unit's program runs, or is about to.
+    /// Whether the unit's program runs, is about to, or has not ended yet.
     pub fn is_on(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+        matches!(self.active.as_str(), "active" | "activating" | "reloading" | "deactivating")
     }
 }
 
@@ -145,6 +149,9 @@ mod tests {
         assert_eq!((state.sub.as_str(), state.status.as_str()), ("start-pre", "waits: a=b"));
         assert!(!state.is_active() && UnitState::parse("ActiveState=active\n").is_active());
         assert_eq!(UnitState::parse(""), UnitState::default());
+        let is_on = |active: &str| UnitState::parse(&format!("ActiveState={active}\n")).is_on();
+        assert!(["active", "activating", "reloading", "deactivating"].into_iter().all(is_on));
+        assert!(!["inactive", "failed", ""].into_iter().any(is_on));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The schedule of backups and of the drills that prove them: what the site sets, what systemd does next, and what became of the latest.
 
-use jiff::Timestamp;
 use landfall_agent::units::{BACKUP_TIMER, LOG_BACKUP_TIMER, TimerState};
 use landfall_backup::Retention;
 use landfall_host::command::{CommandRunner, Subprocesses};
@@ -9,6 +8,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::backup::refuse_without_rules;
+use super::backup_times::next_of;
 use super::configure::PreparedConfigure;
 use super::error::Result;
 use super::status::BackupsStatus;
@@ -75,7 +75,7 @@ impl Operations {
         Ok(ScheduledBackups {
             time: settings.time.map(|time| time.to_string()),
             active: timer.is_active,
-            next: timer.next.map(|next: Timestamp| format!("{next:.0}")),
+            next: next_of(&timer),
             logs_active: logs.map(|logs| logs.is_active),
             keep: settings.retention().into(),
             backups: BackupsStatus::of(&self.paths, &settings.copy_places()),

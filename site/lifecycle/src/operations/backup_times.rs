@@ -1,9 +1,8 @@
 //! When backups and drills begin by themselves, and a drill that the console asks for.
 
-use jiff::Zoned;
 use landfall_agent::daily_backup;
-use landfall_agent::units::{DRILL, LOG_BACKUP_TIMER, UnitState};
-use landfall_host::command::{CommandRunner as _, HostCommand, Subprocesses};
+use landfall_agent::units::{BACKUP_TIMER, DRILL, FOLDER, LOG_BACKUP_TIMER, TimerState, UnitState};
+use landfall_host::command::{CommandRunner, HostCommand, Subprocesses};
 use landfall_host::files;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,9 +11,7 @@ use super::Operations;
 use super::backup::{chosen_backup, refuse_without_rules};
 use super::error::Result;
 use crate::backups::BackupTry;
-
-/// Where systemd has the units.
-const UNITS: &str = "/etc/systemd/system";
+use crate::steps::agent::unit_files::BACKUP_LIMITS;
 
 /// When backups and drills begin by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -22,8 +19,11 @@ const UNITS: &str = "/etc/systemd/system";
 pub struct BackupTimes {
     /// The time of each day's backup and of the drill that proves it, in the machine's time zone: `01:30`.
     pub daily: String,
-    /// When the next one is due, RFC 3339 in UTC.
-    pub next: String,
+    /// Whether the timer of each day's backup is active.
+    pub active: bool,
+    /// When the next one begins, RFC 3339 in UTC; none where the timer is not active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// By how many minutes it may begin later.
     pub delay_minutes: i64,
     /// Minutes between two backups of what was written; none where no log is kept.
@@ -32,13 +32,19 @@ pub struct BackupTimes {
 }
 
 impl Operations {
-    /// When backups begin by themselves; none where nothing is backed up. Changes nothing.
+    /// When backups begin by themselves; none where nothing is backed up. Asks systemd, and changes nothing.
     pub fn backup_times(&self) -> Result<Option<BackupTimes>> {
-        let Some(daily) = daily_backup(&self.paths, &Zoned::now())? else { return Ok(None) };
-        let logs = files::read_text(&self.paths.host(UNITS).join(LOG_BACKUP_TIMER))?;
+        self.times_by(&Subprocesses)
+    }
+
+    fn times_by(&self, commands: &dyn CommandRunner) -> Result<Option<BackupTimes>> {
+        let Some(daily) = daily_backup(&self.paths)? else { return Ok(None) };
+        let logs = files::read_text(&self.paths.host(FOLDER).join(LOG_BACKUP_TIMER))?;
+        let timer = TimerState::of(BACKUP_TIMER, commands);
         Ok(Some(BackupTimes {
             daily: daily.time.strftime("%H:%M").to_string(),
-            next: format!("{:.0}", daily.next),
+            active: timer.is_active,
+            next: next_of(&timer),
             delay_minutes: daily.delay.as_mins(),
             log_minutes: logs.as_deref().and_then(minutes_between),
         }))
@@ -70,6 +76,11 @@ impl Operations {
     }
 }
 
+/// When a timer starts its service next, RFC 3339 in UTC.
+pub(super) fn next_of(timer: &TimerState) -> Option<String> {
+    timer.next.map(|next| format!("{next:.0}"))
+}
+
 /// The pause of the timer of log backups, as its unit has it.
 fn minutes_between(unit: &str) -> Option<u32> {
     unit.lines().find_map(|line| line.strip_prefix("OnUnitInactiveSec=")?.strip_suffix("min")?.parse().ok())
@@ -78,19 +89,15 @@ fn minutes_between(unit: &str) -> Option<u32> {
 /// A drill as a unit that is forgotten once it has ended, with the limits of the units of backups.
 fn drill_unit(program: &str) -> HostCommand {
     let unit = format!("--unit={DRILL}");
-    HostCommand::new("/usr/bin/systemd-run").arguments([
+    let begun = HostCommand::new("/usr/bin/systemd-run").arguments([
         unit.as_str(),
         "--quiet",
         "--no-block",
         "--collect",
         "--description=Landfall: a drill of the newest backup",
-        "--property=UMask=0077",
-        "--property=Nice=10",
-        "--property=IOSchedulingClass=idle",
-        "--property=UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
-        program,
-        "drill",
-    ])
+    ]);
+    let limited = begun.arguments(BACKUP_LIMITS.map(|limit| format!("--property={limit}")));
+    limited.arguments([program, "drill"])
 }
 
 #[cfg(test)]
@@ -112,16 +119,17 @@ mod tests {
     fn the_times_are_those_of_the_timers() {
         let root = tempfile::tempdir().unwrap();
         let operations = Operations { paths: SitePaths::below(root.path()), ..Operations::new(Arc::new(Silent)) };
-        assert_eq!(operations.backup_times().unwrap(), None);
-        let units = operations.paths.host(UNITS);
+        assert_eq!(operations.times_by(&Systemd).unwrap(), None);
+        let units = operations.paths.host(FOLDER);
         durable::create_folder(&units).unwrap();
-        let daily = units.join(landfall_agent::units::BACKUP_TIMER);
+        let daily = units.join(BACKUP_TIMER);
         durable::write_file(&daily, b"[Timer]\nOnCalendar=*-*-* 03:15\n", 0o644).unwrap();
-        let times = operations.backup_times().unwrap().unwrap();
+        let times = operations.times_by(&Systemd).unwrap().unwrap();
+        assert_eq!((times.active, times.next.as_deref()), (true, Some("2026-11-27T03:15:00Z")), "systemd knows");
         assert_eq!((times.daily.as_str(), times.delay_minutes, times.log_minutes), ("03:15", 0, None));
         let logs = b"[Timer]\nOnActiveSec=5min\nOnUnitInactiveSec=5min\nAccuracySec=10s\n";
         durable::write_file(&units.join(LOG_BACKUP_TIMER), logs, 0o644).unwrap();
-        assert_eq!(operations.backup_times().unwrap().unwrap().log_minutes, Some(5));
+        assert_eq!(operations.times_by(&Systemd).unwrap().unwrap().log_minutes, Some(5));
     }
 
     #[test]
@@ -157,6 +165,7 @@ mod tests {
     fn the_unit_runs_the_sites_own_command() {
         let command = drill_unit("/usr/local/bin/landfall").to_string();
         assert!(command.contains("--unit=landfall-drill.service"), "{command}");
+        assert!(command.contains(" --property=Nice=10 ") && command.contains(" --property=UMask=0077 "), "{command}");
         assert!(command.ends_with(" /usr/local/bin/landfall drill"), "{command}");
     }
 }

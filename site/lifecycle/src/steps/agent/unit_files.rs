@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::configuration::TimeOfDay;
 use crate::site::Site;
 use landfall_agent::units::{
-    AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, KUBELET, LOG_BACKUP, LOG_BACKUP_TIMER, OPERATION, SLICE,
+    AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, FOLDER, KUBELET, LOG_BACKUP, LOG_BACKUP_TIMER, OPERATION,
+    RANDOM_DELAY_HOURS, SLICE,
 };
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
-
-/// Where units of the host's administrator are.
-const FOLDER: &str = "/etc/systemd/system";
 
 /// `KillMode=process`: stopping or restarting a service ends no pod. There is no start limit: no administrator at a
 /// site would lift it. `NotifyAccess=exec` lets preparations report what they wait for.
@@ -38,15 +36,13 @@ OOMScoreAdjust=-900
 TimeoutStopSec=30
 ";
 
-/// Of the unit of backups, which yields to what serves.
-const BACKING_UP: &str = "\
-Type=oneshot
-UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-UMask=0077
-Nice=10
-IOSchedulingClass=idle
-TimeoutStartSec=infinity
-";
+/// Of the units of backups and of drills, which yield to what serves.
+pub(crate) const BACKUP_LIMITS: [&str; 4] = [
+    "UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
+    "UMask=0077",
+    "Nice=10",
+    "IOSchedulingClass=idle",
+];
 
 /// Of the unit that answers the console. Its port is open to everything that reaches the node. A plan is made in a process of its own
 /// within these limits, which may be the program that a bundle carries, in memory.
@@ -203,9 +199,11 @@ fn operation(programs: &Programs) -> String {
 
 fn backup(landfall: &Path, what: &str, verb: &str) -> String {
     format!(
-        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup {verb}\n{BACKING_UP}",
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup {verb}\n\
+         Type=oneshot\n{}\nTimeoutStartSec=infinity\n",
         header(what),
         landfall.display(),
+        BACKUP_LIMITS.join("\n"),
     )
 }
 
@@ -221,7 +219,8 @@ fn log_backup_timer() -> String {
 ///
 /// Without a time of the site's own, machines that share a disk do not begin at the same instant.
 fn backup_timer(time: Option<TimeOfDay>) -> String {
-    let calendar = time.map_or_else(|| "01:30\nRandomizedDelaySec=1h".to_owned(), |time| time.to_string());
+    let calendar =
+        time.map_or_else(|| format!("01:30\nRandomizedDelaySec={RANDOM_DELAY_HOURS}h"), |time| time.to_string());
     format!(
         "{}\n[Timer]\nOnCalendar=*-*-* {calendar}\n\n[Install]\nWantedBy=timers.target\n",
         header("the time of each day's backup")
