@@ -38,6 +38,8 @@ pub struct FakeHost {
     pub is_silent: AtomicBool,
     /// Whether documents take too long, but nothing else does.
     pub is_late: AtomicBool,
+    /// How long it takes for a document.
+    pub document_pause: Mutex<Duration>,
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
@@ -116,6 +118,7 @@ impl FakeHost {
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
             is_silent: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
+            document_pause: Mutex::new(Duration::from_millis(5)),
             is_busy: AtomicBool::new(false),
             questions: AtomicUsize::new(0),
             backups_begun: AtomicUsize::new(0),
@@ -152,7 +155,8 @@ impl Host for FakeHost {
                 return Err(HostError::late(&"no answer in 15 seconds"));
             }
             self.questions.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            let pause = *self.document_pause.lock().unwrap();
+            tokio::time::sleep(pause).await;
             Ok(match topic {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),

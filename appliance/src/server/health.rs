@@ -19,8 +19,8 @@ use crate::error::Error;
 use crate::host::{Status, Topic, Usage};
 use crate::refusal::Refusal;
 
-/// How long metrics wait for what the host says.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long metrics wait for what the host says: less than a scrape, which gives up after 10 s.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What works and what does not.
 #[derive(Serialize)]
@@ -71,8 +71,11 @@ pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-async fn soon<T: DeserializeOwned>(context: &Context, topic: Topic) -> Option<T> {
-    timeout(PATIENCE, context.site.read::<T>(topic)).await.ok()?.ok().flatten()
+/// The question goes on where metrics no longer wait for it, so that the next ones have the answer of a slow host.
+async fn soon<T: DeserializeOwned + Send + 'static>(context: &Context, topic: Topic) -> Option<T> {
+    let site = context.site.clone();
+    let asked = tokio::spawn(async move { site.read::<T>(topic).await });
+    timeout(PATIENCE, asked).await.ok()?.ok()?.ok().flatten()
 }
 
 fn text(context: &Context, usage: Option<&Usage>, status: Option<&Status>) -> Result<String, std::fmt::Error> {

@@ -77,6 +77,15 @@ async fn metrics_have_the_site_as_the_host_reports_it_and_nothing_of_it_while_th
 }
 
 #[tokio::test]
+async fn metrics_have_the_site_of_a_host_that_answers_after_seconds() {
+    let site = Site::begin().await;
+    *site.host.document_pause.lock().unwrap() = Duration::from_secs(3);
+    let program = site.program("vera", &[Scope::Metrics]).await;
+    let metrics = program.get("/metrics").await.body;
+    assert!(metrics.contains("landfall_site_ready 1\n"), "{metrics}");
+}
+
+#[tokio::test]
 async fn every_page_answers_while_the_host_is_silent() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;

@@ -36,6 +36,9 @@ const LOOK: Duration = Duration::from_hours(1);
 /// The same after one that failed: the cluster may still be starting.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
+/// Between two looks for a support bundle that is too old.
+const TEND: Duration = Duration::from_mins(5);
+
 /// How long a look at the license serves answers to software: many pods ask at once.
 const JUDGED: Duration = Duration::from_secs(15);
 
@@ -60,7 +63,14 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
         let _ = changing.send(());
     });
     let until = async move { drop(until.await) };
-    let support = Shelf::open(operations.clone());
+    let support = Arc::new(Shelf::open(operations.clone()));
+    let shelf = support.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(TEND);
+            shelf.tend();
+        }
+    });
     let host = Arc::new(Host { operations, changes, support, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
@@ -95,7 +105,7 @@ fn unusable(error: &dyn std::error::Error) -> Failure {
 struct Host {
     operations: Operations,
     changes: Arc<Changes>,
-    support: Shelf,
+    support: Arc<Shelf>,
     /// The last look at the license.
     judged: Mutex<Option<JudgedLicense>>,
 }
@@ -213,7 +223,7 @@ impl Site for Host {
     }
 
     fn support(&self) -> &dyn SupportBundles {
-        &self.support
+        &*self.support
     }
 }
 

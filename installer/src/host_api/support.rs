@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host_api::SupportBundles;
-use landfall_lifecycle::operations::Operations;
+use landfall_lifecycle::operations::{CollectedSupport, Operations};
 use landfall_media::durable;
 use landfall_peer::{Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportWish};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ const KEPT: &str = "support.tar.gz";
 const NEXT: &str = "next.tar.gz";
 /// How long a bundle is kept.
 const LIFE: Duration = Duration::from_hours(24);
-/// For the collectors, each of which has a minute. The console records what became of it within ten.
+/// For the collectors, which end within eight minutes. The console records what became of it within ten.
 const COLLECT: Duration = Duration::from_mins(9);
 
 /// What `landfall --json support collect` prints, as far as it is passed on.
@@ -92,6 +92,11 @@ impl Shelf {
         kept
     }
 
+    /// Removes a bundle that is a day old, whether or not somebody asks for one.
+    pub(super) fn tend(&self) {
+        drop(self.current());
+    }
+
     /// Keeps what was collected in place of the one before.
     fn keep(&self, wish: &SupportWish, collected: &Collected, now: Timestamp) -> Result<(), durable::DurableError> {
         let written = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -117,9 +122,24 @@ impl Shelf {
     /// Makes room for another one. What an earlier try left is removed.
     fn prepare(&self) -> Result<PathBuf, durable::DurableError> {
         durable::create_folder_with_mode(&self.folder(), FOLDER_MODE)?;
+        self.clear()?;
+        Ok(self.folder().join(NEXT))
+    }
+
+    /// Removes what a try left that did not end: it may be as large as a bundle.
+    fn clear(&self) -> Result<(), durable::DurableError> {
         let file = self.folder().join(NEXT);
         durable::remove_file(&file)?;
-        Ok(file)
+        durable::remove_file(&CollectedSupport::temporary(&file))
+    }
+
+    /// Keeps what a try collected, or removes what it left.
+    fn end(&self, wish: &SupportWish, tried: Result<Collected, Refusal>) -> Result<Collected, Refusal> {
+        let kept = tried.and_then(|collected| {
+            self.keep(wish, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
+            Ok(collected)
+        });
+        kept.inspect_err(|_| note_left(self.clear()))
     }
 
     fn read(&self, offset: u64) -> std::io::Result<Vec<u8>> {
@@ -154,10 +174,10 @@ impl SupportBundles for Shelf {
     }
 
     fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
-        self.operations.check_room_for_support().map_err(|error| Refusal::from(problem(&error.into())))?;
+        // What an earlier try left must not take the room of this one.
         let file = self.prepare().map_err(|error| disk(&error))?;
-        let collected: Collected = run(&arguments(&file, wish.hours), COLLECT)?;
-        self.keep(wish, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
+        self.operations.check_room_for_support().map_err(|error| Refusal::from(problem(&error.into())))?;
+        let collected = self.end(wish, run(&arguments(&file, wish.hours), COLLECT))?;
         let (bytes, gaps) = (collected.size_bytes, collected.gaps().len());
         tracing::info!(by = wish.asking.by, bytes, gaps, "a support bundle is collected for the console");
         Ok(())
@@ -244,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_fails_leaves_nothing_and_the_bundle_before_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let shelf = shelf(root.path());
+        collect(&shelf, "0123abcd", b'a');
+        let next = shelf.folder().join(NEXT);
+        let left = [next.clone(), CollectedSupport::temporary(&next)];
+        let leave = || left.iter().for_each(|file| durable::write_file(file, b"half of it", 0o600).unwrap());
+        let is_left = || left.iter().any(|file| file.exists());
+        leave();
+        let killed = refusal(503, codes::MEDIA_IO, "the process was killed");
+        assert_eq!(shelf.end(&wish("0123abce"), Err(killed)).unwrap_err().problem.status, 503);
+        assert!(!is_left());
+        leave();
+        shelf.prepare().unwrap();
+        assert!(!is_left(), "an earlier process left it");
+        assert_eq!(shelf.kept().map(|kept| kept.id).as_deref(), Some("0123abcd"));
+    }
+
+    #[test]
     fn a_bundle_is_gone_after_a_day_and_when_the_process_starts_again() {
         let root = tempfile::tempdir().unwrap();
         let shelf = shelf(root.path());
@@ -254,7 +293,9 @@ mod tests {
         }
         let next = shelf.prepare().unwrap();
         durable::write_file(&next, b"on its way", 0o600).unwrap();
-        assert_eq!((shelf.kept(), shelf.folder().join(KEPT).exists(), next.exists()), (None, false, true));
+        shelf.tend();
+        assert_eq!((shelf.folder().join(KEPT).exists(), next.exists()), (false, true));
+        assert_eq!(shelf.kept(), None);
         collect(&shelf, "0123abce", b'a');
         let again = Shelf::open(shelf.operations.clone());
         assert_eq!((again.kept(), again.folder().exists()), (None, false));

@@ -19,5 +19,7 @@ pub(crate) const PROGRAM: Limits = Limits { time: Duration::from_secs(20), bytes
 
 /// Longest time of a collector within this process.
 pub(crate) const COLLECTOR: Duration = Duration::from_mins(1);
+/// How long all collectors may take together. Who asked from the console waits for nine minutes.
+pub(crate) const COLLECTION: Duration = Duration::from_mins(8);
 
 pub(crate) use cluster::{KINDS, objects, secrets};

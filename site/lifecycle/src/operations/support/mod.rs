@@ -59,10 +59,19 @@ pub struct CollectedSupport {
     pub collectors: Vec<CollectorRecord>,
 }
 
+impl CollectedSupport {
+    /// The file beside `file` that has what is collected until it is whole. A process that is killed leaves it.
+    pub fn temporary(file: &Path) -> PathBuf {
+        file.with_extension(durable::TEMPORARY_SUFFIX.trim_start_matches('.'))
+    }
+}
+
 /// A bundle that is being collected.
 pub(super) struct Collection {
     writer: Writer<BufWriter<File>>,
     collectors: Vec<CollectorRecord>,
+    /// When no further collector begins.
+    until: Instant,
 }
 
 /// What a collector brings, and why it could not bring more.
@@ -117,7 +126,7 @@ impl Operations {
         if file.symlink_metadata().is_ok() {
             return Err(StepError::new(codes::SUPPORT_EXISTS, format!("{} exists", file.display())).into());
         }
-        let now = Timestamp::now();
+        let (now, until) = (Timestamp::now(), Instant::now() + support::COLLECTION);
         let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
         let history = self.history().ok();
         let pins = history.as_ref().and_then(History::deciding).and_then(Past::pins);
@@ -128,11 +137,12 @@ impl Operations {
         let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown);
         let redactor = Redactor::new(known, random_key()?).map_err(bug)?;
         let known_values = redactor.known_values();
-        let temporary = file.with_extension(durable::TEMPORARY_SUFFIX.trim_start_matches('.'));
+        let temporary = CollectedSupport::temporary(file);
         durable::remove_file(&temporary).map_err(StepError::from)?;
         let output = BufWriter::new(durable::create_file(&temporary, MODE).map_err(StepError::from)?);
         let modified = now.as_second().try_into().unwrap_or_default();
-        let mut collection = Collection { writer: Writer::new(output, redactor, modified), collectors: Vec::new() };
+        let writer = Writer::new(output, redactor, modified);
+        let mut collection = Collection { writer, collectors: Vec::new(), until };
         let written = self.collect_all(&mut collection, &cluster, secrets, since).and_then(|()| {
             let head = Head {
                 collected_at: format!("{now:.0}"),
@@ -227,7 +237,8 @@ impl Operations {
         self.collect(into, "pods", move |_, brought| host::bring_logs(&folder, "pods", after, brought))
     }
 
-    /// Runs a collector in a thread of its own, so that one that hangs holds up nothing, and adds what it brought.
+    /// Runs a collector in a thread of its own, so that one that hangs holds up nothing, and adds what it brought. Where no time is left,
+    /// it does not run, and that is recorded.
     fn collect(
         &self,
         into: &mut Collection,
@@ -236,6 +247,11 @@ impl Operations {
     ) -> std::result::Result<(), WriteError> {
         self.progress.event(Event::Note(format!("collecting {name}")));
         let begun = Instant::now();
+        let patience = into.until.saturating_duration_since(begun).min(support::COLLECTOR);
+        if patience.is_zero() {
+            let why = "left out: the collectors before it took all of the time".to_owned();
+            return into.add(name, begun, Brought { files: Vec::new(), failures: vec![why] });
+        }
         let (own, (sender, receiver)) = (self.clone(), mpsc::channel());
         std::thread::spawn(move || {
             let mut brought = Brought::default();
@@ -243,9 +259,9 @@ impl Operations {
             // The receiver may have given up.
             let _given_up = sender.send(brought);
         });
-        let brought = receiver.recv_timeout(support::COLLECTOR).unwrap_or_else(|error| {
+        let brought = receiver.recv_timeout(patience).unwrap_or_else(|error| {
             let why = match error {
-                mpsc::RecvTimeoutError::Timeout => format!("it did not end within {} s", support::COLLECTOR.as_secs()),
+                mpsc::RecvTimeoutError::Timeout => format!("it did not end within {} s", patience.as_secs()),
                 mpsc::RecvTimeoutError::Disconnected => "it ended by a bug of Landfall's".to_owned(),
             };
             Brought { files: Vec::new(), failures: vec![why] }

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::io::BufWriter;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use landfall_support::{KnownValues, Redactor, archive};
 use serde_json::json;
 
 use super::host::log_name;
+use super::{Collection, Writer};
 use crate::console::{AuditRecord, ConsoleFiles};
 use crate::operations::testing::operations;
 
@@ -132,4 +134,17 @@ fn logs_of_pods_are_named_by_namespace_pod_and_container() {
     assert_eq!(log_name("pods", "db_postgres-0_1234-5678/postgres/3.log"), "pods/db/postgres-0/postgres-3.log");
     assert_eq!(log_name("operations", "install.log"), "operations/install.log");
     assert_eq!(log_name("operations", "a/events"), "operations/a/events.log");
+}
+
+#[test]
+fn a_collector_for_which_no_time_is_left_does_not_run_and_is_recorded() {
+    let (root, operations) = operations();
+    let output = BufWriter::new(durable::create_file(&root.path().join("bundle"), 0o600).unwrap());
+    let redactor = Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap();
+    let writer = Writer::new(output, redactor, 0);
+    let mut collection = Collection { writer, collectors: Vec::new(), until: Instant::now() };
+    operations.collect(&mut collection, "pods", |_, brought| brought.failed("it ran")).unwrap();
+    let [pods] = collection.collectors.as_slice() else { panic!("{:?}", collection.collectors) };
+    assert_eq!(pods.name, "pods");
+    assert_eq!(pods.failures, ["left out: the collectors before it took all of the time"]);
 }
