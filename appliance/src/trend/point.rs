@@ -14,7 +14,7 @@ use crate::server::Tally;
 pub struct Point {
     /// When.
     pub at: Timestamp,
-    /// What the host reported; none where it did not answer.
+    /// What the host reported; none where it gave no status.
     pub site: Option<Reading>,
     /// Requests that the console answered since the point before, or since its start.
     pub requests: u64,

@@ -68,7 +68,7 @@ async fn a_day_is_drawn_and_outlasts_a_restart() -> Result<()> {
     fill(&console).await?;
     console.start().await?;
     browser.open("/dashboard").await?;
-    for words in ["Disk used", "Memory used", "Certificates", "upgrade", "The host did not answer", "Requests"] {
+    for words in ["Disk used", "Memory used", "Certificates", "upgrade", "The host gave no status", "Requests"] {
         browser.expect("#live", words).await?;
     }
     let label =

@@ -41,7 +41,7 @@ impl Subject {
 /// A line through the values of a day.
 pub struct Chart {
     pub subject: Subject,
-    /// The latest value.
+    /// The latest value, where it is of now.
     pub now: String,
     /// The least and the greatest one.
     pub range: String,
@@ -65,7 +65,8 @@ impl Chart {
         } else {
             format!("{} to {}", write(least), write(most))
         };
-        let now = values.last().and_then(|(_, value)| *value).map_or_else(|| "unknown".to_owned(), write);
+        let last = values.last().filter(|(minute, _)| minute + GAP >= WIDTH);
+        let now = last.and_then(|(_, value)| *value).map_or_else(|| "unknown".to_owned(), write);
         let (mut lines, mut dots) = (Vec::new(), Vec::new());
         for run in runs(values) {
             match run.as_slice() {
@@ -149,10 +150,11 @@ mod tests {
 
     #[test]
     fn lines_break_where_nothing_is_known_and_a_lonely_point_is_a_dot() {
-        let values = [(0, Some(0)), (5, Some(50)), (10, None), (15, Some(100)), (60, Some(25)), (72, Some(25))];
+        let values =
+            [(1368, Some(0)), (1373, Some(50)), (1378, None), (1383, Some(100)), (1428, Some(25)), (1440, Some(25))];
         let chart = Chart::new(subject(), 100, &values).unwrap();
-        assert_eq!(chart.lines, ["0,240 5,120", "60,180 72,180"]);
-        assert_eq!(chart.dots, [(15, 0)]);
+        assert_eq!(chart.lines, ["1368,240 1373,120", "1428,180 1440,180"]);
+        assert_eq!(chart.dots, [(1383, 0)]);
         assert_eq!((chart.now.as_str(), chart.range.as_str(), chart.top.as_str()), ("25 %", "0 % to 100 %", "100 %"));
         assert_eq!(chart.label(), "Disk used in the last 24 hours: 0 % to 100 %, now 25 %");
     }
@@ -166,6 +168,12 @@ mod tests {
         assert_eq!((flat.dots.as_slice(), flat.range.as_str()), (&[(0, 240)][..], "always 0 %"));
         assert!(Chart::new(subject(), 10, &[(0, None)]).is_none());
         assert!(Chart::new(subject(), 10, &[]).is_none());
+    }
+
+    #[test]
+    fn an_old_last_point_is_unknown() {
+        let now = |minute: u64| Chart::new(subject(), 100, &[(minute, Some(25))]).unwrap().now;
+        assert_eq!((now(1428).as_str(), now(1427).as_str(), now(0).as_str()), ("25 %", "unknown", "unknown"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ struct View {
     charts: Vec<Chart>,
     /// Operations that ran.
     operations: Vec<Spell>,
-    /// When the host did not answer.
+    /// When the host gave no status.
     silences: Vec<Spell>,
     is_empty: bool,
 }
@@ -61,7 +61,7 @@ struct View {
 impl View {
     fn of(points: &[Point], now: Timestamp) -> Self {
         let operation = |point: &Point| point.site.as_ref().and_then(|site| site.operation.clone());
-        let silence = |point: &Point| point.site.is_none().then(|| "The host did not answer".to_owned());
+        let silence = |point: &Point| point.site.is_none().then(|| "The host gave no status".to_owned());
         let spells = |so: &dyn Fn(&Point) -> Option<String>| {
             let times: Vec<_> = points.iter().map(|point| (point.at, so(point))).collect();
             Spell::all(&times, now)

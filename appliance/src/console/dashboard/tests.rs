@@ -43,7 +43,7 @@ async fn a_day_is_drawn_with_gaps_where_the_host_was_silent() {
         "Components that are ready in the last 24 hours: always 7, now 7",
         "Time of a request in the last 24 hours: always 1.2 ms, now 1.2 ms",
         "<dt>upgrade</dt>",
-        "<dt>The host did not answer</dt>",
+        "<dt>The host gave no status</dt>",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
