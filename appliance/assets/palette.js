@@ -60,8 +60,13 @@
     else return;
     event.preventDefault();
   });
+  // A click on the backdrop has the dialog as its target, as one on the dialog's padding has.
+  function isOutside(event) {
+    var box = dialog.getBoundingClientRect();
+    return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+  }
   dialog.addEventListener("click", function (event) {
-    if (event.target === dialog) dialog.close();
+    if (event.target === dialog && isOutside(event)) dialog.close();
     else go(event.target.closest("[role=option]"));
   });
 })();

@@ -1,5 +1,5 @@
-//! Changes of the site: media, plans, approvals, undo. The host works on one request at a time, and each has an id by which it is
-//! recognized if it is sent again.
+//! Changes of the site: media, plans, approvals, undo. The host works on one request at a time, beside which a support bundle and an undo
+//! may go, and each has an id by which it is recognized if it is sent again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -42,6 +42,13 @@ struct Kept {
     expires: Option<Moment>,
 }
 
+impl Kept {
+    /// Whether the gaps name secrets that were not read: their values may be in the bundle.
+    fn lacks_secrets(&self) -> bool {
+        self.bundle.gaps.iter().any(|gap| gap.to_lowercase().contains("secret"))
+    }
+}
+
 struct View {
     kept: Result<Option<Kept>, Trouble>,
     /// What was just asked of the host.
@@ -159,6 +166,31 @@ mod tests {
             let entry = log.lines().find(|line| line.contains(action)).unwrap_or_else(|| panic!("{action}: {log}"));
             assert!(entry.contains("olga"), "{entry}");
         }
+    }
+
+    #[test]
+    fn who_downloads_a_bundle_whose_secrets_were_not_read_is_warned() {
+        let page = |gaps: &[&str]| {
+            let bundle = SupportBundle {
+                id: "0123abcd".to_owned(),
+                by: "olga".to_owned(),
+                collected: String::new(),
+                expires: String::new(),
+                hours: 24,
+                size_bytes: 1,
+                files: 1,
+                truncated: 0,
+                known_values: 0,
+                gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
+            };
+            let kept = Ok(Some(Kept { bundle, collected: None, expires: None }));
+            let view = View { kept, asking: None, request: String::new(), role: Role::Operator };
+            Live { view }.render().unwrap()
+        };
+        let warned = page(&["the cluster's Secrets cannot be read, but for those on this host: no answer"]);
+        let (notice, download) = (warned.find("id=\"unread\""), warned.find("id=\"download\""));
+        assert!(notice.is_some() && notice < download, "{warned}");
+        assert!(!page(&["cluster: no answer"]).contains("id=\"unread\""));
     }
 
     #[tokio::test]

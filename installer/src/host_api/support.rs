@@ -92,7 +92,7 @@ impl Shelf {
         kept
     }
 
-    /// Removes a bundle that is a day old, whether or not somebody asks for one.
+    /// Removes a bundle that is a day old. Without this it would stay until the next question about it.
     pub(super) fn tend(&self) {
         drop(self.current());
     }
