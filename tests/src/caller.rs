@@ -42,11 +42,14 @@ for called in sys.argv[1:]:
 ";
 
 /// The logs of all its runs, as the container runtime writes them: time, stream, mark, text.
-const LOGS: &str = "cat /var/log/pods/assistant_caller_*/caller/*.log";
+const LOGS: &str = "cat /var/log/pods/landfall-caller_caller_*/caller/*.log";
 
 /// The image of the component that has a Python.
 const IMAGE: &str = "kubectl --namespace assistant get pods --selector app.kubernetes.io/name=assistant \
     --output jsonpath='{.items[0].spec.containers[0].image}'";
+
+/// How long it may take until the API server takes the pod.
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long it may take until all components answer again: see [`crate::writer`].
 const NEXT_LIMIT: Duration = Duration::from_mins(2);
@@ -63,16 +66,29 @@ pub fn called() -> impl Iterator<Item = &'static str> {
     CALLED.into_iter().map(|(component, ..)| component)
 }
 
-/// Starts the caller as a pod beside the assistant.
+/// Starts the caller as a pod in a namespace of its own, which no policy keeps from a component: that of the assistant may call the package
+/// index alone.
 pub fn start(machine: &Machine) -> Result<()> {
     let image = administer(machine, IMAGE)?.stdout;
-    let pod = pod(image.trim()).to_string();
-    machine.write_file("/root/caller.json", pod, 0o600)?;
-    let line = "kubectl apply --filename /root/caller.json && rm /root/caller.json && \
-                kubectl --namespace assistant wait --for=condition=Ready pod/caller --timeout=2m";
+    let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [namespace(), pod(image.trim())] });
+    machine.write_file("/root/caller.json", objects.to_string(), 0o600)?;
+    // The pod needs the account that Kubernetes makes a moment after the namespace.
+    wait_until("a pod in a new namespace", START_LIMIT, || {
+        let applied = administer(machine, "kubectl apply --filename /root/caller.json")?;
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(applied.status.success().then_some(()))
+    })?;
+    let line = "rm /root/caller.json && \
+                kubectl --namespace landfall-caller wait --for=condition=Ready pod/caller --timeout=2m";
     let started = administer(machine, line)?;
     ensure!(started.status.success(), "the caller does not start: {}{}", started.stdout, started.stderr);
     Ok(())
+}
+
+/// The labels are those by which components that deny by default let a namespace in.
+fn namespace() -> Value {
+    let labels = json!({ "landfall.dev/uses-postgres": "true", "landfall.dev/uses-valkey": "true" });
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "landfall-caller", "labels": labels } })
 }
 
 fn pod(image: &str) -> Value {
@@ -81,7 +97,7 @@ fn pod(image: &str) -> Value {
         CALLED.iter().map(|(component, service, port)| format!("{component}:{service}.svc.cluster.local.:{port}"));
     let command: Vec<String> = ["python3", "-c", PROGRAM].map(str::to_owned).into_iter().chain(called).collect();
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "caller", "namespace": "assistant"},
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "caller", "namespace": "landfall-caller"},
         "spec": {
             "automountServiceAccountToken": false, "enableServiceLinks": false, "terminationGracePeriodSeconds": 1,
             "dnsConfig": {"options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "1"}]},

@@ -41,7 +41,8 @@ fn gives_out_a_support_bundle(engineer: Engineer<'_>, program: &Program<'_>) -> 
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("support.tar.gz");
     let (bearer, output) = (format!("Authorization: Bearer {}", program.key), file.display().to_string());
-    let arguments = ["--header", &bearer, "--output", &output];
+    // The later limit of curl counts: a bundle may have 192 MiB.
+    let arguments = ["--max-time", "300", "--header", &bearer, "--output", &output];
     let (code, _) = program.console.ask(machine, &format!("/api/v1/support/{id}"), &arguments)?;
     ensure!(code == 200, "the bundle is answered with {code}");
     let size = file.metadata()?.len();
