@@ -1,4 +1,5 @@
-//! Where wishes for a change arrive: one is worked on at a time, each is known by its id, and a plan counts once.
+//! Where wishes for a change arrive: one is worked on at a time, beside which a support bundle and an undo may go, each is known by its id,
+//! and a plan counts once.
 //!
 //! What is kept here is bounded and lasts as long as the process: an upgrade starts the API again, and then every plan has to be made
 //! and approved again. The journal is the truth about changes.
