@@ -65,17 +65,20 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     let until = async move { drop(until.await) };
     let support = Arc::new(Shelf::open(operations.clone()));
     let shelf = support.clone();
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(TEND);
-            shelf.tend();
-        }
-    });
+    std::thread::spawn(move || tend(&shelf));
     let host = Arc::new(Host { operations, changes, support, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
     // systemd starts it again, with the keys that are there now.
     Err(Failure::new(codes::HOST_API, "the console's keys have changed"))
+}
+
+/// Removes a support bundle that is too old, until the process ends.
+fn tend(shelf: &Shelf) {
+    loop {
+        std::thread::sleep(TEND);
+        shelf.tend();
+    }
 }
 
 /// Keeps what the console's pods mount, until the keys are no longer the ones that are served.

@@ -1,12 +1,21 @@
 //! The list of pages that a key opens, without a mouse.
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use super::appearance::Findings;
 use super::browser::Browser;
 use super::check::{expect_no_faults, until};
 use super::console::Console;
 use super::webdriver::{CONTROL, DOWN, ENTER, ESCAPE, UP};
+
+/// Clicks within the dialog's padding, then beside the dialog; whether it is open after each.
+const CLICKS: &str = "const dialog = document.getElementById('palette'), box = dialog.getBoundingClientRect();
+    return [2, -2].map(inward => {
+        const place = { bubbles: true, clientX: box.left + inward, clientY: box.top + inward };
+        dialog.dispatchEvent(new MouseEvent('click', place));
+        return dialog.open;
+    });";
 
 /// Opens the list.
 async fn open(browser: &Browser) -> Result<()> {
@@ -65,6 +74,9 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     until("the key closes it, too", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
 
     // And with a pointer.
+    open(&browser).await?;
+    let is_open = browser.driver.execute(CLICKS, Vec::new()).await?.json().clone();
+    ensure!(is_open == json!([true, false]), "open after a click within and one beside the list: {is_open}");
     browser.click("#palette-open").await?;
     browser.click("#palette [data-path='/node']").await?;
     browser.expect_path("/node").await?;
