@@ -288,7 +288,7 @@ mod tests {
         let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
         let facts = Facts { schedule, rows, copies, spans, problem: None };
         let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();
-        assert!(words_of(&page).contains("none: the timer is not active"), "{page}");
+        assert!(page.contains("none: the timer is not active"), "{page}");
         let older = times(serde_json::json!({ "daily": "01:30", "next": "2026-11-21T01:30:00Z" }));
         assert_eq!((older.active, older.next.as_deref()), (None, Some("2026-11-21T01:30:00Z")));
     }
