@@ -303,7 +303,12 @@ async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     assert_eq!(refused.code(), codes::TOOL_MISSING, "{refused}");
     bench.write("landfall-gpu", b"#!/bin/sh\n", 0o755);
     assert!(bench.refusal().await.contains("is not a program for Linux"));
-    let program = super::programs::program(&[(object::elf::PT_LOAD, b"reads facts")]);
+    let linked = |version: &str| {
+        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", version])
+    };
+    bench.write("landfall-gpu", &linked("GLIBC_2.38"), 0o755);
+    assert!(bench.refusal().await.contains("needs glibc 2.38 of the host"));
+    let program = linked("GLIBC_2.34");
     bench.write("landfall-gpu", &program, 0o755);
     let report = bench.build().await.expect("built");
     let (release, _) = read_as_a_site(&bench);
@@ -312,6 +317,9 @@ async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     assert_eq!((gpu.files[0].blob.digest, release.artifacts.len()), (digest(&program), 3));
     let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
     assert!(head.blobs().entries().iter().any(|entry| entry.sha256 == digest(&program)));
+    let inventory = head.small_document(landfall_inventory::INVENTORY_DOCUMENT_NAME).expect("inventory");
+    let inventory = landfall_inventory::InventoryDocument::read(inventory).expect("read");
+    assert_eq!(inventory.artifact_license("landfall-gpu"), Some("Apache-2.0"));
     let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
     assert!(sheet.contains(&format!("{}</td><td>Apache-2.0", gpu.reference)), "{sheet}");
 }

@@ -1,7 +1,7 @@
 use landfall_gpu_facts::GpuReport;
 use landfall_host::facts::sample::sample;
 use landfall_models::{Architecture, Figures, Model, ModelKind, Weights, WeightsFormat};
-use landfall_release_document::ValueTarget;
+use landfall_release_document::{MODEL_FIGURES, ValueTarget};
 use serde_json::json;
 
 use super::*;
@@ -181,6 +181,11 @@ fn a_release_without_models_or_values_for_them_gets_nothing() {
     assert!(!is_fitted(&release()) && is_fitted(&fitted_release()));
     let broken = fitted(&fitted_release(), Some(b"{}"), &facts, &site(&[]));
     assert!(matches!(blockers(&broken)[..], [blocker] if blocker.contains("cannot be read")));
+}
+
+#[test]
+fn the_figures_that_the_builder_knows_are_decided_here() {
+    assert!(MODEL_FIGURES.iter().all(|name| Figure::named(name).is_some()));
 }
 
 #[test]
