@@ -6,22 +6,19 @@ use std::path::Path;
 use landfall_bundle_spec::{Sha256, to_canonical};
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, Descriptor, GPU_ARTIFACT};
+use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, Descriptor, GPU_ARTIFACT, GPU_REPOSITORY};
 use serde_json::json;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
 use crate::files::TITLE;
-use crate::pack::check_processor;
+use crate::pack::check_gpu_program;
 
 /// Name of the program, beside `landfall`.
 pub const GPU_PROGRAM: &str = "landfall-gpu";
 
 /// The license of Landfall's own programs.
 pub const OWN_LICENSE: &str = "Apache-2.0";
-
-/// What manifests and the site's registry call it, without a tag.
-const NAME: &str = "landfall.internal/gpu";
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARTIFACT: &str = "application/vnd.landfall.files.v1";
@@ -52,7 +49,7 @@ pub fn make(definition: &Definition, program: &Path, store: &ContentStore) -> Re
     };
     let bytes = fs_err::read(program).map_err(unreadable)?;
     let unfit = |error: BuildError| error.hint("Name a `landfall-gpu` for the release's platform with --gpu-program.");
-    check_processor(program, &release.platform.value).map_err(unfit)?;
+    check_gpu_program(program, &release.platform.value).map_err(unfit)?;
     artifact(&bytes, store).map(Some)
 }
 
@@ -68,14 +65,14 @@ fn artifact(bytes: &[u8], store: &ContentStore) -> Result<GpuProgram> {
             "mediaType": FILE, "digest": file.sha256, "size": file.size, "annotations": { TITLE: GPU_PROGRAM },
         }],
     });
-    let manifest = store.ingest_bytes(&to_canonical(NAME, &manifest)?)?;
+    let manifest = store.ingest_bytes(&to_canonical(GPU_REPOSITORY, &manifest)?)?;
     let descriptor =
         |media_type: &str, digest: Sha256, size: u64| Descriptor { media_type: media_type.to_owned(), digest, size };
     let entry = ArtifactEntry {
         name: GPU_ARTIFACT.to_owned(),
         kind: ArtifactKind::Files,
         // Two programs of one version are two artifacts.
-        reference: format!("{NAME}:{}-{}", env!("CARGO_PKG_VERSION"), &file.sha256.to_hex()[..12]),
+        reference: format!("{GPU_REPOSITORY}:{}-{}", env!("CARGO_PKG_VERSION"), &file.sha256.to_hex()[..12]),
         manifest: descriptor(MANIFEST, manifest.sha256, manifest.size),
         config: descriptor(EMPTY, config.sha256, config.size),
         files: vec![ArtifactFile {

@@ -153,6 +153,16 @@ pub enum ArtifactKind {
 /// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need some.
 pub const GPU_ARTIFACT: &str = "landfall-gpu";
 
+/// What manifests and the site's registry call it, without a tag. An artifact of a vendor has another name there.
+pub const GPU_REPOSITORY: &str = "landfall.internal/gpu";
+
+/// The newest glibc that this program may need, by its two numbers. Preflight asks a host for it, and `landfall build` refuses a program
+/// that needs a newer one.
+pub const GPU_GLIBC: (u32, u32) = (2, 34);
+
+/// What a site's fit decides about a model: the last part of values such as `models.llama.context`.
+pub const MODEL_FIGURES: [&str; 4] = ["tensorParallel", "context", "sequences", "memoryBytes"];
+
 /// A set of files that travels as an OCI artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +179,14 @@ pub struct ArtifactEntry {
     pub config: Descriptor,
     /// The files, one per layer.
     pub files: Vec<ArtifactFile>,
+}
+
+impl ArtifactEntry {
+    /// Whether it is Landfall's own program that reads facts about GPUs, which runs at a site, and not a vendor's file of that name.
+    pub fn is_gpu_program(&self) -> bool {
+        let tag = self.reference.strip_prefix(GPU_REPOSITORY);
+        self.name == GPU_ARTIFACT && self.kind == ArtifactKind::Files && tag.is_some_and(|tag| tag.starts_with(':'))
+    }
 }
 
 /// One file of an artifact.

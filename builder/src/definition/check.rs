@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, check_node_packs};
+use landfall_release_document::{
+    ArtifactKind, COMPUTED_PREFIX, MODEL_FIGURES, NodeImage, NodePackFault, check_node_packs,
+};
 use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release, chart, requirements, upgrades};
@@ -229,6 +231,20 @@ impl Checked<'_> {
         Err(self.invalid(pointer, field, format!("`{}` is not a JSON Pointer: it begins with `/`", pointer.value)))
     }
 
+    /// Refuses a figure of a model that the release does not have: no fit would ever decide it.
+    fn figure_of_model(&self, value: &Spanned<String>, field: &str) -> Result<()> {
+        let parts = value.value.strip_prefix("models.").and_then(|rest| rest.split_once('.'));
+        let Some((model, _)) = parts.filter(|(_, figure)| MODEL_FIGURES.contains(figure)) else { return Ok(()) };
+        let models = || self.release.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Model);
+        if models().any(|artifact| artifact.name.value == model) {
+            return Ok(());
+        }
+        let near = nearest(model, models().map(|artifact| artifact.name.value.as_str()));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let what = format!("`{}` is a figure of `{model}`, which is not an artifact of kind model{near}", value.value);
+        Err(self.invalid(value, format!("{field}.name"), what))
+    }
+
     fn values(&self) -> Result<()> {
         let mut seen = HashSet::new();
         for (index, value) in self.release.values.iter().enumerate() {
@@ -246,6 +262,7 @@ impl Checked<'_> {
                 let what = format!("`{}` is computed on site and has no default", name.value);
                 return Err(self.invalid(name, format!("{field}.default"), what));
             }
+            self.figure_of_model(name, &field)?;
             if value.targets.is_empty() {
                 return Err(self.invalid(name, format!("{field}.targets"), "the value is applied nowhere"));
             }

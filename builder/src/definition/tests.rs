@@ -161,6 +161,17 @@ fn a_component_has_one_source_and_a_chart_one_place() {
 }
 
 #[test]
+fn figures_are_of_models_that_the_release_has() {
+    let refused = refusal("database.storage", "models.modell.context");
+    let said = "`models.modell.context` is a figure of `modell`, which is not an artifact of kind model; did you mean `model`?";
+    assert!(refused.contains(said) && refused.contains("values[0].name"), "{refused}");
+    assert!(refusal("database.storage", "models.kubernetes.context").contains("not an artifact of kind model"));
+    for good in ["models.model.context", "models.other.title"] {
+        read_text(&GOOD.replacen("database.storage", good, 1)).expect(good);
+    }
+}
+
+#[test]
 fn refusals_name_file_line_and_field() {
     let refusals = [
         refusal("needs: [network]", "needs: [netwrok]"),

@@ -50,7 +50,7 @@ impl Retry {
             .with_max_delay(self.longest_wait)
             .with_max_times(usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX))
             .with_jitter();
-        Tries { waits: waits.build(), failures: 0, asked: Duration::ZERO }
+        Tries { waits: waits.build(), failures: 0, stalls: 0, asked: Duration::ZERO }
     }
 }
 
@@ -59,6 +59,8 @@ impl Retry {
 pub struct Tries {
     waits: ExponentialBackoff,
     failures: u32,
+    /// Failures whose body stalled.
+    stalls: u32,
     /// What servers have asked for so far.
     asked: Duration,
 }
@@ -77,7 +79,8 @@ impl Tries {
 
     /// The same where the body of the answer stalled.
     pub fn next_stalled(&mut self) -> Option<Duration> {
-        if self.failures + 1 >= STALLED_TRIES {
+        self.stalls += 1;
+        if self.stalls >= STALLED_TRIES {
             return None;
         }
         self.next(None)
@@ -123,5 +126,14 @@ mod tests {
         let unreachable = waits(Tries::next_unreachable);
         assert_eq!(unreachable.len(), 2);
         assert!(unreachable.iter().sum::<Duration>() < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn stalls_are_counted_apart_from_other_failures() {
+        let mut tries = Retry::default().start();
+        assert!(tries.next(None).is_some() && tries.next(None).is_some());
+        assert!(tries.next_stalled().is_some() && tries.next_stalled().is_some());
+        assert_eq!(tries.next_stalled(), None);
+        assert_eq!(waits(Tries::next_stalled).len(), 2);
     }
 }

@@ -35,7 +35,9 @@ pub(super) struct Realm {
 enum Opened {
     /// A token, which this address issues for this service.
     ByToken(Url, Option<String>),
-    /// No token.
+    /// The user's name and password (`Basic`).
+    ByPassword,
+    /// Nothing.
     Itself,
     /// It redirects to another server, which gets no credentials of this registry.
     Elsewhere,
@@ -56,12 +58,13 @@ impl Client {
             Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
             Credentials::Bearer(token) => Ok(RegistryAuth::Bearer(token)),
             Credentials::Basic { user, password } => self.ask(repository).await?.map(|opened| match opened {
-                Opened::ByToken(..) | Opened::Itself => RegistryAuth::Basic(user, password),
-                Opened::Elsewhere => RegistryAuth::Anonymous,
+                Opened::ByToken(..) | Opened::ByPassword => RegistryAuth::Basic(user, password),
+                // A registry that asks for no password gets none.
+                Opened::Itself | Opened::Elsewhere => RegistryAuth::Anonymous,
             }),
             Credentials::Identity(token) => match self.ask(repository).await? {
                 Ok(Opened::ByToken(address, service)) => self.exchange(repository, &token, address, service).await?,
-                Ok(Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
+                Ok(Opened::ByPassword | Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
                 Err(failure) => Err(failure),
             },
         })
@@ -83,8 +86,11 @@ impl Client {
         if response.url().origin() != registry.origin() {
             return Ok(Ok(Opened::Elsewhere));
         }
-        let Some(realm) = realm(response.headers()) else { return Ok(Ok(Opened::Itself)) };
-        Ok(address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)))
+        Ok(match realm(response.headers()) {
+            Some(realm) => address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)),
+            None if asks_for_password(response.headers()) => Ok(Opened::ByPassword),
+            None => Ok(Opened::Itself),
+        })
     }
 
     /// Why a registry's token server gives no token. `oci-client` keeps neither the status nor the headers of its answer, so one that
@@ -187,11 +193,20 @@ fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(address).into()))
 }
 
+/// What a refusal asks for.
+fn challenges(headers: &HeaderMap) -> impl Iterator<Item = ChallengeRef<'_>> {
+    let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten()
+}
+
+/// Whether a refusal asks for a user's name and password.
+fn asks_for_password(headers: &HeaderMap) -> bool {
+    challenges(headers).any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))
+}
+
 /// The place of tokens that a refusal names.
 pub(super) fn realm(headers: &HeaderMap) -> Option<Realm> {
-    let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let mut found = texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten();
-    let bearer = found.find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
+    let bearer = challenges(headers).find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
     Some(Realm { address: parameter(&bearer, "realm")?, service: parameter(&bearer, "service") })
 }
 

@@ -162,7 +162,8 @@ pub async fn build(
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
     layers::count_all(&store, &fetched.images, progress)?;
     backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
-    made.documents.push(inventory::document(&made.release, artifacts, &fetched.images, &prepared.charts, &store)?);
+    let (images, gpu) = (&fetched.images, prepared.gpu.as_ref());
+    made.documents.push(inventory::document(&made.release, artifacts, images, &prepared.charts, gpu, &store)?);
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let placed = placed(&store, &made.release, &options.installer, &digests)?;
     let order = order(&store, &placed, &made.release, &fetched.images)?;

@@ -46,6 +46,11 @@ impl fmt::Display for Glibc {
 }
 
 impl Glibc {
+    /// The version of these two numbers.
+    pub fn of_numbers((major, minor): (u32, u32)) -> Self {
+        Self(major, minor)
+    }
+
     /// The version that has symbols of a version such as `GLIBC_2.2.5`; none where glibc promises none, as for `GLIBC_PRIVATE`.
     fn of_symbols(version: &str) -> Option<Self> {
         if version == PACKED_RELOCATIONS.0 {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
+use crate::gpu_program::{GpuProgram, OWN_LICENSE};
 use crate::image_files::ImageFiles;
 use crate::lock::ArtifactPin;
 
@@ -33,12 +34,13 @@ struct Record {
     inventory: ImageInventory,
 }
 
-/// The document. The blobs must be in the store; `pins` are of the release's artifacts, in their order.
+/// The document. The blobs must be in the store; `pins` are of the release's artifacts, in their order, and `gpu` is the one without a pin.
 pub fn document(
     release: &ReleaseDocument,
     pins: &[ArtifactPin],
     images: &[FetchedImage],
     charts: &[ChartEntry],
+    gpu: Option<&GpuProgram>,
     store: &ContentStore,
 ) -> Result<NewDocument> {
     let images = images.iter().map(|image| read_image(image, store)).collect::<Result<Vec<_>>>()?;
@@ -48,7 +50,8 @@ pub fn document(
         let license = stated.or_else(|| model_license(artifact, store))?;
         Some(ArtifactLicense { name: artifact.name.clone(), license })
     });
-    let document = InventoryDocument::new(&images, licenses.collect(), charts.to_vec())
+    let of_gpu = gpu.map(|gpu| ArtifactLicense { name: gpu.entry.name.clone(), license: OWN_LICENSE.to_owned() });
+    let document = InventoryDocument::new(&images, licenses.chain(of_gpu).collect(), charts.to_vec())
         .map_err(|reason| BuildError::new(codes::INVENTORY_REFUSED, format!("the inventory is refused: {reason}")))?;
     Ok(NewDocument { name: INVENTORY_DOCUMENT_NAME.to_owned(), bytes: document.to_bytes()? })
 }

@@ -23,6 +23,6 @@ pub(crate) use artifact::entry as artifact_entry;
 pub use build::{BuildReport, BuiltFile, build};
 #[cfg(test)]
 pub(crate) use programs::program as program_for_tests;
-pub(crate) use programs::{check_installer, check_processor};
+pub(crate) use programs::{check_gpu_program, check_installer};
 pub use room::SiteRoom;
 pub(crate) use roots::{check_signers, read_trust};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ArtifactEntry, ArtifactKind};
+use landfall_release_document::{ArtifactEntry, ArtifactKind, GPU_GLIBC};
 use object::ReadCache;
 use object::elf::{EM_AARCH64, EM_X86_64};
 
@@ -55,8 +55,27 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
+/// Refuses a program about GPUs that cannot run at a site: no program, for another processor, or with needs beyond the glibc that preflight
+/// asks a host for. It loads the library of the driver, which a static program cannot.
+pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
+    let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
+    let newest = Glibc::of_numbers(GPU_GLIBC);
+    check_processor(path, platform)?;
+    match needs(path) {
+        Ok(Needs::Glibc(version)) if version <= newest => Ok(()),
+        Ok(Needs::Glibc(version)) => {
+            Err(refused(format!("needs glibc {version} of the host, where {newest} is the newest")))
+        }
+        Ok(Needs::Nothing) => {
+            Err(refused("is linked statically, and cannot load the library of the driver".to_owned()))
+        }
+        Ok(Needs::Other(needs)) => Err(refused(format!("needs {needs} of the host"))),
+        Err(error) => Err(refused("cannot be read as a program".to_owned()).because(error)),
+    }
+}
+
 /// Refuses what is no program, or one for another processor than the platform's.
-pub fn check_processor(path: &Path, platform: &str) -> Result<()> {
+fn check_processor(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;
     let wanted = if platform == "linux/arm64" { EM_AARCH64 } else { EM_X86_64 };
@@ -271,6 +290,30 @@ mod tests {
             (&b"#!/bin/sh\n".to_vec(), "linux/amd64", "is not a program for Linux"),
         ] {
             let refused = check(bytes, platform).expect_err(said);
+            assert!(refused.contains(said), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_traveling_program_about_gpus_needs_the_glibc_that_preflight_asks_for() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("landfall-gpu");
+        let linked = |libraries: &[&str], version: &str| {
+            linked_program("/lib64/ld-linux-x86-64.so.2", libraries, &["GLIBC_2.2.5", version])
+        };
+        let check = |bytes: &[u8]| {
+            durable::write_file(&path, bytes, 0o755).expect("file");
+            check_gpu_program(&path, "linux/amd64").map_err(|error| error.to_string())
+        };
+        check(&linked(&["libc.so.6"], "GLIBC_2.34")).expect("fits");
+        check(&linked(&["libc.so.6"], "GLIBC_2.17")).expect("fits");
+        for (bytes, said) in [
+            (linked(&["libc.so.6"], "GLIBC_2.36"), "needs glibc 2.36 of the host, where 2.34 is the newest"),
+            (linked(&["libc.so.6", "libnuma.so.1"], "GLIBC_2.34"), "libnuma.so.1"),
+            (program(&[(PT_LOAD, b"code")]), "is linked statically"),
+            (b"#!/bin/sh\n".to_vec(), "is not a program for Linux"),
+        ] {
+            let refused = check(&bytes).expect_err(said);
             assert!(refused.contains(said), "{refused}");
         }
     }

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use crate::fetch::tests::hub_server::Hub;
 use crate::pack::tests::{Bench, composed, tools};
 
-/// What a build of a small release may take where nothing has changed.
+/// What the fastest of a few builds of a small release may take where nothing has changed: other programs can slow one of them.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How many of them.
+const BUILDS: usize = 3;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -39,10 +42,14 @@ async fn a_rebuild_with_nothing_changed_asks_no_server_for_anything_and_is_soon_
     assert!(before > 10 && !hub.seen().is_empty(), "the servers were asked for what is there now: {before}");
     hub.forget();
 
-    let begun = Instant::now();
-    let again = bench.build().await.expect("built again");
-    assert!(begun.elapsed() <= LONGEST, "{:?}", begun.elapsed());
-    assert!(again.kept.is_some(), "nothing has changed");
+    let mut fastest = Duration::MAX;
+    for _ in 0..BUILDS {
+        let begun = Instant::now();
+        let again = bench.build().await.expect("built again");
+        fastest = fastest.min(begun.elapsed());
+        assert!(again.kept.is_some(), "nothing has changed");
+    }
+    assert!(fastest <= LONGEST, "{fastest:?}");
     assert_eq!((bench.registry.requests(), hub.seen()), (before, Vec::new()));
 }
 

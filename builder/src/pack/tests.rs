@@ -1,6 +1,10 @@
 //! Whole builds of a small release. Registry and kubectl are small programs here, because these tests are about what the
 //! builder makes of their answers; the real ones are used in the tests crate.
 
+mod changes;
+mod files;
+mod refusals;
+
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Verified;
@@ -303,7 +307,12 @@ async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     assert_eq!(refused.code(), codes::TOOL_MISSING, "{refused}");
     bench.write("landfall-gpu", b"#!/bin/sh\n", 0o755);
     assert!(bench.refusal().await.contains("is not a program for Linux"));
-    let program = super::programs::program(&[(object::elf::PT_LOAD, b"reads facts")]);
+    let linked = |version: &str| {
+        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", version])
+    };
+    bench.write("landfall-gpu", &linked("GLIBC_2.38"), 0o755);
+    assert!(bench.refusal().await.contains("needs glibc 2.38 of the host"));
+    let program = linked("GLIBC_2.34");
     bench.write("landfall-gpu", &program, 0o755);
     let report = bench.build().await.expect("built");
     let (release, _) = read_as_a_site(&bench);
@@ -312,6 +321,9 @@ async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     assert_eq!((gpu.files[0].blob.digest, release.artifacts.len()), (digest(&program), 3));
     let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
     assert!(head.blobs().entries().iter().any(|entry| entry.sha256 == digest(&program)));
+    let inventory = head.small_document(landfall_inventory::INVENTORY_DOCUMENT_NAME).expect("inventory");
+    let inventory = landfall_inventory::InventoryDocument::read(inventory).expect("read");
+    assert_eq!(inventory.artifact_license("landfall-gpu"), Some("Apache-2.0"));
     let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
     assert!(sheet.contains(&format!("{}</td><td>Apache-2.0", gpu.reference)), "{sheet}");
 }
@@ -349,108 +361,6 @@ async fn backup_rules_and_upgrades_reach_the_site() {
     let routes = ["1.2.2", "1.2.1"].map(|from| release.upgrade_path(from));
     assert_eq!(routes, [UpgradeRoute::Direct, UpgradeRoute::NotAllowed]);
     assert_eq!(release.soak_seconds, Some(90));
-}
-
-#[tokio::test]
-async fn bad_releases_are_refused_before_anything_is_written() {
-    let unlocked = Bench::new(true, false).await;
-    let bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    let good = fs_err::read(bench.path("release/release.yaml")).expect("release");
-    let lock = fs_err::read(bench.path("release/images.lock")).expect("lock");
-    let mut refusals = vec![unlocked.refusal().await];
-    for (file, from, to) in [
-        ("release/release.yaml", "needs: [network]", "needs: [netwrok]"),
-        ("release/release.yaml", "needs: []", "needs: [assistant]"),
-        ("release/release.yaml", "components:", "components: ]["),
-        ("release/release.yaml", "kubernetes: v1.36", "kubernetes: v1.37"),
-        ("release/release.yaml", "platform: linux/amd64", "platform: linux/arm64"),
-        ("release/images.lock", "'ghcr.io/small/database:1'", "'ghcr.io/small/other:1'"),
-        ("release/images.lock", "'registry.k8s.io/pause:3.10.2'", "'registry.k8s.io/pauze:3.10.2'"),
-        ("release/manifests/database/objects.yaml", "image: ghcr.io/small/database", "image: ghcr.io/small/unknown"),
-        ("release/manifests/database/objects.yaml", "metadata: {name: database}", "metadata: {name: other}"),
-    ] {
-        bench.edit(file, from, to);
-        refusals.push(bench.refusal().await);
-        bench.write("release/release.yaml", &good, 0o644);
-        bench.write("release/images.lock", &lock, 0o644);
-        bench.write("release/manifests/database/objects.yaml", OBJECTS.as_bytes(), 0o644);
-    }
-    // The lock names a manifest that the registry does not have.
-    let pinned = digest(b"never pushed").to_string();
-    let text = String::from_utf8(lock).expect("text");
-    let images = text.find("\nimages:").expect("images");
-    let at = images + text[images..].find("digest: sha256:").expect("digest") + "digest: ".len();
-    bench.write(
-        "release/images.lock",
-        format!("{}{pinned}{}", &text[..at], &text[at + pinned.len()..]).as_bytes(),
-        0o644,
-    );
-    refusals.push(bench.refusal().await);
-    insta::assert_snapshot!(refusals.join("\n"));
-}
-
-/// Every check of what is rendered, and of the installer, is part of a build, and comes before anything large is fetched.
-#[tokio::test]
-async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
-    let bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    let fetched = bench.registry.ranges().len();
-    let definition = "\n---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
-                      metadata: {name: wheels.small.example}\nspec:\n  group: small.example\n  scope: Namespaced\n  \
-                      names: {kind: Wheel, plural: wheels, singular: wheel}\n  versions:\n    - name: v1\n      \
-                      served: true\n      storage: true\n      schema: {openAPIV3Schema: {type: object}}\n";
-    let custom = format!("{OBJECTS}---\napiVersion: small.example/v1\nkind: Wheel\nmetadata: {{name: wheel}}\n");
-    let changed = |from: &str, to: &str| {
-        assert!(OBJECTS.contains(from), "{from}");
-        OBJECTS.replacen(from, to, 1)
-    };
-    let objects = "release/manifests/database/objects.yaml";
-    let kustomization = "release/manifests/database/kustomization.yaml";
-    let named =
-        "image: ghcr.io/small/database\n          env: [{name: A, valueFrom: {configMapKeyRef: {name: b, key: c}}}]";
-    for (code, file, contents) in [
-        (codes::INSTALLER_UNFIT, "landfall", "#!/bin/sh\n".to_owned()),
-        (codes::REMOTE_BASE, kustomization, "resources: ['https://example.com/base']\n".to_owned()),
-        (codes::OBJECT_UNFIT, objects, changed("replicas: 1", "replcas: 1")),
-        (codes::NEED_MISSING, objects, custom),
-        (codes::POD_REFUSED, objects, changed("runAsNonRoot: true, ", "")),
-        (codes::DANGLING_REFERENCE, objects, changed("image: ghcr.io/small/database", named)),
-        (codes::RELEASE_INVALID, objects, with_claims()),
-    ] {
-        let good = fs_err::read(bench.path(file)).expect("file");
-        bench.write("release/manifests/assistant/objects.yaml", definition.as_bytes(), 0o644);
-        bench.write(file, contents.as_bytes(), 0o755);
-        let refused = bench.refusal().await;
-        assert!(refused.starts_with(code.id), "expected {}: {refused}", code.id);
-        assert_eq!(bench.registry.ranges().len(), fetched, "{} came after a blob", code.id);
-        bench.write(file, &good, 0o755);
-    }
-}
-
-#[tokio::test]
-async fn what_was_assembled_for_tests_needs_a_development_key() {
-    let by_lock = Bench::new(false, false).await;
-    by_lock.write("release/images.lock", lock_text(true).as_bytes(), 0o644);
-    by_lock.lock().await.expect("locked");
-    let by_annotation = Bench::new(false, true).await;
-    by_annotation.lock().await.expect("locked");
-    for bench in [&by_lock, &by_annotation] {
-        let refused = bench.refusal().await;
-        assert!(refused.starts_with(codes::ASSEMBLED_UNDER_RELEASE_KEY.id), "{refused}");
-    }
-    let development = Bench::new(true, true).await;
-    development.lock().await.expect("locked");
-    let report = development.build().await.expect("built");
-    assert!(report.development);
-}
-
-#[tokio::test]
-async fn a_key_that_the_roots_do_not_name_is_refused() {
-    let mut bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    bench.key = SigningKey::generate(KeyKind::Ed25519).expect("key");
-    assert!(bench.refusal().await.starts_with(codes::SIGNING_REFUSED.id));
 }
 
 /// The lock with the node's artifact composed of files that the registry's machine serves as well.
@@ -506,245 +416,4 @@ fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument,
     let node = release.artifacts.iter().find(|artifact| artifact.name == "kubernetes").expect("node");
     let files = node.files.iter().map(|file| (file.path.clone(), blobs[&file.blob.digest].clone())).collect();
     (release, files)
-}
-
-#[tokio::test]
-async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
-    let bench = Bench::new(false, false).await;
-    let archive = tools();
-    bench.write("release/images.lock", composed(&bench, &archive).as_bytes(), 0o644);
-    let report = bench.lock().await.expect("locked");
-    assert_eq!((report.resolved, report.entries), (11, 11));
-    let report = bench.build().await.expect("built");
-    let (release, files) = read_as_a_site(&bench);
-    let names: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.len())).collect();
-    assert_eq!(names, [("kubelet", 19), ("containerd", 2_500_000), ("ctr", 8)]);
-    assert_eq!(files[0].1, b"the program kubelet");
-    let node = &release.artifacts[0];
-    assert_eq!(node.reference, ARTIFACTS[0].0);
-    let total: u64 = node.files.iter().map(|file| file.blob.size).sum();
-    assert!(report.store_bytes.read_bytes > total);
-    let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
-    assert!(sheet.contains("registry.example/node/kubernetes:1</td><td>Apache-2.0"), "{sheet}");
-    let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
-    let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
-    assert!(travels(b"the tool") && !travels(&archive), "members travel, their archive does not");
-}
-
-#[tokio::test]
-async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
-    let dynamic = super::programs::program(&[(object::elf::PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
-    let bench = Bench::new(true, false).await;
-    bench.write("release/images.lock", composed_of(&bench, &dynamic, &tools()).as_bytes(), 0o644);
-    bench.lock().await.expect("locked");
-    let mut refusals = vec![bench.refusal().await];
-
-    // As an artifact of a registry, which the lock pins as a whole.
-    let bench = Bench::new(true, false).await;
-    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &dynamic);
-    bench.lock().await.expect("locked");
-    refusals.push(bench.refusal().await);
-    insta::assert_snapshot!(refusals.join("\n"));
-
-    // A library beside those of glibc.
-    let bench = Bench::new(true, false).await;
-    let versions = ["GLIBC_2.34"];
-    let foreign =
-        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6", "libseccomp.so.2"], &versions);
-    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &foreign);
-    bench.lock().await.expect("locked");
-    let refusal = bench.refusal().await;
-    assert!(
-        refusal
-            .ends_with("kubelet of registry.example/node/kubernetes:1 needs the library libseccomp.so.2 of the host"),
-        "{refusal}"
-    );
-
-    // What is no program of the node may be anything.
-    let bench = Bench::new(true, false).await;
-    bench.push_artifact_of(ARTIFACTS[1].0, "model.bin", &dynamic);
-    bench.lock().await.expect("locked");
-    bench.build().await.expect("built");
-}
-
-/// Upstream's kubelet is such a program. Which host has such a glibc is judged at the site.
-#[tokio::test]
-async fn the_glibc_that_programs_for_the_node_need_is_in_the_head() {
-    let bench = Bench::new(true, false).await;
-    let versions = ["GLIBC_2.2.5", "GLIBC_2.34"];
-    let kubelet = super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &versions);
-    bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &kubelet);
-    bench.lock().await.expect("locked");
-    let report = bench.build().await.expect("built");
-    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = head(&bench.path("out"), &report, &anchor);
-    let document = verified.small_document("documents/release.json").expect("release");
-    let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
-    assert_eq!(release.node_packs[0].glibc.as_deref(), Some("2.34"));
-}
-
-#[tokio::test]
-async fn the_head_says_what_the_headers_of_models_say() {
-    let bench = Bench::new(true, false).await;
-    let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
-    weights.resize(usize::try_from(file_bytes).expect("small"), 7);
-    bench.push_artifact_of(ARTIFACTS[1].0, "model.safetensors", &weights);
-    bench.lock().await.expect("locked");
-    let report = bench.build().await.expect("built");
-    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
-    let verified = head(&bench.path("out"), &report, &anchor);
-    let document = verified.small_document(landfall_models::MODELS_DOCUMENT_NAME).expect("models");
-    let document = landfall_models::ModelsDocument::read(document).expect("read");
-    assert_eq!((document.models.len(), document.models[0].name.as_str()), (1, "model"));
-    assert_eq!(document.models[0].weights.bytes_of("BF16"), 16_000);
-    assert!(document.images.is_empty());
-
-    let bench = Bench::new(true, false).await;
-    weights.pop();
-    bench.push_artifact_of(ARTIFACTS[1].0, "model.safetensors", &weights);
-    bench.lock().await.expect("locked");
-    let refusal = bench.refusal().await;
-    assert!(refusal.starts_with("LF2071 "), "{refusal}");
-    assert!(refusal.ends_with("the models of registry.example/models/small:1 cannot be read"), "{refusal}");
-}
-
-#[tokio::test]
-async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written() {
-    let bench = Bench::new(true, false).await;
-    bench.write("release/images.lock", composed(&bench, &tools()).as_bytes(), 0o644);
-    let mut refusals = vec![bench.refusal().await];
-    bench.lock().await.expect("locked");
-    bench.edit("release/images.lock", "bin/ctr: ctr", "bin/crt: ctr");
-    refusals.push(bench.refusal().await);
-    bench.edit("release/images.lock", "bin/crt: ctr", "bin/ctr: ctr");
-    bench.registry.add_file("v1/kubelet", b"the program kubelet, changed");
-    fs_err::remove_dir_all(bench.path("store")).expect("forgotten");
-    refusals.push(bench.refusal().await);
-    insta::assert_snapshot!(refusals.join("\n"));
-}
-
-/// Names of files in the output, in order.
-fn output(bench: &Bench) -> Vec<String> {
-    let entries = fs_err::read_dir(bench.path("out")).expect("output").map(|entry| entry.expect("entry"));
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-#[tokio::test]
-async fn a_rebuild_with_nothing_changed_keeps_the_bundle_and_reads_nothing_of_it() {
-    let bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    let first = bench.build().await.expect("built");
-    let (before, sums) = (output(&bench), fs_err::read(bench.path("out/SHA256SUMS")).expect("sums"));
-    let second = bench.build_at("2026-11-21T09:00:00Z").await.expect("built again");
-    assert_eq!(second.kept.as_deref(), Some("2026-11-20T08:16:00Z"));
-    assert_eq!((second.id, second.total_bytes), (first.id, first.total_bytes));
-    assert_eq!((second.store_bytes.read_bytes, second.media_bytes.written_bytes), (0, 0), "nothing is read or written");
-    assert_eq!(output(&bench), before);
-    assert_eq!(fs_err::read(bench.path("out/SHA256SUMS")).expect("sums"), sums);
-    let named = |report: &BuildReport| {
-        report.files.iter().map(|file| (file.name.clone(), file.size, file.sha256)).collect::<Vec<_>>()
-    };
-    assert_eq!(named(&second).len(), 4, "the bundle, its head, the sheet and the provenance");
-    assert!(named(&second).iter().all(|file| named(&first).contains(file)), "{:?}", named(&second));
-    landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
-}
-
-#[tokio::test]
-async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
-    let bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    let first = bench.build().await.expect("built");
-    bench.write("out/letter.txt", b"of a customer", 0o644);
-    bench.edit("release/manifests/database/objects.yaml", "replicas: 1", "replicas: 2");
-    let second = bench.build_at("2026-11-21T09:00:00Z").await.expect("built again");
-    assert_ne!(second.id, first.id);
-    assert_eq!((second.kept, second.superseded.len()), (None, 1));
-    let mut expected: Vec<_> = second.files.iter().map(|file| file.name.clone()).collect();
-    expected.extend(["SHA256SUMS".to_owned(), "letter.txt".to_owned()]);
-    expected.sort();
-    assert_eq!(output(&bench), expected);
-    let sums = fs_err::read_to_string(bench.path("out/SHA256SUMS")).expect("sums");
-    assert!(!sums.contains(&first.files[0].name), "{sums}");
-    landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
-
-    // A bundle that lost a byte is not kept, and one of another version is left alone.
-    let whole = bench.path("out").join(&second.files[0].name);
-    let bytes = fs_err::read(&whole).expect("bundle");
-    durable::write_file(&whole, &bytes[1..], 0o644).expect("cut");
-    let third = bench.build_at("2026-11-22T09:00:00Z").await.expect("built again");
-    assert_eq!((third.kept, third.superseded.len()), (None, 1));
-    bench.edit("release/release.yaml", "version: 1.2.3", "version: 1.2.4");
-    let fourth = bench.build_at("2026-11-23T09:00:00Z").await.expect("another version");
-    assert!(fourth.superseded.is_empty());
-    assert!(output(&bench).contains(&third.files[0].name));
-}
-
-#[tokio::test]
-async fn another_kubectl_than_the_locks_does_not_render() {
-    let bench = Bench::new(true, false).await;
-    bench.lock().await.expect("locked");
-    bench.build().await.expect("built");
-    bench.write("kubectl", format!("{KUBECTL}# another\n").as_bytes(), 0o755);
-    let refused = bench.build().await.expect_err("another program");
-    assert_eq!(refused.code(), codes::RENDERER_UNPINNED, "{refused}");
-    bench.lock().await.expect("locked");
-    bench.build().await.expect("built with the new one");
-}
-
-#[tokio::test]
-async fn an_entry_that_is_not_resolved_is_named_by_its_line_after_the_others_were() {
-    let bench = Bench::new(false, false).await;
-    bench.edit("release/images.lock", "small/database:1", "small/database:2");
-    let refused = bench.lock().await.expect_err("no such tag").to_string();
-    let text = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
-    let line = 1 + text.lines().position(|line| line.contains("small/database:2")).expect("line");
-    assert!(line > 1 + lock_text(false).lines().position(|line| line.contains("small/database:1")).expect("line"));
-    assert!(refused.contains(&format!("images.lock:{line}: images[7]: ")), "{refused}");
-}
-
-#[tokio::test]
-async fn too_little_room_is_reported_before_anything_large_is_fetched() {
-    let bench = Bench::new(false, false).await;
-    let huge = |number: u8, size: u64| {
-        json!({
-            "mediaType": "application/x", "digest": digest(&[number]), "size": size,
-            "annotations": { "org.opencontainers.image.title": number.to_string() },
-        })
-    };
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x",
-        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
-        "layers": [huge(1, u64::MAX), huge(2, u64::MAX - 1)],
-    });
-    bench.push(ARTIFACTS[1].0, &manifest);
-    bench.lock().await.expect("locked");
-    let refused = bench.refusal_of_class(codes::NO_SPACE.class.exit_code()).await;
-    assert!(refused.starts_with(codes::NO_SPACE.id) && refused.contains("store"), "{refused}");
-    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
-}
-
-/// A store with room beside an output without: packing itself would notice only after hours of fetching.
-#[tokio::test]
-async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched() {
-    let test = "pack::tests::too_little_room_for_the_output_is_reported_before_anything_is_fetched";
-    let Some(small) = landfall_media::mounted::on_tmpfs(test, "size=1m") else { return };
-    let bench = Bench::new(false, false).await;
-    bench.lock().await.expect("locked");
-    let refused = bench.build_into(&small.join("out")).await.expect_err("refused");
-    assert_eq!(refused.code(), codes::NO_SPACE);
-    assert!(refused.to_string().contains(&small.display().to_string()), "{refused}");
-    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
-    assert_eq!(fs_err::read_dir(&small).expect("output").count(), 0);
-    // The other side has room: the same build elsewhere succeeds.
-    bench.build().await.expect("built");
-}
-
-#[tokio::test]
-async fn what_was_assembled_for_tests_is_refused_before_its_blobs_are_fetched() {
-    let bench = Bench::new(false, true).await;
-    bench.lock().await.expect("locked");
-    assert!(bench.refusal().await.starts_with(codes::ASSEMBLED_UNDER_RELEASE_KEY.id));
-    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
 }

@@ -1,8 +1,10 @@
 //! One way to run each model of a release on a host: the best one that has room beside the models before it, or the one that a site
 //! asks for, if the engine accepts it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::cpu::CPU;
 use super::engine::Engine;
 use super::report::{FitReport, ModelFit, PlaceFit, Profile, Reason, Refusal};
 use super::size::Room;
@@ -50,7 +52,8 @@ impl Taken {
     /// longer there for the next one. The reason of the first place where it does not run at all.
     pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
         let mut first = None;
-        for place in &model.places {
+        let is_asked = |place: &&PlaceFit| wish.tensor_parallel != Some(0) || place.place == CPU;
+        for place in model.places.iter().filter(is_asked) {
             match self.on(report, place, wish) {
                 Ok(choice) => {
                     if choice.tensor_parallel == 0 {
@@ -72,7 +75,8 @@ impl Taken {
     fn on(&self, report: &FitReport, place: &PlaceFit, wish: Wish) -> Result<Choice, Refusal> {
         let mut first = None;
         for profile in candidates(place, wish.tensor_parallel)? {
-            match self.room(report, place, profile).and_then(|()| choice(place, profile, wish)) {
+            let found = choice(place, profile, wish);
+            match found.and_then(|choice| self.room(report, place, &choice).map(|()| choice)) {
                 Ok(choice) => return Ok(choice),
                 Err(refusal) => {
                     first.get_or_insert(refusal);
@@ -82,16 +86,16 @@ impl Taken {
         Err(first.unwrap_or_else(|| unfit(place)))
     }
 
-    /// Whether the models before it leave what this profile takes.
-    fn room(&self, report: &FitReport, place: &PlaceFit, profile: &Profile) -> Result<(), Refusal> {
-        let needed = profile.tensor_parallel;
+    /// Whether the models before it leave what this choice takes.
+    fn room(&self, report: &FitReport, place: &PlaceFit, choice: &Choice) -> Result<(), Refusal> {
+        let needed = choice.tensor_parallel;
         if needed == 0 {
             let available =
                 Room::on_cpu(0, report.host.memory_bytes, 0).available_bytes.saturating_sub(self.memory_bytes);
-            if profile.memory_bytes <= available {
+            if choice.memory_bytes <= available {
                 return Ok(());
             }
-            let (needed, taken) = (profile.memory_bytes, gib(self.memory_bytes));
+            let (needed, taken) = (choice.memory_bytes, gib(self.memory_bytes));
             let text = format!("it needs {}, and other models of the release take {taken} of the memory", gib(needed));
             return Err(Refusal::of_memory(Reason::Memory, text, needed, available));
         }
@@ -106,11 +110,14 @@ impl Taken {
     }
 }
 
-/// The profiles of a place in the order in which they are tried; of one degree alone where a site asks for it.
+/// The profiles of a place in the order in which they are tried: the best one, then by the longest context on the fewest GPUs. Of one
+/// degree alone where a site asks for it.
 fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Refusal> {
     let best = place.profile.as_ref();
     let Some(degree) = degree else {
         let others = place.degrees.iter().filter_map(|fit| fit.profile.as_ref()).filter(|other| Some(*other) != best);
+        let mut others: Vec<&Profile> = others.collect();
+        others.sort_by_key(|other| (Reverse(other.context), other.tensor_parallel));
         return Ok(best.into_iter().chain(others).collect());
     };
     if degree == 0 && place.degrees.is_empty() {
@@ -121,6 +128,7 @@ fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Re
             (Some(profile), _) => Ok(vec![profile]),
             (None, refusal) => Err(refusal.clone().unwrap_or_else(|| unfit(place))),
         },
+        None if place.profile.is_none() && place.degrees.is_empty() => Err(unfit(place)),
         None => {
             let text = format!("{degree} GPUs are asked for, which {} does not offer to it", place.place);
             Err(Refusal::new(Reason::Degree, text))
@@ -158,12 +166,15 @@ fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Ref
         );
         return Err(Refusal::new(Reason::Context, text));
     }
+    // What is allocated shrinks with the tokens that are asked for; vLLM takes its share of the memory in any case.
+    let unused = profile.kv_cache_tokens.filter(|_| !queues).map_or(0, |cached| cached.saturating_sub(tokens));
+    let saved = profile.kv_bytes_per_token.saturating_mul(unused);
     Ok(Choice {
         place: place.place.clone(),
         engine: profile.engine,
         tensor_parallel: profile.tensor_parallel,
         context,
         sequences,
-        memory_bytes: profile.memory_bytes,
+        memory_bytes: profile.memory_bytes.saturating_sub(saved),
     })
 }

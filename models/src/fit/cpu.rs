@@ -15,7 +15,7 @@ const MOST_CONTEXT: u64 = 8192;
 const MOST_SEQUENCES: u64 = 4;
 
 /// The name of the place.
-const CPU: &str = "CPU";
+pub const CPU: &str = "CPU";
 
 /// How a model runs on the processors of a host, or why it does not.
 pub fn fit(model: &Model, figures: &Architecture, host: &Host) -> PlaceFit {

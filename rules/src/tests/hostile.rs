@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 /// Maximum time for the rules of a release.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Maximum memory that rules may add to the process, in KiB.
 const MEMORY_KIB: u64 = 512 << 10;

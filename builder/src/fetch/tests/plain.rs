@@ -108,3 +108,19 @@ async fn credentials_are_not_sent_in_plain_http_elsewhere() {
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
     }
 }
+
+#[tokio::test]
+async fn a_password_is_sent_only_to_a_registry_that_asks_for_one() {
+    let asked = Asked::new(WITH_PASSWORD, |_| ()).await;
+    asked.manifest.expect("open to everyone");
+    asked.blob.expect("open to everyone");
+    let sent = asked.registry.authorizations();
+    assert!(sent.len() >= 3 && sent.iter().all(Option::is_none), "{sent:?}");
+
+    let password = "Basic dXNlcjp3b3Jk";
+    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_password(password)).await;
+    asked.manifest.expect("opened");
+    asked.blob.expect("opened");
+    let sent = asked.registry.authorizations();
+    assert_eq!((sent.first(), sent.last()), (Some(&None), Some(&Some(password.to_owned()))), "{sent:?}");
+}

@@ -63,6 +63,7 @@ pub struct Faults {
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
+    password: Option<String>,
     led_to: Option<String>,
     together: Vec<Awaited>,
 }
@@ -87,6 +88,11 @@ impl Faults {
     /// Every answer needs the token that `realm` issues, in which `SELF` means this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
+    }
+
+    /// Every answer needs this authorization, which is that of a user's name and password.
+    pub fn ask_for_password(&mut self, authorization: &str) {
+        self.password = Some(authorization.to_owned());
     }
 
     /// A request for the registry itself is redirected to this one.
@@ -121,8 +127,8 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
     files: HashMap<String, Vec<u8>>,
-    /// Requests of any kind.
-    requests: usize,
+    /// The authorization of each request, of any kind.
+    authorizations: Vec<Option<String>>,
     ranges: Vec<Option<String>>,
     file_ranges: Vec<Option<String>>,
     /// Requests for tokens, with what came along.
@@ -199,7 +205,12 @@ impl Registry {
 
     /// How many requests there were so far, of any kind.
     pub fn requests(&self) -> usize {
-        lock(&self.state).requests
+        lock(&self.state).authorizations.len()
+    }
+
+    /// The authorization of every request so far, of any kind.
+    pub fn authorizations(&self) -> Vec<Option<String>> {
+        lock(&self.state).authorizations.clone()
     }
 
     /// The Range header of every request for a file so far.
@@ -238,7 +249,6 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
             Err(_) => return,
         }
     }
-    lock(state).requests += 1;
     let request = String::from_utf8_lossy(&request).into_owned();
     let mut path = request.split(' ').nth(1).unwrap_or("").to_owned();
     let header = |name: &str| {
@@ -248,6 +258,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
         };
         request.lines().find_map(named)
     };
+    lock(state).authorizations.push(header("authorization: "));
     if let Some(length) = header("content-length: ").and_then(|length| length.parse().ok()).filter(|_| path == "/token")
     {
         let mut form = vec![0; length];
@@ -341,6 +352,10 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
             "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
         return (head, Vec::new());
+    }
+    if state.faults.password.as_ref().is_some_and(|password| authorization.as_ref() != Some(password)) {
+        let challenge = "WWW-Authenticate: Basic realm=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        return (format!("HTTP/1.1 401 X\r\n{challenge}"), Vec::new());
     }
     if let Some((media_type, bytes)) = state.manifests.get(path).cloned() {
         let fault = state.faults.on_manifests.pop_front();

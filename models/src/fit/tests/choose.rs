@@ -79,3 +79,52 @@ fn models_share_the_gpus_and_the_memory_of_a_host() {
     let places: Vec<bool> = (0..4).map(|_| taken.choose(&report, &report.models[0], Wish::default()).is_ok()).collect();
     assert!(places[0] && !places[3], "{places:?}");
 }
+
+#[test]
+fn what_is_left_is_used_for_the_longest_context() {
+    // 32 heads of keys and values: each GPU more makes room for a longer context.
+    let wide = model("wide", "BF16", 16_060_522_496, figures(32, 4096, 32, 32, 131_072));
+    let one = Wish { tensor_parallel: Some(1), ..Wish::default() };
+    for (large, host, best, left) in [
+        (llama_70b(), gpus("H100", 4, (9, 0)), (Engine::Vllm, 4, 131_072), (Engine::Vllm, 2, 16_384)),
+        (wide, gpus("L4", 4, (8, 9)), (Engine::Vllm, 4, 65_536), (Engine::Vllm, 2, 32_768)),
+    ] {
+        let report = report(vec![llama_8b(), large], &host);
+        let mut taken = Taken::default();
+        assert_eq!(of(&taken.clone().choose(&report, &report.models[1], Wish::default()).unwrap()), best);
+        taken.choose(&report, &report.models[0], one).unwrap();
+        assert_eq!(of(&taken.choose(&report, &report.models[1], Wish::default()).unwrap()), left);
+    }
+}
+
+#[test]
+fn fewer_sequences_and_a_shorter_context_leave_memory_to_the_next_model() {
+    let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
+    let report = report(vec![llama_7b_q4()], &host);
+    let whole = Taken::default().choose(&report, &report.models[0], Wish::default()).unwrap();
+    let mut taken = Taken::default();
+    taken.choose(&report, &report.models[0], Wish::default()).unwrap();
+    assert_eq!(taken.choose(&report, &report.models[0], Wish::default()).unwrap_err().reason, Reason::Memory);
+    let one = Wish { sequences: Some(1), ..Wish::default() };
+    let small = taken.choose(&report, &report.models[0], one).unwrap();
+    // Three sequences less of 4,096 tokens, each of which takes 512 KiB.
+    assert_eq!(whole.memory_bytes - small.memory_bytes, 3 * 4096 * (512 << 10));
+    let half = Wish { context: Some(2048), sequences: Some(1), ..Wish::default() };
+    let half = Taken::default().choose(&report, &report.models[0], half).unwrap();
+    assert_eq!(small.memory_bytes - half.memory_bytes, 2048 * (512 << 10));
+    // vLLM takes its share whatever is asked for.
+    let host = gpus("H100", 1, (9, 0));
+    let short = Wish { context: Some(4096), sequences: Some(1), ..Wish::default() };
+    let (short, whole) = (chosen(llama_8b(), &host, short), chosen(llama_8b(), &host, Wish::default()));
+    assert_eq!(short.unwrap().memory_bytes, whole.unwrap().memory_bytes);
+}
+
+#[test]
+fn a_wish_does_not_hide_why_a_place_is_refused() {
+    let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
+    let old = chosen(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
+    assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);
+    // The CPU's own reason, where it is asked for.
+    let cpu = chosen(llama_8b(), &gpus("H100", 1, (9, 0)), degree(0)).unwrap_err();
+    assert_eq!(cpu.reason, Reason::Format, "{}", cpu.text);
+}

@@ -18,8 +18,11 @@ const DRIFT_FILES: [&str; 5] = [
     "/var/lib/ntpsec/ntp.drift",
 ];
 
-/// The clock that runs while the host is off, in seconds after 1970.
-const HARDWARE_CLOCK: &str = "/sys/class/rtc/rtc0/since_epoch";
+/// Clocks that run while the host is off.
+const HARDWARE_CLOCKS: &str = "/sys/class/rtc";
+
+/// 2000-01-01 in seconds after 1970: an earlier time is that of a clock that was never set.
+const LEAST_SECONDS: i64 = 946_684_800;
 
 /// What the kernel reads time from, such as `tsc`.
 pub(super) fn source(paths: &SitePaths) -> Option<String> {
@@ -51,10 +54,19 @@ fn thousandths(text: &str) -> Option<i64> {
     Some(sign * whole.checked_mul(1000)?.checked_add(fraction)?)
 }
 
+/// The time of the hardware clock from which the kernel set its own at the boot, in seconds after 1970; none without one, or where it
+/// was never set.
+fn hardware_seconds(paths: &SitePaths) -> Option<i64> {
+    let clocks = fs_err::read_dir(paths.host(HARDWARE_CLOCKS)).ok()?;
+    let mut folders = clocks.filter_map(|entry| Some(entry.ok()?.path()));
+    let clock = folders.find(|folder| read(&folder.join("hctosys")).trim() == "1")?;
+    read(&clock.join("since_epoch")).trim().parse().ok().filter(|seconds| *seconds >= LEAST_SECONDS)
+}
+
 /// Seconds by which the system's clock is ahead of the hardware clock; none without one, or where it holds local time.
 pub(super) fn ahead_of_hardware(paths: &SitePaths) -> Option<i64> {
     let is_local = read(&paths.host("/etc/adjtime")).lines().any(|line| line.trim() == "LOCAL");
-    let hardware: i64 = read(&paths.host(HARDWARE_CLOCK)).trim().parse().ok().filter(|_| !is_local)?;
+    let hardware = hardware_seconds(paths).filter(|_| !is_local)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(now.as_secs()).ok()?.checked_sub(hardware)
 }
@@ -97,10 +109,31 @@ mod tests {
     fn the_hardware_clock_is_compared_unless_it_holds_local_time() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let hour_behind = (now - 3600).to_string();
-        let (_folder, paths) = host(&[(HARDWARE_CLOCK, &hour_behind), ("/etc/adjtime", "0.0 0 0.0\n0\nUTC\n")]);
+        let with = |adjustment: &str| {
+            host(&[
+                ("/sys/class/rtc/rtc0/hctosys", "1\n"),
+                ("/sys/class/rtc/rtc0/since_epoch", &hour_behind),
+                ("/etc/adjtime", adjustment),
+            ])
+        };
+        let (_folder, paths) = with("0.0 0 0.0\n0\nUTC\n");
         assert!((3600..3660).contains(&ahead_of_hardware(&paths).unwrap()));
-        let (_folder, paths) = host(&[(HARDWARE_CLOCK, &hour_behind), ("/etc/adjtime", "0.0 0 0.0\n0\nLOCAL\n")]);
+        let (_folder, paths) = with("0.0 0 0.0\n0\nLOCAL\n");
         assert_eq!(ahead_of_hardware(&paths), None);
         assert_eq!(ahead_of_hardware(&host(&[]).1), None);
+    }
+
+    #[test]
+    fn the_hardware_clock_is_the_one_that_set_the_systems_clock() {
+        let of = |files: &[(&str, &str)]| hardware_seconds(&host(files).1);
+        let (first, second) = ("/sys/class/rtc/rtc0/since_epoch", "/sys/class/rtc/rtc1/since_epoch");
+        let (is_first, is_second) = ("/sys/class/rtc/rtc0/hctosys", "/sys/class/rtc/rtc1/hctosys");
+        let (old, new) = ((first, "1700000000\n"), (second, "1800000000\n"));
+        assert_eq!(of(&[old, new, (is_first, "0\n"), (is_second, "1\n")]), Some(1_800_000_000));
+        assert_eq!(of(&[old, new, (is_first, "1\n"), (is_second, "0\n")]), Some(1_700_000_000));
+        assert_eq!(of(&[old, new, (is_first, "0\n"), (is_second, "0\n")]), None);
+        assert_eq!(of(&[old, new]), None);
+        // A clock without a battery.
+        assert_eq!(of(&[(first, "86400\n"), (is_first, "1\n")]), None);
     }
 }

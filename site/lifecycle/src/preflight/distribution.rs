@@ -14,7 +14,7 @@ enum Standing {
     Supported,
     /// Kernel and C library are new enough; Landfall's own tests do not install on it.
     Works,
-    /// Its kernel is too old.
+    /// The kernel that it comes with is too old; a newer one can be installed on some.
     Unsupported,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn is_named(facts: &Facts) -> bool {
     !facts.operating_system.is_empty() && !facts.operating_system.starts_with(UNKNOWN)
 }
 
-/// A warning on a distribution that is too old, not known, or without updates when the facts were collected.
+/// A warning on a distribution whose kernel is too old, that is not known, or without updates when the facts were collected.
 pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     let name = &facts.operating_system;
     let warn = |what: &dyn Display| {
@@ -91,7 +91,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     // Days of RFC 3339 sort as texts.
     let today = facts.collected_at.get(..10).unwrap_or_default();
     match found.ends {
-        _ if found.standing == Standing::Unsupported => warn(&"too old for Landfall"),
+        _ if found.standing == Standing::Unsupported => warn(&"its own kernel is too old"),
         Some(ends) if today > ends => warn(&format_args!("its maintainer's updates ended on {ends}")),
         _ => None,
     }
@@ -139,7 +139,7 @@ mod tests {
             ("debian 12", None),
             ("ubuntu 24.04", None),
             ("unknown unknown", None),
-            ("debian 11", Some("debian 11: too old for Landfall")),
+            ("debian 11", Some("debian 11: its own kernel is too old")),
             ("fedora 44", Some("fedora 44: Landfall has not been tried on it")),
             ("sles 15.6", Some("sles 15.6: its maintainer's updates ended on 2025-12-31")),
         ] {

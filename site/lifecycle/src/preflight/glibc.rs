@@ -6,10 +6,10 @@ use landfall_release_document::ReleaseDocument;
 
 use super::{Finding, two_numbers};
 
-/// What is found about the host's glibc; nothing where every program of the release is linked statically.
+/// What is found about the host's glibc; nothing where every program of its last node pack is linked statically.
 pub(super) fn finding(facts: &Facts, release: &ReleaseDocument) -> Option<Finding> {
-    let versions = release.node_packs.iter().filter_map(|pack| two_numbers(pack.glibc.as_deref()?));
-    let needed = versions.max()?;
+    // An install uses the last node pack alone.
+    let needed = two_numbers(release.node_packs.last()?.glibc.as_deref()?)?;
     let threshold = format!("glibc {}.{} or newer", needed.0, needed.1);
     let Some(version) = facts.glibc.as_deref() else {
         return Some(match facts.security {

@@ -3,7 +3,7 @@
 use landfall_error_codes::{Code, codes};
 use landfall_host::facts::Facts;
 
-use super::storage::{SYNC_MICROS, SYSTEM_BYTES, milliseconds};
+use super::storage::{SYNC_MICROS, SYSTEM_BYTES, data_options, milliseconds};
 use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, distribution, host, size};
 
 /// What is said where nothing of these codes was found, with what was measured and what is needed.
@@ -53,7 +53,7 @@ const PASSING: &[Passing] = &[
     },
     Passing {
         codes: &[codes::DISTRIBUTION],
-        message: "The distribution is new enough, and gets updates",
+        message: "The distribution is new enough",
         measured: |subject| distribution::standing(subject.facts),
         threshold: |_| String::new(),
     },
@@ -219,7 +219,7 @@ fn is_known(facts: &Facts, code: Code) -> bool {
         codes::DISTRIBUTION => distribution::is_named(facts),
         codes::ENDPOINT_SECURITY => security.is_some_and(|security| security.endpoint_programs.is_some()),
         codes::HARDWARE_CLOCK => facts.ahead_of_hardware_clock_seconds.is_some(),
-        codes::NO_BARRIERS => facts.filesystems.iter().any(|filesystem| !filesystem.options.is_empty()),
+        codes::NO_BARRIERS => data_options(facts).is_some_and(|options| !options.is_empty()),
         _ => true,
     }
 }

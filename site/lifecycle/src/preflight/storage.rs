@@ -76,11 +76,15 @@ pub(super) fn slow_sync(facts: &Facts) -> Option<Finding> {
 /// Options under which a filesystem does not wait until the disk has kept what it was given.
 const WITHOUT_BARRIERS: [&str; 2] = ["nobarrier", "barrier=0"];
 
+/// The options of the filesystem that holds the data folder; none where the facts have no such filesystem.
+pub(super) fn data_options(facts: &Facts) -> Option<&[String]> {
+    let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
+    facts.filesystems.iter().find(holds_data).map(|filesystem| filesystem.options.as_slice())
+}
+
 /// A filesystem of the data folder that loses synced writes in a power cut.
 pub(super) fn barriers(facts: &Facts) -> Option<Finding> {
-    let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
-    let options = &facts.filesystems.iter().find(holds_data)?.options;
-    let found = options.iter().find(|option| WITHOUT_BARRIERS.contains(&option.as_str()))?;
+    let found = data_options(facts)?.iter().find(|option| WITHOUT_BARRIERS.contains(&option.as_str()))?;
     let mount = &facts.data_folder.mount;
     let finding =
         Finding::warning(codes::NO_BARRIERS, format!("{mount} is mounted with {found}"), codes::NO_BARRIERS.fix);

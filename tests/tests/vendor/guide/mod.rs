@@ -126,7 +126,7 @@ fn registries(proxy: &Proxy) -> String {
 fn facts() -> Result<String> {
     let sample = workspace::root().join("rules/samples/small.json");
     let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;
-    (facts["kind"], facts["schema"]) = (json!("facts"), json!(3));
+    (facts["kind"], facts["schema"]) = (json!("facts"), json!(4));
     let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     facts["collectedAt"] = json!(later.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     Ok(facts.to_string())

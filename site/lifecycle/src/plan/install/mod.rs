@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, GPU_ARTIFACT, NodeImage, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument};
 
 use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
@@ -266,7 +266,7 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
         let files = ArtifactFiles {
             artifact: artifact_folder(artifact),
             files: placed(artifact).collect(),
-            executable: artifact.name == GPU_ARTIFACT,
+            executable: artifact.is_gpu_program(),
         };
         let title = format!("place the files of {}", artifact.name);
         steps.push(step(format!("artifact-files/{}", artifact.name), &title, 0, Action::ArtifactFiles(files)));

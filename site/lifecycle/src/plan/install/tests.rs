@@ -237,3 +237,25 @@ fn every_blob_is_counted_once() {
     let layers = 30_000_000 + 7 * 4_000_000 + 7 * (700 + 900);
     assert_eq!(plan.plan.steps[0].bytes, layers + 6 * 5_000_000 + 3 * (700 + 2));
 }
+
+/// Only Landfall's own program may be started from there.
+#[test]
+fn a_file_of_a_vendor_with_the_name_of_landfalls_program_is_not_executable() {
+    let executable = |kind: ArtifactKind, name: &str, reference: &str| {
+        let mut release = release();
+        let entry = artifact(name, kind, 130, &[("landfall-gpu", &[])]);
+        release.artifacts = vec![ArtifactEntry { reference: reference.to_owned(), ..entry }];
+        let steps = content_steps(&release);
+        let files = steps.iter().find_map(|step| match &step.action {
+            Action::ArtifactFiles(files) => Some(files.executable),
+            _ => None,
+        });
+        files.unwrap()
+    };
+    let own = "landfall.internal/gpu:0.1.0-0123456789ab";
+    assert!(executable(ArtifactKind::Files, "landfall-gpu", own));
+    assert!(!executable(ArtifactKind::Files, "landfall-gpu", "example.org/landfall-gpu:1"));
+    assert!(!executable(ArtifactKind::Files, "landfall-gpu", "landfall.internal/gpus:1"));
+    assert!(!executable(ArtifactKind::Model, "landfall-gpu", own));
+    assert!(!executable(ArtifactKind::Files, "other", own));
+}

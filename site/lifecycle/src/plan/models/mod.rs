@@ -61,6 +61,26 @@ pub struct Fitted {
     pub findings: Vec<Finding>,
 }
 
+impl Fitted {
+    /// The figures of a model that runs, without those that the release does not allow.
+    fn add(&mut self, name: &str, values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &SiteConfiguration) {
+        if let Some(finding) = too_little(values, choice, configuration) {
+            self.findings.push(finding);
+            return;
+        }
+        self.findings.push(passed(name, choice));
+        for (value, figure) in values {
+            let content = as_declared(value, figure.of(choice));
+            match refused(value, &content, configuration) {
+                Some(finding) => self.findings.push(finding),
+                None => {
+                    self.values.insert(value.name.clone(), content);
+                }
+            }
+        }
+    }
+}
+
 /// The values of a release that name a figure of a model, by the models' names.
 fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
     let mut found: BTreeMap<&str, Vec<(&SiteValue, Figure)>> = BTreeMap::new();
@@ -110,15 +130,13 @@ pub fn fitted(
     // In the order of the release: the first models choose first.
     for model in &report.models {
         let Some(values) = declared.get(model.name.as_str()) else { continue };
+        let unclear = not_numbers(values, configuration);
+        if !unclear.is_empty() {
+            fitted.findings.extend(unclear);
+            continue;
+        }
         match taken.choose(&report, model, wish(values, configuration)) {
-            Ok(choice) => {
-                fitted.findings.push(passed(&model.name, &choice));
-                for (value, figure) in values {
-                    let content = as_declared(value, figure.of(&choice));
-                    fitted.findings.extend(refused(value, &content, configuration));
-                    fitted.values.insert(value.name.clone(), content);
-                }
-            }
+            Ok(choice) => fitted.add(&model.name, values, &choice, configuration),
             Err(refusal) => {
                 let found = format!("{}: {}", model.name, refusal.text);
                 fitted.findings.push(Finding::new(codes::MODEL_UNFIT, found, ""));
@@ -128,12 +146,15 @@ pub fn fitted(
     fitted
 }
 
+/// What the site sets of a figure.
+fn set(values: &[(&SiteValue, Figure)], wanted: Figure, configuration: &SiteConfiguration) -> Option<u64> {
+    let mut of_figure = values.iter().filter(|(_, figure)| *figure == wanted);
+    of_figure.find_map(|(value, _)| number(configuration.values.get(&value.name)?))
+}
+
 /// What the site itself asks of a model.
 fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Wish {
-    let set = |wanted: Figure| {
-        let (value, _) = values.iter().find(|(_, figure)| *figure == wanted)?;
-        number(configuration.values.get(&value.name)?)
-    };
+    let set = |wanted: Figure| set(values, wanted, configuration);
     Wish {
         tensor_parallel: set(Figure::TensorParallel),
         context: set(Figure::Context),
@@ -144,6 +165,24 @@ fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> W
 /// A whole number, also as a text.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A blocker for each figure of a model that the site sets to something that is not a number.
+fn not_numbers(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Vec<Finding> {
+    let of_site = values.iter().filter_map(|(value, _)| configuration.values.get_key_value(&value.name));
+    let unclear = of_site.filter(|(_, content)| number(content).is_none()).map(|(name, content)| {
+        let found = format!("{name} is {content}, which is not a whole number");
+        Finding::new(codes::MODEL_UNFIT, found, "")
+    });
+    unclear.collect()
+}
+
+/// A blocker where the site allows a model less memory than it takes.
+fn too_little(values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &SiteConfiguration) -> Option<Finding> {
+    let (value, _) = values.iter().find(|(_, figure)| *figure == Figure::MemoryBytes)?;
+    let allowed = set(values, Figure::MemoryBytes, configuration).filter(|allowed| *allowed < choice.memory_bytes)?;
+    let found = format!("{} is {allowed}, and the model takes {} bytes", value.name, choice.memory_bytes);
+    Some(Finding::new(codes::MODEL_UNFIT, found, ""))
 }
 
 /// A figure as the value's schema has it: environment variables are texts.

@@ -1,7 +1,7 @@
 use landfall_gpu_facts::GpuReport;
 use landfall_host::facts::sample::sample;
 use landfall_models::{Architecture, Figures, Model, ModelKind, Weights, WeightsFormat};
-use landfall_release_document::ValueTarget;
+use landfall_release_document::{MODEL_FIGURES, ValueTarget};
 use serde_json::json;
 
 use super::*;
@@ -124,6 +124,29 @@ fn what_the_site_sets_counts_once_the_engine_accepts_it() {
 }
 
 #[test]
+fn what_the_site_sets_is_a_whole_number_and_enough_memory() {
+    let facts = host("two-l4");
+    for (name, content) in [
+        ("models.llama.tensorParallel", json!("two")),
+        ("models.llama.context", json!(8192.5)),
+        ("models.llama.sequences", json!(-1)),
+    ] {
+        let found = of(&facts, &[(name, content.clone())]);
+        assert_eq!(blockers(&found), [format!("{name} is {content}, which is not a whole number")]);
+        assert!(found.values.is_empty(), "{:?}", found.values);
+    }
+    let values = vec![value("models.llama.memoryBytes", json!({"type": "integer"}), None)];
+    let release = ReleaseDocument { values, ..fitted_release() };
+    let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &facts, &site(set));
+    let enough = of(&[]).values["models.llama.memoryBytes"].as_u64().unwrap();
+    assert_eq!(blockers(&of(&[("models.llama.memoryBytes", json!(enough))])), Vec::<&str>::new());
+    let found = of(&[("models.llama.memoryBytes", json!(enough - 1))]);
+    let why = format!("models.llama.memoryBytes is {}, and the model takes {enough} bytes", enough - 1);
+    assert_eq!(blockers(&found), [why]);
+    assert!(found.values.is_empty(), "{:?}", found.values);
+}
+
+#[test]
 fn a_model_that_does_not_fit_blocks_with_its_bytes() {
     let found = of(&host("none"), &[]);
     assert!(matches!(blockers(&found)[..], [blocker] if blocker.starts_with("llama: llama.cpp reads GGUF")));
@@ -146,6 +169,7 @@ fn a_figure_that_the_release_does_not_allow_blocks_unless_the_site_sets_it() {
     let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &host("two-l4"), &site(set));
     let refused = of(&[]);
     assert_eq!(blockers(&refused), ["models.llama.context would be 131072, which the release does not allow"]);
+    assert!(refused.values.is_empty(), "a rollback does not apply it either");
     assert_eq!(blockers(&of(&[("models.llama.context", json!(4096))])), Vec::<&str>::new());
 }
 
@@ -157,6 +181,11 @@ fn a_release_without_models_or_values_for_them_gets_nothing() {
     assert!(!is_fitted(&release()) && is_fitted(&fitted_release()));
     let broken = fitted(&fitted_release(), Some(b"{}"), &facts, &site(&[]));
     assert!(matches!(blockers(&broken)[..], [blocker] if blocker.contains("cannot be read")));
+}
+
+#[test]
+fn the_figures_that_the_builder_knows_are_decided_here() {
+    assert!(MODEL_FIGURES.iter().all(|name| Figure::named(name).is_some()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use landfall_gpu_facts::nvml::Gpu;
 use landfall_gpu_facts::version::{ComputeCapability, DriverVersion};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
 use landfall_host::facts::Facts;
-use landfall_release_document::{GpuRequirements, MigRequirement};
+use landfall_release_document::{GPU_GLIBC, GpuRequirements, MigRequirement};
 
 use super::{Finding, Severity, size, two_numbers};
 
@@ -51,15 +51,12 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     findings
 }
 
-/// The oldest glibc with which `landfall-gpu` runs.
-const GLIBC: (u32, u32) = (2, 34);
-
 /// A C library with which GPUs cannot be looked at; none where the version is not known.
 fn old_library(facts: &Facts) -> Option<Finding> {
     let version = facts.glibc.as_deref()?;
     let found = two_numbers(version)?;
-    let needed = format!("{}.{} or newer", GLIBC.0, GLIBC.1);
-    (found < GLIBC).then(|| Finding::new(codes::GLIBC_TOO_OLD, format!("glibc {version}"), needed))
+    let needed = format!("{}.{} or newer", GPU_GLIBC.0, GPU_GLIBC.1);
+    (found < GPU_GLIBC).then(|| Finding::new(codes::GLIBC_TOO_OLD, format!("glibc {version}"), needed))
 }
 
 /// The first obstacle to using any GPU.

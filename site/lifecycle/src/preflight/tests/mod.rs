@@ -116,11 +116,15 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
     facts.operating_system = "unknown unknown".to_owned();
     facts.security.as_mut().unwrap().endpoint_programs = None;
     facts.filesystems[0].options.clear();
+    // What is known of another filesystem says nothing about that of the data folder.
+    let boot =
+        Filesystem { paths: vec!["/boot".to_owned()], options: vec!["rw".to_owned()], ..facts.filesystems[0].clone() };
+    facts.filesystems.push(boot);
     let unknown = shown(&facts);
     assert!(of_new_facts.iter().all(|code| !unknown.contains(&code.id)), "{unknown:?}");
 }
 
-/// Upstream's kubelet needs glibc; the release says which, by its newest node pack.
+/// Upstream's kubelet needs glibc; the release says which, by its last node pack.
 #[test]
 fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
     let mut release = release();
@@ -138,6 +142,9 @@ fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
     assert_eq!(found(&release, &of(Some("2.34"))), with(Severity::Passed, "glibc 2.34"));
     assert_eq!(found(&release, &of(Some("2.31"))), with(Severity::Blocker, "glibc 2.31"));
     assert_eq!(found(&release, &of(None)), with(Severity::Blocker, "another C library than glibc"));
+    let mut reversed = release.clone();
+    reversed.node_packs.reverse();
+    assert_eq!(found(&reversed, &of(Some("2.31"))), with(Severity::Passed, "glibc 2.31"), "the last pack is installed");
     let older = Facts { security: None, ..of(None) };
     assert_eq!(found(&release, &older).map(|(severity, _)| severity), Some(Severity::Unknown));
     let (facts, configuration) = (of(Some("2.31")), SiteConfiguration::default());

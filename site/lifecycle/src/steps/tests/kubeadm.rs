@@ -1,0 +1,131 @@
+//! The configuration of kubeadm, its phases, and the control plane that they start.
+
+use super::*;
+
+#[test]
+fn kubeadm_configuration() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/landfall");
+    fixture.folder("/var/lib/landfall/node/v1.36.3-0123456789ab");
+    fixture.write("/var/lib/landfall/secrets/bootstrap-token", "abcdef.0123456789abcdef\n");
+    let step = KubeadmConfiguration {
+        kubernetes: "v1.36.3".to_owned(),
+        image_repository: "registry.k8s.io".to_owned(),
+        etcd_repository: "registry.k8s.io".to_owned(),
+        etcd_tag: "3.7.3-0".to_owned(),
+        node_name: "node-1".to_owned(),
+        node_address: address(),
+        pod_ranges: vec!["10.244.0.0/16".parse().unwrap()],
+        service_ranges: vec!["10.96.0.0/16".parse().unwrap()],
+        dns_address: [10, 96, 0, 10].into(),
+        cgroup_driver: CgroupDriver::Cgroupfs,
+        cgroup_version: 1,
+        nameserver: false,
+    };
+    fixture.there_and_back(&step, |fixture| {
+        insta::assert_snapshot!(fixture.read("/var/lib/landfall/node/kubeadm.yaml"));
+    });
+}
+
+#[test]
+fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/kubernetes/manifests");
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::ControlPlane };
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    // kubeadm would keep the empty file.
+    fixture.write("/etc/kubernetes/manifests/kube-apiserver.yaml", "");
+    fixture.write("/etc/kubernetes/manifests/kube-scheduler.yaml", "whole");
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-apiserver.yaml").exists());
+    let programs = "/var/lib/landfall/node/v1.36.3-0123456789ab/bin";
+    let command =
+        format!("{programs}/kubeadm init phase control-plane all --config /var/lib/landfall/node/kubeadm.yaml");
+    assert_eq!(fixture.ran(), [command]);
+    step.undo(&mut fixture.site, &Value::Null).unwrap();
+    assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
+}
+
+/// A kubelet that waited for its configuration starts at once.
+#[test]
+fn the_kubelet_is_started_once_it_is_configured() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/kubernetes");
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletStart };
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    let ran = fixture.ran();
+    assert!(ran[0].contains("kubeadm init phase kubelet-start"), "{ran:?}");
+    assert_eq!(ran[1..], ["/bin/systemctl restart --no-block landfall-kubelet.service"]);
+}
+
+#[test]
+fn half_a_pair_of_key_and_certificate_is_made_again() {
+    let mut fixture = Fixture::new();
+    fixture.folder("/etc/kubernetes/pki/etcd");
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Certificates };
+    let whole = ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
+    let left = |fixture: &Fixture, name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
+    for name in whole.into_iter().chain(["apiserver.crt", "sa.key"]) {
+        fixture.write(&format!("/etc/kubernetes/pki/{name}"), "whole");
+    }
+    fixture.write("/etc/kubernetes/pki/apiserver.key", "");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    assert!(whole.into_iter().all(|name| left(&fixture, name)), "whole pairs stay");
+    assert!(["apiserver.crt", "apiserver.key", "sa.key"].iter().all(|name| !left(&fixture, name)), "halves go");
+}
+
+#[test]
+fn a_control_plane_that_does_not_start_names_its_own_logs() {
+    let mut fixture = Fixture::answering(|_| false);
+    let step = ControlPlaneReady { pack: pack::sample(), seconds: 0 };
+    let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
+    assert_eq!(error.code(), codes::NODE_TIMEOUT);
+    let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
+    for folder in [
+        "/var/log/pods/kube-system_etcd-",
+        "/var/log/pods/kube-system_kube-apiserver-",
+        "journalctl --unit landfall-kubelet",
+    ] {
+        assert!(hint.contains(folder), "{folder} in {hint}");
+    }
+}
+
+/// After a power cut an API server may be ready, end once more and start again.
+#[test]
+fn a_question_that_finds_no_answer_is_asked_again() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let is_question = |command: &HostCommand| command.to_string().contains("--ignore-not-found");
+    let mut fixture = Fixture::answering(move |command| {
+        !is_question(command) || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
+    });
+    fixture.write("/etc/kubernetes/admin.conf", "whole");
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Proxy };
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    assert_eq!(fixture.ran().iter().filter(|line| line.contains("--ignore-not-found")).count(), 2);
+}
+
+#[test]
+fn a_kubelet_without_its_kubeconfig_gets_one_before_the_control_plane_is_asked() {
+    let mut fixture = Fixture::new();
+    fixture.write("/etc/kubernetes/admin.conf", "whole");
+    fixture.write("/etc/kubernetes/kubelet.conf", "");
+    let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletFinalize };
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert_eq!(fixture.ran(), Vec::<String>::new(), "it would not answer");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    let ran = fixture.ran();
+    let place = |part: &str| ran.iter().position(|line| line.contains(part));
+    let places = ["kubeadm init phase kubeconfig kubelet", "/readyz", "kubelet-finalize all"].map(place);
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{ran:?}");
+
+    fixture.write("/etc/kubernetes/kubelet.conf", "whole");
+    step.act(&mut fixture.site, &Value::Null).unwrap();
+    assert_eq!(fixture.ran().len(), 1, "nothing else");
+}
+
+#[test]
+fn phases_have_names_of_their_own() {
+    let names: std::collections::BTreeSet<String> = Phase::ALL.iter().map(|phase| phase.id()).collect();
+    assert_eq!(names.len(), Phase::ALL.len());
+}
