@@ -484,6 +484,3 @@ registry! {
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";
     BUG = "LF9001", Bug, "Landfall reached a state that should be impossible", "Please report this with the message and the log.";
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,5 +2,7 @@
 
 mod code;
 pub mod codes;
+#[cfg(test)]
+mod codes_tests;
 
 pub use code::{Code, Coded, ExitClass};

@@ -6,13 +6,15 @@ mod elf;
 
 use std::io::Cursor;
 
+use elf::{Beside, Needs};
 use libfuzzer_sys::fuzz_target;
 use object::ReadCache;
 
 fuzz_target!(|bytes: &[u8]| {
     let data = ReadCache::new(Cursor::new(bytes));
     let _ = elf::machine(&data);
-    if let Ok(Some(needs)) = elf::needs(&data) {
+    for beside in [Beside::Nothing, Beside::Unwinding] {
+        let Ok(Needs::Other(needs)) = elf::needs(&data, beside) else { continue };
         assert!(needs.is_ascii() && !needs.contains(char::is_control), "{needs:?} is no plain text");
         assert!(needs.len() <= 100 + 10 * bytes.len(), "{} bytes are said of {}", needs.len(), bytes.len());
     }

@@ -29,6 +29,9 @@ const GLIBC_LIBRARIES: [&str; 9] = [
     "ld-linux-aarch64.so.1",
 ];
 
+/// GCC's library that unwinds the stack, on which the packages of glibc depend, and what versions of its symbols begin with.
+const UNWINDING: (&str, &str) = ("libgcc_s.so.1", "GCC_");
+
 /// What a program with packed relocations names in place of a version of a symbol, and the version that has it.
 const PACKED_RELOCATIONS: (&str, Glibc) = ("GLIBC_ABI_DT_RELR", Glibc(2, 36));
 
@@ -45,12 +48,13 @@ impl fmt::Display for Glibc {
     }
 }
 
-impl Glibc {
-    /// The version of these two numbers.
-    pub fn of_numbers((major, minor): (u32, u32)) -> Self {
+impl From<(u32, u32)> for Glibc {
+    fn from((major, minor): (u32, u32)) -> Self {
         Self(major, minor)
     }
+}
 
+impl Glibc {
     /// The version that has symbols of a version such as `GLIBC_2.2.5`; none where glibc promises none, as for `GLIBC_PRIVATE`.
     fn of_symbols(version: &str) -> Option<Self> {
         if version == PACKED_RELOCATIONS.0 {
@@ -72,6 +76,15 @@ pub enum Needs {
     Other(String),
 }
 
+/// What a program may be linked with beside glibc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// No other library.
+    Nothing,
+    /// GCC's library that unwinds the stack: Rust's programs for glibc need it.
+    Unwinding,
+}
+
 /// The processor of a program; nothing where a file is none.
 pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed> {
     Ok(match FileKind::parse(data) {
@@ -84,16 +97,19 @@ pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed
 }
 
 /// What a file needs of its host before it runs.
-pub fn needs(data: &ReadCache<impl Read + Seek>) -> Result<Needs, Failed> {
+pub fn needs(data: &ReadCache<impl Read + Seek>, beside: Beside) -> Result<Needs, Failed> {
     match FileKind::parse(data) {
-        Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(data),
-        Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(data),
+        Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(data, beside),
+        Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(data, beside),
         // A script, a configuration: nothing that is linked.
         _ => Ok(Needs::Nothing),
     }
 }
 
-fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &ReadCache<impl Read + Seek>) -> Result<Needs, Failed> {
+fn needs_of<Header: FileHeader<Endian = Endianness>>(
+    data: &ReadCache<impl Read + Seek>,
+    beside: Beside,
+) -> Result<Needs, Failed> {
     let header = Header::parse(data)?;
     let endian = header.endian()?;
     let (mut linker, mut libraries) = (None, 0);
@@ -116,7 +132,7 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &ReadCache<impl Read 
     if linked.libraries.len() != libraries {
         return Ok(other);
     }
-    Ok(linked.needs().unwrap_or(other))
+    Ok(linked.needs(beside).unwrap_or(other))
 }
 
 /// What a program is linked with, as its sections say.
@@ -154,12 +170,16 @@ impl Linked {
     }
 
     /// What is needed, where that is known: the newest version of all, or the first thing that is not glibc's.
-    fn needs(&self) -> Option<Needs> {
-        if let Some(foreign) = self.libraries.iter().find(|library| !GLIBC_LIBRARIES.contains(&library.as_str())) {
+    fn needs(&self, beside: Beside) -> Option<Needs> {
+        let (unwinding, of_unwinding) = UNWINDING;
+        let is_allowed =
+            |library: &str| GLIBC_LIBRARIES.contains(&library) || (beside == Beside::Unwinding && library == unwinding);
+        if let Some(foreign) = self.libraries.iter().find(|library| !is_allowed(library.as_str())) {
             return Some(Needs::Other(format!("the library {foreign}")));
         }
         let mut newest = None;
-        for version in &self.versions {
+        let is_skipped = |version: &str| beside == Beside::Unwinding && version.starts_with(of_unwinding);
+        for version in self.versions.iter().filter(|version| !is_skipped(version.as_str())) {
             let Some(found) = Glibc::of_symbols(version) else {
                 return Some(Needs::Other(format!("symbols of the version {version}")));
             };

@@ -10,7 +10,7 @@ use landfall_release_document::{ArtifactEntry, ArtifactKind, GPU_GLIBC};
 use object::ReadCache;
 use object::elf::{EM_AARCH64, EM_X86_64};
 
-use super::elf::{self, Failed, Glibc, Needs};
+use super::elf::{self, Beside, Failed, Glibc, Needs};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::ArtifactPin;
 
@@ -56,12 +56,13 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
 }
 
 /// Refuses a program about GPUs that cannot run at a site: no program, for another processor, or with needs beyond the glibc that preflight
-/// asks a host for. It loads the library of the driver, which a static program cannot.
+/// asks a host for, and GCC's library that comes with it. It loads the library of the driver, which a static program cannot.
 pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
-    let newest = Glibc::of_numbers(GPU_GLIBC);
+    let newest = Glibc::from(GPU_GLIBC);
     check_processor(path, platform)?;
-    match needs(path) {
+    let needs = opened(path).map_err(Failed::from).and_then(|program| elf::needs(&program, Beside::Unwinding));
+    match needs {
         Ok(Needs::Glibc(version)) if version <= newest => Ok(()),
         Ok(Needs::Glibc(version)) => {
             Err(refused(format!("needs glibc {version} of the host, where {newest} is the newest")))
@@ -111,7 +112,7 @@ fn place(pin: &ArtifactPin, path: &str) -> Place {
 
 /// What a file needs of its host before it runs.
 fn needs(path: &Path) -> Result<Needs, Failed> {
-    elf::needs(&opened(path)?)
+    elf::needs(&opened(path)?, Beside::Nothing)
 }
 
 /// A file of which only what is asked for is read.
@@ -299,13 +300,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("landfall-gpu");
         let linked = |libraries: &[&str], version: &str| {
-            linked_program("/lib64/ld-linux-x86-64.so.2", libraries, &["GLIBC_2.2.5", version])
+            linked_program("/lib64/ld-linux-x86-64.so.2", libraries, &["GLIBC_2.2.5", "GCC_3.0", version])
         };
         let check = |bytes: &[u8]| {
             durable::write_file(&path, bytes, 0o755).expect("file");
             check_gpu_program(&path, "linux/amd64").map_err(|error| error.to_string())
         };
-        check(&linked(&["libc.so.6"], "GLIBC_2.34")).expect("fits");
+        check(&linked(&["libc.so.6", "libgcc_s.so.1"], "GLIBC_2.34")).expect("fits");
         check(&linked(&["libc.so.6"], "GLIBC_2.17")).expect("fits");
         for (bytes, said) in [
             (linked(&["libc.so.6"], "GLIBC_2.36"), "needs glibc 2.36 of the host, where 2.34 is the newest"),

@@ -60,7 +60,7 @@ fn hardware_seconds(paths: &SitePaths) -> Option<i64> {
     let clocks = fs_err::read_dir(paths.host(HARDWARE_CLOCKS)).ok()?;
     let mut folders = clocks.filter_map(|entry| Some(entry.ok()?.path()));
     let clock = folders.find(|folder| read(&folder.join("hctosys")).trim() == "1")?;
-    read(&clock.join("since_epoch")).trim().parse().ok().filter(|seconds| *seconds >= LEAST_SECONDS)
+    read(&clock.join("since_epoch")).trim().parse::<i64>().ok().filter(|seconds| *seconds >= LEAST_SECONDS)
 }
 
 /// Seconds by which the system's clock is ahead of the hardware clock; none without one, or where it holds local time.

@@ -61,7 +61,7 @@ impl Bench {
         let mut root = UnsignedRoot::new(&RootContents::single(bench.key.public(), development)).expect("root");
         root.sign(&bench.key).expect("signed");
         bench.write("roots/1.root.json", root.finish(None).expect("root").bytes(), 0o644);
-        bench.write("release/release.yaml", include_bytes!("../definition/good.yaml"), 0o644);
+        bench.write("release/release.yaml", include_bytes!("../../definition/good.yaml"), 0o644);
         for component in ["network", "database", "assistant"] {
             bench.write(&format!("release/manifests/{component}/kustomization.yaml"), b"resources: []\n", 0o644);
             let objects = if component == "database" { OBJECTS } else { "" };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::ALL;
+use crate::codes::ALL;
 
 #[test]
 fn codes_are_well_formed_and_unique() {
