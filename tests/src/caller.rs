@@ -135,7 +135,9 @@ impl Answers {
         for (time, component) in logs.lines().filter_map(logged) {
             times.entry(component.to_owned()).or_default().push(time);
         }
-        times.values_mut().for_each(|times| times.sort_unstable());
+        for answers in times.values_mut() {
+            answers.sort_unstable();
+        }
         Self { times }
     }
 

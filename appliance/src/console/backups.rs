@@ -179,13 +179,13 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let (backups, status) =
         tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
     let mut backups = backups?.unwrap_or_default();
-    backups.backups.reverse();
+    backups.stored.reverse();
     let kept = status.ok().flatten().and_then(|status| status.backups);
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
     let last_try = kept.as_ref().and_then(|kept| kept.last_try.clone());
     let copies = kept.map(|kept| kept.copies).unwrap_or_default();
     // Each time of a proof is RFC 3339 in UTC, so the latest one is the greatest text.
-    let proven = backups.backups.iter().filter_map(|backup| backup.proven.as_deref()).max();
+    let proven = backups.stored.iter().filter_map(|backup| backup.proven.as_deref()).max();
     let schedule = Schedule {
         next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
         times: backups.schedule,
@@ -195,7 +195,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     };
     Ok(Facts {
         schedule,
-        rows: backups.backups.into_iter().map(row).collect(),
+        rows: backups.stored.into_iter().map(row).collect(),
         copies: copies.into_iter().map(copy).collect(),
         spans: Span::all(backups.points_in_time),
         problem,

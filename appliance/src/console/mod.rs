@@ -103,6 +103,13 @@ pub fn routes() -> Router<Context> {
         .route("/live/support", get(support::live))
         .route("/support/collect", post(support::collect))
         .route("/support/bundle/{id}", get(support::download))
+        .route("/api-reference", get(reference::show))
+        .merge(people())
+}
+
+/// The routes of pages about people and what they have done.
+fn people() -> Router<Context> {
+    Router::new()
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions", post(account::end_others))
@@ -123,7 +130,6 @@ pub fn routes() -> Router<Context> {
         .route("/approval/count", post(approval::count))
         .route("/approval/{id}/approve", post(approval::approve))
         .route("/approval/{id}/withdraw", post(approval::withdraw))
-        .route("/api-reference", get(reference::show))
 }
 
 /// Draws a template.

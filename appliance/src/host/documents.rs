@@ -419,7 +419,8 @@ pub struct KeptRelease {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backups {
-    pub backups: Vec<Backup>,
+    #[serde(rename = "backups")]
+    pub stored: Vec<Backup>,
     #[serde(default)]
     pub points_in_time: Vec<PointsInTime>,
     pub schedule: Option<BackupTimes>,

@@ -55,7 +55,7 @@ fn documents_of_the_schemas_can_be_read() {
     let releases: Releases = reads("releases", "releases");
     assert!(releases.releases[0].installed);
     let backups: Backups = reads("backups", "backups");
-    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (4, 1));
+    assert_eq!((backups.stored.len(), backups.points_in_time.len()), (4, 1));
     let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
     let usage: Usage = reads("licenseUsage", "licenseUsage");

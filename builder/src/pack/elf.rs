@@ -128,11 +128,11 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
     if !GLIBC_LINKERS.contains(&linker.as_str()) {
         return Ok(other);
     }
-    let linked = Linked::read(header, data)?;
-    if linked.libraries.len() != libraries {
+    let sections = Linked::read(header, data)?;
+    if sections.libraries.len() != libraries {
         return Ok(other);
     }
-    Ok(linked.needs(beside).unwrap_or(other))
+    Ok(sections.needs(beside).unwrap_or(other))
 }
 
 /// What a program is linked with, as its sections say.

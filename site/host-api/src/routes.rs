@@ -185,16 +185,16 @@ async fn begin_after_pause(
     what: &str,
     begin: impl FnOnce(&dyn Site) -> std::result::Result<bool, Problem> + Send + 'static,
 ) -> Result<bool> {
-    let began = *last.lock().unwrap_or_else(PoisonError::into_inner);
-    if !is_past(began, BACKUP_PAUSE) {
+    let previous = *last.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_past(previous, BACKUP_PAUSE) {
         let title = format!("a {what} was begun less than ten minutes ago");
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, &title));
     }
-    let begun = host.ask_quickly(begin).await??;
-    if begun {
+    let has_begun = host.ask_quickly(begin).await??;
+    if has_begun {
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
-    Ok(begun)
+    Ok(has_begun)
 }
 
 /// The API over a host.

@@ -2,6 +2,7 @@
 //! same parts in the same minor versions, apart from differences that are listed with their reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
@@ -89,7 +90,10 @@ fn both_locks_name_the_same_parts_in_the_same_minor_versions() {
 /// A lock of these images and artifacts.
 fn lock(images: &[&str], artifacts: &[&str]) -> String {
     let entries = |references: &[&str]| -> String {
-        references.iter().map(|reference| format!("  - {{reference: '{reference}', digest: unresolved}}\n")).collect()
+        references.iter().fold(String::new(), |mut text, reference| {
+            let _ = writeln!(text, "  - {{reference: '{reference}', digest: unresolved}}");
+            text
+        })
     };
     format!("assembled: true\nimages:\n{}artifacts:\n{}", entries(images), entries(artifacts))
 }

@@ -57,13 +57,13 @@ impl Chart {
     /// Draws values, the earliest first, up to a greatest one; none where no value is known.
     pub fn new(subject: Subject, greatest: u64, values: &[Value]) -> Option<Self> {
         let known = || values.iter().filter_map(|(_, value)| *value);
-        let (least, most) = (known().min()?, known().max()?);
-        let greatest = greatest.max(most).max(1);
+        let (lowest, highest) = (known().min()?, known().max()?);
+        let greatest = greatest.max(highest).max(1);
         let write = subject.write;
-        let range = if least == most {
-            format!("always {}", write(least))
+        let range = if lowest == highest {
+            format!("always {}", write(lowest))
         } else {
-            format!("{} to {}", write(least), write(most))
+            format!("{} to {}", write(lowest), write(highest))
         };
         let last = values.last().filter(|(minute, _)| minute + GAP >= WIDTH);
         let now = last.and_then(|(_, value)| *value).map_or_else(|| "unknown".to_owned(), write);

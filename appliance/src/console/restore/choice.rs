@@ -56,15 +56,15 @@ impl Choice {
         let is_own = |backup: &Backup| {
             release.as_ref().is_none_or(|own| (&own.name, &own.version) == (&backup.release, &backup.version))
         };
-        let all = found.backups.len();
-        found.backups.retain(is_own);
-        found.backups.reverse();
-        found.backups.sort_by_key(|backup| Reverse(backup.proven.is_some()));
-        let components: BTreeSet<String> = found.backups.iter().flat_map(components).collect();
+        let all = found.stored.len();
+        found.stored.retain(is_own);
+        found.stored.reverse();
+        found.stored.sort_by_key(|backup| Reverse(backup.proven.is_some()));
+        let components: BTreeSet<String> = found.stored.iter().flat_map(components).collect();
         Self {
-            others: all - found.backups.len(),
+            others: all - found.stored.len(),
             installed: release.map(|own| format!("{} {}", own.name, own.version)).unwrap_or_default(),
-            rows: found.backups.into_iter().enumerate().map(|(index, backup)| row(index == 0, backup)).collect(),
+            rows: found.stored.into_iter().enumerate().map(|(index, backup)| row(index == 0, backup)).collect(),
             components: components.into_iter().collect(),
             spans: Span::all(found.points_in_time),
         }

@@ -290,7 +290,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 async fn drag(stream: &mut TcpStream, fault: Option<&Fault>) {
     let begun = Instant::now();
     match fault {
-        Some(Fault::Endless) => while stream.write_all(&[7; 64 << 10]).await.is_ok() {},
+        Some(Fault::Endless) => while stream.write_all(&[7; 16 << 10]).await.is_ok() {},
         Some(Fault::StallAfter(_)) => tokio::time::sleep(SILENCE).await,
         Some(Fault::Trickle) => {
             while begun.elapsed() < SILENCE && stream.write_all(b"7").await.is_ok() {

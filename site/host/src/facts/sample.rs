@@ -42,19 +42,7 @@ pub fn sample() -> Facts {
             xfs_without_ftype: false,
             permanent: true,
         },
-        network: Network {
-            addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
-            default_route: Some("eth0".to_owned()),
-            mtu: Some(1500),
-            nameservers: vec!["10.99.0.1".to_owned()],
-            ports_in_use: vec![22],
-            listeners: vec![Listener { port: 22, program: "sshd".to_owned(), pid: 700 }],
-            networks: vec!["10.99.0.0/24".to_owned()],
-            filter_tables: Vec::new(),
-            firewalld: None,
-            closed_chains: Vec::new(),
-            flushes_ruleset: false,
-        },
+        network: network(),
         // As on Debian: all of them are modules, and already loaded.
         modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
         missing_modules: Vec::new(),
@@ -89,6 +77,23 @@ pub fn sample() -> Facts {
         kernel_settings: BTreeMap::from([("vm.max_map_count".to_owned(), 65_530)]),
         clock_drift_ppb: None,
         ahead_of_hardware_clock_seconds: Some(0),
+    }
+}
+
+/// The network of the same host.
+fn network() -> Network {
+    Network {
+        addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
+        default_route: Some("eth0".to_owned()),
+        mtu: Some(1500),
+        nameservers: vec!["10.99.0.1".to_owned()],
+        ports_in_use: vec![22],
+        listeners: vec![Listener { port: 22, program: "sshd".to_owned(), pid: 700 }],
+        networks: vec!["10.99.0.0/24".to_owned()],
+        filter_tables: Vec::new(),
+        firewalld: None,
+        closed_chains: Vec::new(),
+        flushes_ruleset: false,
     }
 }
 

@@ -140,16 +140,16 @@ mod tests {
     #[test]
     fn another_time_is_one_change_and_the_same_time_is_none() {
         let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
-        let changes = |time: &str| {
-            let prepared = fixture.operations.at_backup_time(time).unwrap();
-            let settings = prepared.settings().iter();
-            let changed = settings.map(|change| (change.setting.clone(), change.to.clone())).collect::<Vec<_>>();
-            (changed, prepared.plan().all().count())
+        let prepare = |time: &str| {
+            let change = fixture.operations.at_backup_time(time).unwrap();
+            let settings = change.settings().iter();
+            let changed = settings.map(|setting| (setting.setting.clone(), setting.to.clone())).collect::<Vec<_>>();
+            (changed, change.plan().all().count())
         };
-        let (changed, steps) = changes("03:15");
+        let (changed, steps) = prepare("03:15");
         // No step of this fixture has made the timer, so that all settings are new to it.
         assert!(changed.contains(&("backups.time".to_owned(), Some("03:15".into()))), "{changed:?}");
         assert_eq!(steps, 1);
-        assert!(changes("default").0.iter().all(|(setting, _)| setting != "backups.time"));
+        assert!(prepare("default").0.iter().all(|(setting, _)| setting != "backups.time"));
     }
 }

@@ -29,7 +29,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::configuration::SiteConfiguration;
+use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::operations::{DataWish, Resumed, SiteState};
 use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
@@ -200,7 +200,8 @@ impl Fixture {
         let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
         let licensing = release.licensing(&place, self.license.as_deref()).unwrap();
         let (plan, notes, accepted) = (InstallPlan { plan, node }, Vec::new(), Vec::new());
-        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted };
+        let fitted = ResolvedValues::default();
+        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted };
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
