@@ -195,6 +195,8 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     let at = (bytes.len() as u64).to_le_bytes();
     bytes[40..48].copy_from_slice(&at);
     bytes[58..62].copy_from_slice(&[64, 0, 4, 0]);
+    // Which of them has the names of sections: the strings begin with an empty one.
+    bytes[62..64].copy_from_slice(&[1, 0]);
     bytes.extend(headers);
     bytes
 }
