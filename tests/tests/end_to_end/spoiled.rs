@@ -24,7 +24,7 @@ const SPOILING: [&str; 11] = [
     "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 &",
     "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf",
     "ip route add 10.244.7.0/24 dev eth0",
-    "hostname Node_1",
+    "printf Node_1 > /proc/sys/kernel/hostname",
     "mkdir -p /var/lib/landfall && mount -t tmpfs -o ro,noexec,size=64m,nr_inodes=100 tmpfs /var/lib/landfall",
     "mkdir -p /etc/systemd/system/sysinit.target.wants && printf 'flush ruleset\\n' > /etc/nftables.conf \
      && ln -s /lib/systemd/system/nftables.service /etc/systemd/system/sysinit.target.wants/nftables.service",
