@@ -120,8 +120,9 @@ fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
     ensure!(changed["settings"] == json!(["backups.time"]), "{changed}");
     let shown = schedule(&[])?.report("backup schedule")?;
+    // The machines of the tests are asked by a timer's own file to begin no backup by themselves.
     let next = shown["next"].as_str().unwrap_or_default();
-    ensure!(shown["time"] == "04:45" && shown["active"] == true && next.ends_with(":45:00Z"), "{shown}");
+    ensure!(shown["time"] == "04:45" && shown["active"] == true && next == "2099-01-01T00:00:00Z", "{shown}");
     ensure!(shown["logsActive"] == true && shown["keep"]["daily"] == 7, "{shown}");
     schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
     Ok(())

@@ -156,22 +156,27 @@ fn secret_of(step: &str) -> Option<(&str, &str)> {
     step.strip_prefix("secret/")?.split_once('/')
 }
 
-/// The differences between the cluster's Secrets and the files that they were made from, one per line. Fails if there
-/// are no Secrets.
+/// The differences between the cluster's Secrets and the files that they were made from, one per line: the files of a component that
+/// was removed are kept, and its Secrets are not. Fails if there are no files of Secrets.
 pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
-    let replay = journal::read(machine)?;
-    let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
-    let secrets: Vec<_> = pins.steps.iter().filter_map(|step| secret_of(&step.0)).collect();
-    ensure!(!secrets.is_empty(), "the release generates no Secret");
-    let mut unlike = BTreeSet::new();
-    for (namespace, name) in secrets {
-        let file = machine.read_file(&format!("{SECRETS}/{namespace}/{name}.json"))?;
+    let listed = machine.run(&format!("cd {SECRETS} && ls -d */*.json"))?.stdout;
+    let (mut unlike, mut compared) = (BTreeSet::new(), 0);
+    for path in listed.lines() {
+        let (namespace, name) = path.split_once('/').context("a file without a folder")?;
+        let name = name.trim_end_matches(".json");
+        let file = machine.read_file(&format!("{SECRETS}/{path}"))?;
         let values = serde_json::from_slice::<Value>(&file).context("a secret's file is no JSON")?["values"].clone();
         let values: BTreeMap<String, String> =
             serde_json::from_value(values).context("a secret's file lacks values")?;
         ensure!(!values.is_empty(), "the file of the Secret {namespace}/{name} has no values");
-        unlike.extend(difference(&format!("{namespace}/{name}"), &values, &in_cluster(machine, namespace, name)?));
+        let held = in_cluster(machine, namespace, name)?;
+        // Whether each Secret is there is seen where objects are compared.
+        if !held.is_empty() {
+            compared += 1;
+            unlike.extend(difference(&format!("{namespace}/{name}"), &values, &held));
+        }
     }
+    ensure!(compared > 0, "the cluster has none of these Secrets: {listed}");
     let token = String::from_utf8(machine.read_file(&format!("{SECRETS}/bootstrap-token"))?)?;
     let (id, secret) = token.trim().split_once('.').context("the bootstrap token has no dot")?;
     let values = [("token-id", id), ("token-secret", secret)].map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -181,10 +186,12 @@ pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(unlike)
 }
 
-/// The decoded values of a Secret.
+/// The decoded values of a Secret; none where there is no such Secret.
 fn in_cluster(machine: &Machine, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
     let template = r#"{{range $key, $value := .data}}{{$key}} {{$value | base64decode}}{{"\n"}}{{end}}"#;
-    let line = format!("kubectl --namespace {namespace} get secret {name} --output go-template='{template}'");
+    let line = format!(
+        "kubectl --namespace {namespace} get secret {name} --ignore-not-found --output go-template='{template}'"
+    );
     let output = administer(machine, &line)?;
     ensure!(output.status.success(), "cannot read the Secret {namespace}/{name}: {}", output.stderr);
     let pair = |line: &str| line.split_once(' ').map(|(key, value)| (key.to_owned(), value.to_owned()));

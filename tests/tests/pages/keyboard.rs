@@ -52,7 +52,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 const NAVIGATION: [&str; 17] = [
     "Skip to the content",
     "Landfall",
-    "Go to a page",
+    "Go to a page\nCtrl K",
     "Overview",
     "Components",
     "Releases",
