@@ -8,7 +8,6 @@ mod end_to_end {
     mod backups;
     mod ballast;
     mod certificates;
-    mod changed_site;
     mod cluster_backup;
     mod comparison;
     mod configure;
@@ -17,6 +16,7 @@ mod end_to_end {
     mod damage;
     mod differences;
     mod drills;
+    mod dump;
     mod engineer;
     mod failing_proofs;
     mod faults;

@@ -1,0 +1,20 @@
+//! The data of a site after a change of its release.
+
+use anyhow::{Result, ensure};
+use landfall_tests::proofs::in_pod;
+
+use super::engineer::Engineer;
+
+/// Prints the digest of a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
+/// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines.
+const DUMP: &str = r#"
+pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --file=/tmp/dump
+grep -v -E "^.(un)?restrict " /tmp/dump | sha256sum
+rm /tmp/dump"#;
+
+/// The digest of a dump of the database.
+pub(crate) fn dump(engineer: Engineer<'_>) -> Result<String> {
+    let dumped = in_pod(engineer.machine(), "postgres", "postgres-0", DUMP)?;
+    ensure!(dumped.status.success(), "the database cannot be dumped: {}{}", dumped.stdout, dumped.stderr);
+    Ok(dumped.stdout.trim().to_owned())
+}
