@@ -384,7 +384,7 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     facts["filesystems"] = json!([{
         "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "totalBytes": 1_u64 << 40,
         "freeBytes": 1_u64 << 40, "freeInodes": null, "readOnly": false,
-        "noExec": [],
+        "noExec": [], "kind": "ext4", "options": ["rw", "relatime"],
     }]);
     facts["network"]["portsInUse"] = json!([22]);
     facts["network"]["firewalld"] = Value::Null;
