@@ -6,11 +6,8 @@ use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, judge};
 use libfuzzer_sys::fuzz_target;
 
-const RELEASE: &str = r#"{
-    "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
-    "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
-    "requirements": { "cores": 2, "memory_bytes": 1, "data_bytes": 1 }
-}"#;
+/// A release without anything.
+const RELEASE: &str = include_str!("release.json");
 
 /// What releases ask, over the lists and texts whose length the file decides.
 const REQUIRE: [&str; 3] = [

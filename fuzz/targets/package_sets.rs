@@ -32,7 +32,7 @@ use std::sync::LazyLock;
 use fetch::IndexPage;
 use file_url::FileUrl;
 use libfuzzer_sys::fuzz_target;
-use wheels::{Form, ProjectPage, Selection, Tags, Target, applicable, choose, read, read_project};
+use wheels::{ProjectForm, ProjectPage, Selection, Tags, Target, applicable, choose, read, read_project};
 
 static ADDRESS: LazyLock<FileUrl> =
     LazyLock::new(|| "https://packages.example.com/simple/small".parse().expect("an address"));
@@ -76,7 +76,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// The same text as the lock of a project, in both forms.
 fn projects(text: &str) {
-    for form in [Form::Uv, Form::Pylock] {
+    for form in [ProjectForm::Uv, ProjectForm::Pylock] {
         let (locked, faults) = read_project(form, Path::new("project.lock"), text, &TARGET, &Selection::default());
         assert!(!locked.is_empty() || !faults.is_empty(), "a file without packages is a fault");
         for package in &locked {

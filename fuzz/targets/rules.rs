@@ -5,11 +5,8 @@ use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, check, judge};
 use libfuzzer_sys::fuzz_target;
 
-const RELEASE: &str = r#"{
-    "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
-    "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
-    "requirements": { "cores": 2, "memory_bytes": 1, "data_bytes": 1 }
-}"#;
+/// A release without anything.
+const RELEASE: &str = include_str!("release.json");
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
