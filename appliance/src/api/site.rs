@@ -194,16 +194,12 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
         let advice = "import the file on the host with `landfall license import FILE`";
         return Err(Refusal::Invalid(format!("{what}; {advice}")));
     }
-    let asking = tokio::spawn(ask_for_import(context.clone(), caller.author(), license));
+    let (context, author) = (context.clone(), caller.author());
+    let asking = tokio::spawn(async move {
+        let imported = context.site.import_license(&author.name, &author.correlation, &license);
+        asked(&context, &author, ["license.ask", "license.import"], imported).await
+    });
     asking.await.context(codes::BUG, || "the import of a license was interrupted".to_owned())?
-}
-
-async fn ask_for_import(context: Context, author: Author, license: String) -> Result<(), Refusal> {
-    note(&context, &author, Event::done("license.ask", "site")).await?;
-    context.sign_audit_soon().await;
-    let imported = context.site.import_license(&author.name, &author.correlation, &license).await;
-    note_outcome(&context, &author, ("license.import", "site"), &imported).await?;
-    Ok(imported?)
 }
 
 /// Begin a backup
@@ -226,16 +222,12 @@ pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Res
 /// Asks the host for a backup. The wish is recorded before, and what came of it afterwards, for the host acts and not the database.
 /// Both happen whether or not the browser still waits.
 pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
-    let asking = tokio::spawn(ask_for_backup(context.clone(), caller.author()));
+    let (context, author) = (context.clone(), caller.author());
+    let asking = tokio::spawn(async move {
+        let begun = context.site.begin_backup(&author.name, &author.correlation);
+        asked(&context, &author, ["backup.ask", "backup.begin"], begun).await
+    });
     asking.await.context(codes::BUG, || "the request for a backup was interrupted".to_owned())?
-}
-
-async fn ask_for_backup(context: Context, author: Author) -> Result<(), Refusal> {
-    note(&context, &author, Event::done("backup.ask", "site")).await?;
-    context.sign_audit_soon().await;
-    let begun = context.site.begin_backup(&author.name, &author.correlation).await;
-    note_outcome(&context, &author, ("backup.begin", "site"), &begun).await?;
-    Ok(begun?)
 }
 
 /// Begin a drill
@@ -258,16 +250,26 @@ pub async fn begin_drill(State(context): State<Context>, caller: Caller) -> Resu
 
 /// Asks the host for a drill. As for backups, the wish is recorded before, and what came of it afterwards.
 pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
-    let asking = tokio::spawn(ask_for_drill(context.clone(), caller.author()));
+    let (context, author) = (context.clone(), caller.author());
+    let asking = tokio::spawn(async move {
+        let begun = context.site.begin_drill(&author.name, &author.correlation);
+        asked(&context, &author, ["drill.ask", "drill.begin"], begun).await
+    });
     asking.await.context(codes::BUG, || "the request for a drill was interrupted".to_owned())?
 }
 
-async fn ask_for_drill(context: Context, author: Author) -> Result<(), Refusal> {
-    note(&context, &author, Event::done("drill.ask", "site")).await?;
+/// Records a wish about the site, asks the host, and records what came of it. Nothing is asked before `question` is awaited here.
+async fn asked<T>(
+    context: &Context,
+    author: &Author,
+    [wish, act]: [&'static str; 2],
+    question: impl Future<Output = Result<T, HostError>>,
+) -> Result<T, Refusal> {
+    note(context, author, Event::done(wish, "site")).await?;
     context.sign_audit_soon().await;
-    let begun = context.site.begin_drill(&author.name, &author.correlation).await;
-    note_outcome(&context, &author, ("drill.begin", "site"), &begun).await?;
-    Ok(begun?)
+    let outcome = question.await;
+    note_outcome(context, author, (act, "site"), &outcome).await?;
+    Ok(outcome?)
 }
 
 pub(super) async fn note(context: &Context, author: &Author, event: Event<'_>) -> Result<(), Refusal> {

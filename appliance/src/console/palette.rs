@@ -61,15 +61,22 @@ mod tests {
         options.filter_map(|option| Some(option.split_once('"')?.0.to_owned())).collect()
     }
 
+    /// Every page that is whole and of no single thing, with the least role that may open it.
+    fn pages() -> impl Iterator<Item = (&'static str, Role)> {
+        let whole = RULES.iter().filter(|rule| !rule.path.contains('{') && !rule.path.starts_with("/live/"));
+        whole.filter(|rule| rule.method == Method::GET).filter_map(|rule| match rule.need {
+            Need::Page(least) => Some((rule.path, least)),
+            _ => None,
+        })
+    }
+
     #[tokio::test]
     async fn each_person_is_offered_exactly_the_pages_that_the_role_may_open() {
         let site = Site::begin().await;
         for (name, role) in [("vera", Role::Viewer), ("olga", Role::Operator), ("root", Role::Administrator)] {
             let person = site.sign_in(name).await;
-            let is_whole = |path: &str| !path.contains('{') && !path.starts_with("/live/");
-            let pages = RULES.iter().filter(|rule| rule.method == Method::GET && is_whole(rule.path));
-            let permitted = pages.filter(|rule| matches!(rule.need, Need::Page(least) if least <= role));
-            let permitted: BTreeSet<String> = permitted.map(|rule| rule.path.to_owned()).collect();
+            let permitted = pages().filter(|(_, least)| *least <= role).map(|(path, _)| path);
+            let permitted: BTreeSet<String> = permitted.map(str::to_owned).collect();
             assert_eq!(offered(&person.get("/node").await.body), permitted, "{name}");
             for path in permitted {
                 assert!(person.get(&path).await.is_success(), "{path} as {name}");
@@ -80,9 +87,7 @@ mod tests {
 
     #[test]
     fn every_page_has_words() {
-        let pages = RULES.iter().filter(|rule| matches!(rule.need, Need::Page(_)) && rule.method == Method::GET);
-        let whole = pages.filter(|rule| !rule.path.contains('{') && !rule.path.starts_with("/live/"));
-        let without: Vec<_> = whole.filter(|rule| super::words(rule.path).is_empty()).map(|rule| rule.path).collect();
+        let without: Vec<_> = pages().map(|(path, _)| path).filter(|path| super::words(path).is_empty()).collect();
         assert!(without.is_empty(), "{without:?}");
     }
 }

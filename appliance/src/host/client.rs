@@ -170,6 +170,12 @@ impl Client {
         }
     }
 
+    /// Begins what is at this path, a backup or a drill.
+    async fn begin(&self, path: &str, by: &str, correlation: &str) -> Result<(), HostError> {
+        let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
+        self.post(path, &request).await?.expect(StatusCode::ACCEPTED)
+    }
+
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Reply, HostError> {
         self.ask(Method::POST, path.to_owned(), Content::json(body)?, ACTION).await
     }
@@ -212,19 +218,11 @@ impl Host for Client {
     }
 
     fn begin_backup<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
-        async move {
-            let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
-            self.post(routes::BACKUPS, &request).await?.expect(StatusCode::ACCEPTED)
-        }
-        .boxed()
+        self.begin(routes::BACKUPS, by, correlation).boxed()
     }
 
     fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
-        async move {
-            let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
-            self.post(routes::DRILLS, &request).await?.expect(StatusCode::ACCEPTED)
-        }
-        .boxed()
+        self.begin(routes::DRILLS, by, correlation).boxed()
     }
 
     fn import_license<'a>(
