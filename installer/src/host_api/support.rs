@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host_api::SupportBundles;
 use landfall_lifecycle::operations::{CollectedSupport, Operations};
@@ -99,13 +99,12 @@ impl Shelf {
 
     /// Keeps what was collected in place of the one before.
     fn keep(&self, wish: &SupportWish, collected: &Collected, now: Timestamp) -> Result<(), durable::DurableError> {
-        let written = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let expires = now.checked_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
+        let expires = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let bundle = SupportBundle {
             id: wish.asking.request.clone(),
             by: wish.asking.by.clone(),
-            collected: written(now),
-            expires: written(expires),
+            collected: format!("{now:.0}"),
+            expires: format!("{expires:.0}"),
             hours: wish.hours,
             size_bytes: collected.size_bytes,
             files: collected.files,
