@@ -163,6 +163,15 @@ pub const GPU_GLIBC: (u32, u32) = (2, 34);
 /// What a site's fit decides about a model: the last part of values such as `models.llama.context`.
 pub const MODEL_FIGURES: [&str; 4] = ["tensorParallel", "context", "sequences", "memoryBytes"];
 
+/// What the names of such values begin with.
+pub const MODEL_PREFIX: &str = "models.";
+
+/// The model and the figure that the name of a value names; none for any other value.
+pub fn model_figure(name: &str) -> Option<(&str, &str)> {
+    let parts = name.strip_prefix(MODEL_PREFIX)?.split_once('.')?;
+    Some(parts).filter(|(_, figure)| MODEL_FIGURES.contains(figure))
+}
+
 /// A set of files that travels as an OCI artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

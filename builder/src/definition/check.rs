@@ -5,7 +5,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{
-    ArtifactKind, COMPUTED_PREFIX, MODEL_FIGURES, NodeImage, NodePackFault, check_node_packs,
+    ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, check_node_packs, model_figure,
 };
 use serde_saphyr::Spanned;
 
@@ -233,8 +233,7 @@ impl Checked<'_> {
 
     /// Refuses a figure of a model that the release does not have: no fit would ever decide it.
     fn figure_of_model(&self, value: &Spanned<String>, field: &str) -> Result<()> {
-        let parts = value.value.strip_prefix("models.").and_then(|rest| rest.split_once('.'));
-        let Some((model, _)) = parts.filter(|(_, figure)| MODEL_FIGURES.contains(figure)) else { return Ok(()) };
+        let Some((model, _)) = model_figure(&value.value) else { return Ok(()) };
         let models = || self.release.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Model);
         if models().any(|artifact| artifact.name.value == model) {
             return Ok(());

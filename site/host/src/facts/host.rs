@@ -100,7 +100,7 @@ pub(super) fn cores() -> u32 {
 }
 
 /// A value of `/proc/meminfo`, in bytes; 0 where there is none.
-pub(super) fn memory_value(paths: &SitePaths, name: &str) -> u64 {
+pub fn memory_value(paths: &SitePaths, name: &str) -> u64 {
     read(&paths.host("/proc/meminfo"))
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))

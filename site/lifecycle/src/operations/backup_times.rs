@@ -102,23 +102,18 @@ fn drill_unit(program: &str) -> HostCommand {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use landfall_engine::step::StepError;
     use landfall_error_codes::{Coded as _, codes};
-    use landfall_host::paths::SitePaths;
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
     use serde_json::json;
 
     use super::*;
     use crate::operations::install::tests::release;
-    use crate::operations::testing::{Systemd, installed, with_data};
+    use crate::operations::testing::{Systemd, installed, operations, with_data};
 
     #[test]
     fn the_times_are_those_of_the_timers() {
-        let root = tempfile::tempdir().unwrap();
-        let operations = Operations { paths: SitePaths::below(root.path()), ..Operations::new(Arc::new(Silent)) };
+        let (_root, operations) = operations();
         assert_eq!(operations.times_by(&Systemd).unwrap(), None);
         let units = operations.paths.host(FOLDER);
         durable::create_folder(&units).unwrap();
@@ -134,8 +129,7 @@ mod tests {
 
     #[test]
     fn a_drill_is_noted_beside_the_backups() {
-        let root = tempfile::tempdir().unwrap();
-        let operations = Operations { paths: SitePaths::below(root.path()), ..Operations::new(Arc::new(Silent)) };
+        let (_root, operations) = operations();
         durable::create_folder(&operations.paths.data()).unwrap();
         assert_eq!(operations.last_drill(), None);
         let error = StepError::new(codes::BACKUP_STREAM, "postgres/database broke off");

@@ -26,7 +26,6 @@ use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 use landfall_host::facts;
-use landfall_models::MODELS_DOCUMENT_NAME;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -127,8 +126,7 @@ impl Operations {
         if !is_fitted(&release.release) {
             return Ok(Fitted::default());
         }
-        let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
-        Ok(fitted(&release.release, models, &facts::collect(&self.paths)?, settings))
+        Ok(fitted(&release.release, release.models(), &facts::collect(&self.paths)?, settings))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use landfall_bundle_spec::head::Contents;
-use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use super::bundle::TrustedRelease;
@@ -76,8 +75,7 @@ impl PlannedInstall {
             built_at: &built_at,
         };
         let mut findings = preflight(&subject);
-        let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
-        let fitted = fitted(&release.release, models, &facts, &configuration);
+        let fitted = fitted(&release.release, release.models(), &facts, &configuration);
         findings.extend(fitted.findings);
         findings.extend(adoption.blockers);
         findings.extend(licensing.blockers(&release.release, release.built_at()));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use landfall_agent::clock::Plausibility;
 use landfall_error_codes::Coded;
+use landfall_host::facts::host::memory_value;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,14 +89,7 @@ pub struct MemoryStatus {
 impl MemoryStatus {
     /// Asks the kernel; none where it does not answer.
     pub(super) fn of(paths: &SitePaths) -> Option<Self> {
-        Self::read(&fs_err::read_to_string(paths.host("/proc/meminfo")).ok()?)
-    }
-
-    fn read(meminfo: &str) -> Option<Self> {
-        let bytes = |name: &str| {
-            let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-        };
+        let bytes = |name: &str| Some(memory_value(paths, name)).filter(|bytes| *bytes > 0);
         Some(Self { total_bytes: bytes("MemTotal")?, available_bytes: bytes("MemAvailable")? })
     }
 }
@@ -143,6 +137,8 @@ impl EtcdStatus {
 
 #[cfg(test)]
 mod tests {
+    use landfall_media::durable;
+
     use super::*;
 
     #[test]
@@ -174,12 +170,18 @@ mod tests {
 
     #[test]
     fn memory_is_what_the_kernel_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        assert_eq!(MemoryStatus::of(&paths), None);
+        durable::create_folder(&paths.host("/proc")).unwrap();
+        let read = |text: &str| {
+            durable::write_file(&paths.host("/proc/meminfo"), text.as_bytes(), 0o644).unwrap();
+            MemoryStatus::of(&paths)
+        };
         let text = "MemTotal:       16384000 kB\nMemFree:  1 kB\nMemAvailable:    4096000 kB\n";
         let expected = MemoryStatus { total_bytes: 16_384_000 << 10, available_bytes: 4_096_000 << 10 };
-        assert_eq!(MemoryStatus::read(text), Some(expected));
-        assert_eq!(MemoryStatus::read("MemTotal: 9 kB\n"), None);
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(MemoryStatus::of(&SitePaths::below(folder.path())), None);
+        assert_eq!(read(text), Some(expected));
+        assert_eq!(read("MemTotal: 9 kB\n"), None);
     }
 
     #[test]

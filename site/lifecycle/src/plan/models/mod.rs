@@ -9,14 +9,11 @@ use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
 use landfall_models::fit::{Choice, Taken, Wish};
 use landfall_models::{Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit};
-use landfall_release_document::{ReleaseDocument, SiteValue};
+use landfall_release_document::{MODEL_PREFIX, ReleaseDocument, SiteValue, model_figure};
 use serde_json::Value;
 
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::preflight::Finding;
-
-/// What the names of such values begin with.
-const PREFIX: &str = "models.";
 
 /// What a fit decides about a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +82,7 @@ impl Fitted {
 fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
     let mut found: BTreeMap<&str, Vec<(&SiteValue, Figure)>> = BTreeMap::new();
     for value in &release.values {
-        let Some((model, figure)) = value.name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')) else {
-            continue;
-        };
+        let Some((model, figure)) = model_figure(&value.name) else { continue };
         let Some(figure) = Figure::named(figure) else { continue };
         found.entry(model).or_default().push((value, figure));
     }
@@ -102,7 +97,7 @@ pub fn is_fitted(release: &ReleaseDocument) -> bool {
 /// Whether two configurations set something different about models.
 pub fn is_changed(before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
     let set = |configuration: &SiteConfiguration| -> BTreeMap<String, Value> {
-        let of_models = configuration.values.iter().filter(|(name, _)| name.starts_with(PREFIX));
+        let of_models = configuration.values.iter().filter(|(name, _)| name.starts_with(MODEL_PREFIX));
         of_models.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     set(before) != set(after)
