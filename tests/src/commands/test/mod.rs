@@ -25,6 +25,7 @@ mod newcomer;
 mod pages;
 mod release;
 mod sites;
+mod stamped;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
@@ -305,12 +306,11 @@ fn end_to_end(test: &str) -> Result<()> {
 /// The same with these arguments for the test program.
 fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
     let landfall = workspace::landfall()?;
-    workspace::run(
-        cargo()
-            .args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored"])
-            .args(arguments)
-            .env(workspace::PROGRAM_VARIABLE, landfall),
-    )
+    let mut tests = cargo();
+    // Cargo's silence is not that of the tests: each of them is named, with the minute in which it ends.
+    tests.args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--format", "pretty"]);
+    tests.args(arguments).env(workspace::PROGRAM_VARIABLE, landfall);
+    stamped::run(tests)
 }
 
 /// Held by a part that has machines: a power cut at an exact instant needs a processor that is not much used by others.
@@ -355,12 +355,10 @@ fn buckets() -> Result<()> {
 fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
     // One at a time: some start two control planes, and test the time limits of each.
-    workspace::run(
-        cargo()
-            .args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"])
-            .args(["--test-threads", "1"])
-            .env("LANDFALL_TEST_BINARIES", binaries),
-    )
+    let mut tests = cargo();
+    tests.args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"]);
+    tests.args(["--format", "pretty", "--test-threads", "1"]).env("LANDFALL_TEST_BINARIES", binaries);
+    stamped::run(tests)
 }
 
 /// The images are made with pip, which the test of the package index uses as well.

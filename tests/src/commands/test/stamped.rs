@@ -1,0 +1,91 @@
+//! Output of tests that take minutes, each line with the minute in which it was written: what a proof costs is seen where it is made.
+
+use std::io::{BufRead, BufReader, PipeReader};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::printer;
+use crate::results::minutes;
+
+/// How long what a command has left running may hold its output, once it has ended.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs a command, and prints what it writes on stdout and stderr. Fails if it does.
+pub(super) fn run(command: Command) -> Result<()> {
+    print_lines(command, printer::note)
+}
+
+/// The same for any printer.
+fn print_lines(mut command: Command, print: impl Fn(String) + Send + 'static) -> Result<()> {
+    let (reader, writer) = std::io::pipe().context("cannot create a pipe")?;
+    command.stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
+    let name = format!("{command:?}");
+    let child = command.spawn();
+    // Its ends of the pipe stay open as long as it does.
+    drop(command);
+    let mut child = child.with_context(|| format!("cannot start {name}"))?;
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        read(reader, print);
+        // Where a process holds the pipe for longer, this is no longer waited for.
+        let _ = ended.send(());
+    });
+    let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
+    let _ = end.recv_timeout(END_LIMIT);
+    ensure!(status.success(), "{name} ended with {status}");
+    Ok(())
+}
+
+/// Prints each line, with the minutes since the first could come.
+fn read(output: PipeReader, print: impl Fn(String)) {
+    let begun = Instant::now();
+    for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+        print(format!("{:>5} {}", minutes(begun.elapsed()), String::from_utf8_lossy(&line)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// The lines of a shell's command, and how it ended.
+    fn lines_of(script: &str) -> (Vec<String>, Result<()>) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let outcome = print_lines(command, move |line| kept.lock().unwrap().push(line));
+        let lines = lines.lock().unwrap().clone();
+        (lines, outcome)
+    }
+
+    #[test]
+    fn both_streams_are_printed_with_minutes() {
+        let (lines, outcome) = lines_of("echo one; echo two >&2; printf three");
+        outcome.unwrap();
+        assert_eq!(lines, ["  0.0 one", "  0.0 two", "  0.0 three"]);
+    }
+
+    #[test]
+    fn a_failure_is_one_after_its_output() {
+        let (lines, outcome) = lines_of("echo why; exit 3");
+        assert_eq!(lines, ["  0.0 why"]);
+        assert!(outcome.unwrap_err().to_string().ends_with("ended with exit status: 3"));
+    }
+
+    #[test]
+    fn what_is_left_running_holds_nothing_up() {
+        let begun = Instant::now();
+        let (lines, outcome) = lines_of("sleep 30 & echo $!");
+        outcome.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited for {:?}", begun.elapsed());
+        let process: i32 = lines[0].trim_start_matches("  0.0 ").parse().unwrap();
+        let process = rustix::process::Pid::from_raw(process).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    }
+}
