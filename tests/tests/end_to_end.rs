@@ -8,6 +8,7 @@ mod end_to_end {
     mod backups;
     mod ballast;
     mod certificates;
+    mod changed_site;
     mod cluster_backup;
     mod comparison;
     mod configure;
