@@ -42,7 +42,9 @@ mod end_to_end {
     mod power_cut;
     mod process;
     mod refusals;
+    mod restores;
     mod roots;
+    mod saved_data;
     mod secrets;
     mod site_configuration;
     mod spoiled;
