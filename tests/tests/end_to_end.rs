@@ -8,6 +8,7 @@ mod end_to_end {
     mod backups;
     mod ballast;
     mod certificates;
+    mod changed_site;
     mod cluster_backup;
     mod comparison;
     mod configure;
@@ -41,7 +42,9 @@ mod end_to_end {
     mod power_cut;
     mod process;
     mod refusals;
+    mod restores;
     mod roots;
+    mod saved_data;
     mod secrets;
     mod site_configuration;
     mod spoiled;

@@ -1,96 +1,89 @@
-//! Data is saved, proven by a drill, damaged, and brought back, also onto an empty machine; a restore that fails, or whose
-//! power is cut, ends by itself, and one that is undone keeps what clients wrote meanwhile.
-
-use std::time::Duration;
+//! Data is saved, proven by a drill, damaged, and brought back, also onto another machine, which has nothing but the bundle, a disk with copies
+//! and the printed key. What may interrupt a restore is in `restores.rs`.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administer, in_pod, sql};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::proofs::administer;
 use serde_json::{Value, json};
 
-use super::cluster_backup;
-use super::cut::{At, Moment, boot, cut_during};
-use super::engineer::{Engineer, STICK};
+use super::engineer::Engineer;
 use super::fixture::{fixture, machine_with_stick};
-use super::{handbook, help, one_time};
+use super::installed::installed_machine;
+use super::saved_data::{
+    DISK, TIME_OF_THE_PAGE, connect_disk, damage, disconnect_disk, expect_data, mend, page, printed_key, time_of,
+    write_data,
+};
+use super::{cluster_backup, handbook};
 
-/// How long a restore may take that the agent continues after a boot.
-const SELF_LIMIT: Duration = Duration::from_mins(10);
-
-/// The folder of the repository.
-const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
-
-/// Where another disk is mounted.
-const DISK: &str = "/mnt/copies";
-
-/// What was on it when it was taken away.
+/// What was on the disk for copies when it was taken away.
 const COPIES: &str = "/root/copies";
 
 /// Pages of the handbook.
-const BACK_UP: &str = "## Back up and restore\n";
 const LOST_KEY: &str = "### A lost key\n";
 const NEW_HARDWARE: &str = "### On new hardware\n";
-
-/// The time to which the page about backups restores.
-const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
 
 /// Where the page about new hardware has the copies of a disk.
 const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
 
+/// Where that page has the key.
+const KEY: &str = "/root/key";
+
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
-
-/// How the key of the cache is written and read.
-const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
-
-/// What a client writes while a restore is open.
-const MEANWHILE: &str = "written-while-a-restore-was-open";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn data_comes_back_from_a_proven_backup() -> Result<()> {
-    let (_site, machine) = machine_with_stick("e2e-backups")?;
+    // The machine ends here, and its disk with it.
+    let lost = backs_up_and_is_lost()?;
+    let (_site, machine) = machine_with_stick("e2e-backups-second")?;
     let engineer = Engineer::at(&machine);
     engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 2)?;
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
+    lands_on_an_empty_machine(engineer, &lost)?;
+    expect_data(engineer, "first")?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
+}
+
+/// What a person still has of a machine that is lost.
+struct Lost {
+    /// The copies of its backups, as an archive.
+    copies: Vec<u8>,
+    /// The key, as a person copied it from the screen.
+    key: String,
+    /// The id of the backup that the copies have.
+    backup: String,
+    /// A time to which its log leads.
+    time: String,
+}
+
+/// Everything that the first machine proves, until it is lost.
+fn backs_up_and_is_lost() -> Result<Lost> {
+    let (_site, machine) = installed_machine("e2e-backups")?;
+    let engineer = Engineer::at(&machine);
     let name = machine.run("hostname")?.stdout.trim().to_owned();
     refuses_what_it_cannot_do(engineer)?;
     sets_backups(engineer)?;
     write_data(engineer, "first")?;
     cluster_backup::make_objects(&machine)?;
-    let first = backs_up(engineer)?;
+    let backup = backs_up(engineer)?;
     cluster_backup::objects_come_back(&machine)?;
+    cluster_backup::remove_objects(&machine)?;
     let time = saves_the_log(engineer)?;
-    copies_to_another_disk(engineer, &first)?;
+    copies_to_another_disk(engineer, &backup)?;
 
     write_data(engineer, "second")?;
-    restores(engineer, &name)?;
+    restores(engineer, &name, &time)?;
     expect_data(engineer, "first")?;
-    returns_to_any_time(engineer, &name)?;
     write_data(engineer, "third")?;
-    goes_back_from_damage(engineer, &name, &first)?;
+    goes_back_from_damage(engineer, &name, &backup)?;
     expect_data(engineer, "third")?;
-    keeps_what_clients_wrote(engineer, &name)?;
-    expect_data(engineer, "third")?;
-    restores_through_a_power_cut(engineer, &name, &time)?;
-    expect_data(engineer, "first")?;
-    cluster_backup::a_broken_etcd_comes_back(engineer)?;
-    expect_data(engineer, "first")?;
 
-    one_time::all_data_is_of_one_time(engineer, &name)?;
-    expect_data(engineer, "first")?;
-    lands_on_an_empty_machine(engineer, &first, &time)?;
-    expect_data(engineer, "first")?;
-    help::comes_from_the_browser(engineer)?;
-    engineer.uninstall_all()?;
-    engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
-}
-
-/// The commands of the page about backups: five for backups, three for restores, of which the last one names this time.
-fn page(time: &str) -> Result<[Vec<String>; 8]> {
-    handbook::arguments(BACK_UP, &[(TIME_OF_THE_PAGE, time)])
+    let [show, _exchange] = handbook::arguments(LOST_KEY, &[])?;
+    let key = printed_key(&machine, &format!("landfall {}", show.join(" ")))?;
+    deletes_backups_only_when_asked(engineer)?;
+    machine.run(&format!("tar --create --file {COPIES}.tar --directory {COPIES} ."))?;
+    Ok(Lost { copies: machine.read_file(&format!("{COPIES}.tar"))?, key, backup, time })
 }
 
 /// Without a backup there is nothing to restore, to drill or to check.
@@ -131,7 +124,7 @@ fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
 /// The time of the timer, how many are kept and a disk for copies are settings, which change without a restart of anything.
 fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    machine.run(&format!("mkdir {DISK} && mount -t tmpfs none {DISK}"))?;
+    connect_disk(machine)?;
     let started = "systemctl show landfall-containerd landfall-agent --property ActiveEnterTimestampMonotonic";
     let before = machine.run(started)?.stdout;
     let configure = |text: &str| {
@@ -153,11 +146,6 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     machine.run(&format!("rm {SETTINGS} && systemctl stop landfall-log-backup.timer")).map(drop)
 }
 
-/// The machine's time, which commits of its database have, too.
-fn time_of(machine: &Machine) -> Result<String> {
-    Ok(machine.run("date --utc +%Y-%m-%dT%H:%M:%S.%6NZ")?.stdout.trim().to_owned())
-}
-
 /// What was logged since the backup is saved; the service of the timer does the same. Returns a time that it leads to, at which nothing
 /// but the data of the backup was there.
 fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
@@ -174,64 +162,6 @@ fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
     let known = engineer.status()?["backups"]["logs"][0].clone();
     ensure!(known["until"].is_string() && known["reason"].is_null(), "the status says of the log: {known}");
     Ok(time)
-}
-
-/// A table that was dropped at a known time comes back as of just before. Points in time begin again with the restored data.
-fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
-    let machine = engineer.machine();
-    sql(machine, "CREATE TABLE dropped AS SELECT generate_series(1, 1000) AS number")?;
-    std::thread::sleep(Duration::from_secs(1));
-    let time = time_of(machine)?;
-    std::thread::sleep(Duration::from_secs(1));
-    sql(machine, "DROP TABLE dropped")?;
-    let [.., restore] = page(&time)?;
-    let restore = || engineer.follow(&restore, &["--confirm", name]);
-    restore()?.refused("restore --at before a log backup", "LF4624", 2)?;
-    engineer.landfall(&["backup", "log"])?.report("backup log")?;
-    for _ in 0..2 {
-        let restored = restore()?.report("restore --at")?;
-        let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else {
-            anyhow::bail!("{restored}")
-        };
-        ensure!(data["stream"] == "postgres/database" && is_same_time(&data["time"], &time), "{restored}");
-        ensure!(sql(machine, "SELECT count(*) FROM dropped")? == "1000", "the dropped table is not back");
-        engineer.wait_ready("a restore to a point in time")?;
-    }
-    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
-    let changes = listed["backups"].as_array().into_iter().flatten().filter(|backup| backup["reason"] == "change");
-    ensure!(changes.count() == 3, "each restore ends with a backup: {listed}");
-    sql(machine, "INSERT INTO dropped VALUES (1001)")?;
-    let later = time_of(machine)?;
-    engineer.landfall(&["backup", "log"])?.report("backup log")?;
-    engineer.landfall(&["restore", "--at", &later, "--dry-run"])?.report("restore --at after a restore")?;
-    sql(machine, "DROP TABLE dropped")?;
-    printer::note("proved: a table that was dropped came back as of the second before");
-    proves_the_log(engineer)
-}
-
-/// The drill that follows a backup restores the one before it with everything that was logged since, also while the disk of the copies is
-/// away.
-fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
-    let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
-    engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
-    let proven_until = || -> Result<String> {
-        let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
-        let newest =
-            listed["pointsInTime"].as_array().and_then(|spans| spans.last()).map(|span| &span["proven"]["until"]);
-        Ok(newest.and_then(Value::as_str).with_context(|| listed.to_string())?.to_owned())
-    };
-    let proven = proven_until()?;
-    ensure!(proven.parse::<jiff::Timestamp>()? > begun, "proven until {proven}, and the backup began at {begun}");
-    let [_run, _list, _check, _key, drill, ..] = page(TIME_OF_THE_PAGE)?;
-    let drilled = engineer.follow(&drill, &[])?.report("drill after log backups")?;
-    let [drilled] = drilled["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
-        anyhow::bail!("{}", drilled["logDrill"])
-    };
-    let passed = drilled["checks"].as_array().is_some_and(|checks| checks.len() > 2);
-    ensure!(drilled["stream"] == "postgres/database" && passed, "{drilled}");
-    ensure!(drilled["recoveredTo"] == proven_until()?.as_str(), "{drilled}");
-    printer::note("proved: a drill restored everything that was logged since the backup before");
-    Ok(())
 }
 
 /// The backup was copied as it was made. A disk that is not mounted is reported, and gets its copies later. Leaves the
@@ -255,7 +185,7 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     machine.run(&format!("mount -t tmpfs none {DISK}"))?;
     let copied = engineer.landfall(&["backup", "copy", DISK])?.report("backup copy")?;
     ensure!(copied["copies"][0]["copied"][0]["id"] == backup, "{copied}");
-    machine.run(&format!("umount {DISK} && rmdir {DISK}"))?;
+    disconnect_disk(machine)?;
     printer::note("proved: another disk has a copy of each proven backup, and one that is missing is reported");
     Ok(())
 }
@@ -275,27 +205,6 @@ fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
         ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
     }
     printer::note("proved: a new key opens the backups and their copies");
-    Ok(())
-}
-
-fn write_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
-    let machine = engineer.machine();
-    sql(machine, "DROP TABLE IF EXISTS kept")?;
-    sql(machine, &format!("CREATE TABLE kept AS SELECT '{word}' AS word, generate_series(1, 1000) AS number"))?;
-    let set = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e set word {word}"))?;
-    ensure!(set.status.success(), "{}", set.stderr);
-    Ok(())
-}
-
-/// Fails unless both databases have what was written with this word.
-fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
-    let machine = engineer.machine();
-    let rows = sql(machine, "SELECT word, count(*), sum(number) FROM kept GROUP BY word")?;
-    ensure!(rows == format!("{word}|1000|500500"), "the database has {rows}, not {word}");
-    let cached = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e get word"))?.stdout;
-    ensure!(cached.trim() == word, "the cache has {cached}, not {word}");
-    let left = machine.run("ls /var/lib/landfall/storage")?.stdout;
-    ensure!(!left.contains("before-restore"), "data that was set aside is left: {left}");
     Ok(())
 }
 
@@ -332,13 +241,15 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
 }
 
 /// Nothing is restored without the site's name; with it, all data is that of the backup.
-fn restores(engineer: Engineer<'_>, name: &str) -> Result<()> {
+fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
     engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
-    let [.., dry_run, restore, _to_time] = page(TIME_OF_THE_PAGE)?;
+    let [.., dry_run, restore, to_time] = page(time)?;
     let dry_run = engineer.follow(&dry_run, &["--component", "postgres"])?.report("restore --dry-run")?;
     ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
+    let to_time = engineer.follow(&to_time, &["--dry-run"])?.report("restore --at --dry-run")?;
+    ensure!(to_time["components"] == json!(["postgres"]), "{to_time}");
     expect_data(engineer, "second")?;
     let restored = engineer.follow(&restore, &["--confirm", name])?.report("restore")?;
     let streams: Vec<&Value> = restored["streams"].as_array().into_iter().flatten().map(|one| &one["stream"]).collect();
@@ -364,120 +275,37 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     Ok(())
 }
 
-/// A restore in which one component never becomes ready is undone after a client has written to another one's restored data: the data from
-/// before is back, and what the client wrote is kept, named, and removed by a person alone.
-fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
-    let machine = engineer.machine();
-    set_ready_port(machine, "1")?;
-    wait_until("the cache that never becomes ready", SELF_LIMIT, || {
-        Ok((engineer.status()?["ready"] == false).then_some(()))
-    })?;
-    let run = format!("{STICK}/landfall restore --confirm {name}");
-    machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
-    wait_until("the wait for the cache", SELF_LIMIT, || {
-        Ok((engineer.status()?["operation"]["step"]["id"] == "started/valkey/valkey").then_some(()))
-    })?;
-    sql(machine, &format!("CREATE TABLE meanwhile AS SELECT '{MEANWHILE}' AS word"))?;
-    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort of a restore")?;
-    set_ready_port(machine, "\"valkey\"")?;
-    engineer.wait_ready("a restore that was undone")?;
-    let gone = sql(machine, "SELECT coalesce(to_regclass('meanwhile')::text, 'none')")?;
-    ensure!(gone == "none", "the restored data is still there: {gone}");
-
-    let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
-    let all = [&aborted["replacedData"], &engineer.status()?["replacedData"]];
-    ensure!(all.iter().all(|one| **one == listed["replacedData"]), "{listed} is not {all:?}");
-    let kept = listed["replacedData"].as_array().context("no replaced data is listed")?;
-    // The console's pods had not started: nothing of what was loaded for them is kept.
-    ensure!(kept.len() == 2, "{listed}");
-    for one in kept {
-        let (Some(kept), Some(path)) = (one["name"].as_str(), one["path"].as_str()) else { anyhow::bail!("{one}") };
-        ensure!(kept.starts_with("after-restore."), "{one}");
-        if one["claim"].as_str().is_some_and(|claim| claim.starts_with("postgres/")) {
-            // A commit that was acknowledged is in the log of the server at least.
-            let found = machine.try_run(&format!("grep --recursive --quiet --text {MEANWHILE} {path}"))?;
-            ensure!(found.status.success(), "what the client wrote is not in {path}");
-        }
-        engineer.landfall(&["replaced-data", "remove", kept, "--confirm", name])?.report("replaced-data remove")?;
-    }
-    ensure!(engineer.status()?["replacedData"].is_null(), "replaced data is left");
-    printer::note("proved: a restore that was undone kept what clients had written to the restored data");
-    Ok(())
-}
-
-/// Whether both are the same time: one ends its fraction with zeros, the other does not.
-fn is_same_time(one: &Value, other: &str) -> bool {
-    let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
-    one.as_str().and_then(time).is_some_and(|one| time(other) == Some(one))
-}
-
-/// Sets the port that answers once the cache is ready, which one that is not open never does.
-fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
-    let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
-    let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
-    let command = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{change}'");
-    // The controller waits for a pod that never becomes ready before it replaces it.
-    let line = format!("{command} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
-    let patched = administer(machine, &line)?;
-    ensure!(patched.status.success(), "{}", patched.stderr);
-    Ok(())
-}
-
-/// Damages a byte in each large pack of the repository, until [`mend`].
-pub(crate) fn damage(machine: &Machine) -> Result<()> {
-    // Some packs are not needed by now; their names do not show which.
-    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
-    machine.run(&format!(
-        "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
-         chmod u+w \"$pack\" && {damage}; done"
-    ))?;
-    Ok(())
-}
-
-/// The repository is as it was before the damage.
-pub(crate) fn mend(machine: &Machine) -> Result<()> {
-    machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY} && rm -r /root/good"))?;
-    Ok(())
-}
-
-/// The power is cut while the database is loaded, or recovers; the restore ends by itself, without a command.
-fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
-    let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
-    cut_during(engineer, &["restore", "--at", time, "--confirm", name], &at)?;
-    boot(engineer.machine())?;
-    wait_until("the restore to end by itself", SELF_LIMIT, || {
-        let status = engineer.status()?;
-        let state = status["state"].as_str().unwrap_or_default();
-        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
-        Ok((state == "installed").then_some(()))
-    })?;
-    engineer.wait_ready("a restore that continued by itself")?;
-    printer::note("proved: a restore whose power was cut ended by itself");
-    Ok(())
-}
-
-/// Backups are data: an uninstall keeps them. With a disk that has copies of them, their key and the bundle, an empty machine becomes
-/// the site that was lost.
-fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str, time: &str) -> Result<()> {
-    let machine = engineer.machine();
+/// Backups are data: an uninstall keeps them, unless data is to be deleted.
+fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;
     ensure!(kept.contains(&Value::from("/var/lib/landfall/backups")), "{report}");
-    machine.run("cp /var/lib/landfall/backups/key /root/key")?;
+    engineer.machine().run("ls /var/lib/landfall/backups/repository/config")?;
     engineer.uninstall_all()?;
-    ensure!(!machine.try_run("ls /var/lib/landfall/backups")?.status.success(), "backups are left");
+    let left = engineer.machine().try_run("ls /var/lib/landfall/backups")?;
+    ensure!(!left.status.success(), "backups are left: {}", left.stdout);
+    Ok(())
+}
 
+/// With a disk that has copies of the backups, the key that a person types, and the bundle, an empty machine becomes the site that was lost.
+fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> {
+    let machine = engineer.machine();
+    let Lost { copies, key, backup, time } = lost;
+    machine.write_file("/root/copies.tar", copies, 0o600)?;
+    machine.run(&format!("mkdir {COPIES} && tar --extract --file /root/copies.tar --directory {COPIES}"))?;
+    machine.write_file(KEY, format!("{key}\n"), 0o600)?;
     machine
         .run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
     let wrongly = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
     wrongly(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
     wrongly(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
-    wrongly("/root", "/root/key")?.refused("adopt of another folder", "LF4602", 2)?;
+    wrongly("/root", KEY)?.refused("adopt of another folder", "LF4602", 2)?;
     let replaced = [(COPIES_OF_THE_PAGE, COPIES), ("sha256:…", fixture()?.fingerprint.as_str())];
     let [adopt, install, restore] = handbook::arguments(NEW_HARDWARE, &replaced)?;
+    ensure!(adopt.last().is_some_and(|last| last == KEY), "the page has the key elsewhere: {adopt:?}");
     let adopted = engineer.follow(&adopt, &[])?.report("backup adopt")?;
-    ensure!(adopted["used"]["id"] == backup, "{adopted}");
-    machine.run(&format!("rm -r {COPIES} /root/key /root/no-key /root/other-key"))?;
+    ensure!(adopted["used"]["id"] == backup.as_str(), "{adopted}");
+    machine.run(&format!("rm -r {COPIES} /root/copies.tar {KEY} /root/no-key /root/other-key"))?;
 
     let site = install.last().context("the page's install has no arguments")?;
     ensure!(
@@ -488,11 +316,13 @@ fn lands_on_an_empty_machine(engineer: Engineer<'_>, backup: &str, time: &str) -
     engineer.follow(&install, &[])?.report("install --adopt-data")?;
     engineer.wait_ready("an install with adopted backups")?;
     let name = machine.run("hostname")?.stdout;
-    let more = ["--backup", &backup[..8], "--at", time, "--confirm", name.trim()];
+    let more = ["--backup", &backup[..8], "--at", time.as_str(), "--confirm", name.trim()];
     engineer.follow(&restore, &more)?.report("restore")?;
     engineer.wait_ready("a restore onto an empty machine")?;
     let drilled = engineer.landfall(&["drill", &backup[..8]])?.report("drill")?;
-    ensure!(drilled["backup"] == backup && drilled["passed"] == true, "{drilled}");
-    printer::note("proved: a site landed on an empty machine, from its backups, their key and the bundle");
+    ensure!(drilled["backup"] == backup.as_str() && drilled["passed"] == true, "{drilled}");
+    printer::note(
+        "proved: a site landed on another machine, from copies of its backups, their printed key and the bundle",
+    );
     Ok(())
 }

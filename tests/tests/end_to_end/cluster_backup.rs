@@ -60,6 +60,11 @@ pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// Removes what [`make_objects`] has made.
+pub(crate) fn remove_objects(machine: &Machine) -> Result<()> {
+    administered(machine, "kubectl delete namespace team").map(drop)
+}
+
 /// etcd's data is overwritten, and comes back by the page's commands; what was made since the backup is gone, data stays.
 pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
@@ -83,7 +88,7 @@ pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     let later = administer(machine, "kubectl get namespace later")?;
     ensure!(!later.status.success(), "what was made after the backup is there: {}", later.stdout);
     machine.run("rm -r /var/lib/landfall/etcd-broken")?;
-    administered(machine, "kubectl delete namespace team")?;
+    remove_objects(machine)?;
     printer::note("proved: a cluster whose etcd had lost its data came back from a backup");
     Ok(())
 }

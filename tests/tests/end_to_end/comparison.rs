@@ -19,6 +19,9 @@ use super::{journal, secrets};
 /// How long controllers may take to settle after everything was ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
+/// Between two looks at a site that may still move.
+const SETTLE_EVERY: Duration = Duration::from_secs(12);
+
 /// The runtime's socket.
 const RUNTIME: &str = "/run/landfall/containerd/containerd.sock";
 
@@ -115,7 +118,7 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
     let placed_bytes = bytes("storeReadBytes")?;
     let durations = journal::durations(&journal::read(engineer.machine())?);
-    let landed = settled(engineer)?;
+    let landed = settled(engineer, Landed::at)?;
     ensure!(landed.unlike_secrets.is_empty(), "{:?}", landed.unlike_secrets);
     Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
@@ -134,30 +137,42 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     keep_uninterrupted(engineer, &report)
 }
 
-/// The contents of a site once it no longer changes and the cluster lists every static pod.
-fn settled(engineer: Engineer<'_>) -> Result<Landed> {
+/// What this look at a site finds once the site no longer changes and the cluster lists every static pod. A failed look, because
+/// something is still starting, is a change, too.
+pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
-    let mut last = Landed::at(engineer)?;
-    let mut moving = Vec::new();
+    let (mut last, mut moving) = (look(engineer), Vec::<String>::new());
     while begun.elapsed() < SETTLE_LIMIT {
-        std::thread::sleep(Duration::from_secs(12));
-        let next = match Landed::at(engineer) {
-            Ok(next) => next,
-            Err(error) => {
-                moving = vec![format!("{error:#}")];
-                continue;
+        std::thread::sleep(SETTLE_EVERY);
+        let next = look(engineer);
+        moving = match (&last, &next) {
+            (Ok(last), Ok(next)) => {
+                let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
+                let untold = untold.map(|pod| format!("{pod} runs from a file, and the cluster does not list it"));
+                next.difference(last).into_iter().chain(untold).collect()
             }
+            (_, Err(error)) | (Err(error), _) => vec![format!("{error:#}")],
         };
-        let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
-        moving = next.difference(&last);
-        moving.extend(untold.map(|pod| format!("{pod} runs from a file, and the cluster does not list it")));
         if moving.is_empty() {
-            return Ok(next);
+            return next;
         }
         last = next;
     }
     Err(anyhow!("the site does not settle within {} s:\n{}", SETTLE_LIMIT.as_secs(), moving.join("\n")))
+}
+
+/// The differences that this look still finds when there are none, or when a site should have settled. A failed look, because something
+/// is still starting, does not count as equal either.
+pub(crate) fn remaining_differences(look: impl Fn() -> Result<Vec<String>>) -> Vec<String> {
+    let begun = Instant::now();
+    let look = || look().unwrap_or_else(|error| vec![format!("{error:#}")]);
+    let mut differences = look();
+    while !differences.is_empty() && begun.elapsed() < SETTLE_LIMIT {
+        std::thread::sleep(Duration::from_secs(3));
+        differences = look();
+    }
+    differences
 }
 
 /// The pods that the kubelet starts from files, by their names in the cluster. The kubelet reports each to the API
@@ -181,17 +196,7 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
 /// Fails unless the site becomes equal to an uninterrupted install.
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     let wanted = uninterrupted()?;
-    let begun = Instant::now();
-    // A failed look, because something is still starting, does not count as equal either.
-    let look = || match Landed::at(engineer) {
-        Ok(landed) => wanted.landed.difference(&landed),
-        Err(error) => vec![format!("{error:#}")],
-    };
-    let mut differences = look();
-    while !differences.is_empty() && begun.elapsed() < SETTLE_LIMIT {
-        std::thread::sleep(Duration::from_secs(3));
-        differences = look();
-    }
+    let differences = remaining_differences(|| Ok(wanted.landed.difference(&Landed::at(engineer)?)));
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();
     printer::note(format!(

@@ -69,6 +69,11 @@ fn paths() -> Result<Vec<String>> {
 fn pages_have_the_commands_that_tests_type() {
     let [dry_run, upgrade] = arguments("## Upgrade\n", &[("/media/stick", "/media/other")]).unwrap();
     assert_eq!([dry_run.join(" "), upgrade.join(" ")], ["upgrade /media/other --dry-run", "upgrade /media/other"]);
+    let [_list, _log, restore] = arguments("### Any point in time\n", &[]).unwrap();
+    assert_eq!(restore[..3], ["restore", "--component", "postgres"]);
+    let another = commands("### A new key\n").unwrap();
+    assert_eq!(another.len(), 5);
+    assert_eq!([another[0].as_str(), another[4].as_str()], ["landfall backup key rotate", "landfall backup key"]);
     assert!(arguments::<3>("## Upgrade\n", &[]).unwrap_err().to_string().contains("has 2 commands, not 3"));
     let other = arguments::<3>("### A full disk\n", &[]).unwrap_err().to_string();
     assert!(other.contains("another program: du "), "{other}");

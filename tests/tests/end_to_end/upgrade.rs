@@ -15,7 +15,7 @@ use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
-use super::{backups, console, differences, handbook, journal};
+use super::{console, differences, handbook, journal, saved_data};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -334,13 +334,13 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
     let name = machine.run("hostname")?.stdout;
     let confirmed = ["--confirm", name.trim()];
-    backups::damage(machine)?;
+    saved_data::damage(machine)?;
     let failure =
         engineer.follow(&restore, &confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     expect_release(engineer, "1.1.0")?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
-    backups::mend(machine)?;
+    saved_data::mend(machine)?;
     let report = engineer.follow(&restore, &confirmed)?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");
     expect_release(engineer, "1.0.0")?;

@@ -1,5 +1,6 @@
 //! The power is cut at seeded instants of upgrades: while content is placed, data is backed up and restored on trial, while everything
-//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's data.
+//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's objects, images, files and
+//! data.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use landfall_tests::proofs::sql;
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::wait_until;
 
+use super::changed_site::ChangedSite;
 use super::cut::{At, Moment, boot, cut_during};
 use super::differences;
 use super::dump::dump;
@@ -70,32 +72,57 @@ impl Instants {
     }
 }
 
-// Four for the part `site`; the part `cuts` has these and twenty others.
+/// Those that a test takes.
+struct Chosen {
+    /// In upgrades that are undone.
+    undone: Vec<At>,
+    /// In upgrades that work.
+    forward: Vec<At>,
+    /// In rollbacks after those that went forward.
+    rollbacks: Vec<At>,
+}
+
+// Six for the part `site`, at least one of each kind; the part `cuts` has them all. A rollback that is cut leads back to 1.0.0, from which the
+// next upgrade begins, so the machine never starts over.
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_instant_of_each_kind() -> Result<()> {
-    upgrades_cut("e2e-cuts", |instants| {
-        let forward = [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat();
-        (forward, Vec::new(), instants.undo[..1].to_vec())
+fn six_instants_of_upgrades_and_rollbacks() -> Result<()> {
+    upgrades_cut("e2e-cuts", None, |instants| Chosen {
+        undone: instants.undo[..1].to_vec(),
+        forward: [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat(),
+        rollbacks: instants.rollback[..2].to_vec(),
     })
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn twenty_four_instants_of_upgrades() -> Result<()> {
-    upgrades_cut("e2e-upgrade-all-cuts", |Instants { placing, backup, change, undo, rollback }| {
-        ([placing, backup, change].concat(), rollback, undo)
+    let later = upgraded_without_a_cut()?;
+    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |Instants { placing, backup, change, undo, rollback }| Chosen {
+        undone: undo,
+        forward: [placing, backup, change].concat(),
+        rollbacks: rollback,
     })
 }
 
-/// Cuts at the chosen instants: of upgrades that work, of rollbacks after those that went forward, and of upgrades that are undone.
-fn upgrades_cut(site: &str, choose: impl FnOnce(Instants) -> (Vec<At>, Vec<At>, Vec<At>)) -> Result<()> {
+/// A site that has become 1.1.0 without a power cut.
+fn upgraded_without_a_cut() -> Result<ChangedSite> {
+    ensure_later_releases()?;
+    let (_site, machine) = installed_machine("e2e-upgrade-uncut")?;
+    let engineer = Engineer::at(&machine);
+    engineer.landfall(&["upgrade", NEXT])?.report("upgrade")?;
+    engineer.wait_ready("an upgrade")?;
+    ChangedSite::settled(engineer)
+}
+
+/// Cuts at the chosen instants. `later` is what 1.1.0 leaves, where that is known.
+fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Instants) -> Chosen) -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
-    let (forward, mut rollbacks, undone) = choose(Instants::of(&steps(engineer)?)?);
-    let cuts = Cuts { engineer };
+    let Chosen { undone, forward, mut rollbacks } = choose(Instants::of(&steps(engineer)?)?);
+    let mut cuts = Cuts { engineer, first: ChangedSite::settled(engineer)?, later, was_later: false };
     write_rows(engineer)?;
     for at in &undone {
         cuts.on_the_way_back(at)?;
@@ -106,6 +133,7 @@ fn upgrades_cut(site: &str, choose: impl FnOnce(Instants) -> (Vec<At>, Vec<At>, 
             cuts.roll_back_through(&at)?;
         } else if is_later && number < forward.len() {
             start_over(&machine)?;
+            cuts.was_later = false;
             write_rows(engineer)?;
         }
     }
@@ -169,11 +197,18 @@ impl Data {
 /// A site whose power is cut, and what it must come to.
 struct Cuts<'a> {
     engineer: Engineer<'a>,
+    /// What 1.0.0 leaves.
+    first: ChangedSite,
+    /// What 1.1.0 leaves. Where no upgrade went without a cut, it is the end of the first one, which was cut while content was placed: nothing
+    /// else had changed by then.
+    later: Option<ChangedSite>,
+    /// Whether it was 1.1.0 since it started over: a rollback leaves the later release's content, and the data of what that has added.
+    was_later: bool,
 }
 
 impl Cuts<'_> {
     /// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
-    fn on_the_way(&self, at: &At) -> Result<String> {
+    fn on_the_way(&mut self, at: &At) -> Result<String> {
         let data = self.write()?;
         cut_during(self.engineer, &["upgrade", NEXT], at)?;
         let version = ends_by_itself(self.engineer, at)?;
@@ -182,7 +217,7 @@ impl Cuts<'_> {
     }
 
     /// From 1.1.0, by a rollback that is cut: it is 1.0.0 afterwards, with the data that it had.
-    fn roll_back_through(&self, at: &At) -> Result<()> {
+    fn roll_back_through(&mut self, at: &At) -> Result<()> {
         let data = Data::of(self.engineer)?;
         let name = self.engineer.machine().run("hostname")?.stdout;
         cut_during(self.engineer, &["rollback", "--data", "restore", "--confirm", name.trim()], at)?;
@@ -192,7 +227,7 @@ impl Cuts<'_> {
     }
 
     /// From 1.0.0, to a release that fails and is undone: it is 1.0.0 afterwards.
-    fn on_the_way_back(&self, at: &At) -> Result<()> {
+    fn on_the_way_back(&mut self, at: &At) -> Result<()> {
         let data = self.write()?;
         cut_during(self.engineer, &["upgrade", BROKEN], at)?;
         let version = ends_by_itself(self.engineer, at)?;
@@ -206,10 +241,26 @@ impl Cuts<'_> {
         Data::of(self.engineer)
     }
 
-    /// Fails unless this version is installed, with this data.
-    fn expect(&self, version: &str, data: &Data) -> Result<()> {
+    /// Fails unless this version is installed, with this data and nothing else than the version leaves.
+    fn expect(&mut self, version: &str, data: &Data) -> Result<()> {
         expect(self.engineer, version, &data.rows)?;
-        self.expect_data(data)
+        self.expect_data(data)?;
+        if version == "1.1.0" {
+            self.was_later = true;
+            return self.expect_later();
+        }
+        match &self.later {
+            Some(later) if self.was_later => self.first.expect_equal_after(later, self.engineer),
+            _ => self.first.expect_equal(self.engineer),
+        }
+    }
+
+    fn expect_later(&mut self) -> Result<()> {
+        if let Some(later) = &self.later {
+            return later.expect_equal(self.engineer);
+        }
+        self.later = Some(ChangedSite::settled(self.engineer)?);
+        Ok(())
     }
 
     fn expect_data(&self, data: &Data) -> Result<()> {

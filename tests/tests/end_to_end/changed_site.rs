@@ -1,0 +1,216 @@
+//! A site whose release has changed, as far as it must agree with another site of the same release: by the rules for installs, without
+//! what a change adds by its nature.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail, ensure};
+use landfall_tests::printer;
+use serde_json::Value;
+
+use super::comparison::{Landed, remaining_differences, settled};
+use super::engineer::Engineer;
+
+/// Objects of these kinds are not compared: they record which forms a workload had before. Which form it has, its pods say.
+const HISTORIES: [&str; 2] = ["apps/ControllerRevision ", "apps/ReplicaSet "];
+
+/// How often a Job was tried depends on when the power was cut; the Job itself is compared.
+const OF_JOBS: &str = " of batch/Job ";
+
+/// Annotations and labels that count the forms of a workload.
+const COUNTERS: [&str; 3] =
+    ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation", "pod-template-generation"];
+
+/// Files of operations and backups, of which each change has its own; those that are made again at each boot; and those that services write
+/// in their own time, which a site that has just booted may not have yet.
+const OF_CHANGES: [&str; 9] = [
+    "/run/landfall/",
+    "/var/lib/landfall/backup-try.json",
+    "/var/lib/landfall/backups",
+    "/var/lib/landfall/console/audit.json",
+    "/var/lib/landfall/console/lock",
+    "/var/lib/landfall/journal/",
+    "/var/lib/landfall/node/clock",
+    "/var/lib/landfall/node/renewal",
+    "/var/lib/landfall/users.json",
+];
+
+/// Folders that group blobs, and the records of blobs, by the first two digits of their digests. When content is removed, its group stays,
+/// and may be empty.
+const GROUPED: [&str; 2] =
+    ["/var/lib/landfall/registry/docker/registry/v2/blobs/sha256/", "/var/lib/landfall/registry/landfall/records/"];
+
+/// A site after a change.
+pub(crate) struct ChangedSite(Landed);
+
+impl ChangedSite {
+    /// What a site is once it no longer changes.
+    pub(crate) fn settled(engineer: Engineer<'_>) -> Result<Self> {
+        settled(engineer, look).map(Self)
+    }
+
+    /// Fails unless a site becomes equal to this one.
+    pub(crate) fn expect_equal(&self, engineer: Engineer<'_>) -> Result<()> {
+        expect(engineer, |_| self.0.clone())
+    }
+
+    /// Fails unless a site that was `later` meanwhile has everything of this one, and nothing else but what that one has, too: the later
+    /// release's content and data stay when the release before returns.
+    pub(crate) fn expect_equal_after(&self, later: &Self, engineer: Engineer<'_>) -> Result<()> {
+        expect(engineer, |found| returned(&self.0, &later.0, found))
+    }
+}
+
+/// What is there now. Fails while an object is being deleted: it may be gone at the next look.
+fn look(engineer: Engineer<'_>) -> Result<Landed> {
+    let landed = comparable(Landed::at(engineer)?);
+    for (name, objects) in &landed.cluster.objects {
+        if objects.iter().any(|object| object.pointer("/metadata/deletionTimestamp").is_some()) {
+            bail!("{name} is being deleted");
+        }
+    }
+    Ok(landed)
+}
+
+/// Fails unless a site becomes what is wanted of it.
+fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<()> {
+    let differences = remaining_differences(|| {
+        let found = look(engineer)?;
+        Ok(wanted(&found).difference(&found))
+    });
+    ensure!(differences.is_empty(), "not what the release leaves:\n{}", differences.join("\n"));
+    printer::note("equal to what the release leaves: objects, images, names of files; Secrets match their files");
+    Ok(())
+}
+
+/// Without what a change adds by its nature.
+fn comparable(mut landed: Landed) -> Landed {
+    let is_compared = |name: &str| !HISTORIES.iter().any(|kind| name.starts_with(kind)) && !name.contains(OF_JOBS);
+    landed.cluster.objects.retain(|name, _| is_compared(name));
+    landed.cluster.objects.values_mut().flatten().for_each(remove_counters);
+    landed.files.retain(|file| !OF_CHANGES.iter().any(|beginning| file.starts_with(beginning)));
+    landed.files = without_empty_groups(&landed.files);
+    landed
+}
+
+fn remove_counters(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["annotations", "labels"] {
+        let Some(marks) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
+        marks.retain(|name, _| !COUNTERS.contains(&name.as_str()));
+        // One that held nothing else is no different from none.
+        if marks.is_empty() {
+            metadata.remove(field);
+        }
+    }
+}
+
+/// The names of files without those groups of content that are empty.
+fn without_empty_groups(files: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_group = |file: &str| GROUPED.iter().any(|folder| file.strip_prefix(folder).is_some_and(are_two_digits));
+    let is_empty = |file: &str| {
+        let inside = format!("{file}/");
+        files.range(inside.clone()..).next().is_none_or(|next| !next.starts_with(&inside))
+    };
+    files.iter().filter(|file| !(is_group(file) && is_empty(file))).cloned().collect()
+}
+
+fn are_two_digits(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What is wanted of a site that is `first` again, was `later`, and is as `found` now: everything of `first` as it is there, and of what only
+/// `later` has, that which is found.
+fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
+    let mut wanted = first.clone();
+    for (name, objects) in &later.cluster.objects {
+        if found.cluster.objects.contains_key(name) {
+            wanted.cluster.objects.entry(name.clone()).or_insert_with(|| objects.clone());
+        }
+    }
+    wanted.images.extend(later.images.intersection(&found.images).cloned());
+    wanted.files.extend(later.files.intersection(&found.files).cloned());
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use landfall_cluster_snapshot::Snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    fn landed(objects: &[(&str, Value)], files: &[&str]) -> Landed {
+        let objects = objects.iter().map(|(name, object)| ((*name).to_owned(), vec![object.clone()])).collect();
+        Landed {
+            cluster: Snapshot { objects, images: BTreeMap::new(), secrets: BTreeMap::new() },
+            images: BTreeSet::new(),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            unlike_secrets: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn counters_of_forms_are_not_compared() {
+        let annotations = json!({"deployment.kubernetes.io/revision": "7", "example.org/owner": "research"});
+        let mut object = json!({"metadata": {"annotations": annotations, "labels": {"pod-template-generation": "2"}}});
+        remove_counters(&mut object);
+        assert_eq!(object, json!({"metadata": {"annotations": {"example.org/owner": "research"}}}));
+        remove_counters(&mut json!({"metadata": {}}));
+    }
+
+    #[test]
+    fn groups_of_content_are_not_compared_where_they_are_empty() {
+        let [blobs, records] = GROUPED;
+        let digest = format!("0a{}", "1".repeat(62));
+        let kept = [
+            format!("{blobs}0a"),
+            format!("{blobs}0a/{digest}"),
+            format!("{blobs}0a/{digest}/data"),
+            format!("{records}0a"),
+            format!("{records}0a/{digest}"),
+            // An empty folder with another name, in another place, or in a group is a difference.
+            format!("{blobs}0abc"),
+            format!("{records}zz"),
+            format!("{blobs}1f"),
+            format!("{blobs}1f/{digest}"),
+            "/var/lib/landfall/files/0a".to_owned(),
+        ];
+        let empty = [format!("{blobs}0b"), format!("{blobs}ff"), format!("{records}09")];
+        let kept = BTreeSet::from(kept);
+        let files = kept.iter().cloned().chain(empty).collect();
+        assert_eq!(without_empty_groups(&files), kept);
+    }
+
+    #[test]
+    fn what_each_change_has_of_its_own_is_not_compared() {
+        let replica_set = ("apps/ReplicaSet web/front-5c9", json!({}));
+        let pod_of_job = ("Pod web/migration-* of batch/Job migration", json!({}));
+        let job = ("batch/Job web/migration", json!({}));
+        let files = ["/var/lib/landfall/journal/2-upgrade", "/var/lib/landfall/marks.json"];
+        let left = comparable(landed(&[replica_set, pod_of_job, job.clone()], &files));
+        assert_eq!(left.difference(&landed(&[job], &files[1..])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_returned_has_all_of_its_own_and_else_only_what_the_later_one_has() {
+        let own = ("ConfigMap web/settings", json!({"data": {"mode": "fast"}}));
+        let changed = ("ConfigMap web/settings", json!({"data": {"mode": "slow"}}));
+        let claim = ("PersistentVolumeClaim board/data", json!({"spec": {}}));
+        let first = landed(std::slice::from_ref(&own), &["/etc/a"]);
+        let later = landed(&[changed.clone(), claim.clone()], &["/etc/a", "/etc/b"]);
+        let differences = |objects: &[(&str, Value)], files: &[&str]| {
+            let found = landed(objects, files);
+            returned(&first, &later, &found).difference(&found).len()
+        };
+        assert_eq!(differences(&[own.clone(), claim.clone()], &["/etc/a", "/etc/b"]), 0);
+        assert_eq!(differences(std::slice::from_ref(&own), &["/etc/a"]), 0);
+        assert_eq!(differences(&[changed], &["/etc/a"]), 1, "the object is still that of the later release");
+        assert_eq!(differences(&[claim], &["/etc/a"]), 1, "an object is gone");
+        assert_eq!(differences(std::slice::from_ref(&own), &["/etc/b"]), 1, "a file is gone");
+        assert_eq!(differences(std::slice::from_ref(&own), &["/etc/a", "/etc/c"]), 1, "neither release leaves it");
+        let other = ("PersistentVolumeClaim board/data", json!({"spec": {"size": 1}}));
+        assert_eq!(differences(&[own, other], &["/etc/a"]), 1, "neither release leaves it so");
+    }
+}

@@ -1,0 +1,249 @@
+//! What may come between data and its return: a client that writes while a restore is open, a power cut, a broken etcd, writers to several
+//! components, a new repository. And what a person chooses: any point in time, or the browser.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::{administer, sql};
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::{Value, json};
+
+use super::cut::{At, Moment, boot, cut_during};
+use super::engineer::{Engineer, STICK};
+use super::installed::installed_machine;
+use super::saved_data::{
+    DISK, TIME_OF_THE_PAGE, connect_disk, disconnect_disk, expect_data, page, printed_key, time_of, write_data,
+};
+use super::{cluster_backup, handbook, help, one_time};
+
+/// How long a restore may take that the agent continues after a boot.
+const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// The page about points in time, and the time to which it restores.
+const ANY_TIME: &str = "### Any point in time\n";
+const TIME_OF_ANY: &str = "2026-11-21T18:04:59Z";
+
+/// The page about another key, which ends with another repository.
+const NEW_KEY: &str = "### A new key\n";
+
+/// Where that page puts the repository before.
+const OLD_BACKUPS: &str = "/root/old-backups";
+
+/// Settings of the site.
+const SETTINGS: &str = "/root/site.yaml";
+
+/// What a client writes while a restore is open.
+const MEANWHILE: &str = "written-while-a-restore-was-open";
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn data_comes_back_whatever_interrupts_it() -> Result<()> {
+    let (_site, machine) = installed_machine("e2e-restores")?;
+    let engineer = Engineer::at(&machine);
+    let name = machine.run("hostname")?.stdout.trim().to_owned();
+    let time = has_a_backup(engineer)?;
+    help::comes_from_the_browser(engineer)?;
+
+    write_data(engineer, "second")?;
+    returns_to_any_time(engineer, &name)?;
+    expect_data(engineer, "second")?;
+    write_data(engineer, "third")?;
+    keeps_what_clients_wrote(engineer, &name)?;
+    expect_data(engineer, "third")?;
+    restores_through_a_power_cut(engineer, &name, &time)?;
+    expect_data(engineer, "first")?;
+    cluster_backup::a_broken_etcd_comes_back(engineer)?;
+    expect_data(engineer, "first")?;
+    one_time::all_data_is_of_one_time(engineer, &name)?;
+    expect_data(engineer, "first")?;
+    begins_another_repository(engineer)?;
+    expect_data(engineer, "first")?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after restores and an uninstall", &["/var/log/landfall"])
+}
+
+/// A backup of the first data is proven, and copied to a disk that is away from then on. Returns a time to which its log leads, at which
+/// nothing but that data was there.
+fn has_a_backup(engineer: Engineer<'_>) -> Result<String> {
+    let machine = engineer.machine();
+    connect_disk(machine)?;
+    machine.write_file(SETTINGS, format!("backups: {{copies: [{DISK}]}}\n"), 0o600)?;
+    engineer.landfall(&["configure", "--site", SETTINGS])?.report("configure")?;
+    // A log is saved only where the test does it.
+    machine.run(&format!("rm {SETTINGS} && systemctl stop landfall-log-backup.timer"))?;
+    write_data(engineer, "first")?;
+    cluster_backup::make_objects(machine)?;
+    let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
+    ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
+    disconnect_disk(machine)?;
+    let time = time_of(machine)?;
+    let saved = engineer.landfall(&["backup", "log"])?.report("backup log")?;
+    ensure!(saved["logs"][0]["outcome"]["kind"] == "stored", "{saved}");
+    Ok(time)
+}
+
+/// A table that was dropped at a known time comes back as of just before, by the page about points in time and by the one about backups.
+/// Points in time begin again with the restored data.
+fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
+    let machine = engineer.machine();
+    sql(machine, "CREATE TABLE dropped AS SELECT generate_series(1, 1000) AS number")?;
+    std::thread::sleep(Duration::from_secs(1));
+    let time = time_of(machine)?;
+    std::thread::sleep(Duration::from_secs(1));
+    sql(machine, "DROP TABLE dropped")?;
+    let [list, log, restore] = handbook::arguments(ANY_TIME, &[(TIME_OF_ANY, time.as_str())])?;
+    let [.., restore_of_backups] = page(&time)?;
+    let confirmed = |restore: &[String]| engineer.follow(restore, &["--confirm", name]);
+    confirmed(&restore)?.refused("restore --at before a log backup", "LF4624", 2)?;
+    engineer.follow(&log, &[])?.report("backup log")?;
+    for restore in [restore, restore_of_backups] {
+        let restored = confirmed(&restore)?.report("restore --at")?;
+        let [data] = restored["streams"].as_array().context("no streams")?.as_slice() else {
+            anyhow::bail!("{restored}")
+        };
+        ensure!(data["stream"] == "postgres/database" && is_same_time(&data["time"], &time), "{restored}");
+        ensure!(sql(machine, "SELECT count(*) FROM dropped")? == "1000", "the dropped table is not back");
+        engineer.wait_ready("a restore to a point in time")?;
+    }
+    let listed = engineer.follow(&list, &[])?.report("backup list")?;
+    let changes = listed["backups"].as_array().into_iter().flatten().filter(|backup| backup["reason"] == "change");
+    ensure!(changes.count() == 2, "each restore ends with a backup: {listed}");
+    sql(machine, "INSERT INTO dropped VALUES (1001)")?;
+    let later = time_of(machine)?;
+    engineer.landfall(&["backup", "log"])?.report("backup log")?;
+    engineer.landfall(&["restore", "--at", &later, "--dry-run"])?.report("restore --at after a restore")?;
+    sql(machine, "DROP TABLE dropped")?;
+    printer::note("proved: a table that was dropped came back as of the second before");
+    proves_the_log(engineer)
+}
+
+/// The drill that follows a backup restores the one before it with everything that was logged since, also while the disk of the copies is
+/// away.
+fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
+    let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
+    engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
+    let proven_until = || -> Result<String> {
+        let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+        let newest =
+            listed["pointsInTime"].as_array().and_then(|spans| spans.last()).map(|span| &span["proven"]["until"]);
+        Ok(newest.and_then(Value::as_str).with_context(|| listed.to_string())?.to_owned())
+    };
+    let proven = proven_until()?;
+    ensure!(proven.parse::<jiff::Timestamp>()? > begun, "proven until {proven}, and the backup began at {begun}");
+    let [_run, _list, _check, _key, drill, ..] = page(TIME_OF_THE_PAGE)?;
+    let drilled = engineer.follow(&drill, &[])?.report("drill after log backups")?;
+    let [drilled] = drilled["logDrill"]["streams"].as_array().context("the log has no drill")?.as_slice() else {
+        anyhow::bail!("{}", drilled["logDrill"])
+    };
+    let passed = drilled["checks"].as_array().is_some_and(|checks| checks.len() > 2);
+    ensure!(drilled["stream"] == "postgres/database" && passed, "{drilled}");
+    ensure!(drilled["recoveredTo"] == proven_until()?.as_str(), "{drilled}");
+    printer::note("proved: a drill restored everything that was logged since the backup before");
+    Ok(())
+}
+
+/// A restore in which one component never becomes ready is undone after a client has written to another one's restored data: the data from
+/// before is back, and what the client wrote is kept, named, and removed by a person alone.
+fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
+    let machine = engineer.machine();
+    set_ready_port(machine, "1")?;
+    wait_until("the cache that never becomes ready", SELF_LIMIT, || {
+        Ok((engineer.status()?["ready"] == false).then_some(()))
+    })?;
+    let run = format!("{STICK}/landfall restore --confirm {name}");
+    machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
+    wait_until("the wait for the cache", SELF_LIMIT, || {
+        Ok((engineer.status()?["operation"]["step"]["id"] == "started/valkey/valkey").then_some(()))
+    })?;
+    sql(machine, &format!("CREATE TABLE meanwhile AS SELECT '{MEANWHILE}' AS word"))?;
+    let aborted = engineer.landfall(&["upgrade", "--abort"])?.report("upgrade --abort of a restore")?;
+    set_ready_port(machine, "\"valkey\"")?;
+    engineer.wait_ready("a restore that was undone")?;
+    let gone = sql(machine, "SELECT coalesce(to_regclass('meanwhile')::text, 'none')")?;
+    ensure!(gone == "none", "the restored data is still there: {gone}");
+
+    let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
+    let all = [&aborted["replacedData"], &engineer.status()?["replacedData"]];
+    ensure!(all.iter().all(|one| **one == listed["replacedData"]), "{listed} is not {all:?}");
+    let kept = listed["replacedData"].as_array().context("no replaced data is listed")?;
+    // The console's pods had not started: nothing of what was loaded for them is kept.
+    ensure!(kept.len() == 2, "{listed}");
+    for one in kept {
+        let (Some(kept), Some(path)) = (one["name"].as_str(), one["path"].as_str()) else { anyhow::bail!("{one}") };
+        ensure!(kept.starts_with("after-restore."), "{one}");
+        if one["claim"].as_str().is_some_and(|claim| claim.starts_with("postgres/")) {
+            // A commit that was acknowledged is in the log of the server at least.
+            let found = machine.try_run(&format!("grep --recursive --quiet --text {MEANWHILE} {path}"))?;
+            ensure!(found.status.success(), "what the client wrote is not in {path}");
+        }
+        engineer.landfall(&["replaced-data", "remove", kept, "--confirm", name])?.report("replaced-data remove")?;
+    }
+    ensure!(engineer.status()?["replacedData"].is_null(), "replaced data is left");
+    printer::note("proved: a restore that was undone kept what clients had written to the restored data");
+    Ok(())
+}
+
+/// Whether both are the same time: one ends its fraction with zeros, the other does not.
+fn is_same_time(one: &Value, other: &str) -> bool {
+    let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    one.as_str().and_then(time).is_some_and(|one| time(other) == Some(one))
+}
+
+/// Sets the port that answers once the cache is ready, which one that is not open never does.
+fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
+    let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
+    let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
+    let command = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{change}'");
+    // The controller waits for a pod that never becomes ready before it replaces it.
+    let line = format!("{command} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
+    let patched = administer(machine, &line)?;
+    ensure!(patched.status.success(), "{}", patched.stderr);
+    Ok(())
+}
+
+/// The power is cut while the database is loaded, or recovers; the restore ends by itself, without a command.
+fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
+    let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
+    cut_during(engineer, &["restore", "--at", time, "--confirm", name], &at)?;
+    boot(engineer.machine())?;
+    wait_until("the restore to end by itself", SELF_LIMIT, || {
+        let status = engineer.status()?;
+        let state = status["state"].as_str().unwrap_or_default();
+        ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
+        Ok((state == "installed").then_some(()))
+    })?;
+    engineer.wait_ready("a restore that continued by itself")?;
+    printer::note("proved: a restore whose power was cut ended by itself");
+    Ok(())
+}
+
+/// By the page's second block, another repository takes the place of one whose key is no longer trusted. What it has is proven, and copied
+/// to a disk that has none of the earlier copies.
+fn begins_another_repository(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let commands = handbook::commands(NEW_KEY)?;
+    let [exchange, begin @ .., show] = commands.as_slice() else {
+        anyhow::bail!("the page {NEW_KEY:?} has only {commands:?}")
+    };
+    // The disk for copies is away, which keeps no key from being exchanged.
+    let former = printed_key(machine, exchange)?;
+    connect_disk(machine)?;
+    for command in begin {
+        machine.run(command)?;
+    }
+    let key = printed_key(machine, show)?;
+    ensure!(key != former, "the repository that was begun has the key of the one before");
+    let status = engineer.status()?;
+    let notes = status["notes"].to_string();
+    ensure!(!notes.contains("landfall backup key"), "the status reminds of a key that was printed: {notes}");
+    ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
+    for arguments in [&["backup", "check"][..], &["backup", "check", "--copy", DISK]] {
+        let checked = engineer.landfall(arguments)?.report("backup check of another repository")?;
+        ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
+    }
+    disconnect_disk(machine)?;
+    machine.run(&format!("rm -r {OLD_BACKUPS}"))?;
+    printer::note("proved: another repository with another key took the place of the one before");
+    Ok(())
+}

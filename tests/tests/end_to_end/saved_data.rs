@@ -1,0 +1,92 @@
+//! Data of two components that tests of backups write and look for, the repository that has it, and a disk for copies.
+
+use anyhow::{Result, ensure};
+use landfall_tests::proofs::{in_pod, sql};
+use landfall_tests::site::Machine;
+
+use super::engineer::Engineer;
+use super::handbook;
+
+/// The folder of the repository.
+const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
+
+/// Where another disk is mounted.
+pub(crate) const DISK: &str = "/mnt/copies";
+
+/// The page about backups, and the time to which it restores.
+const BACK_UP: &str = "## Back up and restore\n";
+pub(crate) const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
+
+/// How the key of the cache is written and read.
+const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
+
+/// Length of the key of a repository, in hexadecimal digits.
+const KEY_DIGITS: usize = 64;
+
+/// The commands of the page about backups: five for backups, three for restores, of which the last one names this time.
+pub(crate) fn page(time: &str) -> Result<[Vec<String>; 8]> {
+    handbook::arguments(BACK_UP, &[(TIME_OF_THE_PAGE, time)])
+}
+
+/// Writes rows and a key with this word.
+pub(crate) fn write_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
+    let machine = engineer.machine();
+    sql(machine, "DROP TABLE IF EXISTS kept")?;
+    sql(machine, &format!("CREATE TABLE kept AS SELECT '{word}' AS word, generate_series(1, 1000) AS number"))?;
+    let set = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e set word {word}"))?;
+    ensure!(set.status.success(), "{}", set.stderr);
+    Ok(())
+}
+
+/// Fails unless both databases have what was written with this word.
+pub(crate) fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let rows = sql(machine, "SELECT word, count(*), sum(number) FROM kept GROUP BY word")?;
+    ensure!(rows == format!("{word}|1000|500500"), "the database has {rows}, not {word}");
+    let cached = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} -e get word"))?.stdout;
+    ensure!(cached.trim() == word, "the cache has {cached}, not {word}");
+    let left = machine.run("ls /var/lib/landfall/storage")?.stdout;
+    ensure!(!left.contains("before-restore"), "data that was set aside is left: {left}");
+    Ok(())
+}
+
+/// The machine's time, which commits of its database have, too.
+pub(crate) fn time_of(machine: &Machine) -> Result<String> {
+    Ok(machine.run("date --utc +%Y-%m-%dT%H:%M:%S.%6NZ")?.stdout.trim().to_owned())
+}
+
+/// Mounts an empty disk for copies.
+pub(crate) fn connect_disk(machine: &Machine) -> Result<()> {
+    machine.run(&format!("mkdir {DISK} && mount -t tmpfs none {DISK}")).map(drop)
+}
+
+/// The disk for copies is away, with everything on it.
+pub(crate) fn disconnect_disk(machine: &Machine) -> Result<()> {
+    machine.run(&format!("umount {DISK} && rmdir {DISK}")).map(drop)
+}
+
+/// What a person copies from the screen: the key, which is all that this command prints on standard output.
+pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
+    let printed = machine.run(command)?.stdout;
+    let key = printed.strip_suffix('\n').unwrap_or(&printed);
+    let is_key = key.len() == KEY_DIGITS && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ensure!(is_key, "`{command}` prints more or less than a key: {} bytes", printed.len());
+    Ok(key.to_owned())
+}
+
+/// Damages a byte in each large pack of the repository, until [`mend`].
+pub(crate) fn damage(machine: &Machine) -> Result<()> {
+    // Some packs are not needed by now; their names do not show which.
+    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
+    machine.run(&format!(
+        "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
+         chmod u+w \"$pack\" && {damage}; done"
+    ))?;
+    Ok(())
+}
+
+/// The repository is as it was before the damage.
+pub(crate) fn mend(machine: &Machine) -> Result<()> {
+    machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY} && rm -r /root/good"))?;
+    Ok(())
+}
