@@ -70,6 +70,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("licensed", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("node", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("reproducible", &[Work::Program, Work::Parts, Work::Tests]),
+    ("strings", &[Work::Program, Work::Parts, Work::Tests]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
@@ -87,6 +88,7 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "licensed",
     "node",
     "reproducible",
+    "strings",
     "fuzz",
     "vm",
 ];

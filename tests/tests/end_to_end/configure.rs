@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::console;
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
-use super::fixture::machine_with_stick;
 use super::handbook;
+use super::installed::installed_machine;
 
 /// How long a change may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(5);
@@ -61,12 +61,8 @@ const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn settings_of_a_living_site_change() -> Result<()> {
-    let (_site, machine) = machine_with_stick("e2e-configure")?;
+    let (_site, machine) = installed_machine("e2e-configure")?;
     let engineer = Engineer::at(&machine);
-    write(&machine, NEW)?;
-    engineer.landfall(&["configure", "--site", FILE])?.refused("configure without a site", "LF4030", 2)?;
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
     proofs::sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
     refuses_what_cannot_be(engineer)?;
 

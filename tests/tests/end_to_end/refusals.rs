@@ -328,6 +328,7 @@ fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Resu
 fn all_blockers_are_reported_at_once() -> Result<()> {
     let (_site, machine) = super::fixture::machine_with_stick("e2e-blockers")?;
     let engineer = Engineer::at(&machine);
+    verbs_need_a_site(engineer)?;
     let plants = [
         "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf",
         "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 &",
@@ -357,4 +358,14 @@ fn all_blockers_are_reported_at_once() -> Result<()> {
         ensure!(difference.is_empty(), "a refused install changed something:\n{difference}");
     }
     Ok(())
+}
+
+/// What changes a site, or saves it, is refused where there is none.
+fn verbs_need_a_site(engineer: Engineer<'_>) -> Result<()> {
+    let settings = "/root/site.yaml";
+    engineer.machine().run(&format!("echo 'values: {{}}' > {settings}"))?;
+    for verb in [&["configure", "--site", settings][..], &["upgrade", STICK], &["backup", "run"]] {
+        engineer.landfall(verb)?.refused(&format!("{} without a site", verb.join(" ")), "LF4030", 2)?;
+    }
+    engineer.machine().run(&format!("rm {settings}")).map(drop)
 }

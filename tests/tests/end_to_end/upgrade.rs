@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
-use super::fixture::{fixture, machine_with_stick};
+use super::fixture::fixture;
+use super::installed::installed_machine;
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
 use super::{console, differences, handbook, journal, saved_data};
 
@@ -40,11 +41,8 @@ const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releas
 #[ignore = "needs cargo xtask test"]
 fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     ensure_later_releases()?;
-    let (_site, machine) = machine_with_stick("e2e-upgrade")?;
+    let (_site, machine) = installed_machine("e2e-upgrade")?;
     let engineer = Engineer::at(&machine);
-    engineer.landfall(&["upgrade", NEXT])?.refused("upgrade without a site", "LF4030", 2)?;
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
     sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
     differences::prepare(&machine)?;
     writer::start(&machine)?;

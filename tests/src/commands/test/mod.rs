@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use landfall_launcher::packages;
+use tempfile::TempDir;
 
 use self::beside::Beside;
 use self::headroom::Headroom;
@@ -152,6 +153,7 @@ const PARTS: &[Part] = &[
     when_full("licensed", sites::licensed),
     when_full("node", sites::node),
     when_full("reproducible", reproducible),
+    when_full("strings", strings),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -289,9 +291,30 @@ const UNIT_TESTS: [&str; 12] = [
 const DEMANDING_TESTS: [&str; 8] =
     ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
 
+/// Where the host keeps files in memory.
+const MEMORY: &str = "/dev/shm";
+
+/// What must be free there for all tests that run at a time.
+const MEMORY_BYTES: u64 = 4 << 30;
+
+/// A folder for temporary files in memory, where there is room: thousands of syncs take a hundredth of a second each on a disk. What must
+/// reach one is proven by [`UNIT_TESTS`] and [`DEMANDING_TESTS`].
+fn folder_in_memory() -> Result<Option<TempDir>> {
+    let is_large = rustix::fs::statvfs(MEMORY).is_ok_and(|memory| memory.f_bavail * memory.f_frsize >= MEMORY_BYTES);
+    let folder = is_large.then(|| tempfile::Builder::new().prefix("landfall-tests-").tempdir_in(MEMORY)).transpose();
+    folder.with_context(|| format!("cannot create a folder in {MEMORY}"))
+}
+
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]).args(UNIT_TESTS))?;
+    let memory = folder_in_memory()?;
+    let mut tests = cargo();
+    tests.args(["test", "--quiet", "--workspace", "--lib", "--bins"]);
+    if let Some(folder) = &memory {
+        tests.env("TMPDIR", folder.path());
+    }
+    workspace::run(&mut tests)?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(UNIT_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(DEMANDING_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
@@ -361,9 +384,17 @@ fn cluster() -> Result<()> {
     stamped::run(tests)
 }
 
+/// The test of the part `strings`, by a part of its name; `vendor` takes a fourth of them.
+const STRINGS: &str = "every_string_of_a_stick";
+
+/// Takes six minutes: each of some hundred kinds of strings is read by every verb that reads a stick.
+fn strings() -> Result<()> {
+    run_end_to_end("vendor", &[STRINGS])
+}
+
 /// The images are made with pip, which the test of the package index uses as well.
 fn vendor() -> Result<()> {
-    end_to_end("vendor")?;
+    run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS])?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--test", "pip"]))
 }
 
