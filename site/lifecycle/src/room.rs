@@ -175,6 +175,7 @@ mod tests {
     use landfall_media::durable;
 
     use super::*;
+    use crate::operations::testing::other_disk;
 
     fn demand(folder: &Path, bytes: u64, purpose: &'static str) -> Demand {
         Demand { folder: folder.to_owned(), space: Space { bytes, inodes: 1 }, purpose }
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_peak_is_that_of_the_largest_phase_on_each_filesystem() {
-        let (root, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let (root, disk) = (tempfile::tempdir().unwrap(), other_disk());
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();
         let (data, backups) = (paths.data(), disk.path());

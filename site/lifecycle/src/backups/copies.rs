@@ -155,13 +155,9 @@ mod tests {
 
     use super::*;
     use crate::backups::folder::tests::host;
+    use crate::operations::testing::other_disk;
 
     const ONE_DAY: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
-
-    /// A folder on another filesystem: every Linux has this one.
-    fn other_disk() -> tempfile::TempDir {
-        tempfile::tempdir_in("/dev/shm").unwrap()
-    }
 
     fn save(repository: &Repository, time: &str, is_proven: bool) -> Backup {
         save_with(repository, time, is_proven, b"{}")

@@ -141,11 +141,11 @@ mod tests {
 
     use super::*;
     use crate::operations::install::tests::{Fixture, release};
+    use crate::operations::testing::other_disk;
 
     #[test]
     fn the_status_names_copies_that_a_former_key_opens_until_it_is_shut_out() {
-        // A folder on another filesystem: every Linux has this one.
-        let disk = tempfile::tempdir_in("/dev/shm").unwrap();
+        let disk = other_disk();
         let (place, away) = (disk.path().join("vault"), disk.path().join("away"));
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         fixture.configured(|settings| settings.backups.copies = vec![place.clone()]).run().unwrap();

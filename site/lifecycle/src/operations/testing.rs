@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use landfall_agent::units::BACKUP_TIMER;
@@ -74,4 +76,12 @@ pub(super) fn with_data() -> Value {
         }],
     }]);
     document
+}
+
+/// A folder on another disk than temporary files, which may be in memory.
+pub(crate) fn other_disk() -> tempfile::TempDir {
+    let device = |folder: &Path| std::fs::metadata(folder).unwrap().dev();
+    let temporary = device(&std::env::temp_dir());
+    let other = ["/dev/shm", "/var/tmp"].into_iter().find(|folder| device(Path::new(folder)) != temporary);
+    tempfile::tempdir_in(other.unwrap()).unwrap()
 }
