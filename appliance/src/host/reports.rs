@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_peer::ProgressPage;
 use tokio::sync::watch;
@@ -112,12 +113,13 @@ pub struct Listener {
 
 impl Listener {
     /// Begins behind what was heard before, and hears for a time at most. None where nothing runs and nothing was missed.
-    pub(super) fn begin(reports: watch::Receiver<Reports>, heard: Option<(u64, u64)>, until: Instant) -> Option<Self> {
+    pub(super) fn begin(reports: watch::Receiver<Reports>, heard: Option<(u64, u64)>, time: Duration) -> Option<Self> {
         let (run, begun, after) = {
             let now = reports.borrow();
             (now.run, now.begun, now.place(heard)?)
         };
-        Some(Self { reports, run, begun, after, waiting: VecDeque::new(), is_over: false, until })
+        let (waiting, until) = (VecDeque::new(), Instant::now() + time);
+        Some(Self { reports, run, begun, after, waiting, is_over: false, until })
     }
 
     /// What comes next; none at the end, and once the time is over.
@@ -126,7 +128,7 @@ impl Listener {
             if let Some(Report { number, text, .. }) = self.waiting.pop_front() {
                 return Some(Heard::Event { id: format!("{}-{number}", self.run), text });
             }
-            if self.is_over || !self.look() {
+            if self.is_over || Instant::now() >= self.until || !self.look() {
                 return None;
             }
             if !self.waiting.is_empty() {
@@ -158,8 +160,6 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use landfall_peer::{Event, NumberedEvent};
 
     use super::*;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn listen(reports: &watch::Sender<Reports>, heard: Option<(u64, u64)>) -> Option<Listener> {
-        Listener::begin(reports.subscribe(), heard, Instant::now() + Duration::from_secs(60))
+        Listener::begin(reports.subscribe(), heard, Duration::from_secs(60))
     }
 
     fn ids(run: u64, numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(hear(&mut listener).await, (Vec::new(), false));
         assert!(listener.next().await.is_none() && listen(&reports, None).is_none());
         let (_reports, running) = watch::channel(Reports { is_running: true, ..Reports::default() });
-        let mut short = Listener::begin(running, None, Instant::now()).unwrap();
+        let mut short = Listener::begin(running, None, Duration::ZERO).unwrap();
         assert!(short.next().await.is_none(), "its time is over");
     }
 }

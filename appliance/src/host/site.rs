@@ -11,7 +11,6 @@ use landfall_license::answer::{Question, SealedAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::Instant as Moment;
 
 use super::reports::Reports;
 use super::{
@@ -190,7 +189,7 @@ impl Site {
     /// Listens to the latest operation for a time at most, behind the event with this run and number. None where nothing runs and
     /// nothing was missed.
     pub fn listen(&self, heard: Option<(u64, u64)>, time: Duration) -> Option<Listener> {
-        Listener::begin(self.reports.subscribe(), heard, Moment::now() + time)
+        Listener::begin(self.reports.subscribe(), heard, time)
     }
 
     /// Ends all who listen, and lets no other begin.
