@@ -41,6 +41,7 @@ mod end_to_end {
     mod power_cut;
     mod process;
     mod refusals;
+    mod rights;
     mod roots;
     mod secrets;
     mod site_configuration;
