@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use crate::api::LISTENERS;
 use crate::audit::{Signing, Watch};
 use crate::database::Database;
 use crate::directory::Directory;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub forward: Forward,
     /// One request at a time sends to the upload, so that memory holds one piece of it.
     pub arriving: Arc<Semaphore>,
+    /// Places of programs that listen to the operation.
+    pub listening: Arc<Semaphore>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// When the process began to serve.
@@ -59,6 +62,7 @@ impl Context {
             signing: Signing::default(),
             forward: Forward::default(),
             arriving: Arc::new(Semaphore::new(1)),
+            listening: Arc::new(Semaphore::new(LISTENERS)),
             metrics: Metrics::new(),
             started: Timestamp::now(),
         }))

@@ -59,6 +59,8 @@ pub enum Refusal {
     ContentType(&'static str),
     /// Another request sends to the upload.
     Arriving,
+    /// Too many programs listen to the operation.
+    Listeners,
     /// The host did not do it.
     Host(HostError),
     /// The request took too long.
@@ -151,6 +153,7 @@ impl Refusal {
             Self::Protocol => (StatusCode::PRECONDITION_FAILED, codes::UPLOAD_PROTOCOL),
             Self::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::REQUEST_INVALID),
             Self::Arriving => (StatusCode::LOCKED, codes::UPLOAD_RUNS),
+            Self::Listeners => (StatusCode::SERVICE_UNAVAILABLE, codes::LISTENERS_TOO_MANY),
             Self::Host(error) => (error.status(), error.registered()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
             Self::Internal(error) => (status_of(error.code()), error.code()),
@@ -187,6 +190,7 @@ impl Refusal {
             | Self::SignIn
             | Self::PlanGone
             | Self::Protocol
+            | Self::Listeners
             | Self::Internal(_) => None,
             Self::Late => Some("the request was not answered in 40 seconds".to_owned()),
         }

@@ -479,6 +479,7 @@ registry! {
     APPLIANCE_DATABASE_LOCKED = "LF5053", NotReady, "The appliance's database is locked", "Try again in a minute. If that does not help, end the program that holds the database in the console's data folder, or delete the console's pod, which starts again.";
     APPLIANCE_DATABASE_FULL = "LF5054", NotReady, "The appliance's database has no space left", "Free space on the disk that holds the console's data; `landfall status` on the host names it. Then try again: the console needs no restart.";
     APPLIANCE_DATABASE_DAMAGED = "LF5055", NotReady, "The appliance's database is damaged", "Restore the component `console` from its newest backup: in the browser, or with `landfall restore --component console` on the host. A console that starts before that keeps the damaged file, and begins an empty database: `landfall console` on the host prints the token with which you get in.";
+    LISTENERS_TOO_MANY = "LF5056", NotReady, "Too many programs follow the operation", "`GET /api/v1/operation` reports the state at any time. Try again in a minute: the streams of the others end by then.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -29,6 +29,7 @@ pub mod printer;
 pub mod proofs;
 pub mod registry;
 pub mod results;
+pub mod rights;
 pub mod schemathesis;
 pub mod seed;
 pub mod setup;

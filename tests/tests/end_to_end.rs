@@ -43,6 +43,7 @@ mod end_to_end {
     mod process;
     mod refusals;
     mod restores;
+    mod rights;
     mod roots;
     mod saved_data;
     mod secrets;

@@ -20,8 +20,10 @@ mod pages {
     mod judge;
     mod keyboard;
     mod kills;
+    mod load;
     mod palette;
     mod people;
+    mod program;
     mod reports;
     mod restore;
     mod settings;

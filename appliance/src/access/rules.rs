@@ -169,6 +169,7 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/usage/report", READ),
     get("/api/v1/trend", READ),
     get("/api/v1/operation", READ),
+    get("/api/v1/operation/events", READ),
     get("/api/v1/media", READ),
     post("/api/v1/media", PLAN),
     rule(&Method::OPTIONS, "/api/v1/uploads", PLAN),

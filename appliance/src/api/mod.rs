@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod changes;
 mod document;
+mod events;
 mod intent;
 mod keys;
 mod people;
@@ -22,6 +23,7 @@ use utoipa_axum::routes;
 pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
+pub use events::LISTENERS;
 pub use intent::Intent;
 pub use site::{back_up_now, drill_now, import_license};
 pub use support::{of_hours, send_support};
@@ -48,6 +50,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::usage_report))
         .routes(routes!(trend::trend))
         .routes(routes!(changes::operation))
+        .routes(routes!(events::follow))
         .routes(routes!(changes::media, changes::look))
         .merge(uploads::documented())
         .routes(routes!(changes::plan))

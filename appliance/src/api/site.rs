@@ -204,7 +204,7 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
 
 /// Begin a backup
 ///
-/// The host has begun when this is answered; whether it succeeded is in the list of backups. Once in ten minutes.
+/// The host has begun when this is answered; whether it succeeded is in the list of backups. Refused with 409 while another operation runs. Once in ten minutes.
 #[utoipa::path(
     post,
     path = "/api/v1/backups",

@@ -80,6 +80,8 @@ struct Schedule {
     next: Option<Moment>,
     /// The latest backup, by itself or on request.
     backup: Option<Tried>,
+    /// The latest backup that did not begin because another operation ran.
+    refused: Option<Tried>,
     /// The latest drill that a person asked for.
     drill: Option<Tried>,
     /// When a drill last proved a backup.
@@ -105,6 +107,13 @@ impl From<BackupTry> for Tried {
         let mark = if tried.failure.is_some() { How::Bad.mark("Failed") } else { How::Good.mark("Done") };
         let why = tried.failure.map(|failure| format!("{} [{}]", sentence(&failure.what), failure.code));
         Self { mark, at: Moment::read(Some(&tried.at)), why }
+    }
+}
+
+impl Tried {
+    /// One that never began.
+    fn refused(refused: BackupTry) -> Self {
+        Self { mark: How::Attention.mark("Not begun"), ..Self::from(refused) }
     }
 }
 
@@ -190,6 +199,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
         next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
         times: backups.schedule,
         backup: last_try.map(Tried::from),
+        refused: backups.last_refusal.map(Tried::refused),
         drill: backups.last_drill.map(Tried::from),
         proven: Moment::read(proven),
     };
@@ -260,6 +270,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_backup_that_found_the_site_busy_is_shown_until_the_next_one() {
+        let site = Site::begin().await;
+        assert!(!words_of(&site.sign_in("vera").await.get("/backups").await.body).contains("Not begun"));
+        let mut document = sample("backups");
+        let failure = serde_json::json!({ "code": "LF4006", "what": "an upgrade runs since 09:00" });
+        document["lastRefusal"] = serde_json::json!({ "at": "2026-11-20T07:59:00Z", "failure": failure });
+        let backups: Backups = serde_json::from_value(document).unwrap();
+        let refused = backups.last_refusal.map(Tried::refused);
+        assert!(refused.is_some(), "the console reads the field");
+        let schedule = Schedule { times: None, next: None, backup: None, refused, drill: None, proven: None };
+        let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
+        let facts = Facts { schedule, rows, copies, spans, problem: None };
+        let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();
+        for words in ["Not begun", "2026-11-20 07:59 UTC", "An upgrade runs since 09:00. [LF4006]"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_operator_starts_a_drill_and_it_is_recorded() {
         let site = Site::begin().await;
         let olga = site.sign_in("olga").await;
@@ -284,7 +313,8 @@ mod tests {
             serde_json::from_value::<Backups>(document).unwrap().schedule.unwrap()
         };
         let stopped = times(serde_json::json!({ "daily": "01:30", "active": false, "delayMinutes": 60 }));
-        let schedule = Schedule { times: Some(stopped), next: None, backup: None, drill: None, proven: None };
+        let schedule =
+            Schedule { times: Some(stopped), next: None, backup: None, refused: None, drill: None, proven: None };
         let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
         let facts = Facts { schedule, rows, copies, spans, problem: None };
         let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();

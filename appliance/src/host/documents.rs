@@ -425,6 +425,8 @@ pub struct Backups {
     pub points_in_time: Vec<PointsInTime>,
     pub schedule: Option<BackupTimes>,
     pub last_drill: Option<BackupTry>,
+    /// The latest backup that did not begin because another operation ran.
+    pub last_refusal: Option<BackupTry>,
 }
 
 /// A backup.

@@ -48,6 +48,7 @@ pub async fn follow(site: Arc<Site>) {
     loop {
         match site.news(place.run, place.after).await {
             Ok(page) => {
+                site.report(&page);
                 place.take(page);
                 site.show_running(place.running.clone());
                 sleep(PAUSE).await;

@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
+mod reports;
 mod running;
 mod schedule;
 mod site;
@@ -29,6 +30,7 @@ pub use landfall_peer::{
     ProgressPage, RemovalWish, Request, RequestState, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage,
     is_id,
 };
+pub use reports::{Heard, Listener};
 pub use running::Running;
 pub use schedule::BackupTimes;
 pub use site::{Site, Unavailable};

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish, Request,
-    Running, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, ComponentLogs, Host, HostError, Listener, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish,
+    Request, Running, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -61,6 +62,7 @@ pub struct Site {
     operation: tokio::sync::Mutex<Option<(Instant, LatestOperation)>>,
     silent_since: Mutex<Option<Timestamp>>,
     running: watch::Sender<Option<Running>>,
+    reports: watch::Sender<Reports>,
 }
 
 impl Site {
@@ -73,6 +75,7 @@ impl Site {
             operation: tokio::sync::Mutex::default(),
             silent_since: Mutex::default(),
             running: watch::channel(None).0,
+            reports: watch::channel(Reports::default()).0,
         })
     }
 
@@ -176,6 +179,22 @@ impl Site {
         let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
         self.heard(&news);
         news
+    }
+
+    /// Passes on what the latest operation reported.
+    pub(super) fn report(&self, page: &ProgressPage) {
+        self.reports.send_if_modified(|reports| reports.take(page));
+    }
+
+    /// Listens to the latest operation for a time at most, behind the event with this run and number. None where nothing runs and
+    /// nothing was missed.
+    pub fn listen(&self, heard: Option<(u64, u64)>, time: Duration) -> Option<Listener> {
+        Listener::begin(self.reports.subscribe(), heard, time)
+    }
+
+    /// Ends all who listen, and lets no other begin.
+    pub fn end_listeners(&self) {
+        self.reports.send_modify(Reports::close);
     }
 
     /// Shows another state of the running operation. Every answer so far may be out of date where one began or ended.

@@ -32,8 +32,8 @@ const HEAD: Duration = Duration::from_secs(30);
 /// Longest head of a request, in bytes, and most that is held of a body.
 const BUFFER: usize = 64 << 10;
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 500;
+/// Connections at the same time, those of programs that listen to an operation included.
+const CONNECTIONS: usize = 800;
 
 /// Serves until a signal ends the process.
 pub async fn serve(configuration: Configuration) -> Result<()> {
@@ -54,7 +54,12 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
         tokio::spawn(answers::serve(address, context.site.clone())?);
     }
     let handle = Handle::new();
-    tokio::spawn(end_on_signal(handle.clone(), "console")?);
+    let (ending, site) = (end_on_signal(handle.clone(), "console")?, context.site.clone());
+    tokio::spawn(async move {
+        ending.await;
+        // Their connections would otherwise last to the end of the farewell.
+        site.end_listeners();
+    });
     tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");
     serve_on(listener, tls, context, handle).await
 }

@@ -83,6 +83,8 @@ impl SitePaths {
         backups_begun = "/var/lib/landfall/backups-begun";
         /// The latest try to make a backup. It is outside of the backups' folder, which may be a disk that is away.
         backup_try = "/var/lib/landfall/backup-try.json";
+        /// The latest backup that did not begin because another operation ran.
+        backup_refusal = "/var/lib/landfall/backup-refusal.json";
         /// The latest drill that a person asked for.
         drill_try = "/var/lib/landfall/drill-try.json";
         /// The owners of the data that an uninstall kept.

@@ -41,6 +41,8 @@ pub enum Unit {
     BytesPerSecond,
     /// Seconds.
     Seconds,
+    /// Thousandths of a second.
+    Milliseconds,
     /// A part of a whole that the name says, or a multiple of it.
     Share,
 }
@@ -51,6 +53,7 @@ impl Unit {
             Self::Bytes => format!("{:.0} MiB", value / f64::from(1 << 20)),
             Self::BytesPerSecond => format!("{:.0} MB/s", value / 1e6),
             Self::Seconds => format!("{value:.0} s"),
+            Self::Milliseconds => format!("{value:.1} ms"),
             Self::Share => format!("{value:.3}"),
         }
     }
@@ -144,6 +147,7 @@ mod tests {
         let json = serde_json::to_value(&rows[0]).unwrap();
         assert_eq!(json["figures"][0]["at_most"], 900.0);
         assert_eq!(json["figures"][1]["unit"], "bytes");
+        assert!(Figure::new("answer", 12.34, Unit::Milliseconds).line().ends_with(" 12.3 ms"));
         assert!(Figure::share("part", 1, 4).at_most(0.25).line().contains("0.250   at most 0.250"));
     }
 }

@@ -189,24 +189,20 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
     std::iter::once(Ok(vendor.landfall().to_owned())).chain(rivals).collect()
 }
 
+/// The `landfall` that ships, with the other programs beside it; the one that the environment names, if it names one.
+pub fn released_program() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
+        return Ok(PathBuf::from(program));
+    }
+    let programs =
+        ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
+    workspace::run(workspace::cargo().args(["build", "--quiet", "--release"]).args(programs))?;
+    Ok(workspace::target_folder().join(workspace::TARGET).join("release/landfall"))
+}
+
 /// A vendor with the `landfall` that ships: the one of development hashes at a fraction of the speed.
 pub fn released_vendor(folder: &Path) -> Result<Vendor> {
-    let landfall = if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
-        PathBuf::from(program)
-    } else {
-        workspace::run(workspace::cargo().args([
-            "build",
-            "--quiet",
-            "--release",
-            "--bin",
-            "landfall",
-            "--bin",
-            "landfall-appliance",
-            "--bin",
-            "landfall-validator",
-        ]))?;
-        workspace::target_folder().join(workspace::TARGET).join("release/landfall")
-    };
+    let landfall = released_program()?;
     let parts = images::ensure_all()?;
     let registry = Registry::start(&parts.tree.root)?;
     Vendor::with_registry(folder, &cache_root()?.join(VENDOR_STORE), &landfall, &parts.binaries, registry)

@@ -16,6 +16,10 @@ use super::engineer::Engineer;
 
 /// How long a drill may take.
 const DRILL_LIMIT: Duration = Duration::from_mins(15);
+/// How long a drill that was begun may take until it holds the site's lock.
+const LOCK_LIMIT: Duration = Duration::from_mins(2);
+/// Whether an operation holds the site's lock. It asks the kernel: a try of the lock could refuse the operation itself.
+const IS_LOCKED: &str = "grep --quiet \":$(stat --format=%i /var/lib/landfall/journal/lock) \" /proc/locks";
 /// Between two looks.
 const POLL: Duration = Duration::from_secs(3);
 
@@ -70,11 +74,33 @@ fn proves_a_backup(program: &Program<'_>) -> Result<()> {
     let arguments = ["--header", &bearer, "--request", "POST"];
     let (code, said) = program.console.ask(program.machine, "/api/v1/drills", &arguments)?;
     ensure!(code == 202, "the drill is answered with {code}: {said}");
+    refuses_a_backup_meanwhile(program, &list)?;
     wait_until("the end of the drill", DRILL_LIMIT, || {
         std::thread::sleep(POLL);
         let now = list()?;
         let is_new = now["lastDrill"]["at"].is_string() && now["lastDrill"] != before["lastDrill"];
         ensure!(!is_new || now["lastDrill"]["failure"].is_null(), "the drill failed: {:#}", now["lastDrill"]);
         Ok(is_new.then_some(()))
+    })
+}
+
+/// The drill runs. A backup is refused at once; one that the timer begins all the same is noted.
+fn refuses_a_backup_meanwhile(program: &Program<'_>, list: &impl Fn() -> Result<Value>) -> Result<()> {
+    let machine = program.machine;
+    wait_until("the drill to hold the lock", LOCK_LIMIT, || {
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(machine.try_run(IS_LOCKED)?.status.success().then_some(()))
+    })?;
+    let (code, said) = program.post("/api/v1/backups", &json!({}))?;
+    ensure!(code == 409 && said["code"] == "LF4006", "a backup beside a drill is answered with {code}: {said:#}");
+    ensure!(list()?["lastRefusal"].is_null(), "what was refused at once is no backup that did not begin");
+    let begun = machine.try_run("systemctl start landfall-backup.service")?;
+    ensure!(!begun.status.success(), "a backup was made beside a drill");
+    machine.run("systemctl reset-failed landfall-backup.service")?;
+    wait_until("the note of the backup that did not begin", LOCK_LIMIT, || {
+        std::thread::sleep(POLL);
+        let refused = list()?["lastRefusal"].clone();
+        ensure!(refused.is_null() || refused["failure"]["code"] == "LF4006", "{refused:#}");
+        Ok((!refused.is_null()).then_some(()))
     })
 }

@@ -1,4 +1,4 @@
-//! The schedule of backups, and a drill that a person starts.
+//! The schedule of backups, a drill that a person starts, and a backup that the host refuses.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -26,6 +26,34 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
     // The part refreshes itself.
     browser.expect("section[aria-labelledby=schedule]", "Done").await?;
     findings.look(&browser, "/backups after a drill", None).await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(3)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn a_backup_beside_another_operation_is_refused_and_one_that_did_not_begin_is_shown() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    console.host.site.facts().begin_upgrade();
+    browser.open("/backups").await?;
+    browser.click("form[action='/backups'] button").await?;
+    browser.expect("main", "LF4006").await?;
+    ensure!(console.host.site.facts().backups_begun == 0, "the host began a backup beside an upgrade");
+    console.host.site.facts().commit();
+    let failure = json!({ "code": "LF4006", "what": "an upgrade runs on this site" });
+    let at = jiff::Timestamp::now().to_string();
+    console.host.site.facts().backups["lastRefusal"] = json!({ "at": at, "failure": failure, "succeeded": null });
+    browser.open("/backups").await?;
+    for words in ["Not begun", "An upgrade runs on this site", "LF4006"] {
+        browser.expect("section[aria-labelledby=schedule]", words).await?;
+    }
+    findings.look(&browser, "/backups after a refusal", None).await?;
+    browser.click("form[action='/backups'] button").await?;
+    browser.expect(".notice.good", "has begun a backup").await?;
+    ensure!(console.host.site.facts().backups_begun == 1, "the host began no backup");
     expect_no_faults(&browser).await?;
     browser.close().await?;
     findings.judge(3)

@@ -137,6 +137,17 @@ impl Console {
         Ok(())
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the console does not run")?.id())
+    }
+
+    /// What the kernel says of its process in one of its files.
+    pub(crate) fn kernel_file(&self, name: &str) -> Result<String> {
+        let path = format!("/proc/{}/{name}", self.process()?);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    }
+
     /// Uses these settings of a directory from now on.
     pub(crate) async fn use_directory(&mut self, files: &[(&str, &str)]) -> Result<()> {
         let read = "people come from a directory";

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_error_codes::codes;
 use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
@@ -227,7 +228,11 @@ impl Site for Recorded {
     }
 
     fn begin_backup(&self) -> Result<bool, Problem> {
-        self.facts().backups_begun += 1;
+        let mut facts = self.facts();
+        if let Some(operation) = &facts.progress.operation {
+            return Err(busy(operation));
+        }
+        facts.backups_begun += 1;
         Ok(true)
     }
 
@@ -289,6 +294,18 @@ impl Site for Recorded {
 
     fn support(&self) -> &dyn SupportBundles {
         &self.support
+    }
+}
+
+/// The refusal of a host on which an operation runs.
+fn busy(operation: &str) -> Problem {
+    let code = codes::SITE_BUSY;
+    Problem {
+        status: 409,
+        title: format!("`landfall {operation}` (process 4711) runs on this site"),
+        detail: None,
+        code: Some(code.id.to_owned()),
+        hint: Some(code.fix.to_owned()),
     }
 }
 

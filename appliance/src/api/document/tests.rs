@@ -66,7 +66,8 @@ async fn answers_are_as_the_document_says() {
     let root = site.program("root", &Scope::ALL).await;
     let mut checked = 0;
     for operation in operations().iter().filter(|operation| operation.method == "GET") {
-        if operation.path.contains('{') || operation.path.starts_with("/api/v1/audit") {
+        let is_no_json = operation.path.starts_with("/api/v1/audit") || operation.path.ends_with("/events");
+        if operation.path.contains('{') || is_no_json {
             continue;
         }
         let reply = root.get(&operation.path).await;

@@ -6,6 +6,7 @@ mod schedule;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::iter;
 
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
@@ -66,6 +67,9 @@ pub(crate) struct BackupList {
     /// The latest drill that a person asked for; none where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_drill: Option<BackupTry>,
+    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_refusal: Option<BackupTry>,
 }
 
 impl BackupList {
@@ -76,6 +80,7 @@ impl BackupList {
             points_in_time: operations.points_in_time()?,
             schedule: operations.backup_times()?,
             last_drill: operations.last_drill(),
+            last_refusal: operations.refused_backup(),
         })
     }
 }
@@ -275,8 +280,10 @@ fn logs_text(saved: &SavedLogs) -> String {
 }
 
 fn list_text(list: &BackupList) -> String {
+    let refused = list.last_refusal.as_ref().and_then(refused_backup);
     if list.backups.is_empty() {
-        return "this site has no backups; `landfall backup run` makes one".to_owned();
+        let none = "this site has no backups; `landfall backup run` makes one".to_owned();
+        return iter::once(none).chain(refused).collect::<Vec<_>>().join("\n");
     }
     let lines = list.backups.iter().map(|backup| {
         let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
@@ -297,6 +304,7 @@ fn list_text(list: &BackupList) -> String {
         .chain(points)
         .chain(newest)
         .chain(list.last_drill.as_ref().and_then(failed_drill))
+        .chain(refused)
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -310,6 +318,12 @@ fn failed_drill(last: &BackupTry) -> Option<String> {
         shown::paragraph(&failure.what),
         failure.code
     ))
+}
+
+/// A backup that did not begin, which a person may still wait for.
+fn refused_backup(refused: &BackupTry) -> Option<String> {
+    let failure = refused.failure.as_ref()?;
+    Some(format!("a backup did not begin at {}: {} [{}]", refused.at, shown::paragraph(&failure.what), failure.code))
 }
 
 fn check_text(report: &BackupCheckReport) -> String {
@@ -327,7 +341,9 @@ fn check_text(report: &BackupCheckReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{CheckResult, CutStream, DrilledStream, ProvenPoints, StreamSummary};
+    use landfall_lifecycle::operations::{
+        BackupFailure, CheckResult, CutStream, DrilledStream, ProvenPoints, StreamSummary,
+    };
 
     use super::*;
 
@@ -418,16 +434,28 @@ mod tests {
                 until: "2026-11-22T03:00:00Z".to_owned(),
             }),
         }];
-        let none = BackupList { backups: Vec::new(), points_in_time: Vec::new(), schedule: None, last_drill: None };
-        assert!(list_text(&none).contains("no backups"));
+        let none = BackupList {
+            backups: Vec::new(),
+            points_in_time: Vec::new(),
+            schedule: None,
+            last_drill: None,
+            last_refusal: None,
+        };
+        assert_eq!(list_text(&none), "this site has no backups; `landfall backup run` makes one");
+        let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
+        let at = "2026-11-22T09:00:00Z".to_owned();
+        let refused = BackupTry { at, failure: Some(failure), succeeded: None };
+        let none = BackupList { last_refusal: Some(refused), ..none };
+        assert_eq!(list_text(&none).lines().count(), 2);
         let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
-        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time, schedule: None, last_drill: None }), @"
+        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time, ..none }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
         streams of the newest backup: postgres/database (3.00 MiB)
         as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
           writers of valkey/keys were held for 132 ms
+        a backup did not begin at 2026-11-22T09:00:00Z: an upgrade runs [LF4006]
         ");
     }
 

@@ -40,13 +40,24 @@ pub struct BackupFailure {
 }
 
 impl BackupTry {
-    /// Notes what became of a try that ended now; on the disk when this returns.
+    /// Notes what became of a try that ended now; on the disk when this returns. An earlier refusal is forgotten.
     pub(crate) fn note(
         paths: &SitePaths,
         outcome: Result<(), &(impl Coded + 'static)>,
         now: Timestamp,
     ) -> Result<(), StepError> {
-        write(&paths.backup_try(), outcome, now)
+        write(&paths.backup_try(), outcome, now)?;
+        Ok(durable::remove_file(&paths.backup_refusal())?)
+    }
+
+    /// Notes that a backup did not begin, since another operation ran; on the disk when this returns. It is no try: what became of the
+    /// latest one stays.
+    pub(crate) fn note_refusal(
+        paths: &SitePaths,
+        error: &(impl Coded + 'static),
+        now: Timestamp,
+    ) -> Result<(), StepError> {
+        write(&paths.backup_refusal(), Err(error), now)
     }
 
     /// The same of a drill that a person asked for.
@@ -68,9 +79,15 @@ impl BackupTry {
         read(&paths.drill_try())
     }
 
-    /// Forgets both.
+    /// Reads the latest refusal; none once a later backup was tried.
+    pub(crate) fn read_refusal(paths: &SitePaths) -> Option<Self> {
+        read(&paths.backup_refusal())
+    }
+
+    /// Forgets all of them.
     pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
         durable::remove_file(&paths.drill_try())?;
+        durable::remove_file(&paths.backup_refusal())?;
         Ok(durable::remove_file(&paths.backup_try())?)
     }
 }
@@ -114,6 +131,25 @@ mod tests {
     use landfall_error_codes::codes;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_is_no_try_and_is_kept_until_the_next_one() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T02:00:00Z")).unwrap();
+        let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
+        BackupTry::note_refusal(&paths, &busy, at("2026-11-20T09:00:00Z")).unwrap();
+        let refused = BackupTry::read_refusal(&paths).unwrap();
+        assert_eq!((refused.at.as_str(), refused.failure.unwrap().code.as_str()), ("2026-11-20T09:00:00Z", "LF4006"));
+        assert_eq!(BackupTry::read(&paths).unwrap().failure, None, "the latest try succeeded");
+        BackupTry::note(&paths, Err(&busy), at("2026-11-20T10:00:00Z")).unwrap();
+        assert_eq!(BackupTry::read_refusal(&paths), None);
+        BackupTry::note_refusal(&paths, &busy, at("2026-11-20T11:00:00Z")).unwrap();
+        BackupTry::remove(&paths).unwrap();
+        assert_eq!((BackupTry::read(&paths), BackupTry::read_refusal(&paths)), (None, None));
+    }
 
     #[test]
     fn a_failure_is_reported_until_a_later_backup_is_proven() {

@@ -77,10 +77,12 @@ impl Operations {
     /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it, and a drill proves
     /// the log backups that lead here from the backup before.
     ///
-    /// Whether data was saved and proven is noted, and on the disk when this returns.
+    /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another
+    /// operation ran.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
-        let repository = BackupFolder::of(&self.paths).open_or_create()?;
+        let opened = BackupFolder::of(&self.paths).open_or_create().map_err(OperationError::from);
+        let repository = opened.inspect_err(|error| self.note_try(Err(error)))?;
         // An exchange of keys may have been interrupted. A backup does not wait for that.
         if let Err(error) = shut_out_former(&self.paths, &repository) {
             self.progress.event(Event::Note(format!("a former key still opens the backups: {}", with_causes(&error))));
@@ -129,12 +131,18 @@ impl Operations {
         Ok(saving.save(repository)?)
     }
 
-    /// Notes what became of a try. One that cannot be noted is still a backup.
+    /// Notes what became of a try, or that there was none because another operation ran: a person may wait for it. One that cannot be
+    /// noted is still a backup.
     fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
-        if !self.is_try(outcome) {
-            return;
-        }
-        if let Err(error) = BackupTry::note(&self.paths, outcome, jiff::Timestamp::now()) {
+        let now = jiff::Timestamp::now();
+        let noted = match outcome {
+            Err(busy) if busy.code() == codes::SITE_BUSY && self.paths.data_uuid().exists() => {
+                BackupTry::note_refusal(&self.paths, busy, now)
+            }
+            outcome if self.is_try(outcome) => BackupTry::note(&self.paths, outcome, now),
+            _ => return,
+        };
+        if let Err(error) = noted {
             tracing::warn!(%error, "what became of the backup is not noted");
         }
     }
@@ -380,11 +388,26 @@ mod tests {
             operations.note_try(Err(&error(code)));
             assert_eq!(BackupTry::read(&operations.paths), None, "{}", code.id);
         }
+        assert!(operations.refused_backup().is_some(), "that the site was busy is noted beside the tries");
         operations.note_try(Err(&error(codes::BACKUP_UNKNOWN)));
         let noted = |found: Option<BackupTry>| found.and_then(|found| found.failure).map(|failure| failure.code);
         assert_eq!(noted(BackupTry::read(&operations.paths)).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
         operations.note_drill(Err(&error(codes::BACKUP_UNKNOWN)));
         assert_eq!(noted(operations.last_drill()).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
+    }
+
+    #[test]
+    fn a_backup_that_finds_the_site_busy_is_noted() {
+        let fixture = installed(&with_data(), json!({}));
+        let operations = &fixture.operations;
+        durable::create_folder(&operations.paths.data()).unwrap();
+        durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();
+        let lock = operations.journals().lock("upgrade").unwrap();
+        assert_eq!(operations.back_up(true).err().unwrap().code(), codes::SITE_BUSY);
+        let failure = operations.refused_backup().and_then(|refused| refused.failure).unwrap();
+        assert_eq!(failure.code, codes::SITE_BUSY.id);
+        assert_eq!(BackupTry::read(&operations.paths), None, "it is no try");
+        drop(lock);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! When backups and drills begin by themselves, and a drill that the console asks for.
+//! When backups and drills begin by themselves, and those that the console asks for.
 
 use landfall_agent::daily_backup;
-use landfall_agent::units::{BACKUP_TIMER, DRILL, FOLDER, LOG_BACKUP_TIMER, TimerState, UnitState};
+use landfall_agent::units::{BACKUP, BACKUP_TIMER, DRILL, FOLDER, LOG_BACKUP_TIMER, TimerState, UnitState, systemctl};
 use landfall_host::command::{CommandRunner, HostCommand, Subprocesses};
 use landfall_host::files;
 use schemars::JsonSchema;
@@ -53,6 +53,30 @@ impl Operations {
     /// What became of the latest drill that a person asked for; none where there was none.
     pub fn last_drill(&self) -> Option<BackupTry> {
         BackupTry::read_drill(&self.paths)
+    }
+
+    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    pub fn refused_backup(&self) -> Option<BackupTry> {
+        BackupTry::read_refusal(&self.paths)
+    }
+
+    /// Starts the unit of backups; false if it runs already. What becomes of it is the latest try in the status, or
+    /// [`Self::refused_backup`] where another operation began in between. Refuses where another operation runs, or where nothing is
+    /// backed up.
+    pub fn begin_backup(&self) -> Result<bool> {
+        if UnitState::of(BACKUP, &Subprocesses).is_on() {
+            return Ok(false);
+        }
+        self.check_backup()?;
+        let start = systemctl(&["start", "--no-block", BACKUP]);
+        start.checked(Subprocesses.run(&start, None))?;
+        Ok(true)
+    }
+
+    /// Fails unless a backup can begin now. Changes nothing.
+    fn check_backup(&self) -> Result<()> {
+        let history = self.idle_history()?;
+        refuse_without_rules(&self.release_of(self.changeable(&history)?)?)
     }
 
     /// Begins a drill of the newest backup in a unit of its own; false if one runs already. What becomes of it is in [`Self::last_drill`].
@@ -153,6 +177,19 @@ mod tests {
         drop(lock);
         let without = installed(&release(3), json!({}));
         assert_eq!(without.operations.check_drill().unwrap_err().code(), codes::BACKUP_NO_RULES);
+    }
+
+    #[test]
+    fn a_backup_of_nothing_or_of_a_busy_site_does_not_begin() {
+        let fixture = installed(&with_data(), json!({}));
+        fixture.operations.check_backup().unwrap();
+        let lock = fixture.operations.journals().lock("drill").unwrap();
+        let refused = fixture.operations.check_backup().unwrap_err();
+        assert_eq!(refused.code(), codes::SITE_BUSY);
+        assert!(refused.to_string().contains("drill"), "it names what runs: {refused}");
+        drop(lock);
+        let without = installed(&release(3), json!({}));
+        assert_eq!(without.operations.check_backup().unwrap_err().code(), codes::BACKUP_NO_RULES);
     }
 
     #[test]

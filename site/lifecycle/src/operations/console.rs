@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
-use landfall_agent::units::{BACKUP, UnitState, systemctl};
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, Owner};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
-use landfall_host::command::{CommandRunner as _, Subprocesses};
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -141,16 +139,6 @@ impl Operations {
             run: last,
             events: (1..).zip(events).skip_while(|(number, _)| *number <= after).collect(),
         }
-    }
-
-    /// Starts the unit of backups; false if it runs already.
-    pub fn begin_backup(&self) -> Result<bool> {
-        if UnitState::of(BACKUP, &Subprocesses).is_on() {
-            return Ok(false);
-        }
-        let start = systemctl(&["start", "--no-block", BACKUP]);
-        start.checked(Subprocesses.run(&start, None))?;
-        Ok(true)
     }
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.

@@ -2,7 +2,7 @@
 //! profile, so the program that the other parts use is measured, which spares a compilation of everything. Ratios of
 //! time count in the release profile alone: the part "figures" measures and judges them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -46,18 +46,26 @@ fn table() -> PathBuf {
 
 /// Removes the table of an earlier run.
 pub(super) fn remove_table() -> Result<()> {
-    let file = table();
+    remove(&table())
+}
+
+/// Removes a file; a missing one is no error.
+pub(super) fn remove(file: &Path) -> Result<()> {
     if file.exists() {
-        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
     Ok(())
 }
 
 /// The rows that `cargo xtask bench` wrote.
 pub(super) fn read_table() -> Result<Vec<Value>> {
-    let file = table();
-    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&text).context("target/bench.json is no list")
+    read(&table())
+}
+
+/// The rows in a file.
+pub(super) fn read(file: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no list", file.display()))
 }
 
 /// A figure of a row.

@@ -1,11 +1,13 @@
 //! The part "figures": the performance table in the release profile, which compiles every dependency again, its limits, and the figures of a
-//! site with a gigabyte of data, which take half an hour.
+//! site with a gigabyte of data, which take half an hour. And the console: its answers under load, its memory, and its first page.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{bench, turn_on_this_host, xtask};
+use super::{bench, pages, run_with, turn_on_this_host, xtask};
+use crate::bench::console::{self, MEASUREMENT};
 use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES};
+use crate::bench::released_program;
 use crate::bench::verbs::MEMORY;
 
 /// Measures while no machines run beside, and fails unless every limit is met.
@@ -15,7 +17,33 @@ pub(super) fn run() -> Result<()> {
     xtask(&["bench", "--site"])?;
     let rows = bench::read_table()?;
     judge(&rows)?;
-    judge_memory(&rows)
+    judge_memory(&rows)?;
+    judge_console(&measured_console()?)
+}
+
+/// Measures the console that ships, with a made-up host.
+fn measured_console() -> Result<Vec<Value>> {
+    let file = console::table();
+    bench::remove(&file)?;
+    run_with(&released_program()?, pages::NAME, &[MEASUREMENT])?;
+    bench::read(&file)
+}
+
+/// Fails unless every figure of the console was measured, and meets its limit.
+fn judge_console(rows: &[Value]) -> Result<()> {
+    let row = rows.iter().find(|row| row["name"] == "console").context("the console was not measured")?;
+    let mut exceeded = Vec::new();
+    for limit in console::LIMITS {
+        let value = bench::figure(row, limit.figure)?;
+        // Only a processor may have had nothing to do.
+        let is_measured = value > 0.0 || (limit.figure == console::IDLE_PROCESSOR && value >= 0.0);
+        ensure!(is_measured, "{} was not measured: {value}", limit.figure);
+        if value > limit.at_most {
+            exceeded.push(format!("{}: {value}, limit {}", limit.figure, limit.at_most));
+        }
+    }
+    ensure!(exceeded.is_empty(), "the console takes too much: {}", exceeded.join("; "));
+    Ok(())
 }
 
 /// Fails if a verb took more memory than it may.
@@ -86,6 +114,28 @@ mod tests {
             assert!(judge_memory(&rows(bytes)).unwrap_err().to_string().starts_with("stage took "));
         }
         assert_eq!(judge_memory(&rows(1)[..2]).unwrap_err().to_string(), "stage was not measured");
+    }
+
+    #[test]
+    fn the_console_is_judged_by_every_limit() {
+        let row = |factor: f64| {
+            let figures = console::LIMITS.iter();
+            let figures = figures.map(|limit| json!({ "name": limit.figure, "value": limit.at_most * factor }));
+            vec![json!({ "name": "console", "figures": figures.collect::<Vec<_>>() })]
+        };
+        judge_console(&row(1.0)).unwrap();
+        let said = judge_console(&row(1.01)).unwrap_err().to_string();
+        assert!(console::LIMITS.iter().all(|limit| said.contains(limit.figure)), "{said}");
+        assert_eq!(judge_console(&[]).unwrap_err().to_string(), "the console was not measured");
+        for index in 0..console::LIMITS.len() {
+            let mut rows = row(1.0);
+            rows[0]["figures"][index]["name"] = "another".into();
+            assert!(judge_console(&rows).unwrap_err().to_string().contains("there is no figure"));
+            let mut rows = row(1.0);
+            rows[0]["figures"][index]["value"] = 0.into();
+            let is_processor = console::LIMITS[index].figure == console::IDLE_PROCESSOR;
+            assert_eq!(judge_console(&rows).is_ok(), is_processor, "{rows:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI runs, in parts, each with its minutes.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -328,7 +329,11 @@ fn end_to_end(test: &str) -> Result<()> {
 
 /// The same with these arguments for the test program.
 fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
-    let landfall = workspace::landfall()?;
+    run_with(&workspace::landfall()?, test, arguments)
+}
+
+/// The same with this program.
+fn run_with(landfall: &Path, test: &str, arguments: &[&str]) -> Result<()> {
     let mut tests = cargo();
     // Cargo's silence is not that of the tests: each of them is named, with the minute in which it ends.
     tests.args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--format", "pretty"]);

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
+use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
 use crate::{images, npm, schemathesis, setup};
 
@@ -32,7 +33,7 @@ const PICTURES: [&str; 15] = [
 /// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
 pub(super) fn run() -> Result<()> {
     ensure()?;
-    super::run_end_to_end(NAME, &["--test-threads", "2"])?;
+    super::run_end_to_end(NAME, &["--test-threads", "2", "--skip", MEASUREMENT])?;
     // The checker of accessibility comes by npm, which the test of the package index uses as well.
     workspace::run(
         cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]).env("LANDFALL_NPM", npm::client()?),

@@ -1,0 +1,149 @@
+//! The events of the latest operation as they come, for programs: server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::unfold;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::context::Context;
+use crate::host::{Heard, Listener};
+use crate::refusal::Refusal;
+
+/// How long a program listens with one request: with the next one, its rights are looked at again.
+const TIME: Duration = Duration::from_secs(60);
+/// Programs that listen at the same time. Each has a connection, of which others need some, too.
+pub const LISTENERS: usize = 512;
+/// The number of the event that a client heard last.
+const LAST_HEARD: &str = "last-event-id";
+/// A proxy must not collect events.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
+/// A listener with its place among all.
+struct Seat {
+    listener: Listener,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Events of the running operation
+///
+/// Server-sent events as they come, from the operation's first one on. The data of each is an object as in `landfall … --json`, with its name in `event`. An event named
+/// `ended` says that the operation has ended; what became of it is in `GET /api/v1/operation`. The stream ends after a minute at the latest. Ask again with the
+/// `Last-Event-ID` that was heard last, as clients of server-sent events do: nothing is lost. 204 where nothing runs, and nothing was missed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/operation/events",
+    operation_id = "followOperation",
+    tag = "changes",
+    params(("Last-Event-ID" = Option<String>, Header, description = "id of the last event that was heard")),
+    responses(
+        (status = 200, description = "the events", content_type = "text/event-stream", body = String),
+        (status = 204, description = "nothing runs, and nothing was missed"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn follow(State(context): State<Context>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let Some(listener) = context.site.listen(heard(&headers), TIME) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
+    let seat = Seat { listener, _place: place };
+    Ok(([UNBUFFERED], Sse::new(unfold(seat, next)).keep_alive(KeepAlive::default())).into_response())
+}
+
+async fn next(mut seat: Seat) -> Option<(Result<Event, Infallible>, Seat)> {
+    let heard = seat.listener.next().await?;
+    Some((Ok(event(heard)), seat))
+}
+
+fn event(heard: Heard) -> Event {
+    match heard {
+        Heard::Event { id, text } => Event::default().id(id).data(text),
+        Heard::Ended => Event::default().event("ended").data("{}"),
+    }
+}
+
+/// The run and the number of the event that a client heard last. One that is no id of this console counts as none.
+fn heard(headers: &HeaderMap) -> Option<(u64, u64)> {
+    let (run, number) = headers.get(LAST_HEARD)?.to_str().ok()?.split_once('-')?;
+    Some((run.parse().ok()?, number.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+    use landfall_peer::{Event, NumberedEvent, ProgressPage};
+
+    use super::*;
+    use crate::people::Scope;
+    use crate::testing::{Site, until};
+
+    const PATH: &str = "/api/v1/operation/events";
+
+    fn note(number: u64) -> NumberedEvent {
+        NumberedEvent { number, event: Event::Note(format!("note {number}")) }
+    }
+
+    /// What a listener gets of the notes with these numbers, and of the end.
+    fn stream(numbers: std::ops::RangeInclusive<u64>) -> String {
+        let event = |number| format!("id: 3-{number}\ndata: {{\"event\":\"note\",\"text\":\"note {number}\"}}\n\n");
+        numbers.map(event).chain(["event: ended\ndata: {}\n\n".to_owned()]).collect()
+    }
+
+    /// A site on which an upgrade runs that has reported two notes.
+    async fn upgrading() -> Site {
+        let site = Site::begin().await;
+        let operation = Some("upgrade".to_owned());
+        *site.host.progress.lock().unwrap() =
+            ProgressPage { running: true, operation, run: 3, events: vec![note(1), note(2)] };
+        until(async || site.context.site.running().is_some()).await;
+        site
+    }
+
+    #[tokio::test]
+    async fn a_program_hears_the_operation_to_its_end_and_what_it_missed() {
+        let site = upgrading().await;
+        let vera = site.program("vera", &[Scope::Read]).await;
+        let listener = vera.clone();
+        let listening = tokio::spawn(async move { listener.get(PATH).await });
+        until(async || site.context.listening.available_permits() < LISTENERS).await;
+        {
+            let mut progress = site.host.progress.lock().unwrap();
+            progress.events.push(note(3));
+            (progress.running, progress.operation) = (false, None);
+        }
+        let heard = listening.await.unwrap();
+        assert_eq!((heard.status, heard.header("content-type")), (StatusCode::OK, "text/event-stream"));
+        assert_eq!((heard.body, heard.headers["x-accel-buffering"].as_bytes()), (stream(1..=3), b"no".as_slice()));
+        until(async || site.context.listening.available_permits() == LISTENERS).await;
+        let missed = vera.send(Method::GET, PATH, &[(LAST_HEARD, "3-2")], "").await;
+        assert_eq!(missed.body, stream(3..=3));
+        for heard in ["3-3", "2-1", "nothing", ""] {
+            let none = vera.send(Method::GET, PATH, &[(LAST_HEARD, heard)], "").await;
+            assert_eq!((none.status, none.body.as_str()), (StatusCode::NO_CONTENT, ""), "{heard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_listener_too_many_is_refused_and_the_end_of_the_console_ends_the_others() {
+        let site = upgrading().await;
+        let vera = site.program("vera", &[Scope::Read]).await;
+        let most = u32::try_from(LISTENERS).unwrap();
+        let places = site.context.listening.clone().try_acquire_many_owned(most).unwrap();
+        let refused = vera.get(PATH).await;
+        assert_eq!(
+            (refused.status, refused.json()["code"].as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, Some("LF5056"))
+        );
+        drop(places);
+        let listener = vera.clone();
+        let listening = tokio::spawn(async move { listener.get(PATH).await });
+        until(async || site.context.listening.available_permits() < LISTENERS).await;
+        site.context.site.end_listeners();
+        assert!(!listening.await.unwrap().body.contains("ended"), "the operation goes on");
+    }
+}

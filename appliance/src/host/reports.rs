@@ -1,0 +1,255 @@
+//! The events of the latest run of an operation, for programs that listen to them. The follower asks the host once for all of them, and
+//! nothing is stored: a console that starts again asks for the whole run.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_peer::ProgressPage;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+/// Events of a run that are kept. Of a longer run, whoever comes late gets the newest ones; their numbers show the gap.
+const KEPT: usize = 4096;
+
+/// An event of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Report {
+    /// The operation, as [`Reports::begun`] counts them.
+    operation: u64,
+    number: u64,
+    /// In JSON, which all listeners share.
+    text: Arc<str>,
+}
+
+/// What is known of the latest operation.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    run: u64,
+    operation: Option<String>,
+    is_running: bool,
+    /// Counts operations: one without events of its own has the run of the one before.
+    begun: u64,
+    /// Number of the run's last event.
+    last: u64,
+    /// Of this operation and those before, in their order: whoever listens slowly hears the end of an earlier one.
+    events: VecDeque<Report>,
+    /// The console ends.
+    is_closed: bool,
+}
+
+impl Reports {
+    /// Takes an answer of the host; whether that is news.
+    pub(super) fn take(&mut self, page: &ProgressPage) -> bool {
+        let is_other_run = page.run != self.run;
+        let begins = page.running && (!self.is_running || page.operation != self.operation);
+        let is_turn = is_other_run || page.running != self.is_running;
+        if is_other_run {
+            (self.run, self.last) = (page.run, 0);
+        }
+        if is_other_run || begins {
+            self.begun += 1;
+        }
+        self.is_running = page.running;
+        if page.running {
+            self.operation.clone_from(&page.operation);
+        }
+        let (operation, last, before) = (self.begun, self.last, self.events.len());
+        self.events.extend(page.events.iter().filter(|event| event.number > last).filter_map(|event| {
+            let text = serde_json::to_string(&event.event).ok()?;
+            Some(Report { operation, number: event.number, text: text.into() })
+        }));
+        let has_news = self.events.len() > before;
+        self.last = page.events.last().map_or(last, |event| event.number.max(last));
+        let surplus = self.events.len().saturating_sub(KEPT);
+        self.events.drain(..surplus);
+        has_news || is_turn || begins
+    }
+
+    /// No listener hears more.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Where a listener begins that has heard everything up to this number of a run; none where there is nothing to hear.
+    fn place(&self, heard: Option<(u64, u64)>) -> Option<u64> {
+        let after = heard.filter(|(run, _)| *run == self.run).map(|(_, number)| number);
+        let has_rest = after.is_some_and(|after| self.after(self.begun, after).next().is_some());
+        (!self.is_closed && (self.is_running || has_rest)).then_some(after.unwrap_or_default())
+    }
+
+    /// The kept events of an operation after a number.
+    fn after(&self, operation: u64, number: u64) -> impl Iterator<Item = &Report> {
+        let heard = self.events.partition_point(|event| (event.operation, event.number) <= (operation, number));
+        self.events.range(heard..).take_while(move |event| event.operation == operation)
+    }
+}
+
+/// What a listener hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// An event.
+    Event {
+        /// The run and the event's number in it, by which a listener goes on later: `3-17`.
+        id: String,
+        /// The event in JSON.
+        text: Arc<str>,
+    },
+    /// The operation has ended, and everything that it reported was heard.
+    Ended,
+}
+
+/// Hears what the latest operation reports.
+#[derive(Debug)]
+pub struct Listener {
+    reports: watch::Receiver<Reports>,
+    run: u64,
+    begun: u64,
+    after: u64,
+    waiting: VecDeque<Report>,
+    is_over: bool,
+    until: Instant,
+}
+
+impl Listener {
+    /// Begins behind what was heard before, and hears for a time at most. None where nothing runs and nothing was missed.
+    pub(super) fn begin(reports: watch::Receiver<Reports>, heard: Option<(u64, u64)>, time: Duration) -> Option<Self> {
+        let (run, begun, after) = {
+            let now = reports.borrow();
+            (now.run, now.begun, now.place(heard)?)
+        };
+        let (waiting, until) = (VecDeque::new(), Instant::now() + time);
+        Some(Self { reports, run, begun, after, waiting, is_over: false, until })
+    }
+
+    /// What comes next; none at the end, and once the time is over.
+    pub async fn next(&mut self) -> Option<Heard> {
+        loop {
+            if let Some(Report { number, text, .. }) = self.waiting.pop_front() {
+                return Some(Heard::Event { id: format!("{}-{number}", self.run), text });
+            }
+            if self.is_over || Instant::now() >= self.until || !self.look() {
+                return None;
+            }
+            if !self.waiting.is_empty() {
+                continue;
+            }
+            if self.is_over {
+                return Some(Heard::Ended);
+            }
+            if !matches!(timeout_at(self.until, self.reports.changed()).await, Ok(Ok(()))) {
+                return None;
+            }
+        }
+    }
+
+    /// Looks for news; false where the console ends. Another operation that began in between ends this one.
+    fn look(&mut self) -> bool {
+        let now = self.reports.borrow_and_update();
+        if now.is_closed {
+            return false;
+        }
+        self.waiting.extend(now.after(self.begun, self.after).cloned());
+        match self.waiting.back() {
+            Some(last) => self.after = last.number,
+            None => self.is_over = now.begun != self.begun || !now.is_running,
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_peer::{Event, NumberedEvent};
+
+    use super::*;
+
+    fn page(run: u64, operation: Option<&str>, numbers: impl IntoIterator<Item = u64>) -> ProgressPage {
+        let event = |number: u64| NumberedEvent { number, event: Event::Note(number.to_string()) };
+        ProgressPage {
+            running: operation.is_some(),
+            operation: operation.map(str::to_owned),
+            run,
+            events: numbers.into_iter().map(event).collect(),
+        }
+    }
+
+    /// The ids that a listener hears until there is nothing more for now, and whether it heard the end.
+    async fn hear(listener: &mut Listener) -> (Vec<String>, bool) {
+        let mut ids = Vec::new();
+        loop {
+            match tokio::time::timeout(Duration::from_millis(50), listener.next()).await {
+                Ok(Some(Heard::Event { id, text })) => {
+                    let number = id.split_once('-').unwrap().1;
+                    assert_eq!(&*text, format!(r#"{{"event":"note","text":"{number}"}}"#));
+                    ids.push(id);
+                }
+                Ok(Some(Heard::Ended)) => return (ids, true),
+                Ok(None) | Err(_) => return (ids, false),
+            }
+        }
+    }
+
+    fn listen(reports: &watch::Sender<Reports>, heard: Option<(u64, u64)>) -> Option<Listener> {
+        Listener::begin(reports.subscribe(), heard, Duration::from_secs(60))
+    }
+
+    fn ids(run: u64, numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
+        numbers.into_iter().map(|number| format!("{run}-{number}")).collect()
+    }
+
+    #[tokio::test]
+    async fn every_listener_hears_every_event_once_and_the_end() {
+        let reports = watch::channel(Reports::default()).0;
+        let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
+        assert!(listen(&reports, None).is_none(), "nothing runs");
+        assert!(take(page(7, Some("upgrade"), 1..=3)));
+        let mut early = listen(&reports, None).unwrap();
+        assert_eq!(hear(&mut early).await, (ids(7, 1..=3), false));
+        assert!(take(page(7, Some("upgrade"), 4..=5)));
+        assert!(!take(page(7, Some("upgrade"), [5])), "what came before is no news");
+        let mut late = listen(&reports, None).unwrap();
+        let mut again = listen(&reports, Some((7, 3))).unwrap();
+        let mut other = listen(&reports, Some((6, 99))).unwrap();
+        assert!(take(page(7, None, [6])));
+        assert_eq!(hear(&mut early).await, (ids(7, 4..=6), true));
+        assert_eq!(hear(&mut late).await, (ids(7, 1..=6), true));
+        assert_eq!(hear(&mut again).await, (ids(7, 4..=6), true));
+        assert_eq!(hear(&mut other).await, (ids(7, 1..=6), true), "a number of another run counts for nothing");
+        assert!(early.next().await.is_none());
+
+        // Whoever was away at the end gets the rest, and then nothing.
+        assert!(listen(&reports, None).is_none() && listen(&reports, Some((7, 6))).is_none());
+        assert_eq!(hear(&mut listen(&reports, Some((7, 5))).unwrap()).await, (ids(7, [6]), true));
+    }
+
+    #[tokio::test]
+    async fn another_operation_ends_the_one_before_which_is_heard_to_its_end() {
+        let reports = watch::channel(Reports::default()).0;
+        let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
+        take(page(1, Some("upgrade"), 1..=2));
+        let mut upgrade = listen(&reports, None).unwrap();
+        take(page(1, Some("drill"), []));
+        assert_eq!(hear(&mut upgrade).await, (ids(1, 1..=2), true));
+        let mut drill = listen(&reports, None).unwrap();
+        assert_eq!(hear(&mut drill).await, (ids(1, []), false));
+        take(page(2, Some("configure"), 1..=2));
+        assert_eq!(hear(&mut drill).await, (ids(1, []), true), "it has no event of the change before or after");
+        assert_eq!(hear(&mut listen(&reports, None).unwrap()).await, (ids(2, 1..=2), false));
+    }
+
+    #[tokio::test]
+    async fn the_newest_events_are_kept_and_the_end_of_the_console_ends_all() {
+        let reports = watch::channel(Reports::default()).0;
+        let most = KEPT as u64;
+        reports.send_if_modified(|reports| reports.take(&page(1, Some("upgrade"), 1..=most + 2)));
+        let mut listener = listen(&reports, None).unwrap();
+        assert_eq!(hear(&mut listener).await, (ids(1, 3..=most + 2), false));
+        reports.send_modify(Reports::close);
+        assert_eq!(hear(&mut listener).await, (Vec::new(), false));
+        assert!(listener.next().await.is_none() && listen(&reports, None).is_none());
+        let (_reports, running) = watch::channel(Reports { is_running: true, ..Reports::default() });
+        let mut short = Listener::begin(running, None, Duration::ZERO).unwrap();
+        assert!(short.next().await.is_none(), "its time is over");
+    }
+}

@@ -1,0 +1,72 @@
+//! What the console takes in the release profile: its answers under load, its memory, and what it needs to be looked at.
+
+use std::path::PathBuf;
+
+use super::{Figure, Unit};
+use crate::workspace;
+
+/// The test that measures, by its name. The part `figures` runs it alone, with the program that ships.
+pub const MEASUREMENT: &str = "the_console_is_measured";
+
+/// Names of figures, which have limits.
+pub const ANSWERS: &str = "95 of 100 answers at 500 requests a second";
+/// See [`ANSWERS`].
+pub const MEMORY_UNDER_LOAD: &str = "memory at its peak under that load";
+/// See [`ANSWERS`].
+pub const MEMORY_OF_LISTENERS: &str = "memory at its peak with 500 listeners";
+/// See [`ANSWERS`].
+pub const IDLE_MEMORY: &str = "memory when idle";
+/// See [`ANSWERS`].
+pub const IDLE_PROCESSOR: &str = "of a processor when idle";
+/// See [`ANSWERS`].
+pub const FIRST_PAGE: &str = "first page with its style, 95 of 100";
+
+/// The limit of one figure.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// The figure's name.
+    pub figure: &'static str,
+    /// The largest value that meets it, in the unit of the figure.
+    pub at_most: f64,
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// All limits. That of listeners is half of what the pod may take; the others are what the console must show.
+pub const LIMITS: [Limit; 6] = [
+    Limit { figure: ANSWERS, at_most: 20.0 },
+    Limit { figure: MEMORY_UNDER_LOAD, at_most: 64.0 * MIB },
+    Limit { figure: MEMORY_OF_LISTENERS, at_most: LISTENERS_BYTES },
+    Limit { figure: IDLE_MEMORY, at_most: 40.0 * MIB },
+    Limit { figure: IDLE_PROCESSOR, at_most: 0.01 },
+    Limit { figure: FIRST_PAGE, at_most: 100.0 },
+];
+
+/// The most memory with 500 listeners.
+pub const LISTENERS_BYTES: f64 = 128.0 * MIB;
+
+/// A figure, with its limit if it has one.
+pub fn figure(name: &'static str, value: f64, unit: Unit) -> Figure {
+    let figure = Figure::new(name, value, unit);
+    match LIMITS.iter().find(|limit| limit.figure == name) {
+        Some(limit) => figure.at_most(limit.at_most),
+        None => figure,
+    }
+}
+
+/// Where the measurement writes its rows.
+pub fn table() -> PathBuf {
+    workspace::root().join("target/console.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_its_limit() {
+        assert!(figure(ANSWERS, 20.1, Unit::Milliseconds).is_missed());
+        assert!(!figure(ANSWERS, 20.0, Unit::Milliseconds).is_missed());
+        assert_eq!(figure("requests", 10_000.0, Unit::Share).at_most, None);
+    }
+}

@@ -1,0 +1,331 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const STEPS: usize = 4;
+
+fn object(kind: &str, namespace: Option<&str>, name: &str, rest: Value) -> Value {
+    let mut object = json!({ "kind": kind, "metadata": { "name": name } });
+    if let Some(namespace) = namespace {
+        object["metadata"]["namespace"] = namespace.into();
+    }
+    let Value::Object(fields) = rest else { panic!("no fields: {rest}") };
+    for (field, value) in fields {
+        let is_metadata = ["labels", "annotations", "ownerReferences"].contains(&field.as_str());
+        let place = if is_metadata { &mut object["metadata"] } else { &mut object };
+        place[&field] = value;
+    }
+    object
+}
+
+fn space(name: &str, standard: &str) -> Value {
+    object("Namespace", None, name, json!({ "labels": { "pod-security.kubernetes.io/enforce": standard } }))
+}
+
+/// A role with these rules, bound to this subject; everywhere, or in a namespace.
+fn bound(name: &str, namespace: Option<&str>, rules: &Value, subject: &Value) -> [Value; 2] {
+    let [role, binding] =
+        if namespace.is_some() { ["Role", "RoleBinding"] } else { ["ClusterRole", "ClusterRoleBinding"] };
+    let reference = json!({ "kind": role, "name": name });
+    [
+        object(role, namespace, name, json!({ "rules": rules })),
+        object(binding, namespace, name, json!({ "roleRef": reference, "subjects": [subject] })),
+    ]
+}
+
+fn account(namespace: &str, name: &str) -> Value {
+    json!({ "kind": "ServiceAccount", "namespace": namespace, "name": name })
+}
+
+fn rule(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs, "resourceNames": names })
+}
+
+/// A cluster as it is before anything bad is in it: administrators, an account that may write roles as one of Kubernetes' own may, a pod
+/// of the control plane, and software without rights.
+fn sound() -> Vec<Value> {
+    let all = json!([rule("*", "*", &["*"], &[])]);
+    let aggregates = json!([rule("rbac.authorization.k8s.io", "clusterroles", &["update", "escalate"], &[])]);
+    let joins = json!([
+        rule("certificates.k8s.io", "certificatesigningrequests", &["create"], &[]),
+        rule("certificates.k8s.io", "certificatesigningrequests/nodeclient", &["create"], &[]),
+    ]);
+    let joiners = json!({ "kind": "Group", "name": "system:bootstrappers:kubeadm:default-node-token" });
+    let token = json!({ "type": "kubernetes.io/service-account-token", "annotations": { "kubernetes.io/service-account.name": "aggregator" } });
+    let hosted = json!({ "spec": { "volumes": [{ "name": "keys", "hostPath": { "path": "/etc/kubernetes/pki" } }] } });
+    let template = json!({ "serviceAccountName": "web", "automountServiceAccountToken": false });
+    let web = json!({ "labels": { "landfall.dev/component": "web" }, "spec": { "template": { "spec": template } } });
+    let mut objects = vec![
+        space("kube-system", "privileged"),
+        space("apps", "restricted"),
+        space("quiet", "baseline"),
+        space("tools", "privileged"),
+        object("ServiceAccount", Some("kube-system"), "aggregator", json!({})),
+        object("ServiceAccount", Some("apps"), "web", json!({})),
+        object("ServiceAccount", Some("apps"), "root", json!({})),
+        object("Secret", Some("kube-system"), "aggregator", token),
+        object("Secret", Some("kube-system"), "joining", json!({ "type": "bootstrap.kubernetes.io/token" })),
+        object("Secret", Some("kube-system"), "other", json!({ "type": "Opaque" })),
+        object("Pod", Some("kube-system"), "kube-apiserver-node-1", hosted),
+        object("Pod", Some("apps"), "runner", json!({ "spec": { "serviceAccountName": "root" } })),
+        object("Deployment", Some("apps"), "web", web),
+        object("ClusterRole", None, "view", json!({ "rules": [rule("", "pods", &["get"], &[])] })),
+    ];
+    objects.extend(bound("cluster-admin", None, &all, &json!({ "kind": "Group", "name": "system:masters" })));
+    objects.extend(bound("of-ann", None, &all, &json!({ "kind": "User", "name": "ann" })));
+    objects.extend(bound("of-root", None, &all, &account("apps", "root")));
+    objects.extend(bound("aggregate", None, &aggregates, &account("kube-system", "aggregator")));
+    objects.extend(bound("join", None, &joins, &joiners));
+    objects
+}
+
+fn cluster(objects: &[Value]) -> Cluster {
+    Cluster::read(&json!({ "items": objects })).unwrap()
+}
+
+fn web() -> Holder {
+    Holder::Account { namespace: "apps".to_owned(), name: "web".to_owned() }
+}
+
+/// What the account of the software can do once it has these rules, each everywhere or in a namespace.
+fn with(planted: &[(Option<&str>, Value)]) -> Option<Vec<Step>> {
+    let mut objects = sound();
+    for (index, (namespace, rule)) in planted.iter().enumerate() {
+        objects.extend(bound(&format!("planted-{index}"), *namespace, &json!([rule]), &account("apps", "web")));
+    }
+    cluster(&objects).path(&web(), STEPS)
+}
+
+#[test]
+fn a_sound_cluster_has_no_way() {
+    assert_eq!(with(&[]), None);
+    let cluster = cluster(&sound());
+    let [start] = cluster.starts() else { panic!("{:?}", cluster.starts()) };
+    assert_eq!(
+        (start.what.as_str(), start.has_token, start.account.clone()),
+        ("apps/Deployment/web", false, Some(web()))
+    );
+    assert!(start.holders.iter().all(|holder| cluster.path(holder, STEPS).is_none()));
+    assert_eq!(cluster.own_rules(&web()).count(), 0);
+    let root = Holder::Account { namespace: "apps".to_owned(), name: "root".to_owned() };
+    assert_eq!(cluster.path(&root, 0), Some(Vec::new()), "it has every right already");
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+const REQUESTS: &str = "certificates.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+
+/// One bad right, or the rights that are bad together, each everywhere or in a namespace; and the act to which they lead.
+type Bad = (&'static str, Vec<(Option<&'static str>, Value)>);
+
+/// Rights on pods and on what makes them.
+fn bad_on_pods() -> Vec<Bad> {
+    let (apps, kube, quiet, tools) = (Some("apps"), Some("kube-system"), Some("quiet"), Some("tools"));
+    vec![
+        ("creates a pod in apps with an account", vec![(apps, rule("", "pods", &["create"], &[]))]),
+        ("creates a pod in tools with the host's files", vec![(tools, rule("", "pods", &["create"], &[]))]),
+        ("creates or changes deployments in apps", vec![(apps, rule("apps", "deployments", &["patch"], &["web"]))]),
+        ("creates or changes daemonsets in tools", vec![(tools, rule("apps", "daemonsets", &["*"], &[]))]),
+        ("creates or changes jobs in apps", vec![(apps, rule("batch", "jobs", &["create"], &[]))]),
+        ("creates or changes cronjobs in apps", vec![(apps, rule("batch", "cronjobs", &["update"], &[]))]),
+        (
+            "lifts the standard of quiet",
+            vec![(quiet, rule("", "pods", &["create"], &[])), (None, rule("", "namespaces", &["patch"], &["quiet"]))],
+        ),
+        (
+            "makes a volume of a folder of the host",
+            vec![
+                (quiet, rule("", "pods", &["create"], &[])),
+                (quiet, rule("", "persistentvolumeclaims", &["create"], &[])),
+                (None, rule("", "persistentvolumes", &["create"], &[])),
+            ],
+        ),
+        ("runs a command in apps/runner", vec![(apps, rule("", "pods/exec", &["create"], &[]))]),
+        ("runs a command in apps/runner", vec![(apps, rule("", "*/exec", &["get"], &["runner"]))]),
+        ("attaches to apps/runner", vec![(apps, rule("", "pods/attach", &["get"], &[]))]),
+        (
+            "adds a container to kube-system/kube-apiserver-node-1",
+            vec![(kube, rule("", "pods/ephemeralcontainers", &["patch"], &[]))],
+        ),
+        ("changes the image of apps/runner", vec![(None, rule("", "pods", &["patch"], &["runner"]))]),
+    ]
+}
+
+/// Rights on secrets, tokens and roles.
+fn bad_on_secrets_and_roles() -> Vec<Bad> {
+    let (apps, kube) = (Some("apps"), Some("kube-system"));
+    vec![
+        ("reads the secret kube-system/aggregator", vec![(kube, rule("", "secrets", &["get"], &["aggregator"]))]),
+        ("reads the secret kube-system/aggregator", vec![(None, rule("", "secrets", &["list"], &[]))]),
+        ("reads the secret kube-system/joining", vec![(kube, rule("", "secrets", &["watch"], &["joining"]))]),
+        (
+            "has a token made into a secret of apps",
+            vec![(apps, rule("", "secrets", &["create"], &[])), (apps, rule("", "secrets", &["get"], &[]))],
+        ),
+        ("asks for a token", vec![(apps, rule("", "serviceaccounts/token", &["create"], &["root"]))]),
+        (
+            "binds the role cluster-admin: role cluster-admin everywhere",
+            vec![
+                (None, rule(RBAC, "clusterrolebindings", &["create"], &[])),
+                (None, rule(RBAC, "clusterroles", &["bind"], &["cluster-admin"])),
+            ],
+        ),
+        (
+            "binds the role cluster-admin: role cluster-admin in kube-system",
+            vec![
+                (kube, rule(RBAC, "rolebindings", &["create"], &[])),
+                (kube, rule(RBAC, "clusterroles", &["bind"], &["cluster-admin"])),
+            ],
+        ),
+        ("writes every right into a role", vec![(None, rule(RBAC, "clusterroles", &["patch", "escalate"], &["view"]))]),
+        ("writes every right into a role: all of kube-system", vec![(kube, rule(RBAC, "roles", &["*"], &[]))]),
+    ]
+}
+
+/// Rights on names, certificates, nodes and requests.
+fn bad_on_identities() -> Vec<Bad> {
+    let apps = Some("apps");
+    vec![
+        ("speaks in another name: group", vec![(None, rule("", "groups", &["impersonate"], &["system:masters"]))]),
+        ("speaks in another name: user ann", vec![(None, rule("", "users", &["impersonate"], &[]))]),
+        (
+            "speaks in another name: account apps/root",
+            vec![(apps, rule("", "serviceaccounts", &["impersonate"], &["root"]))],
+        ),
+        (
+            "approves a certificate for itself: user ann",
+            vec![
+                (None, rule(REQUESTS, "certificatesigningrequests", &["create"], &[])),
+                (None, rule(REQUESTS, "certificatesigningrequests/approval", &["update"], &[])),
+                (None, rule(REQUESTS, "signers", &["approve"], &["kubernetes.io/kube-apiserver-client"])),
+            ],
+        ),
+        (
+            "approves a certificate for itself: a node",
+            vec![
+                (None, rule(REQUESTS, "certificatesigningrequests", &["create"], &[])),
+                (None, rule(REQUESTS, "certificatesigningrequests/nodeclient", &["create"], &[])),
+            ],
+        ),
+        ("asks a kubelet to run a command", vec![(None, rule("", "nodes/proxy", &["get"], &[]))]),
+        (
+            "requests by mutatingwebhookconfigurations",
+            vec![(None, rule(ADMISSION, "mutatingwebhookconfigurations", &["create"], &[]))],
+        ),
+        (
+            "requests by mutatingadmissionpolicies",
+            vec![(None, rule(ADMISSION, "mutatingadmissionpolicies", &["patch"], &["a"]))],
+        ),
+        ("requests by apiservices", vec![(None, rule("apiregistration.k8s.io", "apiservices", &["update"], &[]))]),
+    ]
+}
+
+#[test]
+fn each_bad_right_is_found() {
+    let all = [bad_on_pods(), bad_on_secrets_and_roles(), bad_on_identities()].concat();
+    for (act, planted) in all {
+        let path = with(&planted).unwrap_or_else(|| panic!("{act}: {planted:?} leads nowhere"));
+        assert!(shown(&path).contains(act) && path.len() <= STEPS, "{act}: {}", shown(&path));
+        if planted.len() > 1 {
+            for left_out in 0..planted.len() {
+                let mut rest = planted.clone();
+                rest.remove(left_out);
+                assert_eq!(with(&rest), None, "{act} needs all of its rights");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_right_that_gives_nothing_is_no_way() {
+    let (apps, kube, quiet, tools) = (Some("apps"), Some("kube-system"), Some("quiet"), Some("tools"));
+    for planted in [
+        vec![(quiet, rule("", "pods", &["create"], &[]))],
+        vec![(None, rule("", "pods", &["get", "list", "watch"], &[]))],
+        vec![(None, rule("", "pods/log", &["get"], &[])), (None, rule("", "nodes", &["get", "list"], &[]))],
+        vec![(None, rule("", "nodes/status", &["patch"], &[]))],
+        vec![(tools, rule("", "pods/exec", &["create"], &[]))],
+        vec![(kube, rule("", "secrets", &["get"], &["other"]))],
+        vec![(apps, rule("", "secrets", &["get"], &[]))],
+        vec![(apps, rule("", "serviceaccounts/token", &["create"], &["web"]))],
+        vec![(apps, rule("apps", "deployments", &["get", "delete"], &[]))],
+        vec![(None, rule(RBAC, "clusterrolebindings", &["create"], &[]))],
+        vec![(None, rule(RBAC, "clusterroles", &["create", "update", "patch"], &[]))],
+        vec![(None, rule(RBAC, "clusterroles", &["escalate"], &[]))],
+        vec![
+            (None, rule(RBAC, "clusterrolebindings", &["create"], &[])),
+            (None, rule(RBAC, "clusterroles", &["bind"], &["view"])),
+        ],
+        vec![(None, rule("", "users", &["impersonate"], &["bob"]))],
+        vec![(kube, rule("", "nodes/proxy", &["get"], &[]))],
+        vec![(None, rule("metrics.example.org", "pods", &["create"], &[]))],
+    ] {
+        let path = with(&planted);
+        assert_eq!(path, None, "{planted:?}");
+    }
+}
+
+#[test]
+fn a_way_of_more_steps_is_none() {
+    let mut objects = sound();
+    let names = ["web", "one", "two", "three", "root"];
+    for pair in names.windows(2) {
+        objects.push(object("ServiceAccount", Some("apps"), pair[1], json!({})));
+        let rules = json!([rule("", "serviceaccounts/token", &["create"], &[pair[1]])]);
+        objects.extend(bound(&format!("{}-{}", pair[0], pair[1]), Some("apps"), &rules, &account("apps", pair[0])));
+    }
+    let cluster = cluster(&objects);
+    let path = cluster.path(&web(), 4).unwrap();
+    assert_eq!(path.len(), 4, "{}", shown(&path));
+    assert_eq!(cluster.path(&web(), 3), None);
+}
+
+#[test]
+fn groups_of_an_account_count() {
+    for group in ["system:authenticated", "system:serviceaccounts", "system:serviceaccounts:apps"] {
+        let mut objects = sound();
+        let rules = json!([rule("", "nodes/proxy", &["create"], &[])]);
+        objects.extend(bound("loose", None, &rules, &json!({ "kind": "Group", "name": group })));
+        assert!(cluster(&objects).path(&web(), STEPS).is_some(), "{group}");
+    }
+    let mut objects = sound();
+    let rules = json!([rule("", "nodes/proxy", &["create"], &[])]);
+    objects.extend(bound("open", None, &rules, &json!({ "kind": "Group", "name": "system:unauthenticated" })));
+    let cluster = cluster(&objects);
+    assert_eq!(cluster.path(&web(), STEPS), None);
+    let [start] = cluster.starts() else { panic!() };
+    assert!(start.holders.iter().any(|holder| cluster.path(holder, STEPS).is_some()), "anyone may ask without a name");
+}
+
+#[test]
+fn pods_that_reach_their_host_are_known() {
+    let mounts = |path: &str, read_only: bool| {
+        json!({
+            "containers": [{ "volumeMounts": [{ "name": "v", "readOnly": read_only }] }],
+            "volumes": [{ "name": "v", "hostPath": { "path": path } }],
+        })
+    };
+    let container = |context: Value| json!({ "containers": [{ "securityContext": context }] });
+    let table = [
+        (mounts("/run/flannel", false), false),
+        (mounts("/var/lib/landfall/registry", true), false),
+        (mounts("/var/lib/landfall/registry", false), true),
+        (mounts("/etc/kubernetes", true), true),
+        (mounts("/", true), true),
+        (container(json!({ "privileged": true })), true),
+        (container(json!({ "capabilities": { "add": ["SYS_ADMIN"] } })), true),
+        (container(json!({ "capabilities": { "add": ["NET_ADMIN", "NET_RAW"] } })), false),
+        (json!({ "hostPID": true, "containers": [] }), true),
+        (json!({ "containers": [], "volumes": [{ "name": "v", "emptyDir": {} }] }), false),
+    ];
+    for (spec, has_host) in table {
+        let labels = json!({ "app.kubernetes.io/managed-by": "landfall" });
+        let rest = json!({ "labels": labels, "spec": spec, "ownerReferences": [{ "kind": "Node" }] });
+        let objects = [space("kube-system", "privileged"), object("Pod", Some("kube-system"), "p", rest)];
+        let cluster = cluster(&objects);
+        let [start] = cluster.starts() else { panic!() };
+        assert_eq!(start.account, None, "the node itself runs it");
+        let found = start.holders.iter().any(|holder| cluster.path(holder, STEPS).is_some());
+        assert_eq!(found, has_host, "{spec}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Who could become the administrator of a site's cluster: none of Landfall's own parts, nor of the release's, but the one that the
+//! document names. The search is shown to find bad rights that are planted beside them.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::administer;
+use landfall_tests::rights::{Cluster, Holder, Rule, Start, shown};
+use landfall_tests::site::Machine;
+
+/// Steps within which there must be no way.
+const STEPS: usize = 4;
+/// The part whose way is known: docs/THREATS.md says why it has one.
+const KNOWN: &str = "local-path-storage/Deployment/local-path-provisioner";
+/// Parts that must be among those that are looked at.
+const PARTS: [&str; 6] = [
+    "landfall-console/StatefulSet/console",
+    "kube-system/Pod/landfall-registry-node-1",
+    "kube-flannel/DaemonSet/flannel",
+    "kube-system/Deployment/coredns",
+    "postgres/StatefulSet/postgres",
+    KNOWN,
+];
+/// Parts whose account has rights of its own.
+const WITH_RIGHTS: [&str; 3] = ["kube-flannel/DaemonSet/flannel", "kube-system/Deployment/coredns", KNOWN];
+
+/// The namespace of what is planted.
+const PLANTED: &str = "landfall-planted";
+/// Accounts of it, and the rules of each.
+const BAD: [(&str, &str); 5] = [
+    ("commander", r#"{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}"#),
+    ("reader", r#"{"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]}"#),
+    (
+        "binder",
+        r#"{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"], "verbs": ["bind", "create"]}"#,
+    ),
+    (
+        "taker",
+        r#"{"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": ["clusterrole-aggregation-controller"], "verbs": ["create"]}"#,
+    ),
+    ("worker", r#"{"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["patch"]}"#),
+];
+
+/// Fails unless there is no way but the known one, and bad rights are found.
+pub(crate) fn lead_to_no_administrator(machine: &Machine) -> Result<()> {
+    let cluster = read(machine)?;
+    let starts = cluster.starts();
+    for part in PARTS {
+        ensure!(starts.iter().any(|start| start.what == part), "{part} is not among {starts:#?}");
+    }
+    let with_rights: BTreeSet<&str> = starts
+        .iter()
+        .filter(|start| start.account.as_ref().is_some_and(|account| cluster.own_rules(account).count() > 0))
+        .map(|start| start.what.as_str())
+        .collect();
+    ensure!(with_rights == BTreeSet::from(WITH_RIGHTS), "rights of their own have {with_rights:?}");
+    for start in starts {
+        printer::note(format!("{}: {}", start.what, rights_of(&cluster, start)));
+    }
+    let found: BTreeSet<&str> =
+        starts.iter().filter(|start| way(&cluster, start).is_some()).map(|start| start.what.as_str()).collect();
+    let ways = starts.iter().filter_map(|start| Some(format!("{}: {}", start.what, way(&cluster, start)?)));
+    ensure!(found == BTreeSet::from([KNOWN]), "ways to the administrator:\n{}", ways.collect::<Vec<_>>().join("\n"));
+    finds_bad_rights(machine)?;
+    printer::note(format!("proved: of {} parts, only {KNOWN} has a way to the administrator", starts.len()));
+    Ok(())
+}
+
+fn read(machine: &Machine) -> Result<Cluster> {
+    let line = format!("kubectl get {} --all-namespaces --output json", Cluster::KINDS);
+    let said = administer(machine, &line)?;
+    // The text has secrets.
+    ensure!(said.status.success(), "{line}: {}", said.stderr);
+    Cluster::read(&serde_json::from_str(&said.stdout).context("kubectl printed no JSON")?)
+}
+
+/// The shortest way from a part to the administrator.
+fn way(cluster: &Cluster, start: &Start) -> Option<String> {
+    let ways = start.holders.iter().filter_map(|holder| Some((holder, cluster.path(holder, STEPS)?)));
+    ways.min_by_key(|(_, path)| path.len()).map(|(holder, path)| format!("{holder}; {}", shown(&path)))
+}
+
+fn rights_of(cluster: &Cluster, start: &Start) -> String {
+    let Some(account) = &start.account else { return "no account".to_owned() };
+    let text = |(place, rule): (Option<&str>, &Rule)| format!("{rule} ({})", place.unwrap_or("everywhere"));
+    let rules: Vec<String> = cluster.own_rules(account).map(text).collect();
+    let token = if start.has_token { "with its token" } else { "without a token" };
+    let rules = if rules.is_empty() { "no rights of its own".to_owned() } else { rules.join("; ") };
+    format!("{account}, {token}: {rules}")
+}
+
+/// Plants accounts with bad rights, looks for their ways, and removes them again.
+fn finds_bad_rights(machine: &Machine) -> Result<()> {
+    let mut objects =
+        vec![format!(r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{PLANTED}"}}}}"#)];
+    for (name, rule) in BAD {
+        objects.extend(planted(name, rule));
+    }
+    let objects = objects.join("\n---\n");
+    administered(machine, &format!("kubectl apply --filename - <<'PLANTED'\n{objects}\nPLANTED"))?;
+    let cluster = read(machine)?;
+    for (name, _) in BAD {
+        let holder = Holder::Account { namespace: PLANTED.to_owned(), name: name.to_owned() };
+        let path = cluster.path(&holder, STEPS).with_context(|| format!("the way of {name} is not found"))?;
+        ensure!(!path.is_empty(), "{name} has every right already");
+        printer::note(format!("planted {name}: {}", shown(&path)));
+    }
+    // What the search calls a step is one: the API server allows it.
+    let account = format!("system:serviceaccount:{PLANTED}:taker");
+    let token =
+        format!("kubectl --as {account} --namespace kube-system create token clusterrole-aggregation-controller");
+    ensure!(!administered(machine, &token)?.trim().is_empty(), "the API server gave no token");
+    let names: Vec<String> = BAD.iter().map(|(name, _)| format!("{PLANTED}-{name}")).collect();
+    administered(machine, &format!("kubectl delete clusterroles,clusterrolebindings {}", names.join(" ")))?;
+    administered(machine, &format!("kubectl delete namespace {PLANTED}"))?;
+    Ok(())
+}
+
+/// An account with a role of one rule.
+fn planted(name: &str, rule: &str) -> [String; 3] {
+    let (api, role) = ("rbac.authorization.k8s.io", format!("{PLANTED}-{name}"));
+    [
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {{"name": "{name}", "namespace": "{PLANTED}"}}}}"#
+        ),
+        format!(
+            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRole", "metadata": {{"name": "{role}"}}, "rules": [{rule}]}}"#
+        ),
+        format!(
+            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRoleBinding", "metadata": {{"name": "{role}"}},
+                "roleRef": {{"apiGroup": "{api}", "kind": "ClusterRole", "name": "{role}"}},
+                "subjects": [{{"kind": "ServiceAccount", "name": "{name}", "namespace": "{PLANTED}"}}]}}"#
+        ),
+    ]
+}
+
+fn administered(machine: &Machine, line: &str) -> Result<String> {
+    let output = administer(machine, line)?;
+    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}

@@ -1,0 +1,122 @@
+//! A program that asks the console for pages and for documents, without a browser: for what is asked often, or by many.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use landfall_peer::{Certificate, Identity, client};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde_json::{Value, json};
+
+use super::browser::PASSWORD;
+use super::console::Console;
+use super::host::TOKEN;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Name of the cookie before the sign-in.
+const FORM: &str = "__Host-form";
+/// The same after it.
+const SESSION: &str = "__Host-session";
+
+/// A program with the session of an administrator and a key for reading.
+#[derive(Clone)]
+pub(crate) struct Program {
+    client: Client,
+    origin: String,
+    session: String,
+    key: String,
+}
+
+impl Program {
+    /// Makes the first administrator of the console, and a key.
+    pub(crate) async fn begin(console: &Console) -> Result<Self> {
+        let (session, key) = (String::new(), String::new());
+        let mut program = Self { client: new_client(console)?, origin: console.origin(), session, key };
+        program.session = program.first_administrator().await?;
+        program.key = program.new_key().await?;
+        Ok(program)
+    }
+
+    /// The same with connections of its own, of which there is none yet.
+    pub(crate) fn anew(&self, console: &Console) -> Result<Self> {
+        Ok(Self { client: new_client(console)?, ..self.clone() })
+    }
+
+    async fn first_administrator(&self) -> Result<String> {
+        let page = self.client.get(self.at("/first")).send().await?;
+        let form = cookie(&page, FORM)?;
+        let word = word(&page.text().await?)?;
+        let fields =
+            [("csrf", word.as_str()), ("token", TOKEN), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
+        let fields = Url::parse_with_params("https://console/", fields)?;
+        let sent = self.client.post(self.at("/first")).header(COOKIE, format!("{FORM}={form}"));
+        let sent = sent.header(ORIGIN, &self.origin).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = sent.body(fields.query().unwrap_or_default().to_owned()).send().await?;
+        ensure!(answer.status() == StatusCode::SEE_OTHER, "the token made no administrator: {}", answer.status());
+        Ok(format!("{SESSION}={}", cookie(&answer, SESSION)?))
+    }
+
+    async fn new_key(&self) -> Result<String> {
+        let word = word(&self.read("/keys").await?)?;
+        let wish = json!({ "label": "load", "scopes": ["read"], "days": 1 }).to_string();
+        let sent = self.client.post(self.at("/api/v1/keys")).header(COOKIE, &self.session).header(ORIGIN, &self.origin);
+        let sent = sent.header("x-csrf-token", word).header(CONTENT_TYPE, "application/json").body(wish);
+        let answer = sent.send().await?.error_for_status()?;
+        let made: Value = serde_json::from_str(&answer.text().await?)?;
+        Ok(made["key"].as_str().context("a new key has no text")?.to_owned())
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// A question: for a document with the key, for a page with the session.
+    fn question(&self, path: &str) -> RequestBuilder {
+        let question = self.client.get(self.at(path));
+        if path.starts_with("/api/") {
+            return question.header(AUTHORIZATION, format!("Bearer {}", self.key));
+        }
+        question.header(COOKIE, &self.session)
+    }
+
+    /// A page, a document or a file, which must come in time.
+    pub(crate) async fn read(&self, path: &str) -> Result<String> {
+        let answer = self.question(path).timeout(PATIENCE).send().await.with_context(|| format!("no {path}"))?;
+        ensure!(answer.status() == StatusCode::OK, "{path} is answered with {}", answer.status());
+        answer.text().await.with_context(|| format!("{path} broke off"))
+    }
+
+    /// An answer that lasts, or none where nothing runs.
+    pub(crate) async fn listen(&self, path: &str) -> Result<Option<Response>> {
+        let answer = self.question(path).send().await?;
+        match answer.status() {
+            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::NO_CONTENT => Ok(None),
+            status => bail!("{path} is answered with {status}"),
+        }
+    }
+}
+
+/// A client that knows the console by its certificate.
+fn new_client(console: &Console) -> Result<Client> {
+    let (certificate, key) = Identity::generate("program")?;
+    let own = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
+    let tls = client(&own, Certificate::from_pem(&std::fs::read(console.certificate())?)?)?;
+    let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none());
+    Ok(builder.build()?)
+}
+
+/// The value of a cookie that an answer sets.
+fn cookie(answer: &Response, name: &str) -> Result<String> {
+    let lines = answer.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.split(';').next());
+    Ok(values.next().with_context(|| format!("no cookie {name} is set"))?.to_owned())
+}
+
+/// The word that forms of a page carry.
+fn word(page: &str) -> Result<String> {
+    let (_, rest) = page.split_once("name=\"csrf\" value=\"").context("the page has no form")?;
+    Ok(rest.split('"').next().unwrap_or_default().to_owned())
+}
