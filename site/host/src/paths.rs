@@ -133,6 +133,10 @@ impl SitePaths {
         step_times = "/var/log/landfall/step-times.json";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
+        /// What was last found about GPUs, and when.
+        probed_gpus = "/run/landfall/gpus.json";
+        /// The file that is under `flock` while GPUs are queried for it; only root can open it.
+        gpu_probe_lock = "/run/landfall/gpus.lock";
         /// containerd's socket.
         containerd_socket = "/run/landfall/containerd/containerd.sock";
         /// A folder for each container that containerd runs, named by its id.
