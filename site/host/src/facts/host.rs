@@ -40,7 +40,7 @@ pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
     LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()
 }
 
-pub(super) fn platform() -> String {
+pub fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -49,7 +49,7 @@ pub(super) fn platform() -> String {
     format!("linux/{architecture}")
 }
 
-pub(super) fn operating_system(paths: &SitePaths) -> String {
+pub fn operating_system(paths: &SitePaths) -> String {
     let text = read(&paths.host("/etc/os-release"));
     let field = |name: &str| {
         text.lines()
