@@ -119,7 +119,7 @@ impl Durable for HostSite {
 
 /// The plan for a host that this recipe is for. A failed step undoes it.
 pub(crate) fn plan(pack: &HostPackDocument, recipe: &HostRecipe, format: PackageFormat) -> Plan<HostAction> {
-    let bytes = recipe.packages.iter().map(|package| package.blob.size).sum();
+    let bytes: u64 = recipe.packages.iter().map(|package| package.blob.size).sum();
     let step = |id: &str, title: &str, action, bytes, seconds| PlannedStep {
         id: StepId(id.to_owned()),
         title: title.to_owned(),

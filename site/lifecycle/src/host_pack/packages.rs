@@ -101,7 +101,7 @@ impl Step<HostSite> for Packages {
             match before.get(&package.name) {
                 Some(Present::Configuration) if now != Present::Configuration => removed.push(package.name.as_str()),
                 Some(Present::Absent | Present::Partial) if now != Present::Absent => {
-                    purged.push(package.name.as_str())
+                    purged.push(package.name.as_str());
                 }
                 // It was installed before, or is gone already.
                 _ => {}
