@@ -189,6 +189,7 @@ registry! {
     PROJECT_SELECTION = "LF2136", Usage, "The lock of a Python project does not have what is chosen of it", "Correct `project`, `extras` or `groups` in the lock, or add them to the project and run `uv lock`.";
     PROJECT_CONFLICT = "LF2137", Usage, "Extras or groups of a Python project exclude one another", "Choose one of the named ones, and write an entry of its own for the other.";
     PROJECT_LOCK_OUTDATED = "LF2138", Usage, "A `uv.lock` is older than the `pyproject.toml` beside it", "Run `uv lock` in the folder of the project, test it, and run `landfall lock` again.";
+    HOST_PACK_INVALID = "LF2139", Usage, "The definition of a host pack cannot be used", "Correct the named field of `host-pack.yaml`.";
     // LF2140: sets of npm packages that an index serves.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
@@ -257,6 +258,10 @@ registry! {
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
     MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
     NODE_GLIBC_TOO_OLD = "LF3065", NotReady, "The C library is too old for the release's programs", "Use a newer release of the operating system, or ask the vendor for a release whose programs for the node are linked statically.";
+    HOST_PACK_UNFIT = "LF3066", NotReady, "The host pack has no packages for this host", "Ask the vendor for a host pack with packages for the named distribution, or install them from the distribution's repository.";
+    HOST_PACK_CONFLICT = "LF3067", NotReady, "Another version of what the host pack brings is installed", "Remove it with the program that installed it, or run `landfall uninstall`, which removes an earlier host pack; then run the same command again.";
+    HOST_PACK_DIFFERS = "LF3068", Refused, "A file of the host pack is another package than its list says", "Ask the vendor for a new host pack; this one was built incorrectly.";
+    HOST_PACKAGES_REFUSED = "LF3069", NotReady, "The host's package manager refused packages of the host pack", "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same command again.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -14,6 +14,7 @@ mod canary;
 mod check;
 pub mod container;
 mod fields;
+mod host_pack;
 mod node_packs;
 mod proof;
 mod requirements;
@@ -26,6 +27,9 @@ pub use backup::{
     BackupMarker, BackupRule, ComponentData, HoldUntil,
 };
 pub use canary::Canary;
+pub use host_pack::{
+    HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, HostPackDocument, HostPackage, HostRecipe, PackageFormat,
+};
 pub use node_packs::{NodePackFault, check_node_packs};
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,

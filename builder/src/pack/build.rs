@@ -27,7 +27,7 @@ use super::provenance::{Materials, Used};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
-use super::{inventory, models, programs, room};
+use super::{host, inventory, models, programs, room};
 use crate::backup;
 use crate::canary;
 use crate::charts::{self, Charts};
@@ -143,6 +143,9 @@ pub async fn build(
     output: BuildOutput<'_>,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
+    if let Some(definition) = host::definition(&options.source.release) {
+        return host::build(&definition, options, keys, output, progress);
+    }
     let client = Client::configured(options.source.registries.as_deref())?;
     let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
@@ -430,7 +433,7 @@ fn in_folder(
 }
 
 /// Progress of a build. Its media may be unmounted at the end, while a site's stick may be removed: another wording.
-struct Unmounted<'a>(&'a dyn Progress);
+pub(super) struct Unmounted<'a>(pub(super) &'a dyn Progress);
 
 impl Progress for Unmounted<'_> {
     fn event(&self, event: Event) {

@@ -31,7 +31,7 @@ use crate::render::{self, Rendered};
 
 const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Everything of a release but the blobs that were fetched.
@@ -200,11 +200,21 @@ pub fn placed(
     installer: &Path,
     digests: &Digests,
 ) -> Result<Vec<Placed>> {
+    placed_beside(store, &index(release), installer, digests)
+}
+
+/// The same with this `index.json`.
+pub fn placed_beside(
+    store: &ContentStore,
+    index: &serde_json::Value,
+    installer: &Path,
+    digests: &Digests,
+) -> Result<Vec<Placed>> {
     let Program { digest, size } = digests.program(installer).map_err(|error| unusable_installer(installer, error))?;
     let expected = Expected { digest, size };
     store.ingest(&mut open_installer(installer)?, Some(expected))?;
     let layout = to_canonical(BlobPlace::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
-    let index = to_canonical(BlobPlace::Index.name(), &index(release))?;
+    let index = to_canonical(BlobPlace::Index.name(), index)?;
     Ok(vec![
         Placed { place: BlobPlace::Installer, digest: expected.digest, media_type: BINARY },
         Placed { place: BlobPlace::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },

@@ -1,9 +1,20 @@
-//! Arguments of the commands that look at a running site.
+//! Arguments of the commands that look at a host or a running site.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct FactsArguments {
+    /// Print the facts in this file, which `landfall facts` printed on another host, instead of those of this one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    /// Write the facts as one self-contained page, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArguments {

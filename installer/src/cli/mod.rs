@@ -33,7 +33,9 @@ pub(crate) use license::{
     LicenseCheckReportArguments, LicenseCommand, LicenseImportArguments, LicenseInspectArguments,
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
-pub(crate) use look::{ConsoleArguments, KubectlArguments, LogsArguments, ProveArguments, with_kubectl_apart};
+pub(crate) use look::{
+    ConsoleArguments, FactsArguments, KubectlArguments, LogsArguments, ProveArguments, with_kubectl_apart,
+};
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
@@ -119,7 +121,7 @@ pub(crate) enum Command {
     /// Print the settings of the installed release: what each is now, and the release's default.
     Settings,
     /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.
-    Facts,
+    Facts(FactsArguments),
     /// Look at the models of a release.
     #[command(subcommand)]
     Models(ModelsCommand),

@@ -69,7 +69,7 @@ pub(crate) struct LockArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
-    /// Folder with `release.yaml`.
+    /// Folder with `release.yaml`, or with the `host-pack.yaml` of a host pack.
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,

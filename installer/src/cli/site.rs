@@ -24,6 +24,9 @@ pub(crate) struct InstallArguments {
     pub(crate) license: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) accept: AcceptArguments,
+    /// First install the packages of this host pack, such as a driver's: a signed bundle of the same vendor.
+    #[arg(long, value_name = "PACK", conflicts_with = "facts")]
+    pub(crate) host_pack: Option<PathBuf>,
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -10,8 +10,8 @@ use landfall_bundle_spec::{Budget, Sha256, read_any};
 use landfall_error_codes::codes;
 use landfall_media::bundle;
 use landfall_release_document::{
-    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, ImageEntry, RELEASE_DOCUMENT_NAME, ReleaseDocument,
-    SITE_SCHEMA_NAME,
+    ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, HOST_PACK_DOCUMENT_NAME, ImageEntry, RELEASE_DOCUMENT_NAME,
+    ReleaseDocument, SITE_SCHEMA_NAME,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -110,6 +110,13 @@ pub(crate) fn run(arguments: &InspectArguments, printer: Printer) -> Result<(), 
 fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let contents = opened.untrusted();
     let identity = contents.identity();
+    if contents.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
+        let what = format!(
+            "{} {} is a host pack and no release: `landfall verify` checks it, and {HOST_PACK_DOCUMENT_NAME} in its head lists its packages",
+            identity.name, identity.version
+        );
+        return Err(Failure::new(codes::BAD_ARGUMENT, what));
+    }
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
     let release = ReleaseDocument::read(document)?;
     // These documents are not verified, and their trees could take a hundred times their bytes.

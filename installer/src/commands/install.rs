@@ -1,12 +1,15 @@
 //! `landfall install`: a bundle comes to this machine.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use landfall_lifecycle::operations::{InstallRequest, Installed, OperationError, PlannedInstall};
+use landfall_lifecycle::operations::{
+    InstallRequest, Installed, OperationError, PlannedInstall, Trust, TrustedRelease,
+};
 use landfall_lifecycle::preflight::Finding;
 
 use super::plan;
-use super::site::{DEVELOPMENT_NOTE, operations};
+use super::site::{DEVELOPMENT_NOTE, operations, operations_of_root};
 use crate::cli::InstallArguments;
 use crate::document::Document;
 use crate::failure::{Blocking, Failure};
@@ -20,6 +23,9 @@ impl Document for Installed {
 /// Installs, or prints the plan.
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
+    if let Some(pack) = &arguments.host_pack {
+        host_pack(pack, &arguments, printer)?;
+    }
     let request = InstallRequest {
         bundle: arguments.bundle,
         trust: arguments.trust.trust,
@@ -36,6 +42,28 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     logging::keep(&operations.paths.logs(), "install");
     let installed = prepared.run()?;
     printer.report(&installed, summary);
+    Ok(())
+}
+
+/// Installs the packages of a host pack, or names them. What the release needs of the host is judged after that.
+fn host_pack(pack: &Path, arguments: &InstallArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let trust = arguments.trust.trust.as_deref();
+    // A release that is not trusted leaves the host alone.
+    TrustedRelease::find(&arguments.bundle, &Trust::read(trust, &arguments.bundle)?, &operations)?;
+    let prepared = operations.prepare_host_pack(pack, trust)?;
+    let (name, packages) = (prepared.name(), prepared.packages().join(", "));
+    if arguments.dry_run {
+        printer.note(&format!("the host pack {name} would install {packages}; this plan is for the host without them"));
+        return Ok(());
+    }
+    logging::keep(&operations.paths.logs(), "install");
+    let done = prepared.run()?;
+    let state = if done.present { "were installed before" } else { "are installed" };
+    printer.note(&format!(
+        "the packages of the host pack {name} {state}: {packages}. A driver is loaded by the next boot at the latest: if it is \
+         reported as missing now, reboot, and run the same command again."
+    ));
     Ok(())
 }
 

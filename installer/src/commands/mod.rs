@@ -89,7 +89,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::ReplacedData(command) => replaced_data::run(command, printer),
         Command::Releases => releases::run(printer),
         Command::Settings => settings::run(printer),
-        Command::Facts => facts::run(),
+        Command::Facts(arguments) => facts::run(&arguments, printer),
         Command::Models(command) => models::run(&command, printer),
         Command::Resume(arguments) => resume::run(arguments, printer),
         Command::Prove(arguments) => prove::run(&arguments, printer),

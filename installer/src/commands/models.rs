@@ -4,7 +4,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::head::Opened;
 use landfall_error_codes::codes;
-use landfall_host::facts::{self, Facts};
+use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_host::paths::SitePaths;
 use landfall_media::bundle;
 use landfall_models::{FitReport, Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit, folder};
@@ -36,7 +36,10 @@ pub(crate) fn run(command: &ModelsCommand, printer: Printer) -> Result<(), Failu
     let document = document(arguments)?;
     let facts = match &arguments.facts {
         Some(file) => Facts::read(file)?,
-        None => facts::collect(&SitePaths::default())?,
+        None => {
+            let paths = SitePaths::default();
+            facts::collect(&paths, &ProbedGpus::now(&paths))?
+        }
     };
     let host = Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref());
     let fitted = ModelsFit { verified: false, report: fit(&document, &host) };

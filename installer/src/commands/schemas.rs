@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn results_errors_and_progress_are_what_their_schemas_say() {
-        let uninstalled = || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new() };
+        let uninstalled =
+            || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new(), host_pack: None };
         check(&uninstalled());
         check(&Resumed::Install(Box::new(install::tests::installed())));
         check(&Resumed::Uninstall(uninstalled()));

@@ -112,7 +112,8 @@ fn host_text(text: &mut String, report: &StatusReport) {
 /// GPUs, one in a line, with those who hold them; what is wrong below.
 fn gpus_text(text: &mut String, gpus: &GpusStatus) {
     let driver = gpus.driver.as_deref().unwrap_or("unknown");
-    let _infallible = writeln!(text, "gpus      {}; driver {driver}", state_text(gpus.reason.as_deref()));
+    let (state, age) = (state_text(gpus.reason.as_deref()), age_text(gpus.age_seconds));
+    let _infallible = writeln!(text, "gpus      {state}; driver {driver}; as of {age}");
     for GpuStatus { index, model, total_bytes, used_bytes, parts, holders, problems } in &gpus.devices {
         let model = shown::line(model.as_deref().unwrap_or("unknown"));
         let memory = used_bytes.zip(*total_bytes);
@@ -126,6 +127,15 @@ fn gpus_text(text: &mut String, gpus: &GpusStatus) {
         for problem in problems {
             let _infallible = writeln!(text, "              it {problem}");
         }
+    }
+}
+
+/// `now`, `42 seconds ago`
+fn age_text(seconds: u64) -> String {
+    match seconds {
+        0 => "now".to_owned(),
+        1 => "1 second ago".to_owned(),
+        _ => format!("{seconds} seconds ago"),
     }
 }
 
@@ -329,8 +339,14 @@ mod tests {
             problems: vec!["is so hot that it slows down".to_owned()],
         };
         let mut report = installed();
-        report.gpus = Some(GpusStatus { driver: Some("580.159.04".to_owned()), reason: None, devices: vec![first] });
-        let shown = "gpus      ready; driver 580.159.04\n            GPU 0: NVIDIA L4, 2.00 GiB of 24.00 GiB in use\n              \
+        report.gpus = Some(GpusStatus {
+            driver: Some("580.159.04".to_owned()),
+            reason: None,
+            devices: vec![first],
+            as_of: "2026-11-20T08:00:00Z".to_owned(),
+            age_seconds: 42,
+        });
+        let shown = "gpus      ready; driver 580.159.04; as of 42 seconds ago\n            GPU 0: NVIDIA L4, 2.00 GiB of 24.00 GiB in use\n              \
                      held by vllm (process 4242, pod inference/vllm-0), 2.00 GiB\n              held by a program that \
                      cannot be seen (process 4243)\n              it is so hot that it slows down\n";
         assert!(text(&report).contains(shown), "{}", text(&report));

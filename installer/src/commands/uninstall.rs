@@ -49,6 +49,9 @@ pub(crate) fn summary(uninstalled: &Uninstalled) -> String {
         let component = volume.component.as_deref().map(|name| format!(" of {name}")).unwrap_or_default();
         let _infallible = write!(text, "\n  {}/{}{component}: {}", volume.namespace, volume.claim, volume.folder);
     }
+    if let Some(pack) = &uninstalled.host_pack {
+        let _infallible = write!(text, "\nthe packages of the host pack {pack} are removed");
+    }
     if !uninstalled.kept.is_empty() {
         text.push_str(
             "\n`landfall install … --adopt-data` uses the data again; `landfall uninstall --delete-data` deletes it.",

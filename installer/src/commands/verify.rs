@@ -4,9 +4,9 @@ use std::path::Path;
 
 use indicatif::HumanBytes;
 use landfall_bundle_spec::{Sha256, Verified};
-use landfall_lifecycle::operations::{Trust, open_trusted};
+use landfall_lifecycle::operations::{Trust, open_verified};
 use landfall_media::counters::{IoCounters, Totals};
-use landfall_media::verify;
+use landfall_media::{Payload, verify};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -92,9 +92,9 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
     let bundle = arguments.bundle.as_deref().unwrap_or_else(|| Path::new("."));
     let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
     let counters = IoCounters::default();
-    let (located, release) = open_trusted(bundle, &trust, &counters.media)?;
-    let trusted = Trusted::of(&release.verified);
-    let media = located.assemble(release.payload(), counters.media.clone())?;
+    let (located, verified) = open_verified(bundle, &trust, &counters.media)?;
+    let trusted = Trusted::of(&verified);
+    let media = located.assemble(Payload::from(verified), counters.media.clone())?;
     verify::verify(&media, "verifying", &Drawn::new(printer))?;
     let verification = Verification {
         verified: true,

@@ -113,6 +113,14 @@ impl SitePaths {
         pod_logs = "/var/lib/landfall/logs/pods";
         /// The path of the command once the stick is gone.
         command = "/usr/local/bin/landfall";
+        /// What Landfall keeps about a host pack; it outlives the release, whose data folder is another one.
+        host_pack = "/var/lib/landfall-host-pack";
+        /// The journal of a host pack.
+        host_pack_journal = "/var/lib/landfall-host-pack/journal";
+        /// A host pack on its way from the media.
+        host_pack_store = "/var/lib/landfall-host-pack/store";
+        /// Its packages under their names, until they are installed.
+        host_pack_files = "/var/lib/landfall-host-pack/packages";
         /// Identity and settings of the site, on the operating system's disk.
         settings = "/etc/landfall";
         /// The site's UUID on the operating system's disk.
@@ -135,6 +143,10 @@ impl SitePaths {
         step_times = "/var/log/landfall/step-times.json";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
+        /// What was last found about GPUs, and when.
+        probed_gpus = "/run/landfall/gpus.json";
+        /// The file that is under `flock` while GPUs are queried for it; only root can open it.
+        gpu_probe_lock = "/run/landfall/gpus.lock";
         /// containerd's socket.
         containerd_socket = "/run/landfall/containerd/containerd.sock";
         /// A folder for each container that containerd runs, named by its id.

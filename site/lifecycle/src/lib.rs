@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod console;
 pub mod content;
 mod etcd_tools;
+mod host_pack;
 pub mod license;
 pub mod marks;
 mod node_name;

@@ -62,6 +62,20 @@ impl Fixture {
         Ok(revocation)
     }
 
+    /// Builds a host pack of the same vendor into a folder.
+    pub(crate) fn host_pack(&self, definition: &Path, output: &Path, store: &Path) -> Result<()> {
+        let keys = self::folder().join("vendor/keys");
+        let [first, second] = roots::key_files(&keys, Role::Release);
+        let mut command = Command::new(&self.landfall);
+        command.arg("build").arg(definition);
+        let options: [(&str, &Path); 5] =
+            [("--roots", &keys), ("--key", &first), ("--key", &second), ("--output", output), ("--store", store)];
+        for (option, value) in options {
+            command.arg(option).arg(value);
+        }
+        workspace::run(command.env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
+    }
+
     /// The parts of the bundle on the host, in order.
     pub(crate) fn parts(&self) -> Result<Vec<PathBuf>> {
         let mut parts = files_with(&self.stick, |name| name.contains(".landfall."))?;

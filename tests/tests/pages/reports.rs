@@ -1,5 +1,5 @@
-//! The pages that `landfall preflight --html` and `landfall plan --html` write for e-mail: from the real program over a signed head and a
-//! file of facts, opened from the disk.
+//! The pages that `preflight`, `plan` and `facts` write for e-mail with `--html`: from the real program over a signed head and a file of
+//! facts, opened from the disk.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::Path;
@@ -164,7 +164,7 @@ fn landfall(folder: &Path, exit: i32, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the pages: of a host with many faults, of one that is ready, and of a plan.
+/// Writes the pages: of a host with many faults, of one that is ready, of a plan, and of the facts of both hosts and of this one.
 fn write_pages(folder: &Path) -> Result<()> {
     write_bundle(folder)?;
     let spoiled = write_facts(folder, "spoiled.json", |facts| {
@@ -181,10 +181,14 @@ fn write_pages(folder: &Path) -> Result<()> {
     let with = |verb: &str, more: &[&str]| -> Vec<String> {
         [&[verb], &trust[..], more].concat().into_iter().map(str::to_owned).collect()
     };
+    let facts = |more: &[&str]| -> Vec<String> { [&["facts"], more].concat().into_iter().map(str::to_owned).collect() };
     for (exit, arguments) in [
         (4, with("preflight", &[spoiled.as_str(), "--html", "spoiled.html"])),
         (0, with("preflight", &[good.as_str(), "--html", "good.html"])),
         (0, with("plan", &[good.as_str(), "--html", "plan.html"])),
+        (0, facts(&["--facts", spoiled.as_str(), "--html", "facts-spoiled.html"])),
+        (0, facts(&["--facts", good.as_str(), "--html", "facts.html"])),
+        (0, facts(&["--html", "facts-here.html"])),
     ] {
         landfall(folder, exit, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
@@ -209,6 +213,9 @@ async fn pages_for_an_e_mail_are_whole_on_a_screen_on_a_phone_and_on_paper() -> 
         ("spoiled", "Preflight of shop 2.3.0", "An installation is blocked", Some("report-preflight")),
         ("good", "Preflight of shop 2.3.0", "Nothing blocks an installation", None),
         ("plan", "Plan of shop 2.3.0", "objects of Kubernetes", Some("report-plan")),
+        ("facts-spoiled", "Facts of node_1<script>", "judged before each installation", None),
+        ("facts", "Facts of ", "judged before each installation", Some("report-facts")),
+        ("facts-here", "Facts of ", "judged before each installation", None),
     ] {
         browser.open(&folder.path().join(page).with_extension("html").display().to_string()).await?;
         browser.expect("h1", heading).await?;
@@ -222,5 +229,5 @@ async fn pages_for_an_e_mail_are_whole_on_a_screen_on_a_phone_and_on_paper() -> 
     }
     ensure!(browser.count("script").await? == 0, "a page has a script");
     browser.close().await?;
-    findings.judge(12)
+    findings.judge(24)
 }

@@ -104,7 +104,7 @@ fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Res
 }
 
 /// The failure of a page that cannot be made.
-fn no_page(error: &askama::Error) -> Failure {
+pub(super) fn no_page(error: &askama::Error) -> Failure {
     Failure::new(codes::BUG, "the page cannot be made").because(error)
 }
 

@@ -87,7 +87,7 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{collect, sample};
+    use super::super::{ProbedGpus, collect, sample};
     use super::*;
     use crate::paths::SitePaths;
 
@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn facts_of_this_machine_survive_a_file() {
-        let facts = collect(&SitePaths::default()).unwrap();
+        let paths = SitePaths::default();
+        let facts = collect(&paths, &ProbedGpus::now(&paths)).unwrap();
         assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
         assert!(facts.filesystems.iter().all(|filesystem| filesystem.total_bytes >= filesystem.free_bytes));
         assert!([1, 2].contains(&facts.cgroups.version));

@@ -4,6 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use landfall_gpu_facts::driver::DriverState;
+use landfall_gpu_facts::hardware::Hardware;
 use landfall_gpu_facts::look::Root;
 use landfall_gpu_facts::report::{NotAsked, NvmlFailure, NvmlFailureKind};
 use landfall_gpu_facts::{GpuReport, NvmlState, Outcome, SCHEMA, probe};
@@ -14,7 +16,7 @@ use crate::paths::SitePaths;
 const PROGRAM: &str = "landfall-gpu";
 
 /// How long the program may take. It limits the library to five seconds by itself.
-const TIME_LIMIT: Duration = Duration::from_secs(7);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(7);
 
 /// Where the program is: beside this one, as on a stick, and otherwise among the files of the installed release, which has it if it needs
 /// GPUs.
@@ -35,25 +37,42 @@ fn installed(paths: &SitePaths) -> Option<PathBuf> {
     found.max().map(|(_, program)| program)
 }
 
-/// Reads the facts about GPUs. The program runs only where the driver is loaded: without it, the kernel's files say all
-/// that there is to know.
-pub(super) fn collect(paths: &SitePaths, program: &Path) -> GpuReport {
+/// What the kernel's files say about GPUs.
+pub(super) enum Look {
+    /// All that there is to know: the library is not asked.
+    Complete(GpuReport),
+    /// The driver is loaded, so its library knows more.
+    Queryable(KernelFacts),
+}
+
+/// What the kernel shows of GPUs and their driver.
+pub(super) struct KernelFacts {
+    pub(super) hardware: Hardware,
+    pub(super) driver: DriverState,
+}
+
+/// Reads the kernel's files. Without a loaded driver, they say all that there is to know.
+pub(super) fn look(paths: &SitePaths) -> Look {
     let root = paths.host("/");
     let root = Root::new(&root);
     let (hardware, driver) = (root.hardware(), root.driver());
     let not_asked = if !root.is_machine() {
-        Some(NotAsked::OtherRoot)
+        NotAsked::OtherRoot
     } else if !driver.can_be_queried() {
-        Some(NotAsked::DriverNotLoaded)
+        NotAsked::DriverNotLoaded
     } else {
-        None
+        return Look::Queryable(KernelFacts { hardware, driver });
     };
-    match not_asked {
-        Some(why) => GpuReport { schema: SCHEMA, hardware, driver, nvml: NvmlState::NotAsked(why) },
-        None => match ask(program) {
-            Ok(report) => report,
-            Err(nvml) => GpuReport { schema: SCHEMA, hardware, driver, nvml },
-        },
+    Look::Complete(GpuReport { schema: SCHEMA, hardware, driver, nvml: NvmlState::NotAsked(not_asked) })
+}
+
+impl KernelFacts {
+    /// Asks the library with the program, within this time.
+    pub(super) fn query(self, program: &Path, time_limit: Duration) -> GpuReport {
+        ask(program, time_limit).unwrap_or_else(|nvml| {
+            let Self { hardware, driver } = self;
+            GpuReport { schema: SCHEMA, hardware, driver, nvml }
+        })
     }
 }
 
@@ -75,19 +94,21 @@ fn check_owner(program: &Path) -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// What the program reports, or what became of it.
-fn ask(program: &Path) -> Result<GpuReport, NvmlState> {
+/// What the program reports, or what became of it. Without time left, it does not start.
+fn ask(program: &Path, time_limit: Duration) -> Result<GpuReport, NvmlState> {
+    let over = |after: Duration| NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    if time_limit.is_zero() {
+        return Err(over(TIME_LIMIT));
+    }
     let not_started = |reason: &str| {
         let detail = format!("{} could not be started: {reason}", program.display());
         NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
     };
     let checked = check_owner(program).map_err(|reason| not_started(&reason))?;
-    match probe(&checked, TIME_LIMIT) {
+    match probe(&checked, time_limit) {
         Outcome::Facts(report) => Ok(*report),
         Outcome::NotRun { reason, .. } => Err(not_started(&reason.to_string())),
-        Outcome::TimedOut { after, .. } => {
-            Err(NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
-        }
+        Outcome::TimedOut { after, .. } => Err(over(after)),
         Outcome::Malformed { reason, .. } => Err(NvmlState::Crashed(reason)),
     }
 }
@@ -108,7 +129,7 @@ mod tests {
         let files: Vec<_> = files.iter().map(|(name, text)| (format!("{device}/{name}"), *text)).collect();
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
         let (_folder, paths) = super::super::sample::host(&files);
-        let report = collect(&paths, Path::new("/nonexistent"));
+        let Look::Complete(report) = look(&paths) else { panic!("the library of this machine would be asked") };
         assert_eq!((report.hardware.devices.len(), report.nvml), (1, NvmlState::NotAsked(NotAsked::OtherRoot)));
     }
 
@@ -135,7 +156,7 @@ mod tests {
         let mode = |path: &Path, mode| fs_err::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         for (path, bad, good) in [(folder.path(), 0o777, 0o700), (&program, 0o775, 0o755), (&program, 0o757, 0o755)] {
             mode(path, bad);
-            let NvmlState::Failed(failure) = ask(&program).unwrap_err() else { panic!("not refused") };
+            let NvmlState::Failed(failure) = ask(&program, TIME_LIMIT).unwrap_err() else { panic!("not refused") };
             assert!(failure.detail.contains("users other than its owner may write to"), "{}", failure.detail);
             mode(path, good);
         }
@@ -150,12 +171,12 @@ mod tests {
         let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/two-l4.json");
         let says = |script: &str| {
             durable::write_file(&program, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
-            ask(&program)
+            ask(&program, TIME_LIMIT)
         };
         let report = says(&format!("cat '{stored}'")).unwrap();
         assert_eq!(landfall_gpu_facts::judge::gpus(&report).count(), 2);
         assert!(matches!(says("echo nonsense"), Err(NvmlState::Crashed(_))));
-        let missing = ask(Path::new("/nonexistent/landfall-gpu")).unwrap_err();
+        let missing = ask(Path::new("/nonexistent/landfall-gpu"), TIME_LIMIT).unwrap_err();
         let NvmlState::Failed(failure) = missing else { panic!("{missing:?}") };
         assert!(failure.detail.starts_with("/nonexistent/landfall-gpu could not be started: "), "{}", failure.detail);
     }

@@ -40,7 +40,8 @@ pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
     LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()
 }
 
-pub(super) fn platform() -> String {
+/// The platform of this program, such as `linux/amd64`.
+pub fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -49,7 +50,8 @@ pub(super) fn platform() -> String {
     format!("linux/{architecture}")
 }
 
-pub(super) fn operating_system(paths: &SitePaths) -> String {
+/// `ID` and `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
+pub fn operating_system(paths: &SitePaths) -> String {
     let text = read(&paths.host("/etc/os-release"));
     let field = |name: &str| {
         text.lines()

@@ -15,6 +15,7 @@ mod listeners;
 mod machine;
 mod mounted;
 mod network;
+mod probed_gpus;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod speed;
@@ -22,6 +23,7 @@ mod speed;
 pub use document::{KIND, SCHEMA, Unread};
 pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
+pub use probed_gpus::ProbedGpus;
 pub use speed::Speeds;
 
 use std::collections::BTreeMap;
@@ -319,17 +321,12 @@ pub struct NodeAddress {
 
 /// Collects the facts of this host and measures its speeds, for at most three seconds. Changes nothing: what is written meanwhile has
 /// no name, and is gone when this returns.
-pub fn collect_measured(paths: &SitePaths) -> Result<Facts, StepError> {
-    Ok(Facts { speeds: speed::measure(paths), ..collect(paths)? })
+pub fn collect_measured(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError> {
+    Ok(Facts { speeds: speed::measure(paths), ..collect(paths, gpus)? })
 }
 
-/// Collects the facts about GPUs alone. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds.
-pub fn collect_gpus(paths: &SitePaths) -> GpuReport {
-    gpus::collect(paths, &gpus::program(paths))
-}
-
-/// Collects the facts of this host, its speeds aside. Changes nothing.
-pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
+/// Collects the facts of this host, its speeds aside; those about its GPUs were found before. Changes nothing.
+pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError> {
     let modules = host::modules(paths);
     let missing_modules = host::missing_modules(paths, &modules);
     Ok(Facts {
@@ -355,7 +352,7 @@ pub fn collect(paths: &SitePaths) -> Result<Facts, StepError> {
         limits: host::limits(paths),
         selinux: host::selinux(paths),
         leftovers: kubernetes::leftovers(paths),
-        gpus: Some(collect_gpus(paths)),
+        gpus: Some(gpus.report.clone()),
         cpu: Some(machine::cpu(paths)),
         security: Some(machine::security(paths)),
         clock_source: clock::source(paths),
@@ -388,7 +385,8 @@ mod tests {
             assert!(output.status.success() && said.contains("1 passed"), "{said}");
             return;
         }
-        let facts = collect(&SitePaths::default()).unwrap();
+        let paths = SitePaths::default();
+        let facts = collect(&paths, &ProbedGpus::now(&paths)).unwrap();
         assert!(!facts.root && facts.cores > 0 && !facts.filesystems.is_empty());
         assert!(facts.network.filter_tables.is_empty() && facts.network.closed_chains.is_empty());
     }

@@ -9,12 +9,16 @@ use jiff::Timestamp;
 use landfall_bundle_spec::head::{Sealed, Signed};
 use landfall_bundle_spec::trust::Revocation;
 use landfall_bundle_spec::{Error as FormatError, Sha256, Verified};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
 use landfall_media::Payload;
 use landfall_media::bundle::{Located, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_models::MODELS_DOCUMENT_NAME;
-use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
+use landfall_release_document::{
+    HOST_PACK_DOCUMENT_NAME, HostPackDocument, HostPackage, RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME,
+};
 
 use super::error::{OperationError, Result};
 use super::trust::Trust;
@@ -26,6 +30,17 @@ use crate::marks::Marks;
 /// Reads no payload, and refuses a bundle that needs a newer Landfall.
 pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
     SignedHead::open(path, trust, counters)?.understood()
+}
+
+/// Finds a bundle of either kind, of a release or a host pack, and trusts its head. Reads no payload.
+pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, Arc<Verified>)> {
+    let (located, verified) = SignedHead::open(path, trust, counters)?.verified()?;
+    let verified = if verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
+        TrustedHostPack::understand(verified)?.verified
+    } else {
+        TrustedRelease::understand(verified)?.verified
+    };
+    Ok((located, verified))
 }
 
 /// A head whose signatures were checked, and its path.
@@ -86,8 +101,53 @@ impl SignedHead {
     }
 
     pub(super) fn understood(self) -> Result<(Located, TrustedRelease)> {
+        let (located, verified) = self.verified()?;
+        Ok((located, TrustedRelease::understand(verified)?))
+    }
+
+    fn verified(self) -> Result<(Located, Verified)> {
         let verified = self.signed.understood().map_err(|source| self.located.refused(source))?;
-        Ok((self.located.located, TrustedRelease::understand(verified)?))
+        Ok((self.located.located, verified))
+    }
+}
+
+/// A trusted host pack, before its payload was read.
+#[derive(Debug, Clone)]
+pub(super) struct TrustedHostPack {
+    /// The verified head.
+    pub(super) verified: Arc<Verified>,
+    /// Its document.
+    pub(super) document: Arc<HostPackDocument>,
+}
+
+impl TrustedHostPack {
+    /// Reads and verifies the head of the host pack at `path`: a bundle, a part, a folder or a head. Reads no payload.
+    pub(super) fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
+        let head = SignedHead::open(path, trust, &operations.io.media)?;
+        if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
+            head.check_revoked(&known)?;
+        }
+        head.check_requirements()?;
+        Self::understand(head.verified()?.1)
+    }
+
+    fn understand(verified: Verified) -> Result<Self> {
+        let identity = verified.identity();
+        let name = format!("{} {}", identity.name, identity.version);
+        let missing = |document| OperationError::DocumentMissing { document, release: name.clone() };
+        let bytes = verified.small_document(HOST_PACK_DOCUMENT_NAME).ok_or_else(|| missing(HOST_PACK_DOCUMENT_NAME))?;
+        let document = HostPackDocument::read(bytes)
+            .map_err(|source| OperationError::Document { release: name.clone(), source: Box::new(source) })?;
+        let entries = verified.blobs().entries();
+        let carries = |package: &HostPackage| {
+            entries.iter().any(|blob| blob.sha256 == package.blob.digest && blob.size == package.blob.size)
+        };
+        let mut packages = document.recipes.iter().flat_map(|recipe| &recipe.packages);
+        if let Some(package) = packages.find(|package| !carries(package)) {
+            let what = format!("{name} lists {}, and does not carry it", package.file);
+            return Err(StepError::new(codes::HOST_PACK_DIFFERS, what).into());
+        }
+        Ok(Self { document: Arc::new(document), verified: Arc::new(verified) })
     }
 }
 

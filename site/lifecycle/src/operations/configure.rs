@@ -25,7 +25,7 @@ use crate::steps::replace::Replace;
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
-use landfall_host::facts;
+use landfall_host::facts::{self, Facts, ProbedGpus};
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -116,18 +116,31 @@ impl Operations {
         if !is_fitted(&release.release) || !is_changed(&pins.settings, settings) {
             return Ok(pins.fitted.clone());
         }
-        let Fitted { values, findings } = self.fitted(release, settings)?;
+        let Fitted { values, findings } = self.fitted(release, settings, &ProbedGpus::recent(&self.paths))?;
         let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
         if blockers.is_empty() { Ok(values) } else { Err(OperationError::NotReady { blockers }) }
     }
 
-    /// The figures of a release's models for this host as it is now.
-    pub(super) fn fitted(&self, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<Fitted> {
+    /// The figures of a release's models for this host as it is now, with the GPUs that were found.
+    pub(super) fn fitted(
+        &self,
+        release: &TrustedRelease,
+        settings: &SiteConfiguration,
+        gpus: &ProbedGpus,
+    ) -> Result<Fitted> {
         if !is_fitted(&release.release) {
             return Ok(Fitted::default());
         }
-        Ok(fitted(&release.release, release.models(), &facts::collect(&self.paths)?, settings))
+        Ok(fitted_to(&facts::collect(&self.paths, gpus)?, release, settings))
     }
+}
+
+/// The figures of a release's models for the host of these facts; none where it has no such figures.
+pub(super) fn fitted_to(facts: &Facts, release: &TrustedRelease, settings: &SiteConfiguration) -> Fitted {
+    if !is_fitted(&release.release) {
+        return Fitted::default();
+    }
+    fitted(&release.release, release.models(), facts, settings)
 }
 
 /// The key in `site.yaml` of the warnings that are accepted.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_error_codes::codes;
-use landfall_host::facts::{self, Facts};
+use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_media::bundle::locate_counted;
 use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
@@ -113,7 +113,7 @@ impl Operations {
             Facts::read(path)?
         } else {
             self.check_vacant()?;
-            facts::collect_measured(&self.paths)?
+            facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?
         };
         let identity = looked.contents().identity();
         let mut findings = preflight(&Subject {

@@ -35,6 +35,9 @@ pub struct Uninstalled {
     pub kept: Vec<PathBuf>,
     /// The volumes in them.
     pub volumes: Vec<KeptVolume>,
+    /// The host pack whose packages were removed, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_pack: Option<String>,
 }
 
 impl Operations {
@@ -112,11 +115,13 @@ impl Operations {
         Ok(Some((pins.clone(), release)))
     }
 
+    /// The end of an uninstall. The packages of a host pack go last, since what ran may have used them.
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
+        let host_pack = self.remove_host_pack()?;
         let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups(), self.paths.license()]
             .into_iter()
             .filter(|folder| folder.exists());
         let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();
-        Ok(Uninstalled { release, kept: folders.collect(), volumes })
+        Ok(Uninstalled { release, kept: folders.collect(), volumes, host_pack })
     }
 }

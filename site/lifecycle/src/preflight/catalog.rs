@@ -128,6 +128,11 @@ mod tests {
             codes::GPU_PROBE_TIMED_OUT,
             codes::GPU_FACTS_MALFORMED,
             codes::GPU_FACTS_SCHEMA,
+            // What a command says about a host pack, too.
+            codes::HOST_PACK_UNFIT,
+            codes::HOST_PACK_CONFLICT,
+            codes::HOST_PACK_DIFFERS,
+            codes::HOST_PACKAGES_REFUSED,
         ];
         let of_preflight = codes::ALL.iter().filter(|code| code.id.starts_with("LF30"));
         for code in of_preflight.filter(|code| none.iter().all(|other| other.id != code.id)) {

@@ -1,7 +1,7 @@
 //! Everything that would block an installation, found at once and before anything is changed: a field engineer visits
 //! once, and must not discover a second blocker after removing the first.
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Code, codes};
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use crate::configuration::SiteConfiguration;
@@ -85,6 +85,11 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(passed::findings(subject, &findings));
     finding::sort(&mut findings);
     findings
+}
+
+/// The name of the findings of a code, which stays the same from version to version.
+pub fn finding_name(code: Code) -> &'static str {
+    catalog::entry(code.id).name
 }
 
 /// What is found before an upgrade of a site with the release `before`: space at the peaks, ports that only the later release needs,

@@ -28,8 +28,7 @@ use crate::site::UndoScope;
 use crate::steps::stage::find_media;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
-use landfall_host::facts;
-use landfall_host::facts::Facts;
+use landfall_host::facts::{self, Facts, ProbedGpus};
 
 /// A person's request.
 #[derive(Debug, Clone)]
@@ -140,7 +139,9 @@ impl Operations {
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
         let brought = Brought { site: request.site.as_deref(), adoption, licensing, accept: &request.accept };
-        let planned = PlannedInstall::new(release, trust, brought, || Ok(facts::collect_measured(&self.paths)?))?;
+        let planned = PlannedInstall::new(release, trust, brought, || {
+            Ok(facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?)
+        })?;
         // Relative paths have a different meaning for the process that resumes.
         let media_path =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use landfall_gpu_facts::judge::{Warning, driver_version, warnings};
 use landfall_gpu_facts::nvml::{Gpu, GpuEntry, GpuProcess};
-use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
+use landfall_gpu_facts::{HostState, Needs, NvmlState, host_state};
+use landfall_host::facts::ProbedGpus;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,6 +25,10 @@ pub struct GpusStatus {
     pub reason: Option<String>,
     /// Each GPU that the driver knows; none where it cannot be asked.
     pub devices: Vec<GpuStatus>,
+    /// When they were looked at, RFC 3339.
+    pub as_of: String,
+    /// Seconds since then: a look counts for a minute, and for ten after a library that hung.
+    pub age_seconds: u64,
 }
 
 /// One GPU.
@@ -61,8 +66,9 @@ pub struct GpuHolder {
 }
 
 impl GpusStatus {
-    /// What a report about GPUs says; none for a host without a GPU of NVIDIA's.
-    pub(super) fn of(report: &GpuReport) -> Option<Self> {
+    /// What was found about GPUs; none for a host without a GPU of NVIDIA's.
+    pub(super) fn of(probed: &ProbedGpus) -> Option<Self> {
+        let ProbedGpus { report, at, age } = probed;
         let state = host_state(report, &Needs::default());
         if matches!(state, HostState::NoGpu | HostState::OtherVendor | HostState::SystemOnChip(_)) {
             return None;
@@ -73,7 +79,8 @@ impl GpusStatus {
             NvmlState::Read(facts) => facts.gpus.iter().map(|entry| GpuStatus::of(entry, &warnings)).collect(),
             _ => Vec::new(),
         };
-        Some(Self { driver: driver_version(report).map(ToString::to_string), reason, devices })
+        let driver = driver_version(report).map(ToString::to_string);
+        Some(Self { driver, reason, devices, as_of: at.clone(), age_seconds: age.as_secs() })
     }
 
     /// Names the pods of the processes that hold GPUs. A process may end meanwhile.
@@ -145,6 +152,9 @@ fn pod_in(groups: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use landfall_gpu_facts::GpuReport;
     use landfall_media::durable;
     use serde_json::json;
 
@@ -152,14 +162,16 @@ mod tests {
 
     fn status(machine: &str) -> Option<GpusStatus> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
-        let report = fs_err::read(format!("{folder}/{machine}.json")).unwrap();
-        GpusStatus::of(&GpuReport::read(&report).unwrap())
+        let report = GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap();
+        let (at, age) = ("2026-11-20T08:00:00Z".to_owned(), Duration::from_millis(42_900));
+        GpusStatus::of(&ProbedGpus { report, at, age })
     }
 
     #[test]
     fn gpus_are_shown_with_their_holders() {
         let found = status("two-l4").unwrap();
         assert_eq!((found.driver.as_deref(), &found.reason), (Some("580.159.04"), &None));
+        assert_eq!((found.as_of.as_str(), found.age_seconds), ("2026-11-20T08:00:00Z", 42));
         let [first, second] = &found.devices[..] else { panic!("{found:?}") };
         assert_eq!((first.model.as_deref(), first.used_bytes), (Some("NVIDIA L4"), Some(2 << 30)));
         let holders: Vec<_> =

@@ -48,6 +48,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{Holder, Phase, RecordedError};
 use landfall_engine::plan::{Operation, Plan};
 use landfall_host::command::Subprocesses;
+use landfall_host::facts::ProbedGpus;
 pub use nodes::NodeStatus;
 pub use services::ServiceAddresses;
 pub use verdict::Verdict;
@@ -274,8 +275,13 @@ impl StatusReport {
 }
 
 impl Operations {
-    /// What is true of this host now.
+    /// What is true of this host now; of its GPUs, what was found within the last minute.
     pub fn status(&self) -> Result<StatusReport> {
+        self.status_with(|| ProbedGpus::recent(&self.paths))
+    }
+
+    /// The same with GPUs from elsewhere, which are wanted only where something is installed.
+    pub(super) fn status_with(&self, gpus: impl FnOnce() -> ProbedGpus) -> Result<StatusReport> {
         let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
         let history = self.history()?;
         let accepted = history.all_accepted();
@@ -300,6 +306,7 @@ impl Operations {
             step: step_report(&replay),
         });
         report.agent = AgentStatus::of(&self.paths);
+        report.gpus = GpusStatus::of(&gpus());
         self.look_at_host(&mut report, Timestamp::now());
         let pins = replay.state.pins.as_ref();
         let firewall = pins.map(|pins| FirewallStatus::of(&self.paths, &pins.settings, &accepted));
@@ -335,7 +342,6 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
-        report.gpus = GpusStatus::of(&landfall_host::facts::collect_gpus(&self.paths));
         report.memory = MemoryStatus::of(&self.paths);
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
@@ -475,23 +481,4 @@ fn service_status(service: &Value) -> Option<ServiceStatus> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_port_of_two_protocols_is_one() {
-        let port = |number: u64, protocol: &str| json!({"port": number, "protocol": protocol});
-        let service = json!({
-            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
-            "spec": {"clusterIP": "10.96.0.10", "ports": [port(53, "UDP"), port(9153, "TCP"), port(53, "TCP")]},
-        });
-        let status = service_status(&service).unwrap();
-        assert_eq!(
-            (status.name.as_str(), status.ports.as_slice()),
-            ("kube-dns.kube-system.svc", [53, 9153].as_slice())
-        );
-        assert_eq!(service_status(&json!({"spec": {"clusterIP": "None"}})), None);
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::facts::ProbedGpus;
 use landfall_host::space::FreeSpace;
 use landfall_media::durable;
 use landfall_media::progress::Event;
@@ -213,7 +214,7 @@ impl Operations {
             brought.document(
                 landfall_host::facts::KIND,
                 landfall_host::facts::SCHEMA,
-                landfall_host::facts::collect(&own.paths),
+                landfall_host::facts::collect(&own.paths, &ProbedGpus::recent(&own.paths)),
             );
         })?;
         self.collect(into, "releases", |own, brought| {

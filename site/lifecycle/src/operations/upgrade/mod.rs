@@ -2,18 +2,19 @@
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
 mod request;
+mod seen;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
-use landfall_host::facts;
+use landfall_host::facts::Facts;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::seen::Seen;
 pub use request::UpgradeRequest;
 
 use super::Operations;
@@ -23,7 +24,6 @@ use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
 use super::planned::sizes;
-use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
 use crate::configuration::{ChangedValues, SiteConfiguration, resolve_values};
@@ -45,7 +45,6 @@ use crate::steps::stage::find_media;
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
-use landfall_error_codes::codes;
 
 /// An upgrade or a rollback that is possible; nothing is changed yet.
 pub struct PreparedUpgrade<'a> {
@@ -177,8 +176,11 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
-        let mut findings = self.upgrade_findings(&prepared)?;
+        let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
+        let unready = seen.unready();
+        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data, seen)?;
+        let mut findings = self.upgrade_findings(&prepared, &facts)?;
+        findings.extend(unready);
         findings.append(&mut prepared.fitted.findings);
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
@@ -215,7 +217,8 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let mut prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
+        let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
+        let mut prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data, seen)?;
         prepared.accepted = history.accepted(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
@@ -228,18 +231,18 @@ impl Operations {
         target: Target,
         installed: &TrustedRelease,
         data: PlannedData,
+        seen: Seen,
     ) -> Result<PreparedUpgrade<'_>> {
         let history = self.history()?;
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
-        let fitted = self.fitted(release, &settings)?;
-        let computed = computed_values(&Networks::of(&settings)?, &fitted.values);
+        let computed = computed_values(&Networks::of(&settings)?, &seen.fitted.values);
         let values = resolve_values(&release.release, &settings, &computed)?;
-        let (made, status) = (history.made()?, self.status()?);
+        let made = history.made()?;
         let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
-            ready: &ready_components(&status),
-            node_ready: !status.nodes.is_empty() && status.nodes.iter().all(|node| node.ready),
+            ready: &seen.ready_components(),
+            node_ready: seen.is_node_ready(),
             changed_data: &data.changed,
             clients: &data.clients,
             operation,
@@ -277,7 +280,7 @@ impl Operations {
             licensing: None,
             warnings: Vec::new(),
             accepted: Vec::new(),
-            fitted,
+            fitted: seen.fitted,
         })
     }
 
@@ -288,33 +291,21 @@ impl Operations {
         missing.map(|blob| payload.blob(blob).clone()).collect()
     }
 
-    /// Everything that would block an upgrade, found at once: a site that is not ready now, too little space, and what the release
-    /// asks of the host.
-    fn upgrade_findings(&self, prepared: &PreparedUpgrade<'_>) -> Result<Vec<Finding>> {
+    /// Everything of the host that would block an upgrade, found at once: too little space, and what the release asks of it.
+    fn upgrade_findings(&self, prepared: &PreparedUpgrade<'_>, facts: &Facts) -> Result<Vec<Finding>> {
         let target = &prepared.target.release;
-        // Only rules ask for speeds, and to measure them is to write beside living databases.
-        let collect = if target.release.rules.is_empty() { facts::collect } else { facts::collect_measured };
-        let facts = collect(&self.paths)?;
         let settings = settings_of(&prepared.pins, target)?;
         let installed = self.release_of_site()?;
         let subject = Subject {
-            facts: &facts,
+            facts,
             release: &target.release,
             configuration: &settings,
             sizes: sizes(&target.verified, &target.release),
             built_at: &target.verified.identity().built_at,
         };
         let before = installed.as_ref().map(|installed| &*installed.release);
-        let mut findings = preflight::upgrade(&subject, before, &prepared.peaks);
-        findings.extend(unready(&self.status()?));
-        Ok(findings)
+        Ok(preflight::upgrade(&subject, before, &prepared.peaks))
     }
-}
-
-/// Names of the components that are ready now.
-fn ready_components(status: &StatusReport) -> BTreeSet<String> {
-    let ready = status.components.iter().filter(|component| component.reasons.is_empty());
-    ready.map(|component| component.component.clone()).collect()
 }
 
 /// The site's settings as the release understands them.
@@ -342,22 +333,6 @@ pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<
         UpgradeRoute::NotAllowed => None,
     };
     Err(OperationError::NoUpgradePath { bundle: release.name(), installed, through })
-}
-
-/// Why a site is not ready, as a blocker; none if it is.
-fn unready(report: &StatusReport) -> Option<Finding> {
-    if report.ready {
-        return None;
-    }
-    let components = report
-        .components
-        .iter()
-        .flat_map(|component| component.reasons.iter().map(|reason| format!("{}: {reason}", component.component)));
-    let nodes = report.nodes.iter().filter_map(|node| Some(format!("{}: {}", node.name, node.reason.as_ref()?)));
-    let found: Vec<String> = nodes.chain(components).collect();
-    // Most notes are no reasons; one may be the only word on what the site waits for.
-    let found = if found.is_empty() { report.notes.clone() } else { found };
-    Some(Finding::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
 }
 
 impl PreparedUpgrade<'_> {

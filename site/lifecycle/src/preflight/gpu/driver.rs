@@ -60,7 +60,7 @@ pub(super) fn missing(facts: &Facts, wanted: &GpuRequirements, held_by: &[String
     };
     let fix = format!(
         "Install the package {}{version} from the distribution's repository or its mirror at the site, keep {NOUVEAU} from \
-         loading, and reboot.{signed}",
+         loading, and reboot. A host pack of the vendor's brings it without a repository: `landfall install --host-pack`.{signed}",
         package.name
     );
     commands.extend([package.command, "systemctl reboot".to_owned()]);

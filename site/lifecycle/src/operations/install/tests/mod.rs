@@ -195,7 +195,8 @@ impl Fixture {
             step("hosts-entry", Action::HostsEntry(entry)),
         ];
         let plan = Plan::new(Operation::Install, "tiny", "1.0.0", steps);
-        let facts = facts::collect(&self.operations.paths).unwrap();
+        let paths = &self.operations.paths;
+        let facts = facts::collect(paths, &ProbedGpus::now(paths)).unwrap();
         let settings = SiteConfiguration::default();
         let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
         let licensing = release.licensing(&place, self.license.as_deref()).unwrap();

@@ -11,9 +11,10 @@ use landfall_bundle_spec::trust::{
 };
 use landfall_engine::engine::End;
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, Coded, codes};
 use landfall_media::durable;
 
+use super::seen::unready;
 use super::*;
 use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 use crate::operations::status::sample;

@@ -1,0 +1,282 @@
+//! Host packs: packages of distributions, in the same signed bundle as a release, and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument};
+use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, NewDocument, UnsignedHead};
+use landfall_bundle_spec::to_canonical;
+use landfall_bundle_spec::trust::{Role, SigningKey};
+use landfall_error_codes::codes;
+use landfall_media::Payload;
+use landfall_media::counters::Counters;
+use landfall_media::pack::{Output, pack, pack_to_stream};
+use landfall_media::parts::{WrittenFile, supersede};
+use landfall_media::progress::{Event, Progress};
+use landfall_media::store::ContentStore;
+use landfall_release_document::{
+    Descriptor, HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, HostPackDocument, HostPackage, HostRecipe,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::SiteRoom;
+use super::build::{BuildReport, BuiltFile, Unmounted};
+use super::contents::{OCI_INDEX, placed_beside};
+use super::existing::existing;
+use super::order::Placed;
+use super::programs::check_installer;
+use super::roots::{Trust, check_signers, read_trust};
+use crate::definition::yaml;
+use crate::digests::Digests;
+use crate::error::{BuildError, Place, Result};
+use crate::files::is_relative;
+use crate::options::{BuildOptions, BuildOutput};
+use crate::signing;
+
+/// Name of the definition in a host pack's folder.
+const FILE_NAME: &str = "host-pack.yaml";
+
+/// Media type of packages.
+const PACKAGE: &str = "application/octet-stream";
+
+/// The definition of a host pack.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    name: String,
+    version: String,
+    counter: u64,
+    platform: String,
+    recipes: Vec<Recipe>,
+}
+
+/// What is installed on some versions of a distribution.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recipe {
+    distribution: String,
+    versions: Vec<String>,
+    packages: Vec<Package>,
+}
+
+/// A package: its name and version, and its file below the folder of the definition.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Package {
+    name: String,
+    version: String,
+    file: String,
+}
+
+/// The definition of a host pack that a person names by its file or its folder; none if it is a release.
+pub fn definition(path: &Path) -> Option<PathBuf> {
+    let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+    (file.file_name().is_some_and(|name| name == FILE_NAME) && file.is_file()).then_some(file)
+}
+
+/// Builds a host pack from its definition, signed by each of the keys. Nothing is written to the output before everything is read and
+/// signed.
+pub fn build(
+    definition: &Path,
+    options: &BuildOptions,
+    keys: &[SigningKey],
+    output: BuildOutput<'_>,
+    progress: &dyn Progress,
+) -> Result<BuildReport> {
+    let trust = read_trust(&options.roots)?;
+    check_signers(&options.roots, trust.newest(), Role::Release, keys, options.sign_commands.len())?;
+    let store = ContentStore::at(&options.store);
+    let digests = Digests::of(&store);
+    progress.event(Event::PhaseStarted { phase: "reading packages".into(), total_bytes: None });
+    let document = document(definition, &store)?;
+    check_installer(&options.installer, &document.platform)?;
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": Value::Array(Vec::new()) });
+    let placed = placed_beside(&store, &index, &options.installer, &digests)?;
+    let payload = sign(options, &document, &placed, &store, &trust, keys)?;
+    digests.keep()?;
+    progress.event(Event::PhaseDone);
+    write(options, output, &document, &payload, &trust, (&store, &digests), progress)
+}
+
+/// The document, once every package is in the store.
+fn document(path: &Path, store: &ContentStore) -> Result<HostPackDocument> {
+    let Definition { name, version, counter, platform, recipes } = yaml(path, codes::HOST_PACK_INVALID)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let recipe = |Recipe { distribution, versions, packages }| -> Result<HostRecipe> {
+        let packages = packages.into_iter().map(|one| package(path, folder, one, store)).collect::<Result<_>>()?;
+        Ok(HostRecipe { distribution, versions, packages })
+    };
+    let recipes = recipes.into_iter().map(recipe).collect::<Result<_>>()?;
+    let document_type = HOST_PACK_DOCUMENT_TYPE.to_owned();
+    let document = HostPackDocument { document_type, name, version, counter, platform, recipes };
+    let invalid = |what: String| BuildError::at(codes::HOST_PACK_INVALID, Place::file(path), what);
+    document.check().map_err(invalid)?;
+    Ok(document)
+}
+
+fn package(definition: &Path, folder: &Path, package: Package, store: &ContentStore) -> Result<HostPackage> {
+    let Package { name, version, file } = package;
+    let invalid = |what: String| BuildError::at(codes::HOST_PACK_INVALID, Place::file(definition), what);
+    if !is_relative(&file) {
+        return Err(invalid(format!("the file `{}` is no relative path", file.escape_default())));
+    }
+    let path = folder.join(&file);
+    let mut bytes = fs_err::File::open(&path)
+        .map_err(|error| invalid(format!("the file of the package {name} cannot be read")).because(error))?;
+    let sums = store.ingest(&mut bytes, None)?;
+    let own_name = file.rsplit('/').next().unwrap_or(&file).to_owned();
+    let blob = Descriptor { media_type: PACKAGE.to_owned(), digest: sums.sha256, size: sums.size };
+    Ok(HostPackage { name, version, file: own_name, blob })
+}
+
+/// The signed head.
+fn sign(
+    options: &BuildOptions,
+    document: &HostPackDocument,
+    placed: &[Placed],
+    store: &ContentStore,
+    trust: &Trust,
+    keys: &[SigningKey],
+) -> Result<Payload> {
+    let (mut entries, mut chunks) = (Vec::new(), Vec::new());
+    for file in placed {
+        let sums = store.record(file.digest)?;
+        entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
+        chunks.push(sums.chunks);
+    }
+    let mut seen: Vec<Sha256> = Vec::new();
+    for package in document.recipes.iter().flat_map(|recipe| &recipe.packages) {
+        // Two versions of a distribution may have a package in common.
+        if seen.contains(&package.blob.digest) {
+            continue;
+        }
+        seen.push(package.blob.digest);
+        let sums = store.record(package.blob.digest)?;
+        entries.push(BlobEntry::blob(&sums, PACKAGE));
+        chunks.push(sums.chunks);
+    }
+    let bytes = to_canonical(HOST_PACK_DOCUMENT_NAME, document)?;
+    let documents = vec![NewDocument { name: HOST_PACK_DOCUMENT_NAME.to_owned(), bytes }];
+    let identity = Identity {
+        name: document.name.clone(),
+        version: document.version.clone(),
+        counter: document.counter,
+        built_at: options.built_at.clone(),
+    };
+    let chunks: Vec<_> = chunks.iter().map(Vec::as_slice).collect();
+    let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(entries)?, &chunks)?;
+    keys.iter().try_for_each(|key| head.sign(key))?;
+    for command in &options.sign_commands {
+        let may_sign = trust.newest().keys_of(Role::Release).cloned();
+        let (key, signature) =
+            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
+        head.add_signature(key, signature);
+    }
+    Ok(Payload::from(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified()))
+}
+
+fn write(
+    options: &BuildOptions,
+    output: BuildOutput<'_>,
+    document: &HostPackDocument,
+    payload: &Payload,
+    trust: &Trust,
+    (prepared, digests): (&ContentStore, &Digests),
+    progress: &dyn Progress,
+) -> Result<BuildReport> {
+    let store = ContentStore::counted(&options.store, Counters::new());
+    let media = Counters::new();
+    let verified = payload.verified();
+    let (mut files, mut superseded) = (Vec::new(), Vec::new());
+    match output {
+        BuildOutput::Folder { path, part_bytes } => {
+            let new = verified.bundle_name();
+            let (in_the_way, others): (Vec<_>, Vec<_>) =
+                existing(&path, verified).into_iter().partition(|other| other.name == new);
+            in_the_way.iter().try_for_each(|other| supersede(&path, &other.name))?;
+            let beside = |_: &[WrittenFile]| Vec::new();
+            let output = Output { folder: &path, part_bytes, others: &beside, others_bytes: 0 };
+            let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
+            files.extend(pack(payload, &store, output, &media, &Unmounted(progress))?.into_iter().map(named));
+            for other in others {
+                supersede(&path, &other.name)?;
+                superseded.push(other.name.stem().to_owned());
+            }
+        }
+        BuildOutput::Stream(stream) => pack_to_stream(payload, &store, stream, &media, progress)?,
+    }
+    let (bundle_bytes, first) = (payload.blob_bytes(), &trust.roots[0]);
+    let site_room =
+        SiteRoom { bundle_bytes, unpacked_bytes: 0, unpacking_bytes: 0, data_bytes: 0, total_bytes: bundle_bytes };
+    Ok(BuildReport {
+        name: document.name.clone(),
+        version: document.version.clone(),
+        id: verified.id(),
+        files,
+        kept: None,
+        superseded,
+        total_bytes: payload.layout().total_bytes(),
+        site_room,
+        images: 0,
+        artifacts: document.recipes.iter().map(|recipe| recipe.packages.len()).sum(),
+        fingerprint: first.fingerprint(),
+        first_root: first.number(),
+        development: verified.trusted().development(),
+        ingested_bytes: prepared.counters().totals(),
+        installer_sha256: payload.blob(0).sha256,
+        installer_bytes: payload.blob(0).size,
+        hashed_bytes: digests.read_bytes(),
+        store_bytes: store.counters().totals(),
+        media_bytes: media.totals(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+    use landfall_media::durable;
+
+    use super::*;
+
+    const DEFINITION: &str = "name: gpu-driver\nversion: '580.1'\ncounter: 1\nplatform: linux/amd64\nrecipes:\n- distribution: debian\n  \
+                              versions: ['12']\n  packages:\n  - {name: gpu-driver, version: 580.1-1, file: debian/gpu-driver.deb}\n";
+
+    /// The document of this definition beside one package, and the folder that keeps the store.
+    fn read(text: &str) -> Result<HostPackDocument> {
+        let folder = tempfile::tempdir().expect("folder");
+        durable::create_folder(&folder.path().join("debian")).expect("folder");
+        durable::write_file(&folder.path().join("debian/gpu-driver.deb"), b"a package", 0o644).expect("file");
+        let path = folder.path().join(FILE_NAME);
+        durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
+        assert_eq!(definition(folder.path()), Some(path.clone()));
+        document(&path, &ContentStore::at(folder.path().join("store")))
+    }
+
+    #[test]
+    fn a_definition_becomes_a_document_that_a_site_reads() {
+        let document = read(DEFINITION).expect("good");
+        let package = &document.recipes[0].packages[0];
+        assert_eq!((package.file.as_str(), package.blob.size), ("gpu-driver.deb", 9));
+        assert_eq!(package.blob.digest, Sha256::of(b"a package"));
+        let bytes = to_canonical(HOST_PACK_DOCUMENT_NAME, &document).expect("canonical");
+        assert_eq!(HostPackDocument::read(&bytes).expect("read"), document);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_the_file() {
+        for (from, to) in [
+            ("counter: 1", "counter: 1\nsurprise: 1"),
+            ("name: gpu-driver\nversion", "name: GPU\nversion"),
+            ("debian/gpu-driver.deb", "debian/missing.deb"),
+            ("debian/gpu-driver.deb", "../debian/gpu-driver.deb"),
+            ("{name: gpu-driver", "{name: --force-all"),
+        ] {
+            let error = read(&DEFINITION.replacen(from, to, 1)).expect_err(to);
+            assert_eq!(error.code(), codes::HOST_PACK_INVALID, "{to}");
+            assert!(error.to_string().contains(FILE_NAME), "{error}");
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        assert_eq!(definition(folder.path()), None, "a release");
+    }
+}

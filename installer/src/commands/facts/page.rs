@@ -1,0 +1,59 @@
+//! The facts of a host as one page without anything outside of it, for e-mail, a printer or a phone.
+
+use askama::Template;
+use landfall_host::facts::Facts;
+use landfall_lifecycle::preflight::finding_name;
+
+use super::rows::{self, Row};
+use crate::commands::plan::no_page;
+use crate::failure::Failure;
+use crate::shown;
+
+/// The page. Every text in it is escaped, and what is not seen is spelled out.
+#[derive(Template)]
+#[template(path = "facts.html")]
+struct Page {
+    host: String,
+    system: String,
+    collected: String,
+    is_of_root: bool,
+    summary: String,
+    groups: Vec<Section>,
+}
+
+struct Section {
+    title: &'static str,
+    items: Vec<Item>,
+}
+
+struct Item {
+    name: String,
+    value: String,
+    path: &'static str,
+    findings: String,
+}
+
+/// The page of the facts of a host.
+pub(super) fn page(facts: &Facts) -> Result<String, Failure> {
+    let groups: Vec<Section> = rows::groups(facts)
+        .into_iter()
+        .map(|(topic, rows)| Section { title: topic.title(), items: rows.into_iter().map(item).collect() })
+        .collect();
+    let items = || groups.iter().flat_map(|group| &group.items);
+    let deciding = items().filter(|item| !item.findings.is_empty()).count();
+    let page = Page {
+        host: shown::line(&facts.hostname),
+        system: shown::line(&format!("{}, kernel {}", facts.operating_system, facts.kernel)),
+        collected: shown::line(&facts.collected_at),
+        is_of_root: facts.root,
+        summary: format!("{} facts; {deciding} of them are judged before each installation", items().count()),
+        groups,
+    };
+    page.render().map_err(|error| no_page(&error))
+}
+
+fn item(row: Row) -> Item {
+    let Row { name, path, codes, value } = row;
+    let findings: Vec<&str> = codes.iter().map(|code| finding_name(*code)).collect();
+    Item { name: shown::line(&name), value: shown::line(&value), path, findings: findings.join(", ") }
+}

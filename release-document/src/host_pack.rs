@@ -1,0 +1,266 @@
+//! `documents/host-pack.json`: packages of distributions, such as those of a driver, that a host pack brings. A bundle has this document or
+//! that of a release.
+
+use std::collections::BTreeSet;
+
+use landfall_bundle_spec::names::{is_dns_label, is_file_name, is_version};
+use landfall_bundle_spec::{Error, Result, limits, read_typed};
+use serde::{Deserialize, Serialize};
+
+use crate::Descriptor;
+use crate::fields::shown;
+
+/// The `type` of the document.
+pub const HOST_PACK_DOCUMENT_TYPE: &str = "landfall.dev/host-pack/1";
+
+/// Name of the document in the bundle's head.
+pub const HOST_PACK_DOCUMENT_NAME: &str = "documents/host-pack.json";
+
+/// Most recipes of a host pack.
+const RECIPES: usize = 100;
+/// Most versions of a distribution that one recipe is for.
+const VERSIONS: usize = 100;
+/// Most packages of a recipe.
+const PACKAGES: usize = 500;
+/// Longest name or version of a package, in bytes.
+const TEXT_BYTES: usize = 128;
+
+type Checked = std::result::Result<(), String>;
+
+/// A host pack as a site reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostPackDocument {
+    /// Always [`HOST_PACK_DOCUMENT_TYPE`].
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// Name of the pack, a DNS label.
+    pub name: String,
+    /// Version as the vendor writes it.
+    pub version: String,
+    /// Monotonic number.
+    pub counter: u64,
+    /// Platform of the packages, such as `linux/amd64`.
+    pub platform: String,
+    /// What is installed where.
+    pub recipes: Vec<HostRecipe>,
+}
+
+/// What is installed on some versions of a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRecipe {
+    /// The distribution, as `ID` in its `/etc/os-release`: `debian`.
+    pub distribution: String,
+    /// Its versions, as `VERSION_ID` there: `12`, which is also that of `12.4`.
+    pub versions: Vec<String>,
+    /// The packages, which are installed together.
+    pub packages: Vec<HostPackage>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version as the distribution's programs print it: `580.159.04-1`, or `3:580.159.04-1.el9` with an epoch.
+    pub version: String,
+    /// Name of its file, which ends in `.deb` or `.rpm`.
+    pub file: String,
+    /// The file.
+    pub blob: Descriptor,
+}
+
+/// The form of packages, which decides what program installs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageFormat {
+    /// Debian's.
+    Deb,
+    /// RPM's.
+    Rpm,
+}
+
+impl PackageFormat {
+    /// The form of the file of this name.
+    pub fn of(file: &str) -> Option<Self> {
+        match file.rsplit_once('.')?.1 {
+            "deb" => Some(Self::Deb),
+            "rpm" => Some(Self::Rpm),
+            _ => None,
+        }
+    }
+}
+
+impl HostPackDocument {
+    /// Reads the bytes of [`HOST_PACK_DOCUMENT_NAME`] from a head: no name twice, no unknown field, and only names that are what they claim
+    /// to be: none of them is an option of a program or leads out of a folder.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let pack: Self = read_typed(HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, bytes)?;
+        pack.check().map_err(|reason| Error::InvalidDocument {
+            name: HOST_PACK_DOCUMENT_NAME.to_owned(),
+            source: reason.into(),
+        })?;
+        Ok(pack)
+    }
+
+    /// Says what is wrong with the first thing that is not what it claims to be.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        require(is_dns_label(&self.name), || format!("the name `{}`", shown(&self.name)))?;
+        require(is_version(&self.version), || format!("the version `{}`", shown(&self.version)))?;
+        let is_known = ["linux/amd64", "linux/arm64"].contains(&self.platform.as_str());
+        require(is_known, || format!("the platform `{}`", shown(&self.platform)))?;
+        let count = self.recipes.len();
+        require((1..=RECIPES).contains(&count), || format!("{count} recipes, where 1 to {RECIPES} belong"))?;
+        let mut systems = BTreeSet::new();
+        for recipe in &self.recipes {
+            recipe.check()?;
+            for version in &recipe.versions {
+                let system = (recipe.distribution.as_str(), version.as_str());
+                require(systems.insert(system), || format!("two recipes for {} {version}", recipe.distribution))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The recipe for a host with this `ID` and `VERSION_ID`, such as `debian 12`. One for exactly its version comes before one for its
+    /// major version.
+    pub fn recipe(&self, operating_system: &str) -> Option<&HostRecipe> {
+        let (id, version) = operating_system.split_once(' ').unwrap_or((operating_system, ""));
+        let of_distribution = || self.recipes.iter().filter(|recipe| recipe.distribution == id);
+        let exact = of_distribution().find(|recipe| recipe.versions.iter().any(|one| one == version));
+        let is_within = |one: &String| version.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        exact.or_else(|| of_distribution().find(|recipe| recipe.versions.iter().any(is_within)))
+    }
+}
+
+impl HostRecipe {
+    fn check(&self) -> Checked {
+        let of = &self.distribution;
+        let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        let is_named = (1..=63).contains(&of.len()) && of.bytes().all(is_id);
+        require(is_named, || format!("the distribution `{}`", shown(of)))?;
+        let count = self.versions.len();
+        require((1..=VERSIONS).contains(&count), || format!("{count} versions of {of}, where 1 to {VERSIONS} belong"))?;
+        for version in &self.versions {
+            require(is_version(version), || format!("the version `{}` of {of}", shown(version)))?;
+        }
+        let count = self.packages.len();
+        require((1..=PACKAGES).contains(&count), || {
+            format!("{count} packages for {of}, where 1 to {PACKAGES} belong")
+        })?;
+        let format = self.format();
+        let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());
+        for package in &self.packages {
+            package.check()?;
+            let is_alike = PackageFormat::of(&package.file) == format;
+            require(is_alike, || format!("packages of two forms for {of}"))?;
+            require(names.insert(&package.name), || format!("the package {} twice for {of}", package.name))?;
+            require(files.insert(&package.file), || format!("the file {} twice for {of}", package.file))?;
+        }
+        Ok(())
+    }
+
+    /// The form of its packages; none for a recipe that was not checked.
+    pub fn format(&self) -> Option<PackageFormat> {
+        PackageFormat::of(&self.packages.first()?.file)
+    }
+}
+
+impl HostPackage {
+    fn check(&self) -> Checked {
+        let is_text = |text: &str, more: &[u8]| {
+            (1..=TEXT_BYTES).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+                && text.as_bytes()[0].is_ascii_alphanumeric()
+        };
+        let name = &self.name;
+        require(is_text(name, b".+-_"), || format!("the package `{}`", shown(name)))?;
+        let is_right = is_text(&self.version, b".+-_~^:");
+        require(is_right, || format!("the version `{}` of {name}", shown(&self.version)))?;
+        let is_package = is_file_name(&self.file) && PackageFormat::of(&self.file).is_some();
+        require(is_package, || {
+            format!("the file `{}` of {name}, which ends in neither .deb nor .rpm", shown(&self.file))
+        })?;
+        require(self.blob.size <= limits::BLOB_BYTES, || format!("a file of {} bytes", self.blob.size))
+    }
+}
+
+fn require(is_right: bool, what: impl FnOnce() -> String) -> Checked {
+    if is_right { Ok(()) } else { Err(format!("it has {}", what())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::Sha256;
+
+    use super::*;
+
+    fn package(name: &str, file: &str) -> HostPackage {
+        let blob = Descriptor { media_type: "application/octet-stream".to_owned(), digest: Sha256([1; 32]), size: 7 };
+        HostPackage { name: name.to_owned(), version: "1:580.1-1~deb12".to_owned(), file: file.to_owned(), blob }
+    }
+
+    fn recipe(distribution: &str, versions: &[&str], file: &str) -> HostRecipe {
+        HostRecipe {
+            distribution: distribution.to_owned(),
+            versions: versions.iter().map(|version| (*version).to_owned()).collect(),
+            packages: vec![package("gpu-driver", file)],
+        }
+    }
+
+    fn pack() -> HostPackDocument {
+        HostPackDocument {
+            document_type: HOST_PACK_DOCUMENT_TYPE.to_owned(),
+            name: "gpu-driver".to_owned(),
+            version: "580.1".to_owned(),
+            counter: 1,
+            platform: "linux/amd64".to_owned(),
+            recipes: vec![
+                recipe("debian", &["12", "13"], "driver.deb"),
+                recipe("rhel", &["9"], "driver.rpm"),
+                recipe("rhel", &["9.6"], "newer.rpm"),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_found_by_the_version_or_its_beginning() {
+        let pack = pack();
+        let file = |system: &str| pack.recipe(system).map(|recipe| recipe.packages[0].file.clone());
+        assert_eq!(file("debian 12").as_deref(), Some("driver.deb"));
+        assert_eq!(file("rhel 9.4").as_deref(), Some("driver.rpm"));
+        assert_eq!(file("rhel 9.6").as_deref(), Some("newer.rpm"));
+        for other in ["debian 1", "debian 120", "rhel 10.1", "rhel 90", "ubuntu 12", "debian", ""] {
+            assert_eq!(file(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_document_comes_back_and_what_is_not_what_it_claims_is_refused() {
+        let bytes = |pack: &HostPackDocument| serde_json::to_vec(pack).unwrap();
+        assert_eq!(HostPackDocument::read(&bytes(&pack())).unwrap(), pack());
+        let changes: [(&str, fn(&mut HostPackDocument)); 12] = [
+            ("a name", |pack| pack.name = "Driver".to_owned()),
+            ("a platform", |pack| pack.platform = "linux/mips".to_owned()),
+            ("no recipe", |pack| pack.recipes.clear()),
+            ("no version", |pack| pack.recipes[0].versions.clear()),
+            ("no package", |pack| pack.recipes[0].packages.clear()),
+            ("two recipes", |pack| pack.recipes[1] = pack.recipes[0].clone()),
+            ("an option", |pack| pack.recipes[0].packages[0].name = "--force-all".to_owned()),
+            ("an option as a version", |pack| pack.recipes[0].packages[0].version = "-1".to_owned()),
+            ("a path", |pack| pack.recipes[0].packages[0].file = "../driver.deb".to_owned()),
+            ("another file", |pack| pack.recipes[0].packages[0].file = "driver.sh".to_owned()),
+            ("two forms", |pack| pack.recipes[0].packages.push(package("more", "more.rpm"))),
+            ("a package twice", |pack| pack.recipes[0].packages.push(package("gpu-driver", "more.deb"))),
+        ];
+        for (what, change) in changes {
+            let mut changed = pack();
+            change(&mut changed);
+            assert!(HostPackDocument::read(&bytes(&changed)).is_err(), "{what}");
+        }
+        let other = String::from_utf8(bytes(&pack())).unwrap().replace("host-pack/1", "host-pack/2");
+        assert!(HostPackDocument::read(other.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! GPUs with the time at which they were looked at. NVIDIA's library may hang, and it wakes idle GPUs; so a site keeps what was found last
+//! until the next boot, and a status that is read soon again has that, with its age.
+
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use jiff::Timestamp;
+use landfall_gpu_facts::driver::{DriverGpu, DriverState};
+use landfall_gpu_facts::version::DriverVersion;
+use landfall_gpu_facts::{GpuReport, NvmlState, SCHEMA};
+use landfall_media::durable;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::gpus::{self, KernelFacts, Look, TIME_LIMIT};
+use crate::paths::SitePaths;
+
+/// How long what was found counts.
+const LASTS: Duration = Duration::from_mins(1);
+
+/// The same where the library hung: each try may leave a process that the kernel cannot end.
+const LASTS_AFTER_A_HANG: Duration = Duration::from_mins(10);
+
+/// Between two looks whether another process is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Maximum size of the file that keeps what was found.
+const FILE_BYTES: u64 = 8 << 20;
+
+/// What was found about a host's GPUs, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbedGpus {
+    /// What was found.
+    pub report: GpuReport,
+    /// When, RFC 3339.
+    pub at: String,
+    /// How long ago that was, by a clock that no one sets.
+    pub age: Duration,
+}
+
+impl ProbedGpus {
+    /// Looks now. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds. Changes nothing.
+    pub fn now(paths: &SitePaths) -> Self {
+        Self::new(match gpus::look(paths) {
+            Look::Complete(report) => report,
+            Look::Queryable(kernel) => kernel.query(&gpus::program(paths), TIME_LIMIT),
+        })
+    }
+
+    /// What was found within the last minute (after a library that hung, within ten), and otherwise what is found now, which an installed
+    /// site then keeps. Takes seven seconds at most, also where another process is asking.
+    pub fn recent(paths: &SitePaths) -> Self {
+        match gpus::look(paths) {
+            Look::Complete(report) => Self::new(report),
+            Look::Queryable(kernel) => {
+                let program = gpus::program(paths);
+                recent(paths, kernel, TIME_LIMIT, |kernel, limit| kernel.query(&program, limit))
+            }
+        }
+    }
+
+    /// What was found just now.
+    fn new(report: GpuReport) -> Self {
+        let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { report, at, age: Duration::ZERO }
+    }
+}
+
+/// What is kept, if it still counts, and otherwise the answer to a query, which is then kept.
+fn recent(
+    paths: &SitePaths,
+    kernel: KernelFacts,
+    limit: Duration,
+    query: impl FnOnce(KernelFacts, Duration) -> GpuReport,
+) -> ProbedGpus {
+    let driver = Driver::of(&kernel.driver);
+    if let Some(kept) = Kept::read(paths).and_then(|kept| kept.counting(paths, &driver)) {
+        return kept;
+    }
+    let deadline = Instant::now() + limit;
+    let turn = Turn::take(paths, deadline);
+    // Another process may have asked meanwhile.
+    if let Some(kept) = Kept::read(paths).and_then(|kept| kept.counting(paths, &driver)) {
+        return kept;
+    }
+    let probed = ProbedGpus::new(query(kernel, deadline.saturating_duration_since(Instant::now())));
+    if let Some(_held) = turn {
+        keep(paths, driver, &probed);
+    }
+    probed
+}
+
+/// Keeps what was found. If that fails, the next one asks again.
+fn keep(paths: &SitePaths, driver: Driver, probed: &ProbedGpus) {
+    let Some(since_boot) = SinceBoot::now(paths) else { return };
+    let kept = Kept { since_boot, at: probed.at.clone(), driver, report: probed.report.clone() };
+    // It has a JSON form: its keys are names.
+    let bytes = serde_json::to_vec(&kept).unwrap_or_default();
+    if let Err(error) = durable::write_file(&paths.probed_gpus(), &bytes, 0o600) {
+        tracing::debug!(%error, "what was found about GPUs is not kept");
+    }
+}
+
+/// What of a driver decides whether an earlier answer of its library still counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Driver {
+    version: Option<DriverVersion>,
+    gpus: Vec<DriverGpu>,
+}
+
+impl Driver {
+    fn of(state: &DriverState) -> Self {
+        Self { version: state.version.clone(), gpus: state.gpus.clone() }
+    }
+}
+
+/// A time since the boot of this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SinceBoot {
+    /// The kernel's id of the boot.
+    boot: String,
+    milliseconds: u64,
+}
+
+impl SinceBoot {
+    /// Now; none where the kernel does not say.
+    fn now(paths: &SitePaths) -> Option<Self> {
+        let boot = fs_err::read_to_string(paths.host("/proc/sys/kernel/random/boot_id")).ok()?.trim().to_owned();
+        let uptime = fs_err::read_to_string(paths.host("/proc/uptime")).ok()?;
+        let seconds: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+        let milliseconds = Duration::try_from_secs_f64(seconds).ok()?.as_millis();
+        Some(Self { boot, milliseconds: u64::try_from(milliseconds).ok()? })
+    }
+
+    /// How long before the other one it was; none if it was not, or in another boot.
+    fn before(&self, later: &Self) -> Option<Duration> {
+        let milliseconds = later.milliseconds.checked_sub(self.milliseconds)?;
+        (self.boot == later.boot).then(|| Duration::from_millis(milliseconds))
+    }
+}
+
+/// The file with what was found last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Kept {
+    since_boot: SinceBoot,
+    at: String,
+    driver: Driver,
+    report: GpuReport,
+}
+
+impl Kept {
+    /// The file; none where it cannot be read, or another version of Landfall wrote it.
+    fn read(paths: &SitePaths) -> Option<Self> {
+        let mut bytes = Vec::new();
+        File::open(paths.probed_gpus()).ok()?.take(FILE_BYTES).read_to_end(&mut bytes).ok()?;
+        let kept: Self = serde_json::from_slice(&bytes).ok()?;
+        (kept.report.schema == SCHEMA).then_some(kept)
+    }
+
+    /// What it says, if that still counts: it is of this boot and of this driver, and young enough.
+    fn counting(self, paths: &SitePaths, driver: &Driver) -> Option<ProbedGpus> {
+        let Self { since_boot, at, driver: former, report } = self;
+        let age = since_boot.before(&SinceBoot::now(paths)?)?;
+        let lasts = match report.nvml {
+            NvmlState::TimedOut(_) => LASTS_AFTER_A_HANG,
+            _ => LASTS,
+        };
+        (age < lasts && former == *driver).then_some(ProbedGpus { report, at, age })
+    }
+}
+
+/// While this lives, no other process asks the library in order to keep the answer.
+struct Turn {
+    _file: File,
+}
+
+impl Turn {
+    /// Waits for it until the deadline. None then, and where nothing can be kept: without an installed site, and for users other than root.
+    fn take(paths: &SitePaths, deadline: Instant) -> Option<Self> {
+        let path = paths.gpu_probe_lock();
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = opened.ok()?;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(Self { _file: file }),
+                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

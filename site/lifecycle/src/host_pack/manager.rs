@@ -1,0 +1,215 @@
+//! The package manager of a distribution: what it says about packages, and how it installs and removes them. Nothing here reaches a
+//! network.
+
+use std::path::{Path, PathBuf};
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::command::{CommandRunner, HostCommand};
+use landfall_release_document::PackageFormat;
+use serde::{Deserialize, Serialize};
+
+/// What a host has of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Present {
+    /// Nothing.
+    Absent,
+    /// The configuration that a removed package left.
+    Configuration,
+    /// A part: an install was interrupted.
+    Partial,
+    /// It is installed, in these versions.
+    Installed(Vec<String>),
+}
+
+/// The package manager for packages of a form.
+pub(crate) struct Manager<'a> {
+    format: PackageFormat,
+    commands: &'a dyn CommandRunner,
+}
+
+impl<'a> Manager<'a> {
+    pub(crate) fn new(format: PackageFormat, commands: &'a dyn CommandRunner) -> Self {
+        Self { format, commands }
+    }
+
+    /// Name and version of the package in a file.
+    pub(super) fn identify(&self, file: &Path) -> Result<(String, String), StepError> {
+        let unreadable = || StepError::new(codes::HOST_PACK_DIFFERS, format!("{} is no package", file.display()));
+        let command = match self.format {
+            PackageFormat::Deb => {
+                HostCommand::new("dpkg-deb").arguments(["--show", "--showformat", "${Package}\t${Version}\n"])
+            }
+            PackageFormat::Rpm => HostCommand::new("rpm").arguments([
+                "--query",
+                "--package",
+                "--nosignature",
+                "--queryformat",
+                RPM_FORMAT,
+            ]),
+        };
+        let said = self.run(&command.argument(file)).map_err(|error| unreadable().because(error))?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let (name, version) = said.trim_end().split_once('\t').ok_or_else(unreadable)?;
+        Ok((name.to_owned(), without_zero_epoch(version).to_owned()))
+    }
+
+    /// What the host has of a package.
+    pub(crate) fn present(&self, name: &str) -> Result<Present, StepError> {
+        let command = match self.format {
+            PackageFormat::Deb => HostCommand::new("dpkg-query").arguments([
+                "--show",
+                "--showformat",
+                "${db:Status-Abbrev}\t${Version}\n",
+            ]),
+            PackageFormat::Rpm => HostCommand::new("rpm").arguments(["--query", "--queryformat", RPM_FORMAT]),
+        };
+        let command = command.argument(name);
+        let output = self.commands.run(&command, None).map_err(|error| missing(&command, error))?;
+        // Both fail for a package that they do not know.
+        if !output.success {
+            return Ok(Present::Absent);
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(match self.format {
+            PackageFormat::Deb => of_dpkg(&said),
+            PackageFormat::Rpm => {
+                let versions = said.lines().filter_map(|line| Some(line.split_once('\t')?.1));
+                Present::Installed(versions.map(|version| without_zero_epoch(version).to_owned()).collect())
+            }
+        })
+    }
+
+    /// Installs the packages in these files together.
+    pub(crate) fn install(&self, files: &[PathBuf]) -> Result<(), StepError> {
+        let command = match self.format {
+            PackageFormat::Deb => HostCommand::new("dpkg").argument("--install"),
+            PackageFormat::Rpm => HostCommand::new("rpm").arguments(["--install", "--nosignature"]),
+        };
+        let command = command.variable("DEBIAN_FRONTEND", "noninteractive").arguments(files);
+        self.run(&command).map(drop).map_err(|error| {
+            StepError::new(codes::HOST_PACKAGES_REFUSED, "the packages of the host pack were not installed")
+                .because(error)
+        })
+    }
+
+    /// Removes packages together. Their configuration goes, too, unless it is to be kept.
+    pub(super) fn remove(&self, names: &[&str], keep_configuration: bool) -> Result<(), StepError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let command = match (self.format, keep_configuration) {
+            (PackageFormat::Deb, false) => HostCommand::new("dpkg").argument("--purge"),
+            (PackageFormat::Deb, true) => HostCommand::new("dpkg").argument("--remove"),
+            (PackageFormat::Rpm, _) => HostCommand::new("rpm").argument("--erase"),
+        };
+        let command = command.variable("DEBIAN_FRONTEND", "noninteractive").arguments(names);
+        self.run(&command).map(drop).map_err(|error| {
+            let what = format!("{} of the host pack cannot be removed", names.join(", "));
+            StepError::new(codes::HOST_PACKAGES_REFUSED, what).because(error)
+        })
+    }
+
+    fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
+        command.checked(self.commands.run(command, None))
+    }
+}
+
+/// Name and version of each package, in a line.
+const RPM_FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n";
+
+fn missing(command: &HostCommand, error: std::io::Error) -> StepError {
+    let what = format!("`{}` cannot be run", command.program.display());
+    StepError::new(codes::HOST_PACKAGES_REFUSED, what).because(error)
+}
+
+/// RPM numbers the epoch 0 where a package has none.
+fn without_zero_epoch(version: &str) -> &str {
+    version.strip_prefix("0:").unwrap_or(version)
+}
+
+/// What dpkg says: for each architecture a line with the wanted action, the state and an error, each a letter, and the version.
+fn of_dpkg(said: &str) -> Present {
+    let (mut versions, mut found) = (Vec::new(), Present::Absent);
+    for line in said.lines() {
+        let Some((state, version)) = line.split_once('\t') else { continue };
+        match state.chars().nth(1) {
+            // Installed, also where triggers are still to run.
+            Some('i' | 'W' | 't') => versions.push(version.to_owned()),
+            Some('c') if found == Present::Absent => found = Present::Configuration,
+            Some('n' | 'c') | None => {}
+            Some(_) => found = Present::Partial,
+        }
+    }
+    if versions.is_empty() || found == Present::Partial { found } else { Present::Installed(versions) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use landfall_error_codes::Coded as _;
+    use landfall_host::command::{CommandOutput, Input};
+
+    use super::*;
+
+    /// `rpm`, which Debian does not have: it notes each command, and knows one package.
+    #[derive(Default)]
+    struct Rpm(Mutex<Vec<String>>);
+
+    impl CommandRunner for Rpm {
+        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            let line = command.to_string().replace('\n', "");
+            let success = !line.ends_with(" unknown");
+            self.0.lock().unwrap().push(line);
+            let stdout = if success { "driver\t0:580.1-1.el9\n" } else { "package unknown is not installed\n" };
+            Ok(CommandOutput { success, stdout: stdout.into(), stderr: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn rpm_is_asked_and_told_without_a_network() {
+        let rpm = Rpm::default();
+        let manager = Manager::new(PackageFormat::Rpm, &rpm);
+        let file = Path::new("/packages/driver.rpm");
+        assert_eq!(manager.identify(file).unwrap(), ("driver".to_owned(), "580.1-1.el9".to_owned()));
+        assert_eq!(manager.present("driver").unwrap(), Present::Installed(vec!["580.1-1.el9".to_owned()]));
+        assert_eq!(manager.present("unknown").unwrap(), Present::Absent);
+        manager.install(&[file.to_owned()]).unwrap();
+        manager.remove(&["driver"], false).unwrap();
+        manager.remove(&[], true).unwrap();
+        let refused = manager.remove(&["unknown"], false).unwrap_err();
+        assert_eq!(refused.code(), codes::HOST_PACKAGES_REFUSED);
+        let format = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}";
+        assert_eq!(
+            *rpm.0.lock().unwrap(),
+            [
+                format!("rpm --query --package --nosignature --queryformat {format} /packages/driver.rpm"),
+                format!("rpm --query --queryformat {format} driver"),
+                format!("rpm --query --queryformat {format} unknown"),
+                "rpm --install --nosignature /packages/driver.rpm".to_owned(),
+                "rpm --erase driver".to_owned(),
+                "rpm --erase unknown".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn states_of_dpkg_are_understood() {
+        for (said, expected) in [
+            ("ii \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),
+            ("it \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),
+            ("un \t\n", Present::Absent),
+            ("rc \t1.2-3\n", Present::Configuration),
+            ("iU \t1.2-3\n", Present::Partial),
+            ("iHR\t1.2-3\n", Present::Partial),
+            ("ii \t1\nii \t1\n", Present::Installed(vec!["1".to_owned(), "1".to_owned()])),
+            ("", Present::Absent),
+        ] {
+            assert_eq!(of_dpkg(said), expected, "{said}");
+        }
+        assert_eq!((without_zero_epoch("0:1-2"), without_zero_epoch("3:1-2")), ("1-2", "3:1-2"));
+    }
+}

@@ -1,0 +1,138 @@
+//! Packages of the host's distribution, such as those of a driver, from a host pack. They come before a release, and leave after it: so their
+//! operation has a folder and a journal of its own, run by the same engine.
+
+mod manager;
+mod packages;
+mod stage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use landfall_bundle_spec::Sha256;
+use landfall_engine::journal::{self, Pinned};
+use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId, Undo};
+use landfall_engine::step::{Durable, Step, StepError};
+use landfall_host::command::CommandRunner;
+use landfall_host::paths::SitePaths;
+use landfall_media::counters::IoCounters;
+use landfall_media::progress::Progress;
+use landfall_media::{Payload, durable};
+use landfall_release_document::{HostPackDocument, HostRecipe, PackageFormat};
+use serde::{Deserialize, Serialize};
+
+use crate::pins::PinnedTrust;
+
+pub(crate) use manager::{Manager, Present};
+use packages::Packages;
+pub(crate) use packages::conflict;
+use stage::StagePackages;
+pub(crate) use stage::remove_copies;
+
+/// The journals of host packs.
+pub(crate) type HostJournals = journal::JournalFolder<HostPins>;
+/// The journal of one, held for writing.
+pub(crate) type HostJournal = journal::Journal<HostPins>;
+
+/// Folders that packages write to, each of which may be a filesystem of its own.
+const WRITTEN: [&str; 5] = ["/", "/usr", "/var", "/etc", "/boot"];
+
+/// What the journal of a host pack pins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostPins {
+    /// Id of the pack's bundle.
+    pub(crate) bundle: Sha256,
+    /// Name of the pack.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Its counter.
+    pub(crate) counter: u64,
+    /// What its head was verified with.
+    pub(crate) trust: PinnedTrust,
+    /// Ids of the plan's steps, in order.
+    pub(crate) steps: Vec<StepId>,
+    /// The plan.
+    pub(crate) plan: Plan<HostAction>,
+}
+
+impl Pinned for HostPins {
+    fn operation(&self) -> Operation {
+        self.plan.operation
+    }
+
+    fn steps(&self) -> &[StepId] {
+        &self.steps
+    }
+
+    fn closing(&self) -> usize {
+        0
+    }
+}
+
+/// One action of a host pack's plan with all its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub(crate) enum HostAction {
+    /// Copies the pack from its media.
+    Stage(StagePackages),
+    /// Installs its packages.
+    Packages(Packages),
+}
+
+/// The step of an action.
+pub(crate) fn resolve(action: &HostAction) -> &dyn Step<HostSite> {
+    match action {
+        HostAction::Stage(step) => step,
+        HostAction::Packages(step) => step,
+    }
+}
+
+/// What the steps of a host pack act on.
+pub(crate) struct HostSite {
+    /// The paths of the host.
+    pub(crate) paths: SitePaths,
+    /// The pack on its media; none where its packages are only removed.
+    pub(crate) media: Option<HostMedia>,
+    /// Where progress goes.
+    pub(crate) progress: Arc<dyn Progress>,
+    /// Runs the host's package manager.
+    pub(crate) commands: Arc<dyn CommandRunner>,
+}
+
+/// A host pack on its media.
+pub(crate) struct HostMedia {
+    /// The verified head.
+    pub(crate) payload: Payload,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Counters of the bytes that staging moves.
+    pub(crate) io: IoCounters,
+}
+
+impl Durable for HostSite {
+    fn sync(&mut self) -> Result<(), StepError> {
+        let mut places = WRITTEN.iter().map(|place| self.paths.host(place)).filter(|place| place.exists());
+        places.try_for_each(|place| Ok(durable::sync_filesystem(&place)?))
+    }
+}
+
+/// The plan for a host that this recipe is for. A failed step undoes it.
+pub(crate) fn plan(pack: &HostPackDocument, recipe: &HostRecipe, format: PackageFormat) -> Plan<HostAction> {
+    let bytes: u64 = recipe.packages.iter().map(|package| package.blob.size).sum();
+    let step = |id: &str, title: &str, action, bytes, seconds| PlannedStep {
+        id: StepId(id.to_owned()),
+        title: title.to_owned(),
+        action,
+        bytes,
+        seconds,
+        undo: Undo::Reversible,
+    };
+    let staged = StagePackages { packages: recipe.packages.clone() };
+    let packages = Packages { format, packages: recipe.packages.clone() };
+    let steps = vec![
+        step("host-pack/stage", "copy the packages of the host pack", HostAction::Stage(staged), bytes, 10),
+        step("host-pack/packages", "install the packages of the host pack", HostAction::Packages(packages), 0, 120),
+    ];
+    Plan { on_failure: OnFailure::Undo { from: 0 }, ..Plan::new(Operation::Install, &pack.name, &pack.version, steps) }
+}

@@ -1,0 +1,113 @@
+//! A host pack on a Debian: its packages come before a release, survive a power cut, and leave with an uninstall.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::site::Machine;
+use landfall_tests::workspace;
+
+use super::engineer::{Engineer, STICK, Said};
+use super::fixture::{files_with, fixture, folder, machine_with_stick};
+
+/// Where the host pack is on the machine.
+const PACK: &str = "/root/host-pack";
+/// A site configuration with a key that is none: the release is refused once the packages are there.
+const CONFIGURATION: &str = "/root/site.yaml";
+/// The only file of the package.
+const FILE: &str = "/opt/harmless/hello";
+
+const CONTROL: &str = "Package: landfall-harmless\nVersion: 1.2-3\nArchitecture: all\n\
+                       Maintainer: Test <test@example.com>\nDescription: a file that says hello\n";
+
+const DEFINITION: &str = "name: harmless\nversion: 1.0.0\ncounter: 1\nplatform: linux/amd64\nrecipes:\n\
+                          - distribution: debian\n  versions: [\"12\"]\n  packages:\n  \
+                          - {name: landfall-harmless, version: 1.2-3, file: debian/harmless.deb}\n";
+
+/// Builds the package and the pack that has it, and returns the pack's folder.
+fn build() -> Result<PathBuf> {
+    let folder = folder().join("host-pack");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).context("cannot empty the folder of the host pack")?;
+    }
+    let (package, definition) = (folder.join("package"), folder.join("definition"));
+    for path in [package.join("DEBIAN"), package.join("opt/harmless"), definition.join("debian")] {
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    }
+    for (path, text) in [
+        (package.join("DEBIAN/control"), CONTROL),
+        (package.join("opt/harmless/hello"), "hello\n"),
+        (definition.join("host-pack.yaml"), DEFINITION),
+    ] {
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut build = Command::new("dpkg-deb");
+    build.args(["--build", "--root-owner-group"]).arg(&package).arg(definition.join("debian/harmless.deb"));
+    workspace::run(&mut build)?;
+    let output = folder.join("pack");
+    fixture()?.host_pack(&definition, &output, &folder.join("store"))?;
+    Ok(output)
+}
+
+/// Brings the pack to the machine, beside the stick.
+fn carry(machine: &Machine, pack: &Path) -> Result<()> {
+    for file in files_with(pack, |name| name.starts_with("harmless-1.0.0-"))? {
+        let name = file.file_name().and_then(|name| name.to_str()).context("a file of the pack has a name")?;
+        machine.copy_in(&file, &format!("{PACK}/{name}"), 0o644)?;
+    }
+    Ok(())
+}
+
+fn expect_present(machine: &Machine, is_wanted: bool) -> Result<()> {
+    let state = machine.try_run("dpkg-query --show --showformat '${db:Status-Abbrev}${Version}' landfall-harmless")?;
+    let is_installed = state.stdout == "ii 1.2-3" && machine.try_run(&format!("cat {FILE}"))?.stdout == "hello\n";
+    ensure!(is_installed == is_wanted, "the package: {}{}", state.stdout, state.stderr);
+    let kept = machine.try_run("ls /var/lib/landfall-host-pack")?;
+    let kept: Vec<&str> = kept.stdout.lines().collect();
+    ensure!(kept == if is_wanted { vec!["journal"] } else { Vec::new() }, "kept: {kept:?}");
+    Ok(())
+}
+
+fn expect_note(said: &Said, words: &str) -> Result<()> {
+    let notes = said.notes()?;
+    ensure!(notes.iter().any(|note| note.contains(words)), "no note says {words:?}: {notes:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<()> {
+    let pack = build()?;
+    let (_site, machine) = machine_with_stick("e2e-host-pack")?;
+    let engineer = Engineer::at(&machine);
+    carry(&machine, &pack)?;
+    machine.write_file(CONFIGURATION, "surprise: true\n", 0o600)?;
+    let trust = fixture()?.fingerprint.as_str();
+    let verified = engineer.landfall(&["verify", PACK, "--trust", trust])?.report("verify")?;
+    ensure!(verified["name"] == "harmless", "{verified:#}");
+
+    let install = ["install", STICK, "--trust", trust, "--host-pack", PACK, "--site", CONFIGURATION];
+    let looked = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?;
+    looked.refused("install --dry-run", "LF3103", 2)?;
+    expect_note(&looked, "would install landfall-harmless 1.2-3")?;
+    expect_present(&machine, false)?;
+    let first = engineer.landfall(&install)?;
+    first.refused("install", "LF3103", 2)?;
+    expect_note(&first, "of the host pack harmless 1.0.0 are installed")?;
+    expect_present(&machine, true)?;
+    machine.power_cut()?;
+    machine.boot()?;
+    expect_present(&machine, true)?;
+    let again = engineer.landfall(&install)?;
+    again.refused("install", "LF3103", 2)?;
+    expect_note(&again, "of the host pack harmless 1.0.0 were installed before")?;
+
+    let report = engineer.uninstall(&[])?;
+    ensure!(report["hostPack"] == "harmless 1.0.0", "{report:#}");
+    expect_present(&machine, false)?;
+    machine.run(&format!("rm -r {PACK} {CONFIGURATION}"))?;
+    // dpkg keeps a log, locks and the list before the last change.
+    let own = ["/var/log/landfall", "/var/log/dpkg.log", "/var/lib/dpkg"];
+    engineer.expect_unchanged("after an uninstall with a host pack", &own)
+}
