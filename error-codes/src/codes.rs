@@ -189,6 +189,8 @@ registry! {
     PROJECT_SELECTION = "LF2136", Usage, "The lock of a Python project does not have what is chosen of it", "Correct `project`, `extras` or `groups` in the lock, or add them to the project and run `uv lock`.";
     PROJECT_CONFLICT = "LF2137", Usage, "Extras or groups of a Python project exclude one another", "Choose one of the named ones, and write an entry of its own for the other.";
     PROJECT_LOCK_OUTDATED = "LF2138", Usage, "A `uv.lock` is older than the `pyproject.toml` beside it", "Run `uv lock` in the folder of the project, test it, and run `landfall lock` again.";
+    // LF2139: secrets that a site gives.
+    SITE_SECRET_UNUSED = "LF2139", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
     // LF2140: sets of npm packages that an index serves.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
@@ -257,6 +259,8 @@ registry! {
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
     MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
     NODE_GLIBC_TOO_OLD = "LF3065", NotReady, "The C library is too old for the release's programs", "Use a newer release of the operating system, or ask the vendor for a release whose programs for the node are linked statically.";
+    SITE_SECRET_MISSING = "LF3066", NotReady, "A secret that the release asks the site for is not given", "Give it with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
+    SITE_SECRET_UNFIT = "LF3067", NotReady, "A secret that the site gives is not what the release asks for", "Give another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
@@ -264,6 +268,7 @@ registry! {
     SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
     SITE_TARGET = "LF3105", Usage, "A value of the release names an object or field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
+    SITE_SECRET_UNKNOWN = "LF3107", Usage, "The release asks for no secret of this name", "Correct or remove the name; `landfall inspect` lists the secrets that a release asks for.";
     // LF40: journal and engine.
     JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run the same command again.";
     JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then reboot the machine and run `landfall resume`.";
@@ -329,6 +334,7 @@ registry! {
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object could not be deleted", "Check its finalizers and events with kubectl, then run `landfall resume`.";
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it would give running software a secret that does not match its data.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
+    SITE_SECRET_FILE = "LF4213", Stuck, "The file of a secret that the site gave cannot be used", "Restore the file, or give the value again: `landfall configure --secret NAME=FILE`.";
     // LF43: looking at a site.
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";

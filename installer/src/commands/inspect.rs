@@ -201,7 +201,7 @@ fn text(inspection: &Inspection) -> String {
         let size = HumanBytes(bytes).to_string();
         let _infallible = writeln!(text, "{size:>10}  {reference}@{}", manifest.digest);
     }
-    text + &values_table(release)
+    text + &values_table(release) + &secrets_table(release)
 }
 
 /// The values that a site may set; those that are computed there are not for people.
@@ -213,6 +213,21 @@ fn values_table(release: &ReleaseDocument) -> String {
         let meaning = [field("description"), field("pattern")].into_iter().filter(|text| !text.is_empty());
         let meaning = meaning.collect::<Vec<_>>().join("; ");
         let _infallible = writeln!(text, "{:<24} {:<10} {default:<12} {meaning}", value.name, field("type"));
+    }
+    text
+}
+
+/// The secrets that a site must give; nothing where the release asks for none.
+fn secrets_table(release: &ReleaseDocument) -> String {
+    let mut text = String::new();
+    for component in &release.components {
+        for secret in &component.site_secrets {
+            if text.is_empty() {
+                let _infallible = writeln!(text, "\n{:<24} {:<16} needed; meaning", "secret of the site", "component");
+            }
+            let needed = shown::line(&format!("{}; {}", secret.value.needed(), secret.meaning));
+            let _infallible = writeln!(text, "{:<24} {:<16} {needed}", secret.name, component.name);
+        }
     }
     text
 }

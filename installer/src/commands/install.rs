@@ -12,6 +12,7 @@ use crate::document::Document;
 use crate::failure::{Blocking, Failure};
 use crate::logging;
 use crate::printer::Printer;
+use crate::secrets;
 
 impl Document for Installed {
     const KIND: &'static str = "install";
@@ -20,6 +21,7 @@ impl Document for Installed {
 /// Installs, or prints the plan.
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations(printer);
+    let given = arguments.secrets;
     let request = InstallRequest {
         bundle: arguments.bundle,
         trust: arguments.trust.trust,
@@ -27,6 +29,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         adopt_data: arguments.adopt_data,
         license: arguments.license,
         accept: arguments.accept.accept,
+        secrets: if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) },
     };
     if arguments.dry_run {
         return plan::show(&operations, &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer);

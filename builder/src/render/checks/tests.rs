@@ -204,3 +204,19 @@ fn the_starter_release_fits() {
     let (definition, components) = starter();
     check(&definition, &components).expect("fits");
 }
+
+#[test]
+fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object() {
+    let declared =
+        "    siteSecrets:\n      - {name: directory, meaning: A password, value: {password: {}}}\n    secrets:";
+    let asked = definition("    secrets:", declared);
+    let reading = replaced(POD, "name: database-password, key: password", "name: directory, key: password");
+    checked(&asked, &[("database", &reading)]).expect("good");
+    let unused = refusal(&asked, POD);
+    assert!(unused.starts_with("LF2139 ") && unused.contains("names the Secret `directory`"), "{unused}");
+    let misspelt = refusal(&asked, &replaced(&reading, "directory, key: password", "directory, key: pasword"));
+    assert!(misspelt.contains("has no key `pasword`; did you mean `password`?"), "{misspelt}");
+    let brought = format!("{reading}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: directory}}\n");
+    let refused = refusal(&asked, &brought);
+    assert!(refused.contains("asks the site for this Secret"), "{refused}");
+}

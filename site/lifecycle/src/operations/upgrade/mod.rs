@@ -22,7 +22,9 @@ use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
+use super::history::History;
 use super::planned::sizes;
+use super::secrets::SecretWish;
 use super::status::StatusReport;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
@@ -39,6 +41,7 @@ use crate::plan::upgrade::{
 };
 use crate::preflight::{self, AcceptedWarning, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
+use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stage::find_media;
@@ -75,6 +78,8 @@ pub struct PreparedUpgrade<'a> {
     accepted: Vec<AcceptedWarning>,
     /// Figures of the models of the release that will be there, fitted to the host as it is now.
     fitted: Fitted,
+    /// What each secret of that release gets.
+    secrets: GivenSecrets,
 }
 
 /// The release that will be there.
@@ -161,7 +166,7 @@ impl Operations {
     /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
     /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
     pub fn prepare_upgrade(&self, request: &UpgradeRequest<'_>) -> Result<PreparedUpgrade<'_>> {
-        let UpgradeRequest { bundle, license, policy, accept } = *request;
+        let UpgradeRequest { bundle, license, policy, accept, secrets } = *request;
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the newest one that the site trusts, also after a rollback.
@@ -177,9 +182,13 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data)?;
+        let wish = SecretWish { brought: secrets, are_read: false };
+        let given = self.secrets_of(&target, &pins, &history, wish)?;
+        let mut prepared =
+            self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, (data, given))?;
         let mut findings = self.upgrade_findings(&prepared)?;
         findings.append(&mut prepared.fitted.findings);
+        findings.append(&mut prepared.secrets.findings);
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
         // Names in the site's settings may be those of another release's rules.
@@ -215,7 +224,10 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let mut prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data)?;
+        let given = self.secrets_of(&target, &pins, &history, SecretWish::none())?;
+        given.refuse()?;
+        let mut prepared =
+            self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, (data, given))?;
         prepared.accepted = history.accepted(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
@@ -227,7 +239,7 @@ impl Operations {
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
-        data: PlannedData,
+        (data, secrets): (PlannedData, GivenSecrets),
     ) -> Result<PreparedUpgrade<'_>> {
         let history = self.history()?;
         let settings = settings_of(&pins, &target.release)?;
@@ -248,6 +260,7 @@ impl Operations {
                 release: &release.release,
                 documents: &release.documents,
                 values: &values,
+                secrets: &secrets.numbers,
                 node: &pins.node.name,
             },
             bundle: release.verified.id(),
@@ -278,7 +291,20 @@ impl Operations {
             warnings: Vec::new(),
             accepted: Vec::new(),
             fitted,
+            secrets,
         })
+    }
+
+    /// What each secret of the release gets that will be there; what the site has given stays where nobody brings another value.
+    fn secrets_of(
+        &self,
+        target: &Target,
+        pins: &Pins,
+        history: &History,
+        wish: SecretWish<'_>,
+    ) -> Result<GivenSecrets> {
+        let settings = (&pins.settings, &pins.settings);
+        self.given_secrets(&target.release.release, settings, &history.made()?, wish)
     }
 
     /// The blobs that the site does not hold.
@@ -456,7 +482,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, .. } = self;
+        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, secrets, .. } = self;
         let Target { release, trust, media_path, .. } = target;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
@@ -466,7 +492,7 @@ impl PreparedUpgrade<'_> {
         }
         let identity = release.verified.identity();
         let (bundle, trust): (Sha256, _) = (release.verified.id(), trust.pin(&release.verified));
-        operations.begin_change(&planned.plan, &release, &pins, |change| Pins {
+        operations.begin_change(&planned.plan, &release, &pins, &secrets.new, |change| Pins {
             bundle,
             release: identity.name,
             version: identity.version,
