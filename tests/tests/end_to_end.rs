@@ -44,6 +44,7 @@ mod end_to_end {
     mod roots;
     mod secrets;
     mod site_configuration;
+    mod site_secrets;
     mod spoiled;
     mod support_bundle;
     mod terminal;
