@@ -133,7 +133,7 @@ impl SecretStore {
     /// Removes every value but these.
     pub(crate) fn retain(&self, needed: &BTreeSet<SecretKey>) -> Result<(), StepError> {
         let wanted: BTreeSet<PathBuf> = needed.iter().map(|key| self.file(key)).collect();
-        for folder in entries(&self.folder)? {
+        for folder in entries(&self.folder)?.into_iter().filter(|entry| entry.is_dir()) {
             for file in entries(&folder)?.into_iter().filter(|file| !wanted.contains(file)) {
                 durable::remove_file(&file)?;
             }

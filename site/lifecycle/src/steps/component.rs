@@ -262,8 +262,8 @@ fn is_restarted(object: &Value) -> bool {
 
 /// Whether pods that Kubernetes replaces when their template changes read this Secret.
 pub(crate) fn reads_secret(objects: &[Value], secret: &str) -> bool {
-    let templates = objects.iter().filter(|object| is_restarted(object)).filter_map(|object| object.pointer(TEMPLATE));
-    templates.into_iter().any(|template| reads(template, &SECRETS, secret))
+    let restarted = objects.iter().filter(|object| is_restarted(object));
+    restarted.filter_map(|object| object.pointer(TEMPLATE)).any(|template| reads(template, &SECRETS, secret))
 }
 
 /// Whether pods of a template read the object of this name that such fields refer to.

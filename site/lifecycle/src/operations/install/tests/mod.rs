@@ -8,6 +8,7 @@ mod metered;
 mod newer;
 mod preflight;
 mod reported;
+mod secrets;
 mod staged;
 mod trust;
 mod upgrades;
