@@ -4,7 +4,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::COMPUTED_PREFIX;
 use serde_json::{Map, Value, json};
 
-use super::{Rendered, title};
+use super::{Rendered, checks, title};
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
 
@@ -32,6 +32,44 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a default with which an object is not what the API server or the site's policies take; objects fit without it.
+pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    let all: Vec<&ValueDefinition> = definition.release.values.iter().collect();
+    if checks::check(definition, &with_defaults(definition, components, &all)).is_ok() {
+        return Ok(());
+    }
+    for (index, value) in definition.release.values.iter().enumerate() {
+        let Some(default) = &value.default else { continue };
+        checks::check(definition, &with_defaults(definition, components, &[value])).map_err(|error| {
+            let place = definition.place(default, format!("values[{index}].default"));
+            BuildError::at(codes::VALUE_INVALID, place, format!("does not fit its object: {error}"))
+        })?;
+    }
+    // Each fits alone, and all of them together do not.
+    checks::check(definition, &with_defaults(definition, components, &all))
+}
+
+/// The components with the defaults of these values.
+fn with_defaults(definition: &Definition, components: &[Rendered], values: &[&ValueDefinition]) -> Vec<Rendered> {
+    let mut changed = components.to_vec();
+    for value in values {
+        let Some(default) = &value.default else { continue };
+        for target in &value.targets {
+            let wanted = format!("{}/{}", target.kind, target.name);
+            let objects = changed
+                .iter_mut()
+                .filter(|rendered| definition.release.components[rendered.index].name.value == target.component.value)
+                .flat_map(|rendered| &mut rendered.objects);
+            for object in objects.filter(|object| title(object) == wanted) {
+                if let Some(field) = object.pointer_mut(&target.path.value) {
+                    *field = default.value.clone();
+                }
+            }
+        }
+    }
+    changed
 }
 
 /// Refuses an editable field that does not exist: a misspelled one would let an upgrade overwrite what it should leave.

@@ -6,6 +6,7 @@
 mod backups;
 mod bucket;
 mod error;
+mod fit;
 mod read;
 mod secrets;
 mod values;
@@ -23,6 +24,7 @@ use serde_json::Value;
 pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
 pub use bucket::BucketSettings;
 pub use error::{ConfigurationError, Problem};
+pub(crate) use fit::refuse_unfit;
 pub(crate) use read::nearest;
 pub use secrets::SecretSource;
 pub use values::{ChangedValues, Patch, ResolvedValues, patched, resolve_values};

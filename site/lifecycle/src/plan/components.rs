@@ -6,7 +6,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
-use crate::configuration::{Patch, ResolvedValues, patched};
+use crate::configuration::{Patch, ResolvedValues, patched, refuse_unfit};
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
 use crate::steps::component::{Component, reads_secret};
@@ -42,8 +42,8 @@ pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
     artifact.manifest.digest.to_hex()
 }
 
-/// The steps of all components, each after all components that it needs. A value whose field does not exist is detected
-/// here.
+/// The steps of all components, each after all components that it needs. A value whose field does not exist, or with which its
+/// object is unfit, is detected here.
 pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
@@ -182,7 +182,8 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
 fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let rendered = read_document(inputs.documents, &component.objects)?;
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
-    let objects = patched(&component.name, rendered, &patches)?;
+    let objects = patched(&component.name, rendered.clone(), &patches)?;
+    refuse_unfit(&component.name, &rendered, &objects, &patches)?;
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),
