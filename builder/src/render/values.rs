@@ -1,7 +1,7 @@
 //! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
 
 use landfall_error_codes::codes;
-use landfall_release_document::COMPUTED_PREFIX;
+use landfall_release_document::{COMPUTED_PREFIX, SiteSecret};
 use serde_json::{Map, Value, json};
 
 use super::{Rendered, checks, title};
@@ -121,7 +121,7 @@ pub fn site_schema(definition: &Definition) -> Value {
         .collect();
     let text = json!({ "type": "string" });
     let ranges = json!({ "type": "array", "items": text });
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("Site configuration of {} {}", release.name.value, release.version.value),
         "type": "object",
@@ -131,5 +131,27 @@ pub fn site_schema(definition: &Definition) -> Value {
             "network": { "type": "object", "additionalProperties": false, "properties": { "podRanges": ranges, "serviceRanges": ranges } },
             "values": { "type": "object", "additionalProperties": false, "properties": properties },
         },
-    })
+    });
+    let secrets = secret_files(definition);
+    if !secrets.is_empty() {
+        schema["properties"]["secrets"] =
+            json!({ "type": "object", "additionalProperties": false, "properties": secrets });
+    }
+    schema
+}
+
+/// The files of the secrets that a site gives, by their names.
+fn secret_files(definition: &Definition) -> Map<String, Value> {
+    let secrets = definition.release.components.iter().flat_map(|component| &component.site_secrets);
+    let file = json!({ "type": "string", "pattern": "^/" });
+    let source = |secret: &SiteSecret| {
+        json!({
+            "type": "object",
+            "description": secret.meaning,
+            "additionalProperties": false,
+            "required": ["fromFile"],
+            "properties": { "fromFile": file, "keyFromFile": file },
+        })
+    };
+    secrets.map(|secret| (secret.value.name.clone(), source(&secret.value))).collect()
 }
