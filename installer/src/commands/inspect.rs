@@ -358,4 +358,17 @@ mod tests {
             check(&forgery.clone().insert_before("blobs.json", name, b"{}").head(), "the name of a file");
         }
     }
+
+    #[test]
+    fn secrets_that_a_site_gives_are_listed_with_what_is_needed() {
+        let read = |document: &Value| ReleaseDocument::read(document.to_string().as_bytes()).unwrap();
+        let mut document = release();
+        assert_eq!(secrets_table(&read(&document)), "");
+        document["components"][0]["site_secrets"] =
+            json!([{"name": "directory", "meaning": "Reads the directory", "value": {"password": {"minimum": 12}}}]);
+        let text = secrets_table(&read(&document));
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with("directory ") && line.contains(" db "), "{text}");
+        assert!(line.ends_with("one line of 12 to 256 characters; Reads the directory"), "{text}");
+    }
 }
