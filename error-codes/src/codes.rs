@@ -103,6 +103,7 @@ registry! {
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
+    SITE_SECRET_UNUSED = "LF2023", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
@@ -189,8 +190,6 @@ registry! {
     PROJECT_SELECTION = "LF2136", Usage, "The lock of a Python project does not have what is chosen of it", "Correct `project`, `extras` or `groups` in the lock, or add them to the project and run `uv lock`.";
     PROJECT_CONFLICT = "LF2137", Usage, "Extras or groups of a Python project exclude one another", "Choose one of the named ones, and write an entry of its own for the other.";
     PROJECT_LOCK_OUTDATED = "LF2138", Usage, "A `uv.lock` is older than the `pyproject.toml` beside it", "Run `uv lock` in the folder of the project, test it, and run `landfall lock` again.";
-    // LF2139: secrets that a site gives.
-    SITE_SECRET_UNUSED = "LF2139", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
     // LF2140: sets of npm packages that an index serves.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
@@ -259,8 +258,8 @@ registry! {
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut", "Mount it with barriers, and remove the option from /etc/fstab.";
     MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a model that fits.";
     NODE_GLIBC_TOO_OLD = "LF3065", NotReady, "The C library is too old for the release's programs", "Use a newer release of the operating system, or ask the vendor for a release whose programs for the node are linked statically.";
-    SITE_SECRET_MISSING = "LF3066", NotReady, "A secret that the release asks the site for is not given", "Give it with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
-    SITE_SECRET_UNFIT = "LF3067", NotReady, "A secret that the site gives is not what the release asks for", "Give another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
+    SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the release asks the site for is not given", "Give it with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
+    SITE_SECRET_UNFIT = "LF3071", NotReady, "A secret that the site gives is not what the release asks for", "Give another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

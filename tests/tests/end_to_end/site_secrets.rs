@@ -104,7 +104,7 @@ fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Resu
     let failure = install(&[])?.refused("install without secrets", "LF3020", 4)?;
     let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
     let missing: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["code"].as_str()).collect();
-    ensure!(missing == ["LF3066", "LF3066"], "{failure:#}");
+    ensure!(missing == ["LF3070", "LF3070"], "{failure:#}");
     ensure!(failure.to_string().contains("--secret directory=FILE"), "{failure:#}");
 
     let key = give(machine)?;

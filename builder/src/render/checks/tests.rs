@@ -213,7 +213,7 @@ fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object
     let reading = replaced(POD, "name: database-password, key: password", "name: directory, key: password");
     checked(&asked, &[("database", &reading)]).expect("good");
     let unused = refusal(&asked, POD);
-    assert!(unused.starts_with("LF2139 ") && unused.contains("names the Secret `directory`"), "{unused}");
+    assert!(unused.starts_with("LF2023 ") && unused.contains("names the Secret `directory`"), "{unused}");
     let misspelt = refusal(&asked, &replaced(&reading, "directory, key: password", "directory, key: pasword"));
     assert!(misspelt.contains("has no key `pasword`; did you mean `password`?"), "{misspelt}");
     let schema = crate::render::site_schema(&asked);
