@@ -103,6 +103,7 @@ registry! {
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as the comment above it says.";
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
+    SITE_SECRET_UNUSED = "LF2023", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
@@ -262,6 +263,8 @@ registry! {
     HOST_PACK_CONFLICT = "LF3067", NotReady, "Another version of what the host pack brings is installed", "Remove it with the program that installed it, or run `landfall uninstall`, which removes an earlier host pack; then run the same command again.";
     HOST_PACK_DIFFERS = "LF3068", Refused, "A file of the host pack is another package than its list says", "Ask the vendor for a new host pack; this one was built incorrectly.";
     HOST_PACKAGES_REFUSED = "LF3069", NotReady, "The host's package manager refused packages of the host pack", "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same command again.";
+    SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the release asks the site for is not given", "Give it with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
+    SITE_SECRET_UNFIT = "LF3071", NotReady, "A secret that the site gives is not what the release asks for", "Give another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
@@ -269,6 +272,7 @@ registry! {
     SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
     SITE_TARGET = "LF3105", Usage, "A value of the release names an object or field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";
+    SITE_SECRET_UNKNOWN = "LF3107", Usage, "The release asks for no secret of this name", "Correct or remove the name; `landfall inspect` lists the secrets that a release asks for.";
     // LF40: journal and engine.
     JOURNAL_IO = "LF4001", Resumable, "The journal cannot be read or written", "Check the disk of the data folder and its free space, then run the same command again.";
     JOURNAL_SYNC = "LF4002", Resumable, "The disk failed to keep the journal", "Check the disk and the kernel's log; then reboot the machine and run `landfall resume`.";
@@ -334,6 +338,7 @@ registry! {
     CLUSTER_NOT_DELETED = "LF4210", Stuck, "An object could not be deleted", "Check its finalizers and events with kubectl, then run `landfall resume`.";
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it would give running software a secret that does not match its data.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
+    SITE_SECRET_FILE = "LF4213", Stuck, "The file of a secret that the site gave cannot be used", "Restore the file, or give the value again: `landfall configure --secret NAME=FILE`.";
     // LF43: looking at a site.
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";

@@ -12,6 +12,7 @@ mod logging;
 mod password;
 mod printer;
 mod progress;
+mod secrets;
 mod shown;
 mod usage;
 

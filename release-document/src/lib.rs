@@ -20,6 +20,7 @@ mod proof;
 mod requirements;
 mod room;
 mod rule;
+mod site_secret;
 mod upgrade;
 
 pub use backup::{
@@ -38,6 +39,9 @@ pub use proof::{
 pub use requirements::{GpuRequirements, MigRequirement, Requirements};
 pub use room::DataRoom;
 pub use rule::{Rule, RuleExpression, RuleSeverity, RuleText};
+pub use site_secret::{
+    AuthoritiesValue, FileValue, PasswordValue, SiteSecret, SiteSecretValue, TlsValue, check_certificate_names,
+};
 pub use upgrade::{UpgradeFault, UpgradeField, UpgradePath, UpgradeRoute, check_upgrades};
 
 /// The `type` of the document.
@@ -296,6 +300,9 @@ pub struct ComponentEntry {
     /// Secrets generated on site, once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<GeneratedSecret>,
+    /// Secrets whose values the site gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub site_secrets: Vec<SiteSecret>,
     /// Artifacts that its pods mount read-only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<ArtifactMount>,

@@ -99,6 +99,30 @@ pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// What makes the component ask a site for a password and for a certificate with its key; it counts as failed after less than a minute.
+const GIVEN: &str = "    needs: [dns, storage]
+    readySeconds: 50
+    siteSecrets:
+      - name: directory
+        meaning: Password of the account that reads the directory
+        value: {password: {minimum: 12}}
+      - name: front
+        meaning: Certificate of the bulletin, and its key
+        value: {tls: {}}
+";
+
+/// Writes the definition of a release below a folder that has one component more, which asks the site for secrets; returns its folder.
+pub fn define_given(folder: &Path) -> Result<PathBuf> {
+    let root = workspace::root();
+    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
+    let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
+    let asking = replaced(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
+    let text = replaced(&starter, "\nvalues:\n", &format!("{asking}\nvalues:\n"))?;
+    let folder = folder.join("given");
+    write(&folder.join("release.yaml"), &located(&text, &root))?;
+    Ok(folder)
+}
+
 /// Resolves the lock of 1.1.0 or 1.2.0, which has a later containerd.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(release, |reference| reference.starts_with("github.com/containerd/containerd:"))

@@ -49,6 +49,7 @@ mod end_to_end {
     mod saved_data;
     mod secrets;
     mod site_configuration;
+    mod site_secrets;
     mod spoiled;
     mod support_bundle;
     mod terminal;

@@ -53,7 +53,9 @@ pub fn render(
     let (mut first, mut second) = (first?, second?);
     leave_out(definition, index, chart, &mut first)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
-    let known = component.secrets.iter().map(|secret| format!("Secret/{}", secret.name.value)).collect();
+    let given = component.site_secrets.iter().map(|secret| &secret.value.name);
+    let known = component.secrets.iter().map(|secret| &secret.name.value).chain(given);
+    let known = known.map(|name| format!("Secret/{name}")).collect();
     let Steady { objects, secrets } = unsteady::steady(first, &second, &known, &component.namespace.value)?;
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
@@ -199,14 +201,13 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
         let is_here = namespace.is_none_or(|namespace| namespace == component.namespace.value);
         let is_secret = is_here && object["kind"] == "Secret";
-        let own = component.secrets.iter().find(|secret| is_secret && secret.name.value == name);
-        let Some(own) = own else {
+        let Some(own) = keys_of(component, name).filter(|_| is_secret) else {
             kept.push(sourced);
             continue;
         };
         let keys = ["data", "stringData"].into_iter().filter_map(|field| object[field].as_object());
         let mut keys = keys.flat_map(|fields| fields.keys());
-        if let Some(key) = keys.find(|key| !own.random.contains_key(*key) && !own.fixed.contains_key(*key)) {
+        if let Some(key) = keys.find(|key| !own.contains(&key.as_str())) {
             let place = Place {
                 file: Some(sourced.file.clone()),
                 line: None,
@@ -217,6 +218,15 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
         }
     }
     Ok(kept)
+}
+
+/// The keys of a Secret that the component declares; none where it declares no such Secret.
+fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a str>> {
+    let generated = component.secrets.iter().find(|secret| secret.name.value == name);
+    let generated =
+        generated.map(|secret| secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect());
+    let given = component.site_secrets.iter().find(|secret| secret.value.name == name);
+    generated.or_else(|| given.map(|secret| secret.value.keys().collect()))
 }
 
 /// A Secret of a chart as if the component declared it.
@@ -290,6 +300,7 @@ fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
         made_on_site: after.made_on_site.clone(),
         namespace: after.namespace.clone(),
         secrets: Vec::new(),
+        site_secrets: Vec::new(),
         mounts: Vec::new(),
         data: None,
         backup: Vec::new(),

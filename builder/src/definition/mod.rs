@@ -6,6 +6,7 @@ mod order;
 mod quantity;
 mod read;
 mod requirements;
+mod site_secrets;
 #[cfg(test)]
 mod tests;
 mod upgrades;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity, Rule};
+use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecurity, Rule, SiteSecret};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -198,6 +199,9 @@ pub struct ComponentDefinition {
     /// Secrets generated on site.
     #[serde(default)]
     pub secrets: Vec<SecretDefinition>,
+    /// Secrets whose values the site gives.
+    #[serde(default)]
+    pub site_secrets: Vec<Spanned<SiteSecret>>,
     /// Artifacts that its pods mount read-only.
     #[serde(default)]
     pub mounts: Vec<MountDefinition>,

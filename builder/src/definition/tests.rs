@@ -202,3 +202,20 @@ fn refusals_name_file_line_and_field() {
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }
+
+#[test]
+fn a_secret_of_a_site_has_one_name_and_bounds_that_a_person_can_meet() {
+    let refused = |text: &str| refusal("    secrets:\n", &format!("    siteSecrets: [{text}]\n    secrets:\n"));
+    for (text, why) in [
+        ("{name: Directory, meaning: a, value: {password: {}}}", "not the name of an object"),
+        ("{name: a, meaning: a, value: {password: {minimum: 9, maximum: 8}}}", "a range of 9 to 8 characters"),
+        ("{name: a, meaning: a, value: {password: {pattern: '['}}}", "is not a regular expression"),
+        ("{name: a, meaning: a, value: {tls: {names: [database.host]}}}", "which is not a value that a site may set"),
+        ("{name: database-password, meaning: a, value: {password: {}}}", "which a site generates"),
+        ("{name: a, meaning: a, value: {password: {}}}, {name: a, meaning: a, value: {password: {}}}", "occurs twice"),
+        ("{name: a, meaning: a, value: {password: {value: x}}}", "unknown field `value`"),
+    ] {
+        let found = refused(text);
+        assert!(found.contains(why), "{why}: {found}");
+    }
+}

@@ -199,6 +199,7 @@ async fn prepare(
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let Rendering { mut components, sources } = render::render(&mut definition, &kubectl, &charts)?;
     render::check_values(&definition, &components)?;
+    render::check_defaults(&definition, &components)?;
     render::check_editable(&definition, &components)?;
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;

@@ -145,6 +145,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         pod_security: definition.pod_security,
         quota: definition.quota.clone(),
         secrets: secrets.collect(),
+        site_secrets: definition.site_secrets.iter().map(|secret| secret.value.clone()).collect(),
         mounts: mounts.collect(),
         ready_seconds: definition.ready_seconds,
         data,

@@ -25,7 +25,7 @@ pub use images::{bind, usages};
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
 pub use scan::scan;
-pub use values::{check as check_values, check_editable, site_schema};
+pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};

@@ -1,10 +1,10 @@
 //! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
 
 use landfall_error_codes::codes;
-use landfall_release_document::COMPUTED_PREFIX;
+use landfall_release_document::{COMPUTED_PREFIX, SiteSecret};
 use serde_json::{Map, Value, json};
 
-use super::{Rendered, title};
+use super::{Rendered, checks, title};
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
 
@@ -32,6 +32,44 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a default with which an object is not what the API server or the site's policies take; objects fit without it.
+pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    let all: Vec<&ValueDefinition> = definition.release.values.iter().collect();
+    if checks::check(definition, &with_defaults(definition, components, &all)).is_ok() {
+        return Ok(());
+    }
+    for (index, value) in definition.release.values.iter().enumerate() {
+        let Some(default) = &value.default else { continue };
+        checks::check(definition, &with_defaults(definition, components, &[value])).map_err(|error| {
+            let place = definition.place(default, format!("values[{index}].default"));
+            BuildError::at(codes::VALUE_INVALID, place, format!("does not fit its object: {error}"))
+        })?;
+    }
+    // Each fits alone, and all of them together do not.
+    checks::check(definition, &with_defaults(definition, components, &all))
+}
+
+/// The components with the defaults of these values.
+fn with_defaults(definition: &Definition, components: &[Rendered], values: &[&ValueDefinition]) -> Vec<Rendered> {
+    let mut changed = components.to_vec();
+    for value in values {
+        let Some(default) = &value.default else { continue };
+        for target in &value.targets {
+            let wanted = format!("{}/{}", target.kind, target.name);
+            let objects = changed
+                .iter_mut()
+                .filter(|rendered| definition.release.components[rendered.index].name.value == target.component.value)
+                .flat_map(|rendered| &mut rendered.objects);
+            for object in objects.filter(|object| title(object) == wanted) {
+                if let Some(field) = object.pointer_mut(&target.path.value) {
+                    *field = default.value.clone();
+                }
+            }
+        }
+    }
+    changed
 }
 
 /// Refuses an editable field that does not exist: a misspelled one would let an upgrade overwrite what it should leave.
@@ -83,7 +121,7 @@ pub fn site_schema(definition: &Definition) -> Value {
         .collect();
     let text = json!({ "type": "string" });
     let ranges = json!({ "type": "array", "items": text });
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("Site configuration of {} {}", release.name.value, release.version.value),
         "type": "object",
@@ -93,5 +131,27 @@ pub fn site_schema(definition: &Definition) -> Value {
             "network": { "type": "object", "additionalProperties": false, "properties": { "podRanges": ranges, "serviceRanges": ranges } },
             "values": { "type": "object", "additionalProperties": false, "properties": properties },
         },
-    })
+    });
+    let secrets = secret_files(definition);
+    if !secrets.is_empty() {
+        schema["properties"]["secrets"] =
+            json!({ "type": "object", "additionalProperties": false, "properties": secrets });
+    }
+    schema
+}
+
+/// The files of the secrets that a site gives, by their names.
+fn secret_files(definition: &Definition) -> Map<String, Value> {
+    let secrets = definition.release.components.iter().flat_map(|component| &component.site_secrets);
+    let file = json!({ "type": "string", "pattern": "^/" });
+    let source = |secret: &SiteSecret| {
+        json!({
+            "type": "object",
+            "description": secret.meaning,
+            "additionalProperties": false,
+            "required": ["fromFile"],
+            "properties": { "fromFile": file, "keyFromFile": file },
+        })
+    };
+    secrets.map(|secret| (secret.value.name.clone(), source(&secret.value))).collect()
 }

@@ -40,7 +40,7 @@ pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
     ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
-    RollbackData, UninstallArguments, UpgradeArguments, edits,
+    RollbackData, SecretArguments, UninstallArguments, UpgradeArguments, edits,
 };
 pub(crate) use support::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
 pub(crate) use trust::{

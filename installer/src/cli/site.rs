@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use landfall_lifecycle::operations::Edits;
+use landfall_lifecycle::site_secrets::SecretArgument;
 
 use super::TrustArguments;
+use crate::secrets;
 
 #[derive(Debug, Args)]
 pub(crate) struct InstallArguments {
@@ -22,6 +24,8 @@ pub(crate) struct InstallArguments {
     /// The vendor's license, where components of the release need one; it is imported with the install.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArguments,
     #[command(flatten)]
     pub(crate) accept: AcceptArguments,
     /// First install the packages of this host pack, such as a driver's: a signed bundle of the same vendor.
@@ -46,6 +50,15 @@ pub(crate) struct AcceptArguments {
     pub(crate) accept: Vec<String>,
 }
 
+/// Secrets that a release asks a site for.
+#[derive(Debug, Args)]
+pub(crate) struct SecretArguments {
+    /// Give a secret that the release asks for, from a file; or type a password, with its name alone. Repeat it for several, and for
+    /// the file with the key of a certificate.
+    #[arg(long, value_name = "NAME[=FILE]", value_parser = secrets::argument)]
+    pub(crate) secret: Vec<SecretArgument>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     /// A bundle, one of its parts, the folder that holds them, or a head.
@@ -61,6 +74,8 @@ pub(crate) struct PlanArguments {
     /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArguments,
     #[command(flatten)]
     pub(crate) accept: AcceptArguments,
     /// Write the plan as one self-contained page, too.
@@ -84,6 +99,8 @@ pub(crate) struct PreflightArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) secrets: SecretArguments,
+    #[command(flatten)]
     pub(crate) accept: AcceptArguments,
     /// Write the findings as one self-contained page.
     #[arg(long, value_name = "FILE")]
@@ -96,8 +113,10 @@ pub(crate) struct PreflightArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigureArguments {
     /// The complete new site configuration: values that it leaves out return to the release's defaults.
-    #[arg(long, value_name = "FILE", required_unless_present = "abort")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["abort", "secret"])]
     pub(crate) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArguments,
     /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
@@ -105,7 +124,7 @@ pub(crate) struct ConfigureArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo a change that is open.
-    #[arg(long, conflicts_with_all = ["site", "dry_run", "overwrite_edits"])]
+    #[arg(long, conflicts_with_all = ["site", "secret", "dry_run", "overwrite_edits"])]
     pub(crate) abort: bool,
 }
 
@@ -117,6 +136,8 @@ pub(crate) struct UpgradeArguments {
     /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArguments,
     /// Overwrite edited fields that the release does not let the site change; those edits are lost.
     #[arg(long)]
     pub(crate) overwrite_edits: bool,
@@ -126,7 +147,7 @@ pub(crate) struct UpgradeArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Undo an upgrade or a rollback that is open.
-    #[arg(long, conflicts_with_all = ["bundle", "license", "dry_run", "overwrite_edits", "accept"])]
+    #[arg(long, conflicts_with_all = ["bundle", "license", "secret", "dry_run", "overwrite_edits", "accept"])]
     pub(crate) abort: bool,
 }
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::install::refusal;
 use super::site::operations_of_root;
 use super::upgrade;
 use crate::cli::{ConfigureArguments, edits};
@@ -17,6 +18,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
+use crate::secrets;
 
 /// What `--dry-run` prints.
 #[derive(Serialize, JsonSchema)]
@@ -51,10 +53,15 @@ impl Document for Configured {
 }
 
 /// Changes the settings, or prints what would change.
-pub(crate) fn run(arguments: &ConfigureArguments, printer: Printer) -> Result<(), Failure> {
-    let Some(site) = &arguments.site else { return upgrade::abort(printer) };
+pub(crate) fn run(arguments: ConfigureArguments, printer: Printer) -> Result<(), Failure> {
+    if arguments.abort {
+        return upgrade::abort(printer);
+    }
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_configure(site, edits(arguments.overwrite_edits))?;
+    let given = arguments.secrets;
+    let given = if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) };
+    let policy = edits(arguments.overwrite_edits);
+    let prepared = operations.prepare_configure(arguments.site.as_deref(), &given, policy).map_err(refusal)?;
     change(&operations, prepared, arguments.dry_run, printer)
 }
 

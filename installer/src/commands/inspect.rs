@@ -208,7 +208,7 @@ fn text(inspection: &Inspection) -> String {
         let size = HumanBytes(bytes).to_string();
         let _infallible = writeln!(text, "{size:>10}  {reference}@{}", manifest.digest);
     }
-    text + &values_table(release)
+    text + &values_table(release) + &secrets_table(release)
 }
 
 /// The values that a site may set; those that are computed there are not for people.
@@ -220,6 +220,21 @@ fn values_table(release: &ReleaseDocument) -> String {
         let meaning = [field("description"), field("pattern")].into_iter().filter(|text| !text.is_empty());
         let meaning = meaning.collect::<Vec<_>>().join("; ");
         let _infallible = writeln!(text, "{:<24} {:<10} {default:<12} {meaning}", value.name, field("type"));
+    }
+    text
+}
+
+/// The secrets that a site must give; nothing where the release asks for none.
+fn secrets_table(release: &ReleaseDocument) -> String {
+    let mut text = String::new();
+    for component in &release.components {
+        for secret in &component.site_secrets {
+            if text.is_empty() {
+                let _infallible = writeln!(text, "\n{:<24} {:<16} needed; meaning", "secret of the site", "component");
+            }
+            let needed = shown::line(&format!("{}; {}", secret.value.needed(), secret.meaning));
+            let _infallible = writeln!(text, "{:<24} {:<16} {needed}", secret.name, component.name);
+        }
     }
     text
 }
@@ -349,5 +364,18 @@ mod tests {
         for name in [FAKE, "trust/\u{1b}[31m", "signatures/\u{1b}[31m"] {
             check(&forgery.clone().insert_before("blobs.json", name, b"{}").head(), "the name of a file");
         }
+    }
+
+    #[test]
+    fn secrets_that_a_site_gives_are_listed_with_what_is_needed() {
+        let read = |document: &Value| ReleaseDocument::read(document.to_string().as_bytes()).unwrap();
+        let mut document = release();
+        assert_eq!(secrets_table(&read(&document)), "");
+        document["components"][0]["site_secrets"] =
+            json!([{"name": "directory", "meaning": "Reads the directory", "value": {"password": {"minimum": 12}}}]);
+        let text = secrets_table(&read(&document));
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with("directory ") && line.contains(" db "), "{text}");
+        assert!(line.ends_with("one line of 12 to 256 characters; Reads the directory"), "{text}");
     }
 }

@@ -15,6 +15,7 @@ use crate::document::Document;
 use crate::failure::{Blocking, Failure};
 use crate::logging;
 use crate::printer::Printer;
+use crate::secrets;
 
 impl Document for Installed {
     const KIND: &'static str = "install";
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     if let Some(pack) = &arguments.host_pack {
         host_pack(pack, &arguments, printer)?;
     }
+    let given = arguments.secrets;
     let request = InstallRequest {
         bundle: arguments.bundle,
         trust: arguments.trust.trust,
@@ -33,6 +35,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         adopt_data: arguments.adopt_data,
         license: arguments.license,
         accept: arguments.accept.accept,
+        secrets: if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) },
     };
     if arguments.dry_run {
         return plan::show(&operations, &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer);

@@ -23,6 +23,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
+use crate::secrets;
 
 /// What `--dry-run` prints.
 #[derive(Serialize, JsonSchema)]
@@ -76,14 +77,17 @@ impl Document for Aborted {
 }
 
 /// Upgrades the site, or prints what would change, or undoes an open upgrade.
-pub(crate) fn run(arguments: &UpgradeArguments, printer: Printer) -> Result<(), Failure> {
+pub(crate) fn run(arguments: UpgradeArguments, printer: Printer) -> Result<(), Failure> {
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
+    let given = arguments.secrets;
+    let given = if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) };
     let request = UpgradeRequest {
         bundle,
         license: arguments.license.as_deref(),
         policy: edits(arguments.overwrite_edits),
         accept: &arguments.accept.accept,
+        secrets: &given,
     };
     let prepared = operations.prepare_upgrade(&request).map_err(refusal)?;
     prepared.warnings().iter().for_each(|warning| printer.note(warning));
@@ -106,7 +110,7 @@ pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Resul
         RollbackData::Keep => DataChoice::Keep,
         RollbackData::Restore => DataChoice::Restore,
     });
-    let prepared = operations.prepare_rollback(to.as_deref(), choice, edits(overwrite_edits))?;
+    let prepared = operations.prepare_rollback(to.as_deref(), choice, edits(overwrite_edits)).map_err(refusal)?;
     if dry_run {
         print_plan(&prepared, printer);
         return Ok(());

@@ -9,6 +9,7 @@ use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, 
 use crate::canary::check_canary;
 use crate::fields::{is_subdomain, shown};
 use crate::requirements::numbers;
+use crate::site_secret::check_site_secrets;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
     NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_node_packs, check_upgrades,
@@ -58,6 +59,7 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     let consoles = release.components.iter().filter(|component| component.console).count();
     require(consoles <= 1, || format!("{consoles} consoles"))?;
     release.values.iter().try_for_each(|value| check_value(release, value))?;
+    check_site_secrets(release)?;
     require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
     unique("proof", release.proofs.iter().map(|proof| &proof.name))?;
     release.proofs.iter().try_for_each(|proof| check_proof(release, proof))?;

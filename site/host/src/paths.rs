@@ -45,6 +45,8 @@ impl SitePaths {
         journal = "/var/lib/landfall/journal";
         /// Generated secrets, readable by root only.
         secrets = "/var/lib/landfall/secrets";
+        /// Secrets that the site gave, readable by root only.
+        site_secrets = "/var/lib/landfall/site-secrets";
         /// Artifacts' files, hard links into the content store.
         files = "/var/lib/landfall/files";
         /// Node packs and kubeadm's configuration.

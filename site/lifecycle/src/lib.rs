@@ -22,6 +22,7 @@ pub mod replaced_data;
 pub mod room;
 mod settled;
 pub mod site;
+pub mod site_secrets;
 pub mod steps;
 mod support;
 pub mod uploads;

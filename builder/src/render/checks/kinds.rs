@@ -1,200 +1,32 @@
-//! Kubernetes' own kinds, read as the types of its published API, and written again. A field that is missing afterwards
-//! is one that the kind does not have. A field that is new afterwards is one that the object lacks.
+//! Kubernetes' own kinds: objects of a release that the site's API server would not take.
 
-use std::fmt::Write as _;
-
-use k8s_openapi::api::{
-    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
-    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, flowcontrol::v1 as flowcontrol,
-    networking::v1 as networking, node::v1 as node, policy::v1 as policy, rbac::v1 as rbac,
-    scheduling::v1 as scheduling, storage::v1 as storage,
-};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
-use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as aggregation;
 use landfall_error_codes::codes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use landfall_kinds::Fault;
 use serde_json::Value;
 
-use super::text;
+pub use landfall_kinds::served;
+
 use crate::error::{BuildError, Result};
-use crate::render::{Rendered, escape};
-
-/// Maps of amounts, which the API server also takes as numbers.
-const AMOUNTS: [&str; 10] = [
-    "limits",
-    "requests",
-    "hard",
-    "capacity",
-    "max",
-    "min",
-    "default",
-    "defaultRequest",
-    "maxLimitRequestRatio",
-    "podFixed",
-];
-
-/// Fields that are one amount.
-const AMOUNT: [&str; 2] = ["sizeLimit", "divisor"];
-
-macro_rules! kinds {
-    ($($version:literal { $($kind:ident = $type:ty),* $(,)? })*) => {
-        /// The kinds of each version of a group; all that it has and a release may bring.
-        const VERSIONS: &[(&str, &[&str])] = &[$(($version, &[$(stringify!($kind)),*])),*];
-
-        fn written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
-            match (version, kind) {
-                $($(($version, stringify!($kind)) => Some(again::<$type>(object)),)*)*
-                _ => None,
-            }
-        }
-    };
-}
-
-kinds! {
-    "v1" {
-        ConfigMap = core::ConfigMap, Endpoints = core::Endpoints, LimitRange = core::LimitRange,
-        PersistentVolume = core::PersistentVolume, PersistentVolumeClaim = core::PersistentVolumeClaim,
-        Pod = core::Pod, PodTemplate = core::PodTemplate, ReplicationController = core::ReplicationController,
-        ResourceQuota = core::ResourceQuota, Secret = core::Secret, Service = core::Service,
-        ServiceAccount = core::ServiceAccount, Node = core::Node, Namespace = core::Namespace, Event = core::Event,
-    }
-    "apps/v1" {
-        ControllerRevision = apps::ControllerRevision, DaemonSet = apps::DaemonSet, Deployment = apps::Deployment,
-        ReplicaSet = apps::ReplicaSet, StatefulSet = apps::StatefulSet,
-    }
-    "batch/v1" { CronJob = batch::CronJob, Job = batch::Job }
-    "autoscaling/v2" { HorizontalPodAutoscaler = autoscaling::HorizontalPodAutoscaler }
-    "policy/v1" { PodDisruptionBudget = policy::PodDisruptionBudget }
-    "networking.k8s.io/v1" {
-        Ingress = networking::Ingress, IngressClass = networking::IngressClass, IPAddress = networking::IPAddress,
-        NetworkPolicy = networking::NetworkPolicy, ServiceCIDR = networking::ServiceCIDR,
-    }
-    "rbac.authorization.k8s.io/v1" {
-        ClusterRole = rbac::ClusterRole, ClusterRoleBinding = rbac::ClusterRoleBinding, Role = rbac::Role,
-        RoleBinding = rbac::RoleBinding,
-    }
-    "storage.k8s.io/v1" {
-        CSIDriver = storage::CSIDriver, CSINode = storage::CSINode, CSIStorageCapacity = storage::CSIStorageCapacity,
-        StorageClass = storage::StorageClass, VolumeAttachment = storage::VolumeAttachment,
-        VolumeAttributesClass = storage::VolumeAttributesClass,
-    }
-    "scheduling.k8s.io/v1" { PriorityClass = scheduling::PriorityClass }
-    "node.k8s.io/v1" { RuntimeClass = node::RuntimeClass }
-    "coordination.k8s.io/v1" { Lease = coordination::Lease }
-    "discovery.k8s.io/v1" { EndpointSlice = discovery::EndpointSlice }
-    "flowcontrol.apiserver.k8s.io/v1" {
-        FlowSchema = flowcontrol::FlowSchema, PriorityLevelConfiguration = flowcontrol::PriorityLevelConfiguration,
-    }
-    "apiextensions.k8s.io/v1" { CustomResourceDefinition = extensions::CustomResourceDefinition }
-    "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
-}
-
-/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
-pub fn served() -> Vec<String> {
-    let kinds = |(version, kinds): &(&'static str, &'static [&'static str])| {
-        let kinds = kinds.iter().map(|kind| format!("{version}/{kind}")).collect::<Vec<_>>();
-        std::iter::once((*version).to_owned()).chain(kinds)
-    };
-    VERSIONS.iter().flat_map(kinds).collect()
-}
-
-/// Kinds of a version that is not whole here, since they change with Kubernetes: their fields are checked.
-fn more_written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
-    if version != "admissionregistration.k8s.io/v1" {
-        return None;
-    }
-    match kind {
-        "MutatingWebhookConfiguration" => Some(again::<admission::MutatingWebhookConfiguration>(object)),
-        "ValidatingWebhookConfiguration" => Some(again::<admission::ValidatingWebhookConfiguration>(object)),
-        "ValidatingAdmissionPolicy" => Some(again::<admission::ValidatingAdmissionPolicy>(object)),
-        "ValidatingAdmissionPolicyBinding" => Some(again::<admission::ValidatingAdmissionPolicyBinding>(object)),
-        _ => None,
-    }
-}
-
-fn again<T: DeserializeOwned + Serialize>(object: Value) -> serde_json::Result<Value> {
-    serde_json::to_value(serde_json::from_value::<T>(object)?)
-}
+use crate::render::Rendered;
 
 /// Refuses an object of a kind of Kubernetes with fields that the kind does not have, or of other types, or without ones
 /// that it must have; and a kind that a version of Kubernetes' own does not have.
 pub fn check(component: &Rendered, object: &Value) -> Result<()> {
-    let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
-    let refused = |field: &str, what: String| BuildError::at(codes::OBJECT_UNFIT, component.place(object, field), what);
-    let mut written = object.clone();
-    amounts_as_texts(&mut written);
-    let again =
-        written_again(version, kind, written.clone()).or_else(|| more_written_again(version, kind, written.clone()));
-    let Some(again) = again else {
-        let Some((_, kinds)) = VERSIONS.iter().find(|(known, _)| *known == version) else { return Ok(()) };
-        let near = crate::nearest::nearest(kind, kinds.iter().copied());
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        return Err(refused("", format!("{version} has no kind {kind}{near}")));
-    };
-    let again = again.map_err(|error| refused("", format!("{error}")))?;
-    if let Some(path) = lacking(&written, &again, &[]) {
-        let near = near_field(&written, &path);
-        return Err(refused(&format!(": {path}"), format!("a {kind} has no such field{near}")));
-    }
-    // Objects inside other objects, such as claims of a StatefulSet, need not say again what they are.
-    match lacking(&again, &written, &["apiVersion", "kind"]) {
-        Some(path) => Err(refused(&format!(": {path}"), format!("a {kind} must have this field"))),
-        None => Ok(()),
-    }
+    landfall_kinds::check(object).map_err(|fault| {
+        let (field, what) = described(fault);
+        BuildError::at(codes::OBJECT_UNFIT, component.place(object, &field), what)
+    })
 }
 
-/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. A null
-/// field counts as missing.
-fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
-    match (value, other) {
-        (Value::Object(fields), Value::Object(others)) => fields.iter().find_map(|(key, field)| {
-            if field.is_null() || apart.contains(&key.as_str()) {
-                return None;
-            }
-            let below = match others.get(key) {
-                Some(other) => lacking(field, other, apart)?,
-                None => String::new(),
-            };
-            Some(format!("/{}{below}", escape(key)))
-        }),
-        (Value::Array(items), Value::Array(others)) => {
-            items.iter().zip(others).enumerate().find_map(|(index, (item, other))| {
-                let below = lacking(item, other, apart)?;
-                let mut path = String::new();
-                let _ = write!(path, "/{index}{below}");
-                Some(path)
-            })
+/// The field, as a place names it, and what is wrong.
+fn described(fault: Fault) -> (String, String) {
+    match fault {
+        Fault::UnknownKind { version, kind, known } => {
+            let near = crate::nearest::nearest(&kind, known.iter().copied());
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            (String::new(), format!("{version} has no kind {kind}{near}"))
         }
-        _ => None,
-    }
-}
-
-/// Names in another case than Kubernetes writes them are the commonest mistake.
-fn near_field(object: &Value, path: &str) -> String {
-    let key = path.rsplit('/').next().unwrap_or_default();
-    let wrong = object.pointer(path).is_some_and(|_| key.contains(['_', '-']) || key.starts_with(char::is_uppercase));
-    if wrong { ": its fields are written likeThis".to_owned() } else { String::new() }
-}
-
-fn amounts_as_texts(value: &mut Value) {
-    let text = |value: &mut Value| {
-        if value.is_number() {
-            *value = Value::String(value.to_string());
-        }
-    };
-    match value {
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                if AMOUNT.contains(&key.as_str()) {
-                    text(field);
-                } else if let (true, Value::Object(amounts)) = (AMOUNTS.contains(&key.as_str()), &mut *field) {
-                    amounts.values_mut().for_each(text);
-                }
-                amounts_as_texts(field);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(amounts_as_texts),
-        _ => {}
+        Fault::Field { pointer, what } if pointer.is_empty() => (pointer, what),
+        Fault::Field { pointer, what } => (format!(": {pointer}"), what),
     }
 }

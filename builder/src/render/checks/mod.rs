@@ -7,6 +7,7 @@ mod needs;
 mod pod_references;
 mod pod_security;
 mod pods;
+mod site_secrets;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    site_secrets::check(definition, components)
 }
 
 /// What the pods of these objects name and that must exist beside them: Secrets, `ConfigMap`s, claims, service accounts.

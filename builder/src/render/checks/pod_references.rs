@@ -2,7 +2,7 @@
 //! by the release, or made by Landfall or by running software.
 
 use landfall_error_codes::codes;
-use landfall_release_document::ComponentEntry;
+use landfall_release_document::{ComponentEntry, SiteSecret};
 use serde_json::Value;
 
 use super::pods::{Pod, containers};
@@ -92,6 +92,9 @@ impl Namespace<'_> {
         if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
             return Some(Some(secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect()));
         }
+        if let Some(secret) = self.site_secrets().find(|secret| kind == "Secret" && secret.name == name) {
+            return Some(Some(secret.keys().collect()));
+        }
         if kind == "PersistentVolumeClaim" && self.claims().any(|claim| claim == name) {
             return Some(None);
         }
@@ -107,6 +110,10 @@ impl Namespace<'_> {
         self.definitions.iter().flat_map(|definition| &definition.secrets)
     }
 
+    fn site_secrets(&self) -> impl Iterator<Item = &SiteSecret> {
+        self.definitions.iter().flat_map(|definition| &definition.site_secrets).map(|secret| &secret.value)
+    }
+
     fn claims(&self) -> impl Iterator<Item = &str> {
         self.definitions.iter().flat_map(|definition| &definition.mounts).map(|mount| mount.claim.value.as_str())
     }
@@ -115,7 +122,8 @@ impl Namespace<'_> {
         let objects = self.objects.iter().filter(move |object| object["kind"] == kind);
         let secrets = self.secrets().filter(move |_| kind == "Secret").map(|secret| secret.name.value.as_str());
         let claims = self.claims().filter(move |_| kind == "PersistentVolumeClaim");
-        objects.map(|object| text(object, "/metadata/name")).chain(secrets).chain(claims)
+        let given = self.site_secrets().filter(move |_| kind == "Secret").map(|secret| secret.name.as_str());
+        objects.map(|object| text(object, "/metadata/name")).chain(secrets).chain(given).chain(claims)
     }
 }
 

@@ -204,3 +204,46 @@ fn the_starter_release_fits() {
     let (definition, components) = starter();
     check(&definition, &components).expect("fits");
 }
+
+#[test]
+fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object() {
+    let declared =
+        "    siteSecrets:\n      - {name: directory, meaning: A password, value: {password: {}}}\n    secrets:";
+    let asked = definition("    secrets:", declared);
+    let reading = replaced(POD, "name: database-password, key: password", "name: directory, key: password");
+    checked(&asked, &[("database", &reading)]).expect("good");
+    let unused = refusal(&asked, POD);
+    assert!(unused.starts_with("LF2023 ") && unused.contains("names the Secret `directory`"), "{unused}");
+    let misspelt = refusal(&asked, &replaced(&reading, "directory, key: password", "directory, key: pasword"));
+    assert!(misspelt.contains("has no key `pasword`; did you mean `password`?"), "{misspelt}");
+    let schema = crate::render::site_schema(&asked);
+    let validator = jsonschema::validator_for(&schema).expect("schema");
+    assert!(validator.is_valid(&json!({"secrets": {"directory": {"fromFile": "/root/password"}}})));
+    assert!(!validator.is_valid(&json!({"secrets": {"directory": "a-password"}})));
+    let brought = format!("{reading}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: directory}}\n");
+    let refused = refusal(&asked, &brought);
+    assert!(refused.contains("asks the site for this Secret"), "{refused}");
+}
+
+#[test]
+fn a_default_with_which_its_object_is_unfit_is_refused_by_its_line() {
+    let judged = |path: &str| {
+        let target = "{component: database, kind: StatefulSet, name: database, path: /spec/replicas}";
+        let other = format!("{{component: database, kind: Deployment, name: a, path: {path}}}");
+        let definition = definition(target, &other);
+        let components = [component(&definition, "database", POD)];
+        crate::render::check_defaults(&definition, &components).map_err(|error| error.to_string())
+    };
+    let container = "/spec/template/spec/containers/0";
+    judged(&format!("{container}/resources/limits/memory")).expect("2Gi is an amount of memory");
+    for (path, why) in [
+        (format!("{container}/securityContext/allowPrivilegeEscalation"), "invalid type"),
+        (format!("{container}/image/none"), ""),
+    ] {
+        let found = judged(&path).err().unwrap_or_default();
+        assert_eq!(found.contains("values[0].default"), !why.is_empty(), "{found}");
+        assert!(found.contains(why), "{why}: {found}");
+    }
+    let (starter, components) = starter();
+    crate::render::check_defaults(&starter, &components).expect("the starter's defaults fit");
+}

@@ -24,6 +24,7 @@ use crate::cli::PlanArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::secrets;
 
 /// Anyone who gets a page may read it: it holds no secrets.
 const FILE_MODE: u32 = 0o644;
@@ -62,6 +63,7 @@ pub(crate) fn run(arguments: PlanArguments, printer: Printer) -> Result<(), Fail
         adopt_data: false,
         license: arguments.license,
         accept: arguments.accept.accept,
+        secrets: secrets::named(arguments.secrets),
     };
     show(&operations(printer), &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer)
 }

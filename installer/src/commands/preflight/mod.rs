@@ -17,6 +17,7 @@ use crate::cli::PreflightArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::secrets;
 
 /// Anyone who gets a page or a script may read it: it holds no secrets.
 const FILE_MODE: u32 = 0o644;
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
         license: arguments.license,
         facts: arguments.facts,
         accept: arguments.accept.accept,
+        secrets: secrets::named(arguments.secrets),
     };
     let report = operations(printer).preflight(&request)?;
     if let Some(path) = &arguments.html {

@@ -35,7 +35,7 @@ pub struct ConfigurationError {
 }
 
 impl ConfigurationError {
-    pub(super) fn new(code: Code, file: &str, problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(code: Code, file: &str, problems: Vec<Problem>) -> Self {
         Self { code, file: file.to_owned(), problems, source: None }
     }
 

@@ -1,12 +1,14 @@
 //! The site configuration: what a person may set about a site, in `site.yaml`.
 //!
-//! A fixed part sets the node's name and address, the cluster's networks, backups, and warnings that are accepted. `values` sets the release's site values by
+//! A fixed part sets the node's name and address, the cluster's networks, backups, warnings that are accepted, and the files of secrets. `values` sets the release's site values by
 //! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
 mod backups;
 mod bucket;
 mod error;
+mod fit;
 mod read;
+mod secrets;
 mod values;
 
 #[cfg(test)]
@@ -22,7 +24,9 @@ use serde_json::Value;
 pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
 pub use bucket::BucketSettings;
 pub use error::{ConfigurationError, Problem};
+pub(crate) use fit::refuse_unfit;
 pub(crate) use read::nearest;
+pub use secrets::SecretSource;
 pub use values::{ChangedValues, Patch, ResolvedValues, patched, resolve_values};
 
 /// `site.yaml`, read and found valid.
@@ -41,6 +45,9 @@ pub struct SiteConfiguration {
     /// Names of warnings that are accepted, whenever they are found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<String>,
+    /// Files of the secrets that the release asks for, by their names. No value is a setting: settings are in journals.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// The release's site values, by name.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,

@@ -7,7 +7,7 @@ use landfall_host::paths::SitePaths;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration};
+use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration, secrets};
 use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 
 /// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
@@ -16,6 +16,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ("network", &["podRanges", "serviceRanges"]),
     ("backups", &["time", "keep", "pointInTimeDays", "copies", "buckets"]),
     ("accept", &[]),
+    ("secrets", &[]),
     ("values", &[]),
 ];
 
@@ -56,6 +57,7 @@ impl SiteConfiguration {
             network: section(&document, "network", &mut problems),
             backups: section(&document, "backups", &mut problems),
             accept: section(&document, "accept", &mut problems),
+            secrets: secrets::sources(&document, &mut problems),
             values: section(&document, "values", &mut problems),
         };
         problems.extend(impossible(&configuration));

@@ -216,3 +216,25 @@ fn settings_of_backups_are_checked() {
         assert!(error.to_string().contains(words), "{text}: {error}");
     }
 }
+
+/// A person who writes the password itself is told so, and no journal or log has it.
+#[test]
+fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
+    let text =
+        "secrets:\n  directory: {fromFile: /root/password}\n  front: {fromFile: /root/a, keyFromFile: /root/b}\n";
+    let settings = parse(text).unwrap();
+    assert_eq!(settings.secrets["front"].files().len(), 2);
+    assert_eq!(json!(settings)["secrets"]["directory"], json!({"fromFile": "/root/password"}));
+    assert_eq!(serde_json::from_value::<SiteConfiguration>(json!(settings)).unwrap(), settings);
+    assert!(json!(parse("").unwrap()).get("secrets").is_none(), "what is not set is not recorded");
+    for (text, words) in [
+        ("secrets: {directory: canary}", "secrets.directory: write `{fromFile: /PATH}`"),
+        ("secrets: {directory: {value: canary}}", "a value does not belong here"),
+        ("secrets: {directory: {fromFile: /a, canary: 1}}", "secrets.directory: write"),
+        ("secrets: {directory: {fromFile: canary}}", "the path of a file must begin with /"),
+        ("secrets: [canary]", "it must be a mapping of names to files"),
+    ] {
+        let (code, message) = refusal(text);
+        assert!(code == "LF3104" && message.contains(words) && !message.contains("canary"), "{text}: {message}");
+    }
+}

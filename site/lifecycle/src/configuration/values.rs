@@ -112,10 +112,14 @@ impl Patch {
         patches
     }
 
+    /// Whether it is about this object.
+    pub(super) fn is_of(&self, object: &Value) -> bool {
+        object["kind"] == *self.kind && object["metadata"]["name"] == *self.name
+    }
+
     fn field<'a>(&self, objects: &'a mut [Value]) -> Result<&'a mut Value, String> {
         let Self { kind, name, path, .. } = self;
-        let is_target = |object: &Value| object["kind"] == **kind && object["metadata"]["name"] == **name;
-        let mut found: Vec<&mut Value> = objects.iter_mut().filter(|object| is_target(object)).collect();
+        let mut found: Vec<&mut Value> = objects.iter_mut().filter(|object| self.is_of(object)).collect();
         match found.len() {
             0 => Err(format!("there is no {kind} {name}")),
             1 => found.remove(0).pointer_mut(path).ok_or_else(|| format!("{kind} {name} has no field {path}")),

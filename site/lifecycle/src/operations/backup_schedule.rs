@@ -11,6 +11,7 @@ use super::backup::refuse_without_rules;
 use super::backup_times::next_of;
 use super::configure::PreparedConfigure;
 use super::error::Result;
+use super::secrets::SecretWish;
 use super::status::BackupsStatus;
 use crate::backups::has_logs;
 use landfall_cluster::Edits;
@@ -91,7 +92,7 @@ impl Operations {
     }
 
     fn at_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
-        self.prepare_settings(Edits::Refuse, |present, _| Ok(present.with_backup_time(time)?))
+        self.prepare_settings(Edits::Refuse, SecretWish::none(), |present, _| Ok(present.with_backup_time(time)?))
     }
 }
 

@@ -21,6 +21,7 @@ use super::unit::stop;
 use crate::pins::Pins;
 use crate::plan::upgrade::{ChangedObject, changed_objects};
 use crate::replaced_data::ReplacedData;
+use crate::site_secrets::{NewSecrets, SecretStore};
 use crate::steps::action::Action;
 
 /// A field of a component's object that another manager has set to another value than the release.
@@ -115,12 +116,13 @@ impl Operations {
     }
 
     /// Writes the journal of a change that was planned on a site with these `pins`: from here on it ends, whatever happens to
-    /// this process. `with` adds what only this change pins.
+    /// this process. `secrets` are on the disk before it; `with` adds what only this change pins.
     pub(super) fn begin_change(
         &self,
         plan: &Plan<Action>,
         release: &TrustedRelease,
         pins: &Pins,
+        secrets: &NewSecrets,
         with: impl FnOnce(Pins) -> Pins,
     ) -> Result<JournalFile> {
         refuse_ambiguous(plan)?;
@@ -141,6 +143,7 @@ impl Operations {
             kept: Vec::new(),
             ..pins.clone()
         };
+        secrets.store(&SecretStore::of(&self.paths))?;
         drop(self.journals().create(&lock, with(change))?);
         drop(lock);
         self.journals().latest()?.ok_or(OperationError::NotInstalled)

@@ -5,21 +5,26 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
+use super::secrets::SecretWish;
 use crate::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
-use crate::plan::configure::{ConfigurePlan, FieldChange, SettingChange, plan_configure, setting_changes};
+use crate::plan::configure::{
+    ConfigurePlan, FieldChange, SettingChange, plan_configure, secret_change, setting_changes,
+};
 use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::set_edits;
 use crate::preflight::{Finding, refuse_unknown};
+use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
 use landfall_cluster::Edits;
@@ -37,6 +42,8 @@ pub struct PreparedConfigure<'a> {
     /// Figures of models that were fitted to the host.
     fitted: ResolvedValues,
     planned: ConfigurePlan,
+    /// Values that a person brought.
+    secrets: NewSecrets,
     /// Fields of what changes that other managers have edited.
     edits: Vec<ObjectEdit>,
     policy: Edits,
@@ -65,15 +72,25 @@ impl Configured {
 }
 
 impl Operations {
-    /// Determines what another site configuration changes on this site. Reads journals, the kept head and the file; changes
-    /// nothing. `policy` says what becomes of fields that other managers have edited.
-    pub fn prepare_configure(&self, site: &Path, policy: Edits) -> Result<PreparedConfigure<'_>> {
-        self.prepare_settings(policy, |_, schema| Ok(SiteConfiguration::read(site, schema)?))
+    /// Determines what another site configuration changes on this site, and what the secrets change that a person brings; without a
+    /// configuration, all settings stay. Reads journals, the kept head and files; changes nothing. `policy` says what becomes of fields
+    /// that other managers have edited.
+    pub fn prepare_configure(
+        &self,
+        site: Option<&Path>,
+        secrets: &BroughtSecrets,
+        policy: Edits,
+    ) -> Result<PreparedConfigure<'_>> {
+        let wish = SecretWish { brought: secrets, are_read: site.is_some() };
+        self.prepare_settings(policy, wish, |present, schema| match site {
+            Some(site) => Ok(SiteConfiguration::read(site, schema)?),
+            None => Ok(present.clone()),
+        })
     }
 
     /// The same for some of the release's values: everything else that is set stays as it is. Refused where nothing would change.
     pub fn prepare_values(&self, changed: &ChangedValues, policy: Edits) -> Result<PreparedConfigure<'_>> {
-        let prepared = self.prepare_settings(policy, |present, schema| {
+        let prepared = self.prepare_settings(policy, SecretWish::none(), |present, schema| {
             Ok(present.with_values(changed, "the changed settings", schema)?)
         })?;
         if prepared.plan().all().next().is_none() {
@@ -86,6 +103,7 @@ impl Operations {
     pub(super) fn prepare_settings(
         &self,
         policy: Edits,
+        secrets: SecretWish<'_>,
         wanted: impl FnOnce(&SiteConfiguration, &[u8]) -> Result<SiteConfiguration>,
     ) -> Result<PreparedConfigure<'_>> {
         let history = self.idle_history()?;
@@ -94,6 +112,9 @@ impl Operations {
         let settings = wanted(&pins.settings, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
         refuse_unknown(&settings.accept, &release.release)?;
+        let made = history.made()?;
+        let given = self.given_secrets(&release.release, (&pins.settings, &settings), &made, secrets)?;
+        given.refuse()?;
         let fitted = self.refitted(&pins, &release, &settings)?;
         let computed = computed_values(&Networks::of(&settings)?, &fitted);
         let values = resolve_values(&release.release, &settings, &computed)?;
@@ -101,13 +122,15 @@ impl Operations {
             release: &release.release,
             documents: &release.documents,
             values: &values,
+            secrets: &given.numbers,
             node: &pins.node.name,
         };
-        let mut planned = plan_configure(&inputs, &settings.backups, &history.made()?)?;
-        planned.settings.extend(accept_change(&pins.settings, &settings));
+        let mut planned = plan_configure(&inputs, &settings.backups, &made)?;
+        planned.settings.extend(unplanned_changes(&pins.settings, &settings));
         let edits = self.judged(&planned.plan, &release.documents)?;
         set_edits(&mut planned.plan, policy);
-        Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, edits, policy })
+        let secrets = given.new;
+        Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, secrets, edits, policy })
     }
 
     /// The figures of models under these settings: those of the site, unless its settings about models change. Then the host is looked
@@ -146,11 +169,22 @@ pub(super) fn fitted_to(facts: &Facts, release: &TrustedRelease, settings: &Site
 /// The key in `site.yaml` of the warnings that are accepted.
 const ACCEPT: &str = "accept";
 
-/// What changes in the list of warnings that are accepted. No step does it: the journal of the change has the new settings.
-fn accept_change(before: &SiteConfiguration, after: &SiteConfiguration) -> Option<SettingChange> {
-    let listed = |settings: &SiteConfiguration| (!settings.accept.is_empty()).then(|| settings.accept.clone().into());
-    let change = SettingChange { setting: ACCEPT.to_owned(), from: listed(before), to: listed(after) };
-    (change.from != change.to).then_some(change)
+/// The key of the files of secrets.
+const SECRETS: &str = "secrets";
+
+/// What changes in the list of warnings that are accepted, and in the files of secrets. No step does it: the journal of the change
+/// has the new settings.
+fn unplanned_changes(before: &SiteConfiguration, after: &SiteConfiguration) -> Vec<SettingChange> {
+    let accepted = |settings: &SiteConfiguration| (!settings.accept.is_empty()).then(|| json!(settings.accept));
+    let sources = |settings: &SiteConfiguration| (!settings.secrets.is_empty()).then(|| json!(settings.secrets));
+    let change = |setting: &str, from, to| SettingChange { setting: setting.to_owned(), from, to };
+    let changes = [change(ACCEPT, accepted(before), accepted(after)), change(SECRETS, sources(before), sources(after))];
+    changes.into_iter().filter(|change| change.from != change.to).collect()
+}
+
+/// Whether a change of settings is one that no step does.
+fn is_unplanned(change: &SettingChange) -> bool {
+    [ACCEPT, SECRETS].contains(&change.setting.as_str())
 }
 
 /// Components whose objects a plan replaces, in order.
@@ -174,6 +208,7 @@ fn changed_settings(plan: &Plan<Action>) -> Vec<String> {
             (Action::BackupSchedule(before), Action::BackupSchedule(after)) => {
                 Some(setting_changes(&before.settings, &after.settings))
             }
+            (Action::SiteSecret(before), Action::SiteSecret(after)) => Some(vec![secret_change(before, after)]),
             _ => None,
         },
         _ => None,
@@ -229,8 +264,9 @@ impl PreparedConfigure<'_> {
 
     /// Runs it. Refused where edits would be lost, unless they are to be overwritten.
     pub fn run(self) -> Result<Configured> {
-        let changes_accept = self.planned.settings.iter().any(|change| change.setting == ACCEPT);
-        if self.planned.plan.all().next().is_none() && !changes_accept {
+        let unplanned = self.planned.settings.iter().filter(|change| is_unplanned(change));
+        let unplanned: Vec<String> = unplanned.map(|change| change.setting.clone()).collect();
+        if self.planned.plan.all().next().is_none() && unplanned.is_empty() {
             let (release, version) = (self.pins.release, self.pins.version);
             return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
         }
@@ -239,8 +275,8 @@ impl PreparedConfigure<'_> {
         let file = self.begin()?;
         match operations.end_change(&file)? {
             Changed::Configure(mut configured) => {
-                // The plan knows nothing of it.
-                configured.settings.extend(changes_accept.then(|| ACCEPT.to_owned()));
+                // The plan knows nothing of them.
+                configured.settings.extend(unplanned);
                 Ok(configured)
             }
             other => Err(other.unexpected()),
@@ -249,8 +285,9 @@ impl PreparedConfigure<'_> {
 
     /// Writes the journal of the change: from here on it ends, whatever happens to this process.
     pub(super) fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, release, settings, fitted, planned, .. } = self;
-        operations.begin_change(&planned.plan, &release, &pins, |change| Pins { settings, fitted, ..change })
+        let Self { operations, pins, release, settings, fitted, planned, secrets, .. } = self;
+        let with = |change: Pins| Pins { settings, fitted, ..change };
+        operations.begin_change(&planned.plan, &release, &pins, &secrets, with)
     }
 }
 
@@ -261,6 +298,7 @@ mod tests {
 
     use super::*;
     use crate::operations::install::tests::{Fixture, release};
+    use crate::site_secrets::NO_SECRETS;
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
 
@@ -273,7 +311,7 @@ mod tests {
         let site = fixture.path("site.yaml");
         let configure = |text: &str| {
             durable::write_file(&site, text.as_bytes(), 0o644).unwrap();
-            operations.prepare_configure(&site, Edits::Refuse)
+            operations.prepare_configure(Some(&site), &NO_SECRETS, Edits::Refuse)
         };
         let prepared = configure("accept: [swap]\n").unwrap();
         assert_eq!(prepared.settings().iter().map(|change| change.setting.as_str()).collect::<Vec<_>>(), [ACCEPT]);

@@ -41,6 +41,7 @@ mod restore_choice;
 mod resume;
 mod revocation;
 mod running;
+mod secrets;
 mod settings;
 pub mod status;
 mod support;

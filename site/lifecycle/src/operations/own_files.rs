@@ -13,6 +13,7 @@ use crate::console::ConsoleFiles;
 use crate::content::remove_others;
 use crate::license;
 use crate::marks::Marks;
+use crate::site_secrets::SecretStore;
 use crate::steps::etcd_snapshot;
 use crate::steps::stage::INSTALLER_NAME;
 use crate::uploads;
@@ -31,7 +32,8 @@ impl Operations {
         engine_file::place(&self.paths, &self.pinned_engines()?)
     }
 
-    /// Removes heads that no journal needs, and the `landfall` of each release of which only the head is needed.
+    /// Removes heads that no journal needs, the `landfall` of each release of which only the head is needed, and former values of
+    /// secrets.
     pub(super) fn remove_strays(&self, _lock: &SiteLock) -> Result<()> {
         let history = self.history()?;
         let heads = history.heads();
@@ -39,6 +41,7 @@ impl Operations {
             durable::remove_file(&self.paths.release(&short_id(*bundle)).join(INSTALLER_NAME))?;
         }
         let names = heads.into_iter().map(short_id).collect();
+        self.remove_old_secrets(&history)?;
         Ok(remove_others(&self.paths.releases(), &names)?)
     }
 
@@ -60,6 +63,7 @@ impl Operations {
         Marks::remove(&self.paths)?;
         license::remove(&self.paths, keep_data)?;
         ConsoleFiles::of(&self.paths).remove()?;
+        SecretStore::of(&self.paths).remove_all()?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;
         mounts::remove_tree(&self.paths.releases())?;
         // Of releases that came after the install, whose steps know only their own.

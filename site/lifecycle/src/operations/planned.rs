@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use landfall_bundle_spec::head::Contents;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
@@ -17,6 +18,7 @@ use crate::plan::models::fitted;
 use crate::preflight::{
     self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
 };
+use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, NewSecrets};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
@@ -36,6 +38,8 @@ pub struct PlannedInstall {
     pub(super) accepted: Vec<AcceptedWarning>,
     /// Figures of models that were fitted to the host.
     pub(super) fitted: ResolvedValues,
+    /// Values that a person brought.
+    pub(super) secrets: NewSecrets,
 }
 
 /// What a person brings to an install.
@@ -48,6 +52,8 @@ pub(super) struct Brought<'a> {
     pub(super) licensing: Licensing,
     /// Names of warnings that are accepted on the command line.
     pub(super) accept: &'a [String],
+    /// Secrets that the release asks for.
+    pub(super) secrets: &'a BroughtSecrets,
 }
 
 impl PlannedInstall {
@@ -59,12 +65,13 @@ impl PlannedInstall {
         brought: Brought<'_>,
         facts: impl FnOnce() -> Result<Facts>,
     ) -> Result<Self> {
-        let Brought { site, adoption, licensing, accept } = brought;
+        let Brought { site, adoption, licensing, accept, secrets } = brought;
         let configuration = match site {
             Some(path) => SiteConfiguration::read(path, release.site_schema())?,
             None => SiteConfiguration::default(),
         };
         refuse_unknown(&configuration.accept, &release.release)?;
+        let secrets = first_secrets(&release.release, &configuration, secrets)?;
         let facts = facts()?;
         let built_at = release.verified.identity().built_at;
         let subject = Subject {
@@ -77,6 +84,7 @@ impl PlannedInstall {
         let mut findings = preflight(&subject);
         let fitted = fitted(&release.release, release.models(), &facts, &configuration);
         findings.extend(fitted.findings);
+        findings.extend(secrets.findings);
         findings.extend(adoption.blockers);
         findings.extend(licensing.blockers(&release.release, release.built_at()));
         preflight::accept(&mut findings, accept, &configuration.accept)?;
@@ -91,13 +99,14 @@ impl PlannedInstall {
             facts: &facts,
             configuration: &configuration,
             fitted: &fitted.values,
+            secrets: &secrets.numbers,
             adopted: &adoption.volumes,
         })?;
         let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
         let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
         let accepted = accepted(&others);
-        let fitted = fitted.values;
-        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted, fitted })
+        let (fitted, secrets) = (fitted.values, secrets.new);
+        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted, fitted, secrets })
     }
 
     /// The plan.
@@ -143,6 +152,24 @@ impl PlannedInstall {
     pub fn release(&self) -> &TrustedRelease {
         &self.release
     }
+}
+
+/// What each secret of a release gets on a site that has given nothing before. A name that the release does not know is refused.
+pub(super) fn first_secrets(
+    release: &ReleaseDocument,
+    configuration: &SiteConfiguration,
+    brought: &BroughtSecrets,
+) -> Result<GivenSecrets> {
+    let asked = Asked {
+        release,
+        values: &configuration.values,
+        configured: Some(&configuration.secrets),
+        brought,
+        kept: None,
+        now: Timestamp::now(),
+    };
+    asked.refuse_unknown()?;
+    Ok(asked.given())
 }
 
 /// The space that the release takes, its layers once containerd has unpacked them included.

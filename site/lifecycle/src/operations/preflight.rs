@@ -16,12 +16,13 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
-use super::planned::sizes;
+use super::planned::{first_secrets, sizes};
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
 use crate::plan::models::fitted;
 use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
+use crate::site_secrets::BroughtSecrets;
 
 /// A person's request.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,8 @@ pub struct PreflightRequest {
     pub facts: Option<PathBuf>,
     /// Names of warnings that are accepted.
     pub accept: Vec<String>,
+    /// Secrets that the release asks for.
+    pub secrets: BroughtSecrets,
 }
 
 /// What preflight found.
@@ -109,6 +112,7 @@ impl Operations {
             None => SiteConfiguration::default(),
         };
         refuse_unknown(&configuration.accept, looked.release())?;
+        let secrets = first_secrets(looked.release(), &configuration, &request.secrets)?;
         let facts = if let Some(path) = &request.facts {
             Facts::read(path)?
         } else {
@@ -125,6 +129,7 @@ impl Operations {
         });
         let models = looked.contents().small_document(MODELS_DOCUMENT_NAME);
         findings.extend(fitted(looked.release(), models, &facts, &configuration).findings);
+        findings.extend(secrets.findings);
         findings.extend(self.of_site(request, &looked, &facts)?);
         accept(&mut findings, &request.accept, &configuration.accept)?;
         sort(&mut findings);

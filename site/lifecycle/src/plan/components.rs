@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactEntry, ComponentEntry, ReleaseDocument};
+use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry, ReleaseDocument};
+use serde_json::Value;
 
-use crate::configuration::{Patch, ResolvedValues, patched};
+use crate::configuration::{Patch, ResolvedValues, patched, refuse_unfit};
+use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
-use crate::steps::component::Component;
+use crate::steps::component::{Component, reads_secret};
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::console_secrets::ConsoleSecrets;
 use crate::steps::license_key::LicenseKey;
@@ -15,6 +17,7 @@ use crate::steps::mount::Mount;
 use crate::steps::namespace::Namespace;
 use crate::steps::objects::read_document;
 use crate::steps::secret::Secret;
+use crate::steps::site_secret::SiteSecret;
 use landfall_cluster::{Edits, Owner};
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
@@ -28,6 +31,8 @@ pub struct ComponentInputs<'a> {
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// All values of the site.
     pub values: &'a ResolvedValues,
+    /// The numbers of the values that the site gives for secrets.
+    pub secrets: &'a SecretNumbers,
     /// Name of the node that holds the artifacts' files.
     pub node: &'a str,
 }
@@ -37,8 +42,8 @@ pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
     artifact.manifest.digest.to_hex()
 }
 
-/// The steps of all components, each after all components that it needs. A value whose field does not exist is detected
-/// here.
+/// The steps of all components, each after all components that it needs. A value whose field does not exist, or with which its
+/// object is unfit, is detected here.
 pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
@@ -60,6 +65,9 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
                 1,
                 Action::Secret(step),
             ));
+        }
+        for secret in &component.site_secrets {
+            steps.push(site_secret(inputs, component, secret)?);
         }
         if component.console {
             let step = ConsoleSecrets { namespace: component.namespace.clone(), owner: owner(inputs, component) };
@@ -122,6 +130,34 @@ pub(crate) fn minor_version(release: &ReleaseDocument) -> Result<String, StepErr
     minor.ok_or_else(|| StepError::new(codes::CLUSTER_BAD_OBJECT, "the release names no version of Kubernetes"))
 }
 
+/// The Secret of a value that the site gives.
+fn site_secret(
+    inputs: &ComponentInputs<'_>,
+    component: &ComponentEntry,
+    secret: &document::SiteSecret,
+) -> Result<PlannedStep<Action>, StepError> {
+    let name = (component.namespace.clone(), secret.name.clone());
+    let number = *inputs.secrets.get(&name).ok_or_else(|| {
+        StepError::new(codes::BUG, format!("no value of the secret {} of {} is known", secret.name, component.name))
+    })?;
+    let step = SiteSecret {
+        namespace: component.namespace.clone(),
+        owner: owner(inputs, component),
+        secret: secret.clone(),
+        number,
+    };
+    let id = format!("site-secret/{}/{}", component.namespace, secret.name);
+    let title = format!("store the secret {} that the site gives {}", secret.name, component.name);
+    Ok(step_of(id, title, 1, Action::SiteSecret(step)))
+}
+
+/// The numbers of the values that pods of these objects read: with another number, they restart.
+fn read_secrets(inputs: &ComponentInputs<'_>, component: &ComponentEntry, objects: &[Value]) -> BTreeMap<String, u64> {
+    let here = inputs.secrets.iter().filter(|((namespace, _), _)| *namespace == component.namespace);
+    let read = here.filter(|((_, name), _)| reads_secret(objects, name));
+    read.map(|((_, name), number)| (name.clone(), *number)).collect()
+}
+
 fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Vec<Mount>, StepError> {
     let artifact = |name: &str| {
         inputs.release.artifacts.iter().find(|artifact| artifact.name == name).ok_or_else(|| {
@@ -146,7 +182,8 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
 fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
     let rendered = read_document(inputs.documents, &component.objects)?;
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
-    let count = patched(&component.name, rendered, &patches)?.len();
+    let objects = patched(&component.name, rendered.clone(), &patches)?;
+    refuse_unfit(&component.name, &rendered, &objects, &patches)?;
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),
@@ -155,8 +192,9 @@ fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<P
         read_only_claims: component.mounts.iter().map(|mount| mount.claim.clone()).collect(),
         editable: component.editable.clone(),
         edits: Edits::Refuse,
+        secrets: read_secrets(inputs, component, &objects),
     };
-    let title = format!("apply the {count} objects of {}", component.name);
+    let title = format!("apply the {} objects of {}", objects.len(), component.name);
     Ok(step_of(format!("component/{}", component.name), title, 1, Action::Component(step)))
 }
 

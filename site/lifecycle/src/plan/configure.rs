@@ -11,6 +11,7 @@ use crate::configuration::{BackupSettings, Patch};
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
+use crate::steps::site_secret::SiteSecret;
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
@@ -60,14 +61,14 @@ pub struct ConfigurePlan {
     pub settings: Vec<SettingChange>,
 }
 
-/// Plans the steps that lead from what was made to what the inputs describe. Only objects of components may differ: a release
-/// has the same namespaces, secrets and mounts whatever the settings.
+/// Plans the steps that lead from what was made to what the inputs describe. Only objects of components, and values that the site
+/// gives for secrets, may differ: a release has the same namespaces, secrets and mounts whatever the settings.
 pub fn plan_configure(
     inputs: &ComponentInputs<'_>,
     backups: &BackupSettings,
     made: &Made,
 ) -> Result<ConfigurePlan, StepError> {
-    let (mut steps, mut changes) = (Vec::new(), Vec::new());
+    let (mut steps, mut changes, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_changed = false;
     for planned in component_steps(inputs)? {
         let before = made.get(&planned.id);
@@ -77,8 +78,12 @@ pub fn plan_configure(
                 is_changed = Component { editable: after.editable.clone(), ..before.clone() } != *after;
                 if is_changed {
                     changes.extend(field_changes(before, after));
-                    steps.push(replace(&planned, before));
+                    steps.push(replace(&planned, Action::Component(before.clone())));
                 }
+            }
+            (Action::SiteSecret(after), Some(Action::SiteSecret(before))) if before.number != after.number => {
+                settings.push(secret_change(before, after));
+                steps.push(replace(&planned, Action::SiteSecret(before.clone())));
             }
             // A component's wait follows its objects.
             (Action::ComponentReady(_), _) if is_changed => steps.push(planned),
@@ -90,19 +95,19 @@ pub fn plan_configure(
             }
         }
     }
-    let mut settings = Vec::new();
     let schedule = backup_schedule(backups);
     match made.get(&schedule.id) {
         Some(Action::BackupSchedule(before)) if before.settings == *backups => {}
         Some(Action::BackupSchedule(before)) => {
-            settings = setting_changes(&before.settings, backups);
+            settings.extend(setting_changes(&before.settings, backups));
             let before = Box::new(Action::BackupSchedule(before.clone()));
             let action = Action::Replace(Replace { before, after: Box::new(schedule.action.clone()) });
             steps.push(PlannedStep { action, ..schedule });
         }
         _ => {
-            settings = setting_changes(&BackupSettings::default(), backups);
-            steps.extend((!settings.is_empty()).then_some(schedule));
+            let changed = setting_changes(&BackupSettings::default(), backups);
+            steps.extend((!changed.is_empty()).then_some(schedule));
+            settings.extend(changed);
         }
     }
     let (release, version) = (&inputs.release.name, &inputs.release.version);
@@ -111,11 +116,17 @@ pub fn plan_configure(
     Ok(ConfigurePlan { plan, changes, settings })
 }
 
-fn replace(planned: &PlannedStep<Action>, before: &Component) -> PlannedStep<Action> {
-    let before = Box::new(Action::Component(before.clone()));
-    let title = format!("change {}", planned.title.trim_start_matches("apply "));
+fn replace(planned: &PlannedStep<Action>, before: Action) -> PlannedStep<Action> {
+    let before = Box::new(before);
+    let title = format!("change {}", planned.title.trim_start_matches("apply ").trim_start_matches("store "));
     let action = Action::Replace(Replace { before, after: Box::new(planned.action.clone()) });
     PlannedStep { title, action, ..planned.clone() }
+}
+
+/// Another value of a secret. Nothing but the numbers of both is known.
+pub(crate) fn secret_change(before: &SiteSecret, after: &SiteSecret) -> SettingChange {
+    let number = |step: &SiteSecret| Some(format!("given ({})", step.number).into());
+    SettingChange { setting: format!("secrets.{}", after.secret.name), from: number(before), to: number(after) }
 }
 
 /// Settings of backups that differ.

@@ -75,6 +75,8 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::KEPT_AMBIGUOUS, "kept-data-clear", Topic::Site),
     (codes::KEPT_MISSING, "kept-data-present", Topic::Site),
     (codes::KEPT_UNCLAIMED, "kept-data-claimed", Topic::Site),
+    (codes::SITE_SECRET_MISSING, "site-secrets", Topic::Site),
+    (codes::SITE_SECRET_UNFIT, "site-secrets-fit", Topic::Site),
     (codes::RULE_UNUSABLE, "rule-unusable", Topic::Rules),
     (codes::RULE_NOT_MET, "rule", Topic::Rules),
     (codes::LICENSE_UNJUDGED, "license-unjudged", Topic::License),

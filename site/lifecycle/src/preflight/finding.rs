@@ -180,7 +180,7 @@ impl Finding {
     }
 
     /// The same with this fix.
-    pub(super) fn fix(self, fix: impl Into<String>) -> Self {
+    pub(crate) fn fix(self, fix: impl Into<String>) -> Self {
         Self { fix: fix.into(), ..self }
     }
 

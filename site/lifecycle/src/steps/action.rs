@@ -47,6 +47,7 @@ use crate::steps::retire::Retire;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::secret::Secret;
 use crate::steps::set_aside::SetAside;
+use crate::steps::site_secret::SiteSecret;
 use crate::steps::soak::Soak;
 use crate::steps::stage::Stage;
 use crate::steps::stage_release::StageRelease;
@@ -101,6 +102,8 @@ pub enum Action {
     Namespace(Namespace),
     /// A Secret whose values are generated on the site.
     Secret(Secret),
+    /// A Secret whose value the site gave.
+    SiteSecret(SiteSecret),
     /// The Secrets by which the console's pods may ask the host.
     ConsoleSecrets(ConsoleSecrets),
     /// The key by which pods know the site's answers about the license.

@@ -26,6 +26,13 @@ use landfall_engine::step::{Observed, Step, StepError};
 /// read what is there then.
 const RESTARTED: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
+/// Where they have it.
+const TEMPLATE: &str = "/spec/template";
+
+/// Fields that refer to a `ConfigMap`, and those that refer to a Secret.
+const CONFIG_MAPS: [&str; 3] = ["configMap", "configMapRef", "configMapKeyRef"];
+const SECRETS: [&str; 3] = ["secret", "secretRef", "secretKeyRef"];
+
 /// Annotation of pods with a digest of the settings that they read.
 const SETTINGS_ANNOTATION: &str = "landfall.dev/settings";
 
@@ -52,6 +59,9 @@ pub struct Component {
     /// What becomes of edits of other fields.
     #[serde(default, skip_serializing_if = "Edits::is_default")]
     pub edits: Edits,
+    /// The numbers of the values of secrets that its pods read and that the site gives.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, u64>,
 }
 
 /// An edit that was overwritten, as the journal keeps it for the way back.
@@ -74,7 +84,7 @@ impl Component {
     pub fn resolved(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
         let rendered = read_document(documents, &self.objects)?;
         let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
-        restart_on_change(&mut objects);
+        restart_on_change(&mut objects, &self.secrets);
         for object in &mut objects {
             mount_read_only(object, &self.read_only_claims);
             self.owner.mark(object);
@@ -222,19 +232,23 @@ fn objects_of(site: &Site, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Objec
     Ok(names.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// Marks the pods that read a `ConfigMap` of their component with a digest of its content: Kubernetes restarts pods whose
-/// template changes, and none whose `ConfigMap` alone does, be it by the site's settings or by another release.
-fn restart_on_change(objects: &mut [Value]) {
+/// Marks the pods that read a `ConfigMap` of their component, or a secret that the site gives, with a digest of the content or of
+/// the value's number: Kubernetes restarts pods whose template changes, and none whose `ConfigMap` or Secret alone does, be it by
+/// the site's settings or by another release.
+fn restart_on_change(objects: &mut [Value], secrets: &BTreeMap<String, u64>) {
     let contents: BTreeMap<String, String> = objects
         .iter()
         .filter(|object| object["kind"] == "ConfigMap")
         .filter_map(|object| Some((object["metadata"]["name"].as_str()?, object)))
         .map(|(name, object)| (name.to_owned(), format!("{}{}", object["data"], object["binaryData"])))
         .collect();
-    let workloads = objects.iter_mut().filter(|object| RESTARTED.iter().any(|kind| object["kind"] == *kind));
-    for template in workloads.filter_map(|object| object.pointer_mut("/spec/template")) {
-        let read: Vec<&str> =
-            contents.iter().filter(|(name, _)| reads(template, name)).map(|(_, content)| content.as_str()).collect();
+    for template in objects.iter_mut().filter(|object| is_restarted(object)).filter_map(|it| it.pointer_mut(TEMPLATE)) {
+        let maps = contents.iter().filter(|(name, _)| reads(template, &CONFIG_MAPS, name));
+        let given = secrets.iter().filter(|(name, _)| reads(template, &SECRETS, name));
+        let read: Vec<String> = maps
+            .map(|(_, content)| content.clone())
+            .chain(given.map(|(name, number)| format!("{name}={number}")))
+            .collect();
         if !read.is_empty() {
             let digest = hex::encode(Sha256::digest(read.concat()));
             template["metadata"]["annotations"][SETTINGS_ANNOTATION] = json!(&digest[..16]);
@@ -242,13 +256,24 @@ fn restart_on_change(objects: &mut [Value]) {
     }
 }
 
-/// Whether pods of a template read this `ConfigMap`.
-fn reads(value: &Value, config_map: &str) -> bool {
+fn is_restarted(object: &Value) -> bool {
+    RESTARTED.iter().any(|kind| object["kind"] == *kind)
+}
+
+/// Whether pods that Kubernetes replaces when their template changes read this Secret.
+pub(crate) fn reads_secret(objects: &[Value], secret: &str) -> bool {
+    let restarted = objects.iter().filter(|object| is_restarted(object));
+    restarted.filter_map(|object| object.pointer(TEMPLATE)).any(|template| reads(template, &SECRETS, secret))
+}
+
+/// Whether pods of a template read the object of this name that such fields refer to.
+fn reads(value: &Value, references: &[&str], name: &str) -> bool {
     match value {
-        Value::Array(items) => items.iter().any(|item| reads(item, config_map)),
+        Value::Array(items) => items.iter().any(|item| reads(item, references, name)),
         Value::Object(fields) => fields.iter().any(|(key, value)| {
-            let is_reference = ["configMap", "configMapRef", "configMapKeyRef"].contains(&key.as_str());
-            (is_reference && value["name"] == config_map) || reads(value, config_map)
+            let is_reference = references.contains(&key.as_str());
+            let is_named = value["name"] == name || value["secretName"] == name;
+            (is_reference && is_named) || reads(value, references, name)
         }),
         _ => false,
     }
@@ -385,7 +410,7 @@ mod tests {
                 workload("DaemonSet", volume("of-another-component")),
                 workload("Job", volume("set")),
             ];
-            restart_on_change(&mut objects);
+            restart_on_change(&mut objects, &BTreeMap::new());
             let mark =
                 |object: &Value| object["spec"]["template"]["metadata"]["annotations"][SETTINGS_ANNOTATION].clone();
             objects.iter().map(mark).collect::<Vec<_>>()
@@ -395,6 +420,28 @@ mod tests {
         assert_eq!(is_marked, [false, true, true, false, false]);
         assert_ne!(one, other);
         assert_eq!(one, marks("1"));
+    }
+
+    /// The number of a value is all that a plan knows of it.
+    #[test]
+    fn pods_are_marked_with_the_number_of_a_secret_that_the_site_gives() {
+        let workload = |kind: &str, reference: Value| json!({"kind": kind, "spec": {"template": {"spec": reference}}});
+        let mounted = json!({"volumes": [{"secret": {"secretName": "directory"}}]});
+        let projected = json!({"volumes": [{"projected": {"sources": [{"secret": {"name": "directory"}}]}}]});
+        let variable = json!({"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "directory"}}}]}]});
+        let other = json!({"volumes": [{"secret": {"secretName": "other"}}, {"configMap": {"name": "directory"}}]});
+        let objects = [mounted, projected, variable, other].map(|reference| workload("Deployment", reference));
+        let marks = |number: u64| {
+            let mut objects = objects.clone();
+            restart_on_change(&mut objects, &BTreeMap::from([("directory".to_owned(), number)]));
+            objects.map(|object| object["spec"]["template"]["metadata"]["annotations"][SETTINGS_ANNOTATION].clone())
+        };
+        let (first, second) = (marks(1), marks(2));
+        assert!(first[..3].iter().all(Value::is_string) && first[3].is_null(), "{first:?}");
+        assert_eq!(first, marks(1));
+        assert!(first[..3].iter().zip(&second).all(|(first, second)| first != second), "{second:?}");
+        assert!(reads_secret(&objects, "directory") && reads_secret(&objects[3..], "other"));
+        assert!(!reads_secret(&objects[3..], "directory") && !reads_secret(&[], "directory"));
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub mod runtime_configuration;
 pub mod secret;
 mod service_route;
 pub mod set_aside;
+pub mod site_secret;
 pub mod soak;
 pub mod stage;
 pub mod stage_release;
@@ -85,6 +86,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::ArtifactFiles(step) => step,
         Action::Namespace(step) => step,
         Action::Secret(step) => step,
+        Action::SiteSecret(step) => step,
         Action::ConsoleSecrets(step) => step,
         Action::LicenseKey(step) => step,
         Action::HostApi(step) => step,

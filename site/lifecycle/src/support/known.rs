@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::files::{tail_of_file, walk};
 use crate::configuration::BucketSettings;
 use crate::console::AUDIT_FILE;
+use crate::site_secrets::SecretStore;
 
 /// Maximum size of a file that holds secrets.
 const MAX_FILE: u64 = 1 << 20;
@@ -60,6 +61,9 @@ pub(crate) fn known_values(
             }
         }
     }
+    for file in walk(&paths.site_secrets(), DEPTH, SystemTime::UNIX_EPOCH) {
+        add_site_secret(&file, known, unknown);
+    }
     for file in [paths.backup_key(), paths.backup_key_next(), paths.backup_keys_former()] {
         add_file(&file, known, unknown);
     }
@@ -89,6 +93,17 @@ fn bytes_of(path: &Path, unknown: &mut Vec<String>) -> Option<Vec<u8>> {
 fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     if let Some(bytes) = bytes_of(path, unknown) {
         known.add(&bytes);
+    }
+}
+
+/// A value that the site gave: what certificates say is public, and their keys are not.
+fn add_site_secret(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
+    let Some(bytes) = bytes_of(path, unknown) else { return };
+    match SecretStore::value_in(&bytes) {
+        Some(stored) if stored.is_public() => {}
+        Some(stored) => known.add(&stored.secret_part()),
+        // A damaged one may have the value anywhere.
+        None => known.add(&bytes),
     }
 }
 

@@ -72,6 +72,16 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
         paths.secrets().join("db/db.json"),
         br#"{"namespace":"db","name":"db","values":{"password":"canary-in-secrets"}}"#,
     );
+    let given = |kind: &str, value: &str| {
+        let file = json!({"namespace": "web", "name": "a", "number": 1, "kind": kind, "value": STANDARD.encode(value)});
+        file.to_string().into_bytes()
+    };
+    let site_secrets = paths.site_secrets().join("web");
+    write(site_secrets.join("a.1.json"), &given("password", "canary-given-password\n"));
+    let pair = "-----BEGIN CERTIFICATE-----\npublic-part-of-it\n-----END CERTIFICATE-----\n\
+        -----BEGIN PRIVATE KEY-----\ncanary-given-key\n-----END PRIVATE KEY-----\n";
+    write(site_secrets.join("b.1.json"), &given("tls", pair));
+    write(site_secrets.join("c.1.json"), &given("authorities", "an-authority-is-public"));
     write(paths.console().join("token.json"), br#"{"token":"canary-of-console"}"#);
     write(paths.backup_key(), b"canary-backup-key\n");
     write(paths.backup_key_next(), b"canary-next-key\n");
@@ -98,6 +108,8 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     for secret in [
         "canary-in-secrets",
         "canary-of-console",
+        "canary-given-password",
+        "canary-given-key",
         "canary-backup-key",
         "canary-next-key",
         "canary-former-key",
@@ -111,7 +123,7 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     ] {
         assert!(!redactor.text(&format!("a {secret} b")).contains(secret), "{secret}");
     }
-    let plain = "kube-system /usr/bin:/bin /run/token";
+    let plain = "kube-system /usr/bin:/bin /run/token public-part-of-it an-authority-is-public";
     assert_eq!(redactor.text(plain), plain);
 }
 

@@ -118,6 +118,7 @@ fn component(objects: &str) -> Component {
         read_only_claims: Vec::new(),
         editable: Vec::new(),
         edits: landfall_cluster::Edits::Refuse,
+        secrets: std::collections::BTreeMap::new(),
     }
 }
 

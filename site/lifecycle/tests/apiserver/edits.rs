@@ -96,6 +96,7 @@ fn component(level: &str, size: &str, edits: Edits) -> Component {
             path: "/data/level".to_owned(),
         }],
         edits,
+        secrets: std::collections::BTreeMap::new(),
     }
 }
 

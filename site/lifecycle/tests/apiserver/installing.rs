@@ -7,6 +7,7 @@ use landfall_error_codes::Coded;
 use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::components::{ComponentInputs, component_steps};
 use landfall_lifecycle::site::Site;
+use landfall_lifecycle::site_secrets::SecretNumbers;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::resolve;
 use landfall_release_document::ReleaseDocument;
@@ -48,7 +49,13 @@ fn stateful_set(pod: &Value) -> Value {
 
 pub fn plan(site: &Site) -> Vec<PlannedStep<Action>> {
     let values = ResolvedValues::from([("web.mode".to_owned(), json!("fast"))]);
-    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
+    let inputs = ComponentInputs {
+        release: &site.release,
+        documents: &site.documents,
+        values: &values,
+        secrets: &SecretNumbers::new(),
+        node: "node",
+    };
     component_steps(&inputs).unwrap()
 }
 

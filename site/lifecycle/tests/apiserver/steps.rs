@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use landfall_cluster::{Inventory, ObjectName, Owner};
 use landfall_engine::plan::StepId;
 use landfall_engine::step::{Observed, Step};
@@ -14,8 +16,10 @@ use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
 use landfall_lifecycle::steps::mount::Mount;
 use landfall_lifecycle::steps::namespace::Namespace;
+use landfall_lifecycle::steps::replace::Replace;
 use landfall_lifecycle::steps::retire::Retire;
 use landfall_lifecycle::steps::secret::Secret;
+use landfall_lifecycle::steps::site_secret::SiteSecret;
 use landfall_media::durable;
 use serde_json::{Value, json};
 
@@ -62,6 +66,7 @@ fn steps_are_done_and_undone() {
     let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     namespaces(&plane, site);
     secrets(&plane, site);
+    site_secrets(&plane, site);
     mounts(&plane, site);
     components(&plane);
     objects_move(&plane);
@@ -154,6 +159,61 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
     step.undo(site, &before).unwrap();
 }
 
+fn site_secret(number: u64) -> SiteSecret {
+    serde_json::from_value(json!({
+        "namespace": "default", "owner": owner(), "number": number,
+        "secret": {"name": "directory", "meaning": "A password", "fixed": {"username": "reader"}, "value": {"password": {}}},
+    }))
+    .unwrap()
+}
+
+/// Puts a value where an operation puts it before its journal begins.
+fn give(site: &Site, number: u64, password: &str) {
+    let folder = site.paths.site_secrets().join("default");
+    durable::create_folder(&folder).unwrap();
+    let file = json!({
+        "namespace": "default", "name": "directory", "number": number, "kind": "password",
+        "value": STANDARD.encode(format!("{password}\n")),
+    });
+    durable::write_file(&folder.join(format!("directory.{number}.json")), file.to_string().as_bytes(), 0o600).unwrap();
+}
+
+/// A value that the site gives, another one in its place, and the way back.
+fn site_secrets(plane: &ControlPlane, site: &mut Site) {
+    let (first, second) = (site_secret(1), site_secret(2));
+    let error = first.observe(site).unwrap_err();
+    assert_eq!(error.code().id, "LF4213", "{error}");
+    give(site, 1, "first-password");
+    assert_eq!(first.observe(site).unwrap(), Observed::Absent);
+    let before = run(&first, site);
+    let live = |key: &str| {
+        let template = format!("go-template={{{{.data.{key} | base64decode}}}}");
+        plane.kubectl(&["get", "secret", "directory", "-o", &template], None)
+    };
+    assert_eq!((live("password"), live("username")), ("first-password".to_owned(), "reader".to_owned()));
+    let output = first.act(site, &before).unwrap().to_string();
+    assert!(output.contains("directory.1.json") && !output.contains("first-password") && !output.contains("sha256"));
+
+    give(site, 2, "second-password");
+    let (before, after) = (Action::SiteSecret(first.clone()), Action::SiteSecret(second));
+    let replace = Replace { before: Box::new(before), after: Box::new(after) };
+    is_partial(&replace.observe(site).unwrap(), "is not as it should be");
+    let before = run(&replace, site);
+    assert_eq!(live("password"), "second-password");
+    // Before the first undo: pods that an undo of their component makes read the earlier value.
+    replace.rescue(site, &before).unwrap();
+    assert_eq!(live("password"), "first-password");
+    replace.undo(site, &before).unwrap();
+    assert_eq!(first.observe(site).unwrap(), Observed::Done);
+
+    first.undo(site, &Value::Null).unwrap();
+    let files = site.paths.site_secrets().join("default");
+    assert!(!files.join("directory.1.json").exists() && files.join("directory.2.json").exists());
+    assert!(matches!(site_secret(2).observe(site).unwrap(), Observed::Absent));
+    site_secret(2).undo(site, &Value::Null).unwrap();
+    assert!(!site.paths.site_secrets().exists());
+}
+
 fn mounts(plane: &ControlPlane, site: &mut Site) {
     let step: Mount = serde_json::from_value(json!({
         "namespace": "default", "owner": owner(), "claim": "weights", "folder": "00aa", "size_bytes": 90_000_001, "node": "node",
@@ -190,6 +250,7 @@ fn component(objects: &str) -> Component {
         read_only_claims: Vec::new(),
         editable: Vec::new(),
         edits: landfall_cluster::Edits::Refuse,
+        secrets: std::collections::BTreeMap::new(),
     }
 }
 

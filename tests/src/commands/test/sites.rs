@@ -28,7 +28,7 @@ const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstal
 
 /// Those of the part `administration`: what a host's administrator does to a site that runs. The first ones run alone: they measure
 /// how soon services answer.
-const ADMINISTRATION: [&str; 4] = ["firewall::", "full_disk::", "units::", "site_configuration::"];
+const ADMINISTRATION: [&str; 5] = ["firewall::", "full_disk::", "units::", "site_configuration::", "site_secrets::"];
 
 /// Those of the part `licensed`: software of a site with a license asks what it allows.
 const LICENSED: [&str; 1] = ["license_check::"];

@@ -25,6 +25,7 @@ use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
+use crate::site_secrets::{BroughtSecrets, SecretStore};
 use crate::steps::stage::find_media;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
@@ -45,6 +46,8 @@ pub struct InstallRequest {
     pub license: Option<PathBuf>,
     /// Names of warnings that are accepted.
     pub accept: Vec<String>,
+    /// Secrets that the release asks for.
+    pub secrets: BroughtSecrets,
 }
 
 /// An install that is possible; nothing is changed yet.
@@ -138,7 +141,8 @@ impl Operations {
         let adoption = Adoption::find(&self.paths, &release, request.adopt_data)?;
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
-        let brought = Brought { site: request.site.as_deref(), adoption, licensing, accept: &request.accept };
+        let (site, accept, secrets) = (request.site.as_deref(), &request.accept, &request.secrets);
+        let brought = Brought { site, adoption, licensing, accept, secrets };
         let planned = PlannedInstall::new(release, trust, brought, || {
             Ok(facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?)
         })?;
@@ -157,9 +161,8 @@ impl Operations {
         let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
         let (site, adoption) = (request.site.as_deref(), Adoption::default());
-        PlannedInstall::new(release, trust, Brought { site, adoption, licensing, accept: &request.accept }, || {
-            Ok(facts)
-        })
+        let brought = Brought { site, adoption, licensing, accept: &request.accept, secrets: &request.secrets };
+        PlannedInstall::new(release, trust, brought, || Ok(facts))
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.
@@ -207,6 +210,7 @@ impl PreparedInstall<'_> {
             Marks::learn(&operations.paths, revocation)?;
         }
         self.planned.licensing.store(&operations.paths)?;
+        self.planned.secrets.store(&SecretStore::of(&operations.paths))?;
         let pins = self.pins(engine)?;
         tracing::info!(
             release = pins.release,

@@ -26,6 +26,7 @@ use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::plan::upgrade::{Experience, Outlook};
 use crate::room::{Demand, FilesystemPeak, peaks};
+use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
@@ -314,7 +315,7 @@ impl PreparedRestore<'_> {
 
     /// Writes its journal.
     pub(super) fn begin(self) -> Result<JournalFile> {
-        self.operations.begin_change(&self.plan, &self.release, &self.pins, |change| change)
+        self.operations.begin_change(&self.plan, &self.release, &self.pins, &NewSecrets::default(), |change| change)
     }
 }
 

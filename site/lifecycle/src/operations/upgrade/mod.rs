@@ -2,6 +2,7 @@
 //! against it reported, before the first change; whatever fails before the commit is undone by itself.
 
 mod request;
+mod result;
 mod seen;
 
 use std::path::PathBuf;
@@ -11,11 +12,10 @@ use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts::Facts;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use self::seen::Seen;
 pub use request::UpgradeRequest;
+pub use result::Upgraded;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
@@ -23,7 +23,9 @@ use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result};
+use super::history::History;
 use super::planned::sizes;
+use super::secrets::SecretWish;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
 use crate::configuration::{ChangedValues, SiteConfiguration, resolve_values};
@@ -39,8 +41,8 @@ use crate::plan::upgrade::{
 };
 use crate::preflight::{self, AcceptedWarning, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
+use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
-use crate::steps::load::Load;
 use crate::steps::stage::find_media;
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
@@ -74,6 +76,8 @@ pub struct PreparedUpgrade<'a> {
     accepted: Vec<AcceptedWarning>,
     /// Figures of the models of the release that will be there, fitted to the host as it is now.
     fitted: Fitted,
+    /// What each secret of that release gets.
+    secrets: GivenSecrets,
 }
 
 /// The release that will be there.
@@ -93,74 +97,11 @@ impl Target {
     }
 }
 
-/// The result of an upgrade or a rollback.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Upgraded {
-    /// Name of the release.
-    pub release: String,
-    /// Its version.
-    pub version: String,
-    /// Version of the release that was there before, which the site keeps.
-    pub previous: String,
-    /// Components that were added or changed, in order.
-    pub changed: Vec<String>,
-    /// Components that were removed; their data stays.
-    pub removed: Vec<String>,
-    /// What was restored from a backup, in order: `COMPONENT/RULE`.
-    pub restored: Vec<String>,
-    /// When the restored data was read, RFC 3339 in UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restored_from: Option<String>,
-    /// Version of Kubernetes, such as `v1.36.3`, where the node pack changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<String>,
-}
-
-impl Upgraded {
-    /// The result of an operation that was committed.
-    pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
-        let (mut changed, mut removed) = (Vec::new(), Vec::new());
-        let (mut restored, mut restored_from, mut kubernetes) = (Vec::new(), None, None);
-        for planned in plan.all() {
-            match &planned.action {
-                // The second wait for it, before the proofs, is for all of them.
-                Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
-                    changed.push(ready.component.clone());
-                }
-                Action::NodeReady(ready) => kubernetes = Some(ready.kubernetes.clone()),
-                Action::Load(Load { stream, .. }) => {
-                    restored.push(format!("{}/{}", stream.component, stream.rule));
-                    restored_from = Some(stream.time.clone());
-                }
-                Action::Retire(retire) => {
-                    if let Action::Component(component) = &*retire.before {
-                        removed.push(component.owner.component.clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-        // One whose volumes change is removed and made again.
-        removed.retain(|component| !changed.contains(component));
-        Self {
-            release: pins.release.clone(),
-            version: pins.version.clone(),
-            previous: pins.kept.first().map(|kept| kept.version.clone()).unwrap_or_default(),
-            changed,
-            removed,
-            restored,
-            restored_from,
-            kubernetes,
-        }
-    }
-}
-
 impl Operations {
     /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
     /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
     pub fn prepare_upgrade(&self, request: &UpgradeRequest<'_>) -> Result<PreparedUpgrade<'_>> {
-        let UpgradeRequest { bundle, license, policy, accept } = *request;
+        let UpgradeRequest { bundle, license, policy, accept, secrets } = *request;
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the newest one that the site trusts, also after a rollback.
@@ -176,12 +117,16 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
+        let wish = SecretWish { brought: secrets, are_read: false };
+        let given = self.secrets_of(&target, &pins, &history, wish)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
         let unready = seen.unready();
-        let mut prepared = self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, data, seen)?;
+        let mut prepared =
+            self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, (data, given, seen))?;
         let mut findings = self.upgrade_findings(&prepared, &facts)?;
         findings.extend(unready);
         findings.append(&mut prepared.fitted.findings);
+        findings.append(&mut prepared.secrets.findings);
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
         // Names in the site's settings may be those of another release's rules.
@@ -217,8 +162,11 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
+        let given = self.secrets_of(&target, &pins, &history, SecretWish::none())?;
+        given.refuse()?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
-        let mut prepared = self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, data, seen)?;
+        let mut prepared =
+            self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, (data, given, seen))?;
         prepared.accepted = history.accepted(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
@@ -230,8 +178,7 @@ impl Operations {
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
-        data: PlannedData,
-        seen: Seen,
+        (data, secrets, seen): (PlannedData, GivenSecrets, Seen),
     ) -> Result<PreparedUpgrade<'_>> {
         let history = self.history()?;
         let settings = settings_of(&pins, &target.release)?;
@@ -251,6 +198,7 @@ impl Operations {
                 release: &release.release,
                 documents: &release.documents,
                 values: &values,
+                secrets: &secrets.numbers,
                 node: &pins.node.name,
             },
             bundle: release.verified.id(),
@@ -281,7 +229,20 @@ impl Operations {
             warnings: Vec::new(),
             accepted: Vec::new(),
             fitted: seen.fitted,
+            secrets,
         })
+    }
+
+    /// What each secret of the release gets that will be there; what the site has given stays where nobody brings another value.
+    fn secrets_of(
+        &self,
+        target: &Target,
+        pins: &Pins,
+        history: &History,
+        wish: SecretWish<'_>,
+    ) -> Result<GivenSecrets> {
+        let settings = (&pins.settings, &pins.settings);
+        self.given_secrets(&target.release.release, settings, &history.made()?, wish)
     }
 
     /// The blobs that the site does not hold.
@@ -431,7 +392,7 @@ impl PreparedUpgrade<'_> {
     }
 
     fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, .. } = self;
+        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, secrets, .. } = self;
         let Target { release, trust, media_path, .. } = target;
         if let Some(revocation) = release.verified.revocation() {
             Marks::learn(&operations.paths, revocation)?;
@@ -441,7 +402,7 @@ impl PreparedUpgrade<'_> {
         }
         let identity = release.verified.identity();
         let (bundle, trust): (Sha256, _) = (release.verified.id(), trust.pin(&release.verified));
-        operations.begin_change(&planned.plan, &release, &pins, |change| Pins {
+        operations.begin_change(&planned.plan, &release, &pins, &secrets.new, |change| Pins {
             bundle,
             release: identity.name,
             version: identity.version,

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use landfall_cluster::Edits;
 
+use crate::site_secrets::{BroughtSecrets, NO_SECRETS};
+
 /// A person's request for an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub struct UpgradeRequest<'a> {
@@ -15,11 +17,13 @@ pub struct UpgradeRequest<'a> {
     pub policy: Edits,
     /// Names of warnings that are accepted.
     pub accept: &'a [String],
+    /// Secrets that the release asks for.
+    pub secrets: &'a BroughtSecrets,
 }
 
 impl<'a> UpgradeRequest<'a> {
     /// To the release of this bundle, with nothing that a person may add.
     pub fn to(bundle: &'a Path) -> Self {
-        Self { bundle, license: None, policy: Edits::Refuse, accept: &[] }
+        Self { bundle, license: None, policy: Edits::Refuse, accept: &[], secrets: &NO_SECRETS }
     }
 }

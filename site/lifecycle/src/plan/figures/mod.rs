@@ -103,7 +103,7 @@ fn objects(planned: &PlannedStep<Action>, inputs: &FiguresInputs<'_>) -> Result<
         Action::Namespace(namespace) => namespace.object_count(),
         // A volume and its claim.
         Action::Mount(_) => 2,
-        Action::Secret(_) | Action::LicenseKey(_) => 1,
+        Action::Secret(_) | Action::SiteSecret(_) | Action::LicenseKey(_) => 1,
         Action::ConsoleSecrets(_) => landfall_release_document::ComponentEntry::CONSOLE_SECRETS.len(),
         _ => 0,
     })

@@ -36,6 +36,7 @@ impl Case {
             facts: &facts,
             configuration: &configuration,
             fitted: &BTreeMap::new(),
+            secrets: &BTreeMap::new(),
             adopted: &[],
         };
         let plan = plan_install(&inputs).unwrap().plan;

@@ -12,6 +12,7 @@ use super::network::{Networks, node_identity};
 use super::node_parts::{KubernetesSources, NodeParts, placed};
 use super::reference::Reference;
 use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
+use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
@@ -68,6 +69,8 @@ pub struct InstallInputs<'a> {
     pub configuration: &'a SiteConfiguration,
     /// Figures of models that were fitted to the host.
     pub fitted: &'a ResolvedValues,
+    /// The numbers of the values that the site gives for secrets.
+    pub secrets: &'a SecretNumbers,
     /// Volumes of an earlier installation that are used again.
     pub adopted: &'a [AdoptedVolume],
 }
@@ -100,6 +103,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
         release: inputs.release,
         documents: inputs.documents,
         values: &values,
+        secrets: inputs.secrets,
         node: &planner.node.name,
     })?);
     steps.push(backup_schedule(&inputs.configuration.backups));

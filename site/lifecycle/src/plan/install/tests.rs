@@ -81,6 +81,7 @@ pub(crate) fn release() -> ReleaseDocument {
             pod_security: PodSecurity::Privileged,
             quota: BTreeMap::new(),
             secrets: Vec::new(),
+            site_secrets: Vec::new(),
             mounts: Vec::new(),
             ready_seconds: 60,
             data: ComponentData::None,
@@ -129,6 +130,7 @@ pub(crate) fn plan_of(facts: &Facts, release: &ReleaseDocument) -> Result<Instal
         facts,
         configuration: &SiteConfiguration::default(),
         fitted: &ResolvedValues::new(),
+        secrets: &BTreeMap::new(),
         adopted: &[],
     })
 }

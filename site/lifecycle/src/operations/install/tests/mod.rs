@@ -8,6 +8,7 @@ mod metered;
 mod newer;
 mod preflight;
 mod reported;
+mod secrets;
 mod staged;
 mod trust;
 mod upgrades;
@@ -33,6 +34,7 @@ use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::operations::{DataWish, Resumed, SiteState};
 use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
+use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
 use crate::steps::stage::Stage;
@@ -172,7 +174,8 @@ impl Fixture {
     fn request(&self) -> InstallRequest {
         let trust = self.path("1.root.json").display().to_string();
         let (bundle, accept) = (self.path("stick"), Vec::new());
-        InstallRequest { bundle, trust: Some(trust), site: None, adopt_data: false, license: None, accept }
+        let secrets = BroughtSecrets::default();
+        InstallRequest { bundle, trust: Some(trust), site: None, adopt_data: false, license: None, accept, secrets }
     }
 
     /// An install whose plan is the steps that need no root.
@@ -201,8 +204,9 @@ impl Fixture {
         let place = LicensedHost::Here { paths: &self.operations.paths, cluster: None };
         let licensing = release.licensing(&place, self.license.as_deref()).unwrap();
         let (plan, notes, accepted) = (InstallPlan { plan, node }, Vec::new(), Vec::new());
-        let fitted = ResolvedValues::default();
-        let planned = PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted };
+        let (fitted, secrets) = (ResolvedValues::default(), NewSecrets::default());
+        let planned =
+            PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted, secrets };
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 

@@ -125,6 +125,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
         warnings: Vec::new(),
         accepted: Vec::new(),
         fitted: Fitted::default(),
+        secrets: GivenSecrets::default(),
     };
     let file = prepared.begin().unwrap();
     let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();

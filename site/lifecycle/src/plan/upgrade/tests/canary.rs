@@ -119,6 +119,7 @@ fn one_pod_by_a_value_of_the_site_leaves_no_room_for_a_canary() {
                 release: &after.release,
                 documents: &after.documents,
                 values: &values,
+                secrets: &BTreeMap::new(),
                 node: "node",
             },
             bundle: Sha256([7; 32]),

@@ -69,7 +69,13 @@ fn other_editable_fields_alone_change_no_settings() {
     let made = side("1.0.0", 1).with("web", "web:1", &[]).made();
     let site = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/replicas");
     let values = BTreeMap::new();
-    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
+    let inputs = ComponentInputs {
+        release: &site.release,
+        documents: &site.documents,
+        values: &values,
+        secrets: &BTreeMap::new(),
+        node: "node",
+    };
     let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
     assert!(plan.plan.steps.is_empty(), "{:?}", plan.plan.steps);
 }

@@ -1,6 +1,7 @@
 mod canary;
 mod edits;
 mod node;
+mod secrets;
 
 use landfall_host::facts::sample::sample;
 use landfall_release_document::{ArtifactKind, ArtifactMount, ComponentData, ComponentEntry, Descriptor, PodSecurity};
@@ -11,6 +12,7 @@ use crate::backups::LiveVolume;
 use crate::plan::configure::plan_configure;
 use crate::plan::install::tests::{plan_of, release};
 use crate::plan::restore::RestoredStream;
+use crate::site_secrets::SecretNumbers;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
@@ -46,6 +48,7 @@ impl Side {
             pod_security: PodSecurity::Restricted,
             quota: BTreeMap::new(),
             secrets: Vec::new(),
+            site_secrets: Vec::new(),
             mounts: mounts.iter().map(mount).collect(),
             ready_seconds: 60,
             data: ComponentData::None,
@@ -83,10 +86,21 @@ impl Side {
         self
     }
 
+    /// Number 1 of every secret that the release asks for.
+    fn first_secrets(&self) -> SecretNumbers {
+        let secrets = self.release.components.iter().flat_map(|component| {
+            component.site_secrets.iter().map(|secret| (component.namespace.clone(), secret.name.clone()))
+        });
+        secrets.map(|name| (name, 1)).collect()
+    }
+
     fn steps(&self) -> Vec<PlannedStep<Action>> {
-        let values = BTreeMap::new();
-        let inputs =
-            ComponentInputs { release: &self.release, documents: &self.documents, values: &values, node: "node" };
+        self.steps_with(&self.first_secrets())
+    }
+
+    fn steps_with(&self, secrets: &SecretNumbers) -> Vec<PlannedStep<Action>> {
+        let (release, documents, values) = (&self.release, &self.documents, &BTreeMap::new());
+        let inputs = ComponentInputs { release, documents, values, secrets, node: "node" };
         crate::plan::components::component_steps(&inputs).unwrap()
     }
 
@@ -132,6 +146,7 @@ impl Side {
                 release: &later.release,
                 documents: &later.documents,
                 values: &values,
+                secrets: &later.first_secrets(),
                 node: "node",
             },
             bundle: Sha256([7; 32]),
@@ -215,7 +230,9 @@ fn an_upgrade_watches_a_release_that_asks_for_it_and_a_rollback_does_not() {
 fn settings_of_backups_change_by_the_timer_alone() {
     let site = side("1.0.0", 1).with("web", "web:1", &[]);
     let values = BTreeMap::new();
-    let inputs = ComponentInputs { release: &site.release, documents: &site.documents, values: &values, node: "node" };
+    let secrets = SecretNumbers::new();
+    let (release, documents) = (&site.release, &site.documents);
+    let inputs = ComponentInputs { release, documents, values: &values, secrets: &secrets, node: "node" };
     let mut made = site.made();
     made.retain(|id, _| id.0 == "backup-schedule" || site.steps().iter().any(|step| step.id == *id));
     let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();

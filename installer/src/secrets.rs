@@ -1,0 +1,53 @@
+//! Secrets that a person gives: named on the command line, or typed.
+
+use std::io::{Error, IsTerminal as _};
+
+use landfall_lifecycle::site_secrets::{AskSecret, BroughtSecrets, SecretArgument, SecretQuestion};
+use zeroize::Zeroizing;
+
+use crate::cli::SecretArguments;
+use crate::shown;
+
+/// Those of a command that changes something: what is missing of passwords is asked for at a terminal.
+pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
+    let ask: AskSecret = typed;
+    BroughtSecrets { arguments: arguments.secret, ask: std::io::stdin().is_terminal().then_some(ask) }
+}
+
+/// Those of a command that changes nothing: nobody is asked.
+pub(crate) fn named(arguments: SecretArguments) -> BroughtSecrets {
+    BroughtSecrets { arguments: arguments.secret, ask: None }
+}
+
+/// Reads `NAME=FILE`, or the name alone of what is typed.
+pub(crate) fn argument(text: &str) -> Result<SecretArgument, String> {
+    let (name, file) = text.split_once('=').map_or((text, None), |(name, file)| (name, Some(file)));
+    if name.is_empty() || file.is_some_and(str::is_empty) {
+        return Err("write NAME=FILE, or NAME to type the secret".to_owned());
+    }
+    Ok(SecretArgument { name: name.to_owned(), file: file.map(Into::into) })
+}
+
+/// Asks twice, since nobody sees what is typed.
+fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
+    let SecretQuestion { name, component, meaning, needed } = question;
+    let prompt = shown::line(&format!("{meaning}: {name} of {component}, {needed}"));
+    let first = Zeroizing::new(rpassword::prompt_password(format!("{prompt}: "))?);
+    let second = Zeroizing::new(rpassword::prompt_password("Again: ")?);
+    if *first == *second { Ok(first) } else { Err(Error::other("the two differ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_named_with_its_file_or_alone() {
+        let read = |text: &str| argument(text).map(|read| (read.name, read.file));
+        assert_eq!(read("a=/b=c"), Ok(("a".to_owned(), Some("/b=c".into()))));
+        assert_eq!(read("a"), Ok(("a".to_owned(), None)));
+        for wrong in ["", "=", "=/b", "a="] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Amounts of resources: texts in the published types, which the API server takes only as numbers with a unit.
+
+use serde_json::Value;
+
+use super::{Fault, escape};
+
+/// Kinds with containers, claims or quotas, in which these fields mean amounts.
+const KINDS: [&str; 11] = [
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodTemplate",
+    "ReplicaSet",
+    "ReplicationController",
+    "ResourceQuota",
+    "StatefulSet",
+];
+
+/// What may follow the figure.
+const SUFFIXES: [&str; 16] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
+/// Refuses an amount that is none, in the resources of containers and claims, in quotas, and in limits of volumes.
+pub(super) fn check(kind: &str, object: &Value) -> Result<(), Fault> {
+    if !KINDS.contains(&kind) {
+        return Ok(());
+    }
+    if kind == "ResourceQuota" {
+        return check_all(&object["spec"]["hard"], "/spec/hard");
+    }
+    walk(object, "")
+}
+
+fn walk(value: &Value, pointer: &str) -> Result<(), Fault> {
+    match value {
+        Value::Object(fields) => fields.iter().try_for_each(|(key, field)| {
+            let pointer = format!("{pointer}/{}", escape(key));
+            match key.as_str() {
+                "resources" => ["limits", "requests"]
+                    .into_iter()
+                    .try_for_each(|part| check_all(&field[part], &format!("{pointer}/{part}"))),
+                "sizeLimit" => check_one(field, &pointer),
+                // What people write there is theirs.
+                "annotations" | "labels" | "matchLabels" => Ok(()),
+                _ => walk(field, &pointer),
+            }
+        }),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| walk(item, &format!("{pointer}/{index}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_all(amounts: &Value, pointer: &str) -> Result<(), Fault> {
+    let mut amounts = amounts.as_object().into_iter().flatten();
+    amounts.try_for_each(|(key, amount)| check_one(amount, &format!("{pointer}/{}", escape(key))))
+}
+
+fn check_one(amount: &Value, pointer: &str) -> Result<(), Fault> {
+    match amount.as_str() {
+        Some(text) if !is_amount(text) => {
+            Err(Fault::field(pointer, format!("`{text}` is not an amount such as 500m or 2Gi")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is a number with a unit or an exponent, as Kubernetes writes amounts.
+fn is_amount(text: &str) -> bool {
+    let number = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
+    let (figure, suffix) = number.split_at(end);
+    let is_figure = figure.bytes().any(|byte| byte.is_ascii_digit()) && figure.matches('.').count() <= 1;
+    is_figure && (SUFFIXES.contains(&suffix) || is_exponent(suffix))
+}
+
+fn is_exponent(suffix: &str) -> bool {
+    let digits = suffix.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_amount;
+
+    #[test]
+    fn amounts_are_numbers_with_units() {
+        for amount in ["1", "0", "500m", "2Gi", "1.5", ".5", "1.", "-1", "+3k", "1e3", "12E6", "1E", "5e-3", "0.1Ti"] {
+            assert!(is_amount(amount), "{amount}");
+        }
+        for other in ["", "plenty", "Gi", "2 Gi", "2GB", "2gi", "1.2.3", ".", "1e", "e3", "0x10", "1Gi "] {
+            assert!(!is_amount(other), "{other}");
+        }
+    }
+}

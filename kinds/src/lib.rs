@@ -1,0 +1,244 @@
+//! Kubernetes' own kinds, read as the types of its published API, and written again. A field that is missing afterwards
+//! is one that the kind does not have. A field that is new afterwards is one that the object lacks.
+//!
+//! `landfall build` checks what a vendor renders, and a plan what the values of a site make of it.
+
+mod amounts;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Write as _};
+
+use k8s_openapi::api::{
+    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, flowcontrol::v1 as flowcontrol,
+    networking::v1 as networking, node::v1 as node, policy::v1 as policy, rbac::v1 as rbac,
+    scheduling::v1 as scheduling, storage::v1 as storage,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as aggregation;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Maps of amounts, which the API server also takes as numbers.
+const AMOUNTS: [&str; 10] = [
+    "limits",
+    "requests",
+    "hard",
+    "capacity",
+    "max",
+    "min",
+    "default",
+    "defaultRequest",
+    "maxLimitRequestRatio",
+    "podFixed",
+];
+
+/// Fields that are one amount.
+const AMOUNT: [&str; 2] = ["sizeLimit", "divisor"];
+
+macro_rules! kinds {
+    ($($version:literal { $($kind:ident = $type:ty),* $(,)? })*) => {
+        /// The kinds of each version of a group; all that it has and a release may bring.
+        const VERSIONS: &[(&str, &[&str])] = &[$(($version, &[$(stringify!($kind)),*])),*];
+
+        fn written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
+            match (version, kind) {
+                $($(($version, stringify!($kind)) => Some(again::<$type>(object)),)*)*
+                _ => None,
+            }
+        }
+    };
+}
+
+kinds! {
+    "v1" {
+        ConfigMap = core::ConfigMap, Endpoints = core::Endpoints, LimitRange = core::LimitRange,
+        PersistentVolume = core::PersistentVolume, PersistentVolumeClaim = core::PersistentVolumeClaim,
+        Pod = core::Pod, PodTemplate = core::PodTemplate, ReplicationController = core::ReplicationController,
+        ResourceQuota = core::ResourceQuota, Secret = core::Secret, Service = core::Service,
+        ServiceAccount = core::ServiceAccount, Node = core::Node, Namespace = core::Namespace, Event = core::Event,
+    }
+    "apps/v1" {
+        ControllerRevision = apps::ControllerRevision, DaemonSet = apps::DaemonSet, Deployment = apps::Deployment,
+        ReplicaSet = apps::ReplicaSet, StatefulSet = apps::StatefulSet,
+    }
+    "batch/v1" { CronJob = batch::CronJob, Job = batch::Job }
+    "autoscaling/v2" { HorizontalPodAutoscaler = autoscaling::HorizontalPodAutoscaler }
+    "policy/v1" { PodDisruptionBudget = policy::PodDisruptionBudget }
+    "networking.k8s.io/v1" {
+        Ingress = networking::Ingress, IngressClass = networking::IngressClass, IPAddress = networking::IPAddress,
+        NetworkPolicy = networking::NetworkPolicy, ServiceCIDR = networking::ServiceCIDR,
+    }
+    "rbac.authorization.k8s.io/v1" {
+        ClusterRole = rbac::ClusterRole, ClusterRoleBinding = rbac::ClusterRoleBinding, Role = rbac::Role,
+        RoleBinding = rbac::RoleBinding,
+    }
+    "storage.k8s.io/v1" {
+        CSIDriver = storage::CSIDriver, CSINode = storage::CSINode, CSIStorageCapacity = storage::CSIStorageCapacity,
+        StorageClass = storage::StorageClass, VolumeAttachment = storage::VolumeAttachment,
+        VolumeAttributesClass = storage::VolumeAttributesClass,
+    }
+    "scheduling.k8s.io/v1" { PriorityClass = scheduling::PriorityClass }
+    "node.k8s.io/v1" { RuntimeClass = node::RuntimeClass }
+    "coordination.k8s.io/v1" { Lease = coordination::Lease }
+    "discovery.k8s.io/v1" { EndpointSlice = discovery::EndpointSlice }
+    "flowcontrol.apiserver.k8s.io/v1" {
+        FlowSchema = flowcontrol::FlowSchema, PriorityLevelConfiguration = flowcontrol::PriorityLevelConfiguration,
+    }
+    "apiextensions.k8s.io/v1" { CustomResourceDefinition = extensions::CustomResourceDefinition }
+    "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
+}
+
+/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
+pub fn served() -> Vec<String> {
+    let kinds = |(version, kinds): &(&'static str, &'static [&'static str])| {
+        let kinds = kinds.iter().map(|kind| format!("{version}/{kind}")).collect::<Vec<_>>();
+        std::iter::once((*version).to_owned()).chain(kinds)
+    };
+    VERSIONS.iter().flat_map(kinds).collect()
+}
+
+/// Kinds of a version that is not whole here, since they change with Kubernetes: their fields are checked.
+fn more_written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
+    if version != "admissionregistration.k8s.io/v1" {
+        return None;
+    }
+    match kind {
+        "MutatingWebhookConfiguration" => Some(again::<admission::MutatingWebhookConfiguration>(object)),
+        "ValidatingWebhookConfiguration" => Some(again::<admission::ValidatingWebhookConfiguration>(object)),
+        "ValidatingAdmissionPolicy" => Some(again::<admission::ValidatingAdmissionPolicy>(object)),
+        "ValidatingAdmissionPolicyBinding" => Some(again::<admission::ValidatingAdmissionPolicyBinding>(object)),
+        _ => None,
+    }
+}
+
+fn again<T: DeserializeOwned + Serialize>(object: Value) -> serde_json::Result<Value> {
+    serde_json::to_value(serde_json::from_value::<T>(object)?)
+}
+
+/// Why the API server would not take an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A version of Kubernetes' own does not have the kind.
+    UnknownKind {
+        /// The version, such as `apps/v1`.
+        version: String,
+        /// The kind.
+        kind: String,
+        /// The kinds that the version has.
+        known: &'static [&'static str],
+    },
+    /// The object, or a field of it, is not what its kind has.
+    Field {
+        /// JSON Pointer to the field; empty for the whole object.
+        pointer: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Fault {
+    fn field(pointer: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Field { pointer: pointer.into(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind { version, kind, .. } => write!(formatter, "{version} has no kind {kind}"),
+            Self::Field { pointer, what } if pointer.is_empty() => formatter.write_str(what),
+            Self::Field { pointer, what } => write!(formatter, "{pointer}: {what}"),
+        }
+    }
+}
+
+/// Refuses an object of a kind of Kubernetes with fields that the kind does not have, or of other types, or without ones
+/// that it must have; and a kind that a version of Kubernetes' own does not have. An object of any other version passes.
+pub fn check(object: &Value) -> Result<(), Fault> {
+    let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    let mut written = object.clone();
+    amounts_as_texts(&mut written);
+    let again =
+        written_again(version, kind, written.clone()).or_else(|| more_written_again(version, kind, written.clone()));
+    let Some(again) = again else {
+        let Some((_, known)) = VERSIONS.iter().find(|(known, _)| *known == version) else { return Ok(()) };
+        return Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known });
+    };
+    let again = again.map_err(|error| Fault::field("", format!("{error}")))?;
+    if let Some(path) = lacking(&written, &again, &[]) {
+        let near = near_field(&written, &path);
+        return Err(Fault::field(path, format!("a {kind} has no such field{near}")));
+    }
+    // Objects inside other objects, such as claims of a StatefulSet, need not say again what they are.
+    if let Some(path) = lacking(&again, &written, &["apiVersion", "kind"]) {
+        return Err(Fault::field(path, format!("a {kind} must have this field")));
+    }
+    amounts::check(kind, &written)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A key as a segment of a JSON Pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. A null
+/// field counts as missing.
+fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
+    match (value, other) {
+        (Value::Object(fields), Value::Object(others)) => fields.iter().find_map(|(key, field)| {
+            if field.is_null() || apart.contains(&key.as_str()) {
+                return None;
+            }
+            let below = match others.get(key) {
+                Some(other) => lacking(field, other, apart)?,
+                None => String::new(),
+            };
+            Some(format!("/{}{below}", escape(key)))
+        }),
+        (Value::Array(items), Value::Array(others)) => {
+            items.iter().zip(others).enumerate().find_map(|(index, (item, other))| {
+                let below = lacking(item, other, apart)?;
+                let mut path = String::new();
+                let _ = write!(path, "/{index}{below}");
+                Some(path)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Names in another case than Kubernetes writes them are the commonest mistake.
+fn near_field(object: &Value, path: &str) -> String {
+    let key = path.rsplit('/').next().unwrap_or_default();
+    let wrong = object.pointer(path).is_some_and(|_| key.contains(['_', '-']) || key.starts_with(char::is_uppercase));
+    if wrong { ": its fields are written likeThis".to_owned() } else { String::new() }
+}
+
+fn amounts_as_texts(value: &mut Value) {
+    let text = |value: &mut Value| {
+        if value.is_number() {
+            *value = Value::String(value.to_string());
+        }
+    };
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if AMOUNT.contains(&key.as_str()) {
+                    text(field);
+                } else if let (true, Value::Object(amounts)) = (AMOUNTS.contains(&key.as_str()), &mut *field) {
+                    amounts.values_mut().for_each(text);
+                }
+                amounts_as_texts(field);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(amounts_as_texts),
+        _ => {}
+    }
+}

@@ -1,0 +1,94 @@
+//! Values with which an object is no longer what the API server takes: refused when the plan is made, before there is an API
+//! server to ask.
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::{ConfigurationError, Patch, Problem};
+
+/// Refuses values that make an object of Kubernetes' own kinds unfit; both lists have the same objects in the same order. An
+/// object that is unfit without them is not judged: its kind may be a later one than this program knows.
+pub(crate) fn refuse_unfit(
+    component: &str,
+    rendered: &[Value],
+    patched: &[Value],
+    patches: &[Patch],
+) -> Result<(), ConfigurationError> {
+    let mut problems = Vec::new();
+    for (before, after) in rendered.iter().zip(patched).filter(|(before, after)| before != after) {
+        let (Err(fault), Ok(())) = (landfall_kinds::check(after), landfall_kinds::check(before)) else { continue };
+        let named = patches
+            .iter()
+            .filter(|patch| patch.is_of(after) && after.pointer(&patch.path) != before.pointer(&patch.path));
+        let mut values: Vec<&str> = named.map(|patch| patch.value.as_str()).collect();
+        values.dedup();
+        let object = format!("{} {}", shown(after, "/kind"), shown(after, "/metadata/name"));
+        let message = format!("{object} of {component} would not be taken by the API server: {fault}");
+        problems.push(Problem { path: format!("values.{}", values.join(", values.")), message });
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ConfigurationError::new(codes::SITE_VALUE, "the site configuration", problems))
+}
+
+fn shown<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::configuration::patched;
+
+    fn deployment() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "web", "resources": {"limits": {"memory": "1Gi"}}}]},
+            }},
+        })
+    }
+
+    fn patch(value: &str, path: &str, content: Value) -> Patch {
+        let (kind, name) = ("Deployment".to_owned(), "web".to_owned());
+        Patch { value: value.to_owned(), kind, name, path: path.to_owned(), content }
+    }
+
+    fn judged(rendered: Value, patches: &[Patch]) -> Result<(), ConfigurationError> {
+        let rendered = vec![rendered];
+        let after = patched("web", rendered.clone(), patches).unwrap();
+        refuse_unfit("web", &rendered, &after, patches)
+    }
+
+    #[test]
+    fn values_that_the_api_server_would_refuse_are_named() {
+        let memory = "/spec/template/spec/containers/0/resources/limits/memory";
+        judged(
+            deployment(),
+            &[patch("web.replicas", "/spec/replicas", json!(3)), patch("web.memory", memory, json!("768Mi"))],
+        )
+        .unwrap();
+        let error = judged(deployment(), &[patch("web.memory", memory, json!("plenty"))]).unwrap_err();
+        assert_eq!(error.code(), codes::SITE_VALUE);
+        let said = error.to_string();
+        assert!(said.contains("values.web.memory: Deployment web of web would not be taken"), "{said}");
+        assert!(said.contains(memory) && said.contains("`plenty` is not an amount"), "{said}");
+        let patches =
+            [patch("web.replicas", "/spec/replicas", json!("two")), patch("web.memory", memory, json!("1Gi"))];
+        let said = judged(deployment(), &patches).unwrap_err().to_string();
+        assert!(said.contains("values.web.replicas: ") && !said.contains("web.memory"), "{said}");
+    }
+
+    /// What the vendor rendered is the vendor's: the build has checked it, with the kinds of its own time.
+    #[test]
+    fn an_object_that_is_not_understood_without_the_values_is_not_judged() {
+        let mut later = deployment();
+        later["spec"]["aFieldOfLaterDays"] = json!(true);
+        judged(later, &[patch("web.replicas", "/spec/replicas", json!("two"))]).unwrap();
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the secrets of a site are. Their values are no settings: settings are in journals.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Problem;
+
+/// The key of the section.
+const SECTION: &str = "secrets";
+
+/// The files that hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretSource {
+    /// The file with the value; of a certificate, with all of its chain, and with its key if no other file holds that.
+    pub from_file: PathBuf,
+    /// The file with the key of a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_from_file: Option<PathBuf>,
+}
+
+impl SecretSource {
+    /// All of them, in the order in which they are read.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        std::iter::once(&self.from_file).chain(&self.key_from_file).map(PathBuf::as_path).collect()
+    }
+}
+
+/// Reads the section. No problem quotes what a person wrote: it may be the secret itself.
+pub(super) fn sources(document: &Map<String, Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, SecretSource> {
+    let mut problem = |path: String, message: &str| problems.push(Problem { path, message: message.to_owned() });
+    let secrets = match document.get(SECTION) {
+        None | Some(Value::Null) => return BTreeMap::new(),
+        Some(Value::Object(secrets)) => secrets,
+        Some(_) => {
+            problem(SECTION.to_owned(), "it must be a mapping of names to files");
+            return BTreeMap::new();
+        }
+    };
+    let mut sources = BTreeMap::new();
+    for (name, value) in secrets {
+        let path = format!("{SECTION}.{name}");
+        match serde_json::from_value::<SecretSource>(value.clone()) {
+            Err(_) => problem(
+                path,
+                "write `{fromFile: /PATH}`, with `keyFromFile` for the key of a certificate; a value does not belong here",
+            ),
+            Ok(source) if source.files().into_iter().any(Path::is_relative) => {
+                problem(path, "the path of a file must begin with /");
+            }
+            Ok(source) => drop(sources.insert(name.clone(), source)),
+        }
+    }
+    sources
+}

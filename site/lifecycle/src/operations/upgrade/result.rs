@@ -1,0 +1,72 @@
+//! What an upgrade or a rollback came to.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::pins::Pins;
+use crate::steps::action::Action;
+use crate::steps::load::Load;
+use landfall_engine::plan::Plan;
+
+/// The result of an upgrade or a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Upgraded {
+    /// Name of the release.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// Version of the release that was there before, which the site keeps.
+    pub previous: String,
+    /// Components that were added or changed, in order.
+    pub changed: Vec<String>,
+    /// Components that were removed; their data stays.
+    pub removed: Vec<String>,
+    /// What was restored from a backup, in order: `COMPONENT/RULE`.
+    pub restored: Vec<String>,
+    /// When the restored data was read, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<String>,
+    /// Version of Kubernetes, such as `v1.36.3`, where the node pack changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
+}
+
+impl Upgraded {
+    /// The result of an operation that was committed.
+    pub(in crate::operations) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
+        let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        let (mut restored, mut restored_from, mut kubernetes) = (Vec::new(), None, None);
+        for planned in plan.all() {
+            match &planned.action {
+                // The second wait for it, before the proofs, is for all of them.
+                Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
+                    changed.push(ready.component.clone());
+                }
+                Action::NodeReady(ready) => kubernetes = Some(ready.kubernetes.clone()),
+                Action::Load(Load { stream, .. }) => {
+                    restored.push(format!("{}/{}", stream.component, stream.rule));
+                    restored_from = Some(stream.time.clone());
+                }
+                Action::Retire(retire) => {
+                    if let Action::Component(component) = &*retire.before {
+                        removed.push(component.owner.component.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        // One whose volumes change is removed and made again.
+        removed.retain(|component| !changed.contains(component));
+        Self {
+            release: pins.release.clone(),
+            version: pins.version.clone(),
+            previous: pins.kept.first().map(|kept| kept.version.clone()).unwrap_or_default(),
+            changed,
+            removed,
+            restored,
+            restored_from,
+            kubernetes,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Secrets that the site gives: a plan knows the numbers of their values, and pods that read one restart with another number.
+
+use super::*;
+
+impl Side {
+    /// Lets the last component ask for a password that its pods read.
+    fn asking(mut self, secret: &str) -> Self {
+        let component = self.release.components.last_mut().unwrap();
+        let declared = json!({"name": secret, "meaning": "A password", "value": {"password": {}}});
+        component.site_secrets.push(serde_json::from_value(declared).unwrap());
+        let document = self.documents.get_mut(&component.objects).unwrap();
+        let mut objects: Value = serde_json::from_slice(document).unwrap();
+        objects[0]["spec"]["template"]["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": secret}}]);
+        *document = serde_json::to_vec(&objects).unwrap();
+        self
+    }
+}
+
+#[test]
+fn another_value_changes_the_secret_and_restarts_what_reads_it() {
+    let site = side("1.0.0", 1).with("web", "web:1", &[]).asking("directory").with("other", "other:1", &[]);
+    let (made, values) = (site.made(), BTreeMap::new());
+    let configured = |number: u64| {
+        let secrets = SecretNumbers::from([(("web".to_owned(), "directory".to_owned()), number)]);
+        let (release, documents) = (&site.release, &site.documents);
+        let inputs = ComponentInputs { release, documents, values: &values, secrets: &secrets, node: "node" };
+        plan_configure(&inputs, &BackupSettings::default(), &made).unwrap()
+    };
+    let same = configured(1);
+    assert!(same.plan.steps.is_empty() && same.settings.is_empty(), "{:?}", same.plan.steps);
+    let plan = configured(2);
+    let ids: Vec<&str> = plan.plan.steps.iter().map(|step| step.id.0.as_str()).collect();
+    assert_eq!(ids, ["site-secret/web/directory", "component/web", "ready/web"]);
+    let [change] = &plan.settings[..] else { panic!("one secret changes") };
+    assert_eq!(
+        (change.setting.as_str(), &change.from, &change.to),
+        ("secrets.directory", &Some(json!("given (1)")), &Some(json!("given (2)")))
+    );
+    assert!(plan.changes.is_empty(), "{:?}", plan.changes);
+}
+
+#[test]
+fn an_upgrade_brings_a_secret_before_what_reads_it_and_a_rollback_leaves_it() {
+    let before = side("1.0.0", 1).with("web", "web:1", &[]);
+    let after = side("1.1.0", 2).with("web", "web:1", &[]).asking("directory");
+    let upgrade = lines(&before.upgraded_to(&after, Operation::Upgrade).unwrap());
+    let position = |wanted: &str| upgrade.iter().position(|line| line == wanted).expect(wanted);
+    assert!(position("site-secret/web/directory site-secret") < position("component/web supersede"), "{upgrade:?}");
+    let rollback = lines(&after.upgraded_to(&before, Operation::Rollback).unwrap());
+    assert!(rollback.iter().all(|line| !line.contains("site-secret")), "{rollback:?}");
+}

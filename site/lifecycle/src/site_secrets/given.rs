@@ -1,0 +1,256 @@
+//! Which value each secret of a release gets: one that a person brings, or the one that the site has. Everything that is
+//! missing or unfit is found at once, before anything changes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use landfall_engine::step::StepError;
+use landfall_error_codes::{Code, codes};
+use landfall_release_document::{ComponentEntry, ReleaseDocument, SiteSecret, SiteSecretValue};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::sources::{BroughtSecrets, SecretQuestion, Source, Unread, read};
+use super::store::{SecretKey, SecretStore, StoredValue};
+use super::value::{Circumstances, check};
+use super::{SecretName, SecretNumbers};
+use crate::configuration::{ConfigurationError, Problem, SecretSource, nearest};
+use crate::preflight::Finding;
+
+/// What decides about the secrets of a release.
+pub(crate) struct Asked<'a> {
+    /// The release.
+    pub(crate) release: &'a ReleaseDocument,
+    /// The values that the site sets.
+    pub(crate) values: &'a BTreeMap<String, Value>,
+    /// The files that a site configuration names; none where no configuration was brought.
+    pub(crate) configured: Option<&'a BTreeMap<String, SecretSource>>,
+    /// What a person brings beside it.
+    pub(crate) brought: &'a BroughtSecrets,
+    /// What the site has; none before an install.
+    pub(crate) kept: Option<Kept<'a>>,
+    /// The time by which certificates are judged.
+    pub(crate) now: Timestamp,
+}
+
+/// The values that a site has.
+pub(crate) struct Kept<'a> {
+    /// Their files.
+    pub(crate) store: SecretStore,
+    /// Their numbers.
+    pub(crate) numbers: SecretNumbers,
+    /// The files that the site's settings name: one that is gone since has served.
+    pub(crate) sources: &'a BTreeMap<String, SecretSource>,
+}
+
+/// What each secret gets. No `Debug`: values must not reach a log.
+#[derive(Default)]
+pub(crate) struct GivenSecrets {
+    /// The number of each secret's value. That of a secret with a finding is the one that it would have.
+    pub(crate) numbers: SecretNumbers,
+    /// The values that the site does not have yet.
+    pub(crate) new: NewSecrets,
+    /// A blocker for each secret that is missing or unfit; what passed otherwise.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Values that a person brought, and that are in no file of the site yet. No `Debug`: they must not reach a log.
+#[derive(Default)]
+pub(crate) struct NewSecrets(Vec<(SecretKey, StoredValue)>);
+
+impl NewSecrets {
+    /// Writes them; they are on the disk when it returns. Called before the first record of the operation that uses them.
+    pub(crate) fn store(&self, store: &SecretStore) -> Result<(), StepError> {
+        self.0.iter().try_for_each(|(key, value)| store.write(key, value))
+    }
+}
+
+/// What a secret gets.
+enum Found {
+    /// The value of this number, which the site has.
+    Kept(u64),
+    /// Another one.
+    New(Zeroizing<Vec<u8>>),
+}
+
+/// One secret of a release.
+struct Wanted<'a> {
+    asked: &'a Asked<'a>,
+    component: &'a ComponentEntry,
+    secret: &'a SiteSecret,
+}
+
+impl Asked<'_> {
+    /// Refuses names that the release does not know, each with the nearest one that it does.
+    pub(crate) fn refuse_unknown(&self) -> Result<(), ConfigurationError> {
+        let known: Vec<&str> = self.secrets().map(|wanted| wanted.secret.name.as_str()).collect();
+        let arguments =
+            self.brought.arguments.iter().map(|argument| (format!("--secret {}", argument.name), &argument.name));
+        let configured = self.configured.into_iter().flat_map(BTreeMap::keys);
+        let named = arguments.chain(configured.map(|name| (format!("secrets.{name}"), name)));
+        let unknown = named.filter(|(_, name)| !known.contains(&name.as_str()));
+        let problems: Vec<Problem> = unknown
+            .map(|(path, name)| {
+                let message = match nearest(name, &known) {
+                    Some(near) => format!("the release asks for no such secret; did you mean `{near}`?"),
+                    None if known.is_empty() => "the release asks for no secrets".to_owned(),
+                    None => format!("the release asks for no such secret, only for {}", known.join(", ")),
+                };
+                Problem { path, message }
+            })
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigurationError::new(codes::SITE_SECRET_UNKNOWN, "the given secrets", problems))
+    }
+
+    /// What each secret gets. Reads files and, where nothing else gives a password, asks for it; changes nothing.
+    pub(crate) fn given(&self) -> GivenSecrets {
+        let mut given = GivenSecrets::default();
+        for wanted in self.secrets() {
+            let known = wanted.known_number();
+            let number = match wanted.find() {
+                Ok(Found::Kept(number)) => number,
+                Ok(Found::New(value)) => {
+                    let number = known.unwrap_or_default().saturating_add(1);
+                    let stored = StoredValue { kind: wanted.secret.value.kind().to_owned(), value };
+                    given.new.0.push((SecretKey { secret: wanted.name(), number }, stored));
+                    number
+                }
+                Err(finding) => {
+                    given.findings.push(*finding);
+                    known.unwrap_or(1)
+                }
+            };
+            given.numbers.insert(wanted.name(), number);
+        }
+        if given.findings.is_empty() && !given.numbers.is_empty() {
+            let names: Vec<&str> = given.numbers.keys().map(|(_, name)| name.as_str()).collect();
+            let message = "The secrets that the release asks for are given";
+            given.findings.push(Finding::passed(codes::SITE_SECRET_MISSING, message, names.join(", "), String::new()));
+        }
+        given
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = Wanted<'_>> {
+        self.release.components.iter().flat_map(move |component| {
+            component.site_secrets.iter().map(move |secret| Wanted { asked: self, component, secret })
+        })
+    }
+}
+
+impl Wanted<'_> {
+    fn name(&self) -> SecretName {
+        (self.component.namespace.clone(), self.secret.name.clone())
+    }
+
+    /// The number of the value that the site has.
+    fn known_number(&self) -> Option<u64> {
+        self.asked.kept.as_ref()?.numbers.get(&self.name()).copied()
+    }
+
+    fn find(&self) -> Result<Found, Box<Finding>> {
+        let configured = self.configured();
+        match self.asked.brought.source(&self.secret.name, configured) {
+            None => self.kept_or_asked(),
+            Some(Source::Terminal) => self.typed(),
+            Some(Source::Files(files)) => match read(&files) {
+                Ok(value) => self.judged(value),
+                Err(Unread::Missing(_)) if self.has_served() => self.kept_or_asked(),
+                Err(unread) => Err(self.unfit(&unread.to_string())),
+            },
+        }
+    }
+
+    fn configured(&self) -> Option<&SecretSource> {
+        self.asked.configured?.get(&self.secret.name)
+    }
+
+    /// Whether the site has the value of the file that the configuration names, which may be gone by now.
+    fn has_served(&self) -> bool {
+        let name = &self.secret.name;
+        let former = self.asked.kept.as_ref().and_then(|kept| kept.sources.get(name));
+        !self.asked.brought.names(name) && self.known_number().is_some() && former == self.configured()
+    }
+
+    fn kept_or_asked(&self) -> Result<Found, Box<Finding>> {
+        match (&self.asked.kept, self.known_number()) {
+            (Some(kept), Some(number)) => {
+                self.check_kept(&kept.store, number).map_err(|why| self.unfit(&why)).map(|()| Found::Kept(number))
+            }
+            _ if self.asked.brought.ask.is_some() && self.is_typed() => self.typed(),
+            _ => Err(self.missing()),
+        }
+    }
+
+    /// Whether a person can type it.
+    fn is_typed(&self) -> bool {
+        matches!(self.secret.value, SiteSecretValue::Password(_))
+    }
+
+    fn typed(&self) -> Result<Found, Box<Finding>> {
+        let Some(ask) = self.asked.brought.ask.filter(|_| self.is_typed()) else {
+            return Err(self.unfit("only a password can be typed, and only at a terminal: name a file"));
+        };
+        let question = SecretQuestion {
+            name: &self.secret.name,
+            component: &self.component.name,
+            meaning: &self.secret.meaning,
+            needed: self.secret.value.needed(),
+        };
+        let typed = ask(&question).map_err(|error| self.unfit(&format!("nothing was typed: {error}")))?;
+        self.judged(Zeroizing::new(typed.as_bytes().to_vec()))
+    }
+
+    /// A value that a person brought: another one than the site has, or the same.
+    fn judged(&self, value: Zeroizing<Vec<u8>>) -> Result<Found, Box<Finding>> {
+        check(self.secret, &value, self.circumstances(Some(self.asked.now))).map_err(|why| self.unfit(&why))?;
+        let known = self.asked.kept.as_ref().zip(self.known_number()).and_then(|(kept, number)| {
+            // A damaged file is replaced.
+            let stored = kept.store.read(&SecretKey { secret: self.name(), number }).ok()??;
+            Some(number).filter(|_| stored.kind == self.secret.value.kind() && *stored.value == *value)
+        });
+        Ok(known.map_or(Found::New(value), Found::Kept))
+    }
+
+    /// Why the value that the site has is not what the release asks for. That a certificate has ended since is no reason: it
+    /// does not change.
+    fn check_kept(&self, store: &SecretStore, number: u64) -> Result<(), String> {
+        let stored = store.expect(&SecretKey { secret: self.name(), number }).map_err(|error| error.to_string())?;
+        let kind = self.secret.value.kind();
+        if stored.kind != kind {
+            return Err(format!(
+                "the site has given a value of the kind {}, and the release asks for {kind}",
+                stored.kind
+            ));
+        }
+        check(self.secret, &stored.value, self.circumstances(None))
+    }
+
+    fn circumstances(&self, now: Option<Timestamp>) -> Circumstances<'_> {
+        Circumstances { now, declared: &self.asked.release.values, set: self.asked.values }
+    }
+
+    fn finding(&self, code: Code, measured: String) -> Finding {
+        Finding::new(code, measured, self.secret.value.needed())
+    }
+
+    fn missing(&self) -> Box<Finding> {
+        let SiteSecret { name, meaning, .. } = self.secret;
+        let typed =
+            if self.is_typed() { " `landfall install` and `landfall upgrade` ask for it at a terminal." } else { "" };
+        let fix = format!(
+            "Add `--secret {name}=FILE`, or `secrets: {{{name}: {{fromFile: /PATH}}}}` to the site configuration.{typed}"
+        );
+        let measured = format!("{name} of {}: {meaning}", self.component.name);
+        Box::new(self.finding(codes::SITE_SECRET_MISSING, measured).fix(fix))
+    }
+
+    fn unfit(&self, why: &str) -> Box<Finding> {
+        let SiteSecret { name, .. } = self.secret;
+        let fix = format!("Give another value: `--secret {name}=FILE`.");
+        let measured = format!("{name} of {}: {why}", self.component.name);
+        Box::new(self.finding(codes::SITE_SECRET_UNFIT, measured).fix(fix))
+    }
+}

@@ -1,0 +1,114 @@
+//! Where values come from: files that the command line or the site configuration names, and a terminal.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use landfall_release_document::SiteSecret;
+use zeroize::Zeroizing;
+
+use crate::configuration::SecretSource;
+
+/// A secret that a person gives on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretArgument {
+    /// Its name.
+    pub name: String,
+    /// The file that holds it; without one, a person types it.
+    pub file: Option<PathBuf>,
+}
+
+/// What a person at a terminal is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretQuestion<'a> {
+    /// Name of the secret.
+    pub name: &'a str,
+    /// Name of the component.
+    pub component: &'a str,
+    /// What it is.
+    pub meaning: &'a str,
+    /// What is needed.
+    pub needed: String,
+}
+
+/// Asks a person at a terminal; an error where nothing was typed.
+pub type AskSecret = fn(&SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>>;
+
+/// The secrets that a person brings to an operation.
+#[derive(Debug, Clone, Default)]
+pub struct BroughtSecrets {
+    /// Those of the command line, in their order. For a certificate, a second file of the same name holds the key.
+    pub arguments: Vec<SecretArgument>,
+    /// How a person is asked for a password; none where nobody is at a terminal.
+    pub ask: Option<AskSecret>,
+}
+
+/// Nothing is brought, and nobody is asked.
+pub static NO_SECRETS: BroughtSecrets = BroughtSecrets { arguments: Vec::new(), ask: None };
+
+/// Where the value of one secret comes from.
+pub(super) enum Source<'a> {
+    /// These files, one after the other.
+    Files(Vec<&'a Path>),
+    /// Somebody types it.
+    Terminal,
+}
+
+/// Why a value cannot be read. It never quotes the value.
+pub(super) enum Unread {
+    /// The file does not exist.
+    Missing(PathBuf),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(formatter, "there is no file {}", path.display()),
+            Self::Other(what) => formatter.write_str(what),
+        }
+    }
+}
+
+impl BroughtSecrets {
+    /// Where the value of this secret comes from; none where nothing says so. The command line comes first.
+    pub(super) fn source<'a>(&'a self, name: &str, configured: Option<&'a SecretSource>) -> Option<Source<'a>> {
+        if !self.names(name) {
+            return configured.map(|source| Source::Files(source.files()));
+        }
+        let named = self.arguments.iter().filter(|argument| argument.name == name);
+        let files: Vec<&Path> = named.filter_map(|argument| argument.file.as_deref()).collect();
+        Some(if files.is_empty() { Source::Terminal } else { Source::Files(files) })
+    }
+
+    /// Whether the command line has a secret of this name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.arguments.iter().any(|argument| argument.name == name)
+    }
+}
+
+/// Reads files, one after the other, each to its end and up to the size of a secret. A pipe is a file, too.
+pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
+    let mut value = Zeroizing::new(Vec::new());
+    for path in files {
+        // The end of one PEM file may lack its line end.
+        if !value.is_empty() {
+            value.push(b'\n');
+        }
+        read_into(path, &mut value).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Unread::Missing((*path).to_owned()),
+            _ => Unread::Other(format!("{} cannot be read: {error}", path.display())),
+        })?;
+        if u64::try_from(value.len()).is_ok_and(|length| length > SiteSecret::LARGEST_BYTES) {
+            let most = SiteSecret::LARGEST_BYTES;
+            return Err(Unread::Other(format!("{} has more than {most} bytes", path.display())));
+        }
+    }
+    Ok(value)
+}
+
+fn read_into(path: &Path, value: &mut Vec<u8>) -> std::io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    file.take(SiteSecret::LARGEST_BYTES + 1).read_to_end(value).map(drop)
+}

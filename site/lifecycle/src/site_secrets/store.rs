@@ -1,0 +1,179 @@
+//! The files of the values that a site gave: one for each number, until no operation needs it. Root alone may read them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use landfall_release_document::SiteSecretValue;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::SecretName;
+
+/// Who may enter the folders: root.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Who may read a file: root.
+const FILE_MODE: u32 = 0o600;
+
+/// What their names end with.
+const ENDING: &str = ".json";
+
+/// One value that a site gave.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SecretKey {
+    /// Namespace and name of the Secret.
+    pub(crate) secret: SecretName,
+    /// The value's number.
+    pub(crate) number: u64,
+}
+
+/// The contents of a file. No `Debug`: the value must not reach a log.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretFile {
+    namespace: String,
+    name: String,
+    number: u64,
+    /// As what it was given: [`landfall_release_document::SiteSecretValue::kind`].
+    kind: String,
+    /// As it was given, in Base64.
+    value: String,
+}
+
+/// A value with what it was given as. No `Debug`: the value must not reach a log.
+pub(crate) struct StoredValue {
+    pub(crate) kind: String,
+    pub(crate) value: Zeroizing<Vec<u8>>,
+}
+
+impl StoredValue {
+    /// Whether nothing of it is secret.
+    pub(crate) fn is_public(&self) -> bool {
+        self.kind == SiteSecretValue::AUTHORITIES
+    }
+
+    /// What of it is secret: of a certificate with its key, the key.
+    pub(crate) fn secret_part(&self) -> Zeroizing<Vec<u8>> {
+        if self.kind != SiteSecretValue::TLS {
+            return self.value.clone();
+        }
+        let (mut key, mut is_key) = (Zeroizing::new(Vec::new()), false);
+        for line in self.value.split_inclusive(|byte| *byte == b'\n') {
+            is_key |= line.starts_with(b"-----BEGIN ") && line.trim_ascii_end().ends_with(b"PRIVATE KEY-----");
+            if is_key {
+                key.extend_from_slice(line);
+            }
+            is_key &= !line.starts_with(b"-----END ");
+        }
+        key
+    }
+}
+
+/// The folder of these files.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretStore {
+    folder: PathBuf,
+}
+
+impl SecretStore {
+    pub(crate) fn of(paths: &SitePaths) -> Self {
+        Self { folder: paths.site_secrets() }
+    }
+
+    /// The file of a value.
+    pub(crate) fn file(&self, key: &SecretKey) -> PathBuf {
+        let (namespace, name) = &key.secret;
+        self.folder.join(namespace).join(format!("{name}.{}{ENDING}", key.number))
+    }
+
+    /// Reads a value; none if there is no file. The reason never quotes what the file holds.
+    pub(crate) fn read(&self, key: &SecretKey) -> Result<Option<StoredValue>, StepError> {
+        let path = self.file(key);
+        let Some(bytes) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        let (secret, number, stored) = decoded(&bytes).ok_or_else(|| unusable(&path, key, "is damaged"))?;
+        if (&secret, number) != (&key.secret, key.number) {
+            return Err(unusable(&path, key, "belongs to another secret"));
+        }
+        Ok(Some(stored))
+    }
+
+    /// Reads a value that must be there.
+    pub(crate) fn expect(&self, key: &SecretKey) -> Result<StoredValue, StepError> {
+        self.read(key)?.ok_or_else(|| unusable(&self.file(key), key, "is missing"))
+    }
+
+    /// Writes a value; on the disk when it returns.
+    pub(crate) fn write(&self, key: &SecretKey, stored: &StoredValue) -> Result<(), StepError> {
+        let (namespace, name) = key.secret.clone();
+        let value = STANDARD.encode(&*stored.value);
+        let file = SecretFile { namespace, name, number: key.number, kind: stored.kind.clone(), value };
+        let bytes = serde_json::to_vec_pretty(&file)
+            .map_err(|error| StepError::new(codes::BUG, "cannot write a secret as JSON").because(error))?;
+        drop(Zeroizing::new(file.value));
+        let path = self.file(key);
+        durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
+        durable::create_folder_with_mode(&self.folder.join(&key.secret.0), FOLDER_MODE)?;
+        Ok(durable::write_file(&path, &Zeroizing::new(bytes), FILE_MODE)?)
+    }
+
+    /// Removes a value, and folders that are empty then; a missing one is no error.
+    pub(crate) fn remove(&self, key: &SecretKey) -> Result<(), StepError> {
+        let path = self.file(key);
+        durable::remove_file(&path)?;
+        path.ancestors().skip(1).take(2).try_for_each(files::remove_folder_if_empty)
+    }
+
+    /// Removes every value but these.
+    pub(crate) fn retain(&self, needed: &BTreeSet<SecretKey>) -> Result<(), StepError> {
+        let wanted: BTreeSet<PathBuf> = needed.iter().map(|key| self.file(key)).collect();
+        for folder in entries(&self.folder)?.into_iter().filter(|entry| entry.is_dir()) {
+            for file in entries(&folder)?.into_iter().filter(|file| !wanted.contains(file)) {
+                durable::remove_file(&file)?;
+            }
+            files::remove_folder_if_empty(&folder)?;
+        }
+        files::remove_folder_if_empty(&self.folder)
+    }
+
+    /// Removes all of them.
+    pub(crate) fn remove_all(&self) -> Result<(), StepError> {
+        Ok(durable::remove_tree(&self.folder)?)
+    }
+
+    /// What the file at this path holds; none if it is damaged.
+    pub(crate) fn value_in(bytes: &[u8]) -> Option<StoredValue> {
+        decoded(bytes).map(|(_, _, stored)| stored)
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Option<(SecretName, u64, StoredValue)> {
+    // The parser's message could quote the value.
+    let file: SecretFile = serde_json::from_slice(bytes).ok()?;
+    let encoded = Zeroizing::new(file.value);
+    let value = Zeroizing::new(STANDARD.decode(encoded.as_bytes()).ok()?);
+    Some(((file.namespace, file.name), file.number, StoredValue { kind: file.kind, value }))
+}
+
+fn unusable(path: &Path, key: &SecretKey, problem: &str) -> StepError {
+    let what = format!("the secret's file {} {problem}", path.display());
+    let name = &key.secret.1;
+    StepError::new(codes::SITE_SECRET_FILE, what)
+        .hint(format!("Restore the file, or give the value again: `landfall configure --secret {name}=FILE`."))
+}
+
+/// What a folder has; a missing one has nothing.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
+    let read = match fs_err::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(|error| files::failed("list", folder, error))?,
+    };
+    let paths = read.map(|entry| entry.map(|entry| entry.path()));
+    paths.collect::<std::io::Result<_>>().map_err(|error| files::failed("list", folder, error))
+}

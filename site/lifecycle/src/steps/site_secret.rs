@@ -1,0 +1,94 @@
+//! A Secret whose value the site gave. The value is in a file of the data folder before the first record of the operation; the
+//! plan and the journal have its number alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landfall_error_codes::codes;
+use landfall_release_document::{self as document, SiteSecretValue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::objects;
+use super::objects::{DELETION_SECONDS, Wanted};
+use crate::site::Site;
+use crate::site_secrets::{SecretKey, SecretStore, data};
+use landfall_cluster::{ObjectName, Owner};
+use landfall_engine::step::{Observed, Step, StepError};
+
+/// Parameters of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteSecret {
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// Its owner.
+    pub owner: Owner,
+    /// What the release asks for.
+    pub secret: document::SiteSecret,
+    /// The number of the value.
+    pub number: u64,
+}
+
+impl SiteSecret {
+    /// The value that it applies.
+    pub(crate) fn key(&self) -> SecretKey {
+        SecretKey { secret: (self.namespace.clone(), self.secret.name.clone()), number: self.number }
+    }
+
+    fn object_name(&self) -> ObjectName {
+        ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
+    }
+
+    /// Type of the Secret: software finds certificates by it.
+    fn secret_type(&self) -> &'static str {
+        match self.secret.value {
+            SiteSecretValue::Tls(_) => "kubernetes.io/tls",
+            _ => "Opaque",
+        }
+    }
+
+    fn wanted(&self, site: &Site) -> Result<Wanted, StepError> {
+        let stored = SecretStore::of(&site.paths).expect(&self.key())?;
+        let unfit = |why: String| {
+            let what =
+                format!("the value {} of the secret {} is not what it was: {why}", self.number, self.secret.name);
+            StepError::new(codes::SITE_SECRET_FILE, what)
+        };
+        let data = data(&self.secret, &stored.value).map_err(unfit)?;
+        let data: BTreeMap<String, String> =
+            data.into_iter().map(|(key, value)| (key, STANDARD.encode(&*value))).collect();
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": self.secret_type(),
+            "metadata": {"name": self.secret.name, "namespace": self.namespace},
+            "data": data,
+        });
+        self.owner.mark(&mut object);
+        Ok(Wanted::new(object))
+    }
+}
+
+impl Step<Site> for SiteSecret {
+    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+        let wanted = self.wanted(site)?;
+        objects::observe(&site.cluster()?, &[wanted])
+    }
+
+    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+        let wanted = self.wanted(site)?;
+        objects::apply(&site.cluster()?, &[wanted])?;
+        // Whoever reads the journal must not be able to guess the value: it has no digest.
+        Ok(json!({"file": SecretStore::of(&site.paths).file(&self.key())}))
+    }
+
+    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        // The files are removed with the site.
+        if site.undo.removing_cluster {
+            return Ok(());
+        }
+        site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        SecretStore::of(&site.paths).remove(&self.key())
+    }
+}

@@ -1,0 +1,207 @@
+//! Secrets that a site gives: a release asks for a password and for a certificate with its key. The values reach the software and nothing
+//! that a person reads or takes away, change while the site runs, and return where a change fails.
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::later_releases;
+use landfall_tests::proofs::in_pod;
+use landfall_tests::site::Machine;
+use landfall_tests::vendor::Vendor;
+use serde_json::{Value, json};
+
+use super::engineer::{Engineer, VERB_LIMIT};
+use super::fixture::{fixture, folder, machine_with_stick};
+use super::handbook;
+
+/// The release on every stick.
+const RELEASE: &str = "/media/stick/given";
+
+/// What a person brings, each by its path on the machine.
+const SITE: &str = "/root/site.yaml";
+const PASSWORD: &str = "/root/password";
+const CERTIFICATE: &str = "/root/front.crt";
+const KEY: &str = "/root/front.key";
+
+/// The passwords, in their order. The software does not begin with the second one.
+const PASSWORDS: [&str; 3] =
+    ["the-first-password-of-it", "a-password-that-no-directory-takes", "the-last-password-of-it"];
+
+/// Where a site keeps the values.
+const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
+
+/// What people read or take away: no value may be in it.
+const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
+
+/// The page of the handbook.
+const PAGE: &str = "### Secrets that the release asks for\n";
+
+/// A vendor of its own, whose one key has every role. Returns the fingerprint of its root.
+fn ensure_release() -> Result<String> {
+    let release = later_releases::define_given(&folder().join("given-release"))?;
+    let vendor = Vendor::open(&folder().join("given-vendor"))?;
+    vendor.lock(&release)?;
+    vendor.build(&release, &fixture()?.stick.join("given"), &["--part-size", "256MiB"])?;
+    vendor.fingerprint()
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
+    let trust = ensure_release()?;
+    let (_site, machine) = machine_with_stick("e2e-site-secrets")?;
+    let engineer = Engineer::at(&machine);
+    refuses_what_is_missing_or_unfit(engineer, &trust)?;
+
+    let key = give(&machine)?;
+    let site = format!("secrets: {{front: {{fromFile: {CERTIFICATE}, keyFromFile: {KEY}}}}}\n");
+    machine.write_file(SITE, &site, 0o644)?;
+    let given = format!("directory={PASSWORD}");
+    let install = ["install", RELEASE, "--trust", &trust, "--site", SITE, "--secret", &given];
+    let said = engineer.landfall(&install)?;
+    said.report("install")?;
+    engineer.wait_ready("the install")?;
+    keep_what_was_said(&machine, &[said.data.as_str(), said.lines.join("\n").as_str()].concat())?;
+    expect_password(&machine, PASSWORDS[0])?;
+    let pair = in_pod(&machine, "bulletin", "bulletin-0", "cat /run/front/tls.crt /run/front/tls.key")?;
+    ensure!(
+        pair.stdout.contains("BEGIN CERTIFICATE") && pair.stdout.contains(key.trim()),
+        "{}{}",
+        pair.stdout,
+        pair.stderr
+    );
+    expect_values(&machine, &["directory.1.json", "front.1.json"])?;
+    handbook::expect_to_name_everything(&machine)?;
+
+    // What has served may be gone: the same configuration again changes nothing.
+    machine.run(&format!("rm {CERTIFICATE} {KEY}"))?;
+    let again = engineer.landfall(&["configure", "--site", SITE])?.report("configure with the same files")?;
+    ensure!(again["settings"] == json!([]) && again["components"] == json!([]), "{again:#}");
+
+    changes_and_goes_back(engineer)?;
+    is_typed(engineer)?;
+    expect_no_value(engineer, &key)?;
+    engineer.uninstall(&[])?;
+    ensure!(!machine.try_run("test -e /var/lib/landfall/site-secrets")?.status.success(), "values outlive their site");
+    engineer.uninstall_all()?;
+    machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support /root/support.tar.gz /root/said"))?;
+    engineer.expect_unchanged("after secrets of a site and an uninstall", &["/var/log/landfall"])
+}
+
+/// A certificate with its key, and the first password. Returns the key.
+fn give(machine: &Machine) -> Result<String> {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["bulletin.example.com".to_owned()])?;
+    let key = signing_key.serialize_pem();
+    machine.write_file(CERTIFICATE, &cert.pem(), 0o600)?;
+    machine.write_file(KEY, &key, 0o600)?;
+    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[0]), 0o600)?;
+    Ok(key)
+}
+
+/// All at once, and with nothing changed.
+fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let install = |more: &[&str]| engineer.landfall(&[&["install", RELEASE, "--trust", trust], more].concat());
+    let failure = install(&[])?.refused("install without secrets", "LF3020", 4)?;
+    let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
+    let missing: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["code"].as_str()).collect();
+    ensure!(missing == ["LF3070", "LF3070"], "{failure:#}");
+    ensure!(failure.to_string().contains("--secret directory=FILE"), "{failure:#}");
+
+    let key = give(machine)?;
+    give(machine)?;
+    machine.write_file("/root/other.key", &key, 0o600)?;
+    machine.write_file(PASSWORD, "too-short\n", 0o600)?;
+    let (password, front, other) =
+        (format!("directory={PASSWORD}"), format!("front={CERTIFICATE}"), "front=/root/other.key");
+    let failure = install(&["--secret", &password, "--secret", &front, "--secret", other])?;
+    let failure = failure.refused("install with unfit secrets", "LF3020", 4)?.to_string();
+    let reasons = ["it is too short", "its key does not belong to its first certificate"];
+    ensure!(reasons.iter().all(|reason| failure.contains(reason)) && !failure.contains("too-short"), "{failure}");
+    let failure = install(&["--secret", "directroy=/root/password"])?.refused("install", "LF3107", 2)?.to_string();
+    ensure!(failure.contains("did you mean `directory`?"), "{failure}");
+    machine.write_file(SITE, "secrets: {directory: the-password-itself}\n", 0o644)?;
+    let failure = install(&["--site", SITE])?.refused("install", "LF3104", 2)?.to_string();
+    ensure!(failure.contains("a value does not belong here") && !failure.contains("the-password-itself"), "{failure}");
+    machine.run(&format!("rm /root/other.key {CERTIFICATE} {KEY} {PASSWORD} {SITE}"))?;
+    engineer.expect_unchanged("after an install without secrets", &[])
+}
+
+/// Another password takes the place of the first one; one with which the software does not begin goes back by itself.
+fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let [dry_run, configure] = handbook::arguments(PAGE, &[])?;
+    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[1]), 0o600)?;
+    let planned = engineer.follow(&dry_run, &[])?.report("configure --secret --dry-run")?;
+    let setting = &planned["settings"][0];
+    ensure!(setting["setting"] == "secrets.directory" && setting["to"] == "given (2)", "{planned:#}");
+    let failure = engineer.follow(&configure, &[])?.refused("configure --secret", "LF4032", 4)?.to_string();
+    ensure!(!failure.contains(PASSWORDS[1]), "{failure}");
+    engineer.wait_ready("a change of a secret that was undone")?;
+    expect_password(machine, PASSWORDS[0])?;
+    expect_values(machine, &["directory.1.json", "front.1.json"])?;
+
+    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[2]), 0o600)?;
+    let report = engineer.follow(&configure, &[])?.report("configure --secret")?;
+    ensure!(
+        report["settings"] == json!(["secrets.directory"]) && report["components"] == json!(["bulletin"]),
+        "{report:#}"
+    );
+    expect_password(machine, PASSWORDS[2])?;
+    expect_values(machine, &["directory.2.json", "front.1.json"])?;
+    let again = engineer.follow(&configure, &[])?.report("configure --secret again")?;
+    ensure!(again["settings"] == json!([]), "the same value again changed {again:#}");
+    Ok(())
+}
+
+/// A person types the first password again, twice.
+fn is_typed(engineer: Engineer<'_>) -> Result<()> {
+    let program = engineer.program()?;
+    let password = PASSWORDS[0];
+    let configure = format!("{program} configure --secret directory");
+    let at_a_terminal = format!("timeout {VERB_LIMIT} script --quiet --return --command '{configure}' /dev/null");
+    let said = engineer.machine().try_run(&format!("printf '%s\\n' {password} {password} | {at_a_terminal}"))?;
+    ensure!(said.status.success(), "{} {}", said.status, said.stdout);
+    expect_password(engineer.machine(), password)
+}
+
+/// What the software has for a password.
+fn expect_password(machine: &Machine, password: &str) -> Result<()> {
+    let found = in_pod(machine, "bulletin", "bulletin-0", r#"printf %s "$DIRECTORY_PASSWORD""#)?;
+    ensure!(found.stdout == password, "the software has the password {:?}: {}", found.stdout, found.stderr);
+    Ok(())
+}
+
+/// The values that the site keeps: one of each.
+fn expect_values(machine: &Machine, files: &[&str]) -> Result<()> {
+    let found = machine.run(&format!("ls {VALUES}"))?.stdout;
+    ensure!(found.lines().collect::<Vec<_>>() == files, "the site keeps {found}");
+    let modes = machine.run(&format!("stat --format %a {VALUES} {VALUES}/*"))?.stdout;
+    ensure!(modes.lines().eq(["700", "600", "600"]), "the values have the modes {modes}");
+    Ok(())
+}
+
+fn keep_what_was_said(machine: &Machine, said: &str) -> Result<()> {
+    machine.write_file("/root/said", said, 0o600)
+}
+
+/// No value is in what people read or take away, as it is or in base64.
+fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
+    let machine = engineer.machine();
+    let collected: Value =
+        serde_json::from_str(&machine.run("landfall --json support collect /root/support.tar.gz")?.stdout)?;
+    ensure!(collected["unknown"] == json!([]), "{collected:#}");
+    machine.run("mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support")?;
+    let line = key.lines().nth(1).context("a key has lines")?;
+    for value in PASSWORDS.into_iter().chain([line]) {
+        machine.write_file("/root/pattern", value, 0o600)?;
+        let search = format!(
+            "base64 --wrap 0 /root/pattern | tr --delete '=' > /root/encoded; \
+             ! grep --recursive --fixed-strings --text --files-with-matches --file /root/pattern {OPEN} && \
+             ! grep --recursive --fixed-strings --text --files-with-matches --file /root/encoded {OPEN}"
+        );
+        let found = machine.try_run(&search)?;
+        machine.run("rm /root/pattern /root/encoded")?;
+        ensure!(found.status.success(), "a value is in {}{}", found.stdout, found.stderr);
+    }
+    Ok(())
+}
