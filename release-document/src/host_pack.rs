@@ -237,11 +237,13 @@ mod tests {
         }
     }
 
+    type Edit = fn(&mut HostPackDocument);
+
     #[test]
     fn a_document_comes_back_and_what_is_not_what_it_claims_is_refused() {
         let bytes = |pack: &HostPackDocument| serde_json::to_vec(pack).unwrap();
         assert_eq!(HostPackDocument::read(&bytes(&pack())).unwrap(), pack());
-        let changes: [(&str, fn(&mut HostPackDocument)); 12] = [
+        let edits: [(&str, Edit); 12] = [
             ("a name", |pack| pack.name = "Driver".to_owned()),
             ("a platform", |pack| pack.platform = "linux/mips".to_owned()),
             ("no recipe", |pack| pack.recipes.clear()),
@@ -255,9 +257,9 @@ mod tests {
             ("two forms", |pack| pack.recipes[0].packages.push(package("more", "more.rpm"))),
             ("a package twice", |pack| pack.recipes[0].packages.push(package("gpu-driver", "more.deb"))),
         ];
-        for (what, change) in changes {
+        for (what, edit) in edits {
             let mut changed = pack();
-            change(&mut changed);
+            edit(&mut changed);
             assert!(HostPackDocument::read(&bytes(&changed)).is_err(), "{what}");
         }
         let other = String::from_utf8(bytes(&pack())).unwrap().replace("host-pack/1", "host-pack/2");

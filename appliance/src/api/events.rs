@@ -15,7 +15,7 @@ use crate::host::{Heard, Listener};
 use crate::refusal::Refusal;
 
 /// How long a program listens with one request: with the next one, its rights are looked at again.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 /// Programs that listen at the same time. Each has a connection, of which others need some, too.
 pub const LISTENERS: usize = 512;
 /// The number of the event that a client heard last.

@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn listen(reports: &watch::Sender<Reports>, heard: Option<(u64, u64)>) -> Option<Listener> {
-        Listener::begin(reports.subscribe(), heard, Duration::from_secs(60))
+        Listener::begin(reports.subscribe(), heard, Duration::from_mins(1))
     }
 
     fn ids(run: u64, numbers: impl IntoIterator<Item = u64>) -> Vec<String> {

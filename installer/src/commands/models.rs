@@ -34,12 +34,11 @@ impl Document for ModelsFit {
 pub(crate) fn run(command: &ModelsCommand, printer: Printer) -> Result<(), Failure> {
     let ModelsCommand::Fit(arguments) = command;
     let document = document(arguments)?;
-    let facts = match &arguments.facts {
-        Some(file) => Facts::read(file)?,
-        None => {
-            let paths = SitePaths::default();
-            facts::collect(&paths, &ProbedGpus::now(&paths))?
-        }
+    let facts = if let Some(file) = &arguments.facts {
+        Facts::read(file)?
+    } else {
+        let paths = SitePaths::default();
+        facts::collect(&paths, &ProbedGpus::now(&paths))?
     };
     let host = Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref());
     let fitted = ModelsFit { verified: false, report: fit(&document, &host) };

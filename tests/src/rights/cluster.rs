@@ -124,11 +124,10 @@ impl Cluster {
         let accounts: BTreeMap<_, _> = of_kind("ServiceAccount").map(|item| (place(item), is_mounted(item))).collect();
         let mut roles = BTreeMap::new();
         for item in of_kind("Role").chain(of_kind("ClusterRole")) {
-            let rules = Option::<Vec<Rule>>::deserialize(&item["rules"]).with_context(|| format!("rules of {item}"))?;
-            roles.insert(
-                RoleName { namespace: space(item), name: text(item, "/metadata/name") },
-                rules.unwrap_or_default(),
-            );
+            let allowed =
+                Option::<Vec<Rule>>::deserialize(&item["rules"]).with_context(|| format!("rules of {item}"))?;
+            let name = RoleName { namespace: space(item), name: text(item, "/metadata/name") };
+            roles.insert(name, allowed.unwrap_or_default());
         }
         let bindings = of_kind("RoleBinding").chain(of_kind("ClusterRoleBinding")).map(Binding::of);
         let pods = of_kind("Pod").map(|item| Pod::of(item, &item["spec"], None, &accounts));

@@ -33,8 +33,8 @@ fn words(list: &Value) -> String {
 fn rights(objects: &[Value]) -> String {
     let places = [("Role", "in its namespace"), ("ClusterRole", "everywhere")];
     let of_kind = |(kind, place): (&str, &str)| {
-        let roles = objects.iter().filter(|object| object["kind"] == kind);
-        let rules = roles.flat_map(|role| role["rules"].as_array().unwrap());
+        let of_this = objects.iter().filter(|object| object["kind"] == kind);
+        let rules = of_this.flat_map(|role| role["rules"].as_array().unwrap());
         let text = |rule: &Value| format!("`{}`: {} ({place})", words(&rule["resources"]), words(&rule["verbs"]));
         rules.map(text).collect::<Vec<_>>()
     };

@@ -118,14 +118,14 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
 }
 
 /// An account with a role of one rule.
-fn planted(name: &str, rule: &str) -> [String; 3] {
+fn planted(name: &str, allowed: &str) -> [String; 3] {
     let (api, role) = ("rbac.authorization.k8s.io", format!("{PLANTED}-{name}"));
     [
         format!(
             r#"{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {{"name": "{name}", "namespace": "{PLANTED}"}}}}"#
         ),
         format!(
-            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRole", "metadata": {{"name": "{role}"}}, "rules": [{rule}]}}"#
+            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRole", "metadata": {{"name": "{role}"}}, "rules": [{allowed}]}}"#
         ),
         format!(
             r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRoleBinding", "metadata": {{"name": "{role}"}},

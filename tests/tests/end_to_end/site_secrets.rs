@@ -91,9 +91,9 @@ fn give(machine: &Machine) -> Result<String> {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["bulletin.example.com".to_owned()])?;
     let key = signing_key.serialize_pem();
-    machine.write_file(CERTIFICATE, &cert.pem(), 0o600)?;
+    machine.write_file(CERTIFICATE, cert.pem(), 0o600)?;
     machine.write_file(KEY, &key, 0o600)?;
-    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[0]), 0o600)?;
+    machine.write_file(PASSWORD, format!("{}\n", PASSWORDS[0]), 0o600)?;
     Ok(key)
 }
 
@@ -130,7 +130,7 @@ fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Resu
 fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, configure] = handbook::arguments(PAGE, &[])?;
-    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[1]), 0o600)?;
+    machine.write_file(PASSWORD, format!("{}\n", PASSWORDS[1]), 0o600)?;
     let planned = engineer.follow(&dry_run, &[])?.report("configure --secret --dry-run")?;
     let setting = &planned["settings"][0];
     ensure!(setting["setting"] == "secrets.directory" && setting["to"] == "given (2)", "{planned:#}");
@@ -140,7 +140,7 @@ fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     expect_password(machine, PASSWORDS[0])?;
     expect_values(machine, &["directory.1.json", "front.1.json"])?;
 
-    machine.write_file(PASSWORD, &format!("{}\n", PASSWORDS[2]), 0o600)?;
+    machine.write_file(PASSWORD, format!("{}\n", PASSWORDS[2]), 0o600)?;
     let report = engineer.follow(&configure, &[])?.report("configure --secret")?;
     ensure!(
         report["settings"] == json!(["secrets.directory"]) && report["components"] == json!(["bulletin"]),

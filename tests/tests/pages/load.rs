@@ -116,7 +116,7 @@ async fn rest(console: &Console) -> Result<Vec<Figure>> {
     sleep(SETTLE).await;
     let (before, begun) = (processor_time(console)?, Instant::now());
     sleep(IDLE).await;
-    let share = (processor_time(console)? - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    let share = processor_time(console)?.saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
     let memory = bytes_of(console, "VmRSS:")?;
     Ok(vec![figure(IDLE_MEMORY, memory, Unit::Bytes), figure(IDLE_PROCESSOR, share, Unit::Share)])
 }
@@ -143,7 +143,7 @@ async fn load(console: &Console, program: &Program) -> Result<Vec<Figure>> {
     let (before, begun) = (processor_time(console)?, Instant::now());
     let mut times = ask(program, QUESTIONS).await?;
     let took = begun.elapsed();
-    let share = (processor_time(console)? - before).as_secs_f64() / took.as_secs_f64();
+    let share = processor_time(console)?.saturating_sub(before).as_secs_f64() / took.as_secs_f64();
     let memory = bytes_of(console, "VmHWM:")?;
     ensure!(took <= PAUSE * QUESTIONS + Duration::from_secs(5), "the rate was not held: {took:?}");
     Ok(vec![

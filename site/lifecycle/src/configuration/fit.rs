@@ -11,11 +11,11 @@ use super::{ConfigurationError, Patch, Problem};
 pub(crate) fn refuse_unfit(
     component: &str,
     rendered: &[Value],
-    patched: &[Value],
+    with_values: &[Value],
     patches: &[Patch],
 ) -> Result<(), ConfigurationError> {
     let mut problems = Vec::new();
-    for (before, after) in rendered.iter().zip(patched).filter(|(before, after)| before != after) {
+    for (before, after) in rendered.iter().zip(with_values).filter(|(before, after)| before != after) {
         let (Err(fault), Ok(())) = (landfall_kinds::check(after), landfall_kinds::check(before)) else { continue };
         let named = patches
             .iter()

@@ -105,9 +105,9 @@ pub fn plan_configure(
             steps.push(PlannedStep { action, ..schedule });
         }
         _ => {
-            let changed = setting_changes(&BackupSettings::default(), backups);
-            steps.extend((!changed.is_empty()).then_some(schedule));
-            settings.extend(changed);
+            let differing = setting_changes(&BackupSettings::default(), backups);
+            steps.extend((!differing.is_empty()).then_some(schedule));
+            settings.extend(differing);
         }
     }
     let (release, version) = (&inputs.release.name, &inputs.release.version);

@@ -172,7 +172,7 @@ fn values_are_in_files_of_root_until_nothing_needs_them() {
     let error = store.read(&key("given.a", 9)).err().unwrap();
     assert!(error.to_string().contains("is damaged") && !format!("{error:?}").contains(WORD), "{error:?}");
     let missing = store.expect(&key("given.b", 1)).err().unwrap();
-    assert!(missing.hint().unwrap().contains("--secret given.b=FILE"), "{missing}");
+    assert!(landfall_error_codes::Coded::hint(&missing).unwrap().contains("--secret given.b=FILE"), "{missing}");
 
     store.retain(&BTreeSet::from([key("given.a", 2)])).unwrap();
     let left = |folder: &Path| folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
@@ -205,6 +205,7 @@ fn release() -> ReleaseDocument {
     ReleaseDocument::read(document.to_string().as_bytes()).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands in for a terminal, which may end")]
 fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     assert_eq!((question.name, question.component, question.meaning), ("directory", "web", "Reads the directory"));
     Ok(Zeroizing::new("canary-typed".to_owned()))

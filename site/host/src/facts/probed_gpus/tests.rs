@@ -65,10 +65,12 @@ fn the_library_is_asked_once_in_a_minute_and_the_age_is_known() {
     assert_eq!(host.recent(DRIVER, &first).0.report, second);
 }
 
+type Change = fn(&Host);
+
 #[test]
 fn another_boot_another_driver_and_another_file_do_not_count() {
     let (first, second) = (machine("two-l4"), machine("lost"));
-    let changes: [(&str, fn(&Host)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("a boot", |host| host.at("ffff", "101.00")),
         ("a time before", |host| host.at("0a1b", "3.00")),
         ("damage", |host| durable::write_file(&host.paths.probed_gpus(), b"{\"report\": 7}", 0o600).unwrap()),
