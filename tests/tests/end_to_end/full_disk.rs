@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::ballast::{self, Left};
 use super::engineer::Engineer;
-use super::fixture::machine_with_stick;
 use super::handbook;
+use super::installed::installed_machine;
 
 /// The handbook's page.
 const PAGE: &str = "### A full disk";
@@ -25,10 +25,8 @@ const EVICTION_LIMIT: Duration = Duration::from_mins(3);
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_full_disk_loses_nothing() -> Result<()> {
-    let (_site, machine) = machine_with_stick("e2e-full-disk")?;
+    let (_site, machine) = installed_machine("e2e-full-disk")?;
     let engineer = Engineer::at(&machine);
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
     sql(&machine, "CREATE TABLE kept (word text)")?;
     sql(&machine, "INSERT INTO kept VALUES ('acknowledged')")?;
     engineer.landfall(&["backup", "run"])?.report("backup run")?;

@@ -10,8 +10,8 @@ use landfall_tests::site::{Machine, wait_until};
 use super::certificates::{CLIENT, SERVING, unusable_certificates};
 use super::cut::boot;
 use super::engineer::Engineer;
-use super::fixture::machine_with_stick;
 use super::install::{containers, expect_to_run_on};
+use super::installed::installed_machine;
 
 const SERVICES: [&str; 3] = ["landfall-containerd", "landfall-kubelet", "landfall-agent"];
 
@@ -21,10 +21,8 @@ const SAID_LIMIT: Duration = Duration::from_mins(1);
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
-    let (_site, machine) = machine_with_stick("e2e-units")?;
+    let (_site, machine) = installed_machine("e2e-units")?;
     let engineer = Engineer::at(&machine);
-    engineer.install()?;
-    engineer.wait_ready("the install")?;
     expect_units(&machine)?;
     the_agent_is_replaced(engineer)?;
     the_kubelets_error_is_quoted(engineer)?;
