@@ -82,7 +82,7 @@ pub fn contents(
     };
     let mut documents = vec![
         canonical(RELEASE_DOCUMENT_NAME, &document)?,
-        canonical(SITE_SCHEMA_NAME, &render::site_schema(definition))?,
+        canonical(SITE_SCHEMA_NAME, &render::site_schema(definition)?)?,
     ];
     for rendered in components {
         let name = objects_name(&release.components[rendered.index].name.value);

@@ -278,7 +278,7 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
     })
     .collect();
     insta::assert_snapshot!(refusals.join("\n"));
-    let schema = site_schema(&definition("name: small", "name: small"));
+    let schema = site_schema(&definition("name: small", "name: small")).expect("a schema");
     assert_eq!(
         schema.pointer("/properties/values/properties/database.storage/default"),
         Some(&serde_json::json!("2Gi"))
@@ -288,8 +288,15 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
         validator
             .is_valid(&serde_json::json!({ "node": { "name": "a" }, "network": { "podRanges": ["10.0.0.0/16"] } }))
     );
+    let every = include_str!("../../../site/lifecycle/src/configuration/every-setting.yaml");
+    let every: serde_json::Value = serde_saphyr::from_str(every).expect("YAML");
+    assert_eq!(validator.validate(&every).map_err(|error| error.to_string()), Ok(()));
     for unknown in [
         serde_json::json!({ "nodes": {} }),
+        serde_json::json!({ "backups": { "copy": [] } }),
+        serde_json::json!({ "backups": { "time": "3:15" } }),
+        serde_json::json!({ "backups": { "keep": { "yearly": 1 } } }),
+        serde_json::json!({ "backups": { "buckets": [{ "name": "offsite" }] } }),
         serde_json::json!({ "node": { "adress": "192.0.2.1" } }),
         serde_json::json!({ "network": { "podRange": [] } }),
         serde_json::json!({ "values": { "database.storag": "2Gi" } }),

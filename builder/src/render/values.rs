@@ -105,7 +105,7 @@ fn check_default(definition: &Definition, value: &ValueDefinition, field: &str) 
 }
 
 /// The JSON Schema of `site.yaml`: the release's values, beside the part that is the same for all releases.
-pub fn site_schema(definition: &Definition) -> Value {
+pub fn site_schema(definition: &Definition) -> Result<Value> {
     let release = &definition.release;
     let properties: Map<String, Value> = release
         .values
@@ -119,25 +119,22 @@ pub fn site_schema(definition: &Definition) -> Value {
             (value.name.value.clone(), schema)
         })
         .collect();
-    let text = json!({ "type": "string" });
-    let ranges = json!({ "type": "array", "items": text });
-    let mut schema = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": format!("Site configuration of {} {}", release.name.value, release.version.value),
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {
-            "node": { "type": "object", "additionalProperties": false, "properties": { "name": text, "address": text } },
-            "network": { "type": "object", "additionalProperties": false, "properties": { "podRanges": ranges, "serviceRanges": ranges } },
-            "values": { "type": "object", "additionalProperties": false, "properties": properties },
-        },
-    });
+    let mut schema = fixed_part()?;
+    schema["title"] = json!(format!("Site configuration of {} {}", release.name.value, release.version.value));
+    schema["properties"]["values"] =
+        json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let secrets = secret_files(definition);
     if !secrets.is_empty() {
         schema["properties"]["secrets"] =
             json!({ "type": "object", "additionalProperties": false, "properties": secrets });
     }
-    schema
+    Ok(schema)
+}
+
+/// What is the same for all releases.
+fn fixed_part() -> Result<Value> {
+    serde_json::from_str(include_str!("site.schema.json"))
+        .map_err(|error| BuildError::new(codes::BUG, "the schema of site.yaml is not JSON").because(error))
 }
 
 /// The files of the secrets that a site gives, by their names.

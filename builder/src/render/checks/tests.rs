@@ -216,7 +216,7 @@ fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object
     assert!(unused.starts_with("LF2023 ") && unused.contains("names the Secret `directory`"), "{unused}");
     let misspelt = refusal(&asked, &replaced(&reading, "directory, key: password", "directory, key: pasword"));
     assert!(misspelt.contains("has no key `pasword`; did you mean `password`?"), "{misspelt}");
-    let schema = crate::render::site_schema(&asked);
+    let schema = crate::render::site_schema(&asked).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("schema");
     assert!(validator.is_valid(&json!({"secrets": {"directory": {"fromFile": "/root/password"}}})));
     assert!(!validator.is_valid(&json!({"secrets": {"directory": "a-password"}})));

@@ -23,6 +23,23 @@ fn refusal(text: &str) -> (&'static str, String) {
     (error.code().id, error.to_string())
 }
 
+/// A setting that is added has its place in the file, against which the builder's schema is held as well.
+#[test]
+fn every_setting_of_the_file_is_read() {
+    let read = parse(include_str!("every-setting.yaml")).unwrap();
+    let SiteConfiguration { node, network, backups, accept, secrets: _, values: _ } = &read;
+    let BackupSettings { time, keep, point_in_time_days, copies, buckets } = backups;
+    let KeepSettings { hourly, daily, weekly, monthly } = keep.unwrap();
+    assert!(node.name.is_some() && node.address.is_some());
+    assert!(!network.pod_ranges.is_empty() && !network.service_ranges.is_empty());
+    assert!(time.is_some() && [hourly, daily, weekly, monthly].iter().all(|kept| *kept > 0));
+    assert!(point_in_time_days.is_some() && !copies.is_empty() && !accept.is_empty());
+    let bucket = serde_json::to_value(&buckets[0]).unwrap();
+    let names: Vec<&str> = bucket.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = ["authority", "bucket", "credentials", "endpoint", "name", "pathStyle", "prefix", "region"];
+    assert_eq!(names, expected);
+}
+
 #[test]
 fn reads_everything_a_site_may_set() {
     let configuration = parse(
