@@ -28,6 +28,7 @@ mod end_to_end {
     mod full_disk;
     mod handbook;
     mod help;
+    mod helper_pods;
     mod host_pack;
     mod install;
     mod installed;

@@ -24,7 +24,7 @@ pub const NAMES: [&str; 3] = ["network", "dns", "storage"];
 pub const CONSOLE: &str = "console";
 
 /// Their manifests.
-const MANIFESTS: [(&str, &str); 15] = [
+const MANIFESTS: [(&str, &str); 16] = [
     ("network/access.yaml", include_str!("../../../manifests/network/access.yaml")),
     ("network/daemon-set.yaml", include_str!("../../../manifests/network/daemon-set.yaml")),
     ("network/kustomization.yaml", include_str!("../../../manifests/network/kustomization.yaml")),
@@ -35,6 +35,7 @@ const MANIFESTS: [(&str, &str); 15] = [
     ("dns/service.yaml", include_str!("../../../manifests/dns/service.yaml")),
     ("dns/settings.yaml", include_str!("../../../manifests/dns/settings.yaml")),
     ("storage/access.yaml", include_str!("../../../manifests/storage/access.yaml")),
+    ("storage/admission.yaml", include_str!("../../../manifests/storage/admission.yaml")),
     ("storage/deployment.yaml", include_str!("../../../manifests/storage/deployment.yaml")),
     ("storage/kustomization.yaml", include_str!("../../../manifests/storage/kustomization.yaml")),
     ("storage/network-policy.yaml", include_str!("../../../manifests/storage/network-policy.yaml")),

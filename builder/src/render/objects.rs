@@ -39,7 +39,7 @@ const CLUSTER_KINDS: [&str; 24] = [
 ];
 
 /// What must exist before what follows can work; a kind that is not named comes after these.
-const FIRST_KINDS: [&str; 16] = [
+const FIRST_KINDS: [&str; 18] = [
     "CustomResourceDefinition",
     "PriorityClass",
     "RuntimeClass",
@@ -52,6 +52,8 @@ const FIRST_KINDS: [&str; 16] = [
     "RoleBinding",
     "ConfigMap",
     "Secret",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "NetworkPolicy",
     "PersistentVolume",
     "PersistentVolumeClaim",

@@ -241,6 +241,9 @@ fn objects_are_sorted_so_that_each_finds_what_it_needs() {
         "apps/v1 StatefulSet",
         "v1 Service",
         "example.com/v1 Thing",
+        "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding",
+        "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy",
+        "v1 ConfigMap",
         "v1 ServiceAccount",
         "apiextensions.k8s.io/v1 CustomResourceDefinition",
     ];
@@ -252,8 +255,15 @@ fn objects_are_sorted_so_that_each_finds_what_it_needs() {
         .collect();
     let found = run(&definition("name: small", "name: small"), &text.join("---\n")).expect("good");
     let sorted: Vec<_> = found.objects.iter().filter_map(|object| object["kind"].as_str()).collect();
-    assert_eq!(sorted, ["CustomResourceDefinition", "ServiceAccount", "Service", "StatefulSet", "Thing"]);
-    assert_eq!(found.objects[4]["metadata"]["namespace"], "database");
+    let policies = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let expected = [
+        &["CustomResourceDefinition", "ServiceAccount", "ConfigMap"][..],
+        &policies,
+        &["Service", "StatefulSet", "Thing"],
+    ];
+    assert_eq!(sorted, expected.concat(), "a policy comes before the pods whose requests it judges");
+    assert_eq!(found.objects[3]["metadata"].get("namespace"), None);
+    assert_eq!(found.objects[7]["metadata"]["namespace"], "database");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Holder, RoleName};
+use super::{Holder, RoleName, admission};
 
 /// The label of what a component of a release consists of, and that of everything that Landfall made.
 const COMPONENT: &str = "landfall.dev/component";
@@ -108,15 +108,18 @@ pub struct Cluster {
     pub(super) secrets: Vec<Secret>,
     pub(super) pods: Vec<Pod>,
     pub(super) everything: Rule,
+    /// The account that an admission policy of the release confines.
+    pub(super) confined: Option<Holder>,
     starts: Vec<Start>,
 }
 
 impl Cluster {
     /// The objects that are needed, as `kubectl get` names them.
     pub const KINDS: &str = "namespaces,serviceaccounts,secrets,roles,rolebindings,clusterroles,clusterrolebindings,pods,\
-         deployments,statefulsets,daemonsets,jobs,cronjobs";
+         deployments,statefulsets,daemonsets,jobs,cronjobs,validatingadmissionpolicies,validatingadmissionpolicybindings";
 
-    /// Reads the list that `kubectl get --all-namespaces --output json` prints of them.
+    /// Reads the list that `kubectl get --all-namespaces --output json` prints of them. Fails where a policy has the name of one of the
+    /// release and is another.
     pub fn read(list: &Value) -> Result<Self> {
         let items = list["items"].as_array().context("the cluster's objects are no list")?;
         let of_kind = |kind: &'static str| items.iter().filter(move |item| item["kind"] == kind);
@@ -140,6 +143,7 @@ impl Cluster {
             secrets: of_kind("Secret").map(Secret::of).collect(),
             pods,
             everything: Rule::everything(),
+            confined: admission::confined(items)?,
             starts,
             accounts: accounts.into_keys().collect(),
         })

@@ -4,6 +4,7 @@
 //! Not seen are flaws of programs, traffic that a pod on the host's network listens to, names and endpoints that lead clients elsewhere,
 //! resources that other software adds, and secrets whose contents only their owner understands.
 
+mod admission;
 mod cluster;
 #[cfg(test)]
 mod document;

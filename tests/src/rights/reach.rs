@@ -1,12 +1,15 @@
 //! What each right gives.
 
 use super::cluster::{Cluster, Rule};
-use super::{Holder, RoleName, Step};
+use super::{Holder, RoleName, Step, admission};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const CERTIFICATES: &str = "certificates.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
 const READ: [&str; 3] = ["get", "list", "watch"];
 const CHANGE: [&str; 2] = ["update", "patch"];
+/// What ends that an object is as it was.
+const ALTER: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
 /// What makes pods, beside pods themselves.
 const WORKLOADS: [(&str, &str); 7] = [
@@ -27,9 +30,9 @@ const INTO_PODS: [(&[&str], &str, &str); 4] = [
 ];
 /// What every request of an administrator passes.
 const ON_THE_WAY: [(&str, &str); 4] = [
-    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+    (ADMISSION, "mutatingwebhookconfigurations"),
+    (ADMISSION, "validatingwebhookconfigurations"),
+    (ADMISSION, "mutatingadmissionpolicies"),
     ("apiregistration.k8s.io", "apiservices"),
 ];
 
@@ -68,7 +71,10 @@ impl Cluster {
                 });
                 accounts.map(|account| step("asks for the token of a pod of the node", account)).collect()
             }
-            _ => Reach { cluster: self, grants: self.grants(holder) }.steps(),
+            _ => {
+                let is_bound = self.confined.as_ref() == Some(holder);
+                Reach { cluster: self, grants: self.grants(holder), is_bound }.steps()
+            }
         }
     }
 
@@ -102,6 +108,8 @@ impl Cluster {
 struct Reach<'a> {
     cluster: &'a Cluster,
     grants: Vec<Grant<'a>>,
+    /// Whether the admission policy of the release binds it.
+    is_bound: bool,
 }
 
 impl Reach<'_> {
@@ -147,9 +155,18 @@ impl Reach<'_> {
         self.may(&["create"], resource, namespace, Of::New) || self.may(&CHANGE, resource, namespace, Of::Any)
     }
 
+    /// Whether the pods that it may create itself give it nothing: a policy binds it, and it can change neither that policy nor the scripts
+    /// that those pods run.
+    fn is_confined(&self) -> bool {
+        let lifts = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
+            .into_iter()
+            .any(|kind| self.may(&ALTER, (ADMISSION, kind), None, Of::Any));
+        self.is_bound && !lifts && !self.may(&ALTER, ("", "configmaps"), Some(admission::NAMESPACE), Of::Any)
+    }
+
     /// How pods can be made in a namespace.
     fn makes_pods(&self, namespace: &str) -> Option<String> {
-        if self.may(&["create"], ("", "pods"), Some(namespace), Of::New) {
+        if !self.is_confined() && self.may(&["create"], ("", "pods"), Some(namespace), Of::New) {
             return Some(format!("creates a pod in {namespace}"));
         }
         let found = WORKLOADS.into_iter().find(|workload| self.may_write(*workload, Some(namespace)));

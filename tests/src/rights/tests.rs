@@ -329,3 +329,82 @@ fn pods_that_reach_their_host_are_known() {
         assert_eq!(found, has_host, "{spec}");
     }
 }
+
+/// A cluster with a storage provisioner that has these rules in its namespace, and these more objects.
+fn with_provisioner(rules: &[Value], everywhere: &[Value], more: &[Value]) -> anyhow::Result<Option<Vec<Step>>> {
+    let (space_name, name) = (admission::NAMESPACE, "local-path-provisioner");
+    let mut objects = sound();
+    objects.push(space(space_name, "privileged"));
+    objects.push(object("ServiceAccount", Some(space_name), name, json!({})));
+    objects.push(object("ServiceAccount", Some(space_name), "default", json!({})));
+    objects.extend(bound(name, Some(space_name), &json!(rules), &account(space_name, name)));
+    objects.extend(bound(name, None, &json!(everywhere), &account(space_name, name)));
+    objects.extend_from_slice(more);
+    let cluster = Cluster::read(&json!({ "items": objects }))?;
+    Ok(cluster.path(&Holder::Account { namespace: space_name.to_owned(), name: name.to_owned() }, STEPS))
+}
+
+#[test]
+fn a_policy_confines_who_cannot_lift_it() {
+    let create = [rule("", "pods", &["get", "list", "watch", "create", "delete"], &[])];
+    let volumes = [rule("", "persistentvolumes", &["*"], &[])];
+    let policies = admission::at_a_site();
+    assert_eq!(with_provisioner(&create, &volumes, &policies).unwrap(), None);
+
+    let way = with_provisioner(&create, &volumes, &[]).unwrap().expect("a way without the policy");
+    assert!(shown(&way).contains("creates a pod in local-path-storage with the host's files"), "{}", shown(&way));
+    for left_out in 0..2 {
+        let mut rest = policies.clone();
+        rest.remove(left_out);
+        let way = with_provisioner(&create, &volumes, &rest).unwrap();
+        assert!(way.is_some(), "the policy counts without {}", policies[left_out]["kind"]);
+    }
+    for (rules, everywhere) in [
+        (vec![rule("", "configmaps", &["patch"], &["local-path-config"])], vec![]),
+        (vec![rule("apps", "deployments", &["create"], &[])], vec![]),
+        (vec![], vec![rule(ADMISSION, "validatingadmissionpolicies", &["update"], &["local-path-helper-pods"])]),
+        (vec![], vec![rule(ADMISSION, "validatingadmissionpolicybindings", &["delete"], &[])]),
+        (vec![], vec![rule("", "secrets", &["get"], &[])]),
+    ] {
+        let (all, everywhere) = ([&create[..], &rules].concat(), [&volumes[..], &everywhere].concat());
+        let way = with_provisioner(&all, &everywhere, &policies).unwrap();
+        assert!(way.is_some(), "{rules:?} and {everywhere:?} lead nowhere");
+    }
+}
+
+#[test]
+fn a_policy_confines_its_own_account_alone() {
+    let mut objects = sound();
+    objects.extend(admission::at_a_site());
+    let rules = json!([rule("", "pods", &["create"], &[])]);
+    objects.extend(bound("loose", Some("tools"), &rules, &account("apps", "web")));
+    assert!(cluster(&objects).path(&web(), STEPS).is_some());
+}
+
+#[test]
+fn a_policy_that_differs_is_an_error() {
+    for (index, pointer, value) in [
+        (0, "/spec/failurePolicy", json!("Ignore")),
+        (0, "/spec/matchConstraints/matchPolicy", json!("Exact")),
+        (0, "/spec/matchConstraints/objectSelector", json!({ "matchLabels": { "a": "b" } })),
+        (0, "/spec/matchConstraints/resourceRules/0/operations", json!(["UPDATE"])),
+        (0, "/spec/matchConstraints/resourceRules/0/scope", json!("Cluster")),
+        (0, "/spec/matchConstraints/excludeResourceRules", json!([{ "resources": ["pods"] }])),
+        (0, "/spec/matchConditions/0/expression", json!("false")),
+        (0, "/spec/variables/0/expression", json!("'docker.io/library/busybox'")),
+        (0, "/spec/variables/0/expression", json!("'docker.io/library/alpine:3@sha256:00'")),
+        (0, "/spec/validations/3/expression", json!("true")),
+        (0, "/spec/validations", json!([])),
+        (0, "/spec/paramKind", json!({ "apiVersion": "v1", "kind": "ConfigMap" })),
+        (1, "/spec/validationActions", json!(["Warn"])),
+        (1, "/spec/policyName", json!("other")),
+        (1, "/spec/matchResources", json!({ "namespaceSelector": { "matchLabels": { "a": "b" } } })),
+        (1, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
+    ] {
+        let mut policies = admission::at_a_site();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        policies[index].pointer_mut(parent).unwrap()[key] = value;
+        let error = with_provisioner(&[], &[], &policies).expect_err(pointer);
+        assert!(error.to_string().contains("local-path-helper-pods"), "{error}");
+    }
+}

@@ -184,7 +184,7 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
-    let declared = "    references:\n      - kind: ConfigMap\n        name: local-path-config\n        \
+    let declared = "      - kind: ConfigMap\n        name: local-path-config\n        \
                     path: /data/helperPod.yaml\n        reference: docker.io/library/busybox\n        \
                     text: docker.io/library/busybox\n";
     let release = BadRelease::new()?.replace(RELEASE, declared, "")?;

@@ -66,6 +66,7 @@ pub fn has_readiness(object: &ObjectName) -> bool {
             | "PriorityClass"
             | "PersistentVolume"
             | "PodDisruptionBudget"
+            | "ValidatingAdmissionPolicyBinding"
     )
 }
 

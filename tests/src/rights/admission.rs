@@ -1,0 +1,99 @@
+//! The admission policy that confines the storage provisioner: of the pods that its account could create, it allows those alone that make
+//! or remove the folder of a volume, which give no right.
+//!
+//! A policy is code, which is not understood here. It counts only where it is word for word that of `manifests/storage`. A policy or a
+//! binding of its name that differs in anything is an error. A test at a living site shows what the policy refuses.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+use super::Holder;
+
+/// The policies as the release has them.
+const MANIFEST: &str = include_str!("../../../manifests/storage/admission.yaml");
+/// The name of the policy and of its binding.
+const NAME: &str = "local-path-helper-pods";
+const POLICY: &str = "ValidatingAdmissionPolicy";
+const BINDING: &str = "ValidatingAdmissionPolicyBinding";
+/// The image in it, which `landfall build` binds to a digest.
+const IMAGE: &str = "docker.io/library/busybox";
+/// Where that image is.
+const IMAGE_POINTER: &str = "/variables/0/expression";
+
+/// The namespace of the account that it confines.
+pub(super) const NAMESPACE: &str = "local-path-storage";
+/// The name of that account.
+const ACCOUNT: &str = "local-path-provisioner";
+
+/// The account that the policy confines; none without the policy or its binding.
+pub(super) fn confined(items: &[Value]) -> Result<Option<Holder>> {
+    let (Some(policy), Some(binding)) = (named(items, POLICY), named(items, BINDING)) else { return Ok(None) };
+    let known: Vec<Value> = serde_saphyr::from_multiple(MANIFEST).context("the policies of manifests/storage")?;
+    for (object, kind) in [(policy, POLICY), (binding, BINDING)] {
+        ensure!(object["metadata"]["deletionTimestamp"].is_null(), "{kind}/{NAME} is being deleted");
+        let known = named(&known, kind).with_context(|| format!("manifests/storage has no {kind}/{NAME}"))?;
+        let (found, expected) = (spec(object)?, stripped(&known["spec"]));
+        ensure!(found == expected, "{kind}/{NAME} is not that of manifests/storage: {found:#} instead of {expected:#}");
+    }
+    Ok(Some(Holder::Account { namespace: NAMESPACE.to_owned(), name: ACCOUNT.to_owned() }))
+}
+
+fn named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {
+    items.iter().find(|item| item["kind"] == kind && item["metadata"]["name"] == NAME)
+}
+
+/// What an object of a living site specifies, in the words of the manifests: the image without its digest.
+fn spec(object: &Value) -> Result<Value> {
+    let mut spec = stripped(&object["spec"]);
+    if let Some(image) = spec.pointer_mut(IMAGE_POINTER) {
+        let text = image.as_str().and_then(|text| text.strip_prefix('\'')?.strip_suffix('\''));
+        ensure!(text.is_some_and(is_pinned), "the image of {NAME} is not {IMAGE} with a digest: {image}");
+        *image = json!(format!("'{IMAGE}'"));
+    }
+    Ok(spec)
+}
+
+/// Whether it is the image with a tag and a digest.
+fn is_pinned(reference: &str) -> bool {
+    let Some((name, digest)) = reference.split_once("@sha256:") else { return false };
+    let is_tag =
+        |text: &str| text.chars().all(|character| character.is_ascii_alphanumeric() || ".-_".contains(character));
+    let tag = name.strip_prefix(IMAGE).and_then(|rest| rest.strip_prefix(':'));
+    tag.is_some_and(is_tag) && digest.len() == 64 && digest.chars().all(|character| character.is_ascii_hexdigit())
+}
+
+/// A specification without what the API server adds to each.
+fn stripped(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    if let Some(constraints) = spec.get_mut("matchConstraints").and_then(Value::as_object_mut) {
+        remove(constraints, "matchPolicy", &json!("Equivalent"));
+        remove(constraints, "namespaceSelector", &json!({}));
+        remove(constraints, "objectSelector", &json!({}));
+        let rules = constraints.get_mut("resourceRules").and_then(Value::as_array_mut);
+        for rule in rules.into_iter().flatten().filter_map(Value::as_object_mut) {
+            remove(rule, "scope", &json!("*"));
+        }
+    }
+    spec
+}
+
+fn remove(object: &mut Map<String, Value>, key: &str, default: &Value) {
+    if object.get(key) == Some(default) {
+        object.remove(key);
+    }
+}
+
+/// The policy and its binding, as a site has them.
+#[cfg(test)]
+pub(super) fn at_a_site() -> Vec<Value> {
+    let digest = "0123456789abcdef".repeat(4);
+    let text = MANIFEST.replace(IMAGE, &format!("{IMAGE}:1.37.0-1@sha256:{digest}"));
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    for constraints in objects.iter_mut().filter_map(|object| object.pointer_mut("/spec/matchConstraints")) {
+        constraints["matchPolicy"] = json!("Equivalent");
+        constraints["namespaceSelector"] = json!({});
+        constraints["objectSelector"] = json!({});
+        constraints["resourceRules"][0]["scope"] = json!("*");
+    }
+    objects
+}
