@@ -89,6 +89,10 @@ impl SitePaths {
         backup_refusal = "/var/lib/landfall/backup-refusal.json";
         /// The latest drill that a person asked for.
         drill_try = "/var/lib/landfall/drill-try.json";
+        /// The backup that runs: one that is interrupted leaves it.
+        backup_running = "/var/lib/landfall/backup-running.json";
+        /// The drill that runs, which a person asked for: one that is interrupted leaves it.
+        drill_running = "/var/lib/landfall/drill-running.json";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
         /// The site's license, and what it needs to be judged; [`SitePaths::license_copy`] is the same.

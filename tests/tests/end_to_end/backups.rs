@@ -1,9 +1,12 @@
 //! Data is saved, proven by a drill, damaged, and brought back, also onto another machine, which has nothing but the bundle, a disk with copies
 //! and the printed key. What may interrupt a restore is in `restores.rs`.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::proofs::administer;
+use landfall_tests::site::wait_until;
 use serde_json::{Value, json};
 
 use super::engineer::Engineer;
@@ -27,6 +30,9 @@ const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
 
 /// Where that page has the key.
 const KEY: &str = "/root/key";
+
+/// How long a backup may take until its repository exists, and a killed one until systemd knows its end.
+const BEGIN_LIMIT: Duration = Duration::from_mins(2);
 
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
@@ -66,6 +72,7 @@ fn backs_up_and_is_lost() -> Result<Lost> {
     sets_backups(engineer)?;
     write_data(engineer, "first")?;
     cluster_backup::make_objects(&machine)?;
+    is_noted_when_it_is_killed(engineer)?;
     let backup = backs_up(engineer)?;
     cluster_backup::objects_come_back(&machine)?;
     cluster_backup::remove_objects(&machine)?;
@@ -208,6 +215,33 @@ fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A backup that is killed is noted wherever a person looks.
+fn is_noted_when_it_is_killed(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let wait = |what: &str, line: &str| {
+        wait_until(what, BEGIN_LIMIT, || {
+            std::thread::sleep(Duration::from_millis(100));
+            Ok(machine.try_run(line)?.status.success().then_some(()))
+        })
+    };
+    let list = || engineer.landfall(&["backup", "list"])?.report("backup list");
+    machine.run("systemctl start --no-block landfall-backup.service")?;
+    let has_begun = "test -e /var/lib/landfall/backup-running.json -a -e /var/lib/landfall/backups/repository/config";
+    wait("the begin of the backup", has_begun)?;
+    ensure!(list()?["lastTry"].is_null(), "a backup that runs counts as interrupted: {}", list()?);
+    machine.run("systemctl kill --signal=KILL landfall-backup.service")?;
+    wait("the end of the backup", "systemctl is-failed landfall-backup.service")?;
+    machine.run("systemctl reset-failed landfall-backup.service")?;
+    let failed = list()?["lastTry"]["failure"].clone();
+    ensure!(failed["code"] == "LF4634", "a killed backup is listed with {failed}");
+    let schedule = engineer.landfall(&["backup", "schedule"])?.report("backup schedule")?;
+    ensure!(schedule["backups"]["lastTry"]["failure"] == failed, "{schedule}");
+    let notes = engineer.status()?["notes"].to_string();
+    ensure!(notes.contains("LF4634"), "the status does not note it: {notes}");
+    printer::note("proved: a backup that is killed is listed with its schedule, and noted in the status");
+    Ok(())
+}
+
 /// A backup is made and proven; nothing of its drill stays. Returns its id.
 fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     let [run, _list, check, key, ..] = page(TIME_OF_THE_PAGE)?;
@@ -231,6 +265,7 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
     let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
     ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
+    ensure!(!status["notes"].to_string().contains("LF4634"), "it still notes the killed one: {}", status["notes"]);
     let key = engineer.follow(&key, &[])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
     ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");

@@ -64,6 +64,9 @@ pub(crate) struct BackupList {
     /// When backups and drills begin by themselves; none where nothing is backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schedule: Option<BackupTimes>,
+    /// The latest try to make one, outside of an upgrade; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_try: Option<BackupTry>,
     /// The latest drill that a person asked for; none where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_drill: Option<BackupTry>,
@@ -79,6 +82,7 @@ impl BackupList {
             backups: operations.backups()?,
             points_in_time: operations.points_in_time()?,
             schedule: operations.backup_times()?,
+            last_try: operations.last_backup(),
             last_drill: operations.last_drill(),
             last_refusal: operations.refused_backup(),
         })
@@ -281,9 +285,10 @@ fn logs_text(saved: &SavedLogs) -> String {
 
 fn list_text(list: &BackupList) -> String {
     let refused = list.last_refusal.as_ref().and_then(refused_backup);
+    let failed = failed_backup(list);
     if list.backups.is_empty() {
         let none = "this site has no backups; `landfall backup run` makes one".to_owned();
-        return iter::once(none).chain(refused).collect::<Vec<_>>().join("\n");
+        return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
     }
     let lines = list.backups.iter().map(|backup| {
         let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
@@ -303,10 +308,22 @@ fn list_text(list: &BackupList) -> String {
     lines
         .chain(points)
         .chain(newest)
+        .chain(failed)
         .chain(list.last_drill.as_ref().and_then(failed_drill))
         .chain(refused)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The latest backup, if it failed and no backup from after it is proven.
+fn failed_backup(list: &BackupList) -> Option<String> {
+    let last = list.last_try.as_ref()?;
+    let failure = last.failure.as_ref()?;
+    // Times are RFC 3339 in UTC, so the latest one is the greatest text.
+    let proven = list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
+    let is_mended = proven.is_some_and(|proven| proven >= last.at.as_str());
+    let what = shown::paragraph(&failure.what);
+    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", last.at, failure.code))
 }
 
 /// A drill that failed, which proves nothing and must not look as if it had not been tried.
@@ -438,6 +455,7 @@ mod tests {
             backups: Vec::new(),
             points_in_time: Vec::new(),
             schedule: None,
+            last_try: None,
             last_drill: None,
             last_refusal: None,
         };
@@ -447,6 +465,12 @@ mod tests {
         let refused = BackupTry { at, failure: Some(failure), succeeded: None };
         let none = BackupList { last_refusal: Some(refused), ..none };
         assert_eq!(list_text(&none).lines().count(), 2);
+        let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
+        let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
+        let cut = BackupTry { at, failure, succeeded: None };
+        let none = BackupList { last_try: Some(cut), ..none };
+        let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
+        assert!(list_text(&none).contains(failed), "{}", list_text(&none));
         let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
         insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time, ..none }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven

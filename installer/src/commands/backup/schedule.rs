@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use landfall_lifecycle::operations::{BackupsStatus, KeptBackups, ScheduledBackups};
 
+use super::{failed_drill, refused_backup};
 use crate::cli::BackupScheduleArguments;
 use crate::commands::configure;
 use crate::commands::site::operations_of_root;
@@ -11,6 +12,7 @@ use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 impl Document for ScheduledBackups {
     const KIND: &'static str = "backupSchedule";
@@ -27,7 +29,7 @@ pub(super) fn run(arguments: &BackupScheduleArguments, printer: Printer) -> Resu
 }
 
 fn text(schedule: &ScheduledBackups) -> String {
-    let ScheduledBackups { time, active, next, logs_active, keep, backups } = schedule;
+    let ScheduledBackups { time, active, next, logs_active, keep, backups, last_refusal } = schedule;
     let mut text = match time {
         Some(time) => {
             format!("each day at {time}, as the site sets it: a backup of all data, and the drill that proves it")
@@ -41,6 +43,10 @@ fn text(schedule: &ScheduledBackups) -> String {
     };
     let _infallible = write!(text, "\nnext: {next}");
     text.push_str(&latest_text(backups.as_ref()));
+    let drill = backups.as_ref().and_then(|backups| backups.last_drill.as_ref());
+    for line in drill.and_then(failed_drill).into_iter().chain(last_refusal.as_ref().and_then(refused_backup)) {
+        let _infallible = write!(text, "\n{line}");
+    }
     match logs_active {
         Some(true) => text.push_str("\nevery five minutes: what was written since, for points in time"),
         Some(false) => text.push_str("\npoints in time: none are saved, since the timer is not active"),
@@ -57,7 +63,9 @@ fn latest_text(backups: Option<&BackupsStatus>) -> String {
         None => "none on schedule yet".to_owned(),
         Some(tried) => match &tried.failure {
             None => format!("{}, proven", tried.at),
-            Some(failure) => format!("{}, which failed: {} [{}]", tried.at, failure.what, failure.code),
+            Some(failure) => {
+                format!("{}, which failed: {} [{}]", tried.at, shown::paragraph(&failure.what), failure.code)
+            }
         },
     };
     let newest = backups.newest_proven.as_deref().unwrap_or("none");
@@ -94,9 +102,39 @@ mod tests {
             newest_proven: Some("2026-11-25T03:15:00Z".to_owned()),
             reason: None,
             last_try: Some(BackupTry { at, failure, succeeded: None }),
+            last_drill: None,
             copies: Vec::new(),
             logs: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_schedule_names_what_did_not_begin_and_a_drill_that_failed() {
+        let tried = |at: &str, code: &str, what: &str| BackupTry {
+            at: at.to_owned(),
+            failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
+            succeeded: None,
+        };
+        let cut = "it began then and did not end, because the host restarted";
+        let last_drill = Some(tried("2026-11-26T10:00:00Z", "LF4634", cut));
+        let schedule = ScheduledBackups {
+            time: None,
+            active: true,
+            next: None,
+            logs_active: None,
+            keep: KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 0, point_in_time_days: 7 },
+            backups: Some(BackupsStatus { last_drill, ..backups(None) }),
+            last_refusal: Some(tried("2026-11-26T09:00:00Z", "LF4006", "an upgrade runs")),
+        };
+        insta::assert_snapshot!(text(&schedule), @"
+        each day between 01:30 and 02:30: a backup of all data, and the drill that proves it
+        next: not known
+        latest: 2026-11-26T03:16:00Z, proven
+        newest proven backup: 2026-11-25T03:15:00Z
+        the latest drill on request failed at 2026-11-26T10:00:00Z: it began then and did not end, because the host restarted [LF4634]
+        a backup did not begin at 2026-11-26T09:00:00Z: an upgrade runs [LF4006]
+        kept: the newest backup of each of 14 days
+        ");
     }
 
     #[test]
@@ -110,6 +148,7 @@ mod tests {
             logs_active: Some(true),
             keep,
             backups: Some(backups(Some(BackupFailure { code, what }))),
+            last_refusal: None,
         };
         insta::assert_snapshot!(text(&schedule), @"
         each day at 03:15, as the site sets it: a backup of all data, and the drill that proves it

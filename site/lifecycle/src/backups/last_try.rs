@@ -5,12 +5,14 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::Coded;
+use landfall_error_codes::{Coded, codes};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::running_try::{self, Tried};
 
 /// Age of the newest proven backup from which a person is told: a day, and half of one for what takes long.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
@@ -19,7 +21,7 @@ const OLD: SignedDuration = SignedDuration::from_hours(36);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTry {
-    /// When it ended, RFC 3339 in UTC.
+    /// When it ended, RFC 3339 in UTC; when it began, where it was interrupted.
     pub at: String,
     /// Why it failed; none where it succeeded.
     #[serde(default)]
@@ -47,6 +49,7 @@ impl BackupTry {
         now: Timestamp,
     ) -> Result<(), StepError> {
         write(&paths.backup_try(), outcome, now)?;
+        running_try::forget_interrupted(paths, Tried::Backup)?;
         Ok(durable::remove_file(&paths.backup_refusal())?)
     }
 
@@ -66,17 +69,18 @@ impl BackupTry {
         outcome: Result<(), &(impl Coded + 'static)>,
         now: Timestamp,
     ) -> Result<(), StepError> {
-        write(&paths.drill_try(), outcome, now)
+        write(&paths.drill_try(), outcome, now)?;
+        running_try::forget_interrupted(paths, Tried::Drill)
     }
 
-    /// Reads the latest one; a file that is lost or damaged counts as none.
+    /// Reads the latest one, which may have been interrupted; a file that is lost or damaged counts as none.
     pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
-        read(&paths.backup_try())
+        latest(read(&paths.backup_try()), running_try::interrupted(paths, Tried::Backup))
     }
 
-    /// Reads the latest drill.
+    /// Reads the latest drill, which may have been interrupted.
     pub(crate) fn read_drill(paths: &SitePaths) -> Option<Self> {
-        read(&paths.drill_try())
+        latest(read(&paths.drill_try()), running_try::interrupted(paths, Tried::Drill))
     }
 
     /// Reads the latest refusal; none once a later backup was tried.
@@ -86,6 +90,7 @@ impl BackupTry {
 
     /// Forgets all of them.
     pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
+        running_try::remove(paths)?;
         durable::remove_file(&paths.drill_try())?;
         durable::remove_file(&paths.backup_refusal())?;
         Ok(durable::remove_file(&paths.backup_try())?)
@@ -108,6 +113,14 @@ fn read(file: &Path) -> Option<BackupTry> {
     serde_json::from_slice(&files::read(file).ok()??).ok()
 }
 
+/// One that was interrupted is later than the one whose end was noted: that would have taken its place.
+fn latest(ended: Option<BackupTry>, interrupted: Option<BackupTry>) -> Option<BackupTry> {
+    match interrupted {
+        None => ended,
+        Some(cut) => Some(BackupTry { succeeded: ended.and_then(|ended| ended.succeeded), ..cut }),
+    }
+}
+
 /// What a person should know of backups: that the latest try failed, or that the newest proven one is old. `proven` is its time.
 pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
@@ -126,10 +139,16 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
     notes
 }
 
+/// What a person should know of a drill that was interrupted: nobody has read what became of it.
+pub(crate) fn interrupted_drill(last: &BackupTry) -> Option<String> {
+    let BackupFailure { code, what } = last.failure.as_ref()?;
+    let is_interrupted = code == codes::BACKUP_INTERRUPTED.id;
+    is_interrupted
+        .then(|| format!("the latest drill failed at {}: {what} [{code}]; `landfall drill` tries again", last.at))
+}
+
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::codes;
-
     use super::*;
 
     #[test]
@@ -149,6 +168,19 @@ mod tests {
         BackupTry::note_refusal(&paths, &busy, at("2026-11-20T11:00:00Z")).unwrap();
         BackupTry::remove(&paths).unwrap();
         assert_eq!((BackupTry::read(&paths), BackupTry::read_refusal(&paths)), (None, None));
+    }
+
+    #[test]
+    fn a_drill_is_noted_where_it_was_interrupted() {
+        let failed = |code: &str, what: &str| BackupTry {
+            at: "2026-11-20T09:00:00Z".to_owned(),
+            failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
+            succeeded: None,
+        };
+        let cut = failed(codes::BACKUP_INTERRUPTED.id, "it began then and did not end, because the host restarted");
+        insta::assert_snapshot!(interrupted_drill(&cut).unwrap(), @"the latest drill failed at 2026-11-20T09:00:00Z: it began then and did not end, because the host restarted [LF4634]; `landfall drill` tries again");
+        assert_eq!(interrupted_drill(&failed(codes::SITE_BUSY.id, "an upgrade runs")), None);
+        assert_eq!(interrupted_drill(&BackupTry { failure: None, ..cut }), None);
     }
 
     #[test]

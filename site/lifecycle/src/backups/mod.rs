@@ -22,6 +22,7 @@ pub(crate) mod logs;
 mod manifest;
 mod room;
 mod rule_pod;
+pub(crate) mod running_try;
 mod save;
 mod source;
 mod summary;

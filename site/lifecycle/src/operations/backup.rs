@@ -16,6 +16,7 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use crate::backups::drill::Drill;
+use crate::backups::running_try::{RunningTry, Tried};
 use crate::backups::{
     BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
     has_rules, newest_proven, shut_out_former, unusable,
@@ -78,9 +79,11 @@ impl Operations {
     /// the log backups that lead here from the backup before.
     ///
     /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another
-    /// operation ran.
+    /// operation ran. One that is killed is found by the record of its begin.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
+        // Ends before the lock is released, and after what became of it is noted.
+        let _running = self.begin_try(Tried::Backup);
         let opened = BackupFolder::of(&self.paths).open_or_create().map_err(OperationError::from);
         let repository = opened.inspect_err(|error| self.note_try(Err(error)))?;
         // An exchange of keys may have been interrupted. A backup does not wait for that.
@@ -131,6 +134,12 @@ impl Operations {
         Ok(saving.save(repository)?)
     }
 
+    /// Notes that a try begins. One that cannot be noted is made all the same.
+    fn begin_try(&self, tried: Tried) -> Option<RunningTry> {
+        let noted = RunningTry::begin(&self.paths, tried, jiff::Timestamp::now());
+        noted.inspect_err(|error| tracing::warn!(%error, "that the try begins is not noted")).ok()
+    }
+
     /// Notes what became of a try, or that there was none because another operation ran: a person may wait for it. One that cannot be
     /// noted is still a backup.
     fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
@@ -164,10 +173,11 @@ impl Operations {
             Err(error) if is_of_nothing(&error) => return Err(error),
             chosen => chosen,
         };
-        let drilled = chosen.and_then(|(ready, repository, backup)| {
-            let drill = self.prove_backup(&ready, &repository, &backup)?;
-            Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? })
-        });
+        let (ready, repository, backup) = chosen.inspect_err(|error| self.note_drill(Err(error)))?;
+        let _running = self.begin_try(Tried::Drill);
+        let drilled = self
+            .prove_backup(&ready, &repository, &backup)
+            .and_then(|drill| Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? }));
         self.note_drill(drilled.as_ref().map(drop));
         drilled
     }

@@ -13,7 +13,7 @@ use super::configure::PreparedConfigure;
 use super::error::Result;
 use super::secrets::SecretWish;
 use super::status::BackupsStatus;
-use crate::backups::has_logs;
+use crate::backups::{BackupTry, has_logs};
 use landfall_cluster::Edits;
 
 /// When backups are made, and how many are kept. A drill proves each day's backup as soon as it is stored.
@@ -34,6 +34,9 @@ pub struct ScheduledBackups {
     pub keep: KeptBackups,
     /// What became of the latest ones; none where no backup was tried yet.
     pub backups: Option<BackupsStatus>,
+    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<BackupTry>,
 }
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
@@ -80,6 +83,7 @@ impl Operations {
             logs_active: logs.map(|logs| logs.is_active),
             keep: settings.retention().into(),
             backups: BackupsStatus::of(&self.paths, &settings.copy_places()),
+            last_refusal: self.refused_backup(),
         })
     }
 
@@ -98,6 +102,7 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
+    use landfall_engine::step::StepError;
     use landfall_error_codes::{Coded, codes};
     use landfall_media::durable;
     use serde_json::json;
@@ -119,6 +124,23 @@ mod tests {
         let schedule = fixture.operations.schedule_by(&Systemd).unwrap();
         let last = schedule.backups.and_then(|backups| backups.last_try).unwrap();
         assert_eq!(last.succeeded.as_deref(), Some("2026-11-26T03:16:00Z"));
+        assert_eq!(schedule.last_refusal, None);
+        let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
+        BackupTry::note_refusal(&fixture.operations.paths, &busy, "2026-11-26T09:00:00Z".parse().unwrap()).unwrap();
+        let refused = fixture.operations.schedule_by(&Systemd).unwrap().last_refusal.unwrap();
+        assert_eq!(refused.failure.unwrap().code, codes::SITE_BUSY.id);
+    }
+
+    #[test]
+    fn a_schedule_names_a_drill_that_was_interrupted() {
+        let fixture = installed(&with_data(), json!({}));
+        let paths = &fixture.operations.paths;
+        durable::create_folder(&paths.backup_repository()).unwrap();
+        durable::write_file(&paths.drill_running(), br#"{"at": "2026-11-26T09:00:00Z", "pid": 1, "boot": "x"}"#, 0o600)
+            .unwrap();
+        let backups = fixture.operations.schedule_by(&Systemd).unwrap().backups.unwrap();
+        let failure = backups.last_drill.and_then(|last| last.failure).unwrap();
+        assert_eq!(failure.code, codes::BACKUP_INTERRUPTED.id);
     }
 
     #[test]

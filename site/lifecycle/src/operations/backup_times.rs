@@ -50,6 +50,11 @@ impl Operations {
         }))
     }
 
+    /// What became of the latest try to make a backup, outside of an upgrade; none where there was none.
+    pub fn last_backup(&self) -> Option<BackupTry> {
+        BackupTry::read(&self.paths)
+    }
+
     /// What became of the latest drill that a person asked for; none where there was none.
     pub fn last_drill(&self) -> Option<BackupTry> {
         BackupTry::read_drill(&self.paths)

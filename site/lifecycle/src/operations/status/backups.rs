@@ -29,6 +29,9 @@ pub struct BackupsStatus {
     /// The latest try to make one, outside of an upgrade; none where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_try: Option<BackupTry>,
+    /// The latest drill that a person asked for; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drill: Option<BackupTry>,
     /// The folders on other disks and the buckets that get copies, by the site's settings, each with its latest copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyRecord>,
@@ -49,17 +52,20 @@ impl BackupsStatus {
                 newest_proven: None,
                 reason: Some(with_causes(&error)),
                 last_try: None,
+                last_drill: None,
                 copies: Vec::new(),
                 logs: Vec::new(),
             });
             let copies = CopyRecords::of(paths).of_folders(folders);
-            Self { copies, logs: LogRecords::of(paths).status(), last_try, ..status }
+            let (logs, last_drill) = (LogRecords::of(paths).status(), BackupTry::read_drill(paths));
+            Self { copies, logs, last_try, last_drill, ..status }
         })
     }
 
     /// What a person should know of them.
     pub(super) fn notes(&self, now: Timestamp) -> Vec<String> {
-        last_try::notes(self.last_try.as_ref(), self.newest_proven.as_deref(), now)
+        let notes = last_try::notes(self.last_try.as_ref(), self.newest_proven.as_deref(), now);
+        notes.into_iter().chain(self.last_drill.as_ref().and_then(last_try::interrupted_drill)).collect()
     }
 
     fn read(folder: &BackupFolder) -> Result<Self, StepError> {
@@ -70,7 +76,8 @@ impl BackupsStatus {
         let time_of = |backup: &Backup| format!("{:.0}", backup.time);
         let (count, newest) = (backups.len(), backups.last().map(time_of));
         let newest_proven = newest_proven(backups.iter()).map(time_of);
-        Ok(Self { count, newest, newest_proven, reason: None, last_try: None, copies: Vec::new(), logs: Vec::new() })
+        let (copies, logs) = (Vec::new(), Vec::new());
+        Ok(Self { count, newest, newest_proven, reason: None, last_try: None, last_drill: None, copies, logs })
     }
 }
 

@@ -210,6 +210,7 @@ fn backups() -> BackupsStatus {
         newest_proven: Some(newest_proven),
         reason: None,
         last_try: Some(BackupTry { at: "2026-11-20T12:00:00Z".to_owned(), failure: None, succeeded: None }),
+        last_drill: None,
         copies: vec![copies],
         logs: vec![LogStatus {
             stream: "postgres/database".to_owned(),

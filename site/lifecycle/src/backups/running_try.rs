@@ -1,0 +1,220 @@
+//! A backup or a drill that runs, on the disk: a process that is killed, or a host that restarts, cannot note what became of it. Whoever
+//! looks next finds the record of one that nobody runs any longer.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use serde::{Deserialize, Serialize};
+
+use super::last_try::{BackupFailure, BackupTry};
+use crate::pins::JournalFolder;
+
+/// Changes at each start of the host.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// A backup, with the drill that proves it.
+    Backup,
+    /// A drill that a person asked for.
+    Drill,
+}
+
+impl Tried {
+    const ALL: [Self; 2] = [Self::Backup, Self::Drill];
+
+    fn file(self, paths: &SitePaths) -> PathBuf {
+        match self {
+            Self::Backup => paths.backup_running(),
+            Self::Drill => paths.drill_running(),
+        }
+    }
+}
+
+/// A try that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    /// When it began, RFC 3339 in UTC.
+    at: String,
+    /// Its process, which holds the site's lock until the record is removed.
+    pid: u32,
+    /// The start of the host in which it began; none where the kernel did not say.
+    boot: Option<String>,
+}
+
+/// A try that this process runs, under the site's lock. Dropped, it has ended, and what became of it must be noted before that.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct RunningTry {
+    file: PathBuf,
+}
+
+impl RunningTry {
+    /// Notes that it begins; on the disk when this returns. An earlier one that was interrupted is forgotten.
+    pub(crate) fn begin(paths: &SitePaths, tried: Tried, now: Timestamp) -> Result<Self, StepError> {
+        let record = Record { at: format!("{now:.0}"), pid: std::process::id(), boot: boot_id(paths) };
+        let file = tried.file(paths);
+        durable::write_file(&file, &serde_json::to_vec_pretty(&record).unwrap_or_default(), 0o600)?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for RunningTry {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Err(error) = durable::remove_file(&self.file) {
+            tracing::warn!(%error, "that the backup or the drill has ended is not noted");
+        }
+    }
+}
+
+/// A try that began and did not end; none while it runs. Changes nothing.
+pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> {
+    let record = read(paths, tried)?;
+    let holder = JournalFolder::at(paths.journal()).holder();
+    // A holder without a number has just taken the lock, and may be this one.
+    if holder.is_some_and(|holder| holder.pid == 0 || holder.pid == record.pid) {
+        return None;
+    }
+    // It may have ended since the first look: its record goes before its lock.
+    if read(paths, tried).as_ref() != Some(&record) {
+        return None;
+    }
+    let why = if record.boot == boot_id(paths) { "its process was killed" } else { "the host restarted" };
+    let what = format!("it began then and did not end, because {why}");
+    let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
+    Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None })
+}
+
+/// Forgets one that was interrupted: what becomes of a later one takes its place. One that runs stays.
+pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), StepError> {
+    match interrupted(paths, tried) {
+        Some(_) => Ok(durable::remove_file(&tried.file(paths))?),
+        None => Ok(()),
+    }
+}
+
+/// Forgets what began.
+pub(super) fn remove(paths: &SitePaths) -> Result<(), StepError> {
+    for tried in Tried::ALL {
+        durable::remove_file(&tried.file(paths))?;
+    }
+    Ok(())
+}
+
+fn read(paths: &SitePaths, tried: Tried) -> Option<Record> {
+    serde_json::from_slice(&files::read(&tried.file(paths)).ok()??).ok()
+}
+
+fn boot_id(paths: &SitePaths) -> Option<String> {
+    files::read_text(&paths.host(BOOT_ID)).ok()?.map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-20T02:00:00Z";
+
+    fn site() -> (tempfile::TempDir, SitePaths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        set_boot(&paths, "first");
+        (root, paths)
+    }
+
+    fn set_boot(paths: &SitePaths, id: &str) {
+        let file = paths.host(BOOT_ID);
+        durable::create_folder(file.parent().unwrap()).unwrap();
+        durable::write_file(&file, format!("{id}\n").as_bytes(), 0o644).unwrap();
+    }
+
+    fn begin(paths: &SitePaths, tried: Tried) -> RunningTry {
+        RunningTry::begin(paths, tried, NOW.parse().unwrap()).unwrap()
+    }
+
+    /// Ends it as a process that is killed does.
+    fn kill(running: RunningTry) {
+        std::mem::forget(running);
+    }
+
+    fn what(found: Option<BackupTry>) -> Option<String> {
+        found.and_then(|found| found.failure).map(|failure| failure.what)
+    }
+
+    #[test]
+    fn what_runs_is_not_interrupted_and_what_ended_leaves_nothing() {
+        let (_root, paths) = site();
+        let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
+        let running = begin(&paths, Tried::Backup);
+        assert_eq!((interrupted(&paths, Tried::Backup), BackupTry::read(&paths)), (None, None));
+        drop(running);
+        drop(lock);
+        assert_eq!((interrupted(&paths, Tried::Backup), BackupTry::read(&paths)), (None, None));
+        assert!(!paths.backup_running().exists());
+    }
+
+    #[test]
+    fn what_was_killed_is_found_until_the_next_try() {
+        let (_root, paths) = site();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-19T02:00:00Z")).unwrap();
+        let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
+        kill(begin(&paths, Tried::Backup));
+        drop(lock);
+        let found = BackupTry::read(&paths).unwrap();
+        assert_eq!((found.at.as_str(), found.succeeded.as_deref()), (NOW, Some("2026-11-19T02:00:00Z")));
+        assert_eq!(found.failure.as_ref().unwrap().code, codes::BACKUP_INTERRUPTED.id);
+        assert_eq!(what(Some(found)).unwrap(), "it began then and did not end, because its process was killed");
+        assert_eq!(BackupTry::read_drill(&paths), None, "it was no drill");
+        set_boot(&paths, "second");
+        assert!(what(BackupTry::read(&paths)).unwrap().ends_with("because the host restarted"));
+        let running = begin(&paths, Tried::Backup);
+        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T03:00:00Z")).unwrap();
+        drop(running);
+        assert_eq!(BackupTry::read(&paths).unwrap().failure, None);
+    }
+
+    #[test]
+    fn another_operation_under_the_lock_hides_nothing() {
+        let (_root, paths) = site();
+        kill(begin(&paths, Tried::Drill));
+        let text = std::fs::read_to_string(paths.drill_running()).unwrap();
+        let mut record: Record = serde_json::from_str(&text).unwrap();
+        record.pid = u32::MAX;
+        durable::write_file(&paths.drill_running(), &serde_json::to_vec(&record).unwrap(), 0o600).unwrap();
+        let lock = JournalFolder::at(paths.journal()).lock("upgrade").unwrap();
+        assert!(what(BackupTry::read_drill(&paths)).is_some());
+        drop(lock);
+        BackupTry::remove(&paths).unwrap();
+        assert_eq!(BackupTry::read_drill(&paths), None);
+    }
+
+    #[test]
+    fn what_becomes_of_a_later_one_takes_its_place() {
+        let (_root, paths) = site();
+        kill(begin(&paths, Tried::Drill));
+        let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
+        BackupTry::note_drill(&paths, Err(&busy), NOW.parse().unwrap()).unwrap();
+        assert_eq!(what(BackupTry::read_drill(&paths)).as_deref(), Some("an upgrade runs"));
+        kill(begin(&paths, Tried::Backup));
+        BackupTry::note_refusal(&paths, &busy, NOW.parse().unwrap()).unwrap();
+        assert!(what(BackupTry::read(&paths)).is_some(), "a refusal is no try");
+    }
+
+    #[test]
+    fn a_damaged_record_is_none() {
+        let (_root, paths) = site();
+        durable::write_file(&paths.backup_running(), b"{", 0o600).unwrap();
+        assert_eq!(BackupTry::read(&paths), None);
+    }
+}
