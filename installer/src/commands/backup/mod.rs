@@ -2,20 +2,20 @@
 
 mod export;
 mod key;
+mod list;
 mod schedule;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::iter;
 
 use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, BackupTimes, BackupTry,
-    CopiedBackups, DrillReport, Drilled, LogOutcome, Operations, PointsInTime, SavedLogs,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, CopiedBackups, DrillReport,
+    Drilled, LogOutcome, SavedLogs,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
+
+pub(crate) use list::BackupList;
 
 use super::site::operations_of_root;
 use crate::cli::{
@@ -53,52 +53,12 @@ impl Document for Drilled {
     const KIND: &'static str = "drill";
 }
 
-/// Every backup of a site.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BackupList {
-    /// The backups, oldest first.
-    backups: Vec<BackupSummary>,
-    /// Time spans of which every point comes back, oldest first.
-    points_in_time: Vec<PointsInTime>,
-    /// When backups and drills begin by themselves; none where nothing is backed up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schedule: Option<BackupTimes>,
-    /// The latest try to make one, outside of an upgrade; none where there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_try: Option<BackupTry>,
-    /// The latest drill that a person asked for; none where there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_drill: Option<BackupTry>,
-    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_refusal: Option<BackupTry>,
-}
-
-impl BackupList {
-    /// The backups of this host.
-    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Ok(Self {
-            backups: operations.backups()?,
-            points_in_time: operations.points_in_time()?,
-            schedule: operations.backup_times()?,
-            last_try: operations.last_backup(),
-            last_drill: operations.last_drill(),
-            last_refusal: operations.refused_backup(),
-        })
-    }
-}
-
-impl Document for BackupList {
-    const KIND: &'static str = "backups";
-}
-
 /// Does what was asked for with the site's backups.
 pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         BackupCommand::Run(arguments) => back_up(arguments, printer),
         BackupCommand::Log => log(printer),
-        BackupCommand::List => list(printer),
+        BackupCommand::List => list::run(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
         BackupCommand::Schedule(arguments) => schedule::run(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
@@ -132,13 +92,6 @@ fn log(printer: Printer) -> Result<(), Failure> {
     logging::keep(&operations.paths.logs(), "backup-log");
     let saved = operations.back_up_logs()?;
     printer.report(&saved, logs_text);
-    Ok(())
-}
-
-fn list(printer: Printer) -> Result<(), Failure> {
-    let operations = operations_of_root(printer)?;
-    let list = BackupList::of(&operations)?;
-    printer.report(&list, list_text);
     Ok(())
 }
 
@@ -283,66 +236,6 @@ fn logs_text(saved: &SavedLogs) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn list_text(list: &BackupList) -> String {
-    let refused = list.last_refusal.as_ref().and_then(refused_backup);
-    let failed = failed_backup(list);
-    if list.backups.is_empty() {
-        let none = "this site has no backups; `landfall backup run` makes one".to_owned();
-        return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
-    }
-    let lines = list.backups.iter().map(|backup| {
-        let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
-        let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
-        format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
-    });
-    let points = list.points_in_time.iter();
-    let points = points.map(|PointsInTime { stream, from, until, proven }| {
-        let proven = proven
-            .as_ref()
-            .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
-        format!("{stream}: every point from {from} until {until}, {proven}")
-    });
-    let newest = list.backups.last().map(|backup| {
-        format!("streams of the newest backup: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()))
-    });
-    lines
-        .chain(points)
-        .chain(newest)
-        .chain(failed)
-        .chain(list.last_drill.as_ref().and_then(failed_drill))
-        .chain(refused)
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// The latest backup, if it failed and no backup from after it is proven.
-fn failed_backup(list: &BackupList) -> Option<String> {
-    let last = list.last_try.as_ref()?;
-    let failure = last.failure.as_ref()?;
-    // Times are RFC 3339 in UTC, so the latest one is the greatest text.
-    let proven = list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
-    let is_mended = proven.is_some_and(|proven| proven >= last.at.as_str());
-    let what = shown::paragraph(&failure.what);
-    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", last.at, failure.code))
-}
-
-/// A drill that failed, which proves nothing and must not look as if it had not been tried.
-fn failed_drill(last: &BackupTry) -> Option<String> {
-    let failure = last.failure.as_ref()?;
-    Some(format!(
-        "the latest drill on request failed at {}: {} [{}]",
-        last.at,
-        shown::paragraph(&failure.what),
-        failure.code
-    ))
-}
-
-/// A backup that did not begin, which a person may still wait for.
-fn refused_backup(refused: &BackupTry) -> Option<String> {
-    let failure = refused.failure.as_ref()?;
-    Some(format!("a backup did not begin at {}: {} [{}]", refused.at, shown::paragraph(&failure.what), failure.code))
-}
-
 fn check_text(report: &BackupCheckReport) -> String {
     let mut text = match (report.damages.len(), report.backups) {
         (0, backups) => format!("nothing is damaged: every byte of {} was read", counted(backups, "backup")),
@@ -358,13 +251,11 @@ fn check_text(report: &BackupCheckReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{
-        BackupFailure, CheckResult, CutStream, DrilledStream, ProvenPoints, StreamSummary,
-    };
+    use landfall_lifecycle::operations::{CheckResult, CutStream, DrilledStream, StreamSummary};
 
     use super::*;
 
-    fn backup(proven: Option<&str>) -> BackupSummary {
+    pub(super) fn backup(proven: Option<&str>) -> BackupSummary {
         BackupSummary {
             id: "0123456789abcdef".repeat(4),
             time: "2026-11-22T02:00:00Z".to_owned(),
@@ -438,49 +329,6 @@ mod tests {
         let (dropped, copies) = (Vec::new(), Vec::new());
         let made = BackedUp { backup: backup(None), drill: None, log_drill: None, dropped, copies };
         assert!(backup_text(&made).ends_with("not proven: `landfall drill` restores it on trial"));
-    }
-
-    #[test]
-    fn a_list_says_which_backups_are_proven() {
-        let points_in_time = vec![PointsInTime {
-            stream: "postgres/database".to_owned(),
-            from: "2026-11-22T02:00:09Z".to_owned(),
-            until: "2026-11-22T11:55:00Z".to_owned(),
-            proven: Some(ProvenPoints {
-                from: "2026-11-22T02:00:09Z".to_owned(),
-                until: "2026-11-22T03:00:00Z".to_owned(),
-            }),
-        }];
-        let none = BackupList {
-            backups: Vec::new(),
-            points_in_time: Vec::new(),
-            schedule: None,
-            last_try: None,
-            last_drill: None,
-            last_refusal: None,
-        };
-        assert_eq!(list_text(&none), "this site has no backups; `landfall backup run` makes one");
-        let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
-        let at = "2026-11-22T09:00:00Z".to_owned();
-        let refused = BackupTry { at, failure: Some(failure), succeeded: None };
-        let none = BackupList { last_refusal: Some(refused), ..none };
-        assert_eq!(list_text(&none).lines().count(), 2);
-        let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
-        let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
-        let cut = BackupTry { at, failure, succeeded: None };
-        let none = BackupList { last_try: Some(cut), ..none };
-        let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
-        assert!(list_text(&none).contains(failed), "{}", list_text(&none));
-        let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
-        insta::assert_snapshot!(list_text(&BackupList { backups, points_in_time, ..none }), @"
-        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
-        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
-        postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
-        streams of the newest backup: postgres/database (3.00 MiB)
-        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
-          writers of valkey/keys were held for 132 ms
-        a backup did not begin at 2026-11-22T09:00:00Z: an upgrade runs [LF4006]
-        ");
     }
 
     #[test]

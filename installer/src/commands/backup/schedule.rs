@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use landfall_lifecycle::operations::{BackupsStatus, KeptBackups, ScheduledBackups};
 
-use super::{failed_drill, refused_backup};
+use super::list::{failed_drill, refused_backup};
 use crate::cli::BackupScheduleArguments;
 use crate::commands::configure;
 use crate::commands::site::operations_of_root;

@@ -1,0 +1,175 @@
+//! `landfall backup list`: every backup, the points in time, and what became of the latest tries.
+
+use std::iter;
+
+use indicatif::HumanBytes;
+use landfall_lifecycle::operations::{BackupSummary, BackupTimes, BackupTry, Operations, PointsInTime};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{cut_text, streams_text};
+use crate::commands::site::operations_of_root;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::shown;
+
+/// Every backup of a site.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupList {
+    /// The backups, oldest first.
+    backups: Vec<BackupSummary>,
+    /// Time spans of which every point comes back, oldest first.
+    points_in_time: Vec<PointsInTime>,
+    /// When backups and drills begin by themselves; none where nothing is backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schedule: Option<BackupTimes>,
+    /// The latest try to make one, outside of an upgrade; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_try: Option<BackupTry>,
+    /// The latest drill that a person asked for; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_drill: Option<BackupTry>,
+    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_refusal: Option<BackupTry>,
+}
+
+impl BackupList {
+    /// The backups of this host.
+    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
+        Ok(Self {
+            backups: operations.backups()?,
+            points_in_time: operations.points_in_time()?,
+            schedule: operations.backup_times()?,
+            last_try: operations.last_backup(),
+            last_drill: operations.last_drill(),
+            last_refusal: operations.refused_backup(),
+        })
+    }
+}
+
+impl Document for BackupList {
+    const KIND: &'static str = "backups";
+}
+
+/// Prints them.
+pub(super) fn run(printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let list = BackupList::of(&operations)?;
+    printer.report(&list, text);
+    Ok(())
+}
+
+fn text(list: &BackupList) -> String {
+    let refused = list.last_refusal.as_ref().and_then(refused_backup);
+    let failed = failed_backup(list);
+    if list.backups.is_empty() {
+        let none = "this site has no backups; `landfall backup run` makes one".to_owned();
+        return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
+    }
+    let lines = list.backups.iter().map(|backup| {
+        let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
+        let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
+        format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
+    });
+    let points = list.points_in_time.iter();
+    let points = points.map(|PointsInTime { stream, from, until, proven }| {
+        let proven = proven
+            .as_ref()
+            .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
+        format!("{stream}: every point from {from} until {until}, {proven}")
+    });
+    let newest = list.backups.last().map(|backup| {
+        format!("streams of the newest backup: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()))
+    });
+    lines
+        .chain(points)
+        .chain(newest)
+        .chain(failed)
+        .chain(list.last_drill.as_ref().and_then(failed_drill))
+        .chain(refused)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The latest backup, if it failed and no backup from after it is proven.
+fn failed_backup(list: &BackupList) -> Option<String> {
+    let last = list.last_try.as_ref()?;
+    let failure = last.failure.as_ref()?;
+    // Times are RFC 3339 in UTC, so the latest one is the greatest text.
+    let proven = list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
+    let is_mended = proven.is_some_and(|proven| proven >= last.at.as_str());
+    let what = shown::paragraph(&failure.what);
+    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", last.at, failure.code))
+}
+
+/// A drill that failed, which proves nothing and must not look as if it had not been tried.
+pub(super) fn failed_drill(last: &BackupTry) -> Option<String> {
+    let failure = last.failure.as_ref()?;
+    Some(format!(
+        "the latest drill on request failed at {}: {} [{}]",
+        last.at,
+        shown::paragraph(&failure.what),
+        failure.code
+    ))
+}
+
+/// A backup that did not begin, which a person may still wait for.
+pub(super) fn refused_backup(refused: &BackupTry) -> Option<String> {
+    let failure = refused.failure.as_ref()?;
+    Some(format!("a backup did not begin at {}: {} [{}]", refused.at, shown::paragraph(&failure.what), failure.code))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+    use landfall_lifecycle::operations::{BackupFailure, ProvenPoints};
+
+    use super::super::tests::backup;
+    use super::*;
+
+    #[test]
+    fn a_list_says_which_backups_are_proven() {
+        let points_in_time = vec![PointsInTime {
+            stream: "postgres/database".to_owned(),
+            from: "2026-11-22T02:00:09Z".to_owned(),
+            until: "2026-11-22T11:55:00Z".to_owned(),
+            proven: Some(ProvenPoints {
+                from: "2026-11-22T02:00:09Z".to_owned(),
+                until: "2026-11-22T03:00:00Z".to_owned(),
+            }),
+        }];
+        let none = BackupList {
+            backups: Vec::new(),
+            points_in_time: Vec::new(),
+            schedule: None,
+            last_try: None,
+            last_drill: None,
+            last_refusal: None,
+        };
+        assert_eq!(text(&none), "this site has no backups; `landfall backup run` makes one");
+        let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
+        let at = "2026-11-22T09:00:00Z".to_owned();
+        let refused = BackupTry { at, failure: Some(failure), succeeded: None };
+        let none = BackupList { last_refusal: Some(refused), ..none };
+        assert_eq!(text(&none).lines().count(), 2);
+        let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
+        let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
+        let cut = BackupTry { at, failure, succeeded: None };
+        let none = BackupList { last_try: Some(cut), ..none };
+        let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
+        assert!(text(&none).contains(failed), "{}", text(&none));
+        let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
+        insta::assert_snapshot!(text(&BackupList { backups, points_in_time, ..none }), @"
+        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
+        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
+        postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
+        streams of the newest backup: postgres/database (3.00 MiB)
+        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
+          writers of valkey/keys were held for 132 ms
+        a backup did not begin at 2026-11-22T09:00:00Z: an upgrade runs [LF4006]
+        ");
+    }
+}
