@@ -1,11 +1,13 @@
 //! `landfall settings`: what the site has set of what the release lets it set.
 
-use landfall_lifecycle::operations::{Setting, SiteSettings};
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::{SecretSetting, SecretState, Setting, SiteSettings};
 
 use super::site::operations_of_root;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 impl Document for SiteSettings {
     const KIND: &'static str = "settings";
@@ -19,11 +21,26 @@ pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
 }
 
 fn text(settings: &SiteSettings) -> String {
-    let SiteSettings { release, version, values } = settings;
-    if values.is_empty() {
+    let SiteSettings { release, version, values, secrets } = settings;
+    if values.is_empty() && secrets.is_empty() {
         return format!("{release} {version} has no settings");
     }
-    values.iter().map(line).collect::<Vec<_>>().join("\n")
+    values.iter().map(line).chain(secrets.iter().map(secret_line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A secret as changes name it: by its number. Its value is not known here.
+fn secret_line(secret: &SecretSetting) -> String {
+    let SecretSetting { name, component, meaning, kind: _, state, number, reason } = secret;
+    let number = number.map(|number| format!(" ({number})")).unwrap_or_default();
+    let state = match state {
+        SecretState::Given => format!("given{number}"),
+        SecretState::Missing => format!("not given; `landfall configure --secret {name}=FILE` gives it"),
+        SecretState::Unusable => {
+            let reason = shown::paragraph(reason.as_deref().unwrap_or("its file cannot be used"));
+            format!("given{number}, but {reason} [{}]", codes::SITE_SECRET_FILE.id)
+        }
+    };
+    format!("secrets.{name}: {state}\n  of {component}: {}", shown::paragraph(meaning))
 }
 
 fn line(setting: &Setting) -> String {
@@ -57,7 +74,12 @@ mod tests {
             setting("valkey.replicas", None, Some(json!(1))),
             setting("assistant.model", None, None),
         ];
-        let settings = |values| SiteSettings { release: "starter".to_owned(), version: "1.0.0".to_owned(), values };
+        let settings = |values| SiteSettings {
+            release: "starter".to_owned(),
+            version: "1.0.0".to_owned(),
+            values,
+            secrets: Vec::new(),
+        };
         insta::assert_snapshot!(text(&settings(values)), @r#"
         postgres.storage: "5Gi" (the release's default is "1Gi")
         assistant.replicas: 2
@@ -65,5 +87,32 @@ mod tests {
         assistant.model: not set, as the release was built
         "#);
         assert_eq!(text(&settings(Vec::new())), "starter 1.0.0 has no settings");
+    }
+
+    #[test]
+    fn each_secret_has_a_number_and_no_value() {
+        let secret = |name: &str, state: SecretState, number: Option<u64>, reason: Option<&str>| SecretSetting {
+            name: name.to_owned(),
+            component: "bulletin".to_owned(),
+            meaning: "Reads the directory".to_owned(),
+            kind: "password".to_owned(),
+            state,
+            number,
+            reason: reason.map(str::to_owned),
+        };
+        let secrets = vec![
+            secret("directory", SecretState::Given, Some(2), None),
+            secret("front", SecretState::Unusable, Some(1), Some("the secret's file /a/front.1.json is damaged")),
+            secret("mail", SecretState::Missing, None, None),
+        ];
+        let (release, version) = ("bulletin".to_owned(), "1.0.0".to_owned());
+        insta::assert_snapshot!(text(&SiteSettings { release, version, values: Vec::new(), secrets }), @"
+        secrets.directory: given (2)
+          of bulletin: Reads the directory
+        secrets.front: given (1), but the secret's file /a/front.1.json is damaged [LF4213]
+          of bulletin: Reads the directory
+        secrets.mail: not given; `landfall configure --secret mail=FILE` gives it
+          of bulletin: Reads the directory
+        ");
     }
 }

@@ -69,6 +69,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
         pair.stderr
     );
     expect_values(&machine, &["directory.1.json", "front.1.json"])?;
+    expect_listed(engineer, &[("directory", 1), ("front", 1)])?;
     handbook::expect_to_name_everything(&machine)?;
 
     // What has served may be gone: the same configuration again changes nothing.
@@ -150,6 +151,19 @@ fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     expect_values(machine, &["directory.2.json", "front.1.json"])?;
     let again = engineer.follow(&configure, &[])?.report("configure --secret again")?;
     ensure!(again["settings"] == json!([]), "the same value again changed {again:#}");
+    expect_listed(engineer, &[("directory", 2), ("front", 1)])
+}
+
+/// `landfall settings` names each secret with its number. It never prints a value.
+fn expect_listed(engineer: Engineer<'_>, expected: &[(&str, u64)]) -> Result<()> {
+    let settings = engineer.landfall(&["settings"])?.report("settings")?;
+    let secrets = settings["secrets"].as_array().context("the settings have no secrets")?;
+    for (name, number) in expected {
+        let found = secrets.iter().find(|secret| secret["name"] == *name);
+        let found = found.with_context(|| format!("{name} is not among {secrets:?}"))?;
+        ensure!(found["state"] == "given" && found["number"] == *number, "{found:#}");
+    }
+    ensure!(PASSWORDS.iter().all(|password| !settings.to_string().contains(password)), "a value is among the settings");
     Ok(())
 }
 

@@ -93,7 +93,7 @@ pub use releases::KeptReleaseStatus;
 pub use replaced_data::RemovedReplacedData;
 pub use restore::{OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
-pub use settings::{Setting, SiteSettings};
+pub use settings::{SecretSetting, SecretState, Setting, SiteSettings};
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
     FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus,

@@ -1,6 +1,7 @@
 //! The settings of the installed release: what a person may change about it, and what each is now.
 
-use landfall_release_document::{COMPUTED_PREFIX, SiteValue};
+use landfall_engine::causes::with_causes;
+use landfall_release_document::{COMPUTED_PREFIX, ReleaseDocument, SiteValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::Operations;
 use super::error::Result;
 use crate::configuration::SiteConfiguration;
+use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, numbers};
 
 /// The settings of the installed release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -18,6 +20,72 @@ pub struct SiteSettings {
     pub version: String,
     /// The settings, in the release's order.
     pub values: Vec<Setting>,
+    /// The secrets that the release asks the site for, in its order, without their values; none where it asks for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretSetting>,
+}
+
+/// A secret that the release asks the site for. What the site gave is never here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretSetting {
+    /// Its name under `secrets` in `site.yaml`, and after `--secret`.
+    pub name: String,
+    /// Name of the component whose Secret it is.
+    pub component: String,
+    /// What it is, as the vendor describes it.
+    pub meaning: String,
+    /// What the value is: `password`, `file`, `tls` or `authorities`.
+    pub kind: String,
+    /// Whether the site has it.
+    pub state: SecretState,
+    /// The number of the value that the site gave: 1 for the first one; none where it gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Why the value cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether a site has a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretState {
+    /// It gave a value.
+    Given,
+    /// It gave a value, whose file cannot be used (LF4213). What runs has it in the cluster.
+    Unusable,
+    /// It gave none.
+    Missing,
+}
+
+impl SecretSetting {
+    /// Those of a release, by the numbers of the values that the site gave, and by their files.
+    fn all(release: &ReleaseDocument, numbers: &SecretNumbers, store: &SecretStore) -> Vec<Self> {
+        let mut found = Vec::new();
+        for component in &release.components {
+            for secret in &component.site_secrets {
+                let name = (component.namespace.clone(), secret.name.clone());
+                let number = numbers.get(&name).copied();
+                let unusable = number.and_then(|number| store.expect(&SecretKey { secret: name, number }).err());
+                let state = match (number, &unusable) {
+                    (None, _) => SecretState::Missing,
+                    (Some(_), Some(_)) => SecretState::Unusable,
+                    (Some(_), None) => SecretState::Given,
+                };
+                found.push(Self {
+                    name: secret.name.clone(),
+                    component: component.name.clone(),
+                    meaning: secret.meaning.clone(),
+                    kind: secret.value.kind().to_owned(),
+                    state,
+                    number,
+                    reason: unusable.as_ref().map(|error| with_causes(error)),
+                });
+            }
+        }
+        found
+    }
 }
 
 /// A setting.
@@ -57,7 +125,8 @@ impl Setting {
 }
 
 impl Operations {
-    /// The settings of the installed release. Those that the planner computes are not among them: nobody can set them.
+    /// The settings of the installed release, and the secrets that the site gives, without their values. Those that the planner computes are
+    /// not among them: nobody can set them.
     pub fn settings(&self) -> Result<SiteSettings> {
         let history = self.history()?;
         let pins = self.changeable(&history)?;
@@ -67,16 +136,65 @@ impl Operations {
             release: pins.release.clone(),
             version: pins.version.clone(),
             values: settable.map(|value| Setting::of(value, &pins.settings)).collect(),
+            secrets: SecretSetting::all(&release.release, &numbers(&history.made()?), &SecretStore::of(&self.paths)),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_host::paths::SitePaths;
+    use landfall_media::durable;
     use landfall_release_document::ValueTarget;
     use serde_json::json;
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::operations::install::tests::release;
+    use crate::site_secrets::StoredValue;
+
+    /// What the site gave.
+    const PASSWORD: &str = "canary-password";
+
+    #[test]
+    fn a_secret_has_its_number_and_whether_the_site_has_it_and_never_its_value() {
+        let mut document = release(3);
+        document["components"] = json!([{
+            "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
+            "pod_security": "restricted", "ready_seconds": 60, "site_secrets": [
+                {"name": "directory", "meaning": "Reads the directory", "value": {"password": {"minimum": 8}}},
+                {"name": "license", "meaning": "Of the index", "value": {"file": {"key": "license"}}},
+                {"name": "mail", "meaning": "Sends mail", "value": {"password": {"minimum": 8}}},
+            ],
+        }]);
+        let document: ReleaseDocument = serde_json::from_value(document).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        durable::create_folder(&paths.data()).unwrap();
+        let store = SecretStore::of(&paths);
+        let name = |name: &str| ("web".to_owned(), name.to_owned());
+        let value = Zeroizing::new(PASSWORD.as_bytes().to_vec());
+        let stored = StoredValue { kind: "password".to_owned(), value };
+        store.write(&SecretKey { secret: name("directory"), number: 2 }, &stored).unwrap();
+        let numbers = SecretNumbers::from([(name("directory"), 2), (name("license"), 1)]);
+        let found = SecretSetting::all(&document, &numbers, &store);
+        let states: Vec<_> = found
+            .iter()
+            .map(|secret| (secret.name.as_str(), secret.kind.as_str(), secret.state, secret.number))
+            .collect();
+        let expected = [
+            ("directory", "password", SecretState::Given, Some(2)),
+            ("license", "file", SecretState::Unusable, Some(1)),
+            ("mail", "password", SecretState::Missing, None),
+        ];
+        assert_eq!(states, expected);
+        assert!(found[1].reason.as_deref().is_some_and(|reason| reason.contains("is missing")), "{found:?}");
+        assert!(!serde_json::to_string(&found).unwrap().contains("canary"));
+        let damaged = store.file(&SecretKey { secret: name("directory"), number: 2 });
+        durable::write_file(&damaged, format!("{{{PASSWORD}").as_bytes(), 0o600).unwrap();
+        let found = SecretSetting::all(&document, &numbers, &store);
+        assert!(found[0].state == SecretState::Unusable && !format!("{found:?}").contains("canary"), "{found:?}");
+    }
 
     #[test]
     fn a_setting_has_what_is_set_beside_the_default() {

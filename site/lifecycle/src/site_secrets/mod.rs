@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use given::{Asked, GivenSecrets, Kept, NewSecrets};
 pub use sources::{AskSecret, BroughtSecrets, NO_SECRETS, SecretArgument, SecretQuestion};
+#[cfg(test)]
+pub(crate) use store::StoredValue;
 pub(crate) use store::{SecretKey, SecretStore};
 pub(crate) use value::data;
 
