@@ -62,9 +62,18 @@ fn is_pinned(reference: &str) -> bool {
     tag.is_some_and(is_tag) && digest.len() == 64 && digest.chars().all(|character| character.is_ascii_hexdigit())
 }
 
-/// A specification without what the API server adds to each.
+/// A specification without what the API server adds to each, and with each expression on one line: readers of YAML fold lines, and CEL reads
+/// any space as one. No expression of the manifests has a comment or a text with spaces.
 fn stripped(spec: &Value) -> Value {
     let mut spec = spec.clone();
+    for list in ["matchConditions", "variables", "validations"] {
+        for item in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let words = item["expression"].as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+            if let Some(words) = words {
+                item["expression"] = words.into();
+            }
+        }
+    }
     if let Some(constraints) = spec.get_mut("matchConstraints").and_then(Value::as_object_mut) {
         remove(constraints, "matchPolicy", &json!("Equivalent"));
         remove(constraints, "namespaceSelector", &json!({}));
