@@ -258,8 +258,8 @@ fn objects_are_sorted_so_that_each_finds_what_it_needs() {
     let policies = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
     let expected = [
         &["CustomResourceDefinition", "ServiceAccount", "ConfigMap"][..],
-        &policies,
-        &["Service", "StatefulSet", "Thing"],
+        &policies[..],
+        &["Service", "StatefulSet", "Thing"][..],
     ];
     assert_eq!(sorted, expected.concat(), "a policy comes before the pods whose requests it judges");
     assert_eq!(found.objects[3]["metadata"].get("namespace"), None);

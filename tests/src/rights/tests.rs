@@ -366,7 +366,7 @@ fn a_policy_confines_who_cannot_lift_it() {
         (vec![], vec![rule(ADMISSION, "validatingadmissionpolicybindings", &["delete"], &[])]),
         (vec![], vec![rule("", "secrets", &["get"], &[])]),
     ] {
-        let (all, everywhere) = ([&create[..], &rules].concat(), [&volumes[..], &everywhere].concat());
+        let (all, everywhere) = ([&create[..], &rules[..]].concat(), [&volumes[..], &everywhere[..]].concat());
         let way = with_provisioner(&all, &everywhere, &policies).unwrap();
         assert!(way.is_some(), "{rules:?} and {everywhere:?} lead nowhere");
     }
