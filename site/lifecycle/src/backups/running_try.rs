@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use landfall_agent::units::{BACKUP, systemctl};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
@@ -76,8 +78,12 @@ impl Drop for RunningTry {
     }
 }
 
-/// A try that began and did not end; none while it runs. Changes nothing.
+/// A try that began and did not end; none while it runs. Asks systemd why it did not, and changes nothing.
 pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> {
+    interrupted_by(paths, tried, &Subprocesses)
+}
+
+fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner) -> Option<BackupTry> {
     let record = read(paths, tried)?;
     let holder = JournalFolder::at(paths.journal()).holder();
     // A holder without a number has just taken the lock, and may be this one.
@@ -88,10 +94,25 @@ pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> 
     if read(paths, tried).as_ref() != Some(&record) {
         return None;
     }
-    let why = if record.boot == boot_id(paths) { "its process was killed" } else { "the host restarted" };
+    let why = if record.boot != boot_id(paths) {
+        "the host restarted"
+    } else if tried == Tried::Backup && ran_out_of_memory(record.pid, commands) {
+        "memory ran out and its process was killed"
+    } else {
+        "its process was killed"
+    };
     let what = format!("it began then and did not end, because {why}");
     let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
     Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None })
+}
+
+/// Whether the service of backups was killed for memory when this was its process. systemd knows until it starts again.
+fn ran_out_of_memory(pid: u32, commands: &dyn CommandRunner) -> bool {
+    let ask = systemctl(&["show", "--property", "Result,ExecMainPID", BACKUP]);
+    let output = commands.run(&ask, None).unwrap_or_default();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let has = |line: &str| text.lines().any(|found| found == line);
+    has("Result=oom-kill") && has(&format!("ExecMainPID={pid}"))
 }
 
 /// Forgets one that was interrupted: what becomes of a later one takes its place. One that runs stays.
@@ -120,6 +141,10 @@ fn boot_id(paths: &SitePaths) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use landfall_host::command::{CommandOutput, HostCommand, Input};
+
     use super::*;
 
     const NOW: &str = "2026-11-20T02:00:00Z";
@@ -182,6 +207,30 @@ mod tests {
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T03:00:00Z")).unwrap();
         drop(running);
         assert_eq!(BackupTry::read(&paths).unwrap().failure, None);
+    }
+
+    /// systemd, which ended the service of backups for its memory when it was this process.
+    struct Killed(u32);
+
+    impl CommandRunner for Killed {
+        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            assert!(command.arguments.iter().any(|argument| argument == BACKUP));
+            let stdout = format!("Result=oom-kill\nExecMainPID={}\n", self.0).into_bytes();
+            Ok(CommandOutput { success: true, stdout, stderr: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_named_for_the_process_that_it_ended() {
+        let (_root, paths) = site();
+        for tried in Tried::ALL {
+            kill(begin(&paths, tried));
+        }
+        let own = std::process::id();
+        let why = |tried, pid| what(interrupted_by(&paths, tried, &Killed(pid))).unwrap();
+        assert!(why(Tried::Backup, own).ends_with("because memory ran out and its process was killed"));
+        assert!(why(Tried::Backup, own + 1).ends_with("because its process was killed"), "another backup");
+        assert!(why(Tried::Drill, own).ends_with("because its process was killed"));
     }
 
     #[test]
