@@ -187,6 +187,10 @@ fn of_a_certificate_with_its_key_only_the_key_is_secret() {
     let (certificate, key) = certificate("a", 2030, false);
     let whole = stored("tls", format!("{certificate}{key}{certificate}").as_bytes());
     assert_eq!(String::from_utf8(whole.secret_part().to_vec()).unwrap(), key);
+    for line_end in ["\r\n", "\r"] {
+        let text = format!("{key}{certificate}").replace('\n', line_end);
+        assert_eq!(stored("tls", text.as_bytes()).secret_part().to_vec(), key.as_bytes(), "{line_end:?}");
+    }
     assert!(stored("authorities", b"x").is_public() && !whole.is_public());
     assert_eq!(stored("file", b"x").secret_part().to_vec(), b"x");
 }
