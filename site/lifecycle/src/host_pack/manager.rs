@@ -115,7 +115,9 @@ impl<'a> Manager<'a> {
         let command = command.variable("DEBIAN_FRONTEND", "noninteractive").arguments(names);
         self.run(&command).map(drop).map_err(|error| {
             let what = format!("{} of the host pack cannot be removed", names.join(", "));
-            StepError::new(codes::HOST_PACKAGES_REFUSED, what).because(error)
+            StepError::new(codes::HOST_PACKAGES_REFUSED, what)
+                .because(error)
+                .hint("Remove what depends on them with the host's package manager, then run the same command again.")
         })
     }
 
