@@ -275,6 +275,12 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id; 2]);
     assert!(given.findings[1].measured.contains("there is no file"), "{:?}", given.findings);
 
+    // A person may type the secret itself in place of its file.
+    let in_place = SecretArgument { name: "directory".to_owned(), file: Some("canary-password".into()) };
+    let brought = BroughtSecrets { arguments: vec![in_place, case.argument("license", "license")], ask: None };
+    let given = case.asked(&brought, None).given();
+    assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id]);
+
     let brought = BroughtSecrets {
         arguments: vec![case.argument("directroy", "password"), case.argument("license", "license")],
         ask: None,
