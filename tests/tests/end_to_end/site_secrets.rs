@@ -31,6 +31,9 @@ const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
 /// What people read or take away: no value may be in it.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
+/// A log that is collected, and says what it must not.
+const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
+
 /// The page of the handbook.
 const PAGE: &str = "### Secrets that the release asks for\n";
 
@@ -187,10 +190,14 @@ fn keep_what_was_said(machine: &Machine, said: &str) -> Result<()> {
 /// No value is in what people read or take away, as it is or in base64.
 fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
     let machine = engineer.machine();
+    machine.write_file(PLANTED_LOG, format!("canary {} end\n", PASSWORDS[0]), 0o600)?;
     let collected: Value =
         serde_json::from_str(&machine.run("landfall --json support collect /root/support.tar.gz")?.stdout)?;
     ensure!(collected["unknown"] == json!([]), "{collected:#}");
-    machine.run("mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support")?;
+    machine
+        .run(&format!("rm {PLANTED_LOG} && mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support"))?;
+    let planted = machine.run("cat /root/support/operations/planted.log")?.stdout;
+    ensure!(planted.starts_with("canary [redacted:"), "the planted log became {planted:?}");
     let key = key.trim_end();
     let line = key.lines().nth(1).context("a key has lines")?;
     let search = |pattern: &str, places: &str| {
