@@ -1,6 +1,5 @@
 //! The guide of VENDOR, from an empty folder to a site, word by word: through a company's proxy with an authority of its own, from a
 //! registry whose tokens end after 30 seconds, a hub and a package index, onto a machine that has nothing but the stick.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 mod at_site;
 mod desk;
