@@ -34,7 +34,7 @@ fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     let prompt = shown::line(&format!("{meaning}: {name} of {component}, {needed}"));
     let first = Zeroizing::new(rpassword::prompt_password(format!("{prompt}: "))?);
     let second = Zeroizing::new(rpassword::prompt_password("Again: ")?);
-    if *first == *second { Ok(first) } else { Err(Error::other("the two differ")) }
+    if *first == *second { Ok(first) } else { Err(Error::other("the two entries differ")) }
 }
 
 #[cfg(test)]

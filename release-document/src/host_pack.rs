@@ -8,7 +8,7 @@ use landfall_bundle_spec::{Error, Result, limits, read_typed};
 use serde::{Deserialize, Serialize};
 
 use crate::Descriptor;
-use crate::fields::shown;
+use crate::fields::{Checked, require, shown};
 
 /// The `type` of the document.
 pub const HOST_PACK_DOCUMENT_TYPE: &str = "landfall.dev/host-pack/1";
@@ -24,8 +24,6 @@ const VERSIONS: usize = 100;
 const PACKAGES: usize = 500;
 /// Longest name or version of a package, in bytes.
 const TEXT_BYTES: usize = 128;
-
-type Checked = std::result::Result<(), String>;
 
 /// A host pack as a site reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +105,10 @@ impl HostPackDocument {
 
     /// Says what is wrong with the first thing that is not what it claims to be.
     pub fn check(&self) -> std::result::Result<(), String> {
+        self.check_fields().map_err(|fault| format!("it has {fault}"))
+    }
+
+    fn check_fields(&self) -> Checked {
         require(is_dns_label(&self.name), || format!("the name `{}`", shown(&self.name)))?;
         require(is_version(&self.version), || format!("the version `{}`", shown(&self.version)))?;
         let is_known = ["linux/amd64", "linux/arm64"].contains(&self.platform.as_str());
@@ -185,10 +187,6 @@ impl HostPackage {
         })?;
         require(self.blob.size <= limits::BLOB_BYTES, || format!("a file of {} bytes", self.blob.size))
     }
-}
-
-fn require(is_right: bool, what: impl FnOnce() -> String) -> Checked {
-    if is_right { Ok(()) } else { Err(format!("it has {}", what())) }
 }
 
 #[cfg(test)]

@@ -99,9 +99,10 @@ pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// What makes the component ask a site for a password and for a certificate with its key; it counts as failed after less than a minute.
+/// What makes the component ask a site for a password and for a certificate with its key. It counts as failed after two minutes: a slow
+/// host needs a part of that, and the test waits for one failure.
 const GIVEN: &str = "    needs: [dns, storage]
-    readySeconds: 50
+    readySeconds: 120
     siteSecrets:
       - name: directory
         meaning: Password of the account that reads the directory

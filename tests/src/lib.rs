@@ -23,6 +23,7 @@ pub mod later_releases;
 #[path = "../../builder/src/fetch/tests/loopback.rs"]
 mod loopback;
 pub mod npm;
+pub mod outcome;
 #[path = "../../builder/src/fetch/tests/package_server.rs"]
 pub mod package_server;
 pub mod printer;
@@ -40,5 +41,6 @@ pub mod token_server;
 pub mod tools;
 pub mod vendor;
 pub mod vm;
+pub mod wheel_index;
 pub mod workspace;
 pub mod writer;

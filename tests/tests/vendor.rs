@@ -2,6 +2,8 @@
 //! how pulls continue, what is refused, and what every command costs.
 
 mod vendor {
+    use landfall_tests::{outcome, wheel_index};
+
     mod bad_releases;
     mod byte_counters;
     mod charts;
@@ -13,13 +15,11 @@ mod vendor {
     mod files;
     mod formats;
     mod full_disk;
-    mod guide;
     mod hostile_stick;
     mod init;
     mod materials;
     mod models;
     mod newer_bundle;
-    mod outcome;
     mod provenance;
     mod reproducible;
     mod rotations;
@@ -31,5 +31,4 @@ mod vendor {
     mod tools;
     mod trust;
     mod updates;
-    mod wheel_index;
 }

@@ -11,6 +11,7 @@ use landfall_bundle_spec::provenance::{BuildDefinition, Provenance};
 use landfall_bundle_spec::trust::{Revocation, TrustAnchor};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_media::parts::SUMS_NAME;
+use landfall_release_document::HOST_PACK_DOCUMENT_NAME;
 
 use super::build::BuiltFile;
 
@@ -24,7 +25,7 @@ pub struct Existing {
     verified: Verified,
 }
 
-/// The bundles of a release in a folder whose heads the same roots vouch for. An unreadable file is no such bundle: it
+/// The bundles of a release, or of a host pack, in a folder whose heads the same roots vouch for. An unreadable file is no such bundle: it
 /// stays, and no message names it.
 pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
     let identity = new.identity();
@@ -38,10 +39,16 @@ pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
             let verified = read_head(&path, new)?;
             let is_same_release =
                 |other: &Identity| (&other.name, &other.version) == (&identity.name, &identity.version);
-            (is_same_release(&verified.identity()) && verified.bundle_name() == name)
+            // A host pack may have the name and the version of its release.
+            let is_same_kind = is_host_pack(&verified) == is_host_pack(new);
+            (is_same_release(&verified.identity()) && is_same_kind && verified.bundle_name() == name)
                 .then_some(Existing { name, verified })
         })
         .collect()
+}
+
+fn is_host_pack(verified: &Verified) -> bool {
+    verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some()
 }
 
 fn read_head(path: &Path, new: &Verified) -> Option<Verified> {

@@ -1,5 +1,6 @@
 //! Host packs: packages of distributions, in the same signed bundle as a release, and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -145,13 +146,12 @@ fn sign(
         entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
         chunks.push(sums.chunks);
     }
-    let mut seen: Vec<Sha256> = Vec::new();
+    let mut seen: BTreeSet<Sha256> = BTreeSet::new();
     for package in document.recipes.iter().flat_map(|recipe| &recipe.packages) {
         // Two versions of a distribution may have a package in common.
-        if seen.contains(&package.blob.digest) {
+        if !seen.insert(package.blob.digest) {
             continue;
         }
-        seen.push(package.blob.digest);
         let sums = store.record(package.blob.digest)?;
         entries.push(BlobEntry::blob(&sums, PACKAGE));
         chunks.push(sums.chunks);

@@ -16,7 +16,7 @@ const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages:\n\
     - {reference: 'docker.io/valkey/valkey:9', digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
 
 const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  template:\n    spec:\n      \
-    initContainers: [{name: a, image: busybox, command: [python, -c, 'print(1)']}]\n      containers: [{name: b, image: 'valkey/valkey:9', args: [--port=80]}]\n";
+    initContainers: [{name: a, image: busybox, command: [python, -c, 'print(1)']}]\n      containers: [{name: b, image: 'valkey/valkey:9', args: [--port=80], resources: {limits: {memory: 1Gi}}}]\n";
 
 fn lock() -> Lock {
     Lock::parse(Path::new("images.lock"), LOCK.to_owned()).expect("lock")
@@ -277,7 +277,7 @@ fn values_must_fit_their_schemas_and_the_rendered_objects() {
     let refusals: Vec<_> = [
         check("default: 2Gi", "default: 2"),
         check("schema: {type: string}", "schema: {type: nothing}"),
-        check("path: /spec/replicas", "path: /spec/replica"),
+        check("resources/limits/memory", "resources/limits/memry"),
         check("kind: StatefulSet, name: database", "kind: Deployment, name: database"),
     ]
     .into_iter()

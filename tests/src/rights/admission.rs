@@ -2,7 +2,7 @@
 //! or remove the folder of a volume, which give no right.
 //!
 //! A policy is code, which is not understood here. It counts only where it is word for word that of `manifests/storage`. A policy or a
-//! binding of its name that differs in anything is an error. A test at a living site shows what the policy refuses.
+//! binding of its name that differs in anything is an error. A test at a running site shows what the policy refuses.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -42,7 +42,7 @@ fn named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {
     items.iter().find(|item| item["kind"] == kind && item["metadata"]["name"] == NAME)
 }
 
-/// What an object of a living site specifies, in the words of the manifests: the image without its digest.
+/// What an object of a running site specifies, in the words of the manifests: the image without its digest.
 fn spec(object: &Value) -> Result<Value> {
     let mut spec = stripped(&object["spec"]);
     if let Some(image) = spec.pointer_mut(IMAGE_POINTER) {

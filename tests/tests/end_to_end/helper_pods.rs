@@ -1,5 +1,5 @@
 //! What the storage provisioner's account may create: the pods that it makes by itself, and volumes below the storage folder. The API
-//! server of a living site refuses everything else, whoever uses that account.
+//! server of a running site refuses everything else, whoever uses that account.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;

@@ -31,6 +31,9 @@ const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
 /// What people read or take away: no value may be in it.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
+/// A log that is collected, and says what it must not.
+const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
+
 /// The page of the handbook.
 const PAGE: &str = "### Secrets that the release asks for\n";
 
@@ -189,8 +192,8 @@ fn expect_password(machine: &Machine, password: &str) -> Result<()> {
 fn expect_values(machine: &Machine, files: &[&str]) -> Result<()> {
     let found = machine.run(&format!("ls {VALUES}"))?.stdout;
     ensure!(found.lines().collect::<Vec<_>>() == files, "the site keeps {found}");
-    let modes = machine.run(&format!("stat --format %a {VALUES} {VALUES}/*"))?.stdout;
-    ensure!(modes.lines().eq(["700", "600", "600"]), "the values have the modes {modes}");
+    let modes = machine.run(&format!("stat --format %a {VALUES}/.. {VALUES} {VALUES}/*"))?.stdout;
+    ensure!(modes.lines().eq(["700", "700", "600", "600"]), "the values have the modes {modes}");
     Ok(())
 }
 
@@ -201,21 +204,33 @@ fn keep_what_was_said(machine: &Machine, said: &str) -> Result<()> {
 /// No value is in what people read or take away, as it is or in base64.
 fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
     let machine = engineer.machine();
+    machine.write_file(PLANTED_LOG, format!("canary {} end\n", PASSWORDS[0]), 0o600)?;
     let collected: Value =
         serde_json::from_str(&machine.run("landfall --json support collect /root/support.tar.gz")?.stdout)?;
     ensure!(collected["unknown"] == json!([]), "{collected:#}");
-    machine.run("mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support")?;
+    machine
+        .run(&format!("rm {PLANTED_LOG} && mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support"))?;
+    let planted = machine.run("cat /root/support/operations/planted.log")?.stdout;
+    ensure!(planted.starts_with("canary [redacted:"), "the planted log became {planted:?}");
+    let key = key.trim_end();
     let line = key.lines().nth(1).context("a key has lines")?;
-    for value in PASSWORDS.into_iter().chain([line]) {
-        machine.write_file("/root/pattern", value, 0o600)?;
-        let search = format!(
-            "base64 --wrap 0 /root/pattern | tr --delete '=' > /root/encoded; \
-             ! grep --recursive --fixed-strings --text --files-with-matches --file /root/pattern {OPEN} && \
-             ! grep --recursive --fixed-strings --text --files-with-matches --file /root/encoded {OPEN}"
-        );
-        let found = machine.try_run(&search)?;
-        machine.run("rm /root/pattern /root/encoded")?;
-        ensure!(found.status.success(), "a value is in {}{}", found.stdout, found.stderr);
+    let search = |pattern: &str, places: &str| {
+        let grep = "grep --recursive --fixed-strings --text --files-with-matches";
+        machine.try_run(&format!("{grep} --file {pattern} {places}"))
+    };
+    // A line of a key is part of it as it is, but not of its Base64.
+    for (part, value) in PASSWORDS.map(|password| (password, password)).into_iter().chain([(line, key)]) {
+        machine.write_file("/root/part", part, 0o600)?;
+        machine.write_file("/root/value", value, 0o600)?;
+        machine.run("base64 --wrap 0 /root/value | tr --delete '=' > /root/encoded")?;
+        for pattern in ["/root/part", "/root/encoded"] {
+            let found = search(pattern, OPEN)?;
+            // 1: everything was read, and nothing was found.
+            ensure!(found.status.code() == Some(1), "a value is in {}{}", found.stdout, found.stderr);
+        }
+        let is_kept = search("/root/encoded", VALUES)?.status.success();
+        ensure!(is_kept || part != PASSWORDS[0], "the search misses a value where the site keeps it");
+        machine.run("rm /root/part /root/value /root/encoded")?;
     }
     Ok(())
 }

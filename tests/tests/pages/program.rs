@@ -15,6 +15,8 @@ use super::host::TOKEN;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What names the event that a listener heard last.
+const LAST_HEARD: &str = "last-event-id";
 /// Name of the cookie before the sign-in.
 const FORM: &str = "__Host-form";
 /// The same after it.
@@ -88,9 +90,14 @@ impl Program {
         answer.text().await.with_context(|| format!("{path} broke off"))
     }
 
-    /// An answer that lasts, or none where nothing runs.
-    pub(crate) async fn listen(&self, path: &str) -> Result<Option<Response>> {
-        let answer = self.question(path).send().await?;
+    /// An answer that lasts, from behind the event with this id if there is one, or none where there is nothing to hear.
+    pub(crate) async fn listen(&self, path: &str, last: Option<&str>) -> Result<Option<Response>> {
+        let question = self.question(path);
+        let question = match last {
+            Some(id) => question.header(LAST_HEARD, id),
+            None => question,
+        };
+        let answer = question.send().await?;
         match answer.status() {
             StatusCode::OK => Ok(Some(answer)),
             StatusCode::NO_CONTENT => Ok(None),

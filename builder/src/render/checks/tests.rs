@@ -228,7 +228,7 @@ fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object
 #[test]
 fn a_default_with_which_its_object_is_unfit_is_refused_by_its_line() {
     let judged = |path: &str| {
-        let target = "{component: database, kind: StatefulSet, name: database, path: /spec/replicas}";
+        let target = "{component: database, kind: StatefulSet, name: database, path: /spec/template/spec/containers/0/resources/limits/memory}";
         let other = format!("{{component: database, kind: Deployment, name: a, path: {path}}}");
         let definition = definition(target, &other);
         let components = [component(&definition, "database", POD)];

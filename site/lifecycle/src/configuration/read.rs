@@ -37,7 +37,11 @@ impl SiteConfiguration {
         })?;
         let document = match serde_saphyr::from_str::<Option<Value>>(text) {
             Ok(document) => document.unwrap_or_else(|| json!({})),
-            Err(error) => return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", error.to_string())),
+            // A snippet of the file could be a secret that a person wrote in place of its file.
+            Err(error) => {
+                let said = error.without_snippet().to_string();
+                return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", said));
+            }
         };
         let Value::Object(document) = document else {
             return Err(ConfigurationError::one(

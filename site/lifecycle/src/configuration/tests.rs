@@ -254,4 +254,6 @@ fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
         let (code, message) = refusal(text);
         assert!(code == "LF3104" && message.contains(words) && !message.contains("canary"), "{text}: {message}");
     }
+    let (code, message) = refusal("secrets:\n  directory: canary: {fromFile\n");
+    assert!(code == "LF3102" && message.contains("at line ") && !message.contains("canary"), "{code} {message}");
 }

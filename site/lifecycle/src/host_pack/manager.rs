@@ -57,19 +57,24 @@ impl<'a> Manager<'a> {
 
     /// What the host has of a package.
     pub(crate) fn present(&self, name: &str) -> Result<Present, StepError> {
-        let command = match self.format {
-            PackageFormat::Deb => HostCommand::new("dpkg-query").arguments([
-                "--show",
-                "--showformat",
-                "${db:Status-Abbrev}\t${Version}\n",
-            ]),
-            PackageFormat::Rpm => HostCommand::new("rpm").arguments(["--query", "--queryformat", RPM_FORMAT]),
+        let (command, unknown) = match self.format {
+            PackageFormat::Deb => {
+                let format = "${db:Status-Abbrev}\t${Version}\n";
+                let query = HostCommand::new("dpkg-query").arguments(["--show", "--showformat", format]);
+                (query, "no packages found matching")
+            }
+            PackageFormat::Rpm => {
+                (HostCommand::new("rpm").arguments(["--query", "--queryformat", RPM_FORMAT]), "is not installed")
+            }
         };
         let command = command.argument(name);
         let output = self.commands.run(&command, None).map_err(|error| missing(&command, error))?;
-        // Both fail for a package that they do not know.
+        // Both fail for a package that they do not know. Where they fail for another reason, an undo must not take a package for one of the
+        // host pack's.
         if !output.success {
-            return Ok(Present::Absent);
+            let said = [output.stdout.as_slice(), &output.stderr].concat();
+            let is_unknown = String::from_utf8_lossy(&said).contains(unknown);
+            return if is_unknown { Ok(Present::Absent) } else { command.checked(Ok(output)).map(|_| Present::Absent) };
         }
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(match self.format {
@@ -84,7 +89,10 @@ impl<'a> Manager<'a> {
     /// Installs the packages in these files together.
     pub(crate) fn install(&self, files: &[PathBuf]) -> Result<(), StepError> {
         let command = match self.format {
-            PackageFormat::Deb => HostCommand::new("dpkg").argument("--install"),
+            // No person can be asked: a configuration file that the host has stays as it is.
+            PackageFormat::Deb => {
+                HostCommand::new("dpkg").arguments(["--force-confdef", "--force-confold", "--install"])
+            }
             PackageFormat::Rpm => HostCommand::new("rpm").arguments(["--install", "--nosignature"]),
         };
         let command = command.variable("DEBIAN_FRONTEND", "noninteractive").arguments(files);
@@ -107,7 +115,9 @@ impl<'a> Manager<'a> {
         let command = command.variable("DEBIAN_FRONTEND", "noninteractive").arguments(names);
         self.run(&command).map(drop).map_err(|error| {
             let what = format!("{} of the host pack cannot be removed", names.join(", "));
-            StepError::new(codes::HOST_PACKAGES_REFUSED, what).because(error)
+            StepError::new(codes::HOST_PACKAGES_REFUSED, what)
+                .because(error)
+                .hint("Remove what depends on them with the host's package manager, then run the same command again.")
         })
     }
 
@@ -162,10 +172,15 @@ mod tests {
     impl CommandRunner for Rpm {
         fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
             let line = command.to_string().replace('\n', "");
-            let success = !line.ends_with(" unknown");
+            let success = !line.ends_with(" unknown") && !line.ends_with(" broken");
+            let stdout = match line.rsplit(' ').next() {
+                Some("unknown") => "package unknown is not installed\n",
+                Some("broken") => "",
+                _ => "driver\t0:580.1-1.el9\n",
+            };
+            let stderr = if success { "" } else { "error: cannot open Packages database" };
             self.0.lock().unwrap().push(line);
-            let stdout = if success { "driver\t0:580.1-1.el9\n" } else { "package unknown is not installed\n" };
-            Ok(CommandOutput { success, stdout: stdout.into(), stderr: Vec::new() })
+            Ok(CommandOutput { success, stdout: stdout.into(), stderr: stderr.into() })
         }
     }
 
@@ -177,6 +192,8 @@ mod tests {
         assert_eq!(manager.identify(file).unwrap(), ("driver".to_owned(), "580.1-1.el9".to_owned()));
         assert_eq!(manager.present("driver").unwrap(), Present::Installed(vec!["580.1-1.el9".to_owned()]));
         assert_eq!(manager.present("unknown").unwrap(), Present::Absent);
+        let failed = manager.present("broken").unwrap_err();
+        assert!(failed.to_string().contains("cannot open Packages database"), "{failed}");
         manager.install(&[file.to_owned()]).unwrap();
         manager.remove(&["driver"], false).unwrap();
         manager.remove(&[], true).unwrap();
@@ -189,6 +206,7 @@ mod tests {
                 format!("rpm --query --package --nosignature --queryformat {format} /packages/driver.rpm"),
                 format!("rpm --query --queryformat {format} driver"),
                 format!("rpm --query --queryformat {format} unknown"),
+                format!("rpm --query --queryformat {format} broken"),
                 "rpm --install --nosignature /packages/driver.rpm".to_owned(),
                 "rpm --erase driver".to_owned(),
                 "rpm --erase unknown".to_owned(),

@@ -34,7 +34,7 @@ pub(crate) type HostJournals = journal::JournalFolder<HostPins>;
 pub(crate) type HostJournal = journal::Journal<HostPins>;
 
 /// Folders that packages write to, each of which may be a filesystem of its own.
-const WRITTEN: [&str; 5] = ["/", "/usr", "/var", "/etc", "/boot"];
+const WRITTEN: [&str; 6] = ["/", "/usr", "/var", "/etc", "/boot", "/opt"];
 
 /// What the journal of a host pack pins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,6 +29,18 @@ impl Packages {
     fn manager<'a>(&self, site: &'a HostSite) -> Manager<'a> {
         Manager::new(self.format, &*site.commands)
     }
+
+    /// Installs those that are not installed; RPM refuses all of them if one is.
+    fn install_missing(&self, site: &HostSite) -> Result<(), StepError> {
+        let manager = self.manager(site);
+        let mut files = Vec::new();
+        for package in &self.packages {
+            if !matches!(manager.present(&package.name)?, Present::Installed(_)) {
+                files.push(file(&site.paths, package));
+            }
+        }
+        if files.is_empty() { Ok(()) } else { manager.install(&files) }
+    }
 }
 
 /// A package that is installed in another version.
@@ -78,8 +90,7 @@ impl Step<HostSite> for Packages {
     }
 
     fn act(&self, site: &mut HostSite, _before: &Value) -> Result<Value, StepError> {
-        let files: Vec<_> = self.packages.iter().map(|package| file(&site.paths, package)).collect();
-        let installed = self.manager(site).install(&files);
+        let installed = self.install_missing(site);
         // What the package manager wrote survives a power cut, also where it failed in the middle.
         site.sync()?;
         installed?;
@@ -110,5 +121,58 @@ impl Step<HostSite> for Packages {
         let done = manager.remove(&purged, false).and_then(|()| manager.remove(&removed, true));
         site.sync()?;
         done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use landfall_bundle_spec::Sha256;
+    use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
+    use landfall_host::paths::SitePaths;
+    use landfall_media::progress::Silent;
+    use landfall_release_document::Descriptor;
+
+    use super::*;
+
+    /// `rpm` on a host that has one package: it notes what it installs.
+    #[derive(Default)]
+    struct Rpm(Mutex<Vec<String>>);
+
+    impl CommandRunner for Rpm {
+        fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+            let line = command.to_string();
+            if line.starts_with("rpm --install") {
+                self.0.lock().unwrap().push(line);
+                return Ok(CommandOutput { success: true, ..CommandOutput::default() });
+            }
+            let success = line.ends_with("present");
+            let stdout = if success { "present\t0:1-1\n" } else { "package missing is not installed\n" };
+            Ok(CommandOutput { success, stdout: stdout.into(), stderr: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn only_packages_that_are_missing_are_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (paths, rpm) = (SitePaths::below(folder.path()), Arc::new(Rpm::default()));
+        let mut site = HostSite { paths, media: None, progress: Arc::new(Silent), commands: rpm.clone() };
+        let package = |name: &str| HostPackage {
+            name: name.to_owned(),
+            version: "1-1".to_owned(),
+            file: format!("{name}.rpm"),
+            blob: Descriptor { media_type: String::new(), digest: Sha256([1; 32]), size: 7 },
+        };
+        let step = |names: &[&str]| Packages {
+            format: PackageFormat::Rpm,
+            packages: names.iter().map(|name| package(name)).collect(),
+        };
+        step(&["present", "missing"]).act(&mut site, &Value::Null).unwrap();
+        step(&["present"]).act(&mut site, &Value::Null).unwrap();
+        let installed = rpm.0.lock().unwrap();
+        assert_eq!(installed.len(), 1, "{installed:?}");
+        assert!(installed[0].ends_with("/missing.rpm") && !installed[0].contains("present"), "{installed:?}");
     }
 }

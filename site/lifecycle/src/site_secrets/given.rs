@@ -199,7 +199,7 @@ impl Wanted<'_> {
             meaning: &self.secret.meaning,
             needed: self.secret.value.needed(),
         };
-        let typed = ask(&question).map_err(|error| self.unfit(&format!("nothing was typed: {error}")))?;
+        let typed = ask(&question).map_err(|error| self.unfit(&format!("no password was read: {error}")))?;
         self.judged(Zeroizing::new(typed.as_bytes().to_vec()))
     }
 

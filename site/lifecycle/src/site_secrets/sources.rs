@@ -65,7 +65,7 @@ pub(super) enum Unread {
 impl fmt::Display for Unread {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(path) => write!(formatter, "there is no file {}", path.display()),
+            Self::Missing(path) => write!(formatter, "there is no file {}", shown(path)),
             Self::Other(what) => formatter.write_str(what),
         }
     }
@@ -98,14 +98,23 @@ pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
         }
         read_into(path, &mut value).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Unread::Missing((*path).to_owned()),
-            _ => Unread::Other(format!("{} cannot be read: {error}", path.display())),
+            _ => Unread::Other(format!("the file {} cannot be read: {error}", shown(path))),
         })?;
         if u64::try_from(value.len()).is_ok_and(|length| length > SiteSecret::LARGEST_BYTES) {
             let most = SiteSecret::LARGEST_BYTES;
-            return Err(Unread::Other(format!("{} has more than {most} bytes", path.display())));
+            return Err(Unread::Other(format!("the file {} has more than {most} bytes", shown(path))));
         }
     }
     Ok(value)
+}
+
+/// A path for a message. What does not begin with / may be the secret itself, which a person has typed in place of its file.
+fn shown(path: &Path) -> String {
+    if path.is_absolute() {
+        path.display().to_string()
+    } else {
+        "of the given name (`--secret NAME=FILE` takes a file, and no value)".to_owned()
+    }
 }
 
 fn read_into(path: &Path, value: &mut Vec<u8>) -> std::io::Result<()> {

@@ -59,16 +59,18 @@ impl StoredValue {
         self.kind == SiteSecretValue::AUTHORITIES
     }
 
-    /// What of it is secret: of a certificate with its key, the key.
+    /// What of it is secret: of a certificate with its key, the key, with each line end as a line feed.
     pub(crate) fn secret_part(&self) -> Zeroizing<Vec<u8>> {
         if self.kind != SiteSecretValue::TLS {
             return self.value.clone();
         }
         let (mut key, mut is_key) = (Zeroizing::new(Vec::new()), false);
-        for line in self.value.split_inclusive(|byte| *byte == b'\n') {
+        // Readers of PEM take carriage returns, too.
+        for line in self.value.split(|byte| [b'\n', b'\r'].contains(byte)).filter(|line| !line.is_empty()) {
             is_key |= line.starts_with(b"-----BEGIN ") && line.trim_ascii_end().ends_with(b"PRIVATE KEY-----");
             if is_key {
                 key.extend_from_slice(line);
+                key.push(b'\n');
             }
             is_key &= !line.starts_with(b"-----END ");
         }

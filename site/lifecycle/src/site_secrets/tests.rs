@@ -187,6 +187,10 @@ fn of_a_certificate_with_its_key_only_the_key_is_secret() {
     let (certificate, key) = certificate("a", 2030, false);
     let whole = stored("tls", format!("{certificate}{key}{certificate}").as_bytes());
     assert_eq!(String::from_utf8(whole.secret_part().to_vec()).unwrap(), key);
+    for line_end in ["\r\n", "\r"] {
+        let text = format!("{key}{certificate}").replace('\n', line_end);
+        assert_eq!(stored("tls", text.as_bytes()).secret_part().to_vec(), key.as_bytes(), "{line_end:?}");
+    }
     assert!(stored("authorities", b"x").is_public() && !whole.is_public());
     assert_eq!(stored("file", b"x").secret_part().to_vec(), b"x");
 }
@@ -270,6 +274,12 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
     let given = case.asked(&brought, None).given();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id; 2]);
     assert!(given.findings[1].measured.contains("there is no file"), "{:?}", given.findings);
+
+    // A person may type the secret itself in place of its file.
+    let in_place = SecretArgument { name: "directory".to_owned(), file: Some("canary-password".into()) };
+    let brought = BroughtSecrets { arguments: vec![in_place, case.argument("license", "license")], ask: None };
+    let given = case.asked(&brought, None).given();
+    assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id]);
 
     let brought = BroughtSecrets {
         arguments: vec![case.argument("directroy", "password"), case.argument("license", "license")],

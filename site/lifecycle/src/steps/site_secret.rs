@@ -42,8 +42,8 @@ impl SiteSecret {
         ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
     }
 
-    /// Type of the Secret: software finds certificates by it.
-    fn secret_type(&self) -> &'static str {
+    /// Type of the Secret, which never changes: software finds certificates by it.
+    pub(crate) fn secret_type(&self) -> &'static str {
         match self.secret.value {
             SiteSecretValue::Tls(_) => "kubernetes.io/tls",
             _ => "Opaque",

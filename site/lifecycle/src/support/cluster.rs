@@ -64,7 +64,10 @@ pub(super) fn described(secret: &Value, known: &mut KnownValues) -> Value {
             "namespace": metadata["namespace"], "name": metadata["name"], "labels": metadata["labels"],
             "creationTimestamp": metadata["creationTimestamp"], "ownerReferences": metadata["ownerReferences"],
         },
-        // A list, because a field named by a secret's key would itself be replaced.
-        "valueSizes": sizes.iter().map(|(key, bytes)| json!({"key": key, "bytes": bytes})).collect::<Vec<_>>(),
+        // A list, because a field named by a secret's key would itself be replaced. How long a password is, is a secret, too.
+        "valueSizes": sizes
+            .iter()
+            .map(|(key, bytes)| json!({"key": key, "empty": *bytes == 0, "kibibytes": bytes.div_ceil(1024)}))
+            .collect::<Vec<_>>(),
     })
 }

@@ -54,7 +54,7 @@ fn a_secret_of_the_cluster_is_known_and_described_without_its_values() {
     });
     let shown = described(&secret, &mut known);
     assert!(!shown.to_string().contains("canary") && !shown.to_string().contains("Y2Fu"), "{shown}");
-    assert_eq!(shown["valueSizes"][1], json!({"key": "password", "bytes": 14}));
+    assert_eq!(shown["valueSizes"][1], json!({"key": "password", "empty": false, "kibibytes": 1}));
     let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();
     assert!(!redactor.text("x canary-value-9 !not base64!").contains("canary"));
     assert!(!redactor.text("!not base64!").contains("not"));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
+use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use self::beside::Beside;
@@ -298,11 +299,14 @@ const MEMORY: &str = "/dev/shm";
 /// What must be free there for all tests that run at a time.
 const MEMORY_BYTES: u64 = 4 << 30;
 
-/// A folder for temporary files in memory, where there is room: thousands of syncs take a hundredth of a second each on a disk. What must
-/// reach one is proven by [`UNIT_TESTS`] and [`DEMANDING_TESTS`].
+/// A folder for temporary files in memory, where there is room, and where programs may run, which some tests write: thousands of syncs take
+/// a hundredth of a second each on a disk. What must reach one is proven by [`UNIT_TESTS`] and [`DEMANDING_TESTS`].
 fn folder_in_memory() -> Result<Option<TempDir>> {
-    let is_large = rustix::fs::statvfs(MEMORY).is_ok_and(|memory| memory.f_bavail * memory.f_frsize >= MEMORY_BYTES);
-    let folder = is_large.then(|| tempfile::Builder::new().prefix("landfall-tests-").tempdir_in(MEMORY)).transpose();
+    let is_fit = rustix::fs::statvfs(MEMORY).is_ok_and(|memory| {
+        let runs_programs = !memory.f_flag.contains(StatVfsMountFlags::NOEXEC);
+        runs_programs && memory.f_bavail * memory.f_frsize >= MEMORY_BYTES
+    });
+    let folder = is_fit.then(|| tempfile::Builder::new().prefix("landfall-tests-").tempdir_in(MEMORY)).transpose();
     folder.with_context(|| format!("cannot create a folder in {MEMORY}"))
 }
 

@@ -26,8 +26,8 @@ const DRILLS: &str = "twenty_drills";
 /// the time of each step with the plan's.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
-/// Those of the part `administration`: what a host's administrator does to a site that runs. The first ones run alone: they measure
-/// how soon services answer.
+/// Those of the part `administration`: what a host's administrator does to a site that runs. The first one runs alone: it measures how soon
+/// services answer.
 const ADMINISTRATION: [&str; 5] = ["firewall::", "full_disk::", "units::", "site_configuration::", "site_secrets::"];
 
 /// Those of the part `licensed`: software of a site with a license asks what it allows.

@@ -86,11 +86,19 @@ fn recent(
     if let Some(kept) = Kept::read(paths).and_then(|kept| kept.counting(paths, &driver)) {
         return kept;
     }
-    let probed = ProbedGpus::new(query(kernel, deadline.saturating_duration_since(Instant::now())));
-    if let Some(_held) = turn {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let probed = ProbedGpus::new(query(kernel, left));
+    if let Some(_held) = turn
+        && !is_cut_short(&probed.report.nvml, left, limit)
+    {
         keep(paths, driver, &probed);
     }
     probed
+}
+
+/// Whether the library did not answer because waiting for another process had taken most of the time: that says nothing about the library.
+fn is_cut_short(answer: &NvmlState, left: Duration, limit: Duration) -> bool {
+    matches!(answer, NvmlState::TimedOut(_)) && left < limit / 2
 }
 
 /// Keeps what was found. If that fails, the next one asks again.

@@ -99,6 +99,14 @@ fn after_a_library_that_hung_the_next_try_is_in_ten_minutes() {
 }
 
 #[test]
+fn a_query_that_had_little_time_left_is_not_kept_as_a_hang() {
+    let (hung, answered) = (machine("hangs").nvml, machine("two-l4").nvml);
+    let short = Duration::from_millis(300);
+    assert!(is_cut_short(&hung, short, TIME_LIMIT) && !is_cut_short(&answered, short, TIME_LIMIT));
+    assert!(!is_cut_short(&hung, Duration::from_secs(6), TIME_LIMIT));
+}
+
+#[test]
 fn a_host_without_a_site_keeps_nothing() {
     let (_folder, paths) =
         sample::host(&[("/proc/uptime", "100.25 7.00"), ("/proc/sys/kernel/random/boot_id", "0a1b")]);

@@ -12,6 +12,7 @@ use super::difference::{ComponentChange, Fate, object_changes, resolved};
 use super::stopped::Stopped;
 use super::{Installed, UpgradeInputs, supersede};
 use crate::plan::components::component_steps;
+use crate::plan::configure::Made;
 use crate::plan::install::step;
 use crate::steps::action::Action;
 use crate::steps::component::Component;
@@ -44,6 +45,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Pla
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
     for step in wanted {
+        refuse_other_secret(&step, inputs.before.made)?;
         // The wait is the last step of each component.
         let is_last = matches!(step.action, Action::ComponentReady(_));
         group.push(step);
@@ -65,6 +67,29 @@ fn id(kind: &str, component: &str) -> StepId {
 
 fn ready_again(component: &str) -> StepId {
     id("ready-again", component)
+}
+
+/// Refuses a Secret of the same name that is another one: its type never changes, and the undo of one that is given now and was generated
+/// before would remove what the earlier release made.
+fn refuse_other_secret(planned: &PlannedStep<Action>, made: &Made) -> Result<(), StepError> {
+    let is_made =
+        |kind: &str, namespace: &str, name: &str| made.contains_key(&id(kind, &format!("{namespace}/{name}")));
+    let (name, why) = match (&planned.action, made.get(&planned.id)) {
+        (Action::SiteSecret(after), Some(Action::SiteSecret(before)))
+            if before.secret_type() != after.secret_type() =>
+        {
+            (&after.secret.name, "has another type in the new release")
+        }
+        (Action::SiteSecret(after), None) if is_made("secret", &after.namespace, &after.secret.name) => {
+            (&after.secret.name, "is generated now, and given by the site in the new release")
+        }
+        (Action::Secret(after), None) if is_made("site-secret", &after.namespace, &after.secret.name) => {
+            (&after.secret.name, "is given by the site now, and generated in the new release")
+        }
+        _ => return Ok(()),
+    };
+    let refused = StepError::new(codes::CHANGE_UNFIT, format!("the Secret {name} {why}"));
+    Err(refused.hint("Ask the vendor for a release in which the Secret has another name."))
 }
 
 /// What a component's step made.

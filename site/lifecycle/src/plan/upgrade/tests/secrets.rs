@@ -49,3 +49,21 @@ fn an_upgrade_brings_a_secret_before_what_reads_it_and_a_rollback_leaves_it() {
     let rollback = lines(&after.upgraded_to(&before, Operation::Rollback).unwrap());
     assert!(rollback.iter().all(|line| !line.contains("site-secret")), "{rollback:?}");
 }
+
+#[test]
+fn a_secret_keeps_its_type_and_the_source_of_its_value() {
+    let plain = || side("1.0.0", 1).with("web", "web:1", &[]);
+    let (given, mut generated, mut other) = (plain().asking("directory"), plain(), plain().asking("directory"));
+    let secret = json!({"name": "directory", "random": {"password": 32}});
+    generated.release.components[0].secrets = vec![serde_json::from_value(secret).unwrap()];
+    other.release.components[0].site_secrets[0].value = serde_json::from_value(json!({"tls": {}})).unwrap();
+    for (before, after, why) in [
+        (&generated, &given, "is generated now"),
+        (&given, &generated, "is given by the site now"),
+        (&given, &other, "has another type"),
+    ] {
+        let refused = before.upgraded_to(after, Operation::Upgrade).unwrap_err();
+        assert_eq!(landfall_error_codes::Coded::code(&refused), codes::CHANGE_UNFIT);
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+}

@@ -3,8 +3,9 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::documents;
 use serde_json::Value;
+
+use crate::documents;
 
 /// Exit code and everything that was said.
 #[derive(Debug)]

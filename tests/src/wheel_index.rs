@@ -1,11 +1,12 @@
 //! Wheels of a package index on loopback.
 
-use landfall_tests::hub_server::sha256;
-use landfall_tests::package_server::{PackageServer, Resource};
 use serde_json::json;
 
+use crate::hub_server::sha256;
+use crate::package_server::{PackageServer, Resource};
+
 /// Serves a wheel as the only one of its project; returns its SHA-256 in hexadecimal.
-pub(super) fn put_wheel(server: &PackageServer, file_name: &str, wheel: Vec<u8>) -> String {
+pub fn put_wheel(server: &PackageServer, file_name: &str, wheel: Vec<u8>) -> String {
     let project = file_name.split('-').next().unwrap_or_default();
     let digest = sha256(&wheel);
     let page = json!({

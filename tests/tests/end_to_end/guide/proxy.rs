@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-
-use crate::vendor::outcome::Outcome;
+use landfall_tests::outcome::Outcome;
 
 const PROGRAM: &str = include_str!("proxy.py");
 

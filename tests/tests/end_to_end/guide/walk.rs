@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::vendor::outcome::Outcome;
+use landfall_tests::outcome::Outcome;
 
 /// One thing that a reader does.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub enum Step {
     Replace { from: String, to: String, path: String },
     /// Runs a command.
     Run(String),
+    /// Types a command at the site.
+    AtSite(String),
 }
 
 /// The steps of a chapter.
@@ -38,13 +39,18 @@ pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
         };
         let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
         if language == "console" {
-            let commands = block.iter().filter_map(|line| line.strip_prefix("vendor$ "));
-            steps.extend(commands.map(|command| Step::Run(command.to_owned())));
+            steps.extend(block.into_iter().filter_map(typed));
         } else {
             steps.push(of_block(&said, block.join("\n") + "\n")?);
         }
     }
     Ok(steps)
+}
+
+/// What is typed in a line of an example, at whose prompt.
+fn typed(line: &str) -> Option<Step> {
+    let by_vendor = line.strip_prefix("vendor$ ").map(|command| Step::Run(command.to_owned()));
+    by_vendor.or_else(|| line.strip_prefix("site# ").map(|command| Step::AtSite(command.to_owned())))
 }
 
 /// The quoted words of a sentence.
@@ -70,7 +76,7 @@ fn of_block(said: &str, text: String) -> Result<Step> {
 }
 
 impl Step {
-    /// Does it in the folder; `command` makes a shell for what is run.
+    /// Does it in the vendor's folder; `command` makes a shell for what is run.
     pub fn take(&self, folder: &Path, command: impl FnOnce(&str) -> Command) -> Result<()> {
         let read = |path: &str| std::fs::read_to_string(folder.join(path)).with_context(|| format!("no {path}"));
         let write = |path: &str, text: String| -> Result<()> {
@@ -95,6 +101,7 @@ impl Step {
             Self::Run(line) => {
                 Outcome::success(command(line).current_dir(folder)).map(drop).with_context(|| format!("`{line}` fails"))
             }
+            Self::AtSite(line) => bail!("`{line}` is for the site"),
         }
     }
 }
@@ -110,6 +117,7 @@ fn a_chapter_is_read_as_steps() -> Result<()> {
         Step::Below { line: "y: 1".to_owned(), path: path.clone(), text: z },
         Step::End { path, text: end },
         Step::Run("ls a".to_owned()),
+        Step::AtSite("rm b".to_owned()),
     ];
     assert_eq!(steps(text, "One")?, expected);
     assert!(steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n", "One").is_err());

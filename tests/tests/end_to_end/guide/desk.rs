@@ -1,0 +1,142 @@
+//! The vendor's desk: a folder in which the guide is followed, and around it the programs, the store and the home of the vendor.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::vendor::KEY_PASSWORD;
+use landfall_tests::{images, workspace};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::proxy::Proxy;
+use super::walk::{Step, steps};
+use crate::end_to_end::fixture;
+
+/// The chapter of VENDOR.
+const CHAPTER: &str = "From an empty folder";
+
+/// The folder that is empty at first, and beside it the one for `PATH`.
+const WORK: &str = "work";
+const PROGRAMS: &str = "programs";
+
+/// What the guide calls the folder of the bundle.
+const STICK: &str = "stick";
+
+/// The folder and what is around it, which end with this value.
+pub(super) struct Desk {
+    around: TempDir,
+    path: String,
+}
+
+impl Desk {
+    /// An empty one, on the disk of the tests.
+    pub(super) fn new() -> Result<Self> {
+        let folder = fixture::folder();
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let around = tempfile::tempdir_in(&folder).context("cannot make a folder for the guide")?;
+        for name in [WORK, PROGRAMS] {
+            std::fs::create_dir(around.path().join(name))?;
+        }
+        let path = format!("{}:{}", around.path().join(PROGRAMS).display(), std::env::var("PATH")?);
+        Ok(Self { around, path })
+    }
+
+    /// The folder around the one in which the guide is followed.
+    pub(super) fn around(&self) -> &Path {
+        self.around.path()
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.around().join(name)
+    }
+
+    /// The folder that becomes the stick.
+    pub(super) fn stick(&self) -> PathBuf {
+        self.beside(WORK).join(STICK)
+    }
+
+    /// Fills the folder for `PATH`: Landfall's programs as the vendor installs them, kubectl, Helm, and a `pip-compile` that writes the
+    /// requirement that the index here has.
+    pub(super) fn bring_programs(&self, kubectl: &Path, wheel: &str) -> Result<()> {
+        let folder = self.beside(PROGRAMS);
+        let landfall = workspace::landfall()?;
+        for program in ["landfall-appliance", "landfall-validator"] {
+            let copied = std::fs::copy(landfall.with_file_name(program), folder.join(program));
+            copied.with_context(|| format!("cannot copy {program}"))?;
+        }
+        std::fs::copy(&landfall, folder.join("landfall")).context("cannot copy landfall")?;
+        std::os::unix::fs::symlink(kubectl, folder.join("kubectl"))?;
+        std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
+        let script = format!(
+            "#!/bin/sh\nwhile [ \"$1\" != --output-file ]; do shift; done\necho 'tally==1.0 --hash=sha256:{wheel}' > \"$2\"\n"
+        );
+        let pip_compile = folder.join("pip-compile");
+        std::fs::write(&pip_compile, script)?;
+        Ok(std::fs::set_permissions(&pip_compile, std::fs::Permissions::from_mode(0o755))?)
+    }
+
+    /// A shell in the folder for a line of the guide.
+    pub(super) fn shell(&self, line: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.arg("-euc").arg(with_assembled_parts(line)).current_dir(self.beside(WORK));
+        shell.env("PATH", &self.path).env("HOME", self.around()).env_remove("LANDFALL_LOG");
+        shell.env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).env("LANDFALL_STORE", self.beside("store"));
+        shell.env("DOCKER_CONFIG", self.beside("docker"));
+        shell
+    }
+
+    /// Does what the guide says on the vendor's machine. Returns the commands that it has for the site.
+    pub(super) fn follow_the_guide(&self, proxy: &Proxy) -> Result<Vec<String>> {
+        let folder = self.beside(WORK);
+        std::fs::write(folder.join("facts.json"), facts()?)?;
+        let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
+        let steps = steps(&handbook, CHAPTER)?;
+        ensure!(steps.iter().filter(|step| matches!(step, Step::Run(_))).count() >= 10, "{steps:?}");
+        let mut for_the_site = Vec::new();
+        for step in &steps {
+            match step {
+                Step::File { path, .. } if path == "registries.yaml" => {
+                    std::fs::write(folder.join(path), registries(proxy))?;
+                }
+                Step::AtSite(command) => for_the_site.push(command.clone()),
+                step => step.take(&folder, |line| self.shell(line))?,
+            }
+        }
+        Ok(for_the_site)
+    }
+}
+
+/// A line of the guide with what assembled parts need besides: their versions, and a key that may sign them.
+fn with_assembled_parts(line: &str) -> String {
+    if line.starts_with("landfall init ") {
+        let lock = workspace::root().join("tests/images/assembled.lock");
+        format!("{line} --lock '{}'", lock.display())
+    } else if line.starts_with("landfall key new ") {
+        format!("{line} --development")
+    } else {
+        line.to_owned()
+    }
+}
+
+/// What the guide's registries file is here: everything is behind the proxy, under the names that it knows.
+fn registries(proxy: &Proxy) -> String {
+    let port = proxy.port;
+    format!(
+        "mirrors:\n  - {{host: '*', endpoint: 'https://registry.test'}}\n  - {{host: huggingface.co, endpoint: 'https://hub.test'}}\n  \
+         - {{host: packages.example.com, endpoint: 'https://packages.test'}}\n\
+         proxies: {{http: 'http://127.0.0.1:{port}', https: 'http://127.0.0.1:{port}'}}\nauthorities: [../authority.pem]\n"
+    )
+}
+
+/// The facts of a machine that a customer sends, by a clock that is later than the build.
+fn facts() -> Result<String> {
+    let sample = workspace::root().join("rules/samples/small.json");
+    let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;
+    (facts["kind"], facts["schema"]) = (json!("facts"), json!(4));
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    facts["collectedAt"] = json!(later.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    Ok(facts.to_string())
+}

@@ -1,0 +1,143 @@
+//! The guide of VENDOR, from an empty folder to a site, word by word: through a company's proxy with an authority of its own, from a
+//! registry whose tokens end after 30 seconds, a hub and a package index, onto a machine that has nothing but the stick.
+
+mod at_site;
+mod desk;
+mod proxy;
+mod walk;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::hub_server::{Hub, sha256};
+use landfall_tests::images;
+use landfall_tests::outcome::Outcome;
+use landfall_tests::package_server::PackageServer;
+use landfall_tests::registry::Registry;
+use landfall_tests::token_server::{Limit, TokenServer};
+use landfall_tests::wheel_index::put_wheel;
+use serde_json::Value;
+
+use self::desk::Desk;
+use self::proxy::Proxy;
+
+/// The model's repository in the guide, and a commit.
+const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Seconds for which a token of the registry counts.
+const TOKEN_SECONDS: u32 = 30;
+
+/// The file name of a wheel that no other part of this repository has.
+const WHEEL_NAME: &str = "tally-1.0-py3-none-any.whl";
+
+/// Makes that wheel in the folder that is named.
+const WHEEL: &str = r#"
+import sys, zipfile
+files = {
+    "tally/__init__.py": "TOTAL = 6\n",
+    "tally-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n",
+    "tally-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+record = "tally-1.0.dist-info/RECORD"
+files[record] = "".join(f"{name},,\n" for name in [*files, record])
+with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, text in files.items():
+        archive.writestr(name, text)
+"#;
+
+/// Weights of one tensor with two numbers.
+fn weights() -> Vec<u8> {
+    let header = br#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+    [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat()
+}
+
+/// A hub with the model of the guide.
+fn hub() -> Result<Hub> {
+    let hub = Hub::start()?;
+    let card = b"---\nlicense: apache-2.0\n---\n";
+    hub.push(REPOSITORY, COMMIT, &[("model.safetensors", &weights(), true), ("README.md", card, false)]);
+    Ok(hub)
+}
+
+/// A package index with the wheel, and the digest of that.
+fn index(folder: &Path) -> Result<(PackageServer, String)> {
+    let path = folder.join(WHEEL_NAME);
+    Outcome::success(Command::new("python3").args(["-c", WHEEL]).arg(&path))?;
+    let server = PackageServer::start()?;
+    let digest = put_wheel(&server, WHEEL_NAME, std::fs::read(&path)?);
+    Ok((server, digest))
+}
+
+/// An address such as `http://127.0.0.1:5000`, as a socket's.
+fn address(endpoint: &str) -> Result<std::net::SocketAddr> {
+    endpoint.trim_start_matches("http://").parse().with_context(|| format!("{endpoint} is no address"))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let tokens = TokenServer::start(Limit { requests: 0, wait_seconds: 1 })?;
+    let registry = Registry::start_for_tokens(&parts.tree.root, &tokens)?;
+    let desk = Desk::new()?;
+    let (hub, (index, wheel)) = (hub()?, index(desk.around())?);
+    let servers = [
+        ("registry.test", registry.address()),
+        ("tokens.test", tokens.address()),
+        ("hub.test", address(&hub.endpoint())?),
+        ("packages.test", address(&index.endpoint())?),
+    ];
+    let proxy = Proxy::start(desk.around(), TOKEN_SECONDS, &servers)?;
+    desk.bring_programs(&parts.binaries.join("kubectl"), &wheel)?;
+
+    let for_the_site = desk.follow_the_guide(&proxy)?;
+    let shown = Outcome::success(&mut desk.shell("landfall inspect stick --json"))?.json()?;
+    expect_release(&shown, &wheel)?;
+    expect_way(&proxy.log()?)?;
+    expect_nothing_to_ask(&desk, &proxy)?;
+    at_site::land(&for_the_site, &desk.stick(), &shown)
+}
+
+/// Whatever the store has is not asked for again.
+fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
+    let asked = proxy.log()?.len();
+    let again =
+        "landfall build release --registries registries.yaml --key keys/cosign.key --roots keys --output stick --json";
+    let report = Outcome::success(&mut desk.shell(again))?.json()?;
+    ensure!(report["kept"].is_string(), "nothing has changed, and the bundle was not kept: {report}");
+    let more = proxy.log()?.split_off(asked);
+    ensure!(more.is_empty(), "a build with nothing changed asked for {more:?}");
+    Ok(())
+}
+
+/// The release has the chart, the model and the wheel of the guide.
+fn expect_release(shown: &Value, wheel: &str) -> Result<()> {
+    assert_eq!(shown["name"], "hello");
+    let release = &shown["release"];
+    let list = |name: &str| release[name].as_array().with_context(|| format!("no {name}"));
+    let names: Vec<_> = list("components")?.iter().filter_map(|component| component["name"].as_str()).collect();
+    ensure!(names.contains(&"hello") && names.contains(&"packages"), "{names:?}");
+    let file = |artifact: &str, path: &str| -> Result<Value> {
+        let found = list("artifacts")?.iter().find(|found| found["name"] == artifact).context("no such artifact")?;
+        let mut files = found["files"].as_array().into_iter().flatten();
+        Ok(files.find(|file| file["path"] == path).with_context(|| format!("{artifact} has no {path}"))?["blob"]
+            .clone())
+    };
+    assert_eq!(file("model", "model.safetensors")?["digest"], format!("sha256:{}", sha256(&weights())));
+    assert_eq!(file("wheels", WHEEL_NAME)?["digest"], format!("sha256:{wheel}"));
+    Ok(())
+}
+
+/// Everything came through the proxy, under the names that it knows, and tokens ended in the middle of the pull.
+fn expect_way(log: &[String]) -> Result<()> {
+    let count = |beginning: &str| log.iter().filter(|line| line.starts_with(beginning)).count();
+    for server in ["registry.test", "tokens.test", "hub.test", "packages.test"] {
+        ensure!(count(&format!("{server} ")) > 0, "{server} was not asked");
+    }
+    ensure!(count("unknown ") + count("plain ") == 0, "something else was asked: {log:?}");
+    let ended = log.iter().filter(|line| line.starts_with("ended ") && line.contains("/blobs/")).count();
+    ensure!(ended > 0, "no token ended in the middle of the pull");
+    Ok(())
+}
