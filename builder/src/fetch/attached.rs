@@ -1,11 +1,11 @@
 //! What a registry has about an image beside the image itself: manifests under tags that need not exist, the list of referrers, and
 //! the blobs of such manifests.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::Progress;
 use landfall_media::store::{ContentStore, Expected};
+use tokio::sync::Mutex;
 
 use super::blob::{Origin, fetch_blob};
 use super::client::{Client, Failure, RawManifest};
@@ -15,8 +15,8 @@ use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
 
-/// Blobs that are fetched at the same time.
-const PARALLEL: usize = 4;
+/// Whose turn it is to fetch blobs.
+static ONE: Mutex<()> = Mutex::const_new(());
 
 /// What registries answer that have no list of referrers.
 const NO_REFERRERS: [u16; 5] = [400, 404, 405, 406, 501];
@@ -66,7 +66,8 @@ impl Client {
     }
 }
 
-/// Fetches blobs of a repository that are not in the store yet. Their sizes were limited before.
+/// Fetches blobs of a repository that are not in the store yet. Their sizes were limited before. Manifests share blobs, such as an
+/// empty configuration or what two keys signed, and one blob may be written only once at a time.
 pub(crate) async fn fetch_attached(
     client: &Client,
     image: &Reference,
@@ -74,13 +75,12 @@ pub(crate) async fn fetch_attached(
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let missing: Vec<_> = blobs.iter().filter(|blob| !store.contains(blob.digest)).collect();
-    stream::iter(missing)
-        .map(|blob| {
+    let _one = ONE.lock().await;
+    for blob in blobs {
+        if !store.contains(blob.digest) {
             let expected = Expected { digest: blob.digest, size: blob.size };
-            fetch_blob(client, Origin::Registry(image), expected, store, progress)
-        })
-        .buffer_unordered(PARALLEL)
-        .try_collect::<()>()
-        .await
+            fetch_blob(client, Origin::Registry(image), expected, store, progress).await?;
+        }
+    }
+    Ok(())
 }

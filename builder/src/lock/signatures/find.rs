@@ -45,7 +45,8 @@ const PARALLEL: usize = 4;
 const SUFFIXES: [&str; 2] = [".sig", ".att"];
 
 /// How the types of artifacts begin that may hold signatures, in a list of referrers.
-const ARTIFACT_TYPES: [&str; 3] = [BUNDLE, "application/vnd.dev.cosign.", "application/vnd.dsse.envelope."];
+const ARTIFACT_TYPES: [&str; 4] =
+    [BUNDLE, "application/vnd.dev.cosign.", "application/vnd.dsse.envelope.", "application/vnd.in-toto"];
 
 /// Who is asked, and where the answers are kept.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! The rules of a lock: whose signatures which images need, and below each what `landfall lock` found.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -156,8 +157,7 @@ impl SignatureRule {
         };
         let mut text = String::new();
         let file = fs_err::File::open(path).map_err(|error| unreadable().because(error))?;
-        std::io::Read::read_to_string(&mut std::io::Read::take(file, KEY_BYTES), &mut text)
-            .map_err(|error| unreadable().because(error))?;
+        file.take(KEY_BYTES).read_to_string(&mut text).map_err(|error| unreadable().because(error))?;
         Ok(PublicKey::from_pem(&path.display().to_string(), &text)?)
     }
 
@@ -193,7 +193,7 @@ impl OpenRule<'_> {
     /// What was found by the rule as it is now.
     pub fn fresh(&self) -> &[PinnedSignature] {
         let pinned = self.rule.pinned.as_ref().filter(|pinned| pinned.resolved == self.source());
-        pinned.map_or(&[], |pinned| &pinned.found)
+        pinned.map_or(&[][..], |pinned| &pinned.found[..])
     }
 
     /// Whether a signature of an image may claim to be one of this name, such as `docker.io/library/redis:8`.
