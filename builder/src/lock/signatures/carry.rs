@@ -70,9 +70,7 @@ fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec
     let name = image.reference.to_string();
     let entry = lock.list(List::Images).iter().find(|entry| entry.reference.value == name);
     let index = entry.and_then(LockEntry::index);
-    let is_its = |pinned: &&PinnedSignature| {
-        pinned.image == name && (pinned.subject == image.digest || Some(pinned.subject) == index)
-    };
+    let is_its = |pinned: &&PinnedSignature| pinned.is_of(&name, image.digest, index);
     let found: Vec<_> = rule.fresh().iter().filter(is_its).cloned().collect();
     if rule.lacks(&found).is_some() {
         let what = format!("the lock does not state who signed {name} ({})", image.digest);

@@ -42,7 +42,7 @@ pub(super) const MANIFEST_BYTES: u64 = 4 << 20;
 const PARALLEL: usize = 4;
 
 /// What cosign puts behind the tag of a list of referrers: for signatures, and for attestations.
-const SUFFIXES: [&str; 2] = [".sig", ".att"];
+pub(super) const SUFFIXES: [&str; 2] = [".sig", ".att"];
 
 /// How the types of artifacts begin that may hold signatures, in a list of referrers.
 const ARTIFACT_TYPES: [&str; 4] =
@@ -154,9 +154,7 @@ impl SignatureSource<'_> {
     /// What a rule finds for an image; an error where it does not find what it requires.
     async fn found(self, rule: &OpenRule<'_>, image: &Signable<'_>, again: bool) -> Result<Vec<PinnedSignature>> {
         let name = &image.entry.reference.value;
-        let is_its = |pinned: &&PinnedSignature| {
-            pinned.image == *name && (pinned.subject == image.digest || Some(pinned.subject) == image.index)
-        };
+        let is_its = |pinned: &&PinnedSignature| pinned.is_of(name, image.digest, image.index);
         let known: Vec<_> = rule.fresh().iter().filter(is_its).cloned().collect();
         let is_enough = !known.is_empty() && rule.lacks(&known).is_none();
         if !again && is_enough && self.holds(rule, &image.reference, &known).await? {

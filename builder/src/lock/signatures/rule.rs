@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::codes;
-use landfall_release_document::{SignatureEntry, SignatureKind};
+use landfall_release_document::{SignatureEntry, SignatureKind, referrers_tag};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::find::SUFFIXES;
 use crate::error::{BuildError, Place, Result};
 use crate::hub::Patterns;
 use crate::lock::Lock;
@@ -80,6 +81,18 @@ pub struct PinnedSignature {
     /// Types of the predicates of attestations.
     #[serde(default)]
     pub predicates: Vec<String>,
+}
+
+impl PinnedSignature {
+    /// Whether this is about the manifest or the index of an image, under a tag that belongs to it.
+    pub fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
+        let is_tag = |tag: &String| {
+            let suffix = tag.strip_prefix(&referrers_tag(self.subject));
+            suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+        };
+        let is_subject = self.subject == manifest || Some(self.subject) == index;
+        self.image == image && is_subject && self.tag.as_ref().is_none_or(is_tag)
+    }
 }
 
 /// A rule as it is written.

@@ -9,7 +9,7 @@ use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, Signatur
 use serde_json::{Value, json};
 
 use crate::fetch::tests::registry::{Fault, digest};
-use crate::lock::{List, Lock};
+use crate::lock::{List, Lock, RequestKind};
 use crate::pack::tests::{Bench, head};
 
 const REPOSITORY: &str = "ghcr.io/small/database";
@@ -326,6 +326,11 @@ async fn the_build_believes_neither_an_unchecked_nor_an_edited_lock() {
     let other = SigningKey::generate(KeyKind::EcdsaP256).expect("key");
     case.bench.write("release/signer.pub", other.public().to_pem().as_bytes(), 0o644);
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "another key");
+    // A tag that would hide another one.
+    case.bench.write("release/signer.pub", case.key.public().to_pem().as_bytes(), 0o644);
+    case.bench.write(LOCK, text.replace(&format!("tag: {}", case.tag(".sig")), "tag: latest").as_bytes(), 0o644);
+    assert!(case.bench.refusal().await.starts_with("LF2147 "), "another tag");
+    case.bench.write("release/signer.pub", other.public().to_pem().as_bytes(), 0o644);
     // A lock that states that this key signed.
     let ids = [&case.key, &other].map(|key| key.public().id().to_string());
     case.bench.write(LOCK, text.replace(&ids[0], &ids[1]).as_bytes(), 0o644);
@@ -346,6 +351,20 @@ async fn a_rule_may_name_another_repository_and_may_require_nothing() {
     case.sign(&case.key, case.subject, REPOSITORY);
     assert_eq!(case.bench.lock().await.expect("locked").signed, 1, "it is looked for again");
     assert_eq!(case.build().await.signatures.len(), 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_lists_what_would_be_asked_about_signatures() {
+    let case = Case::with_rule("").await;
+    let asked = |case: &Case| {
+        let found = crate::lock::requests(&case.bench.source()).expect("read").requests;
+        let of_signatures = found.into_iter().filter(|request| request.what == RequestKind::Signatures);
+        of_signatures.map(|request| request.upstream).collect::<Vec<_>>()
+    };
+    let address = |tag: &str| format!("https://ghcr.io/v2/small/database/manifests/{tag}");
+    assert_eq!(asked(&case), [address(&case.tag(".sig"))]);
+    case.bench.edit(LOCK, &case.subject.to_string(), "unresolved");
+    assert_eq!(asked(&case), [address("sha256-HEX.sig")]);
 }
 
 #[tokio::test]
