@@ -135,6 +135,34 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
     Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
 }
 
+/// The images of which the lock does not state what a rule requires, by their number in the list, each with a line that says so.
+/// Nothing is asked.
+pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
+    let mut unchecked = Vec::new();
+    for rule in &lock.document.signatures {
+        let open = rule.open(&lock.path);
+        for (number, entry) in lock.list(List::Images).iter().enumerate() {
+            let (Ok(reference), Some(digest)) = (entry.reference.value.parse(), entry.digest()) else { continue };
+            if !rule.is_about(&reference) {
+                continue;
+            }
+            let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
+            match &open {
+                Ok(open) => {
+                    let is_its =
+                        |pinned: &&PinnedSignature| pinned.is_of(&entry.reference.value, digest, entry.index());
+                    let found: Vec<_> = open.fresh().iter().filter(is_its).cloned().collect();
+                    if open.lacks(&found).is_some() {
+                        unchecked.push((number, format!("{at} has signatures that were not verified")));
+                    }
+                }
+                Err(error) => unchecked.push((number, format!("{at} has signatures that cannot be verified: {error}"))),
+            }
+        }
+    }
+    unchecked
+}
+
 fn unknown_place(place: crate::error::Place) -> BuildError {
     BuildError::at(codes::BUG, place, "the place of `pinned` is not known")
 }

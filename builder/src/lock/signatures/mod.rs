@@ -16,6 +16,6 @@ mod tests;
 
 pub use carry::{CarriedSignature, carried};
 pub use find::SignatureSource;
-pub(super) use find::{Found, resolve};
+pub(super) use find::{Found, resolve, unchecked};
 pub use rule::SignatureRule;
 pub(super) use rule::{WrittenRule, read};

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{KeyKind, SigningKey, TrustAnchor};
 use landfall_error_codes::Coded as _;
+use landfall_media::progress::Silent;
+use landfall_media::store::ContentStore;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
@@ -101,6 +103,12 @@ impl Case {
         self.bench.lock().await.map_or_else(|error| error.code().id, |_| "locked")
     }
 
+    async fn check(&self) -> &'static str {
+        let store = ContentStore::at(self.bench.path("store"));
+        let checked = crate::lock::check(&self.bench.source(), &store, &Silent).await;
+        checked.map_or_else(|error| error.code().id, |_| "as upstream has it")
+    }
+
     async fn build(&self) -> ReleaseDocument {
         let report = self.bench.build().await.expect("built");
         let anchor = TrustAnchor::Root(fs_err::read(self.bench.path("roots/1.root.json")).expect("root"));
@@ -186,7 +194,7 @@ async fn what_is_signed_is_recorded_and_travels_and_is_not_asked_for_again() {
     // What was found for this digest is in the store, and is not looked for again until everything is.
     case.sign(&SigningKey::generate(KeyKind::EcdsaP256).expect("key"), case.subject, REPOSITORY);
     assert_eq!((case.lock().await, case.text()), ("locked", text));
-    let renewed = crate::lock::update(&case.bench.lock_options(), &[], &landfall_media::progress::Silent).await;
+    let renewed = crate::lock::update(&case.bench.lock_options(), &[], &Silent).await;
     assert_eq!(renewed.expect_err("by another key now").code().id, "LF2119");
 }
 
@@ -304,9 +312,7 @@ async fn a_signature_of_the_index_counts_for_the_manifest_that_it_names() {
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [listed] }).to_string();
     case.bench.registry.add_manifest(REPOSITORY, "1", INDEX, index.as_bytes());
     let index = digest(index.as_bytes());
-    crate::lock::update(&case.bench.lock_options(), &[IMAGE.to_owned()], &landfall_media::progress::Silent)
-        .await
-        .expect("the index is known");
+    crate::lock::update(&case.bench.lock_options(), &[IMAGE.to_owned()], &Silent).await.expect("the index is known");
     case.rule("");
     case.push(&format!("{}.sig", referrers_tag(index)), &[simple(&case.key, index, REPOSITORY)], None);
     assert_eq!(case.lock().await, "locked");
@@ -319,8 +325,9 @@ async fn a_signature_of_the_index_counts_for_the_manifest_that_it_names() {
 async fn the_build_believes_neither_an_unchecked_nor_an_edited_lock() {
     let case = Case::with_rule("").await;
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "not checked");
+    assert_eq!(case.check().await, "LF2019");
     case.sign(&case.key, case.subject, REPOSITORY);
-    assert_eq!(case.lock().await, "locked");
+    assert_eq!((case.lock().await, case.check().await), ("locked", "as upstream has it"));
     let text = case.text();
     // Another key under the name of the old one.
     let other = SigningKey::generate(KeyKind::EcdsaP256).expect("key");
