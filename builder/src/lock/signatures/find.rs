@@ -142,7 +142,9 @@ pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
     for rule in &lock.document.signatures {
         let open = rule.open(&lock.path);
         for (number, entry) in lock.list(List::Images).iter().enumerate() {
-            let (Ok(reference), Some(digest)) = (entry.reference.value.parse(), entry.digest()) else { continue };
+            let (Ok(reference), Some(digest)) = (entry.reference.value.parse::<Reference>(), entry.digest()) else {
+                continue;
+            };
             if !rule.is_about(&reference) {
                 continue;
             }
