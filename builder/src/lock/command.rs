@@ -87,7 +87,7 @@ impl Opened {
         let lock = Lock::parse(&self.path, text)?;
         let source = SignatureSource { client, store: &self.store, progress };
         let Found { text, signed, failures } = signatures::resolve(source, &lock, again).await?;
-        Ok(Signed { text, signed, refused: refused(&lock, &failures) })
+        Ok(Signed { text, images: signed, refused: refused(&lock, &failures) })
     }
 }
 
@@ -95,7 +95,7 @@ impl Opened {
 pub(super) struct Signed {
     pub(super) text: String,
     /// Images of which a signature was verified.
-    pub(super) signed: usize,
+    pub(super) images: usize,
     /// What the rules refuse.
     pub(super) refused: Option<BuildError>,
 }
@@ -147,7 +147,7 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
         return Err(error);
     }
     let Resolution { resolved, moved, text, .. } = resolution;
-    let Signed { text, signed, refused } = opened.with_signatures(&client, text, false, progress).await?;
+    let Signed { text, images: signed, refused } = opened.with_signatures(&client, text, false, progress).await?;
     if text != written.text() {
         let (output, written) = opened.rewritten(options, text)?;
         durable::write_file(&output, written.text().as_bytes(), 0o644)?;

@@ -8,7 +8,7 @@ use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_release_document::{SignatureEntry, SignatureKind};
 use serde::Deserialize;
 
-use super::find::LAYER_BYTES;
+use super::examine::LAYER_BYTES;
 use super::rule::OpenRule;
 use crate::fetch::Described;
 use crate::reference::Reference;
@@ -139,7 +139,7 @@ fn simple(signature: Option<&String>, payload: &[u8], rule: &OpenRule<'_>, about
 #[serde(rename_all = "camelCase")]
 struct Statement {
     #[serde(rename = "_type")]
-    statement_type: String,
+    kind: String,
     subject: Vec<Subject>,
     predicate_type: String,
 }
@@ -156,10 +156,10 @@ struct SubjectDigest {
 }
 
 fn statement(payload: &[u8], keys: Vec<KeyId>, about: About<'_>) -> Result<Claim, Fault> {
-    let Statement { statement_type, subject, predicate_type } = serde_json::from_slice(payload)
+    let Statement { kind, subject, predicate_type } = serde_json::from_slice(payload)
         .map_err(|error| Fault::Unreadable(format!("a statement is malformed: {error}")))?;
-    if !statement_type.starts_with(STATEMENT_TYPE) {
-        return Err(Fault::Unreadable(format!("a statement is of the type {}", shown(&statement_type))));
+    if !kind.starts_with(STATEMENT_TYPE) {
+        return Err(Fault::Unreadable(format!("a statement is of the type {}", shown(&kind))));
     }
     let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
     if predicate_type.len() > SignatureEntry::PREDICATE_BYTES || !predicate_type.chars().all(is_plain) {

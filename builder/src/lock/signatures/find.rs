@@ -9,28 +9,16 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{SignatureKind, referrers_tag};
 use serde::Deserialize;
 
-use super::claim::{About, BUNDLE, Claim, Fault, claim};
+use super::claim::{About, BUNDLE, Claim, Fault};
 use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Client, Described, IndexDocument, ManifestDocument, RawManifest, fetch_attached};
+use crate::fetch::{Client, IndexDocument, RawManifest};
 use crate::lock::edit;
 use crate::lock::{List, Lock, LockEntry};
 use crate::reference::Reference;
 
 /// The type of every manifest with signatures.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-/// Largest layer of one, in bytes: an attestation may hold a bill of materials.
-pub const LAYER_BYTES: u64 = 32 << 20;
-
-/// Largest configuration of one, in bytes.
-const CONFIGURATION_BYTES: u64 = 1 << 20;
-
-/// All of one together, in bytes.
-const TOTAL_BYTES: u64 = 64 << 20;
-
-/// Maximum number of layers of one: each signature is a layer.
-const LAYERS: usize = 64;
 
 /// Maximum number of manifests of a list of referrers that are looked at.
 const REFERRERS: usize = 32;
@@ -81,21 +69,6 @@ struct Signable<'a> {
 struct Candidate {
     tag: Option<String>,
     manifest: RawManifest,
-}
-
-/// What a manifest holds.
-pub(super) struct Examined {
-    pub(super) document: Option<ManifestDocument>,
-    pub(super) claims: Vec<Claim>,
-    pub(super) faults: Vec<Fault>,
-}
-
-impl Examined {
-    /// Whether the manifest is what the lock states of it.
-    pub(super) fn shows(&self, pinned: &PinnedSignature) -> bool {
-        let has = |predicate: &String| self.claims.iter().any(|claim| claim.predicate.as_ref() == Some(predicate));
-        self.claims.iter().any(|claim| claim.kind == pinned.kind) && pinned.predicates.iter().all(has)
-    }
 }
 
 /// Verifies the signatures of every image that a rule is about. What an earlier run found by the same rule for the same digest is
@@ -262,12 +235,11 @@ impl SignatureSource<'_> {
                 continue;
             }
             let found = self.client.manifest_if_any(&about.image.with_digest(digest), self.progress).await?;
-            match found.filter(|manifest| subject_of(&manifest.bytes) == Some(about.subject)) {
-                Some(manifest) => candidates.push(Candidate { tag: None, manifest }),
-                None => {
-                    let what = format!("the list of referrers names {digest}, which is not about {}", about.subject);
-                    faults.push(Fault::Unreadable(what));
-                }
+            if let Some(manifest) = found.filter(|manifest| subject_of(&manifest.bytes) == Some(about.subject)) {
+                candidates.push(Candidate { tag: None, manifest });
+            } else {
+                let what = format!("the list of referrers names {digest}, which is not about {}", about.subject);
+                faults.push(Fault::Unreadable(what));
             }
         }
         let (kept, others): (Vec<_>, Vec<_>) =
@@ -296,45 +268,6 @@ impl SignatureSource<'_> {
         };
         Ok(manifests.into_iter().filter(may_sign).take(REFERRERS).map(|listed| listed.digest).collect())
     }
-
-    /// Fetches what a manifest holds, within limits, and reads each layer.
-    pub(super) async fn examine(self, rule: &OpenRule<'_>, about: About<'_>, manifest: &[u8]) -> Result<Examined> {
-        let unreadable =
-            |what: String| Examined { document: None, claims: Vec::new(), faults: vec![Fault::Unreadable(what)] };
-        let document: ManifestDocument = match serde_json::from_slice(manifest) {
-            Ok(document) => document,
-            Err(error) => return Ok(unreadable(format!("a manifest is malformed: {error}"))),
-        };
-        if let Some(excess) = excess(&document) {
-            return Ok(unreadable(excess));
-        }
-        let blobs: Vec<&Described> = std::iter::once(&document.config).chain(&document.layers).collect();
-        fetch_attached(self.client, about.image, &blobs, self.store, self.progress).await?;
-        let (mut claims, mut faults) = (Vec::new(), Vec::new());
-        for layer in &document.layers {
-            match claim(layer, &self.store.read(layer.digest, LAYER_BYTES)?, rule, about) {
-                Ok(claim) => claims.push(claim),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        Ok(Examined { document: Some(document), claims, faults })
-    }
-}
-
-/// What is too much of a manifest.
-fn excess(document: &ManifestDocument) -> Option<String> {
-    let layers = &document.layers;
-    if !(1..=LAYERS).contains(&layers.len()) {
-        return Some(format!("a manifest has {} layers, where 1 to {LAYERS} belong", layers.len()));
-    }
-    if let Some(large) = layers.iter().find(|layer| layer.size > LAYER_BYTES) {
-        return Some(format!("a layer has {} bytes, where {LAYER_BYTES} are allowed", large.size));
-    }
-    if document.config.size > CONFIGURATION_BYTES {
-        return Some(format!("a configuration has {} bytes", document.config.size));
-    }
-    let total = layers.iter().map(|layer| layer.size).fold(document.config.size, u64::saturating_add);
-    (total > TOTAL_BYTES).then(|| format!("a manifest has {total} bytes in all, where {TOTAL_BYTES} are allowed"))
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@
 
 mod carry;
 mod claim;
+mod examine;
 mod find;
 mod rule;
 #[cfg(test)]
