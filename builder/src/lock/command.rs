@@ -159,26 +159,27 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries, signed })
 }
 
-/// One error that names every image that a rule about signatures refuses.
+/// One error that names every image that a rule about signatures refuses, or of which a registry did not answer.
 fn refused(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
-    let lines: Vec<_> = failures.iter().map(|error| format!("\n  {error}")).collect();
-    let noun = if failures.len() == 1 { "1 image is".to_owned() } else { format!("{} images are", failures.len()) };
-    let what = format!("{noun} refused by rules about signatures:{}", lines.concat());
+    let images = if failures.len() == 1 { "1 image".to_owned() } else { format!("{} images", failures.len()) };
+    let what = format!("the signatures of {images} were not verified:{}", lines(failures));
     Some(BuildError::at(first.code(), Place::file(&lock.path), what))
+}
+
+/// A line for each error, with its cause.
+fn lines(failures: &[BuildError]) -> String {
+    let line = |error: &BuildError| {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("\n  {error}{cause}")
+    };
+    failures.iter().map(line).collect()
 }
 
 /// One error that names every entry that is still open.
 pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     let first = resolution.failures.first()?;
-    let failures = resolution.failures.iter();
-    let lines: Vec<_> = failures
-        .map(|error| {
-            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("\n  {error}{cause}")
-        })
-        .collect();
-    let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines.concat());
+    let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines(&resolution.failures));
     Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
 }
 
