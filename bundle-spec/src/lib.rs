@@ -8,6 +8,7 @@ mod base64_text;
 pub mod blobs;
 pub mod chunks;
 pub mod digest;
+pub mod dsse;
 mod error;
 pub mod head;
 mod json;

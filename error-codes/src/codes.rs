@@ -167,6 +167,8 @@ registry! {
     BODY_STALLED = "LF2115", Resumable, "A server stalls in the middle of an answer", "Run the same command again: it continues where it stopped. If that repeats, name another mirror or address.";
     IMAGE_SCHEMA_1 = "LF2116", Usage, "An image is in the form that Docker used before 2016", "Convert it and push it to a registry of your own (`skopeo copy --format v2s2`), or name a newer image.";
     LAYER_MISMATCH = "LF2117", Usage, "A layer unpacks to something else than its image states", "Do not use the image: its configuration and its layers do not belong together. Ask its publisher, or pin another one.";
+    IMAGE_UNSIGNED = "LF2118", Usage, "An image lacks a signature that the lock requires", "Sign the image with one of the keys of the rule (`cosign sign --key`), correct the rule under `signatures`, or set `required: false`.";
+    IMAGE_SIGNED_BY_OTHERS = "LF2119", Usage, "An image is signed by keys that the lock does not name", "Find out who signed it. Name the key under `signatures` of the lock only if its publisher confirms it over another channel.";
     // LF212x: sets of wheels.
     REQUIREMENTS_UNREADABLE = "LF2120", Usage, "A file of requirements cannot be used", "Correct the named line, or write the file again with `pip-compile --generate-hashes`, `uv pip compile --generate-hashes` or `uv export`.";
     REQUIREMENT_UNHASHED = "LF2121", Usage, "A requirement states no SHA-256", "Write the file with hashes: `pip-compile --generate-hashes`, `uv pip compile --generate-hashes`, or `uv export`.";
@@ -195,6 +197,12 @@ registry! {
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
     NPM_VERSIONS = "LF2142", Usage, "An npm package has too many or too large versions for one document", "Remove versions of the named package that no lock file names, or serve them by another component.";
+    // LF2143: signatures of images.
+    SIGNATURE_OF_OTHER_IMAGE = "LF2143", Usage, "A signature of an image is about another digest", "Do not use the image: its registry shows a signature of something else. Ask its publisher to sign this digest.";
+    SIGNATURE_OF_OTHER_NAME = "LF2144", Usage, "A signature of an image names another repository", "If the image is a copy, name the repository that its publisher signed under `identities` of the rule; else do not use it.";
+    ATTESTATION_MISSING = "LF2145", Usage, "An image lacks an attestation that the lock requires", "Attest the image with one of the keys of the rule (`cosign attest --key`), or correct `attestations` of the rule.";
+    SIGNATURE_UNREADABLE = "LF2146", Usage, "A signature or an attestation of an image cannot be read", "Sign the image again with cosign and one of the keys of the rule.";
+    SIGNATURES_UNCHECKED = "LF2147", Usage, "The lock does not state who signed an image", "Run `landfall lock`: it checks the signatures of the image that the lock pins.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

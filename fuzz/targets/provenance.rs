@@ -1,4 +1,4 @@
-//! Provenance that anyone may have written beside a bundle, and statements of any form that the right key signed.
+//! Provenance that anyone may have written beside a bundle, attestations that anyone may have attached to an image, and statements of any form that the right key signed.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::Verified;
+use landfall_bundle_spec::dsse::DsseEnvelope;
+use landfall_bundle_spec::limits::PROVENANCE_BYTES;
 use landfall_bundle_spec::provenance::{PAYLOAD_TYPE, Provenance};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
@@ -27,6 +29,14 @@ fn signed(payload: &[u8]) -> Vec<u8> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    for read in [DsseEnvelope::read, DsseEnvelope::read_bundle] {
+        if let Ok(envelope) = read("an attestation", bytes, PROVENANCE_BYTES) {
+            assert!(
+                !envelope.is_signed_by(VENDOR.key.public()),
+                "an envelope without the vendor's signature is signed"
+            );
+        }
+    }
     if let Ok(provenance) = Provenance::read("a.provenance.json", bytes) {
         assert!(provenance.verify(&BUNDLE).is_err(), "provenance without the vendor's signature is verified");
     }

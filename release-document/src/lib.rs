@@ -20,6 +20,7 @@ mod proof;
 mod requirements;
 mod room;
 mod rule;
+mod signature;
 mod site_secret;
 mod upgrade;
 
@@ -39,6 +40,7 @@ pub use proof::{
 pub use requirements::{GpuRequirements, MigRequirement, Requirements};
 pub use room::DataRoom;
 pub use rule::{Rule, RuleExpression, RuleSeverity, RuleText};
+pub use signature::{SignatureEntry, SignatureKind, referrers_tag};
 pub use site_secret::{
     AuthoritiesValue, FileValue, PasswordValue, SiteSecret, SiteSecretValue, TlsValue, check_certificate_names,
 };
@@ -97,6 +99,9 @@ pub struct ReleaseDocument {
     /// What shows that the release is of use where it landed, in the order in which it is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
+    /// Signatures and attestations of its images that travel with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<SignatureEntry>,
 }
 
 impl ReleaseDocument {

@@ -6,6 +6,44 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, ensure};
 
 use crate::images;
+use crate::vendor::KEY_PASSWORD;
+
+/// The program as a publisher of images uses it: with a key, and without a transparency log.
+pub struct Publisher {
+    program: PathBuf,
+    home: tempfile::TempDir,
+}
+
+impl Publisher {
+    /// Nothing is stored in a home folder.
+    pub fn open() -> Result<Self> {
+        let home = tempfile::tempdir().context("cannot make a home folder for cosign")?;
+        Ok(Self { program: images::ensure_cosign()?, home })
+    }
+
+    /// cosign with these arguments, and the password of keys of development.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env("COSIGN_PASSWORD", KEY_PASSWORD);
+        command.env("HOME", self.home.path()).env("TUF_ROOT", self.home.path().join("tuf"));
+        command
+    }
+
+    /// `sign` or `attest` with a key, in the form that cosign had before it wrote bundles, or as bundles.
+    pub fn sign(&self, verb: &str, key: &Path, as_bundle: bool, more: &[&str], image: &str) -> Command {
+        let form = format!("--new-bundle-format={as_bundle}");
+        let mut command = self.command(&[verb, "--yes", "--tlog-upload=false", "--use-signing-config=false", &form]);
+        command.arg("--allow-http-registry").arg("--key").arg(key).args(more).arg(image);
+        command
+    }
+
+    /// `verify` or `verify-attestation` by a key, of what is stored under cosign's tags.
+    pub fn verify(&self, verb: &str, key: &Path, more: &[&str], image: &str) -> Command {
+        let mut command = self.command(&[verb, "--insecure-ignore-tlog=true", "--new-bundle-format=false"]);
+        command.arg("--allow-http-registry").arg("--key").arg(key).args(more).arg(image);
+        command
+    }
+}
 
 /// A bundle's signed document and signatures, extracted from its head by tar, and the program that judges them.
 pub struct Judged {

@@ -1,4 +1,4 @@
-//! A real registry on loopback: CNCF distribution over a finished tree, read-only.
+//! A real registry on loopback: CNCF distribution over a finished tree, read-only, or over a folder that takes what is pushed.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -31,6 +31,8 @@ pub struct Registry {
     address: SocketAddr,
     root: PathBuf,
     access: Access,
+    /// Whether images can be pushed.
+    writable: bool,
     program: PathBuf,
     folder: tempfile::TempDir,
     child: Option<Child>,
@@ -52,12 +54,22 @@ impl Registry {
         Self::start_for(root, Access::Tokens(tokens.address(), tokens.certificate()))
     }
 
+    /// Serves a folder, which may be empty, and takes what is pushed.
+    pub fn start_writable(root: &Path) -> Result<Self> {
+        Self::start_as(root, Access::Anyone, true)
+    }
+
     fn start_for(root: &Path, access: Access) -> Result<Self> {
+        Self::start_as(root, access, false)
+    }
+
+    fn start_as(root: &Path, access: Access, writable: bool) -> Result<Self> {
         let program = node_pack::DISTRIBUTION.ensure(&Workshop::open()?)?.join("registry");
         let mut registry = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             root: root.to_path_buf(),
             access,
+            writable,
             program,
             folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
             child: None,
@@ -112,7 +124,7 @@ impl Registry {
     fn run(&mut self) -> Result<()> {
         let path = self.folder.path().join("config.yml");
         let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        file.write_all(configuration(&self.root, self.address, &self.access).as_bytes())?;
+        file.write_all(configuration(&self.root, self.address, &self.access, self.writable).as_bytes())?;
         let log = File::create(self.log_path()).context("cannot create the registry's log")?;
         // setpriv, of util-linux, ties the registry to this thread's life and then becomes it.
         let child = Command::new("setpriv")
@@ -163,14 +175,14 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
-fn configuration(root: &Path, address: SocketAddr, access: &Access) -> String {
+fn configuration(root: &Path, address: SocketAddr, access: &Access, writable: bool) -> String {
     // JSON is YAML too, and quotes whatever a path may hold.
     let mut configuration = serde_json::json!({
         "version": 0.1,
         "log": { "level": "info" },
         "storage": {
             "filesystem": { "rootdirectory": root },
-            "maintenance": { "uploadpurging": { "enabled": false }, "readonly": { "enabled": true } },
+            "maintenance": { "uploadpurging": { "enabled": false }, "readonly": { "enabled": !writable } },
         },
         "http": { "addr": address.to_string() },
     });

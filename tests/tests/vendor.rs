@@ -23,6 +23,7 @@ mod vendor {
     mod provenance;
     mod reproducible;
     mod rotations;
+    mod signatures;
     mod signers;
     mod silence;
     mod sparse;

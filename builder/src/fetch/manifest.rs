@@ -6,7 +6,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_release_document::Descriptor;
 use serde::Deserialize;
 
-const INDEX_TYPES: [&str; 2] =
+pub(super) const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// Whether a media type is that of an index over platforms.

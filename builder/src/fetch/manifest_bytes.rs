@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::reference::Reference;
 
 /// The most bytes of a manifest: what registries accept at most.
-const LIMIT_BYTES: usize = 4 << 20;
+pub(super) const LIMIT_BYTES: usize = 4 << 20;
 
 /// The digest that a registry states.
 const DIGEST: &str = "docker-content-digest";
@@ -34,32 +34,44 @@ impl Client {
             (Some(digest), _) => repository.digested(digest),
             (None, tag) => repository.tagged(tag.as_deref().unwrap_or("latest")),
         };
-        let mut answer = self.ask_for_manifest(&repository, &image).await?;
-        if answer.as_ref().is_ok_and(|response| response.status() == StatusCode::UNAUTHORIZED) {
-            // The token may have ended; a new one is refused for another reason.
-            self.close(&repository).await;
-            answer = self.ask_for_manifest(&repository, &image).await?;
-        }
-        Ok(match answer {
+        let name = image.digest().or(image.tag()).unwrap_or_default();
+        let path = format!("manifests/{name}");
+        Ok(match self.ask_in(&repository, &image, &path, &ACCEPTED.join(", ")).await? {
             Ok(response) => read(response, self.longest_stall()).await,
             Err(failure) => Err(failure),
         })
     }
 
-    /// Asks for a manifest with what opens its repository. Where the registry leads to another host, the HTTP client sends no
-    /// authorization there.
-    async fn ask_for_manifest(
+    /// Asks for something of a repository, and once more where the token has ended.
+    pub(super) async fn ask_in(
         &self,
         repository: &Repository,
         image: &OciReference,
+        path: &str,
+        accept: &str,
+    ) -> Result<std::result::Result<Response, Failure>> {
+        let answer = self.ask_opened(repository, image, path, accept).await?;
+        if answer.as_ref().is_ok_and(|response| response.status() == StatusCode::UNAUTHORIZED) {
+            // The token may have ended; a new one is refused for another reason.
+            self.close(repository).await;
+            return self.ask_opened(repository, image, path, accept).await;
+        }
+        Ok(answer)
+    }
+
+    /// Asks with what opens the repository. Where the registry leads to another host, the HTTP client sends no authorization there.
+    async fn ask_opened(
+        &self,
+        repository: &Repository,
+        image: &OciReference,
+        path: &str,
+        accept: &str,
     ) -> Result<std::result::Result<Response, Failure>> {
         let opened = match self.open(repository, image).await? {
             Ok(opened) => opened,
             Err(failure) => return Ok(Err(failure)),
         };
-        let name = image.digest().or(image.tag()).unwrap_or_default();
-        let address = repository.address(image, &format!("manifests/{name}"));
-        let request = self.web().await?.get(address).header(ACCEPT, ACCEPTED.join(", "));
+        let request = self.web().await?.get(repository.address(image, path)).header(ACCEPT, accept);
         let request = match opened {
             Opened { token: Some(token), .. } => request.bearer_auth(token),
             Opened { auth: RegistryAuth::Basic(user, password), token: None } => {

@@ -2,6 +2,7 @@
 //! the content store.
 
 mod ask;
+mod attached;
 mod blob;
 mod chart;
 mod client;
@@ -22,6 +23,7 @@ mod token;
 mod web;
 
 pub(crate) use ask::{Asked, Of};
+pub(crate) use attached::fetch_attached;
 pub use chart::fetch_chart;
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::error::{BuildError, Place, Result};
 use crate::files;
-use crate::lock::{ArtifactPin, FilePin, FileSource, Pin, Take};
+use crate::lock::{ArtifactPin, CarriedSignature, FilePin, FileSource, Pin, Take};
 use crate::reference::Reference;
 
 /// Manifests, and blobs, that are fetched at the same time.
@@ -53,6 +53,8 @@ pub struct Fetched {
     pub images: Vec<FetchedImage>,
     /// Artifacts.
     pub artifacts: Vec<FetchedArtifact>,
+    /// Signatures and attestations of the images, where the lock has rules about them.
+    pub signatures: Vec<CarriedSignature>,
 }
 
 /// A blob that a release needs.
@@ -169,7 +171,7 @@ pub async fn fetch(
         }
         ArtifactPin::Files(pin) => Some(files::compose(store, pin, progress)),
     });
-    Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()? })
+    Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()?, signatures: Vec::new() })
 }
 
 /// Every blob of the manifests and every file, each once.

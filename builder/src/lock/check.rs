@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::resolve::{Asking, Moved, Outcome};
 use super::set::{SetKind, SetPinned};
 use super::wheels::WheelSet;
-use super::{Content, List, Lock, LockEntry, LockedFile, SetFields};
+use super::{Content, List, Lock, LockEntry, LockedFile, SetFields, signatures};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Client, Of};
 use crate::hub::HubName;
@@ -98,6 +98,11 @@ async fn look(asking: Asking<'_>) -> Looked {
     for (number, wrong) in found.into_iter().filter(|(_, wrong)| !wrong.is_empty()) {
         outdated.insert(number);
         lines.extend(wrong);
+    }
+    // Images are the first of the lists.
+    for (number, line) in signatures::unchecked(asking.lock) {
+        outdated.insert(number);
+        lines.push(line);
     }
     Looked { asked, outdated: outdated.len(), lines }
 }

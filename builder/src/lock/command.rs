@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolve::{Moved, Resolution, resolve};
-use super::{Content, Lock};
+use super::signatures::{self, Found};
+use super::{Content, Lock, SignatureSource};
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
@@ -34,6 +35,8 @@ pub struct LockReport {
     pub helm: Option<Renderer>,
     /// All manifests and files.
     pub entries: usize,
+    /// Images of which a signature was verified by a rule.
+    pub signed: usize,
 }
 
 /// Where the lock of a release is; the release is read for it, and refused if it is wrong by itself.
@@ -70,6 +73,31 @@ impl Opened {
         let written = Lock::parse(&output, text)?;
         Ok((output, written))
     }
+
+    /// The same with what the rules about signatures find for what the text pins, and for how many images; an error names every
+    /// image that a rule refuses. What an earlier run found is looked for `again`, or kept.
+    pub(super) async fn with_signatures(
+        &self,
+        client: &Client,
+        text: String,
+        again: bool,
+        progress: &dyn Progress,
+    ) -> Result<Signed> {
+        // Files with keys are beside the lock, wherever the new one is written.
+        let lock = Lock::parse(&self.path, text)?;
+        let source = SignatureSource { client, store: &self.store, progress };
+        let Found { text, signed, failures } = signatures::resolve(source, &lock, again).await?;
+        Ok(Signed { text, images: signed, refused: refused(&lock, &failures) })
+    }
+}
+
+/// A lock with what the rules about signatures found.
+pub(super) struct Signed {
+    pub(super) text: String,
+    /// Images of which a signature was verified.
+    pub(super) images: usize,
+    /// What the rules refuse.
+    pub(super) refused: Option<BuildError>,
 }
 
 /// The programs that render a release, as they are now.
@@ -118,22 +146,40 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
-    let Resolution { resolved, moved, .. } = resolution;
+    let Resolution { resolved, moved, text, .. } = resolution;
+    let Signed { text, images: signed, refused } = opened.with_signatures(&client, text, false, progress).await?;
+    if text != written.text() {
+        let (output, written) = opened.rewritten(options, text)?;
+        durable::write_file(&output, written.text().as_bytes(), 0o644)?;
+    }
+    if let Some(error) = refused {
+        return Err(error);
+    }
     let Renderers { kubectl: renderer, helm } = renderers;
-    Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries })
+    Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries, signed })
+}
+
+/// One error that names every image that a rule about signatures refuses, or of which a registry did not answer.
+fn refused(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
+    let first = failures.first()?;
+    let images = if failures.len() == 1 { "1 image".to_owned() } else { format!("{} images", failures.len()) };
+    let what = format!("the signatures of {images} were not verified:{}", lines(failures));
+    Some(BuildError::at(first.code(), Place::file(&lock.path), what))
+}
+
+/// A line for each error, with its cause.
+fn lines(failures: &[BuildError]) -> String {
+    let line = |error: &BuildError| {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("\n  {error}{cause}")
+    };
+    failures.iter().map(line).collect()
 }
 
 /// One error that names every entry that is still open.
 pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     let first = resolution.failures.first()?;
-    let failures = resolution.failures.iter();
-    let lines: Vec<_> = failures
-        .map(|error| {
-            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("\n  {error}{cause}")
-        })
-        .collect();
-    let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines.concat());
+    let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines(&resolution.failures));
     Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
 }
 

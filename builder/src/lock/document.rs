@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 use super::archive;
 use super::hub::{self, WrittenHub};
 use super::set::{self, Within, WrittenNpm};
+use super::signatures::{self, WrittenRule};
 use super::wheel_source::{self, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
@@ -37,6 +38,8 @@ struct WrittenLock {
     artifacts: Vec<WrittenEntry>,
     #[serde(default)]
     charts: Vec<WrittenEntry>,
+    #[serde(default)]
+    signatures: Vec<WrittenRule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +101,9 @@ struct WrittenFile {
 pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
     let platform = written.platform.value.clone();
+    let rules = written.signatures.into_iter().enumerate();
+    let signatures = rules.map(|(number, rule)| signatures::read(rule, number, path, text));
+    let signatures = signatures.collect::<Result<_>>()?;
     let mut checked = Checked { path, text, platform: &platform, urls: HashSet::new() };
     Ok(LockDocument {
         assembled: written.assembled,
@@ -107,6 +113,7 @@ pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
         images: checked.list(List::Images, written.images)?,
         artifacts: checked.list(List::Artifacts, written.artifacts)?,
         charts: checked.list(List::Charts, written.charts)?,
+        signatures,
     })
 }
 

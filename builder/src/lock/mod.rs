@@ -21,6 +21,7 @@ mod position;
 mod requests;
 mod resolve;
 mod set;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -45,6 +46,7 @@ pub use resolve::Moved;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};
 pub use set::SetFields;
+pub use signatures::{CarriedSignature, SignatureRule, SignatureSource, carried};
 pub use update::{LockUpdate, update};
 
 use crate::definition;
@@ -80,6 +82,8 @@ pub struct LockDocument {
     pub artifacts: Vec<LockEntry>,
     /// Helm charts, which are rendered and do not travel.
     pub charts: Vec<LockEntry>,
+    /// Whose signatures which images need.
+    pub signatures: Vec<SignatureRule>,
 }
 
 impl LockDocument {

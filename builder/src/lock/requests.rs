@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use landfall_release_document::referrers_tag;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::resolve::{Asked, asked};
 use super::set::SetKind;
 use super::wheel_source::WheelSource;
 use super::wheels::{Wanted, WheelSet};
-use super::{ArchiveOrigin, Lock, SetFields};
+use super::{ArchiveOrigin, List, Lock, LockEntry, SetFields};
 use crate::error::Result;
 use crate::fetch::Registries;
 use crate::file_url::FileUrl;
@@ -58,6 +59,9 @@ pub enum RequestKind {
     ModelList,
     /// A small file of that list; `COMMIT` and `PATH` stand for what the list names.
     ModelFile,
+    /// The signatures of an image, under cosign's tag for them, where a rule is about it; attestations and the list of referrers are
+    /// asked for beside it. `HEX` stands for a digest that is not known yet.
+    Signatures,
     /// The page of a project on a package index, which names its wheels. A wheel is asked for where the page states no size of it.
     PackagePage,
 }
@@ -71,7 +75,23 @@ pub fn requests(source: &SourceOptions) -> Result<LockRequests> {
     for (_, asked) in asked(&lock) {
         requests.extend(of(asked, &registries)?);
     }
+    requests.extend(signatures(&lock, &registries));
     Ok(LockRequests { lock: path, requests })
+}
+
+/// What is asked about the signatures of images, once for each image.
+fn signatures(lock: &Lock, registries: &Registries) -> Vec<LockRequest> {
+    let of_entry = |entry: &LockEntry| {
+        let reference: Reference = entry.reference.value.parse().ok()?;
+        if !lock.document.signatures.iter().any(|rule| rule.is_about(&reference)) {
+            return None;
+        }
+        let subject = entry.digest().map_or_else(|| "sha256-HEX".to_owned(), referrers_tag);
+        let tagged = Reference { tag: Some(format!("{subject}.sig")), ..reference };
+        let (upstream, mirror) = registries.manifest_addresses(&tagged);
+        Some(LockRequest { entry: entry.reference.value.clone(), what: RequestKind::Signatures, upstream, mirror })
+    };
+    lock.list(List::Images).iter().filter_map(of_entry).collect()
 }
 
 fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::chosen::chosen;
-use super::command::{Opened, Renderers, failure};
+use super::command::{Opened, Renderers, Signed, failure};
 use super::difference::{EntryChange, difference};
 use super::position::Position;
 use super::resolve::{Asking, Resolution, answers, asked_of};
@@ -45,7 +45,12 @@ pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Prog
     if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
-    let (output, written) = opened.rewritten(options, resolution.text)?;
+    let again = names.is_empty();
+    let Signed { text, refused, .. } = opened.with_signatures(&client, resolution.text, again, progress).await?;
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let (output, written) = opened.rewritten(options, text)?;
     if output != *path || written.text() != lock.text() {
         durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     }

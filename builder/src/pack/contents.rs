@@ -7,6 +7,7 @@ use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::head::NewDocument;
 use landfall_bundle_spec::to_canonical;
 use landfall_error_codes::codes;
+use landfall_inventory::purl::split_tag;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
     ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NodePack,
@@ -79,6 +80,7 @@ pub fn contents(
         upgrades: release.upgrade_paths(),
         soak_seconds: release.soak_seconds.as_ref().map(|seconds| seconds.value),
         proofs,
+        signatures: fetched.signatures.iter().map(|signature| signature.entry.clone()).collect(),
     };
     let mut documents = vec![
         canonical(RELEASE_DOCUMENT_NAME, &document)?,
@@ -240,9 +242,19 @@ fn index(release: &ReleaseDocument) -> serde_json::Value {
         descriptor
     });
     let artifacts = release.artifacts.iter().map(|artifact| descriptor(&artifact.manifest, &artifact.reference));
+    // Two tags of one manifest share its signatures.
+    let signatures: BTreeMap<_, _> = release
+        .signatures
+        .iter()
+        .filter_map(|signature| {
+            let repository = split_tag(&signature.image).0;
+            Some((format!("{repository}:{}", signature.tag.as_ref()?), &signature.manifest))
+        })
+        .collect();
+    let signatures = signatures.iter().map(|(name, manifest)| descriptor(manifest, name));
     json!({
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
-        "manifests": images.chain(artifacts).collect::<Vec<_>>(),
+        "manifests": images.chain(artifacts).chain(signatures).collect::<Vec<_>>(),
     })
 }

@@ -7,7 +7,7 @@ use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, LayerContents, Place
 use landfall_bundle_spec::chunks::ChunkValue;
 use landfall_media::progress::Silent;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument, SignatureEntry};
 
 use crate::error::Result;
 use crate::fetch::FetchedImage;
@@ -50,6 +50,7 @@ pub fn order(
     for image in images {
         collected.image(image)?;
     }
+    release.signatures.iter().flat_map(SignatureEntry::descriptors).try_for_each(|blob| collected.descriptor(blob))?;
     collected.artifacts(release, false)?;
     Ok(Order { blobs: BlobsDocument::new(collected.entries)?, chunks: collected.chunks })
 }

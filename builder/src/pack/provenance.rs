@@ -11,6 +11,7 @@ use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_inventory::{ChartEntry, purl};
+use landfall_release_document::SignatureKind;
 
 use super::inputs::Inputs;
 use crate::charts::Charts;
@@ -18,7 +19,8 @@ use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
 use crate::gpu_program::{GPU_PROGRAM, GpuProgram};
 use crate::lock::{
-    ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, FileSource, List, Lock, Pin, RendererFields,
+    ArchivePin, ArchiveSource, ArtifactPin, CarriedSignature, ChartPin, FilePin, FileSource, List, Lock, Pin,
+    RendererFields,
 };
 use crate::own_image::{self, OwnImage};
 use crate::render::{Sources, Tool};
@@ -33,11 +35,13 @@ const MESSAGE_SUFFIX: &str = ".pae";
 /// Kinds of materials, as statements name them.
 mod kind {
     pub const ARTIFACT: &str = "artifact";
+    pub const ATTESTATION: &str = "attestation";
     pub const CHART: &str = "chart";
     pub const FILE: &str = "file";
     pub const IMAGE: &str = "image";
     pub const IMAGE_INDEX: &str = "image-index";
     pub const PROGRAM: &str = "program";
+    pub const SIGNATURE: &str = "signature";
     pub const SOURCE: &str = "source";
 }
 
@@ -89,6 +93,20 @@ impl Materials {
             sources: sources(definition, used.sources, used.charts)?,
             others,
         })
+    }
+
+    /// Adds the signatures and attestations that travel with images. A list of them is made here, of nothing else.
+    pub fn extend(&mut self, signatures: &[CarriedSignature]) {
+        let materials = signatures.iter().filter_map(|CarriedSignature { entry, .. }| {
+            let kind = match entry.kind {
+                SignatureKind::Signature => kind::SIGNATURE,
+                SignatureKind::Attestation => kind::ATTESTATION,
+                SignatureKind::Referrers => return None,
+            };
+            let material = of_registry(&entry.image, entry.manifest.digest, None);
+            Some(material.of_kind(kind).with("subject", &entry.subject.digest.to_string()))
+        });
+        self.others.extend(materials);
     }
 
     /// The statement about the bundle that was made of them. The installer is stated as it is packed, whatever its file was

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
 use landfall_bundle_spec::parts::BundleName;
-use landfall_release_document::{Descriptor, ReleaseDocument};
+use landfall_release_document::{Descriptor, ReleaseDocument, SignatureEntry, SignatureKind};
 
 /// A file of the bundle on the media.
 #[derive(Debug, Clone)]
@@ -151,6 +151,33 @@ impl Sheet<'_> {
         });
         self.contents_table(page, "Programs for the node, models and files", artifacts);
         page.push_str("<p>What several entries share counts in the size of each.</p>\n");
+        self.signatures_table(page);
+    }
+
+    /// The signatures and attestations that travel with images.
+    fn signatures_table(&self, page: &mut String) {
+        let signatures = self.release.signatures.iter().filter(|entry| entry.kind != SignatureKind::Referrers);
+        let rows: Vec<_> = signatures.collect();
+        if rows.is_empty() {
+            return;
+        }
+        page.push_str(
+            "<h2>Signatures of images</h2>\n<p>The vendor verified them with these keys when the release was built.</p>\n\
+             <table>\n<tr><th>Image</th><th>What it is</th><th>Keys</th><th>Manifest</th></tr>\n",
+        );
+        for SignatureEntry { image, kind, manifest, keys, predicates, .. } in rows {
+            let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+            let kind = std::iter::once(kind.to_string()).chain(predicates.iter().cloned()).collect::<Vec<_>>();
+            let _ = writeln!(
+                page,
+                "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td><code>{}</code></td></tr>",
+                escape(image),
+                escape(&kind.join(", ")),
+                keys.join(", "),
+                manifest.digest.to_hex()
+            );
+        }
+        page.push_str("</table>\n");
     }
 
     fn contents_table<'a>(

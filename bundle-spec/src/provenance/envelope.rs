@@ -5,39 +5,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::statement::{BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement};
-use crate::base64_text::decode_either_alphabet;
+use crate::dsse::{DsseEnvelope, EncodedEnvelope, EncodedSignature, PAYLOAD_TYPE, pre_authentication_encoding};
 use crate::error::{Error, Result};
 use crate::head::Verified;
 use crate::trust::{KeyId, PublicKey, Role, Root, SigningKey};
 use crate::{json, limits};
-
-/// What is signed: an in-toto statement.
-pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EncodedEnvelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<EncodedSignature>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EncodedSignature {
-    #[serde(default)]
-    keyid: String,
-    sig: String,
-}
-
-/// The bytes that signers sign.
-pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let beginning = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
-    [beginning.as_bytes(), payload].concat()
-}
 
 /// A statement that is being signed.
 #[derive(Debug)]
@@ -95,43 +70,14 @@ impl UnsignedProvenance {
 #[derive(Debug)]
 pub struct Provenance {
     name: String,
-    payload: Vec<u8>,
-    message: Vec<u8>,
-    /// What the file calls the key, which proves nothing, and the signature.
-    signatures: Vec<(String, Vec<u8>)>,
+    envelope: DsseEnvelope,
 }
 
 impl Provenance {
     /// Reads the envelope, in any encoding of JSON and either alphabet of base64, and nothing of the statement. `name` is that of the file, for errors.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
-        if bytes.len() as u64 > limits::PROVENANCE_BYTES {
-            let what = format!("{name} ({} bytes)", bytes.len());
-            return Err(Error::TooLarge { what, limit: limits::PROVENANCE_BYTES });
-        }
-        let value = json::parse(name, bytes, json::Numbers::Any)?;
-        let EncodedEnvelope { payload, payload_type, signatures } = json::from_value(name, value)?;
-        if payload_type != PAYLOAD_TYPE {
-            return Err(wrong_type(name, &payload_type, PAYLOAD_TYPE));
-        }
-        if signatures.len() > limits::SIGNATURES {
-            let what = format!("the number of signatures in {name} ({})", signatures.len());
-            return Err(Error::TooLarge { what, limit: limits::SIGNATURES as u64 });
-        }
-        let decode = |text: &str| {
-            decode_either_alphabet(text)
-                .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
-        };
-        let payload = decode(&payload)?;
-        let signatures = signatures
-            .into_iter()
-            .map(|signature| Ok((signature.keyid, decode(&signature.sig)?)))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            name: name.to_owned(),
-            message: pre_authentication_encoding(PAYLOAD_TYPE, &payload),
-            payload,
-            signatures,
-        })
+        let envelope = DsseEnvelope::read(name, bytes, limits::PROVENANCE_BYTES)?;
+        Ok(Self { name: name.to_owned(), envelope })
     }
 
     /// Checks that a threshold of the release keys of the root that counts for this bundle signed the statement, and only
@@ -139,7 +85,7 @@ impl Provenance {
     pub fn verify(self, bundle: &Verified) -> Result<VerifiedProvenance> {
         let signers = self.signers(bundle.trusted().root())?;
         let name = &self.name;
-        let value = json::parse(name, &self.payload, json::Numbers::Any)?;
+        let value = json::parse(name, &self.envelope.payload, json::Numbers::Any)?;
         for (pointer, expected) in [
             ("/_type", STATEMENT_TYPE),
             ("/predicateType", PREDICATE_TYPE),
@@ -163,20 +109,21 @@ impl Provenance {
     /// do not count.
     fn signers(&self, root: &Root) -> Result<Vec<KeyId>> {
         let (name, role) = (&self.name, Role::Release);
-        let known: Vec<_> = self.signatures.iter().filter_map(|signature| self.of_known_key(root, signature)).collect();
-        match self.signatures.first() {
+        let signatures = &self.envelope.signatures;
+        let known: Vec<_> = signatures.iter().filter_map(|signature| self.of_known_key(root, signature)).collect();
+        match signatures.first() {
             Some((stranger, _)) if known.is_empty() => {
                 let found = if stranger.is_empty() { "a key without a name".to_owned() } else { shortened(stranger) };
                 Err(Error::UnknownSigner { name: name.clone(), found, root: root.number(), role: role.name() })
             }
-            _ => root.verify(role, name, &self.message, &known),
+            _ => root.verify(role, name, &self.envelope.message, &known),
         }
     }
 
     /// The signature with the id of the release key that it names or, where it names none, that it is by.
     fn of_known_key<'a>(&self, root: &Root, (name, signature): &'a (String, Vec<u8>)) -> Option<(KeyId, &'a [u8])> {
         let is_by = |key: &&PublicKey| match name.as_str() {
-            "" => key.verifies(&self.message, signature),
+            "" => key.verifies(&self.envelope.message, signature),
             name => key.envelope_key_id() == name,
         };
         let key = root.keys_of(Role::Release).find(is_by)?;

@@ -10,7 +10,8 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{PAYLOAD_TYPE, Provenance, UnsignedProvenance, VerifiedProvenance};
+pub use crate::dsse::PAYLOAD_TYPE;
+pub use envelope::{Provenance, UnsignedProvenance, VerifiedProvenance};
 pub use statement::{
     BUILD_TYPE, BuildDefinition, Builder, ExternalParameters, Material, Metadata, PREDICATE_TYPE, Predicate,
     RunDetails, STATEMENT_TYPE, Statement,

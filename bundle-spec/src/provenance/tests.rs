@@ -6,9 +6,9 @@ use landfall_error_codes::Coded as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::envelope::pre_authentication_encoding;
 use super::*;
 use crate::digest::Sha256;
+use crate::dsse::pre_authentication_encoding;
 use crate::error::Result;
 use crate::head::{NewDocument, UnsignedHead, Verified};
 use crate::sample::{self, Sample, Vendor};

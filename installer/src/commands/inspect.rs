@@ -11,7 +11,7 @@ use landfall_error_codes::codes;
 use landfall_media::bundle;
 use landfall_release_document::{
     ArtifactEntry, COMPUTED_PREFIX, ComponentEntry, HOST_PACK_DOCUMENT_NAME, ImageEntry, RELEASE_DOCUMENT_NAME,
-    ReleaseDocument, SITE_SCHEMA_NAME,
+    ReleaseDocument, SITE_SCHEMA_NAME, SignatureKind,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -208,7 +208,24 @@ fn text(inspection: &Inspection) -> String {
         let size = HumanBytes(bytes).to_string();
         let _infallible = writeln!(text, "{size:>10}  {reference}@{}", manifest.digest);
     }
-    text + &values_table(release) + &secrets_table(release)
+    text + &signatures_table(release) + &values_table(release) + &secrets_table(release)
+}
+
+/// The signatures and attestations that travel with images; nothing where there are none. `verify` checks them with the bundle, and
+/// not by the keys that are named here.
+fn signatures_table(release: &ReleaseDocument) -> String {
+    let mut text = String::new();
+    for signature in release.signatures.iter().filter(|signature| signature.kind != SignatureKind::Referrers) {
+        if text.is_empty() {
+            let _infallible = writeln!(text, "\n{:<12} image", "signed");
+        }
+        let kind = signature.kind.to_string();
+        let keys: Vec<_> = signature.keys.iter().map(|key| key.to_string()[..12].to_owned()).collect();
+        let predicates = signature.predicates.iter().map(|predicate| format!(" {}", shown::line(predicate)));
+        let predicates: String = predicates.collect();
+        let _infallible = writeln!(text, "{kind:<12} {}{predicates}, key {}…", signature.image, keys.join("…, "));
+    }
+    text
 }
 
 /// The values that a site may set; those that are computed there are not for people.

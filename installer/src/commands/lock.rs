@@ -64,6 +64,9 @@ fn text(report: &LockReport) -> String {
     let mut lines = vec![format!("{}: {resolved} of {entries} entries newly resolved", lock.display())];
     lines.push(format!("renders with kubectl {}, {}", renderer.version, renderer.digest));
     lines.extend(helm.iter().map(|helm| format!("renders charts with Helm {}, {}", helm.version, helm.digest)));
+    if report.signed > 0 {
+        lines.push(format!("verified the signatures of {}", counted(report.signed, "image")));
+    }
     let moved = report.moved.iter().map(|moved| {
         format!(
             "moved since it was resolved: {} names {} now; the lock keeps {}",

@@ -12,7 +12,8 @@ use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
-    NodePack, Proof, ReleaseDocument, Rule, SiteValue, check_node_packs, check_upgrades,
+    NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue, check_node_packs, check_upgrades,
+    referrers_tag,
 };
 
 /// Longest random value of a secret, in characters.
@@ -63,6 +64,7 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
     unique("proof", release.proofs.iter().map(|proof| &proof.name))?;
     release.proofs.iter().try_for_each(|proof| check_proof(release, proof))?;
+    check_signatures(release)?;
     release.components.iter().try_for_each(|component| check_canary(release, component))
 }
 
@@ -79,6 +81,34 @@ fn check_image(image: &ImageEntry) -> Checked {
     require(is_reference(&image.reference), || format!("the reference `{}`", shown(&image.reference)))?;
     let mut blobs = [&image.manifest, &image.config].into_iter().chain(&image.layers);
     blobs.try_for_each(|blob| check_descriptor(&image.reference, blob))
+}
+
+fn check_signatures(release: &ReleaseDocument) -> Checked {
+    let signatures = &release.signatures;
+    require(signatures.len() <= SignatureEntry::PER_RELEASE, || format!("{} signatures of images", signatures.len()))?;
+    let images: BTreeSet<_> = release.images.iter().map(|image| &image.reference).collect();
+    for signature in signatures {
+        let image = &signature.image;
+        require(images.contains(image), || format!("a signature of `{}`, which it does not have", shown(image)))?;
+        signature.descriptors().try_for_each(|blob| check_descriptor(image, blob))?;
+        let of_subject = referrers_tag(signature.subject.digest);
+        let is_tag = |tag: &String| {
+            tag.strip_prefix(&of_subject).is_some_and(|suffix| match signature.kind {
+                SignatureKind::Referrers => suffix.is_empty(),
+                SignatureKind::Signature | SignatureKind::Attestation => [".sig", ".att"].contains(&suffix),
+            })
+        };
+        let right = signature.tag.as_ref().map_or(signature.kind != SignatureKind::Referrers, is_tag);
+        let tag = signature.tag.as_deref().unwrap_or_default();
+        require(right, || format!("the tag `{}` of a signature of {}", shown(tag), shown(image)))?;
+        let is_type =
+            |text: &String| text.len() <= SignatureEntry::PREDICATE_BYTES && !text.chars().any(char::is_control);
+        let predicate = signature.predicates.iter().find(|text| !is_type(text));
+        require(predicate.is_none(), || {
+            format!("the predicate `{}` about {}", shown(predicate.map_or("", String::as_str)), shown(image))
+        })?;
+    }
+    Ok(())
 }
 
 fn check_artifact(artifact: &ArtifactEntry) -> Checked {

@@ -49,6 +49,9 @@ fn good() -> Value {
             "expect": { "exit_code": 0 } } } }, {
             "name": "answers", "component": "db", "shows": "It answers", "limit_seconds": 30, "trial": { "request": {
             "service": "db", "port": 80, "method": "GET", "path": "/", "expect": { "status": 200 } } } }],
+        "signatures": [{ "image": "k8s.io/pause:3", "subject": blob(), "kind": "signature", "manifest": blob(),
+            "tag": format!("sha256-{}.sig", "ab".repeat(32)), "blobs": [blob()], "keys": ["cd".repeat(32)],
+            "predicates": ["https://slsa.dev/provenance/v1"] }],
     })
 }
 
@@ -105,6 +108,8 @@ const PLACES: &[&str] = &[
     "/proofs/0/trial/command/container",
     "/proofs/1/trial/request/service",
     "/proofs/1/trial/request/path",
+    "/signatures/0/image",
+    "/signatures/0/tag",
 ];
 
 #[test]
@@ -165,6 +170,13 @@ fn what_contradicts_itself_is_refused() {
         ("/proofs/1/name", json!("rows"), "the proof `rows` twice"),
         ("/proofs/0/component", json!("web"), "the component `web` of proof rows"),
         ("/proofs/0/limit_seconds", json!(0), "a limit of 0 seconds"),
+        ("/signatures/0/image", json!("k8s.io/none:1"), "a signature of `k8s.io/none:1`, which it does not have"),
+        ("/signatures/0/tag", json!(format!("sha256-{}.sig", "cd".repeat(32))), "of a signature of k8s.io/pause:3"),
+        ("/signatures/0/tag", json!(format!("sha256-{}", "ab".repeat(32))), "of a signature of k8s.io/pause:3"),
+        ("/signatures/0/tag", json!("latest"), "the tag `latest` of a signature"),
+        ("/signatures/0/kind", json!("referrers"), "of a signature of k8s.io/pause:3"),
+        ("/signatures/0/predicates", json!(["a".repeat(513)]), "the predicate `aaa"),
+        ("/signatures/0/subject/size", json!(1_u64 << 50), "a blob of"),
         ("/node_packs/0/images/pause", json!("k8s.io/none:1"), "which the release does not have"),
         ("/node_packs/0/glibc", json!("2.34.1"), "`2.34.1`, which is not a version of glibc"),
         ("/node_packs", node_packs(["v1.36.3", "v1.38.0"]), "and Kubernetes cannot skip v1.37 in its node packs"),

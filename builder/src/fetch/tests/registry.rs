@@ -197,6 +197,17 @@ impl Registry {
         }
     }
 
+    /// Serves a list of what refers to a manifest, through the interface for it.
+    pub fn add_referrers(&self, repository: &str, subject: Sha256, list: &[u8]) {
+        let path = format!("/v2/{repository}/referrers/{subject}");
+        lock(&self.state).manifests.insert(path, ("application/vnd.oci.image.index.v1+json".to_owned(), list.to_vec()));
+    }
+
+    /// The next requests for blobs have these faults.
+    pub fn fail_blobs(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.state).faults.on_blobs(faults);
+    }
+
     /// Serves a file below `/files/`, and says where.
     pub fn add_file(&self, name: &str, bytes: &[u8]) -> String {
         lock(&self.state).files.insert(format!("/files/{name}"), bytes.to_vec());

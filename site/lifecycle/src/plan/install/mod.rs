@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument};
+use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument, SignatureEntry};
 
 use super::components::{ComponentInputs, artifact_folder, component_steps};
 use super::computed::computed_values;
@@ -294,7 +294,21 @@ pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
             [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
         )
     });
-    RegistryLinks { links: images.chain(artifacts).collect() }
+    RegistryLinks { links: images.chain(artifacts).chain(signature_links(release)).collect() }
+}
+
+/// Signatures and attestations under the names by which software looks for them, in the repository of their image.
+fn signature_links(release: &ReleaseDocument) -> impl Iterator<Item = PlannedLink> {
+    let own: BTreeSet<_> = release.images.iter().map(|image| image.manifest.digest).collect();
+    release.signatures.iter().flat_map(move |signature| {
+        let SignatureEntry { image, subject, tag, manifest, blobs, .. } = signature;
+        // An upstream index has no tag here: its manifests for other platforms are not in the registry.
+        let subject = (!own.contains(&subject.digest))
+            .then(|| PlannedLink { tag: None, ..link(image, &subject.digest, std::iter::empty()) });
+        let blobs = blobs.iter().map(|blob| &blob.digest);
+        let manifest = PlannedLink { tag: tag.clone(), ..link(image, &manifest.digest, blobs) };
+        subject.into_iter().chain([manifest])
+    })
 }
 
 /// Upstream hosts of a release's images.
@@ -324,7 +338,9 @@ pub fn staged_bytes(release: &ReleaseDocument) -> u64 {
     let artifacts = release.artifacts.iter().flat_map(|artifact| {
         [&artifact.manifest, &artifact.config].into_iter().chain(artifact.files.iter().map(|file| &file.blob))
     });
-    images.chain(artifacts).map(|blob| (blob.digest, blob.size)).collect::<BTreeMap<_, _>>().values().sum()
+    let signatures = release.signatures.iter().flat_map(SignatureEntry::descriptors);
+    let all = images.chain(artifacts).chain(signatures);
+    all.map(|blob| (blob.digest, blob.size)).collect::<BTreeMap<_, _>>().values().sum()
 }
 
 #[cfg(test)]

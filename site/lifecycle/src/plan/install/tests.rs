@@ -1,7 +1,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::{
     ArtifactEntry, ArtifactFile, ComponentData, ComponentEntry, Descriptor, ImageEntry, NodePack, PodSecurity,
-    RELEASE_DOCUMENT_TYPE, Requirements, SiteValue, ValueTarget,
+    RELEASE_DOCUMENT_TYPE, Requirements, SignatureEntry, SignatureKind, SiteValue, ValueTarget, referrers_tag,
 };
 use serde_json::{Value, json};
 
@@ -98,6 +98,7 @@ pub(crate) fn release() -> ReleaseDocument {
         upgrades: None,
         soak_seconds: None,
         proofs: Vec::new(),
+        signatures: Vec::new(),
     }
 }
 
@@ -238,6 +239,33 @@ fn every_blob_is_counted_once() {
     let plan = plan_of(&sample(), &release()).unwrap();
     let layers = 30_000_000 + 7 * 4_000_000 + 7 * (700 + 900);
     assert_eq!(plan.plan.steps[0].bytes, layers + 6 * 5_000_000 + 3 * (700 + 2));
+}
+
+#[test]
+fn signatures_are_listed_beside_their_image_and_an_index_only_for_them() {
+    let mut release = release();
+    let (reference, subject) = (release.images[5].reference.clone(), release.images[5].manifest.clone());
+    let before = staged_bytes(&release);
+    let signature = |subject: &Descriptor, suffix: &str, byte: u8| SignatureEntry {
+        image: reference.clone(),
+        subject: subject.clone(),
+        kind: SignatureKind::Signature,
+        tag: Some(format!("{}{suffix}", referrers_tag(subject.digest))),
+        manifest: blob(byte, 500),
+        blobs: vec![blob(byte + 1, 200)],
+        keys: Vec::new(),
+        predicates: Vec::new(),
+    };
+    let index = blob(200, 1000);
+    release.signatures = vec![signature(&subject, ".sig", 210), signature(&index, ".sig", 220)];
+    let links = registry_links(&release).links;
+    let added = &links[release.images.len() + release.artifacts.len()..];
+    let found: Vec<_> = added.iter().map(|link| (link.tag.clone(), link.manifest.0[0], link.blobs.len())).collect();
+    let tags = [&subject, &index].map(|subject| Some(format!("{}.sig", referrers_tag(subject.digest))));
+    let [own, of_index] = tags;
+    assert_eq!(found, [(own, 210, 1), (None, 200, 0), (of_index, 220, 1)]);
+    assert!(added.iter().all(|link| link.repository == "registry.k8s.io/pause"), "{added:?}");
+    assert_eq!(staged_bytes(&release) - before, 1000 + 2 * (500 + 200));
 }
 
 /// Only Landfall's own program may be started from there.

@@ -1,0 +1,86 @@
+//! What a registry has about an image beside the image itself: manifests under tags that need not exist, the list of referrers, and
+//! the blobs of such manifests.
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded as _, codes};
+use landfall_media::progress::Progress;
+use landfall_media::store::{ContentStore, Expected};
+use tokio::sync::Mutex;
+
+use super::blob::{Origin, fetch_blob};
+use super::client::{Client, Failure, RawManifest};
+use super::manifest::{Described, INDEX_TYPES};
+use super::manifest_bytes::LIMIT_BYTES;
+use super::web;
+use crate::error::Result;
+use crate::reference::Reference;
+
+/// Whose turn it is to fetch blobs.
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// What registries answer that have no list of referrers.
+const NO_REFERRERS: [u16; 5] = [400, 404, 405, 406, 501];
+
+impl Client {
+    /// A manifest by its digest or tag; nothing where the registry has none.
+    pub(crate) async fn manifest_if_any(
+        &self,
+        reference: &Reference,
+        progress: &dyn Progress,
+    ) -> Result<Option<RawManifest>> {
+        match self.manifest(reference, progress).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.code() == codes::IMAGE_MISSING => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The registry's list of manifests about this one; nothing where it has no interface for that. What it says is not believed.
+    pub(crate) async fn referrers(
+        &self,
+        image: &Reference,
+        subject: Sha256,
+        progress: &dyn Progress,
+    ) -> Result<Option<Vec<u8>>> {
+        let registry = self.registries.endpoint(&image.host).registry;
+        let what = format!("the list of what refers to {}", image.with_digest(subject));
+        let ask = async || self.referrers_bytes(image, subject).await;
+        self.answer(&registry, &what, progress, ask).await
+    }
+
+    async fn referrers_bytes(
+        &self,
+        image: &Reference,
+        subject: Sha256,
+    ) -> Result<std::result::Result<Option<Vec<u8>>, Failure>> {
+        let repository = self.repository(image);
+        let named = repository.digested(subject);
+        let answer = self.ask_in(&repository, &named, &format!("referrers/{subject}"), INDEX_TYPES[0]).await?;
+        Ok(match answer {
+            Ok(response) if NO_REFERRERS.contains(&response.status().as_u16()) => Ok(None),
+            Ok(response) => {
+                web::read(response, LIMIT_BYTES, self.longest_stall(), codes::IMAGE_MISSING).await.map(Some)
+            }
+            Err(failure) => Err(failure),
+        })
+    }
+}
+
+/// Fetches blobs of a repository that are not in the store yet. Their sizes were limited before. Manifests share blobs, such as an
+/// empty configuration or what two keys signed, and one blob may be written only once at a time.
+pub(crate) async fn fetch_attached(
+    client: &Client,
+    image: &Reference,
+    blobs: &[&Described],
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let _one = ONE.lock().await;
+    for blob in blobs {
+        if !store.contains(blob.digest) {
+            let expected = Expected { digest: blob.digest, size: blob.size };
+            fetch_blob(client, Origin::Registry(image), expected, store, progress).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! `landfall lock` looks for the signatures that rules ask for: under cosign's tags and in the list of referrers, whether the
+//! registry has an interface for it or keeps it under a tag.
+
+use futures_util::{StreamExt as _, stream};
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::progress::Progress;
+use landfall_media::store::ContentStore;
+use landfall_release_document::{SignatureKind, referrers_tag};
+use serde::Deserialize;
+
+use super::claim::{About, BUNDLE, Claim, Fault};
+use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned};
+use crate::error::{BuildError, Result};
+use crate::fetch::{Client, IndexDocument, RawManifest};
+use crate::lock::edit;
+use crate::lock::{List, Lock, LockEntry};
+use crate::reference::Reference;
+
+/// The type of every manifest with signatures.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Maximum number of manifests of a list of referrers that are looked at.
+const REFERRERS: usize = 32;
+
+/// Largest manifest or index that is read again, in bytes.
+pub(super) const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// Images that are asked about at the same time.
+const PARALLEL: usize = 4;
+
+/// What cosign puts behind the tag of a list of referrers: for signatures, and for attestations.
+pub(super) const SUFFIXES: [&str; 2] = [".sig", ".att"];
+
+/// How the types of artifacts begin that may hold signatures, in a list of referrers.
+const ARTIFACT_TYPES: [&str; 4] =
+    [BUNDLE, "application/vnd.dev.cosign.", "application/vnd.dsse.envelope.", "application/vnd.in-toto"];
+
+/// Who is asked, and where the answers are kept.
+#[derive(Clone, Copy)]
+pub struct SignatureSource<'a> {
+    /// The way to registries.
+    pub client: &'a Client,
+    /// The vendor's content store.
+    pub store: &'a ContentStore,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
+}
+
+/// What was found for all rules of a lock.
+pub struct Found {
+    /// The text of the lock with it.
+    pub text: String,
+    /// Images of which a signature was verified by a rule.
+    pub signed: usize,
+    /// Why the others are refused.
+    pub failures: Vec<BuildError>,
+}
+
+/// An image of the lock.
+struct Signable<'a> {
+    entry: &'a LockEntry,
+    reference: Reference,
+    digest: Sha256,
+    index: Option<Sha256>,
+}
+
+/// A manifest that may hold signatures.
+struct Candidate {
+    tag: Option<String>,
+    manifest: RawManifest,
+}
+
+/// Verifies the signatures of every image that a rule is about. What an earlier run found by the same rule for the same digest is
+/// kept, unless it is to be looked for again.
+pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> Result<Found> {
+    let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), Vec::new());
+    for rule in &lock.document.signatures {
+        let open = &rule.open(&lock.path)?;
+        let images = signable(lock).into_iter().filter(|image| rule.is_about(&image.reference));
+        let results: Vec<_> = stream::iter(images.collect::<Vec<_>>())
+            .map(|image| async move {
+                let found = source.found(open, &image, again).await;
+                found.map_err(|error| match lock.place(List::Images, image.entry) {
+                    Some(place) => error.within(place),
+                    None => error,
+                })
+            })
+            .buffered(PARALLEL)
+            .collect()
+            .await;
+        let mut found = Vec::new();
+        for result in results {
+            match result {
+                Ok(of_image) => found.extend(of_image),
+                Err(error) => failures.push(error),
+            }
+        }
+        let is_signature = |found: &&PinnedSignature| found.kind == SignatureKind::Signature;
+        signed.extend(found.iter().filter(is_signature).map(|found| found.image.clone()));
+        let pinned = RulePinned { resolved: open.source(), found };
+        if rule.pinned.as_ref() != Some(&pinned) {
+            replacements.push(rule.replacement(lock, &pinned).ok_or_else(|| unknown_place(rule.place.clone()))?);
+        }
+    }
+    signed.sort_unstable();
+    signed.dedup();
+    Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
+}
+
+/// The images of which the lock does not state what a rule requires, by their number in the list, each with a line that says so.
+/// Nothing is asked.
+pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
+    let mut unchecked = Vec::new();
+    for rule in &lock.document.signatures {
+        let open = rule.open(&lock.path);
+        for (number, entry) in lock.list(List::Images).iter().enumerate() {
+            let (Ok(reference), Some(digest)) = (entry.reference.value.parse::<Reference>(), entry.digest()) else {
+                continue;
+            };
+            if !rule.is_about(&reference) {
+                continue;
+            }
+            let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
+            match &open {
+                Ok(open) => {
+                    let is_its =
+                        |pinned: &&PinnedSignature| pinned.is_of(&entry.reference.value, digest, entry.index());
+                    let found: Vec<_> = open.fresh().iter().filter(is_its).cloned().collect();
+                    if open.lacks(&found).is_some() {
+                        unchecked.push((number, format!("{at} has signatures that were not verified")));
+                    }
+                }
+                Err(error) => unchecked.push((number, format!("{at} has signatures that cannot be verified: {error}"))),
+            }
+        }
+    }
+    unchecked
+}
+
+fn unknown_place(place: crate::error::Place) -> BuildError {
+    BuildError::at(codes::BUG, place, "the place of `pinned` is not known")
+}
+
+/// The images of which the lock knows the digest.
+fn signable(lock: &Lock) -> Vec<Signable<'_>> {
+    let images = lock.list(List::Images).iter();
+    images
+        .filter_map(|entry| {
+            let reference = entry.reference.value.parse().ok()?;
+            Some(Signable { entry, reference, digest: entry.digest()?, index: entry.index() })
+        })
+        .collect()
+}
+
+impl SignatureSource<'_> {
+    /// What a rule finds for an image; an error where it does not find what it requires.
+    async fn found(self, rule: &OpenRule<'_>, image: &Signable<'_>, again: bool) -> Result<Vec<PinnedSignature>> {
+        let name = &image.entry.reference.value;
+        let is_its = |pinned: &&PinnedSignature| pinned.is_of(name, image.digest, image.index);
+        let known: Vec<_> = rule.fresh().iter().filter(is_its).cloned().collect();
+        let is_enough = !known.is_empty() && rule.lacks(&known).is_none();
+        if !again && is_enough && self.holds(rule, &image.reference, &known).await? {
+            return Ok(known);
+        }
+        let (mut found, mut faults): (Vec<PinnedSignature>, Vec<Fault>) = (Vec::new(), Vec::new());
+        for subject in [Some(image.digest), image.index.filter(|index| *index != image.digest)].into_iter().flatten() {
+            if subject != image.digest && self.index(&image.reference, subject, image.digest).await?.is_none() {
+                continue;
+            }
+            let about = About { image: &image.reference, subject };
+            for candidate in self.candidates(about, &mut faults).await? {
+                let examined = self.examine(rule, about, &candidate.manifest.bytes).await?;
+                // Attestations by others say nothing about whether the image is signed.
+                let attests = candidate.tag.as_ref().is_some_and(|tag| tag.ends_with(SUFFIXES[1]));
+                if !attests {
+                    faults.extend(examined.faults);
+                }
+                if !examined.claims.is_empty() {
+                    self.store.ingest_bytes(&candidate.manifest.bytes)?;
+                    found.push(record(name, subject, &candidate, &examined.claims));
+                }
+            }
+            if !found.is_empty() && rule.lacks(&found).is_none() {
+                break;
+            }
+        }
+        match rule.lacks(&found) {
+            None => Ok(found),
+            Some(lack) => Err(refusal(name, image.digest, lack, faults.into_iter().max())),
+        }
+    }
+
+    /// Whether the store has what was found earlier, signed by the keys of the rule. A lock is a file that anyone may have edited.
+    async fn holds(self, rule: &OpenRule<'_>, image: &Reference, known: &[PinnedSignature]) -> Result<bool> {
+        for pinned in known {
+            if !self.store.contains(pinned.digest) {
+                return Ok(false);
+            }
+            let bytes = self.store.read(pinned.digest, MANIFEST_BYTES)?;
+            let about = About { image, subject: pinned.subject };
+            if !self.examine(rule, about, &bytes).await?.shows(pinned) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The bytes of an upstream index, if it names this manifest.
+    pub(super) async fn index(self, image: &Reference, index: Sha256, names: Sha256) -> Result<Option<Vec<u8>>> {
+        let bytes = if self.store.contains(index) {
+            self.store.read(index, MANIFEST_BYTES)?
+        } else {
+            let Some(found) = self.client.manifest_if_any(&image.with_digest(index), self.progress).await? else {
+                return Ok(None);
+            };
+            self.store.ingest_bytes(&found.bytes)?;
+            found.bytes
+        };
+        let document: Option<IndexDocument> = serde_json::from_slice(&bytes).ok();
+        let is_named = document.is_some_and(|index| index.manifests.iter().any(|entry| entry.digest == names));
+        Ok(is_named.then_some(bytes))
+    }
+
+    /// Everything that may hold signatures about a manifest.
+    async fn candidates(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Candidate>> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for suffix in SUFFIXES {
+            let tag = format!("{}{suffix}", referrers_tag(about.subject));
+            let found = self.client.manifest_if_any(&tagged(about.image, &tag), self.progress).await?;
+            candidates.extend(found.map(|manifest| Candidate { tag: Some(tag), manifest }));
+        }
+        for digest in self.referrers(about, faults).await? {
+            if candidates.iter().any(|known| known.manifest.digest == digest) {
+                continue;
+            }
+            let found = self.client.manifest_if_any(&about.image.with_digest(digest), self.progress).await?;
+            if let Some(manifest) = found.filter(|manifest| subject_of(&manifest.bytes) == Some(about.subject)) {
+                candidates.push(Candidate { tag: None, manifest });
+            } else {
+                let what = format!("the list of referrers names {digest}, which is not about {}", about.subject);
+                faults.push(Fault::Unreadable(what));
+            }
+        }
+        let (kept, others): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|candidate| candidate.manifest.media_type == MANIFEST);
+        let other =
+            |other: Candidate| Fault::Unreadable(format!("a manifest is of the type {}", other.manifest.media_type));
+        faults.extend(others.into_iter().map(other));
+        Ok(kept)
+    }
+
+    /// The digests of a list of referrers that may be signatures.
+    async fn referrers(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Sha256>> {
+        let mut list = self.client.referrers(about.image, about.subject, self.progress).await?;
+        if list.is_none() {
+            let tag = tagged(about.image, &referrers_tag(about.subject));
+            list = self.client.manifest_if_any(&tag, self.progress).await?.map(|found| found.bytes);
+        }
+        let Some(list) = list else { return Ok(Vec::new()) };
+        let Ok(ReferrersList { manifests }) = serde_json::from_slice(&list) else {
+            faults.push(Fault::Unreadable("the list of referrers is malformed".to_owned()));
+            return Ok(Vec::new());
+        };
+        let may_sign = |listed: &Listed| {
+            let kind = listed.artifact_type.as_deref();
+            kind.is_none_or(|kind| ARTIFACT_TYPES.iter().any(|known| kind.starts_with(known)))
+        };
+        Ok(manifests.into_iter().filter(may_sign).take(REFERRERS).map(|listed| listed.digest).collect())
+    }
+}
+
+#[derive(Deserialize)]
+struct ReferrersList {
+    manifests: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    digest: Sha256,
+    #[serde(default)]
+    artifact_type: Option<String>,
+}
+
+/// What a manifest says that it is about.
+fn subject_of(manifest: &[u8]) -> Option<Sha256> {
+    #[derive(Deserialize)]
+    struct OfSubject {
+        subject: Subject,
+    }
+    #[derive(Deserialize)]
+    struct Subject {
+        digest: Sha256,
+    }
+    let OfSubject { subject } = serde_json::from_slice(manifest).ok()?;
+    Some(subject.digest)
+}
+
+/// Another tag in the repository of an image.
+fn tagged(image: &Reference, tag: &str) -> Reference {
+    Reference { tag: Some(tag.to_owned()), digest: None, ..image.clone() }
+}
+
+fn record(image: &str, subject: Sha256, candidate: &Candidate, claims: &[Claim]) -> PinnedSignature {
+    let mut keys: Vec<_> = claims.iter().flat_map(|claim| claim.keys.iter().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut predicates: Vec<_> = claims.iter().filter_map(|claim| claim.predicate.clone()).collect();
+    predicates.sort_unstable();
+    predicates.dedup();
+    let signs = claims.iter().any(|claim| claim.kind == SignatureKind::Signature);
+    PinnedSignature {
+        image: image.to_owned(),
+        subject,
+        kind: if signs { SignatureKind::Signature } else { SignatureKind::Attestation },
+        tag: candidate.tag.clone(),
+        digest: candidate.manifest.digest,
+        size: candidate.manifest.bytes.len() as u64,
+        keys,
+        predicates,
+    }
+}
+
+/// Why an image is refused, by what came closest to what the rule asks for.
+fn refusal(image: &str, digest: Sha256, lack: Lack<'_>, closest: Option<Fault>) -> BuildError {
+    let image = format!("{image} ({digest})");
+    let (code, what) = match (lack, closest) {
+        (Lack::Attestation(predicate), _) => {
+            (codes::ATTESTATION_MISSING, format!("{image} has no attestation {predicate} by a key of the rule"))
+        }
+        (Lack::Signature, None) => (codes::IMAGE_UNSIGNED, format!("{image} has no signature")),
+        (Lack::Signature, Some(Fault::OtherKeys)) => {
+            (codes::IMAGE_SIGNED_BY_OTHERS, format!("{image} has no signature by a key of the rule"))
+        }
+        (Lack::Signature, Some(Fault::Unreadable(why))) => {
+            (codes::SIGNATURE_UNREADABLE, format!("the signature of {image} cannot be read: {why}"))
+        }
+        (Lack::Signature, Some(Fault::OtherName(named))) => {
+            (codes::SIGNATURE_OF_OTHER_NAME, format!("the signature of {image} names {named}"))
+        }
+        (Lack::Signature, Some(Fault::OtherDigest(other))) => {
+            (codes::SIGNATURE_OF_OTHER_IMAGE, format!("the signature of {image} is about {other}"))
+        }
+    };
+    BuildError::new(code, what)
+}

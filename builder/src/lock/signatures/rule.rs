@@ -1,0 +1,268 @@
+//! The rules of a lock: whose signatures which images need, and below each what `landfall lock` found.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
+use landfall_error_codes::codes;
+use landfall_release_document::{SignatureEntry, SignatureKind, referrers_tag};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::find::SUFFIXES;
+use crate::error::{BuildError, Place, Result};
+use crate::hub::Patterns;
+use crate::lock::Lock;
+use crate::lock::edit::Replacement;
+use crate::lock::pinned::{self, WrittenPinned, quoted};
+use crate::reference::Reference;
+
+/// Largest file with a public key, in bytes.
+const KEY_BYTES: u64 = 16 << 10;
+
+/// Maximum number of keys of a rule.
+const KEYS: usize = 16;
+
+/// A host that cosign writes, and the one that everybody else writes for the same registry.
+const DOCKER_HUB: [&str; 2] = ["index.docker.io/", "docker.io/"];
+
+/// Which images need whose signatures.
+#[derive(Debug, Clone)]
+pub struct SignatureRule {
+    /// The pattern as it is written.
+    images: String,
+    patterns: Patterns,
+    /// Files with public keys, beside the lock.
+    keys: Vec<PathBuf>,
+    /// Whether an image without a signature is refused.
+    pub required: bool,
+    /// Types of predicates that an image needs statements of.
+    pub attestations: Vec<String>,
+    /// Repositories that signatures may name instead of the image's own.
+    identities: Vec<String>,
+    /// What was found; none while it is unresolved.
+    pub pinned: Option<RulePinned>,
+    /// Line of the lock with the key `pinned`, counted from 1.
+    line: u64,
+    /// Where the rule is.
+    pub place: Place,
+}
+
+/// What `landfall lock` found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulePinned {
+    /// The rule that it was found by: another text since then makes it stale.
+    pub resolved: String,
+    /// Manifests with signatures and attestations.
+    pub found: Vec<PinnedSignature>,
+}
+
+/// A manifest with signatures or attestations that a rule's keys verified.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedSignature {
+    /// Reference of the image.
+    pub image: String,
+    /// What it is about: the manifest of the image, or the index in which the lock found that.
+    pub subject: Sha256,
+    /// What it is.
+    pub kind: SignatureKind,
+    /// Its tag, where it has one.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// Its digest.
+    pub digest: Sha256,
+    /// Its bytes.
+    pub size: u64,
+    /// The keys that signed.
+    pub keys: Vec<KeyId>,
+    /// Types of the predicates of attestations.
+    #[serde(default)]
+    pub predicates: Vec<String>,
+}
+
+impl PinnedSignature {
+    /// Whether this is about the manifest or the index of an image, under a tag that belongs to it.
+    pub fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
+        let is_tag = |tag: &String| {
+            let suffix = tag.strip_prefix(&referrers_tag(self.subject));
+            suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+        };
+        let is_subject = self.subject == manifest || Some(self.subject) == index;
+        self.image == image && is_subject && self.tag.as_ref().is_none_or(is_tag)
+    }
+}
+
+/// A rule as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::lock) struct WrittenRule {
+    images: Spanned<String>,
+    keys: Vec<PathBuf>,
+    #[serde(default = "required")]
+    required: bool,
+    #[serde(default)]
+    attestations: Vec<String>,
+    #[serde(default)]
+    identities: Vec<String>,
+    pinned: Spanned<WrittenPinned<RulePinned>>,
+}
+
+fn required() -> bool {
+    true
+}
+
+/// Checks a rule, the one of this number; `text` is that of the lock at this path. Files with keys are not read yet.
+pub(in crate::lock) fn read(written: WrittenRule, number: usize, path: &Path, text: &str) -> Result<SignatureRule> {
+    let WrittenRule { images, keys, required, attestations, identities, pinned } = written;
+    let place = Place::field(path, images.referenced.line(), format!("signatures[{number}]"));
+    let refuse = |field: &str, what: String| {
+        let place = Place { field: Some(format!("signatures[{number}].{field}")), ..place.clone() };
+        BuildError::at(codes::LOCK_UNREADABLE, place, what)
+    };
+    let images = images.value;
+    let patterns = Patterns::new(std::slice::from_ref(&images), &[]).map_err(|what| refuse("images", what))?;
+    if !(1..=KEYS).contains(&keys.len()) {
+        return Err(refuse("keys", format!("it names {} files with keys where 1 to {KEYS} belong", keys.len())));
+    }
+    let is_predicate = |text: &String| {
+        let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
+        (1..=SignatureEntry::PREDICATE_BYTES).contains(&text.len()) && text.chars().all(is_plain)
+    };
+    if let Some(bad) = attestations.iter().find(|text| !is_predicate(text)) {
+        let what = format!("`{}` is not the type of a predicate", bad.escape_default());
+        return Err(refuse("attestations", what));
+    }
+    for identity in &identities {
+        let named: Reference = identity.parse().map_err(|error| refuse("identities", format!("{error}")))?;
+        if named.name() != *identity {
+            let what = format!("write `{identity}` in full and without a tag, as `{}`", named.name());
+            return Err(refuse("identities", what));
+        }
+    }
+    let line = pinned::line(text, pinned.referenced.line(), "signatures", &refuse)?;
+    let pinned = match pinned.value {
+        WrittenPinned::Unresolved => None,
+        WrittenPinned::Known(found) => Some(found),
+    };
+    Ok(SignatureRule { images, patterns, keys, required, attestations, identities, pinned, line, place })
+}
+
+impl SignatureRule {
+    /// Whether the rule is about the images of this repository.
+    pub fn is_about(&self, image: &Reference) -> bool {
+        self.patterns.takes(&image.name())
+    }
+
+    /// The rule with its keys, which are read from the folder of the lock.
+    pub fn open(&self, lock: &Path) -> Result<OpenRule<'_>> {
+        let folder = lock.parent().unwrap_or(Path::new(""));
+        let keys = self.keys.iter().map(|file| self.key(&folder.join(file)));
+        Ok(OpenRule { rule: self, keys: keys.collect::<Result<_>>()? })
+    }
+
+    fn key(&self, path: &Path) -> Result<PublicKey> {
+        let unreadable = || {
+            let what = format!("the public key {} cannot be read", path.display());
+            BuildError::at(codes::LOCK_UNREADABLE, self.place.clone(), what)
+        };
+        let mut text = String::new();
+        let file = fs_err::File::open(path).map_err(|error| unreadable().because(error))?;
+        file.take(KEY_BYTES).read_to_string(&mut text).map_err(|error| unreadable().because(error))?;
+        Ok(PublicKey::from_pem(&path.display().to_string(), &text)?)
+    }
+
+    /// Writes what was found below the key `pinned`; none where that is not where it was.
+    pub(super) fn replacement(&self, lock: &Lock, found: &RulePinned) -> Option<Replacement> {
+        pinned::replacement(lock, self.line, &lines(found))
+    }
+}
+
+/// A rule whose keys were read.
+#[derive(Debug)]
+pub struct OpenRule<'a> {
+    /// The rule.
+    pub rule: &'a SignatureRule,
+    /// Its keys.
+    pub keys: Vec<PublicKey>,
+}
+
+impl OpenRule<'_> {
+    /// What the rule says, keys included: what was found by another text is stale.
+    pub fn source(&self) -> String {
+        let mut keys: Vec<_> = self.keys.iter().map(|key| key.id().to_string()).collect();
+        keys.sort_unstable();
+        let mut text = format!("{} by {}", self.rule.images, keys.join(" or "));
+        for (word, parts) in [("with", &self.rule.attestations), ("as", &self.rule.identities)] {
+            for part in parts {
+                text.extend([" ", word, " ", part]);
+            }
+        }
+        text
+    }
+
+    /// What was found by the rule as it is now.
+    pub fn fresh(&self) -> &[PinnedSignature] {
+        let pinned = self.rule.pinned.as_ref().filter(|pinned| pinned.resolved == self.source());
+        pinned.map_or(&[][..], |pinned| &pinned.found[..])
+    }
+
+    /// Whether a signature of an image may claim to be one of this name, such as `docker.io/library/redis:8`.
+    pub fn allows(&self, image: &Reference, claimed: &str) -> bool {
+        let claimed = claimed
+            .strip_prefix(DOCKER_HUB[0])
+            .map_or_else(|| claimed.to_owned(), |rest| format!("{}{rest}", DOCKER_HUB[1]));
+        let Ok(claimed) = claimed.parse::<Reference>() else { return false };
+        let name = claimed.name();
+        name == image.name() || self.rule.identities.contains(&name)
+    }
+
+    /// What the rule asks for, and these do not have.
+    pub fn lacks(&self, found: &[PinnedSignature]) -> Option<Lack<'_>> {
+        if !self.rule.required {
+            return None;
+        }
+        if !found.iter().any(|found| found.kind == SignatureKind::Signature) {
+            return Some(Lack::Signature);
+        }
+        let has = |wanted: &String| found.iter().any(|found| found.predicates.contains(wanted));
+        self.rule.attestations.iter().find(|wanted| !has(wanted)).map(|wanted| Lack::Attestation(wanted))
+    }
+}
+
+/// What an image does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack<'a> {
+    /// A signature.
+    Signature,
+    /// A statement of this type.
+    Attestation(&'a str),
+}
+
+/// The lines below `pinned`.
+fn lines(found: &RulePinned) -> Vec<String> {
+    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
+    if found.found.is_empty() {
+        lines.push("found: []".to_owned());
+        return lines;
+    }
+    lines.push("found:".to_owned());
+    lines.extend(found.found.iter().map(|found| {
+        let tag = found.tag.as_ref().map(|tag| format!("tag: {tag}, ")).unwrap_or_default();
+        let list = |texts: Vec<String>| texts.join(", ");
+        let keys = list(found.keys.iter().map(|key| format!("'{key}'")).collect());
+        let predicates = list(found.predicates.iter().map(|text| quoted(text)).collect());
+        let predicates = if predicates.is_empty() { predicates } else { format!(", predicates: [{predicates}]") };
+        format!(
+            "  - {{image: {}, subject: '{}', kind: {}, {tag}digest: '{}', size: {}, keys: [{keys}]{predicates}}}",
+            quoted(&found.image),
+            found.subject,
+            found.kind,
+            found.digest,
+            found.size
+        )
+    }));
+    lines
+}

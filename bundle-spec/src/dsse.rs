@@ -1,0 +1,149 @@
+//! DSSE envelopes: a payload with its type, and signatures over both. The provenance of a build is one, and so are the attestations
+//! of an image.
+//!
+//! Threats: an envelope may be endless, name a key that did not sign, or hold another type of payload than its place requires. Its
+//! size is limited before it is read. What it calls its keys proves nothing: a signature counts where it verifies. Nothing of the
+//! payload is interpreted here.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base64_text::decode_either_alphabet;
+use crate::error::{Error, Result};
+use crate::trust::PublicKey;
+use crate::{json, limits};
+
+/// The only type of payload that is read: an in-toto statement.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// An envelope as it is encoded.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EncodedEnvelope {
+    pub payload: String,
+    pub payload_type: String,
+    pub signatures: Vec<EncodedSignature>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EncodedSignature {
+    #[serde(default)]
+    pub keyid: String,
+    pub sig: String,
+}
+
+/// The bytes that signers sign.
+pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let beginning = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [beginning.as_bytes(), payload].concat()
+}
+
+/// An envelope that was read, none of it trusted yet.
+#[derive(Debug)]
+pub struct DsseEnvelope {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) message: Vec<u8>,
+    /// What the envelope calls the key, which proves nothing, and the signature.
+    pub(crate) signatures: Vec<(String, Vec<u8>)>,
+}
+
+impl DsseEnvelope {
+    /// Reads an envelope of at most so many bytes, in any encoding of JSON and either alphabet of base64. `name` is that of the
+    /// file, for errors.
+    pub fn read(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Self> {
+        Self::of(name, within(name, bytes, limit_bytes)?)
+    }
+
+    /// Reads the envelope inside a Sigstore bundle of at most so many bytes.
+    pub fn read_bundle(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Self> {
+        let bundle = within(name, bytes, limit_bytes)?;
+        Self::of(name, bundle.get("dsseEnvelope").cloned().unwrap_or_default())
+    }
+
+    fn of(name: &str, value: Value) -> Result<Self> {
+        let EncodedEnvelope { payload, payload_type, signatures } = json::from_value(name, value)?;
+        if payload_type != PAYLOAD_TYPE {
+            let found = payload_type.chars().take(100).collect();
+            return Err(Error::WrongType { name: name.to_owned(), found, expected: PAYLOAD_TYPE });
+        }
+        if signatures.len() > limits::SIGNATURES {
+            let what = format!("the number of signatures in {name} ({})", signatures.len());
+            return Err(Error::TooLarge { what, limit: limits::SIGNATURES as u64 });
+        }
+        let decode = |text: &str| {
+            decode_either_alphabet(text)
+                .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
+        };
+        let payload = decode(&payload)?;
+        let signatures = signatures
+            .into_iter()
+            .map(|signature| Ok((signature.keyid, decode(&signature.sig)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self { message: pre_authentication_encoding(PAYLOAD_TYPE, &payload), payload, signatures })
+    }
+
+    /// Whether one of the signatures is by this key, whatever the envelope calls it.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.signatures.iter().any(|(_, signature)| key.verifies(&self.message, signature))
+    }
+
+    /// The payload. It means nothing before a known key has signed it.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+fn within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Value> {
+    if bytes.len() as u64 > limit_bytes {
+        let what = format!("{name} ({} bytes)", bytes.len());
+        return Err(Error::TooLarge { what, limit: limit_bytes });
+    }
+    json::parse(name, bytes, json::Numbers::Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use landfall_error_codes::Coded as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::trust::{KeyKind, SigningKey};
+
+    fn envelope(key: &SigningKey, payload: &[u8], keyid: &str) -> Value {
+        let signature = key.sign(&pre_authentication_encoding(PAYLOAD_TYPE, payload)).unwrap();
+        json!({
+            "payload": STANDARD.encode(payload), "payloadType": PAYLOAD_TYPE,
+            "signatures": [{ "keyid": keyid, "sig": STANDARD.encode(signature) }],
+        })
+    }
+
+    #[test]
+    fn who_signed_is_found_by_the_signature_and_never_by_the_name() {
+        let [key, other] = [(); 2].map(|()| SigningKey::generate(KeyKind::EcdsaP256).unwrap());
+        let bytes = envelope(&key, b"{}", &other.public().envelope_key_id()).to_string().into_bytes();
+        let read = DsseEnvelope::read("an attestation", &bytes, 1 << 20).unwrap();
+        assert!(read.is_signed_by(key.public()) && !read.is_signed_by(other.public()));
+        assert_eq!(read.payload(), b"{}");
+        let bundle = json!({ "mediaType": "x", "dsseEnvelope": envelope(&key, b"{}", "") }).to_string();
+        assert!(DsseEnvelope::read_bundle("a bundle", bundle.as_bytes(), 1 << 20).unwrap().is_signed_by(key.public()));
+    }
+
+    #[test]
+    fn other_payloads_too_many_bytes_and_too_many_signatures_are_refused() {
+        let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
+        let code = |value: &Value, limit| {
+            DsseEnvelope::read("an attestation", value.to_string().as_bytes(), limit).unwrap_err().code().id
+        };
+        let good = envelope(&key, b"{}", "");
+        assert_eq!(code(&good, 8), "LF1014");
+        let mut other = good.clone();
+        other["payloadType"] = json!("text/plain");
+        assert_eq!(code(&other, 1 << 20), landfall_error_codes::codes::WRONG_TYPE.id);
+        let mut many = good.clone();
+        many["signatures"] = Value::Array(vec![good["signatures"][0].clone(); limits::SIGNATURES + 1]);
+        assert_eq!(code(&many, 1 << 20), "LF1014");
+        assert!(DsseEnvelope::read_bundle("a bundle", b"{}", 1 << 20).is_err());
+    }
+}
