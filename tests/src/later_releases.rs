@@ -138,7 +138,7 @@ pub fn lock_node(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(release, |reference| !reference.starts_with(DATABASE))
 }
 
-/// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has but one.
+/// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has only one.
 pub fn server_versions() -> Result<[String; 2]> {
     postgres::server_versions(&Workshop::open()?)
 }

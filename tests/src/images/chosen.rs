@@ -1,5 +1,5 @@
-//! Packages of a root in another version than its suite has: of the suite of security updates, or files of the archive's pool that no suite
-//! lists any more.
+//! Packages of a root in another version than its suite has: of the suite of security updates, or files of the archive's pool that suites no
+//! longer list.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ fn stanza(control: &str, name: &str, bytes: &[u8]) -> String {
     format!("{}\nFilename: ./{name}\nSize: {}\nSHA256: {digest}\n\n", control.trim_end(), bytes.len())
 }
 
-/// A version that no suite may list any more, while the pool of the archive still has its files.
+/// A version that suites may no longer list, while the pool of the archive still has its files.
 pub struct PoolVersion {
     /// The source package, by which the pool is divided.
     pub source: &'static str,

@@ -1,8 +1,8 @@
 //! The images of PostgreSQL with pgvector: that of 1.0.0, and that of later releases, which has a later minor version.
 //!
 //! Debian has two minor versions of the same major one for some weeks at a time: in the suite, and a newer one in that of security updates.
-//! Otherwise the earlier image has a version that no suite lists any more, as long as the archive's pool has its files. Where there is
-//! neither, the later image is the same version built again, which [`server_versions`] shows.
+//! Otherwise the earlier image has a version that suites no longer list, as long as the archive's pool has its files. Where there is
+//! neither, the later image is the same version built again, and both of [`server_versions`] are equal.
 
 use anyhow::{Context, Result, ensure};
 
@@ -113,7 +113,7 @@ fn server(root: &Root, workshop: &Workshop) -> Result<String> {
     version.with_context(|| format!("{SERVER} is not installed in {}", root.name))
 }
 
-/// The version of the server in the image of 1.0.0 and in that of later releases, such as `17.11`. They are equal where the archive has but
+/// The version of the server in the image of 1.0.0 and in that of later releases, such as `17.11`. They are equal where the archive has only
 /// one.
 pub fn server_versions(workshop: &Workshop) -> Result<[String; 2]> {
     Ok([EARLIER.version(workshop, SERVER)?, LATER.version(workshop, SERVER)?])
