@@ -60,7 +60,8 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
-    ("figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("figures", &[Work::Program, Work::Parts, Work::Tests]),
+    ("site-figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
     ("cuts", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("faults", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
@@ -78,6 +79,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
 /// Those that only `--full` runs.
 pub const PARTS_WHEN_FULL: &[&str] = &[
     "figures",
+    "site-figures",
     "large",
     "stock",
     "cuts",
@@ -116,11 +118,14 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     works
 }
 
-/// `--only TEXT` runs the parts whose name contains the text; `--full` adds the parts that CI leaves out.
+/// `--only TEXT` runs the part of that name or, if there is none, the parts whose name contains the text; `--full` adds the parts that CI
+/// leaves out.
 fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let only = value_of(arguments, "--only");
     let is_full = arguments.iter().any(|word| word == "--full");
+    let is_name = |only: &str| TEST_PARTS.iter().any(|(name, _)| *name == only);
     let runs = |name: &str| match only {
+        Some(only) if is_name(only) => name == only,
         Some(only) => name.contains(only),
         None => is_full || !PARTS_WHEN_FULL.contains(&name),
     };
@@ -169,6 +174,13 @@ mod tests {
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
         assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());
+    }
+
+    #[test]
+    fn a_name_that_another_one_contains_is_that_of_its_own_part() {
+        assert!(!work("test --only figures").contains(&Work::Machines));
+        assert!(work("test --only figure").contains(&Work::Machines));
+        assert!(work("test --only site-figures").contains(&Work::Machines));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::images::{Workshop, postgres};
 use crate::vendor::Vendor;
 use crate::workspace;
 
@@ -124,9 +125,23 @@ pub fn define_given(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Resolves the lock of 1.1.0 or 1.2.0, which has a later containerd.
+/// The beginnings of references: what later releases have in another version.
+const RUNTIME: &str = "github.com/containerd/containerd:";
+const DATABASE: &str = "docker.io/pgvector/pgvector:";
+
+/// Resolves the lock of 1.1.0 or a later release, which has a later containerd and a later minor version of the database.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
-    vendor.lock_with_later(release, |reference| reference.starts_with("github.com/containerd/containerd:"))
+    vendor.lock_with_later(release, |reference| [RUNTIME, DATABASE].iter().any(|later| reference.starts_with(later)))
+}
+
+/// Resolves the lock of 1.0.1, which has a later node pack.
+pub fn lock_node(vendor: &Vendor, release: &Path) -> Result<()> {
+    vendor.lock_with_later(release, |reference| !reference.starts_with(DATABASE))
+}
+
+/// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has only one.
+pub fn server_versions() -> Result<[String; 2]> {
+    postgres::server_versions(&Workshop::open()?)
 }
 
 /// Each part of the starter that 1.1.0 lacks, from its first line to the line that follows it: the cache, its settings and its proof.
@@ -139,7 +154,7 @@ const REMOVED: [(&str, &str); 3] = [
 /// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
 pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
-/// 1.1.0: another database, whose schema a job changes and which may use more memory, one component more, and one less.
+/// 1.1.0: another database, of a later minor version, whose schema a job changes and which may use more memory, one component more, and one less.
 fn next() -> Result<String> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;

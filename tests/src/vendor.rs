@@ -126,7 +126,7 @@ impl Vendor {
         self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
     }
 
-    /// The same with those parts of the node pack of a later release whose references are wanted.
+    /// The same with those parts of a later release whose references are wanted.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
     pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
         let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))?;
@@ -136,7 +136,7 @@ impl Vendor {
             ensure!(text.matches(&line(&reference)).count() == 1, "the lock has {reference} not once");
             text = text.replace(&line(&reference), &line(&later));
         }
-        let path = self.folder.join("later-node.lock");
+        let path = self.folder.join("later.lock");
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         self.lock_with(release, &path)
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::images::go::check_static;
 use landfall_tests::images::registry_tree::Reference;
-use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, reproducible};
+use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, postgres, reproducible};
 use landfall_tests::registry::Registry;
 use landfall_tests::workspace;
 use serde_json::Value;
@@ -203,6 +203,45 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
         }
     }
     ensure!(seen > 10_000, "only {seen} entries were seen");
+    Ok(())
+}
+
+/// A file of an image, from the highest layer that has it.
+fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
+    for layer in layers(root, reference)?.into_iter().rev() {
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(layer)?));
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            if *entry.path()? == *Path::new(path) {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                return Ok(bytes);
+            }
+        }
+    }
+    bail!("{} has no {path}", reference.reference)
+}
+
+#[test]
+fn later_releases_have_another_image_of_the_database_whose_server_says_its_version() -> Result<()> {
+    let parts = images::ensure_all()?;
+    let is_database = |(reference, _): &&(String, String)| reference.contains("pgvector/pgvector:");
+    let (first, later) = parts.later.iter().find(is_database).context("later releases have no other database")?;
+    let versions = postgres::server_versions(&Workshop::open()?)?;
+    let mut digests = BTreeSet::new();
+    for (name, version) in [first, later].into_iter().zip(&versions) {
+        let image = parts.tree.references.iter().find(|image| image.reference == *name).context(name.clone())?;
+        let server = file(&parts.tree.root, image, "usr/lib/postgresql/17/bin/postgres")?;
+        let said = format!("postgres (PostgreSQL) {version} (");
+        ensure!(server.windows(said.len()).any(|part| part == said.as_bytes()), "{name} does not have {version}");
+        let packages = String::from_utf8(file(&parts.tree.root, image, "var/lib/dpkg/status")?)?;
+        let package = packages.split("\n\n").find(|stanza| stanza.starts_with("Package: postgresql-17\n"));
+        let is_listed = package.is_some_and(|package| package.contains(&format!("\nVersion: {version}-")));
+        ensure!(is_listed, "the packages of {name} do not have {version}: {package:?}");
+        digests.insert(&image.digest);
+    }
+    ensure!(later.ends_with(&format!("-pg{}", versions[1])), "the tag of {later} does not say {}", versions[1]);
+    ensure!(digests.len() == 2, "{first} and {later} are the same image");
     Ok(())
 }
 

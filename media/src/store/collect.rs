@@ -1,12 +1,15 @@
-//! Removal of what nothing refers to: links of repositories first, then blobs, each with its record before its bytes. So
-//! a power cut leaves links without blobs never, and blobs without records at most, which the next run removes.
+//! Removal of what nothing refers to: links of repositories first, then blobs, each with its record before its bytes, and last the groups
+//! that are empty then. So a power cut leaves links without blobs never, and at most blobs without records or empty groups, which the next
+//! run removes.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use rustix::fs::FlockOperation;
 
-use super::{ContentStore, RepositoryLink};
+use super::{ContentStore, RepositoryLink, lock_folder};
 use crate::durable;
 use crate::error::{At, Result};
 
@@ -29,6 +32,7 @@ impl ContentStore {
         let removed_links = self.collect_links(links)?;
         let (count, bytes) = self.collect_blobs(blobs)?;
         self.sweep(true)?;
+        self.remove_empty_groups()?;
         Ok(Collected { blobs: count, bytes, links: removed_links })
     }
 
@@ -44,7 +48,7 @@ impl ContentStore {
 
     fn collect_blobs(&self, blobs: &BTreeSet<Sha256>) -> Result<(usize, u64)> {
         let (mut count, mut bytes) = (0, 0);
-        for group in folders(&self.root().join("docker/registry/v2/blobs/sha256"))? {
+        for group in folders(&self.blob_groups())? {
             for folder in folders(&group)? {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let Ok(digest) = Sha256::from_hex(&name) else { continue };
@@ -58,6 +62,28 @@ impl ContentStore {
             }
         }
         Ok((count, bytes))
+    }
+
+    /// Removes the folders of groups that hold nothing: those of blobs, then those of records. No process fills one meanwhile: it would share
+    /// the lock of all groups. A registry fills none, since it only reads at a site.
+    fn remove_empty_groups(&self) -> Result<()> {
+        let records = self.records();
+        if !records.is_dir() {
+            return Ok(());
+        }
+        let _groups = lock_folder(&records, FlockOperation::LockExclusive)?;
+        for group in folders(&self.blob_groups())?.into_iter().chain(folders(&records)?) {
+            match durable::remove_folder(&group) {
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+                removed => removed?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Where blobs are, in groups by the first two digits of their digests.
+    fn blob_groups(&self) -> PathBuf {
+        self.root().join("docker/registry/v2/blobs/sha256")
     }
 }
 
@@ -86,7 +112,7 @@ fn prune(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<usize> {
 /// The folders in a folder; a missing one has none.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.at("list", folder)?,
     };
     let mut folders = Vec::new();
@@ -101,6 +127,8 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::power::{Fate, Recording};
+
     use super::*;
 
     fn link(repository: &str, tag: &str, manifest: Sha256, blobs: &[Sha256]) -> RepositoryLink {
@@ -143,6 +171,85 @@ mod tests {
         assert_eq!(files(root.path()), before);
         assert!(store.is_linked(&kept) && !root.path().join("docker/registry/v2/repositories/host/app/more").exists());
         assert_eq!(store.collect(&blobs, std::slice::from_ref(&kept)).unwrap(), Collected::default());
+    }
+
+    /// The folders of all groups: those of blobs, and those of records.
+    fn groups(store: &ContentStore) -> [BTreeSet<PathBuf>; 2] {
+        [store.blob_groups(), store.records()].map(|folder| folders(&folder).unwrap().into_iter().collect())
+    }
+
+    /// The folders of the groups in which these blobs are.
+    fn groups_of(store: &ContentStore, blobs: &BTreeSet<Sha256>) -> [BTreeSet<PathBuf>; 2] {
+        let group = |path: PathBuf, above: usize| path.ancestors().nth(above).unwrap().to_owned();
+        [
+            blobs.iter().map(|digest| group(store.path(*digest), 2)).collect(),
+            blobs.iter().map(|digest| group(store.record_path(*digest), 1)).collect(),
+        ]
+    }
+
+    #[test]
+    fn a_group_goes_with_its_last_blob() {
+        let root = tempfile::tempdir().unwrap();
+        let store = ContentStore::at(root.path());
+        let digests: Vec<Sha256> =
+            (0..40).map(|number| store.ingest_bytes(format!("blob {number}").as_bytes()).unwrap().sha256).collect();
+        let kept: BTreeSet<Sha256> = digests[..10].iter().copied().collect();
+        assert_ne!(groups(&store), groups_of(&store, &kept));
+        assert_eq!(store.collect(&kept, &[]).unwrap().blobs, 30);
+        assert_eq!(groups(&store), groups_of(&store, &kept));
+        assert!(kept.iter().all(|digest| store.contains(*digest)));
+
+        // An earlier version left empty groups.
+        durable::create_folder(&store.blob_groups().join("zz")).unwrap();
+        durable::create_folder(&store.records().join("zz")).unwrap();
+        assert_eq!(store.collect(&kept, &[]).unwrap(), Collected::default());
+        assert_eq!(groups(&store), groups_of(&store, &kept));
+    }
+
+    #[test]
+    fn no_power_cut_leaves_an_empty_group_after_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        let store = ContentStore::at(&root);
+        let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
+        let kept = BTreeSet::from([ingest("kept")]);
+        for text in ["one", "two", "three"] {
+            ingest(text);
+        }
+        let recording = Recording::begin(&root).unwrap();
+        store.collect(&kept, &[]).unwrap();
+        let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);
+        assert!(states.len() > 9, "{}", states.len());
+        for (number, left) in states.iter().enumerate() {
+            let store = ContentStore::at(folder.path().join(format!("left-{number}")));
+            left.place(store.root()).unwrap();
+            store.collect(&kept, &[]).unwrap();
+            assert_eq!(groups(&store), groups_of(&store, &kept), "after {} acts, {:?}", left.edge, left.fate);
+            assert!(kept.iter().all(|digest| store.contains(*digest)), "after {} acts, {:?}", left.edge, left.fate);
+        }
+    }
+
+    #[test]
+    fn no_group_goes_while_another_process_may_fill_it() {
+        let root = tempfile::tempdir().unwrap();
+        let store = ContentStore::at(root.path());
+        let digest = store.ingest_bytes(b"blob").unwrap().sha256;
+        let writes = lock_folder(&store.records(), FlockOperation::LockShared).unwrap();
+        let before = groups(&store);
+        std::thread::scope(|scope| {
+            let collects = scope.spawn(|| store.collect(&BTreeSet::new(), &[]).unwrap());
+            while store.contains(digest) && !collects.is_finished() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            assert!(!collects.is_finished());
+            assert_eq!(groups(&store), before);
+            // Others that write do not wait.
+            let other = store.ingest_bytes(b"another blob").unwrap().sha256;
+            drop(writes);
+            assert_eq!(collects.join().unwrap().blobs, 1);
+            assert_eq!(groups(&store), groups_of(&store, &[other].into()));
+        });
     }
 
     #[test]

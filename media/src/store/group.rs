@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 
+use rustix::fs::FlockOperation;
+
 use super::staged::{StagedBlob, WholeBlob};
 use super::{ContentStore, lock_folder, record};
 use crate::durable::{self, Batch};
@@ -72,6 +74,9 @@ impl BlobGroup {
         if self.whole.is_empty() {
             return Ok(0);
         }
+        let records = self.store.records();
+        self.batch.create_folder(&records)?;
+        let _groups = lock_folder(&records, FlockOperation::LockShared)?;
         let whole = std::mem::take(&mut self.whole);
         self.bytes = 0;
         for blob in &whole {
@@ -79,7 +84,7 @@ impl BlobGroup {
             let path = self.store.record_path(sums.sha256);
             let folder = path.parent().unwrap_or(&path);
             self.batch.create_folder(folder)?;
-            let _turn = lock_folder(folder)?;
+            let _turn = lock_folder(folder, FlockOperation::LockExclusive)?;
             self.batch.write_file(&path, &record::encode(&sums), 0o644)?;
         }
         self.sync()?;

@@ -227,15 +227,15 @@ impl ContentStore {
     }
 
     fn sweep_records(&self) -> Result<usize> {
-        let records = self.root.join("landfall/records");
-        let folders = match std::fs::read_dir(&records) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            folders => folders.at("list", &records)?,
-        };
+        let records = self.records();
+        if !records.is_dir() {
+            return Ok(0);
+        }
+        let _groups = lock_folder(&records, FlockOperation::LockShared)?;
         let mut removed = 0;
-        for folder in folders {
+        for folder in std::fs::read_dir(&records).at("list", &records)? {
             let folder = folder.at("list", &records)?.path();
-            let _turn = lock_folder(&folder)?;
+            let _turn = lock_folder(&folder, FlockOperation::LockExclusive)?;
             removed += durable::remove_leftovers(&folder)?;
         }
         Ok(removed)
@@ -247,7 +247,13 @@ impl ContentStore {
 
     fn record_path(&self, digest: Sha256) -> PathBuf {
         let hex = digest.to_hex();
-        self.root.join("landfall/records").join(&hex[..2]).join(hex)
+        self.records().join(&hex[..2]).join(hex)
+    }
+
+    /// Where records are, in groups by the first two digits of their digests. A process that makes or fills groups, of records or of blobs,
+    /// shares the lock of this folder; one that removes empty groups holds it alone.
+    fn records(&self) -> PathBuf {
+        self.root.join("landfall/records")
     }
 
     fn partial_folder(&self) -> PathBuf {
@@ -304,20 +310,26 @@ impl ContentStore {
     fn publish(&self, whole: &Path, sums: &BlobSums) -> Result<()> {
         let record_path = self.record_path(sums.sha256);
         let blob_path = self.path(sums.sha256);
+        let records = self.records();
+        if !records.is_dir() {
+            durable::create_folder(&records)?;
+        }
+        let _groups = lock_folder(&records, FlockOperation::LockShared)?;
         for path in [&record_path, &blob_path] {
             durable::create_folder(path.parent().unwrap_or(path))?;
         }
-        let _turn = lock_folder(record_path.parent().unwrap_or(&record_path))?;
+        let _turn = lock_folder(record_path.parent().unwrap_or(&record_path), FlockOperation::LockExclusive)?;
         durable::write_file(&record_path, &record::encode(sums), 0o644)?;
         durable::rename(whole, &blob_path)?;
         Ok(())
     }
 }
 
-/// Processes that write or sweep records of one folder take turns, since they share the names of temporary files.
-fn lock_folder(path: &Path) -> Result<File> {
+/// Waits for the lock of a folder. Processes that write or sweep records of one group take turns, since they share the names of temporary
+/// files.
+fn lock_folder(path: &Path, operation: FlockOperation) -> Result<File> {
     let folder = File::open(path).at("open the folder", path)?;
-    rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(io::Error::from).at("lock", path)?;
+    rustix::fs::flock(&folder, operation).map_err(io::Error::from).at("lock", path)?;
     Ok(folder)
 }
 

@@ -213,7 +213,7 @@ fn a_sweep_waits_for_a_record_that_another_process_writes() {
     let folder = store.record_path(digest).parent().unwrap().to_owned();
     let temporary = folder.join(format!(".record{}", durable::TEMPORARY_SUFFIX));
     File::create(&temporary).unwrap();
-    let held = lock_folder(&folder).unwrap();
+    let held = lock_folder(&folder, FlockOperation::LockExclusive).unwrap();
     std::thread::scope(|scope| {
         let sweep = scope.spawn(|| store.sweep(false).unwrap());
         std::thread::sleep(std::time::Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, byte counters, what a site
+//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, byte counters, what [a site](site)
 //! with a gigabyte of data does, and what [the console](console) takes.
 //!
 //! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run of its rival where
@@ -9,11 +9,10 @@ pub mod console;
 pub mod limits;
 mod pairs;
 mod peaks;
-mod site;
+pub mod site;
 mod table;
 pub mod verbs;
 
 pub use pairs::{Ratio, pairs};
-pub use site::measure as measure_site;
 pub use table::{Figure, Row, Unit, missed, render};
 pub use verbs::{measure, released_program, released_vendor};

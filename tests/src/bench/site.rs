@@ -1,7 +1,7 @@
 //! The figures of a site with a gigabyte of data: a backup, one of what has changed since, a restore, an upgrade that is undone, and one
 //! that is committed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::pairs::{Ratio, timed};
 use super::peaks::{Peaks, peaks_of};
 use super::table::{Figure, Row, Unit};
-use super::verbs::{MEMORY, released_vendor};
+use super::verbs::{MEMORY, empty, released_vendor};
 use crate::commands::demo;
 use crate::proofs::{self, Expected, in_pod, sql};
 use crate::site::{Machine, MachineSpec, Site, Stream};
-use crate::{documents, printer};
+use crate::{documents, printer, workspace};
 
 /// The machine's disk, which is sparse: data, its backup, its copy and its drill are there at the same time.
 const DISK_GIB: u32 = 28;
@@ -31,12 +31,56 @@ const CHANGED: u64 = ROWS / 100;
 /// Bytes that the data takes at least.
 const DATA_BYTES: u64 = 1_000_000_000;
 
-/// Goals: seconds of an upgrade and of an undo, bytes of memory, and shares.
-const UPGRADE_SECONDS: f64 = 900.0;
-const UNDO_SECONDS: f64 = 300.0;
+/// What a figure must not exceed.
+#[derive(Debug, Clone, Copy)]
+pub struct Goal {
+    /// The row of the figure.
+    pub row: &'static str,
+    /// Its name.
+    pub figure: &'static str,
+    /// In the unit of the figure.
+    pub at_most: f64,
+}
+
+/// Rows that have goals.
+const BACKUP: &str = "backup";
+const RESTORE: &str = "restore";
+const UNDO: &str = "undo";
+const UPGRADE: &str = "upgrade";
+
+/// The row of what a person would type.
+pub const BY_HAND: &str = "reading the data by hand";
+
+/// Rows of which the rate was measured, and the time over that of each rival.
+pub const WITH_RATES: [&str; 2] = [BACKUP, RESTORE];
+
+/// The figure of bytes in a second.
+pub const RATE: &str = "rate";
+
+/// Figures that have goals.
+const INCREMENTAL: &str = "one of 1 % changed, of the stored bytes";
+const AS_BEFORE: &str = "until everything is as before";
+const PROVEN: &str = "with a proven backup";
+const DISK: &str = "disk at its peak, of the plan";
+
+/// Bytes of memory that any of it may take.
 const MEMORY_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
-const INCREMENTAL_SHARE: f64 = 0.1;
-const DISK_SHARE: f64 = 1.05;
+
+const fn goal(row: &'static str, figure: &'static str, at_most: f64) -> Goal {
+    Goal { row, figure, at_most }
+}
+
+/// All goals. The part `site-figures` of `cargo xtask test` fails if a figure of one was not measured.
+pub const GOALS: [Goal; 8] = [
+    goal(BACKUP, INCREMENTAL, 0.1),
+    goal(BACKUP, MEMORY, MEMORY_BYTES),
+    goal(RESTORE, MEMORY, MEMORY_BYTES),
+    goal(UNDO, AS_BEFORE, 300.0),
+    goal(UNDO, MEMORY, MEMORY_BYTES),
+    goal(UPGRADE, PROVEN, 900.0),
+    goal(UPGRADE, DISK, 1.05),
+    goal(UPGRADE, MEMORY, MEMORY_BYTES),
+];
 
 /// How many seconds any one command may take.
 const LIMIT: &str = "3600";
@@ -47,17 +91,23 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 /// What stays free of a filesystem is in the plan, and is not taken.
 const STAYS_FREE: &str = "that stays free";
 
-/// The commands that a person would type to get data out, each with the name of the rival. They run in the database's pod.
-const RIVALS: [(&str, &str); 2] = [
-    (
-        "pg_basebackup | cat",
-        "pg_basebackup --username=\"$POSTGRES_USER\" --pgdata=- --format=tar --wal-method=fetch --checkpoint=fast",
-    ),
-    ("pg_dump | cat", "pg_dump --username=\"$POSTGRES_USER\" --dbname=\"$POSTGRES_DB\""),
+/// What a person would type to get data out, by the name of the rival.
+pub const RIVALS: [&str; 2] = ["pg_basebackup | cat", "pg_dump | cat"];
+
+/// The commands of these, which run in the database's pod.
+const COMMANDS: [&str; 2] = [
+    "pg_basebackup --username=\"$POSTGRES_USER\" --pgdata=- --format=tar --wal-method=fetch --checkpoint=fast",
+    "pg_dump --username=\"$POSTGRES_USER\" --dbname=\"$POSTGRES_DB\"",
 ];
 
-/// Lands the starter release on a machine, fills its database, and measures. The folder gets the stick.
+/// The file of the rows.
+pub fn table() -> PathBuf {
+    workspace::root().join("target/bench-site.json")
+}
+
+/// Lands the starter release on a machine, fills its database, and measures. The folder, which is emptied first, gets the stick.
 pub fn measure(folder: &Path) -> Result<Vec<Row>> {
+    empty(folder)?;
     let vendor = released_vendor(&folder.join("vendor"))?;
     vendor.lock(&demo::release())?;
     let stick = demo::write_stick(&vendor, folder)?;
@@ -72,11 +122,17 @@ pub fn measure(folder: &Path) -> Result<Vec<Row>> {
     measured.fill()?;
     let rivals = measured.rivals()?;
     let (backup, id) = measured.backup(&rivals)?;
-    Ok(vec![backup, measured.restore(&id, &rivals)?, measured.undo()?, measured.upgrade()?])
+    let restore = measured.restore(&id, &rivals)?;
+    Ok(vec![by_hand(&rivals), backup, restore, measured.undo()?, measured.upgrade()?])
 }
 
-/// How long a rival took.
-type Rival = (&'static str, Duration, bool);
+/// What a rival has read, and how long it took.
+struct Rival {
+    name: &'static str,
+    bytes: u64,
+    elapsed: Duration,
+    cold: bool,
+}
 
 /// What a command said.
 struct Said {
@@ -127,7 +183,7 @@ impl Measured {
 
     /// How long the rivals take to read the same data.
     fn rivals(&self) -> Result<Vec<Rival>> {
-        let measured = RIVALS.iter().map(|(name, command)| {
+        let measured = RIVALS.into_iter().zip(COMMANDS).map(|(name, command)| {
             printer::note(name);
             let mut read = 0;
             let (elapsed, cold) = timed(&[], &mut || {
@@ -138,7 +194,7 @@ impl Measured {
             })?;
             // A dump is text: the numbers of rows, and their bodies.
             ensure!(read >= ROWS * 960, "{name} has read only {read} bytes");
-            Ok((*name, elapsed, cold))
+            Ok(Rival { name, bytes: read, elapsed, cold })
         });
         measured.collect()
     }
@@ -155,15 +211,14 @@ impl Measured {
         let size_bytes = first["backup"]["sizeBytes"].as_u64().context("a backup has no size")?;
         let figures = vec![
             Figure::bytes("data", size_bytes),
-            rate(size_bytes, said.elapsed),
+            rate(RATE, size_bytes, said.elapsed),
             Figure::bytes("stored", full_bytes),
-            Figure::share("one of 1 % changed, of the stored bytes", incremental_bytes, full_bytes)
-                .at_most(INCREMENTAL_SHARE),
+            Figure::share(INCREMENTAL, incremental_bytes, full_bytes),
             memory(peaks),
         ];
         let ratios = ratios(said.elapsed, cold, rivals)?;
         let id = second["backup"]["id"].as_str().context("a backup has no id")?;
-        Ok((Row { name: "backup", figures, ratios }, id.to_owned()))
+        Ok((row(BACKUP, figures, ratios), id.to_owned()))
     }
 
     /// The data returns from a backup, which is checked by its rule.
@@ -176,8 +231,8 @@ impl Measured {
         let rows = sql(&self.machine, "SELECT count(*) FROM load")?;
         ensure!(rows == ROWS.to_string(), "{rows} rows were restored");
         let bytes: u64 = sql(&self.machine, "SELECT pg_database_size(current_database())")?.parse()?;
-        let figures = vec![Figure::bytes("data", bytes), rate(bytes, said.elapsed), memory(peaks)];
-        Ok(Row { name: "restore", figures, ratios: ratios(said.elapsed, cold, rivals)? })
+        let figures = vec![Figure::bytes("data", bytes), rate(RATE, bytes, said.elapsed), memory(peaks)];
+        Ok(row(RESTORE, figures, ratios(said.elapsed, cold, rivals)?))
     }
 
     /// An upgrade to a release that does not work, from its first step back.
@@ -186,13 +241,10 @@ impl Measured {
         ensure!(said.code == Some(4), "a broken release ended with {:?}:\n{}", said.code, said.lines.join("\n"));
         let undoing = said.undoing.context("nothing was undone")?;
         self.wait_ready()?;
-        let figures = vec![
-            Figure::new("until everything is as before", undoing.as_secs_f64(), Unit::Seconds).at_most(UNDO_SECONDS),
-            memory(peaks),
-        ];
+        let figures = vec![Figure::new(AS_BEFORE, undoing.as_secs_f64(), Unit::Seconds), memory(peaks)];
         // What the release made of the data would count as data of the next upgrade.
         self.machine.run("rm --recursive --force /var/lib/landfall/storage/after-upgrade.*")?;
-        Ok(Row { name: "undo", figures, ratios: Vec::new() })
+        Ok(row(UNDO, figures, Vec::new()))
     }
 
     /// An upgrade with a proven backup.
@@ -205,13 +257,23 @@ impl Measured {
         ensure!(report["version"] == "1.1.0", "{report}");
         let rows = sql(&self.machine, "SELECT count(*) FROM load")?;
         ensure!(rows == ROWS.to_string(), "{rows} rows are there after the upgrade");
+        self.expect_proven()?;
         let figures = vec![
-            Figure::new("with a proven backup", said.elapsed.as_secs_f64(), Unit::Seconds).at_most(UPGRADE_SECONDS),
+            Figure::new(PROVEN, said.elapsed.as_secs_f64(), Unit::Seconds),
             Figure::bytes("disk in the plan", planned_bytes),
-            Figure::share("disk at its peak, of the plan", peaks.disk_bytes, planned_bytes).at_most(DISK_SHARE),
+            Figure::share(DISK, peaks.disk_bytes, planned_bytes),
             memory(peaks),
         ];
-        Ok(Row { name: "upgrade", figures, ratios: Vec::new() })
+        Ok(row(UPGRADE, figures, Vec::new()))
+    }
+
+    /// Fails unless the last backup before an upgrade is proven.
+    fn expect_proven(&self) -> Result<()> {
+        let listed = self.landfall(&["backup", "list"])?.report()?;
+        let backups = listed["backups"].as_array().context("there is no list of backups")?;
+        let last = backups.iter().rfind(|one| one["reason"] == "upgrade").context("no upgrade has made a backup")?;
+        ensure!(last["proven"].is_string() && last["version"] == "1.0.0", "the upgrade had this backup: {last}");
+        Ok(())
     }
 
     /// Bytes of the repository's files.
@@ -266,18 +328,36 @@ fn planned_bytes(plan: &Value) -> Result<u64> {
     Ok(taken.into_iter().filter_map(|part| part["bytes"].as_u64()).sum())
 }
 
+/// A row whose figures have their goals.
+fn row(name: &'static str, figures: Vec<Figure>, ratios: Vec<Ratio>) -> Row {
+    let with_goal = |figure: Figure| {
+        let goal = GOALS.into_iter().find(|goal| goal.row == name && goal.figure == figure.name);
+        match goal {
+            Some(goal) => figure.at_most(goal.at_most),
+            None => figure,
+        }
+    };
+    Row { name, figures: figures.into_iter().map(with_goal).collect(), ratios }
+}
+
+/// What a person would get.
+fn by_hand(rivals: &[Rival]) -> Row {
+    let figures = rivals.iter().map(|rival| rate(rival.name, rival.bytes, rival.elapsed));
+    row(BY_HAND, figures.collect(), Vec::new())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn rate(bytes: u64, elapsed: Duration) -> Figure {
-    Figure::new("rate", bytes as f64 / elapsed.as_secs_f64().max(f64::EPSILON), Unit::BytesPerSecond)
+fn rate(name: &'static str, bytes: u64, elapsed: Duration) -> Figure {
+    Figure::new(name, bytes as f64 / elapsed.as_secs_f64().max(f64::EPSILON), Unit::BytesPerSecond)
 }
 
 fn memory(peaks: Peaks) -> Figure {
-    Figure::bytes(MEMORY, peaks.memory_bytes).at_most(MEMORY_BYTES)
+    Figure::bytes(MEMORY, peaks.memory_bytes)
 }
 
 fn ratios(elapsed: Duration, cold: bool, rivals: &[Rival]) -> Result<Vec<Ratio>> {
-    let ratio = |(name, rival, rival_cold): &Rival| {
-        Ratio::of(name, &[(elapsed, *rival)], cold && *rival_cold).context("a ratio needs a pair")
+    let ratio = |rival: &Rival| {
+        Ratio::of(rival.name, &[(elapsed, rival.elapsed)], cold && rival.cold).context("a ratio needs a pair")
     };
     rivals.iter().map(ratio).collect()
 }
@@ -294,6 +374,15 @@ mod tests {
         let peak = json!({"parts": [part("for a backup", 7), part(STAYS_FREE, 100), part("for its drill", 5)]});
         assert_eq!(planned_bytes(&json!({"space": [peak]})).unwrap(), 12);
         assert!(planned_bytes(&json!({"space": [peak, peak]})).is_err());
+    }
+
+    #[test]
+    fn a_figure_has_the_goal_of_its_row() {
+        let figures = || vec![Figure::new(PROVEN, 901.0, Unit::Seconds), Figure::bytes(MEMORY, 1 << 20)];
+        let goals = |row: Row| row.figures.iter().map(|figure| figure.at_most).collect::<Vec<_>>();
+        assert_eq!(goals(row(UPGRADE, figures(), Vec::new())), [Some(900.0), Some(MEMORY_BYTES)]);
+        assert_eq!(goals(row(BACKUP, figures(), Vec::new())), [None, Some(MEMORY_BYTES)]);
+        assert_eq!(goals(row(BY_HAND, figures(), Vec::new())), [None, None]);
     }
 
     #[test]

@@ -214,7 +214,8 @@ fn the_bundle(folder: &Path) -> Result<PathBuf> {
     bundle.with_context(|| format!("no bundle in {}", folder.display()))
 }
 
-fn empty(folder: &Path) -> Result<()> {
+/// Makes a folder that has nothing in it.
+pub(super) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }

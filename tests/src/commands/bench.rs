@@ -10,21 +10,21 @@ pub struct Arguments {
     /// How many pairs of runs each ratio is computed from.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
-    /// Also measure backup, restore, undo and upgrade of a site with a gigabyte of data, on a test machine: half an hour.
-    #[arg(long)]
+    /// Measure backup, restore, undo and upgrade of a site with a gigabyte of data instead, on a test machine: half an hour.
+    #[arg(long, conflicts_with = "pairs")]
     site: bool,
 }
 
 /// Runs the command: exit code 0 when every goal was met, 1 otherwise.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    setup::ensure_packages(&["b3sum"])?;
     let folder = workspace::root().join("target/bench");
-    let mut rows = bench::measure(&folder, arguments.pairs.max(1))?;
-    if arguments.site {
-        rows.extend(bench::measure_site(&folder.join("site"))?);
-    }
+    let (rows, file) = if arguments.site {
+        (bench::site::measure(&folder)?, bench::site::table())
+    } else {
+        setup::ensure_packages(&["b3sum"])?;
+        (bench::measure(&folder, arguments.pairs.max(1))?, workspace::root().join("target/bench.json"))
+    };
     printer::data(bench::render(&rows).trim_end());
-    let file = workspace::root().join("target/bench.json");
     write(&file, &serde_json::to_vec_pretty(&rows)?)?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     printer::note(format!("written to {}", file.display()));

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 
+use super::chosen::{self, Choice, Chosen, OWN_FILES};
 use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
 use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
 use crate::cache::Key;
@@ -19,10 +20,11 @@ pub const SUITE: &str = "trixie";
 const CLEANING_VERSION: &str = "1";
 
 /// What every image made of Debian packages starts with.
-pub const BASE: Root = Root { name: "base", packages: &["ca-certificates"], accounts: &[], removed: &[] };
+pub const BASE: Root =
+    Root { name: "base", packages: &["ca-certificates"], accounts: &[], removed: &[], chosen: chosen::none };
 
 /// A directory server, which only tests use.
-pub const SLAPD: Root = Root { name: "slapd", packages: &["slapd"], accounts: &[], removed: &[] };
+pub const SLAPD: Root = Root { name: "slapd", packages: &["slapd"], accounts: &[], removed: &[], chosen: chosen::none };
 
 /// A Debian root: packages on top of Debian's required ones.
 pub struct Root {
@@ -34,6 +36,8 @@ pub struct Root {
     pub accounts: &'static [Account],
     /// Path prefixes that the image omits.
     pub removed: &'static [&'static str],
+    /// Chooses packages in another version than the suite's.
+    pub chosen: Choice,
 }
 
 /// A system account with a fixed number.
@@ -60,7 +64,10 @@ impl Root {
         for prefix in self.removed {
             key = key.with("removed", prefix);
         }
-        Ok(key)
+        Ok(match (self.chosen)(workshop)? {
+            Some(chosen) => chosen.key(key),
+            None => key,
+        })
     }
 
     /// Makes the root if it is missing: `root.tar` as mmdebstrap left it, and `status`, the package manager's list.
@@ -87,7 +94,12 @@ impl Root {
     }
 
     fn bootstrap(&self, workshop: &Workshop, output: &std::path::Path) -> Result<()> {
-        let packages: Vec<&str> = BASE.packages.iter().chain(self.packages).copied().collect();
+        let chosen = (self.chosen)(workshop)?;
+        let source = chosen.as_ref().map(|chosen| chosen.source(SUITE)).transpose()?;
+        let is_chosen = |package: &str| chosen.as_ref().is_some_and(|chosen| chosen.packages.contains(&package));
+        let packages = BASE.packages.iter().chain(self.packages).filter(|package| !is_chosen(package));
+        let mut packages: Vec<String> = packages.map(|package| (*package).to_owned()).collect();
+        packages.extend(chosen.iter().flat_map(Chosen::names));
         let mut command = Command::new("mmdebstrap");
         command.args(["--quiet", "--variant=minbase", "--format=tar"]);
         command.args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
@@ -95,10 +107,12 @@ impl Root {
         for account in self.accounts {
             command.arg(format!("--essential-hook={}", account.hook()));
         }
+        command.args(source.iter().flat_map(|source| &source.hooks));
         let result = command
             .args([SUITE])
             .arg(output)
             .arg(workshop.archive()?.source_line(SUITE))
+            .args(source.iter().map(|source| &source.line))
             .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string())
             .env("LC_ALL", "C.UTF-8")
             .output()
@@ -111,7 +125,8 @@ impl Root {
     pub fn ensure_tree(&self, workshop: &Workshop) -> Result<FileTree> {
         let mut tree = FileTree::read_tar(&self.ensure_folder(workshop)?.join("root.tar"))?;
         clean(&mut tree);
-        tree.retain(|path, _| !self.removed.iter().any(|prefix| path.starts_with(prefix)));
+        let own: &[&str] = if (self.chosen)(workshop)?.is_some() { &OWN_FILES } else { &[] };
+        tree.retain(|path, _| !self.removed.iter().chain(own).any(|prefix| path.starts_with(prefix)));
         Ok(tree)
     }
 

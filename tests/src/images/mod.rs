@@ -15,12 +15,14 @@ use crate::cache::{Cache, Key, prune};
 use crate::printer;
 use crate::setup::{self, DebianArchive, index};
 
+pub mod chosen;
 pub mod debian;
 pub mod go;
 pub mod layer;
 pub mod lock;
 pub mod node_pack;
 pub mod oci;
+pub mod postgres;
 pub mod python;
 pub mod registry_tree;
 pub mod reproducible;
@@ -50,6 +52,7 @@ pub struct Workshop {
     recipes: PathBuf,
     archive: OnceLock<DebianArchive>,
     archive_digest: OnceLock<String>,
+    minors: OnceLock<postgres::Minors>,
     answers_age: Duration,
     built: AtomicUsize,
 }
@@ -67,6 +70,7 @@ impl Workshop {
             recipes: Path::new(env!("CARGO_MANIFEST_DIR")).join("images"),
             archive: OnceLock::new(),
             archive_digest: OnceLock::new(),
+            minors: OnceLock::new(),
             answers_age: index::A_DAY,
             built: AtomicUsize::new(0),
         }
@@ -107,6 +111,15 @@ impl Workshop {
         Ok(self.archive_digest.get_or_init(|| found))
     }
 
+    /// Which minor versions of PostgreSQL there are, looked up when they are first needed.
+    pub fn minors(&self) -> Result<&postgres::Minors> {
+        if let Some(minors) = self.minors.get() {
+            return Ok(minors);
+        }
+        let found = postgres::Minors::find(self)?;
+        Ok(self.minors.get_or_init(|| found))
+    }
+
     /// How many parts were built rather than found in the cache.
     pub fn built(&self) -> usize {
         self.built.load(Ordering::Relaxed)
@@ -141,7 +154,7 @@ pub struct Parts {
     pub tree: RegistryTree,
     /// The programs of the node pack, each under its own name in one folder.
     pub binaries: PathBuf,
-    /// Each reference of the starter's node pack that a later one has under another name, and that name.
+    /// Each reference of the starter, of its node pack or its database, that a later release has under another name, and that name.
     pub later: Vec<(String, String)>,
 }
 
@@ -164,7 +177,9 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         published.extend(packages.join().map_err(|_| anyhow!("the assembly of images panicked"))??);
         anyhow::Ok(published)
     })?;
-    let (starter, later) = (node_pack::STARTER.changing(workshop)?, node_pack::LATER.changing(workshop)?);
+    let (mut starter, mut later) = (node_pack::STARTER.changing(workshop)?, node_pack::LATER.changing(workshop)?);
+    starter.push(postgres::earlier(workshop)?);
+    later.push(postgres::later(workshop)?);
     let names = starter.into_iter().zip(&later).map(|(one, other)| (one.reference, other.reference.clone()));
     let parts = Parts {
         binaries: node_pack::ensure_binaries(workshop)?,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::Workshop;
+use super::chosen;
 use super::debian::{self, BASE, Root};
 use super::go::{Build, GoModule, Program};
 use super::layer::{FileTree, Kind, Layer, ensure_layer};
@@ -194,8 +195,13 @@ pub const DEX: GoModule = GoModule {
 };
 
 /// The base with Debian's nft and its nft-based iptables, for programs that write packet-filter rules.
-pub const PACKET_FILTER: Root =
-    Root { name: "packet-filter", packages: &["iptables", "nftables"], accounts: &[], removed: &[] };
+pub const PACKET_FILTER: Root = Root {
+    name: "packet-filter",
+    packages: &["iptables", "nftables"],
+    accounts: &[],
+    removed: &[],
+    chosen: chosen::none,
+};
 
 /// What differs between two node packs.
 pub struct NodePack {

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::debian::{BASE, Root, ensure_base, same_packages};
-use super::{Recipe, Workshop, node_pack, starter};
+use super::{Recipe, Workshop, node_pack, postgres, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares the base layer, every image of the starter release, and one that has packages beside a compiled program,
+/// Compares the base layer, every image of the starter release, that of a later one, and one that has packages beside a compiled program,
 /// with a second build. The other images hold only compiled programs, which one image represents: linking all of them a
 /// second time would take minutes at each run.
 ///
@@ -23,9 +23,10 @@ pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let (one, two) = (ensure_base(workshop)?, ensure_base(&second)?);
     compare_packages(&BASE, workshop, &second)?;
     report("base layer", &one.digest, &two.digest, &mut problems);
-    let images: [(&Root, Recipe); 5] = [
+    let images: [(&Root, Recipe); 6] = [
         (&starter::BUSYBOX, starter::busybox),
-        (&starter::POSTGRES, starter::postgres),
+        (&postgres::EARLIER, postgres::earlier),
+        (&postgres::LATER, postgres::later),
         (&starter::PYTHON, starter::python),
         (&starter::VALKEY, starter::valkey),
         (&node_pack::PACKET_FILTER, node_pack::kube_proxy),

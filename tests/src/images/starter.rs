@@ -7,22 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::debian::{Account, Root, ensure_base};
 use super::layer::{FileTree, Kind, Layer, ensure_layer, put};
 use super::oci::{Published, Settings, image};
-use super::{Recipe, Workshop};
-
-/// PostgreSQL with pgvector.
-pub const POSTGRES: Root = Root {
-    name: "postgres",
-    packages: &["postgresql-17", "postgresql-17-pgvector"],
-    accounts: &[Account { name: "postgres", id: 999, home: "/var/lib/postgresql" }],
-    // Compiling queries needs LLVM, 160 MB of it; without it PostgreSQL leaves them uncompiled.
-    removed: &[
-        "usr/lib/postgresql/17/lib/bitcode",
-        "usr/lib/postgresql/17/lib/llvmjit",
-        "usr/lib/x86_64-linux-gnu/libLLVM",
-        "usr/lib/x86_64-linux-gnu/libz3",
-        "usr/share/i18n",
-    ],
-};
+use super::{Recipe, Workshop, chosen, postgres};
 
 /// Valkey.
 pub const VALKEY: Root = Root {
@@ -30,6 +15,7 @@ pub const VALKEY: Root = Root {
     packages: &["valkey-server", "valkey-tools"],
     accounts: &[Account { name: "valkey", id: 999, home: "/var/lib/valkey" }],
     removed: &[],
+    chosen: chosen::none,
 };
 
 /// Python with pip and venv.
@@ -39,14 +25,16 @@ pub const PYTHON: Root = Root {
     accounts: &[Account { name: "python", id: 65532, home: "/home/python" }],
     // The mark that keeps pip from installing beside Debian's packages; here pip is the purpose of the image.
     removed: &["usr/lib/python3.13/EXTERNALLY-MANAGED"],
+    chosen: chosen::none,
 };
 
 /// Busybox, of which only the program itself gets into the image.
-pub const BUSYBOX: Root = Root { name: "busybox", packages: &["busybox-static"], accounts: &[], removed: &[] };
+pub const BUSYBOX: Root =
+    Root { name: "busybox", packages: &["busybox-static"], accounts: &[], removed: &[], chosen: chosen::none };
 
 /// Recipes of the starter release's images.
 pub const IMAGES: &[(&str, Recipe)] =
-    &[("busybox", busybox), ("postgres", postgres), ("python", python), ("valkey", valkey)];
+    &[("busybox", busybox), ("postgres", postgres::earlier), ("python", python), ("valkey", valkey)];
 
 /// The images of the starter release.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
@@ -54,7 +42,7 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
 }
 
 /// A layer of Landfall's own on top of a Debian root; `version` changes with what `fill` writes.
-fn own_layer(
+pub(super) fn own_layer(
     workshop: &Workshop,
     name: &str,
     version: impl AsRef<[u8]>,
@@ -66,35 +54,6 @@ fn own_layer(
         fill(&mut tree)?;
         Ok(tree)
     })
-}
-
-/// PostgreSQL 17 with pgvector; the cluster is made at the first start, in a folder of the volume.
-pub fn postgres(workshop: &Workshop) -> Result<Published> {
-    const SCRIPT: &str = "starter/postgres-entrypoint.sh";
-    let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
-    let own = own_layer(workshop, "postgres-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {
-        tree.add("usr/local/bin/postgres-entrypoint", 0o755, Kind::Text(script.clone()));
-        tree.add("docker-entrypoint-initdb.d", 0o755, Kind::Folder);
-        tree.add_owned("run/postgresql", 0o2775, (999, 999), Kind::Folder);
-        tree.add_owned("var/lib/postgresql", 0o755, (999, 999), Kind::Folder);
-        tree.add_owned("var/lib/postgresql/data", 0o700, (999, 999), Kind::Folder);
-        Ok(())
-    })?;
-    let layers = [ensure_base(workshop)?, POSTGRES.ensure_difference(workshop)?, own];
-    let settings = Settings {
-        user: "999:999",
-        entrypoint: &["/usr/local/bin/postgres-entrypoint"],
-        command: &["postgres"],
-        environment: &["LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data/pgdata"],
-        path: "/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        folder: "/var/lib/postgresql",
-        // A fast stop: open connections are ended, nothing is lost.
-        stop_signal: "SIGINT",
-    };
-    let major = POSTGRES.version(workshop, "postgresql-17")?;
-    ensure!(major.starts_with("17."), "postgresql-17 is of version {major}");
-    let version = POSTGRES.version(workshop, "postgresql-17-pgvector")?;
-    Ok(image("postgres", format!("docker.io/pgvector/pgvector:{version}-pg17"), &layers, &settings))
 }
 
 /// Valkey, which keeps its data in `/data`.

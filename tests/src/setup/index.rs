@@ -1,5 +1,5 @@
 //! The current contents of a suite of the Debian archive: a point release changes them, and with them the keys of all
-//! roots.
+//! roots. And the version of a package there.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
@@ -8,11 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
+use super::DebianArchive;
 use crate::cache::Cache;
 use crate::printer;
 
 /// How long an answer is valid: point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
+
+/// The answer where there is none.
+const UNKNOWN: &str = "unknown";
 
 /// The folder of answers in the cache.
 const FOLDER: &str = "debian-archive";
@@ -29,42 +33,104 @@ const DOWNLOADER: &str = "/usr/lib/apt/apt-helper";
 ///
 /// The index's signature is not checked here: this names what is cached, and mmdebstrap checks what it installs.
 pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
+    answer(cache, suite, age, || {
+        let archive = super::debian_archive()?;
+        let address = format!("{}/dists/{suite}/InRelease", archive.mirror.trim_end_matches('/'));
+        fetch(cache, &address, "InRelease", read_digest)
+    })
+}
+
+/// Debian's own version of a package in a suite of this archive, by the same rules. `None` if the suite lacks the package, or was never
+/// reached.
+pub fn version(
+    cache: &Cache,
+    archive: &DebianArchive,
+    suite: &str,
+    package: &str,
+    age: Duration,
+) -> Result<Option<String>> {
+    let found = answer(cache, &format!("{suite}-{package}"), age, || {
+        let address = format!("{}/dists/{suite}/{LIST}", archive.mirror.trim_end_matches('/'));
+        let list = fetch(cache, &address, "Packages.xz", unpacked)?;
+        Ok(newest(&list, package)?.unwrap_or_else(|| UNKNOWN.to_owned()))
+    })?;
+    Ok((found != UNKNOWN).then_some(found))
+}
+
+/// Whether a version is newer than another one, as Debian compares them.
+pub fn is_newer(version: &str, other: &str) -> Result<bool> {
+    let status = Command::new("dpkg").args(["--compare-versions", version, "gt", other]).status();
+    Ok(status.context("cannot run dpkg")?.success())
+}
+
+/// An answer about the archive by its name. A cached one suffices while it is no older than this; without one, and where `ask` fails, it is
+/// `unknown`.
+pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Result<String>) -> Result<String> {
     let _lock = cache.lock(FOLDER)?;
-    let path = cache.root().join(FOLDER).join(suite);
+    let path = cache.root().join(FOLDER).join(name);
     let last = std::fs::read_to_string(&path).ok();
     let asked = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let is_recent = SystemTime::now().duration_since(asked).is_ok_and(|since| since < age);
     if let Some(last) = last.as_ref().filter(|_| is_recent) {
         return Ok(last.clone());
     }
-    match ask(cache, suite) {
-        Ok(digest) => {
+    match ask() {
+        Ok(answer) => {
             std::fs::create_dir_all(cache.root().join(FOLDER))?;
             let next = path.with_extension("next");
-            std::fs::write(&next, &digest).with_context(|| format!("cannot write {}", next.display()))?;
+            std::fs::write(&next, &answer).with_context(|| format!("cannot write {}", next.display()))?;
             std::fs::rename(&next, &path).with_context(|| format!("cannot write {}", path.display()))?;
-            Ok(digest)
+            Ok(answer)
         }
         Err(error) => {
-            printer::note(format!("the Debian archive cannot be queried for {suite}: {error:#}"));
-            Ok(last.unwrap_or_else(|| "unknown".to_owned()))
+            printer::note(format!("the Debian archive cannot be queried for {name}: {error:#}"));
+            Ok(last.unwrap_or_else(|| UNKNOWN.to_owned()))
         }
     }
 }
 
-fn ask(cache: &Cache, suite: &str) -> Result<String> {
-    let archive = super::debian_archive()?;
-    let address = format!("{}/dists/{suite}/InRelease", archive.mirror.trim_end_matches('/'));
+/// Reads a file of the archive, which gets this name meanwhile.
+fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> Result<String>) -> Result<String> {
     let folder = tempfile::tempdir_in(cache.root()).context("cannot make a folder for the index")?;
-    let file = folder.path().join("InRelease");
+    let file = folder.path().join(name);
+    download(address, &file)?;
+    read(&file)
+}
+
+/// Copies a file of the archive to this path. Its bytes are not checked.
+pub fn download(address: &str, file: &Path) -> Result<()> {
     let output = Command::new(DOWNLOADER)
         .args(["-oAcquire::Retries=1", "-oAcquire::http::Timeout=20", "-oAcquire::https::Timeout=20"])
-        .args(["download-file", &address])
-        .arg(&file)
+        .args(["download-file", address])
+        .arg(file)
         .output()
         .with_context(|| format!("cannot run {DOWNLOADER}"))?;
     ensure!(output.status.success(), "no answer for {address}");
-    read_digest(&file)
+    Ok(())
+}
+
+/// The text of a compressed list, which the downloader unpacks by its name.
+fn unpacked(file: &Path) -> Result<String> {
+    let output = Command::new(DOWNLOADER).arg("cat-file").arg(file).output();
+    let output = output.with_context(|| format!("cannot run {DOWNLOADER}"))?;
+    ensure!(output.status.success(), "cannot unpack {}", file.display());
+    String::from_utf8(output.stdout).with_context(|| format!("{} is no text", file.display()))
+}
+
+/// The newest version of a package in a list.
+fn newest(list: &str, package: &str) -> Result<Option<String>> {
+    let mut newest: Option<&str> = None;
+    for stanza in list.split("\n\n") {
+        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if field("Package:") != Some(package) {
+            continue;
+        }
+        let version = field("Version:").with_context(|| format!("{package} has no version"))?;
+        if newest.is_none_or(|known| is_newer(version, known).unwrap_or(false)) {
+            newest = Some(version);
+        }
+    }
+    Ok(newest.map(str::to_owned))
 }
 
 fn read_digest(file: &Path) -> Result<String> {
@@ -103,6 +169,26 @@ pub(crate) mod tests {
         );
         assert_eq!(parse(&index).as_deref(), Some(DIGEST));
         assert_eq!(parse("Suite: stable\n"), None);
+    }
+
+    #[test]
+    fn the_newest_version_of_a_package_counts() {
+        let list = "Package: a\nVersion: 9\n\nPackage: b\nSource: a\nVersion: 17.9-0+deb13u1\n\n\
+                    Package: b\nVersion: 17.10-0+deb13u1\n\nPackage: b-doc\nVersion: 18\n\n\
+                    Package: b\nVersion: 17.10~rc1\n";
+        assert_eq!(newest(list, "b").unwrap().as_deref(), Some("17.10-0+deb13u1"));
+        assert_eq!(newest(list, "c").unwrap(), None);
+        assert!(is_newer("17.12-0+deb13u1", "17.9-0+deb13u1").unwrap() && !is_newer("17.9", "17.9").unwrap());
+    }
+
+    #[test]
+    fn what_is_not_answered_is_unknown_and_asked_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let ask = |said: Option<&str>| {
+            answer(&cache, "name", A_DAY, || said.map(str::to_owned).context("no answer")).unwrap()
+        };
+        assert_eq!([ask(None), ask(Some("17.9")), ask(Some("17.10"))], ["unknown", "17.9", "17.9"]);
     }
 
     #[test]

@@ -93,14 +93,30 @@ pub fn debian_archive() -> Result<DebianArchive> {
     }
     let codename = system.codename;
     let sources = sources::read_all()?;
-    let mut official = official_addresses(&codename)?;
+    let mut official = official_addresses("Debian", &codename)?;
     if official.is_empty() && rustix::process::geteuid().is_root() {
         let _ = apt_get(&["update"]);
-        official = official_addresses(&codename)?;
+        official = official_addresses("Debian", &codename)?;
     }
     choose(&sources, &official, &codename).with_context(|| {
         format!("apt's configuration has no main archive of Debian {codename}: add one and run apt-get update")
     })
+}
+
+/// Finds the archive of security updates in the same way. It serves such a suite of every release. `None` where it is not known: a mirror
+/// that was named is one of the main archive.
+pub fn security_archive() -> Result<Option<DebianArchive>> {
+    let system = System::read()?;
+    if std::env::var(MIRROR_VARIABLE).is_ok_and(|mirror| !mirror.is_empty()) {
+        return Ok(None);
+    }
+    if system.id == "ubuntu" {
+        let mirror = default_mirror(&program_of_mmdebstrap()?, "my $secmirror");
+        let archive = |mirror| DebianArchive { mirror, keyring: DEBIAN_KEYRING.into(), codename: system.codename };
+        return Ok(mirror.map(archive));
+    }
+    let suite = format!("{}-security", system.codename);
+    Ok(choose(&sources::read_all()?, &official_addresses("Debian-Security", &suite)?, &suite))
 }
 
 /// The first source of the suite whose address apt itself found to be Debian's.
@@ -117,33 +133,40 @@ fn choose(sources: &[Source], official: &[String], codename: &str) -> Option<Deb
     })
 }
 
-/// Addresses of which apt holds lists whose signed Release file says origin and label Debian.
-fn official_addresses(codename: &str) -> Result<Vec<String>> {
+/// Addresses of which apt holds lists whose signed Release file says this label, and Debian as origin.
+fn official_addresses(label: &str, codename: &str) -> Result<Vec<String>> {
     let format = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)";
     let output = Command::new("apt-get")
         .args(["indextargets", "--format", format, "Created-By: Packages"])
         .output()
         .context("cannot run apt-get: these tools need a Debian machine")?;
     ensure!(output.status.success(), "apt-get indextargets failed: {}", String::from_utf8_lossy(&output.stderr));
-    let wanted = format!("Debian|Debian|{codename}|main|");
+    let wanted = format!("Debian|{label}|{codename}|main|");
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().filter_map(|line| line.strip_prefix(&wanted)).map(str::to_owned).collect())
 }
 
 /// The archive that mmdebstrap itself falls back to, as its program says, with the keys of Debian's own package.
 fn archive_of_mmdebstrap(codename: String) -> Result<DebianArchive> {
-    ensure_packages(packages::ROOTS)?;
-    let path = "/usr/bin/mmdebstrap";
-    let program = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    let mirror = default_mirror(&program).with_context(|| {
-        format!("{path} names no Debian mirror: name one, for example with `export {MIRROR_VARIABLE}=http://…/debian`")
+    let mirror = default_mirror(&program_of_mmdebstrap()?, "my $mirror").with_context(|| {
+        format!(
+            "{MMDEBSTRAP} names no Debian mirror: name one, for example with `export {MIRROR_VARIABLE}=http://…/debian`"
+        )
     })?;
     Ok(DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename })
 }
 
-/// The value of `my $mirror = '…';`.
-fn default_mirror(program: &str) -> Option<String> {
-    let (_, rest) = program.split_once("my $mirror")?;
+/// The program that makes roots.
+const MMDEBSTRAP: &str = "/usr/bin/mmdebstrap";
+
+fn program_of_mmdebstrap() -> Result<String> {
+    ensure_packages(packages::ROOTS)?;
+    std::fs::read_to_string(MMDEBSTRAP).with_context(|| format!("cannot read {MMDEBSTRAP}"))
+}
+
+/// The value of a variable, such as that of `my $mirror = '…';`.
+fn default_mirror(program: &str, variable: &str) -> Option<String> {
+    let (_, rest) = program.split_once(variable)?;
     let line = rest.lines().next()?;
     let value = line.split(['\'', '"']).nth(1)?;
     value.starts_with("http").then(|| value.to_owned())
@@ -229,9 +252,10 @@ mod tests {
     #[test]
     fn the_default_mirror_is_read_from_mmdebstraps_program() {
         let program = "sub x {\n    my $mirror    = 'http://mirror.example/debian';\n    my $secmirror = 'http://s';\n";
-        assert_eq!(default_mirror(program).as_deref(), Some("http://mirror.example/debian"));
-        assert_eq!(default_mirror("my $other = 'http://a';"), None);
-        assert_eq!(default_mirror("my $mirror = get_mirror();"), None);
+        assert_eq!(default_mirror(program, "my $mirror").as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(default_mirror(program, "my $secmirror").as_deref(), Some("http://s"));
+        assert_eq!(default_mirror("my $other = 'http://a';", "my $mirror"), None);
+        assert_eq!(default_mirror("my $mirror = get_mirror();", "my $mirror"), None);
     }
 
     #[test]

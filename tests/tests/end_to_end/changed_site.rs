@@ -1,8 +1,6 @@
 //! A site whose release has changed, as far as it must agree with another site of the same release: by the rules for installs, without
 //! what a change adds by its nature.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail, ensure};
 use landfall_tests::printer;
 use serde_json::Value;
@@ -33,11 +31,6 @@ const OF_CHANGES: [&str; 9] = [
     "/var/lib/landfall/node/renewal",
     "/var/lib/landfall/users.json",
 ];
-
-/// Folders that group blobs, and the records of blobs, by the first two digits of their digests. When content is removed, its group stays,
-/// and may be empty.
-const GROUPED: [&str; 2] =
-    ["/var/lib/landfall/registry/docker/registry/v2/blobs/sha256/", "/var/lib/landfall/registry/landfall/records/"];
 
 /// A site after a change.
 pub(crate) struct ChangedSite(Landed);
@@ -88,7 +81,6 @@ fn comparable(mut landed: Landed) -> Landed {
     landed.cluster.objects.retain(|name, _| is_compared(name));
     landed.cluster.objects.values_mut().flatten().for_each(remove_counters);
     landed.files.retain(|file| !OF_CHANGES.iter().any(|beginning| file.starts_with(beginning)));
-    landed.files = without_empty_groups(&landed.files);
     landed
 }
 
@@ -102,20 +94,6 @@ fn remove_counters(object: &mut Value) {
             metadata.remove(field);
         }
     }
-}
-
-/// The names of files without those groups of content that are empty.
-fn without_empty_groups(files: &BTreeSet<String>) -> BTreeSet<String> {
-    let is_group = |file: &str| GROUPED.iter().any(|folder| file.strip_prefix(folder).is_some_and(are_two_digits));
-    let is_empty = |file: &str| {
-        let inside = format!("{file}/");
-        files.range(inside.clone()..).next().is_none_or(|next| !next.starts_with(&inside))
-    };
-    files.iter().filter(|file| !(is_group(file) && is_empty(file))).cloned().collect()
-}
-
-fn are_two_digits(name: &str) -> bool {
-    name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What is wanted of a site that is `first` again, was `later`, and is as `found` now: everything of `first` as it is there, and of what only
@@ -134,7 +112,7 @@ fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use landfall_cluster_snapshot::Snapshot;
     use serde_json::json;
@@ -158,29 +136,6 @@ mod tests {
         remove_counters(&mut object);
         assert_eq!(object, json!({"metadata": {"annotations": {"example.org/owner": "research"}}}));
         remove_counters(&mut json!({"metadata": {}}));
-    }
-
-    #[test]
-    fn groups_of_content_are_not_compared_where_they_are_empty() {
-        let [blobs, records] = GROUPED;
-        let digest = format!("0a{}", "1".repeat(62));
-        let kept = [
-            format!("{blobs}0a"),
-            format!("{blobs}0a/{digest}"),
-            format!("{blobs}0a/{digest}/data"),
-            format!("{records}0a"),
-            format!("{records}0a/{digest}"),
-            // An empty folder with another name, in another place, or in a group is a difference.
-            format!("{blobs}0abc"),
-            format!("{records}zz"),
-            format!("{blobs}1f"),
-            format!("{blobs}1f/{digest}"),
-            "/var/lib/landfall/files/0a".to_owned(),
-        ];
-        let empty = [format!("{blobs}0b"), format!("{blobs}ff"), format!("{records}09")];
-        let kept = BTreeSet::from(kept);
-        let files = kept.iter().cloned().chain(empty).collect();
-        assert_eq!(without_empty_groups(&files), kept);
     }
 
     #[test]

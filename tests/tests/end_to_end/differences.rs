@@ -1,12 +1,14 @@
 //! What makes 1.1.0 another release than 1.0.0, as a site shows it: a component that is added, one that is removed, another default of a
-//! setting, and an edited `ConfigMap`. What the removed component holds stays, and so does what an administrator has set.
+//! setting, an edited `ConfigMap`, and a later minor version of the database. What the removed component holds stays, and so does what an
+//! administrator has set.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::edits;
-use landfall_tests::later_releases::DEFAULT_MEMORY;
-use landfall_tests::proofs::{administer, in_pod};
+use landfall_tests::later_releases::{self, DEFAULT_MEMORY};
+use landfall_tests::proofs::{administer, in_pod, sql};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
@@ -41,6 +43,23 @@ pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result
     let scripts = object(machine, "configmap postgres-first-start")?["data"]["10-vector.sql"].clone();
     let script = scripts.as_str().context("the database has no first script")?;
     ensure!(script.contains("schema_version") == is_later, "{version} has the script {script}");
+    expect_server(machine, version)
+}
+
+/// The minor version of the database in 1.0.0 and in 1.1.0.
+pub(crate) fn server_versions() -> Result<[String; 2]> {
+    static VERSIONS: OnceLock<Result<[String; 2], String>> = OnceLock::new();
+    let versions = VERSIONS.get_or_init(|| later_releases::server_versions().map_err(|error| format!("{error:#}")));
+    versions.clone().map_err(|error| anyhow!("{error}"))
+}
+
+/// Fails unless the database that answers is of this version's minor version.
+fn expect_server(machine: &Machine, version: &str) -> Result<()> {
+    let [first, later] = server_versions()?;
+    let wanted = if version == "1.1.0" { later } else { first };
+    // Such as `17.12 (Debian 17.12-0+deb13u1)`.
+    let found = sql(machine, "SHOW server_version")?;
+    ensure!(found.split(' ').next() == Some(wanted.as_str()), "{version} has PostgreSQL {found}, not {wanted}");
     Ok(())
 }
 

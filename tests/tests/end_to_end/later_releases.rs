@@ -26,7 +26,7 @@ pub(crate) const NODE: &str = "/media/stick/node";
 pub(crate) fn ensure_node_release() -> Result<()> {
     let release = later_releases::define_node(&folder().join("node-release"))?;
     let (vendor, second) = same_vendor("node-vendor")?;
-    vendor.lock_with_later(&release, |_| true)?;
+    later_releases::lock_node(&vendor, &release)?;
     vendor.build(&release, &fixture()?.stick.join("node"), &["--part-size", "256MiB", "--key", &second])?;
     Ok(())
 }

@@ -63,11 +63,25 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     comes_and_goes(engineer, line)?;
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
+    note_server_versions()?;
     let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
     printer::note(format!("proved: {kept} rows were acknowledged meanwhile, and every one is there"));
     goes_back_to_its_data(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
+}
+
+/// Each look at a release has compared the version that the database says.
+fn note_server_versions() -> Result<()> {
+    let [first, later] = differences::server_versions()?;
+    printer::note(if first == later {
+        format!(
+            "NOT proved: another minor version of PostgreSQL, since Debian's archive has {first} alone; it was built again"
+        )
+    } else {
+        format!("proved: PostgreSQL {first} became {later}, went back, and became it again, with its data")
+    });
+    Ok(())
 }
 
 /// The release before returns with what the later one had removed, and makes way for that again, which has the lines up to this one.

@@ -1,5 +1,5 @@
-//! The part "figures": the performance table in the release profile, which compiles every dependency again, its limits, and the figures of a
-//! site with a gigabyte of data, which take half an hour. And the console: its answers under load, its memory, and its first page.
+//! The part "figures": the performance table in the release profile, which compiles every dependency again, and its limits. And the console:
+//! its answers under load, its memory, and its first page.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::bench::verbs::MEMORY;
 pub(super) fn run() -> Result<()> {
     let _turn = turn_on_this_host()?;
     bench::remove_table()?;
-    xtask(&["bench", "--site"])?;
+    xtask(&["bench"])?;
     let rows = bench::read_table()?;
     judge(&rows)?;
     judge_memory(&rows)?;

@@ -27,13 +27,14 @@ mod lint;
 mod newcomer;
 mod pages;
 mod release;
+mod site_figures;
 mod sites;
 mod stamped;
 
 /// Runs everything that CI runs.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Run only the parts whose name contains this.
+    /// Run only the part of this name or, if there is none, the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
     /// Also run the parts that take too long for CI or need a larger machine than CI has.
@@ -106,6 +107,7 @@ impl Arguments {
     /// Whether a part runs: one that is named always does.
     fn asks_for(&self, part: &Part) -> bool {
         match &self.only {
+            Some(only) if PARTS.iter().any(|part| part.name == only) => part.name == only,
             Some(only) => part.name.contains(only.as_str()),
             None => self.full || part.runs == Runs::Always,
         }
@@ -145,6 +147,7 @@ const PARTS: &[Part] = &[
     part("bench", bench::run),
     part("release", release::run),
     when_full("figures", figures::run),
+    when_full("site-figures", site_figures::run),
     when_full("large", sites::large),
     when_full("stock", stock),
     when_full("cuts", sites::cuts),
@@ -461,5 +464,18 @@ mod tests {
             Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false }.asks_for(&part)
         };
         assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
+    }
+
+    #[test]
+    fn a_name_that_another_one_contains_asks_for_its_own_part() {
+        let names = |only: &str| -> Vec<&str> {
+            let only = Some(only.to_owned());
+            let arguments = Arguments { only, full: false, keep_going: false, report: false };
+            PARTS.iter().filter(|part| arguments.asks_for(part)).map(|part| part.name).collect()
+        };
+        assert_eq!(names("site"), ["site"]);
+        assert_eq!(names("figures"), ["figures"]);
+        assert_eq!(names("figure"), ["figures", "site-figures"]);
+        assert!(names("appliance").is_empty());
     }
 }

@@ -1,0 +1,122 @@
+//! The part "site-figures": what a site with a gigabyte of data takes for backup, restore, undo and upgrade, in the release profile.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{bench, turn_on_this_host, xtask};
+use crate::bench::site::{self, BY_HAND, GOALS, RATE, RIVALS, WITH_RATES};
+
+/// Measures while no other machines run, and fails unless every goal is met.
+pub(super) fn run() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    bench::remove(&site::table())?;
+    xtask(&["bench", "--site"])?;
+    let rows = bench::read(&site::table())?;
+    judge(&rows)?;
+    judge_rates(&rows)
+}
+
+fn row<'a>(rows: &'a [Value], name: &str) -> Result<&'a Value> {
+    rows.iter().find(|row| row["name"] == name).with_context(|| format!("{name} was not measured"))
+}
+
+/// Fails unless each figure that has a goal was measured, and meets it.
+fn judge(rows: &[Value]) -> Result<()> {
+    let mut exceeded = Vec::new();
+    for goal in GOALS {
+        let value =
+            bench::figure(row(rows, goal.row)?, goal.figure).with_context(|| format!("the row of {}", goal.row))?;
+        ensure!(value > 0.0, "{} of {} was not measured: {value}", goal.figure, goal.row);
+        if value > goal.at_most {
+            exceeded.push(format!("{} of {}: {value}, at most {}", goal.figure, goal.row, goal.at_most));
+        }
+    }
+    ensure!(exceeded.is_empty(), "a site takes too much: {}", exceeded.join("; "));
+    Ok(())
+}
+
+/// Fails unless backup and restore were compared with what a person would type.
+fn judge_rates(rows: &[Value]) -> Result<()> {
+    for rival in RIVALS {
+        ensure!(bench::figure(row(rows, BY_HAND)?, rival)? > 0.0, "{rival} has no rate");
+    }
+    for name in WITH_RATES {
+        let row = row(rows, name)?;
+        ensure!(bench::figure(row, RATE)? > 0.0, "{name} has no rate");
+        for rival in RIVALS {
+            let mut ratios = row["ratios"].as_array().into_iter().flatten();
+            let ratio = ratios.find(|ratio| ratio["rival"] == rival);
+            let median = ratio.and_then(|ratio| ratio["median"].as_f64());
+            ensure!(median.is_some_and(|median| median > 0.0), "{name} was not compared with {rival}");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Rows in which each figure is this part of its goal.
+    fn rows(factor: f64) -> Vec<Value> {
+        let mut figures: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for goal in GOALS {
+            figures.entry(goal.row).or_default().push(json!({ "name": goal.figure, "value": goal.at_most * factor }));
+        }
+        for name in WITH_RATES {
+            figures.entry(name).or_default().push(json!({ "name": RATE, "value": 1e8 }));
+        }
+        for rival in RIVALS {
+            figures.entry(BY_HAND).or_default().push(json!({ "name": rival, "value": 1e8 }));
+        }
+        let ratios: Vec<Value> = RIVALS.iter().map(|rival| json!({ "rival": rival, "median": 2.5 })).collect();
+        let row = |(name, figures): (&str, Vec<Value>)| json!({ "name": name, "figures": figures, "ratios": ratios });
+        figures.into_iter().map(row).collect()
+    }
+
+    fn said(rows: &[Value]) -> String {
+        format!("{:#}", judge(rows).and_then(|()| judge_rates(rows)).unwrap_err())
+    }
+
+    #[test]
+    fn a_site_passes_if_each_goal_is_met() {
+        judge(&rows(1.0)).and_then(|()| judge_rates(&rows(1.0))).unwrap();
+        let said = said(&rows(1.01));
+        for goal in GOALS {
+            assert!(said.contains(&format!("{} of {}: ", goal.figure, goal.row)), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_figure_that_was_not_measured_fails() {
+        assert!(said(&rows(0.0)).contains("was not measured"));
+        assert!(said(&[]).contains("was not measured"));
+        for index in 0..rows(1.0).len() {
+            let mut without = rows(1.0);
+            without.remove(index);
+            assert!(said(&without).contains("was not measured"), "{without:?}");
+            let count = rows(1.0)[index]["figures"].as_array().unwrap().len();
+            for figure in 0..count {
+                let mut renamed = rows(1.0);
+                renamed[index]["figures"][figure]["name"] = "another".into();
+                assert!(said(&renamed).contains("there is no figure"), "{renamed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rival_that_was_not_measured_fails() {
+        for name in WITH_RATES {
+            for (index, rival) in RIVALS.into_iter().enumerate() {
+                let mut rows = rows(1.0);
+                let row = rows.iter_mut().find(|row| row["name"] == name).unwrap();
+                row["ratios"][index]["rival"] = "another".into();
+                assert_eq!(said(&rows), format!("{name} was not compared with {rival}"));
+            }
+        }
+    }
+}

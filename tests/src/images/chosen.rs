@@ -1,0 +1,238 @@
+//! Packages of a root in another version than its suite has: of the suite of security updates, or files of the archive's pool that suites no
+//! longer list.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::layer::put;
+use super::{Workshop, last_lines};
+use crate::cache::Key;
+use crate::printer;
+use crate::setup::{self, DebianArchive, index};
+
+/// Chooses such packages for a root, if it has any.
+pub type Choice = fn(&Workshop) -> Result<Option<Chosen>>;
+
+/// All packages are those of the suite.
+pub fn none(_workshop: &Workshop) -> Result<Option<Chosen>> {
+    Ok(None)
+}
+
+/// Files of a root, by the beginnings of their paths, that a choice changes while the root is made. No image has them.
+pub const OWN_FILES: [&str; 2] = ["etc/apt/sources.list", PREFERENCES];
+
+/// Where apt is told that nothing else comes from the suite of security updates.
+const PREFERENCES: &str = "etc/apt/preferences.d/landfall";
+
+/// Packages in one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Their names, as [`super::debian::Root::packages`] has them.
+    pub packages: &'static [&'static str],
+    /// Debian's own version of all of them.
+    pub version: String,
+    /// Where they are.
+    pub place: Place,
+}
+
+/// Where packages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The archive of security updates.
+    Security(DebianArchive),
+    /// A folder with their files.
+    Folder(PathBuf),
+}
+
+/// What mmdebstrap is told: a source of packages, and hooks. A folder in it exists as long as this.
+pub struct Source {
+    /// The source in apt's one-line format.
+    pub line: String,
+    /// Options with hooks.
+    pub hooks: Vec<String>,
+    _folder: Option<TempDir>,
+}
+
+impl Chosen {
+    /// A key to which the choice is added.
+    pub fn key(&self, key: Key) -> Key {
+        let place = match self.place {
+            Place::Security(_) => "security",
+            Place::Folder(_) => "pool",
+        };
+        self.packages.iter().fold(key.with("chosen", &self.version).with("place", place), |key, package| {
+            key.with("chosen package", package)
+        })
+    }
+
+    /// The packages as apt takes them.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.packages.iter().map(|package| format!("{package}={}", self.version))
+    }
+
+    /// Where mmdebstrap finds them.
+    pub fn source(&self, suite: &str) -> Result<Source> {
+        match &self.place {
+            Place::Security(archive) => {
+                // What is not chosen stays that of the suite.
+                let pin = format!(
+                    "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf 'Package: *\\nPin: release \
+                     l=Debian-Security\\nPin-Priority: 50\\n' > \"$1/{PREFERENCES}\""
+                );
+                let line = archive.source_line(&security_suite(suite));
+                Ok(Source { line, hooks: vec![pin], _folder: None })
+            }
+            Place::Folder(files) => {
+                let folder = local_archive(files)?;
+                let line = format!("deb [trusted=yes] copy:{} ./", folder.path().display());
+                Ok(Source { line, hooks: Vec::new(), _folder: Some(folder) })
+            }
+        }
+    }
+}
+
+/// The name of the suite with security updates of a suite.
+pub fn security_suite(suite: &str) -> String {
+    format!("{suite}-security")
+}
+
+/// An archive that apt reads, which may run as a user without rights here. It has no signature: the digests of the files were checked when
+/// they came.
+fn local_archive(files: &Path) -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot make a folder")?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    let mut list = String::new();
+    for entry in files.read_dir().with_context(|| format!("cannot list {}", files.display()))? {
+        let path = entry?.path();
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        list.push_str(&stanza(&control(&path)?, &name, &bytes));
+        put(&folder.path().join(&name), &bytes)?;
+    }
+    put(&folder.path().join("Packages"), list.as_bytes())?;
+    Ok(folder)
+}
+
+/// What a package says of itself.
+fn control(package: &Path) -> Result<String> {
+    let output = Command::new("dpkg-deb").arg("--field").arg(package).output().context("cannot run dpkg-deb")?;
+    ensure!(output.status.success(), "{} is no package:\n{}", package.display(), last_lines(&output.stderr));
+    String::from_utf8(output.stdout).with_context(|| format!("{} has no text", package.display()))
+}
+
+/// A package in the list of an archive.
+fn stanza(control: &str, name: &str, bytes: &[u8]) -> String {
+    let digest = hex::encode(Sha256::digest(bytes));
+    format!("{}\nFilename: ./{name}\nSize: {}\nSHA256: {digest}\n\n", control.trim_end(), bytes.len())
+}
+
+/// A version that suites may no longer list, while the pool of the archive still has its files.
+pub struct PoolVersion {
+    /// The source package, by which the pool is divided.
+    pub source: &'static str,
+    /// Debian's own version.
+    pub version: &'static str,
+    /// Each package with the SHA-256 of its file.
+    pub packages: &'static [(&'static str, &'static str)],
+}
+
+impl PoolVersion {
+    /// Brings the files into the cache; returns their folder. `None` if no archive of this machine has them, which is asked again after a
+    /// day.
+    pub fn ensure(&self, workshop: &Workshop) -> Result<Option<PathBuf>> {
+        const KIND: &str = "debian-packages";
+        let start = Key::new().with("version", self.version);
+        let key = self.packages.iter().fold(start, |key, (package, digest)| key.with(package, digest));
+        if let Some(folder) = workshop.cache().find(KIND, &key) {
+            return Ok(Some(folder));
+        }
+        let name = format!("{}-{}", self.source, self.version);
+        index::answer(workshop.cache(), &name, workshop.answers_age, || {
+            let brought = workshop.entry(KIND, &name, &key, |folder| self.download(workshop, folder));
+            Ok(match brought {
+                Ok(_) => "found".to_owned(),
+                Err(error) => {
+                    printer::note(format!("{name} is not used: {error:#}"));
+                    "gone".to_owned()
+                }
+            })
+        })?;
+        Ok(workshop.cache().find(KIND, &key))
+    }
+
+    fn download(&self, workshop: &Workshop, folder: &Path) -> Result<()> {
+        let mut pools = vec![format!("{}/pool/main", workshop.archive()?.mirror.trim_end_matches('/'))];
+        let security = setup::security_archive()?;
+        pools.extend(security.map(|archive| format!("{}/pool/updates/main", archive.mirror.trim_end_matches('/'))));
+        for (package, digest) in self.packages {
+            let name = format!("{package}_{}_amd64.deb", self.version);
+            let file = folder.join(&name);
+            let letter = self.source.get(..1).unwrap_or_default();
+            let is_here =
+                |pool: &String| index::download(&format!("{pool}/{letter}/{}/{name}", self.source), &file).is_ok();
+            ensure!(pools.iter().any(is_here), "no archive has {name}");
+            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let found = hex::encode(Sha256::digest(&bytes));
+            ensure!(found == *digest, "{name} has the digest {found}, not {digest}");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(version: &str, place: Place) -> Chosen {
+        Chosen { packages: &["a", "b"], version: version.to_owned(), place }
+    }
+
+    fn archive() -> DebianArchive {
+        DebianArchive {
+            mirror: "http://mirror.example/security".into(),
+            keyring: "/k.gpg".into(),
+            codename: "x".into(),
+        }
+    }
+
+    #[test]
+    fn a_choice_changes_the_key_by_version_and_place() {
+        let folder = || Place::Folder("/a".into());
+        let digest = |chosen: Chosen| chosen.key(Key::new()).digest();
+        let digests = [
+            digest(chosen("1", folder())),
+            digest(chosen("2", folder())),
+            digest(chosen("1", Place::Security(archive()))),
+            Key::new().digest(),
+        ];
+        assert_eq!(digests.iter().collect::<std::collections::BTreeSet<_>>().len(), digests.len());
+        assert_eq!(digest(chosen("1", Place::Folder("/b".into()))), digests[0]);
+    }
+
+    #[test]
+    fn only_what_is_chosen_comes_from_the_security_suite() {
+        let chosen = chosen("17.13-0+deb13u1", Place::Security(archive()));
+        assert_eq!(chosen.names().collect::<Vec<_>>(), ["a=17.13-0+deb13u1", "b=17.13-0+deb13u1"]);
+        let source = chosen.source("trixie").unwrap();
+        assert_eq!(source.line, "deb [signed-by=/k.gpg] http://mirror.example/security trixie-security main");
+        assert!(source.hooks[0].contains(PREFERENCES) && source.hooks[0].contains("l=Debian-Security"));
+    }
+
+    #[test]
+    fn a_folder_of_packages_is_an_archive_that_any_user_reads() {
+        let files = tempfile::tempdir().unwrap();
+        let source = chosen("1", Place::Folder(files.path().into())).source("trixie").unwrap();
+        let path =
+            source.line.strip_prefix("deb [trusted=yes] copy:").and_then(|rest| rest.strip_suffix(" ./")).unwrap();
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(std::fs::read(Path::new(path).join("Packages")).unwrap(), b"");
+        let stanza = stanza("Package: a\nVersion: 1\n", "a_1_amd64.deb", b"bytes");
+        let digest = hex::encode(Sha256::digest(b"bytes"));
+        assert_eq!(stanza, format!("Package: a\nVersion: 1\nFilename: ./a_1_amd64.deb\nSize: 5\nSHA256: {digest}\n\n"));
+    }
+}

@@ -1,0 +1,171 @@
+//! The images of PostgreSQL with pgvector: that of 1.0.0, and that of later releases, which has a later minor version.
+//!
+//! Debian has two minor versions of the same major one for some weeks at a time: in the suite, and a newer one in that of security updates.
+//! Otherwise the earlier image has a version that suites no longer list, as long as the archive's pool has its files. Where there is
+//! neither, the later image is the same version built again, and both of [`server_versions`] are equal.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Workshop;
+use super::chosen::{self, Choice, Chosen, Place, PoolVersion, security_suite};
+use super::debian::{Account, Root, SUITE, ensure_base};
+use super::layer::{Kind, Layer};
+use super::oci::{Published, Settings, image};
+use super::starter::own_layer;
+use crate::printer;
+use crate::setup::{self, index};
+
+/// The package with the server.
+const SERVER: &str = "postgresql-17";
+
+/// What an earlier version replaces: the programs. They take the library of the suite, which is newer.
+const OLDER: &[&str] = &[SERVER, "postgresql-client-17"];
+
+/// What a newer version replaces: the programs, which need a library as new as they are.
+const NEWER: &[&str] = &[SERVER, "postgresql-client-17", "libpq5"];
+
+/// A minor version before that of the suite.
+const POOL: PoolVersion = PoolVersion {
+    source: "postgresql-17",
+    version: "17.11-0+deb13u1",
+    packages: &[
+        (SERVER, "d2ce1ddffafa783f9acda4c92c86fc21e8288bff3782d739294f14fa797d7886"),
+        ("postgresql-client-17", "9d8558f8dd57c8e92e218a20698383575d53742ca3f9e7c2b7fe5f246d5216ae"),
+    ],
+};
+
+const ACCOUNTS: &[Account] = &[Account { name: "postgres", id: 999, home: "/var/lib/postgresql" }];
+
+/// Compiling queries needs LLVM, 160 MB of it; without it PostgreSQL leaves them uncompiled.
+const REMOVED: &[&str] = &[
+    "usr/lib/postgresql/17/lib/bitcode",
+    "usr/lib/postgresql/17/lib/llvmjit",
+    "usr/lib/x86_64-linux-gnu/libLLVM",
+    "usr/lib/x86_64-linux-gnu/libz3",
+    "usr/share/i18n",
+];
+
+const fn root(name: &'static str, chosen: Choice) -> Root {
+    Root { name, packages: &[SERVER, "postgresql-17-pgvector"], accounts: ACCOUNTS, removed: REMOVED, chosen }
+}
+
+/// With the suite's version, which is that of one of the two images at least.
+const OF_THE_SUITE: Root = root("postgres", chosen::none);
+
+/// Of 1.0.0.
+pub const EARLIER: Root = root("postgres-earlier", earlier_packages);
+
+/// Of later releases.
+pub const LATER: Root = root("postgres-later", later_packages);
+
+/// Which minor versions there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Minors {
+    /// That of the suite, and this newer one.
+    Newer(Chosen),
+    /// This one, and that of the suite.
+    Older(Chosen),
+    /// That of the suite alone.
+    One,
+}
+
+impl Minors {
+    /// Looks at the archives.
+    pub fn find(workshop: &Workshop) -> Result<Self> {
+        let suites = server(&OF_THE_SUITE, workshop)?;
+        if let Some(archive) = setup::security_archive()? {
+            let suite = security_suite(SUITE);
+            let found = index::version(workshop.cache(), &archive, &suite, SERVER, workshop.answers_age)?;
+            if let Some(version) = found
+                && index::is_newer(&version, &suites)?
+            {
+                return Ok(Self::Newer(Chosen { packages: NEWER, version, place: Place::Security(archive) }));
+            }
+        }
+        if index::is_newer(&suites, POOL.version)?
+            && let Some(folder) = POOL.ensure(workshop)?
+        {
+            let version = POOL.version.to_owned();
+            return Ok(Self::Older(Chosen { packages: OLDER, version, place: Place::Folder(folder) }));
+        }
+        printer::note(format!("the archive has PostgreSQL {suites} alone: later releases have it built again"));
+        Ok(Self::One)
+    }
+}
+
+fn earlier_packages(workshop: &Workshop) -> Result<Option<Chosen>> {
+    Ok(match workshop.minors()? {
+        Minors::Older(chosen) => Some(chosen.clone()),
+        Minors::Newer(_) | Minors::One => None,
+    })
+}
+
+fn later_packages(workshop: &Workshop) -> Result<Option<Chosen>> {
+    Ok(match workshop.minors()? {
+        Minors::Newer(chosen) => Some(chosen.clone()),
+        Minors::Older(_) | Minors::One => None,
+    })
+}
+
+/// Debian's own version of the server in a root.
+fn server(root: &Root, workshop: &Workshop) -> Result<String> {
+    let version = root.versions(workshop)?.remove(SERVER);
+    version.with_context(|| format!("{SERVER} is not installed in {}", root.name))
+}
+
+/// The version of the server in the image of 1.0.0 and in that of later releases, such as `17.11`. They are equal where the archive has only
+/// one.
+pub fn server_versions(workshop: &Workshop) -> Result<[String; 2]> {
+    Ok([EARLIER.version(workshop, SERVER)?, LATER.version(workshop, SERVER)?])
+}
+
+/// The image of 1.0.0. Its tag names no minor version, as upstream's does not.
+pub fn earlier(workshop: &Workshop) -> Result<Published> {
+    assemble(workshop, &EARLIER, "17", None)
+}
+
+/// The image of later releases, whose tag differs by the minor version.
+pub fn later(workshop: &Workshop) -> Result<Published> {
+    let rebuilt = match workshop.minors()? {
+        Minors::Newer(_) | Minors::Older(_) => None,
+        Minors::One => Some(own_layer(workshop, "postgres-rebuilt", "1", |tree| {
+            tree.add(
+                "usr/share/doc/postgresql-17/rebuilt",
+                0o644,
+                Kind::Text(b"The same version, built again.\n".to_vec()),
+            );
+            Ok(())
+        })?),
+    };
+    assemble(workshop, &LATER, &LATER.version(workshop, SERVER)?, rebuilt)
+}
+
+/// PostgreSQL 17 with pgvector; the cluster is made at the first start, in a folder of the volume.
+fn assemble(workshop: &Workshop, root: &Root, tag: &str, rebuilt: Option<Layer>) -> Result<Published> {
+    const SCRIPT: &str = "starter/postgres-entrypoint.sh";
+    let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
+    let own = own_layer(workshop, "postgres-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {
+        tree.add("usr/local/bin/postgres-entrypoint", 0o755, Kind::Text(script.clone()));
+        tree.add("docker-entrypoint-initdb.d", 0o755, Kind::Folder);
+        tree.add_owned("run/postgresql", 0o2775, (999, 999), Kind::Folder);
+        tree.add_owned("var/lib/postgresql", 0o755, (999, 999), Kind::Folder);
+        tree.add_owned("var/lib/postgresql/data", 0o700, (999, 999), Kind::Folder);
+        Ok(())
+    })?;
+    let mut layers = vec![ensure_base(workshop)?, root.ensure_difference(workshop)?, own];
+    layers.extend(rebuilt);
+    let settings = Settings {
+        user: "999:999",
+        entrypoint: &["/usr/local/bin/postgres-entrypoint"],
+        command: &["postgres"],
+        environment: &["LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data/pgdata"],
+        path: "/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        folder: "/var/lib/postgresql",
+        // A fast stop: open connections are ended, nothing is lost.
+        stop_signal: "SIGINT",
+    };
+    let major = root.version(workshop, SERVER)?;
+    ensure!(major.starts_with("17."), "{SERVER} is of version {major}");
+    let version = root.version(workshop, "postgresql-17-pgvector")?;
+    Ok(image("postgres", format!("docker.io/pgvector/pgvector:{version}-pg{tag}"), &layers, &settings))
+}
