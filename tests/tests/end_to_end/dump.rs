@@ -1,5 +1,7 @@
 //! The data of a site after a change of its release.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, ensure};
 use landfall_tests::proofs::in_pod;
 
@@ -9,12 +11,27 @@ use super::engineer::Engineer;
 /// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines.
 const DUMP: &str = r#"
 pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --file=/tmp/dump
-grep -v -E "^.(un)?restrict " /tmp/dump | sha256sum
+grep -v -E "^.(un)?restrict " /tmp/dump
 rm /tmp/dump"#;
 
-/// The digest of a dump of the database.
+/// Lines of a difference that are shown.
+const SHOWN: usize = 12;
+
+/// A dump of the database.
 pub(crate) fn dump(engineer: Engineer<'_>) -> Result<String> {
     let dumped = in_pod(engineer.machine(), "postgres", "postgres-0", DUMP)?;
     ensure!(dumped.status.success(), "the database cannot be dumped: {}{}", dumped.stdout, dumped.stderr);
-    Ok(dumped.stdout.trim().to_owned())
+    Ok(dumped.stdout)
+}
+
+/// Fails unless two dumps are equal, with the first lines that only one of them has.
+pub(crate) fn expect_equal(before: &str, after: &str) -> Result<()> {
+    let only = |these: &str, those: &str, sign: &str| {
+        let known: HashSet<&str> = those.lines().collect();
+        let lines = these.lines().filter(|line| !known.contains(line));
+        lines.take(SHOWN).map(|line| format!("{sign} {line}")).collect::<Vec<_>>().join("\n")
+    };
+    let (lost, new) = (only(before, after, "-"), only(after, before, "+"));
+    ensure!(before == after, "the database has changed, or the order of its rows:\n{lost}\n{new}");
+    Ok(())
 }

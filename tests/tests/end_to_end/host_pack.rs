@@ -16,7 +16,7 @@ const PACK: &str = "/root/host-pack";
 /// A site configuration with a key that is none: the release is refused once the packages are there.
 const CONFIGURATION: &str = "/root/site.yaml";
 /// The only file of the package.
-const FILE: &str = "/opt/harmless/hello";
+const FILE: &str = "/usr/share/harmless/hello";
 
 const CONTROL: &str = "Package: landfall-harmless\nVersion: 1.2-3\nArchitecture: all\n\
                        Maintainer: Test <test@example.com>\nDescription: a file that says hello\n";
@@ -32,12 +32,12 @@ fn build() -> Result<PathBuf> {
         std::fs::remove_dir_all(&folder).context("cannot empty the folder of the host pack")?;
     }
     let (package, definition) = (folder.join("package"), folder.join("definition"));
-    for path in [package.join("DEBIAN"), package.join("opt/harmless"), definition.join("debian")] {
+    for path in [package.join("DEBIAN"), package.join("usr/share/harmless"), definition.join("debian")] {
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     }
     for (path, text) in [
         (package.join("DEBIAN/control"), CONTROL),
-        (package.join("opt/harmless/hello"), "hello\n"),
+        (package.join("usr/share/harmless/hello"), "hello\n"),
         (definition.join("host-pack.yaml"), DEFINITION),
     ] {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -13,7 +13,7 @@ use landfall_tests::site::wait_until;
 use super::changed_site::ChangedSite;
 use super::cut::{At, Moment, boot, cut_during};
 use super::differences;
-use super::dump::dump;
+use super::dump::{self, dump};
 use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
@@ -182,7 +182,7 @@ fn of_kind(name: &str, steps: &[String], longest: u64, moment: fn(Duration) -> M
     Ok((0..OF_EACH).map(instant).collect())
 }
 
-/// The data of a site, as digests.
+/// The data of a site: a digest of its rows, and a dump.
 struct Data {
     rows: String,
     dump: String,
@@ -264,9 +264,7 @@ impl Cuts<'_> {
     }
 
     fn expect_data(&self, data: &Data) -> Result<()> {
-        let found = dump(self.engineer)?;
-        ensure!(found == data.dump, "a dump of the database has the digest {found}, not {}", data.dump);
-        Ok(())
+        dump::expect_equal(&data.dump, &dump(self.engineer)?)
     }
 }
 

@@ -96,7 +96,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
     console.start().await?;
     console.host.site.facts().report(Event::Note("a note for the next console".to_owned()));
     let (listener, counted) = (program.anew(console)?, count.clone());
-    let listening = tokio::spawn(async move { heard.to_the_end(&listener, &counted).await });
+    let listening = tokio::spawn(async move { heard.until_the_end(&listener, &counted).await });
     until("the program listens again", async || Ok(count.load(Ordering::Relaxed) == 2)).await?;
     let run = console.host.site.facts().progress.run;
     console.host.site.facts().commit();
@@ -201,7 +201,7 @@ impl Heard {
     }
 
     /// Hears everything: a stream lasts a minute, and the next one continues where it ended.
-    async fn to_the_end(self, program: &Program, count: &AtomicUsize) -> Result<Self> {
+    async fn until_the_end(self, program: &Program, count: &AtomicUsize) -> Result<Self> {
         let mut heard = self.stream(program, count).await?;
         while !heard.has_ended && heard.listen(program, count).await? {}
         Ok(heard)
@@ -234,7 +234,7 @@ async fn listen_together(console: &Console, program: &Program) -> Result<Duratio
     let mut listening = JoinSet::new();
     for _ in 0..LISTENERS {
         let (program, count) = (program.clone(), count.clone());
-        listening.spawn(async move { Heard::default().to_the_end(&program, &count).await });
+        listening.spawn(async move { Heard::default().until_the_end(&program, &count).await });
     }
     until("all programs listen", async || Ok(count.load(Ordering::Relaxed) == LISTENERS)).await?;
     for number in 2..=EVENTS {

@@ -394,8 +394,8 @@ async fn rules_that_cannot_be_meant_are_refused() {
         let text = format!("{before}signatures:\n  - {rule}\n    pinned: unresolved\n");
         case.bench.write(LOCK, text.as_bytes(), 0o644);
         let refused = case.bench.lock().await.expect_err("refused");
-        let cause = std::error::Error::source(&refused).map(|cause| format!(": {cause}")).unwrap_or_default();
-        let said = format!("{refused}{cause}");
+        let reason = std::error::Error::source(&refused).map(|source| format!(": {source}")).unwrap_or_default();
+        let said = format!("{refused}{reason}");
         assert!(refused.code().id == "LF2005" && said.contains(expected), "{} {said}", refused.code().id);
     }
     case.bench.write("release/signer.pub", b"no key", 0o644);

@@ -99,8 +99,9 @@ fn failed_backup(list: &BackupList) -> Option<String> {
     let last = list.last_try.as_ref()?;
     let failure = last.failure.as_ref()?;
     // Times are RFC 3339 in UTC, so the latest one is the greatest text.
-    let proven = list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
-    let is_mended = proven.is_some_and(|proven| proven >= last.at.as_str());
+    let newest_proven =
+        list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
+    let is_mended = newest_proven.is_some_and(|proven| proven >= last.at.as_str());
     let what = shown::paragraph(&failure.what);
     (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", last.at, failure.code))
 }

@@ -58,7 +58,7 @@ impl BackupsStatus {
             });
             let copies = CopyRecords::of(paths).of_folders(folders);
             let (logs, last_drill) = (LogRecords::of(paths).status(), BackupTry::read_drill(paths));
-            Self { copies, logs, last_try, last_drill, ..status }
+            Self { last_try, last_drill, copies, logs, ..status }
         })
     }
 
