@@ -96,14 +96,14 @@ fn text(list: &BackupList) -> String {
 
 /// The latest backup, if it failed and no backup from after it is proven.
 fn failed_backup(list: &BackupList) -> Option<String> {
-    let last = list.last_try.as_ref()?;
-    let failure = last.failure.as_ref()?;
+    let latest = list.last_try.as_ref()?;
+    let failure = latest.failure.as_ref()?;
     // Times are RFC 3339 in UTC, so the latest one is the greatest text.
     let newest_proven =
         list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
-    let is_mended = newest_proven.is_some_and(|proven| proven >= last.at.as_str());
+    let is_mended = newest_proven.is_some_and(|proven| proven >= latest.at.as_str());
     let what = shown::paragraph(&failure.what);
-    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", last.at, failure.code))
+    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", latest.at, failure.code))
 }
 
 /// A drill that failed, which proves nothing and must not look as if it had not been tried.
