@@ -20,16 +20,20 @@ const COUNTERS: [&str; 3] =
 
 /// Files of operations and backups, of which each change has its own; those that are made again at each boot; and those that services write
 /// in their own time, which a site that has just booted may not have yet.
-const OF_CHANGES: [&str; 9] = [
+const OF_CHANGES: [&str; 7] = [
     "/run/landfall/",
     "/var/lib/landfall/backup-try.json",
     "/var/lib/landfall/backups",
-    "/var/lib/landfall/console/audit.json",
-    "/var/lib/landfall/console/lock",
     "/var/lib/landfall/journal/",
     "/var/lib/landfall/node/clock",
     "/var/lib/landfall/node/renewal",
     "/var/lib/landfall/users.json",
+];
+
+/// What the runtime and the kubelet keep of images. Those of a release that was undone stay until the kubelet needs the space.
+const PULLED: [&str; 2] = [
+    "/var/lib/landfall/containerd/io.containerd.content.v1.content/blobs/",
+    "/var/lib/landfall/kubelet/image_manager/pulled/",
 ];
 
 /// A site after a change.
@@ -68,7 +72,7 @@ fn look(engineer: Engineer<'_>) -> Result<Landed> {
 fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<()> {
     let differences = remaining_differences(|| {
         let found = look(engineer)?;
-        Ok(wanted(&found).difference(&found))
+        Ok(with_pulled(wanted(&found), &found).difference(&found))
     });
     ensure!(differences.is_empty(), "not what the release leaves:\n{}", differences.join("\n"));
     printer::note("equal to what the release leaves: objects, images, names of files; Secrets match their files");
@@ -167,5 +171,17 @@ mod tests {
         assert_eq!(differences(std::slice::from_ref(&own), &["/etc/a", "/etc/c"]), 1, "neither release leaves it");
         let other = ("PersistentVolumeClaim board/data", json!({"spec": {"size": 1}}));
         assert_eq!(differences(&[own, other], &["/etc/a"]), 1, "neither release leaves it so");
+    }
+
+    #[test]
+    fn images_of_a_release_that_was_undone_may_stay_and_none_may_be_lost() {
+        let [blobs, _] = PULLED;
+        let [own, other] = ["a", "b"].map(|name| format!("{blobs}{name}"));
+        let wanted = Landed { images: BTreeSet::from(["own".to_owned()]), ..landed(&[], &[&own]) };
+        let both = BTreeSet::from(["other".to_owned(), "own".to_owned()]);
+        let found = Landed { images: both, ..landed(&[], &[&own, &other]) };
+        assert_eq!(with_pulled(wanted.clone(), &found).difference(&found), Vec::<String>::new());
+        let lost = Landed { images: BTreeSet::from(["other".to_owned()]), ..landed(&[], &[&other, "/etc/more"]) };
+        assert_eq!(with_pulled(wanted, &lost).difference(&lost).len(), 3);
     }
 }
