@@ -114,6 +114,14 @@ fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
     wanted
 }
 
+/// What is wanted of a site, with the images that it has beyond those.
+fn with_pulled(mut wanted: Landed, found: &Landed) -> Landed {
+    wanted.images.extend(found.images.iter().cloned());
+    let pulled = found.files.iter().filter(|file| PULLED.iter().any(|folder| file.starts_with(folder)));
+    wanted.files.extend(pulled.cloned());
+    wanted
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
