@@ -82,16 +82,15 @@ struct Chosen {
     rollbacks: Vec<At>,
 }
 
-// Six for the part `site`, at least one of each kind; the part `cuts` has them all. A rollback that is cut leads back to 1.0.0, from which the
-// next upgrade begins, so the machine never starts over.
+// One of each kind for the part `site`, where whole sites are compared after the undo; the part `cuts` has them all, and compares each.
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn six_instants_of_upgrades_and_rollbacks() -> Result<()> {
+fn an_instant_of_each_kind() -> Result<()> {
     upgrades_cut("e2e-cuts", None, |instants| Chosen {
         undone: instants.undo[..1].to_vec(),
         forward: [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat(),
-        rollbacks: instants.rollback[..2].to_vec(),
+        rollbacks: instants.rollback[..1].to_vec(),
     })
 }
 
@@ -199,8 +198,7 @@ struct Cuts<'a> {
     engineer: Engineer<'a>,
     /// What 1.0.0 leaves.
     first: ChangedSite,
-    /// What 1.1.0 leaves. Where no upgrade went without a cut, it is the end of the first one, which was cut while content was placed: nothing
-    /// else had changed by then.
+    /// What an upgrade to 1.1.0 leaves that is not cut, where there was one.
     later: Option<ChangedSite>,
     /// Whether it was 1.1.0 since it started over: a rollback leaves the later release's content, and the data of what that has added.
     was_later: bool,
@@ -241,26 +239,17 @@ impl Cuts<'_> {
         Data::of(self.engineer)
     }
 
-    /// Fails unless this version is installed, with this data and nothing else than the version leaves.
+    /// Fails unless this version is installed, with this data, and with nothing else than the version leaves, as far as that is known.
     fn expect(&mut self, version: &str, data: &Data) -> Result<()> {
         expect(self.engineer, version, &data.rows)?;
         self.expect_data(data)?;
-        if version == "1.1.0" {
-            self.was_later = true;
-            return self.expect_later();
-        }
+        self.was_later |= version == "1.1.0";
         match &self.later {
+            Some(later) if version == "1.1.0" => later.expect_equal(self.engineer),
             Some(later) if self.was_later => self.first.expect_equal_after(later, self.engineer),
+            None if self.was_later => Ok(()),
             _ => self.first.expect_equal(self.engineer),
         }
-    }
-
-    fn expect_later(&mut self) -> Result<()> {
-        if let Some(later) = &self.later {
-            return later.expect_equal(self.engineer);
-        }
-        self.later = Some(ChangedSite::settled(self.engineer)?);
-        Ok(())
     }
 
     fn expect_data(&self, data: &Data) -> Result<()> {
