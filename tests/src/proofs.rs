@@ -19,6 +19,13 @@ pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
     machine.try_run(&format!("{ENVIRONMENT} {line}"))
 }
 
+/// Runs such a line, which must succeed, and returns what it printed.
+pub fn administered(machine: &Machine, line: &str) -> Result<String> {
+    let output = administer(machine, line)?;
+    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}
+
 /// Runs a shell script in a pod.
 pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Result<Output> {
     let script = script.replace('\'', r"'\''");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::administer;
+use landfall_tests::proofs::{administer, administered};
 use landfall_tests::site::{Machine, wait_until};
 
 use super::engineer::Engineer;
@@ -32,28 +32,26 @@ const SHOW: &str = "kubectl get namespace team --output jsonpath='{.metadata.lab
 
 const SHOWN: &str = "research a25vd24tdG8tb25lLXBlcnNvbg== fast";
 
-fn administered(machine: &Machine, line: &str) -> Result<String> {
-    let output = administer(machine, line)?;
-    ensure!(output.status.success(), "{line} failed: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout.trim().to_owned())
+/// Fails unless the objects are as they were made.
+fn expect_objects(machine: &Machine) -> Result<()> {
+    let shown = administered(machine, SHOW)?;
+    ensure!(shown.trim() == SHOWN, "the objects are {shown}");
+    Ok(())
 }
 
 /// Makes objects beside the release.
 pub(crate) fn make_objects(machine: &Machine) -> Result<()> {
     administered(machine, MAKE)?;
-    let shown = administered(machine, SHOW)?;
-    ensure!(shown == SHOWN, "the objects are {shown}");
-    Ok(())
+    expect_objects(machine)
 }
 
 /// The namespace is deleted, and comes back by the page's commands.
 pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
-    administered(machine, "kubectl delete namespace team")?;
+    remove_objects(machine)?;
     for command in handbook::commands(OBJECTS)? {
         machine.run(&command)?;
     }
-    let shown = administered(machine, SHOW)?;
-    ensure!(shown == SHOWN, "the objects are {shown}");
+    expect_objects(machine)?;
     let mode = machine.run("stat --format %a /root/team.json && rm /root/team.json")?.stdout;
     ensure!(mode.trim() == "600", "others may read the Secrets: {mode}");
     printer::note("proved: a namespace with its Secrets that was deleted came back from a backup");
@@ -83,8 +81,7 @@ pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     machine.run(&format!("set -e\n{}", commands.join("\n")))?;
     // Parts of the control plane that ended without it are started again with growing delays.
     wait_until("the site to be ready", 2 * LIMIT, || Ok((engineer.status()?["ready"] == true).then_some(())))?;
-    let shown = administered(machine, SHOW)?;
-    ensure!(shown == SHOWN, "the objects are {shown}");
+    expect_objects(machine)?;
     let later = administer(machine, "kubectl get namespace later")?;
     ensure!(!later.status.success(), "what was made after the backup is there: {}", later.stdout);
     machine.run("rm -r /var/lib/landfall/etcd-broken")?;

@@ -108,24 +108,19 @@ fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
 /// The API server takes a change when it is asked beforehand, and refuses it when it counts: what changed is undone.
 fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    let administer = |line: &str| {
-        let output = proofs::administer(machine, line)?;
-        ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
-        Ok(())
-    };
     machine.write_file(POLICY_FILE, POLICY, 0o600)?;
-    administer(&format!("kubectl apply --filename {POLICY_FILE}"))?;
+    proofs::administered(machine, &format!("kubectl apply --filename {POLICY_FILE}"))?;
     let mark = "kubectl --namespace postgres annotate --overwrite statefulset postgres example.org/refuse=yes";
     wait_until("the policy", Duration::from_mins(1), || {
         Ok((!proofs::administer(machine, mark)?.status.success()).then_some(()))
     })?;
-    administer("kubectl --namespace postgres annotate statefulset postgres example.org/refuse-")?;
+    proofs::administered(machine, "kubectl --namespace postgres annotate statefulset postgres example.org/refuse-")?;
     write(machine, "values: {valkey.maxmemory: 96mb, postgres.memory: 640Mi}\n")?;
     let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", "LF4032", 4)?.to_string();
     ensure!(failure.contains("StatefulSet postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("a change that was undone")?;
     expect_settings(machine, "768Mi", 64)?;
-    administer(&format!("kubectl delete --filename {POLICY_FILE}"))?;
+    proofs::administered(machine, &format!("kubectl delete --filename {POLICY_FILE}"))?;
     machine.run(&format!("rm {POLICY_FILE}")).map(drop)
 }
 
@@ -235,9 +230,7 @@ fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
 fn hold_pod(machine: &Machine, finalizers: &str) -> Result<()> {
     let patch = format!(r#"{{"metadata":{{"finalizers":{finalizers}}}}}"#);
     let line = format!("kubectl --namespace valkey patch pod valkey-0 --type merge --patch '{patch}'");
-    let output = proofs::administer(machine, &line)?;
-    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
-    Ok(())
+    proofs::administered(machine, &line).map(drop)
 }
 
 fn write(machine: &Machine, text: &str) -> Result<()> {

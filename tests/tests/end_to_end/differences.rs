@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::edits;
 use landfall_tests::later_releases::{self, DEFAULT_MEMORY};
-use landfall_tests::proofs::{administer, in_pod, sql};
+use landfall_tests::proofs::{administered, in_pod, sql};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
@@ -105,10 +105,4 @@ fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
 fn object(machine: &Machine, name: &str) -> Result<Value> {
     let text = administered(machine, &format!("kubectl --namespace postgres get {name} --output json"))?;
     serde_json::from_str(&text).with_context(|| format!("{name} is no JSON"))
-}
-
-fn administered(machine: &Machine, line: &str) -> Result<String> {
-    let output = administer(machine, line)?;
-    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout)
 }

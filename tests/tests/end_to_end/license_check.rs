@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::administer;
+use landfall_tests::proofs::administered;
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{later_releases, printer};
@@ -101,12 +101,6 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     })?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
-}
-
-fn administered(machine: &Machine, line: &str) -> Result<String> {
-    let output = administer(machine, line)?;
-    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout)
 }
 
 /// Runs a program in the container of the software.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::administer;
+use landfall_tests::proofs::{administer, administered};
 use landfall_tests::rights::{Cluster, Holder, Rule, Start, shown};
 use landfall_tests::site::Machine;
 
@@ -135,10 +135,4 @@ fn planted(name: &str, allowed: &str) -> [String; 3] {
                 "subjects": [{{"kind": "ServiceAccount", "name": "{name}", "namespace": "{PLANTED}"}}]}}"#
         ),
     ]
-}
-
-fn administered(machine: &Machine, line: &str) -> Result<String> {
-    let output = administer(machine, line)?;
-    ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout)
 }
