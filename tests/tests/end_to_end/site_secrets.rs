@@ -6,11 +6,12 @@ use landfall_tests::later_releases;
 use landfall_tests::proofs::in_pod;
 use landfall_tests::site::Machine;
 use landfall_tests::vendor::Vendor;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::engineer::{Engineer, VERB_LIMIT};
 use super::fixture::{fixture, folder, machine_with_stick};
 use super::handbook;
+use super::support_bundle::{self, FILE as BUNDLE, PLANTED_LOG};
 
 /// The release on every stick.
 const RELEASE: &str = "/media/stick/given";
@@ -30,9 +31,6 @@ const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
 
 /// What people read or take away: no value may be in it.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
-
-/// A log that is collected, and says what it must not.
-const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
 /// The page of the handbook.
 const PAGE: &str = "### Secrets that the release asks for\n";
@@ -86,7 +84,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     engineer.uninstall(&[])?;
     ensure!(!machine.try_run("test -e /var/lib/landfall/site-secrets")?.status.success(), "values outlive their site");
     engineer.uninstall_all()?;
-    machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support /root/support.tar.gz /root/said"))?;
+    machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support {BUNDLE} /root/said"))?;
     engineer.expect_unchanged("after secrets of a site and an uninstall", &["/var/log/landfall"])
 }
 
@@ -205,12 +203,9 @@ fn keep_what_was_said(machine: &Machine, said: &str) -> Result<()> {
 fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
     let machine = engineer.machine();
     machine.write_file(PLANTED_LOG, format!("canary {} end\n", PASSWORDS[0]), 0o600)?;
-    let collected: Value =
-        serde_json::from_str(&machine.run("landfall --json support collect /root/support.tar.gz")?.stdout)?;
-    ensure!(collected["unknown"] == json!([]), "{collected:#}");
-    machine
-        .run(&format!("rm {PLANTED_LOG} && mkdir /root/support && tar -xzf /root/support.tar.gz -C /root/support"))?;
-    let planted = machine.run("cat /root/support/operations/planted.log")?.stdout;
+    support_bundle::collect(machine)?;
+    machine.run(&format!("rm {PLANTED_LOG}"))?;
+    let planted = support_bundle::planted_log(machine)?;
     ensure!(planted.starts_with("canary [redacted:"), "the planted log became {planted:?}");
     let key = key.trim_end();
     let line = key.lines().nth(1).context("a key has lines")?;

@@ -5,10 +5,10 @@ use landfall_tests::site::Machine;
 use serde_json::Value;
 
 /// Where the bundle is collected.
-const FILE: &str = "/root/support.tar.gz";
+pub(crate) const FILE: &str = "/root/support.tar.gz";
 
 /// A log that is collected.
-const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
+pub(crate) const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
 const SECRETS: [&str; 4] = [
@@ -18,19 +18,31 @@ const SECRETS: [&str; 4] = [
     "sed --quiet 2p /etc/kubernetes/pki/apiserver.key | tr --delete '\\n'",
 ];
 
-/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error.
-pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
-    // A log that says what it must not: the password of the database, and one that no Secret holds.
-    machine
-        .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
+/// Collects everything into a bundle, and unpacks it to `/root/support`.
+pub(crate) fn collect(machine: &Machine) -> Result<()> {
     let report: Value = serde_json::from_str(&machine.run(&format!("landfall --json support collect {FILE}"))?.stdout)?;
     ensure!(
         report["kind"] == "supportBundle" && report["unknown"] == Value::Array(Vec::new()),
         "collected: {report:#}"
     );
-    machine.run(&format!(
-        "rm --recursive --force /root/support && mkdir /root/support && tar -xzf {FILE} -C /root/support"
-    ))?;
+    machine
+        .run(&format!(
+            "rm --recursive --force /root/support && mkdir /root/support && tar -xzf {FILE} -C /root/support"
+        ))
+        .map(drop)
+}
+
+/// The planted log as the unpacked bundle has it.
+pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
+    Ok(machine.run("cat /root/support/operations/planted.log")?.stdout)
+}
+
+/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error.
+pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
+    // A log that says what it must not: the password of the database, and one that no Secret holds.
+    machine
+        .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
+    collect(machine)?;
     for file in [
         "support.json",
         "status.json",
@@ -43,7 +55,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         machine.run(&format!("test -s /root/support/{file}")).with_context(|| format!("the bundle lacks {file}"))?;
     }
     machine.run("ls /root/support/pods/postgres/postgres-0/*.log /root/support/pods/kube-system/etcd-*/*.log")?;
-    let planted = machine.run("cat /root/support/operations/planted.log")?.stdout;
+    let planted = planted_log(machine)?;
     let is_redacted = planted.starts_with("canary [redacted:")
         && planted.contains("password=[redacted:")
         && !planted.contains("a-planted-one");
