@@ -58,6 +58,18 @@ pub fn landfall() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Copies `landfall`, and beside it the programs that its builds take from there, into a folder; returns the path of the copy.
+#[expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+pub fn copy_landfall(folder: &Path) -> Result<PathBuf> {
+    let (built, copy) = (landfall()?, folder.join("landfall"));
+    std::fs::copy(&built, &copy).context("cannot copy landfall")?;
+    for program in ["landfall-appliance", "landfall-validator"] {
+        let copied = std::fs::copy(built.with_file_name(program), folder.join(program));
+        copied.with_context(|| format!("cannot copy {program}"))?;
+    }
+    Ok(copy)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};

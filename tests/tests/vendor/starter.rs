@@ -42,13 +42,7 @@ impl Starter {
         }
         std::fs::create_dir_all(folder.join("docker")).context("cannot create the folder of the tests")?;
         // A copy: the program travels in the bundle, and must not change between two builds.
-        let landfall = folder.join("landfall");
-        let built = workspace::landfall()?;
-        std::fs::copy(&built, &landfall).context("cannot copy landfall")?;
-        for program in ["landfall-appliance", "landfall-validator"] {
-            let copied = std::fs::copy(built.with_file_name(program), folder.join(program));
-            copied.with_context(|| format!("cannot copy {program}"))?;
-        }
+        let landfall = workspace::copy_landfall(&folder)?;
         let parts = images::ensure_all()?;
         let mut starter = Self { folder, landfall, parts, report: Value::Null };
         let registry = Registry::start(&starter.parts.tree.root)?;

@@ -62,12 +62,7 @@ impl Desk {
     /// requirement that the index here has.
     pub(super) fn bring_programs(&self, kubectl: &Path, wheel: &str) -> Result<()> {
         let folder = self.beside(PROGRAMS);
-        let landfall = workspace::landfall()?;
-        for program in ["landfall-appliance", "landfall-validator"] {
-            let copied = std::fs::copy(landfall.with_file_name(program), folder.join(program));
-            copied.with_context(|| format!("cannot copy {program}"))?;
-        }
-        std::fs::copy(&landfall, folder.join("landfall")).context("cannot copy landfall")?;
+        workspace::copy_landfall(&folder)?;
         std::os::unix::fs::symlink(kubectl, folder.join("kubectl"))?;
         std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
         let script = format!(
