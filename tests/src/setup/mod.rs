@@ -133,7 +133,7 @@ fn choose(sources: &[Source], official: &[String], codename: &str) -> Option<Deb
     })
 }
 
-/// Addresses of which apt holds lists whose signed Release file says this label, and Debian as origin.
+/// Addresses of which apt holds lists whose signed Release file has this label, and Debian as origin.
 fn official_addresses(label: &str, codename: &str) -> Result<Vec<String>> {
     let format = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)";
     let output = Command::new("apt-get")

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::comparison::{Landed, remaining_differences, settled};
 use super::engineer::Engineer;
 
-/// Objects of these kinds are not compared: they record which forms a workload had before. Which form it has, its pods say.
+/// Objects of these kinds are not compared: they record which forms a workload had before. Its pods show which one it has now.
 const HISTORIES: [&str; 2] = ["apps/ControllerRevision ", "apps/ReplicaSet "];
 
 /// How often a Job was tried depends on when the power was cut; the Job itself is compared.

@@ -137,8 +137,8 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     keep_uninterrupted(engineer, &report)
 }
 
-/// What this look at a site finds once the site no longer changes and the cluster lists every static pod. A failed look, because
-/// something is still starting, is a change, too.
+/// What this look at a site finds once the site no longer changes and the cluster lists every static pod. A look that fails, because
+/// something is still starting, counts as a change.
 pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
@@ -148,9 +148,9 @@ pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Res
         let next = look(engineer);
         moving = match (&last, &next) {
             (Ok(last), Ok(next)) => {
-                let untold = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
-                let untold = untold.map(|pod| format!("{pod} runs from a file, and the cluster does not list it"));
-                next.difference(last).into_iter().chain(untold).collect()
+                let unlisted = wanted.iter().filter(|pod| !next.cluster.objects.contains_key(*pod));
+                let unlisted = unlisted.map(|pod| format!("{pod} runs from a file, and the cluster does not list it"));
+                next.difference(last).into_iter().chain(unlisted).collect()
             }
             (_, Err(error)) | (Err(error), _) => vec![format!("{error:#}")],
         };

@@ -71,7 +71,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }
 
-/// Each look at a release has compared the version that the database says.
+/// Each look at a release has compared the version that the database reports.
 fn note_server_versions() -> Result<()> {
     let [first, later] = differences::server_versions()?;
     printer::note(if first == later {

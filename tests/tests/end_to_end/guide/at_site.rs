@@ -1,4 +1,4 @@
-//! The end of the guide: a person at the site types what it says, on a machine that has nothing but the stick.
+//! The end of the guide: a person at the site types its commands, on a machine that has nothing but the stick.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const LETTER: &str = "sha256:…";
 const NAMESPACE: &str = "hello";
 const POD: &str = "deployment/hello";
 
-/// Installs the wheel from the index that the pod's environment names, and prints what it says.
+/// Installs the wheel from the index that the pod's environment names, and prints its total.
 const INSTALL: &str = "folder=$(mktemp -d); pip install --quiet --no-cache-dir --require-hashes --target \"$folder\" \
     --requirement /shared/wheels/requirements.txt; PYTHONPATH=$folder python3 -c 'import tally; print(tally.TOTAL)'; rm -r \"$folder\"";
 

@@ -83,7 +83,7 @@ impl Desk {
         shell
     }
 
-    /// Does what the guide says on the vendor's machine. Returns the commands that it has for the site.
+    /// Follows the guide on the vendor's machine. Returns its commands for the site.
     pub(super) fn follow_the_guide(&self, proxy: &Proxy) -> Result<Vec<String>> {
         let folder = self.beside(WORK);
         std::fs::write(folder.join("facts.json"), facts()?)?;
