@@ -22,7 +22,7 @@ impl Publisher {
     }
 
     /// cosign with these arguments, and the password of keys of development.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).env("COSIGN_PASSWORD", KEY_PASSWORD);
         command.env("HOME", self.home.path()).env("TUF_ROOT", self.home.path().join("tuf"));
