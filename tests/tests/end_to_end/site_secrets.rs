@@ -29,6 +29,9 @@ const PASSWORDS: [&str; 3] =
 /// Where a site keeps the values.
 const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
 
+/// What the install has printed.
+const SAID: &str = "/root/said";
+
 /// What people read or take away: no value may be in it.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
@@ -60,7 +63,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     let said = engineer.landfall(&install)?;
     said.report("install")?;
     engineer.wait_ready("the install")?;
-    keep_what_was_said(&machine, &[said.data.as_str(), said.lines.join("\n").as_str()].concat())?;
+    machine.write_file(SAID, said.data + &said.lines.join("\n"), 0o600)?;
     expect_password(&machine, PASSWORDS[0])?;
     let pair = in_pod(&machine, "bulletin", "bulletin-0", "cat /run/front/tls.crt /run/front/tls.key")?;
     ensure!(
@@ -84,7 +87,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     engineer.uninstall(&[])?;
     ensure!(!machine.try_run("test -e /var/lib/landfall/site-secrets")?.status.success(), "values outlive their site");
     engineer.uninstall_all()?;
-    machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support {BUNDLE} /root/said"))?;
+    machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support {BUNDLE} {SAID}"))?;
     engineer.expect_unchanged("after secrets of a site and an uninstall", &["/var/log/landfall"])
 }
 
@@ -193,10 +196,6 @@ fn expect_values(machine: &Machine, files: &[&str]) -> Result<()> {
     let modes = machine.run(&format!("stat --format %a {VALUES}/.. {VALUES} {VALUES}/*"))?.stdout;
     ensure!(modes.lines().eq(["700", "700", "600", "600"]), "the values have the modes {modes}");
     Ok(())
-}
-
-fn keep_what_was_said(machine: &Machine, said: &str) -> Result<()> {
-    machine.write_file("/root/said", said, 0o600)
 }
 
 /// No value is in what people read or take away, as it is or in base64.
