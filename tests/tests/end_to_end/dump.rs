@@ -7,9 +7,9 @@ use landfall_tests::proofs::in_pod;
 
 use super::engineer::Engineer;
 
-/// Prints the digest of a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
+/// Prints a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
 /// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines, and names the server's version, which 1.1.0 has changed, in two. The check of
-/// restored data adds the extension `amcheck`.
+/// restored data leaves the extension `amcheck` in the database.
 const DUMP: &str = r#"
 pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --exclude-extension=amcheck --file=/tmp/dump
 grep -v -E "^(.(un)?restrict |-- Dumped )" /tmp/dump
