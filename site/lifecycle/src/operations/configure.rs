@@ -11,7 +11,7 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
-use super::error::{OperationError, Result};
+use super::error::{OperationError, Result, refuse_blocked};
 use super::secrets::SecretWish;
 use crate::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::pins::Pins;
@@ -23,7 +23,7 @@ use crate::plan::configure::{
 use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::set_edits;
-use crate::preflight::{Finding, refuse_unknown};
+use crate::preflight::refuse_unknown;
 use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
@@ -140,8 +140,8 @@ impl Operations {
             return Ok(pins.fitted.clone());
         }
         let Fitted { values, findings } = self.fitted(release, settings, &ProbedGpus::recent(&self.paths))?;
-        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
-        if blockers.is_empty() { Ok(values) } else { Err(OperationError::NotReady { blockers }) }
+        refuse_blocked(findings)?;
+        Ok(values)
     }
 
     /// The figures of a release's models for this host as it is now, with the GPUs that were found.

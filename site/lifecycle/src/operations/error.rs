@@ -370,6 +370,12 @@ fn instead(nearest: Option<&str>, known: &[String]) -> String {
     }
 }
 
+/// Refuses an operation that some of these findings stop, with all of those.
+pub(super) fn refuse_blocked(findings: impl IntoIterator<Item = Finding>) -> Result<()> {
+    let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
+    if blockers.is_empty() { Ok(()) } else { Err(OperationError::NotReady { blockers }) }
+}
+
 impl OperationError {
     /// The blockers of a site that is not ready; each has a code, what was found and needed, and a fix.
     pub fn blockers(&self) -> &[Finding] {

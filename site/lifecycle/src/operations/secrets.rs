@@ -6,11 +6,10 @@ use jiff::Timestamp;
 use landfall_release_document::ReleaseDocument;
 
 use super::Operations;
-use super::error::{OperationError, Result};
+use super::error::{Result, refuse_blocked};
 use super::history::History;
 use crate::configuration::SiteConfiguration;
 use crate::plan::configure::Made;
-use crate::preflight::Finding;
 use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore, numbers};
 use crate::steps::action::Action;
 
@@ -68,7 +67,6 @@ impl Operations {
 impl GivenSecrets {
     /// Refuses secrets that are missing or unfit, all at once.
     pub(super) fn refuse(&self) -> Result<()> {
-        let blockers: Vec<Finding> = self.findings.iter().filter(|finding| finding.stops()).cloned().collect();
-        if blockers.is_empty() { Ok(()) } else { Err(OperationError::NotReady { blockers }) }
+        refuse_blocked(self.findings.iter().cloned())
     }
 }

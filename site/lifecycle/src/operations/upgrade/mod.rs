@@ -22,7 +22,7 @@ use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
-use super::error::{OperationError, Result};
+use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;
 use super::secrets::SecretWish;
@@ -136,8 +136,8 @@ impl Operations {
         let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
         prepared.warnings = warnings.map(Finding::note).collect();
         prepared.accepted = preflight::accepted(&findings);
-        let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
-        if blockers.is_empty() { Ok(prepared) } else { Err(OperationError::NotReady { blockers }) }
+        refuse_blocked(findings)?;
+        Ok(prepared)
     }
 
     /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
