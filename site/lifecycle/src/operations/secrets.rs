@@ -1,7 +1,5 @@
 //! Secrets that a site gives, as an operation meets them: those that it has, and those that a person brings.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use landfall_release_document::ReleaseDocument;
 
@@ -11,7 +9,6 @@ use super::history::History;
 use crate::configuration::SiteConfiguration;
 use crate::plan::configure::Made;
 use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore, numbers};
-use crate::steps::action::Action;
 
 /// What a change does about secrets.
 #[derive(Debug, Clone, Copy)]
@@ -54,13 +51,8 @@ impl Operations {
 
     /// Removes the values that no committed operation has made last.
     pub(super) fn remove_old_secrets(&self, history: &History) -> Result<()> {
-        let made = history.made()?;
-        let needed = made.values().filter_map(|action| match action {
-            Action::SiteSecret(step) => Some(step.key()),
-            _ => None,
-        });
-        let needed: BTreeSet<SecretKey> = needed.collect();
-        Ok(SecretStore::of(&self.paths).retain(&needed)?)
+        let needed = numbers(&history.made()?).into_iter().map(|(secret, number)| SecretKey { secret, number });
+        Ok(SecretStore::of(&self.paths).retain(&needed.collect())?)
     }
 }
 

@@ -34,7 +34,7 @@ pub struct SiteSecret {
 
 impl SiteSecret {
     /// The value that it applies.
-    pub(crate) fn key(&self) -> SecretKey {
+    fn key(&self) -> SecretKey {
         SecretKey { secret: (self.namespace.clone(), self.secret.name.clone()), number: self.number }
     }
 
