@@ -1,5 +1,5 @@
-//! A backup or a drill that runs, on the disk: a process that is killed, or a host that restarts, cannot note what became of it. Whoever
-//! looks next finds the record of one that nobody runs any longer.
+//! A backup or a drill that runs, on the disk: a process that is killed, or a host that restarts, cannot note what became of it. The next
+//! reader finds the record of one that no process runs any longer.
 
 use std::path::PathBuf;
 
@@ -84,16 +84,7 @@ pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> 
 }
 
 fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner) -> Option<BackupTry> {
-    let record = read(paths, tried)?;
-    let holder = JournalFolder::at(paths.journal()).holder();
-    // A holder without a number has just taken the lock, and may be this one.
-    if holder.is_some_and(|holder| holder.pid == 0 || holder.pid == record.pid) {
-        return None;
-    }
-    // It may have ended since the first look: its record goes before its lock.
-    if read(paths, tried).as_ref() != Some(&record) {
-        return None;
-    }
+    let record = left_behind(paths, tried)?;
     let why = if record.boot != boot_id(paths) {
         "the host restarted"
     } else if tried == Tried::Backup && ran_out_of_memory(record.pid, commands) {
@@ -104,6 +95,18 @@ fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner)
     let what = format!("it began then and did not end, because {why}");
     let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
     Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None })
+}
+
+/// The record of a try that no process runs any longer.
+fn left_behind(paths: &SitePaths, tried: Tried) -> Option<Record> {
+    let record = read(paths, tried)?;
+    let holder = JournalFolder::at(paths.journal()).holder();
+    // A holder without a number has just taken the lock, and may be this one.
+    if holder.is_some_and(|holder| holder.pid == 0 || holder.pid == record.pid) {
+        return None;
+    }
+    // It may have ended since the first look: its record goes before its lock.
+    read(paths, tried).filter(|again| *again == record)
 }
 
 /// Whether the service of backups was killed for memory when this was its process. systemd knows until it starts again.
@@ -117,7 +120,7 @@ fn ran_out_of_memory(pid: u32, commands: &dyn CommandRunner) -> bool {
 
 /// Forgets one that was interrupted: what becomes of a later one takes its place. One that runs stays.
 pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), StepError> {
-    match interrupted(paths, tried) {
+    match left_behind(paths, tried) {
         Some(_) => Ok(durable::remove_file(&tried.file(paths))?),
         None => Ok(()),
     }
