@@ -101,6 +101,12 @@ pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
+/// The kernel's id of this start of the host; none where there is none.
+pub fn boot_id(paths: &SitePaths) -> Option<String> {
+    let id = fs_err::read_to_string(paths.host("/proc/sys/kernel/random/boot_id")).ok()?;
+    Some(id.trim().to_owned())
+}
+
 /// A value of `/proc/meminfo`, in bytes; 0 where there is none.
 pub fn memory_value(paths: &SitePaths, name: &str) -> u64 {
     read(&paths.host("/proc/meminfo"))

@@ -8,6 +8,7 @@ use landfall_agent::units::{BACKUP, systemctl};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner, Subprocesses};
+use landfall_host::facts::host::boot_id;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
@@ -15,9 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use super::last_try::{BackupFailure, BackupTry};
 use crate::pins::JournalFolder;
-
-/// Changes at each start of the host.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,10 +136,6 @@ fn read(paths: &SitePaths, tried: Tried) -> Option<Record> {
     serde_json::from_slice(&files::read(&tried.file(paths)).ok()??).ok()
 }
 
-fn boot_id(paths: &SitePaths) -> Option<String> {
-    files::read_text(&paths.host(BOOT_ID)).ok()?.map(|text| text.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -161,7 +155,7 @@ mod tests {
     }
 
     fn set_boot(paths: &SitePaths, id: &str) {
-        let file = paths.host(BOOT_ID);
+        let file = paths.host("/proc/sys/kernel/random/boot_id");
         durable::create_folder(file.parent().unwrap()).unwrap();
         durable::write_file(&file, format!("{id}\n").as_bytes(), 0o644).unwrap();
     }

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::gpus::{self, KernelFacts, Look, TIME_LIMIT};
+use super::host::boot_id;
 use crate::paths::SitePaths;
 
 /// How long what was found counts.
@@ -138,7 +139,7 @@ struct SinceBoot {
 impl SinceBoot {
     /// Now; none where the kernel does not say.
     fn now(paths: &SitePaths) -> Option<Self> {
-        let boot = fs_err::read_to_string(paths.host("/proc/sys/kernel/random/boot_id")).ok()?.trim().to_owned();
+        let boot = boot_id(paths)?;
         let uptime = fs_err::read_to_string(paths.host("/proc/uptime")).ok()?;
         let seconds: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
         let milliseconds = Duration::try_from_secs_f64(seconds).ok()?.as_millis();
