@@ -78,13 +78,14 @@ fn recent(
     query: impl FnOnce(KernelFacts, Duration) -> GpuReport,
 ) -> ProbedGpus {
     let driver = Driver::of(&kernel.driver);
-    if let Some(kept) = Kept::read(paths).and_then(|kept| kept.counting(paths, &driver)) {
+    let counting = || Kept::read(paths)?.counting(paths, &driver);
+    if let Some(kept) = counting() {
         return kept;
     }
     let deadline = Instant::now() + limit;
     let turn = Turn::take(paths, deadline);
     // Another process may have asked meanwhile.
-    if let Some(kept) = Kept::read(paths).and_then(|kept| kept.counting(paths, &driver)) {
+    if let Some(kept) = counting() {
         return kept;
     }
     let left = deadline.saturating_duration_since(Instant::now());
