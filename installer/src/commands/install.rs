@@ -61,8 +61,7 @@ fn host_pack(pack: &Path, arguments: &InstallArguments, printer: Printer) -> Res
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "install");
-    let done = prepared.run()?;
-    let state = if done.present { "were installed before" } else { "are installed" };
+    let state = if prepared.run()? { "were installed before" } else { "are installed" };
     printer.note(&format!(
         "the packages of the host pack {name} {state}: {packages}. A driver is loaded by the next boot at the latest: if it is \
          reported as missing now, reboot, and run the same command again."

@@ -78,7 +78,7 @@ pub use copy_backups::CopiedBackups;
 pub use error::{OperationError, Result};
 pub use exchange_key::{KeyExchange, NewKey, ShutOut, WaitingCopy};
 pub use export_backup::{ExportedObjects, ExportedStream, ObjectSelection};
-pub use host_pack::{HostPackages, PreparedHostPack};
+pub use host_pack::PreparedHostPack;
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Edits, FieldEdit};

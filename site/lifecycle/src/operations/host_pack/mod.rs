@@ -33,17 +33,6 @@ pub struct PreparedHostPack<'a> {
     commands: Arc<dyn CommandRunner>,
 }
 
-/// What a host pack brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPackages {
-    /// Name and version of the pack.
-    pub pack: String,
-    /// Its packages with their versions.
-    pub packages: Vec<String>,
-    /// Whether an earlier command had installed all of them.
-    pub present: bool,
-}
-
 impl Operations {
     fn host_journals(&self) -> HostJournals {
         HostJournals::at(self.paths.host_pack_journal())
@@ -153,9 +142,10 @@ impl PreparedHostPack<'_> {
         self.recipe.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect()
     }
 
-    /// Installs them. What fails is undone before this returns; what is interrupted, the same command continues, or an uninstall undoes.
-    pub fn run(self) -> Result<HostPackages> {
-        let (operations, name, packages) = (self.operations, self.name(), self.packages());
+    /// Installs them; true if an earlier command had installed all of them. What fails is undone before this returns; what is interrupted,
+    /// the same command continues, or an uninstall undoes.
+    pub fn run(self) -> Result<bool> {
+        let operations = self.operations;
         if operations.host_pins()?.is_none() {
             // What an interrupted removal left.
             operations.remove_host_pack_by(self.commands.clone())?;
@@ -172,7 +162,7 @@ impl PreparedHostPack<'_> {
             let what = format!("the packages of the host pack {} {} are installed", pins.name, pins.version);
             return Err(StepError::new(codes::HOST_PACK_CONFLICT, what).into());
         }
-        let present = journal.state().phase == Phase::Committed;
+        let was_present = journal.state().phase == Phase::Committed;
         let payload = Payload::from(self.pack.verified.clone());
         let media = HostMedia { payload, path: self.media_path.clone(), io: operations.io.clone() };
         let mut site = operations.host_site(Some(media), self.commands.clone());
@@ -180,13 +170,13 @@ impl PreparedHostPack<'_> {
         match end {
             End::Committed => {
                 remove_copies(&operations.paths)?;
-                Ok(HostPackages { pack: name, packages, present })
+                Ok(was_present)
             }
             End::Undone => {
                 let failure = journal.state().steps.iter().find_map(failure_of);
                 journals.remove(lock)?;
                 durable::remove_folder(&operations.paths.host_pack())?;
-                Err(refused(&name, failure).into())
+                Err(refused(&self.name(), failure).into())
             }
         }
     }

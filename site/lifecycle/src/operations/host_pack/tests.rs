@@ -164,12 +164,11 @@ fn packages_come_once_and_leave_with_an_uninstall() {
     let prepared = host.prepare(&pack).unwrap();
     assert_eq!((prepared.name(), prepared.packages()), ("harmless 1".to_owned(), vec![format!("{NAME} 1.2-3")]));
     host.expect_nothing_kept();
-    let done = prepared.run().unwrap();
-    assert!(!done.present);
+    assert!(!prepared.run().unwrap());
     assert_eq!(host.file(NAME).as_deref(), Some("1.2-3"));
     assert!(!host.operations.paths.host_pack_store().exists() && !host.operations.paths.host_pack_files().exists());
     // The same command again finds what it made.
-    assert!(host.prepare(&pack).unwrap().run().unwrap().present);
+    assert!(host.prepare(&pack).unwrap().run().unwrap());
     // Another pack does not take its place.
     let other = host.pack("2", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);
     assert_eq!(host.refused(&other), codes::HOST_PACK_CONFLICT);
@@ -188,7 +187,7 @@ fn a_package_that_was_there_before_stays() {
     let file = host.folder.path().join("own.deb");
     durable::write_file(&file, &own, 0o644).unwrap();
     Manager::new(PackageFormat::Deb, &*host.dpkg()).install(&[file]).unwrap();
-    assert!(!host.prepare(&first).unwrap().run().unwrap().present);
+    assert!(!host.prepare(&first).unwrap().run().unwrap());
     host.operations.remove_host_pack_by(host.dpkg()).unwrap();
     assert_eq!(host.file(NAME).as_deref(), Some("1"));
     let both = host.pack("2", &[(NAME, "1", own), ("landfall-other", "2", other)]);
@@ -250,8 +249,8 @@ fn what_was_interrupted_is_continued_or_undone() {
         host.operations.engine(&mut journal, &pins).forward(&mut site).unwrap();
     };
     interrupt();
-    assert!(!host.prepare(&pack).unwrap().run().unwrap().present);
-    assert!(host.prepare(&pack).unwrap().run().unwrap().present);
+    assert!(!host.prepare(&pack).unwrap().run().unwrap());
+    assert!(host.prepare(&pack).unwrap().run().unwrap());
     host.operations.remove_host_pack_by(host.dpkg()).unwrap();
     interrupt();
     assert_eq!(host.file(NAME).as_deref(), Some("1"));
