@@ -63,9 +63,8 @@ impl Operations {
         let recipe = pack.document.recipe(&system).cloned();
         let recipe = recipe.ok_or_else(|| unfit(format!("{name} has nothing for {system}")))?;
         let format = recipe.format().ok_or_else(|| unfit(format!("{name} has no package for {system}")))?;
-        if let Some(pins) = self.host_pins()?.filter(|pins| pins.bundle != pack.verified.id()) {
-            let what = format!("the packages of the host pack {} {} are installed", pins.name, pins.version);
-            return Err(StepError::new(codes::HOST_PACK_CONFLICT, what).into());
+        if let Some(pins) = self.host_pins()? {
+            refuse_other(&pins, &pack)?;
         }
         let manager = Manager::new(format, &*commands);
         for package in &recipe.packages {
@@ -131,6 +130,15 @@ fn pack_name(pack: &TrustedHostPack) -> String {
     format!("{} {}", pack.document.name, pack.document.version)
 }
 
+/// Refuses a pack where the packages of another one are installed.
+fn refuse_other(installed: &HostPins, pack: &TrustedHostPack) -> Result<()> {
+    if installed.bundle == pack.verified.id() {
+        return Ok(());
+    }
+    let what = format!("the packages of the host pack {} {} are installed", installed.name, installed.version);
+    Err(StepError::new(codes::HOST_PACK_CONFLICT, what).into())
+}
+
 impl PreparedHostPack<'_> {
     /// Name and version of the pack.
     pub fn name(&self) -> String {
@@ -158,10 +166,7 @@ impl PreparedHostPack<'_> {
             None => journals.create(&lock, self.pins())?,
         };
         let pins = journal.pins()?;
-        if pins.bundle != self.pack.verified.id() {
-            let what = format!("the packages of the host pack {} {} are installed", pins.name, pins.version);
-            return Err(StepError::new(codes::HOST_PACK_CONFLICT, what).into());
-        }
+        refuse_other(&pins, &self.pack)?;
         let was_present = journal.state().phase == Phase::Committed;
         let payload = Payload::from(self.pack.verified.clone());
         let media = HostMedia { payload, path: self.media_path.clone(), io: operations.io.clone() };
