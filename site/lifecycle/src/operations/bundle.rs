@@ -15,7 +15,6 @@ use landfall_media::Payload;
 use landfall_media::bundle::{Located, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
-use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{
     HOST_PACK_DOCUMENT_NAME, HostPackDocument, HostPackage, RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME,
 };
@@ -163,11 +162,6 @@ pub struct TrustedRelease {
 }
 
 impl TrustedRelease {
-    /// The bytes of the head's document about models; none where it has none.
-    pub(super) fn models(&self) -> Option<&[u8]> {
-        self.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice)
-    }
-
     /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload.
     /// Does not return if the bundle is trusted, needs a newer Landfall and carries it: the process is replaced by that
     /// one.

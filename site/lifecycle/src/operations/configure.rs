@@ -31,6 +31,7 @@ use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::{self, Facts, ProbedGpus};
+use landfall_models::MODELS_DOCUMENT_NAME;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -158,12 +159,10 @@ impl Operations {
     }
 }
 
-/// The figures of a release's models for the host of these facts; none where it has no such figures.
+/// The figures of a release's models for the host of these facts.
 pub(super) fn fitted_to(facts: &Facts, release: &TrustedRelease, settings: &SiteConfiguration) -> Fitted {
-    if !is_fitted(&release.release) {
-        return Fitted::default();
-    }
-    fitted(&release.release, release.models(), facts, settings)
+    let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
+    fitted(&release.release, models, facts, settings)
 }
 
 /// The key in `site.yaml` of the warnings that are accepted.

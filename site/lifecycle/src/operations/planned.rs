@@ -7,6 +7,7 @@ use landfall_bundle_spec::head::Contents;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use super::bundle::TrustedRelease;
+use super::configure::fitted_to;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
@@ -14,7 +15,6 @@ use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::plan::models::fitted;
 use crate::preflight::{
     self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
 };
@@ -82,7 +82,7 @@ impl PlannedInstall {
             built_at: &built_at,
         };
         let mut findings = preflight(&subject);
-        let fitted = fitted(&release.release, release.models(), &facts, &configuration);
+        let fitted = fitted_to(&facts, &release, &configuration);
         findings.extend(fitted.findings);
         findings.extend(secrets.findings);
         findings.extend(adoption.blockers);
