@@ -186,6 +186,11 @@ impl Action {
         }
     }
 
+    /// Whether pods read what it makes when they start: on the way back, it is made before the first of them.
+    pub(super) fn is_read_by_starting_pods(&self) -> bool {
+        matches!(self, Self::SiteSecret(_))
+    }
+
     /// As it is done on the way back from what `later` made: a component's edits stay.
     pub(super) fn on_the_way_back_from(&self, later: &Self) -> Self {
         match (self, later) {

@@ -37,8 +37,7 @@ impl Step<Site> for Replace {
     }
 
     fn rescue(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        // Pods of the component's earlier form read it when they start.
-        if matches!(*self.before, Action::SiteSecret(_)) { self.undo(site, before) } else { Ok(()) }
+        if self.before.is_read_by_starting_pods() { self.undo(site, before) } else { Ok(()) }
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
