@@ -22,6 +22,7 @@ mod logs;
 mod manuals;
 mod models;
 mod node;
+mod pages;
 mod plan;
 mod preflight;
 mod prove;

@@ -8,15 +8,12 @@ mod tests;
 
 use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_host::paths::SitePaths;
-use landfall_media::durable;
 
+use super::pages;
 use crate::cli::FactsArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-
-/// Anyone who gets a page may read it: it holds no secrets.
-const FILE_MODE: u32 = 0o644;
 
 impl Document for Facts {
     const KIND: &'static str = facts::KIND;
@@ -33,8 +30,7 @@ pub(crate) fn run(arguments: &FactsArguments, printer: Printer) -> Result<(), Fa
         facts::collect_measured(&paths, &ProbedGpus::now(&paths))?
     };
     if let Some(path) = &arguments.html {
-        durable::write_file(path, page::page(&facts)?.as_bytes(), FILE_MODE)?;
-        printer.note(&format!("written: {}", path.display()));
+        pages::write(path, &page::page(&facts)?, printer)?;
     }
     Printer::new(true).report(&facts, |_| String::new());
     Ok(())

@@ -5,7 +5,7 @@ use landfall_host::facts::Facts;
 use landfall_lifecycle::preflight::finding_name;
 
 use super::rows::{self, Row};
-use crate::commands::plan::no_page;
+use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -49,7 +49,7 @@ pub(super) fn page(facts: &Facts) -> Result<String, Failure> {
         summary: format!("{} facts; {deciding} of them are judged before each installation", items().count()),
         groups,
     };
-    page.render().map_err(|error| no_page(&error))
+    rendered(&page)
 }
 
 fn item(row: Row) -> Item {

@@ -7,27 +7,23 @@ mod text;
 use std::path::Path;
 
 use landfall_engine::plan::Plan;
-use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::operations::{InstallRequest, Operations, PlannedInstall};
 use landfall_lifecycle::plan::figures::PlanFigures;
 use landfall_lifecycle::preflight::AcceptedWarning;
 use landfall_lifecycle::steps::action::Action;
-use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::install::{note_what_to_know, refusal};
+use super::pages;
 use super::site::operations;
 use crate::cli::PlanArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::secrets;
-
-/// Anyone who gets a page may read it: it holds no secrets.
-const FILE_MODE: u32 = 0o644;
 
 /// What is printed.
 #[derive(Serialize, JsonSchema)]
@@ -98,16 +94,10 @@ fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Res
         plan: planned.plan(),
     };
     if let Some(path) = html {
-        durable::write_file(path, page::page(&dry_run)?.as_bytes(), FILE_MODE)?;
-        printer.note(&format!("written: {}", path.display()));
+        pages::write(path, &page::page(&dry_run)?, printer)?;
     }
     printer.report(&dry_run, text::text);
     Ok(())
-}
-
-/// The failure of a page that cannot be made.
-pub(super) fn no_page(error: &askama::Error) -> Failure {
-    Failure::new(codes::BUG, "the page cannot be made").because(error)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use indicatif::HumanBytes;
 use landfall_engine::plan::Undo;
 use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment};
 
+use super::DryRun;
 use super::text::{duration, host, models, summary, way_back};
-use super::{DryRun, no_page};
+use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -90,7 +91,7 @@ pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
         filesystems: figures.filesystems.iter().map(space).collect(),
         steps: steps.collect(),
     };
-    page.render().map_err(|error| no_page(&error))
+    rendered(&page)
 }
 
 fn space(figures: &FilesystemFigures) -> Space {

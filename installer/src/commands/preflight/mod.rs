@@ -5,22 +5,18 @@ mod page;
 mod script;
 mod text;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use landfall_lifecycle::operations::{PreflightReport, PreflightRequest};
 use landfall_lifecycle::preflight::{Finding, Topic};
-use landfall_media::durable;
 
+use super::pages;
 use super::site::operations;
 use crate::cli::PreflightArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::secrets;
-
-/// Anyone who gets a page or a script may read it: it holds no secrets.
-const FILE_MODE: u32 = 0o644;
 
 impl Document for PreflightReport {
     const KIND: &'static str = "preflight";
@@ -39,19 +35,13 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
     };
     let report = operations(printer).preflight(&request)?;
     if let Some(path) = &arguments.html {
-        write(path, &page::page(&report)?, printer)?;
+        pages::write(path, &page::page(&report)?, printer)?;
     }
     if let Some(path) = &arguments.fix_script {
-        write(path, &script::script(&report), printer)?;
+        pages::write(path, &script::script(&report), printer)?;
     }
     printer.report(&report, text::text);
     Ok(ExitCode::from(report.exit_code()))
-}
-
-fn write(path: &Path, text: &str, printer: Printer) -> Result<(), Failure> {
-    durable::write_file(path, text.as_bytes(), FILE_MODE)?;
-    printer.note(&format!("written: {}", path.display()));
-    Ok(())
 }
 
 /// A finding with its number: the place in the order in which a person should deal with them, from 1.

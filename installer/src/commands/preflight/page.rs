@@ -1,11 +1,11 @@
 //! The findings as one page without anything outside of it, for e-mail, a printer or a phone.
 
 use askama::Template;
-use landfall_error_codes::codes;
 use landfall_lifecycle::operations::PreflightReport;
 use landfall_lifecycle::preflight::{AcceptedBy, Finding, Severity};
 
 use super::{by_topic, counts, verdict};
+use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -74,7 +74,7 @@ pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
         counts: counts(report),
         topics: topics.collect(),
     };
-    page.render().map_err(|error| Failure::new(codes::BUG, "the page cannot be made").because(&error))
+    rendered(&page)
 }
 
 fn item(number: usize, finding: &Finding) -> Item {

@@ -2,6 +2,7 @@ use std::process::{Command, Output};
 
 use landfall_lifecycle::operations::PreflightReport;
 use landfall_lifecycle::preflight::{AcceptedBy, Finding, Severity, Topic};
+use landfall_media::durable;
 use serde_json::Value;
 
 use super::*;
@@ -162,7 +163,7 @@ fn the_document_is_what_its_schema_says() {
 fn run_script(script: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fix.sh");
-    durable::write_file(&path, script.as_bytes(), FILE_MODE).unwrap();
+    durable::write_file(&path, script.as_bytes(), 0o644).unwrap();
     let output = Command::new("sh").arg(&path).args(arguments).current_dir(folder.path()).output().unwrap();
     let files = fs_err::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 1, "it made a file");
