@@ -97,30 +97,27 @@ fn text(list: &BackupList) -> String {
 /// The latest backup, if it failed and no backup from after it is proven.
 fn failed_backup(list: &BackupList) -> Option<String> {
     let latest = list.last_try.as_ref()?;
-    let failure = latest.failure.as_ref()?;
     // Times are RFC 3339 in UTC, so the latest one is the greatest text.
     let newest_proven =
         list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
     let is_mended = newest_proven.is_some_and(|proven| proven >= latest.at.as_str());
-    let what = shown::paragraph(&failure.what);
-    (!is_mended).then(|| format!("the latest backup failed at {}: {what} [{}]", latest.at, failure.code))
+    if is_mended { None } else { failed("the latest backup failed", latest) }
 }
 
 /// A drill that failed, which proves nothing and must not look as if it had not been tried.
 pub(super) fn failed_drill(last: &BackupTry) -> Option<String> {
-    let failure = last.failure.as_ref()?;
-    Some(format!(
-        "the latest drill on request failed at {}: {} [{}]",
-        last.at,
-        shown::paragraph(&failure.what),
-        failure.code
-    ))
+    failed("the latest drill on request failed", last)
 }
 
 /// A backup that did not begin, which a person may still wait for.
 pub(super) fn refused_backup(refused: &BackupTry) -> Option<String> {
-    let failure = refused.failure.as_ref()?;
-    Some(format!("a backup did not begin at {}: {} [{}]", refused.at, shown::paragraph(&failure.what), failure.code))
+    failed("a backup did not begin", refused)
+}
+
+/// What became of a try, when and why; none if it did not fail.
+fn failed(what: &str, tried: &BackupTry) -> Option<String> {
+    let failure = tried.failure.as_ref()?;
+    Some(format!("{what} at {}: {} [{}]", tried.at, shown::paragraph(&failure.what), failure.code))
 }
 
 #[cfg(test)]
