@@ -25,7 +25,7 @@ const DRIVING: &[Code] = &[
     codes::GPU_UNHEALTHY,
 ];
 
-/// What the bus shows, and what the driver says.
+/// What the bus shows, and what the driver reports.
 pub(super) fn rows(facts: &Facts) -> Vec<Row> {
     let Some(report) = &facts.gpus else {
         return vec![row("GPUs", PATH, PRESENCE, "unknown: collected by an older landfall")];

@@ -37,7 +37,7 @@ fn installed(paths: &SitePaths) -> Option<PathBuf> {
     found.max().map(|(_, program)| program)
 }
 
-/// What the kernel's files say about GPUs.
+/// What the kernel's files show of GPUs.
 pub(super) enum Look {
     /// All that there is to know: the library is not asked.
     Complete(GpuReport),
@@ -51,7 +51,7 @@ pub(super) struct KernelFacts {
     pub(super) driver: DriverState,
 }
 
-/// Reads the kernel's files. Without a loaded driver, they say all that there is to know.
+/// Reads the kernel's files. Without a loaded driver, they show all that there is to know.
 pub(super) fn look(paths: &SitePaths) -> Look {
     let root = paths.host("/");
     let root = Root::new(&root);

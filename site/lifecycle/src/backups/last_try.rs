@@ -139,7 +139,7 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
     notes
 }
 
-/// What a person should know of a drill that was interrupted: nobody has read what became of it.
+/// What a person should know of a drill that was interrupted: no command has reported what became of it.
 pub(crate) fn interrupted_drill(last: &BackupTry) -> Option<String> {
     let BackupFailure { code, what } = last.failure.as_ref()?;
     let is_interrupted = code == codes::BACKUP_INTERRUPTED.id;

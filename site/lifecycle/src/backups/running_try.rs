@@ -44,7 +44,7 @@ struct Record {
     at: String,
     /// Its process, which holds the site's lock until the record is removed.
     pid: u32,
-    /// The start of the host in which it began; none where the kernel did not say.
+    /// The start of the host in which it began; none where the kernel did not report it.
     boot: Option<String>,
 }
 

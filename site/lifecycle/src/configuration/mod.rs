@@ -1,7 +1,7 @@
 //! The site configuration: what a person may set about a site, in `site.yaml`.
 //!
-//! A fixed part sets the node's name and address, the cluster's networks, backups, warnings that are accepted, and the files of secrets. `values` sets the release's site values by
-//! name, each checked against the JSON Schema in the bundle. All problems are reported at once.
+//! A fixed part sets the node's name and address, the cluster's networks, backups, warnings that are accepted, and the files of secrets.
+//! `values` sets the release's site values by name, each checked against the JSON Schema in the bundle. All problems are reported at once.
 
 mod backups;
 mod bucket;

@@ -23,7 +23,7 @@ fn refusal(text: &str) -> (&'static str, String) {
     (error.code().id, error.to_string())
 }
 
-/// A setting that is added has its place in the file, against which the builder's schema is held as well.
+/// A setting that is added needs a place in the file, against which the builder's schema is checked, too.
 #[test]
 fn every_setting_of_the_file_is_read() {
     let read = parse(include_str!("every-setting.yaml")).unwrap();
@@ -234,7 +234,7 @@ fn settings_of_backups_are_checked() {
     }
 }
 
-/// A person who writes the password itself is told so, and no journal or log has it.
+/// The problem names a password in place of its file without its text, so that no journal or log has it.
 #[test]
 fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
     let text =

@@ -1,4 +1,4 @@
-//! The package manager of a distribution: what it says about packages, and how it installs and removes them. Nothing here reaches a
+//! The package manager of a distribution: what it reports about packages, and how it installs and removes them. Nothing here reaches a
 //! network.
 
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ fn without_zero_epoch(version: &str) -> &str {
     version.strip_prefix("0:").unwrap_or(version)
 }
 
-/// What dpkg says: for each architecture a line with the wanted action, the state and an error, each a letter, and the version.
+/// What dpkg prints: for each architecture a line with the wanted action, the state and an error, each a letter, and the version.
 fn of_dpkg(said: &str) -> Present {
     let (mut versions, mut found) = (Vec::new(), Present::Absent);
     for line in said.lines() {

@@ -126,7 +126,7 @@ impl Setting {
 
 impl Operations {
     /// The settings of the installed release, and the secrets that the site gives, without their values. Those that the planner computes are
-    /// not among them: nobody can set them.
+    /// not among them: a person cannot set them.
     pub fn settings(&self) -> Result<SiteSettings> {
         let history = self.history()?;
         let pins = self.changeable(&history)?;

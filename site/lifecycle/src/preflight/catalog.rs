@@ -130,7 +130,7 @@ mod tests {
             codes::GPU_PROBE_TIMED_OUT,
             codes::GPU_FACTS_MALFORMED,
             codes::GPU_FACTS_SCHEMA,
-            // What a command says about a host pack, too.
+            // Refusals of host packs, which are no findings.
             codes::HOST_PACK_UNFIT,
             codes::HOST_PACK_CONFLICT,
             codes::HOST_PACK_DIFFERS,

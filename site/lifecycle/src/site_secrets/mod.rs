@@ -1,4 +1,4 @@
-//! Secrets that a site gives: a password that somebody types, a certificate with its key, a license of other software.
+//! Secrets that a site gives: a password that a person types, a certificate with its key, a license of other software.
 //!
 //! A value goes from a file or a terminal to a file in the data folder that root alone may read, and from there into a
 //! Secret of the cluster. The plan, the journal, events and logs know its number alone: the first value that a site

@@ -39,18 +39,18 @@ pub type AskSecret = fn(&SecretQuestion<'_>) -> std::io::Result<Zeroizing<String
 pub struct BroughtSecrets {
     /// Those of the command line, in their order. For a certificate, a second file of the same name holds the key.
     pub arguments: Vec<SecretArgument>,
-    /// How a person is asked for a password; none where nobody is at a terminal.
+    /// How a person is asked for a password; none where no person is at a terminal.
     pub ask: Option<AskSecret>,
 }
 
-/// Nothing is brought, and nobody is asked.
+/// Nothing is brought, and nothing is asked for.
 pub static NO_SECRETS: BroughtSecrets = BroughtSecrets { arguments: Vec::new(), ask: None };
 
 /// Where the value of one secret comes from.
 pub(super) enum Source<'a> {
     /// These files, one after the other.
     Files(Vec<&'a Path>),
-    /// Somebody types it.
+    /// A person types it.
     Terminal,
 }
 

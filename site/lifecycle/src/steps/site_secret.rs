@@ -79,7 +79,7 @@ impl Step<Site> for SiteSecret {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let wanted = self.wanted(site)?;
         objects::apply(&site.cluster()?, &[wanted])?;
-        // Whoever reads the journal must not be able to guess the value: it has no digest.
+        // No digest: a reader of the journal could guess the value from it.
         Ok(json!({"file": SecretStore::of(&site.paths).file(&self.key())}))
     }
 

@@ -98,7 +98,7 @@ fn recent(
     probed
 }
 
-/// Whether the library did not answer because waiting for another process had taken most of the time: that says nothing about the library.
+/// Whether the library did not answer because waiting for another process had taken most of the time: that is no hang.
 fn is_cut_short(answer: &NvmlState, left: Duration, limit: Duration) -> bool {
     matches!(answer, NvmlState::TimedOut(_)) && left < limit / 2
 }
@@ -138,7 +138,7 @@ struct SinceBoot {
 }
 
 impl SinceBoot {
-    /// Now; none where the kernel does not say.
+    /// Now; none where the kernel does not report it.
     fn now(paths: &SitePaths) -> Option<Self> {
         let boot = boot_id(paths)?;
         let uptime = fs_err::read_to_string(paths.host("/proc/uptime")).ok()?;
@@ -173,7 +173,7 @@ impl Kept {
         (kept.report.schema == SCHEMA).then_some(kept)
     }
 
-    /// What it says, if that still counts: it is of this boot and of this driver, and young enough.
+    /// What it holds, if that still counts: it is of this boot and of this driver, and young enough.
     fn counting(self, paths: &SitePaths, driver: &Driver) -> Option<ProbedGpus> {
         let Self { since_boot, at, driver: former, report } = self;
         let age = since_boot.before(&SinceBoot::now(paths)?)?;

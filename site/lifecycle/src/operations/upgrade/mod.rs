@@ -233,7 +233,7 @@ impl Operations {
         })
     }
 
-    /// What each secret of the release gets that will be there; what the site has given stays where nobody brings another value.
+    /// What each secret of the release gets that will be there; what the site has given stays where no other value is brought.
     fn secrets_of(
         &self,
         target: &Target,
