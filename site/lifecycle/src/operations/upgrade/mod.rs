@@ -34,6 +34,7 @@ use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
+use crate::plan::configure::Made;
 use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
@@ -118,11 +119,12 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
         let wish = SecretWish { brought: secrets, are_read: false };
-        let given = self.secrets_of(&target, &pins, &history, wish)?;
+        let made = history.made()?;
+        let given = self.secrets_of(&target, &pins, &made, wish)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
         let unready = seen.unready();
-        let mut prepared =
-            self.planned_upgrade((Operation::Upgrade, policy), pins, target, &installed, (data, given, seen))?;
+        let (kind, past, found) = ((Operation::Upgrade, policy), (&history, &made), (data, given, seen));
+        let mut prepared = self.planned_upgrade(kind, past, pins, target, &installed, found)?;
         let mut findings = self.upgrade_findings(&prepared, &facts)?;
         findings.extend(unready);
         findings.append(&mut prepared.fitted.findings);
@@ -162,11 +164,12 @@ impl Operations {
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let given = self.secrets_of(&target, &pins, &history, SecretWish::none())?;
+        let made = history.made()?;
+        let given = self.secrets_of(&target, &pins, &made, SecretWish::none())?;
         given.refuse()?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
-        let mut prepared =
-            self.planned_upgrade((Operation::Rollback, policy), pins, target, &installed, (data, given, seen))?;
+        let (kind, past, found) = ((Operation::Rollback, policy), (&history, &made), (data, given, seen));
+        let mut prepared = self.planned_upgrade(kind, past, pins, target, &installed, found)?;
         prepared.accepted = history.accepted(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
@@ -175,17 +178,16 @@ impl Operations {
     fn planned_upgrade(
         &self,
         (operation, policy): (Operation, Edits),
+        (history, made): (&History, &Made),
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
         (data, secrets, seen): (PlannedData, GivenSecrets, Seen),
     ) -> Result<PreparedUpgrade<'_>> {
-        let history = self.history()?;
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
         let computed = computed_values(&Networks::of(&settings)?, &seen.fitted.values);
         let values = resolve_values(&release.release, &settings, &computed)?;
-        let made = history.made()?;
         let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
             ready: &seen.ready_components(),
@@ -193,7 +195,7 @@ impl Operations {
             changed_data: &data.changed,
             clients: &data.clients,
             operation,
-            before: Installed { release: &installed.release, documents: &installed.documents, made: &made },
+            before: Installed { release: &installed.release, documents: &installed.documents, made },
             after: ComponentInputs {
                 release: &release.release,
                 documents: &release.documents,
@@ -234,15 +236,9 @@ impl Operations {
     }
 
     /// What each secret of the release gets that will be there; what the site has given stays where no other value is brought.
-    fn secrets_of(
-        &self,
-        target: &Target,
-        pins: &Pins,
-        history: &History,
-        wish: SecretWish<'_>,
-    ) -> Result<GivenSecrets> {
+    fn secrets_of(&self, target: &Target, pins: &Pins, made: &Made, wish: SecretWish<'_>) -> Result<GivenSecrets> {
         let settings = (&pins.settings, &pins.settings);
-        self.given_secrets(&target.release.release, settings, &history.made()?, wish)
+        self.given_secrets(&target.release.release, settings, made, wish)
     }
 
     /// The blobs that the site does not hold.
