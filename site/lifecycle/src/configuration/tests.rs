@@ -234,7 +234,7 @@ fn settings_of_backups_are_checked() {
     }
 }
 
-/// The problem names a password in place of its file without its text, so that no journal or log has it.
+/// A person may write the password itself in place of its file: no journal or log has it then.
 #[test]
 fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
     let text =
