@@ -15,7 +15,7 @@ use crate::backups::{
 };
 
 /// The backups of a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupsStatus {
     /// How many there are.
@@ -46,16 +46,8 @@ impl BackupsStatus {
         let folder = BackupFolder::of(paths);
         let last_try = BackupTry::read(paths);
         (folder.exists() || last_try.is_some()).then(|| {
-            let status = Self::read(&folder).unwrap_or_else(|error| Self {
-                count: 0,
-                newest: None,
-                newest_proven: None,
-                reason: Some(with_causes(&error)),
-                last_try: None,
-                last_drill: None,
-                copies: Vec::new(),
-                logs: Vec::new(),
-            });
+            let status = Self::read(&folder)
+                .unwrap_or_else(|error| Self { reason: Some(with_causes(&error)), ..Self::default() });
             let copies = CopyRecords::of(paths).of_folders(folders);
             let (logs, last_drill) = (LogRecords::of(paths).status(), BackupTry::read_drill(paths));
             Self { last_try, last_drill, copies, logs, ..status }
@@ -76,8 +68,7 @@ impl BackupsStatus {
         let time_of = |backup: &Backup| format!("{:.0}", backup.time);
         let (count, newest) = (backups.len(), backups.last().map(time_of));
         let newest_proven = newest_proven(backups.iter()).map(time_of);
-        let (copies, logs) = (Vec::new(), Vec::new());
-        Ok(Self { count, newest, newest_proven, reason: None, last_try: None, last_drill: None, copies, logs })
+        Ok(Self { count, newest, newest_proven, ..Self::default() })
     }
 }
 
