@@ -84,7 +84,7 @@ impl Chosen {
                     "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf 'Package: *\\nPin: release \
                      l=Debian-Security\\nPin-Priority: 50\\n' > \"$1/{PREFERENCES}\""
                 );
-                let line = archive.source_line(&security_suite(suite));
+                let line = archive.source_line(&setup::security_suite(suite));
                 Ok(Source { line, hooks: vec![pin], _folder: None })
             }
             Place::Folder(files) => {
@@ -94,11 +94,6 @@ impl Chosen {
             }
         }
     }
-}
-
-/// The name of the suite with security updates of a suite.
-pub fn security_suite(suite: &str) -> String {
-    format!("{suite}-security")
 }
 
 /// An archive that apt reads, which may run as a user without rights here. It has no signature: the digests of the files were checked when
@@ -166,9 +161,8 @@ impl PoolVersion {
     }
 
     fn download(&self, workshop: &Workshop, folder: &Path) -> Result<()> {
-        let mut pools = vec![format!("{}/pool/main", workshop.archive()?.mirror.trim_end_matches('/'))];
-        let security = setup::security_archive()?;
-        pools.extend(security.map(|archive| format!("{}/pool/updates/main", archive.mirror.trim_end_matches('/'))));
+        let mut pools = vec![workshop.archive()?.address("pool/main")];
+        pools.extend(setup::security_archive()?.map(|archive| archive.address("pool/updates/main")));
         for (package, digest) in self.packages {
             let name = format!("{package}_{}_amd64.deb", self.version);
             let file = folder.join(&name);

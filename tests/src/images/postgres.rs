@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Workshop;
-use super::chosen::{self, Choice, Chosen, Place, PoolVersion, security_suite};
+use super::chosen::{self, Choice, Chosen, Place, PoolVersion};
 use super::debian::{Account, Root, SUITE, ensure_base};
 use super::layer::{Kind, Layer};
 use super::oci::{Published, Settings, image};
@@ -74,7 +74,7 @@ impl Minors {
     pub fn find(workshop: &Workshop) -> Result<Self> {
         let suites = server(&OF_THE_SUITE, workshop)?;
         if let Some(archive) = setup::security_archive()? {
-            let suite = security_suite(SUITE);
+            let suite = setup::security_suite(SUITE);
             let found = index::version(workshop.cache(), &archive, &suite, SERVER, workshop.answers_age)?;
             if let Some(version) = found
                 && index::is_newer(&version, &suites)?

@@ -35,7 +35,7 @@ const DOWNLOADER: &str = "/usr/lib/apt/apt-helper";
 pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
     answer(cache, suite, age, || {
         let archive = super::debian_archive()?;
-        let address = format!("{}/dists/{suite}/InRelease", archive.mirror.trim_end_matches('/'));
+        let address = archive.address(&format!("dists/{suite}/InRelease"));
         fetch(cache, &address, "InRelease", read_digest)
     })
 }
@@ -50,7 +50,7 @@ pub fn version(
     age: Duration,
 ) -> Result<Option<String>> {
     let found = answer(cache, &format!("{suite}-{package}"), age, || {
-        let address = format!("{}/dists/{suite}/{LIST}", archive.mirror.trim_end_matches('/'));
+        let address = archive.address(&format!("dists/{suite}/{LIST}"));
         let list = fetch(cache, &address, "Packages.xz", unpacked)?;
         Ok(newest(&list, package)?.unwrap_or_else(|| UNKNOWN.to_owned()))
     })?;

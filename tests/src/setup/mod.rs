@@ -36,6 +36,16 @@ impl DebianArchive {
     pub fn source_line(&self, suite: &str) -> String {
         format!("deb [signed-by={}] {} {suite} main", self.keyring.display(), self.mirror)
     }
+
+    /// The address of a file or folder of this archive.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.mirror.trim_end_matches('/'))
+    }
+}
+
+/// The name of the suite with security updates of a suite.
+pub fn security_suite(suite: &str) -> String {
+    format!("{suite}-security")
 }
 
 /// Installs the Debian packages of the list that are missing, through the machine's own apt.
@@ -76,6 +86,10 @@ pub fn ensure_programs(programs: &[(&str, &str)]) -> Result<()> {
 /// Names the Debian mirror, before any other.
 const MIRROR_VARIABLE: &str = "LANDFALL_DEBIAN_MIRROR";
 
+fn named_mirror() -> Option<String> {
+    std::env::var(MIRROR_VARIABLE).ok().filter(|mirror| !mirror.is_empty())
+}
+
 /// Provides Python with pip.
 pub fn ensure_pip() -> Result<()> {
     let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
@@ -85,11 +99,16 @@ pub fn ensure_pip() -> Result<()> {
 /// Finds the Debian archive in the configuration of this machine's apt; third-party sources are never chosen.
 pub fn debian_archive() -> Result<DebianArchive> {
     let system = System::read()?;
-    if let Some(mirror) = std::env::var(MIRROR_VARIABLE).ok().filter(|mirror| !mirror.is_empty()) {
+    if let Some(mirror) = named_mirror() {
         return Ok(DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename: system.codename });
     }
     if system.id == "ubuntu" {
-        return archive_of_mmdebstrap(system.codename);
+        return archive_of_mmdebstrap("my $mirror", system.codename)?.with_context(|| {
+            format!(
+                "{MMDEBSTRAP} names no Debian mirror: name one, for example with `export \
+                 {MIRROR_VARIABLE}=http://…/debian`"
+            )
+        });
     }
     let codename = system.codename;
     let sources = sources::read_all()?;
@@ -107,15 +126,13 @@ pub fn debian_archive() -> Result<DebianArchive> {
 /// that was named is one of the main archive.
 pub fn security_archive() -> Result<Option<DebianArchive>> {
     let system = System::read()?;
-    if std::env::var(MIRROR_VARIABLE).is_ok_and(|mirror| !mirror.is_empty()) {
+    if named_mirror().is_some() {
         return Ok(None);
     }
     if system.id == "ubuntu" {
-        let mirror = default_mirror(&program_of_mmdebstrap()?, "my $secmirror");
-        let archive = |mirror| DebianArchive { mirror, keyring: DEBIAN_KEYRING.into(), codename: system.codename };
-        return Ok(mirror.map(archive));
+        return archive_of_mmdebstrap("my $secmirror", system.codename);
     }
-    let suite = format!("{}-security", system.codename);
+    let suite = security_suite(&system.codename);
     Ok(choose(&sources::read_all()?, &official_addresses("Debian-Security", &suite)?, &suite))
 }
 
@@ -146,22 +163,15 @@ fn official_addresses(label: &str, codename: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_prefix(&wanted)).map(str::to_owned).collect())
 }
 
-/// The archive that mmdebstrap itself falls back to, as its program says, with the keys of Debian's own package.
-fn archive_of_mmdebstrap(codename: String) -> Result<DebianArchive> {
-    let mirror = default_mirror(&program_of_mmdebstrap()?, "my $mirror").with_context(|| {
-        format!(
-            "{MMDEBSTRAP} names no Debian mirror: name one, for example with `export {MIRROR_VARIABLE}=http://…/debian`"
-        )
-    })?;
-    Ok(DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename })
-}
-
 /// The program that makes roots.
 const MMDEBSTRAP: &str = "/usr/bin/mmdebstrap";
 
-fn program_of_mmdebstrap() -> Result<String> {
+/// The archive that mmdebstrap itself falls back to, which this variable of its program names, with the keys of Debian's own package.
+fn archive_of_mmdebstrap(variable: &str, codename: String) -> Result<Option<DebianArchive>> {
     ensure_packages(packages::ROOTS)?;
-    std::fs::read_to_string(MMDEBSTRAP).with_context(|| format!("cannot read {MMDEBSTRAP}"))
+    let program = std::fs::read_to_string(MMDEBSTRAP).with_context(|| format!("cannot read {MMDEBSTRAP}"))?;
+    let archive = |mirror| DebianArchive { mirror, keyring: PathBuf::from(DEBIAN_KEYRING), codename };
+    Ok(default_mirror(&program, variable).map(archive))
 }
 
 /// The value of a variable, such as that of `my $mirror = '…';`.
