@@ -64,22 +64,15 @@ const CANARY_PROOF: &str = "
 /// Writes the definitions below a folder; returns the folder of each with its name: `next`, `broken` and `unproved`.
 pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
     let releases = [("next", next()?), ("broken", broken()?), ("unproved", unproved()?)];
-    let written = releases.map(|(name, text)| {
-        let folder = folder.join(name);
-        write(&folder.join("release.yaml"), &text).map(|()| (name, folder))
-    });
-    let [next, broken, unproved] = written;
+    let [next, broken, unproved] =
+        releases.map(|(name, text)| written(folder, name, &text).map(|folder| (name, folder)));
     Ok([next?, broken?, unproved?])
 }
 
 /// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone; returns its folder.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
-    let root = workspace::root();
-    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
-    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
-    let folder = folder.join("node");
-    write(&folder.join("release.yaml"), &located(&text, &root))?;
-    Ok(folder)
+    let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
+    written(folder, "node", &located(&text))
 }
 
 /// What makes the component ask what the license allows.
@@ -91,13 +84,9 @@ const LICENSED: &str = "    needs: [dns, storage, console]
 /// Writes the definition of a release below a folder that has one component more, whose pods ask what the license allows; returns its
 /// folder.
 pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
-    let root = workspace::root();
-    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
     let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
-    let text = replaced(&starter, "\nvalues:\n", &format!("{asking}\nvalues:\n"))?;
-    let folder = folder.join("licensed");
-    write(&folder.join("release.yaml"), &located(&text, &root))?;
-    Ok(folder)
+    let text = with_component(&starter()?, &asking)?;
+    written(folder, "licensed", &located(&text))
 }
 
 /// What makes the component ask a site for a password and for a certificate with its key. It counts as failed after two minutes: a slow
@@ -115,14 +104,10 @@ const GIVEN: &str = "    needs: [dns, storage]
 
 /// Writes the definition of a release below a folder that has one component more, which asks the site for secrets; returns its folder.
 pub fn define_given(folder: &Path) -> Result<PathBuf> {
-    let root = workspace::root();
-    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
     let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
     let asking = replaced(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
-    let text = replaced(&starter, "\nvalues:\n", &format!("{asking}\nvalues:\n"))?;
-    let folder = folder.join("given");
-    write(&folder.join("release.yaml"), &located(&text, &root))?;
-    Ok(folder)
+    let text = with_component(&starter()?, &asking)?;
+    written(folder, "given", &located(&text))
 }
 
 /// The beginnings of references: what later releases have in another version.
@@ -156,9 +141,7 @@ pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
 /// 1.1.0: another database, of a later minor version, whose schema a job changes and which may use more memory, one component more, and one less.
 fn next() -> Result<String> {
-    let root = workspace::root();
-    let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;
-    let text = replaced(&starter, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
+    let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
     let data = "    data: kept\n    backup:\n      - name: database\n";
     let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
@@ -169,9 +152,9 @@ fn next() -> Result<String> {
     let text = replaced(&text, ", (6379, \"valkey\")", "")?;
     let [before, after] = DEFAULT_MEMORY.map(|memory| format!("    default: {memory}\n"));
     let text = replaced(&text, &before, &after)?;
-    let text = replaced(&text, "\nvalues:\n", &format!("{BULLETIN}\nvalues:\n"))?;
+    let text = with_component(&text, BULLETIN)?;
     let text = format!("{}\n{PROOF}{CANARY_PROOF}", text.trim_end());
-    Ok(located(&text, &root))
+    Ok(located(&text))
 }
 
 /// 1.2.0: its migration destroys the database, which never starts then; that is known after less than a minute.
@@ -192,7 +175,18 @@ fn unproved() -> Result<String> {
     replaced(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
 }
 
-fn located(text: &str, root: &Path) -> String {
+/// The definition of 1.0.0.
+fn starter() -> Result<String> {
+    Ok(std::fs::read_to_string(workspace::root().join("releases/starter/release.yaml"))?)
+}
+
+/// A definition with one component more, the last one.
+fn with_component(text: &str, component: &str) -> Result<String> {
+    replaced(text, "\nvalues:\n", &format!("{component}\nvalues:\n"))
+}
+
+fn located(text: &str) -> String {
+    let root = workspace::root();
     text.replace("BASE/", &format!("{}/tests/releases/", root.display()))
         .replace("../../", &format!("{}/", root.display()))
 }
@@ -209,10 +203,13 @@ fn without(text: &str, first: &str, next: &str) -> Result<String> {
     Ok(format!("{before}{next}{after}"))
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<()> {
-    let folder = path.parent().context("a file has a folder")?;
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+/// Writes a definition into a folder of this name; returns that folder.
+fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let folder = folder.join(name);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("release.yaml");
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(folder)
 }
 
 #[cfg(test)]
