@@ -15,6 +15,9 @@ pub use landfall_launcher::dependencies::GLIBC_TARGET;
 /// Names an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
 
+/// Arguments by which cargo builds `landfall` and the programs beside it.
+pub const PROGRAMS: [&str; 6] = ["--bin", "landfall", "--bin", "landfall-appliance", "--bin", "landfall-validator"];
+
 /// The root of the project's tree.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
@@ -48,10 +51,8 @@ pub fn landfall() -> Result<PathBuf> {
     }
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    let programs =
-        ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
     let features = TEST_FEATURES.join(",");
-    run(cargo().args(["build", "--quiet", "--workspace", "--features", &features]).args(programs))?;
+    run(cargo().args(["build", "--quiet", "--workspace", "--features", &features]).args(PROGRAMS))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     dependencies::keep_for_programs()?;

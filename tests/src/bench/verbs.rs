@@ -194,9 +194,7 @@ pub fn released_program() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
         return Ok(PathBuf::from(program));
     }
-    let programs =
-        ["landfall", "landfall-appliance", "landfall-validator"].into_iter().flat_map(|name| ["--bin", name]);
-    workspace::run(workspace::cargo().args(["build", "--quiet", "--release"]).args(programs))?;
+    workspace::run(workspace::cargo().args(["build", "--quiet", "--release"]).args(workspace::PROGRAMS))?;
     Ok(workspace::target_folder().join(workspace::TARGET).join("release/landfall"))
 }
 
