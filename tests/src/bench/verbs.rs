@@ -30,6 +30,11 @@ pub const KERNEL: &str = "kernel's count, of Landfall's";
 /// Largest resident memory.
 pub const MEMORY: &str = "memory at its peak";
 
+/// The file of the rows.
+pub fn table() -> PathBuf {
+    workspace::root().join("target/bench.json")
+}
+
 /// Measures every verb over this many pairs, in a folder that is emptied first.
 pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
     empty(folder)?;

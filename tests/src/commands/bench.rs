@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         (bench::site::measure(&folder)?, bench::site::table())
     } else {
         setup::ensure_packages(&["b3sum"])?;
-        (bench::measure(&folder, arguments.pairs.max(1))?, workspace::root().join("target/bench.json"))
+        (bench::measure(&folder, arguments.pairs.max(1))?, bench::verbs::table())
     };
     printer::data(bench::render(&rows).trim_end());
     write(&file, &serde_json::to_vec_pretty(&rows)?)?;

@@ -2,7 +2,7 @@
 //! profile, so the program that the other parts use is measured, which spares a compilation of everything. Ratios of
 //! time count in the release profile alone: the part "figures" measures and judges them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::THIS_PROGRAM;
 use crate::bench::limits::MEMORY_LIMIT_BYTES;
-use crate::bench::verbs::{KERNEL, MEDIA_READ, MEDIA_READ_BACK, MEDIA_WRITTEN, MEMORY, STORE_READ, STORE_WRITTEN};
+use crate::bench::verbs::{
+    KERNEL, MEDIA_READ, MEDIA_READ_BACK, MEDIA_WRITTEN, MEMORY, STORE_READ, STORE_WRITTEN, table,
+};
 use crate::workspace;
 
 /// The counters of a row, per byte of the bundle (media) or of its blobs (store).
@@ -29,43 +31,30 @@ const MEMORY_BYTES: f64 = 2.0 * MEMORY_LIMIT_BYTES;
 
 /// Runs one pair of each.
 pub(super) fn run() -> Result<()> {
-    remove_table()?;
-    let landfall = workspace::landfall()?;
-    let mut bench = Command::new(THIS_PROGRAM);
-    workspace::run(bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall))?;
-    let rows = read_table()?;
+    let rows = rows_of(&table(), || {
+        let landfall = workspace::landfall()?;
+        let mut bench = Command::new(THIS_PROGRAM);
+        workspace::run(bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall))
+    })?;
     ensure!(rows.len() == ROWS.len(), "the table has {} rows", rows.len());
     rows.iter().zip(ROWS).try_for_each(|(row, (verb, rivals, counters))| {
         expect_row(row, verb, rivals, counters).with_context(|| format!("the row of {verb}: {row}"))
     })
 }
 
-fn table() -> PathBuf {
-    workspace::root().join("target/bench.json")
-}
-
-/// Removes the table of an earlier run.
-pub(super) fn remove_table() -> Result<()> {
-    remove(&table())
-}
-
-/// Removes a file; a missing one is no error.
-pub(super) fn remove(file: &Path) -> Result<()> {
+/// The rows that a measurement writes into this file. Those of an earlier one are removed before it.
+pub(super) fn rows_of(file: &Path, measure: impl FnOnce() -> Result<()>) -> Result<Vec<Value>> {
     if file.exists() {
         std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
-    Ok(())
-}
-
-/// The rows that `cargo xtask bench` wrote.
-pub(super) fn read_table() -> Result<Vec<Value>> {
-    read(&table())
-}
-
-/// The rows in a file.
-pub(super) fn read(file: &Path) -> Result<Vec<Value>> {
+    measure()?;
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is no list", file.display()))
+}
+
+/// The row of this name.
+pub(super) fn row<'a>(rows: &'a [Value], name: &str) -> Result<&'a Value> {
+    rows.iter().find(|row| row["name"] == name).with_context(|| format!("{name} was not measured"))
 }
 
 /// A figure of a row.

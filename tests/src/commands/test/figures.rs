@@ -8,14 +8,12 @@ use super::{bench, pages, run_with, turn_on_this_host, xtask};
 use crate::bench::console::{self, MEASUREMENT};
 use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES};
 use crate::bench::released_program;
-use crate::bench::verbs::MEMORY;
+use crate::bench::verbs::{self, MEMORY};
 
 /// Measures while no machines run beside, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
     let _turn = turn_on_this_host()?;
-    bench::remove_table()?;
-    xtask(&["bench"])?;
-    let rows = bench::read_table()?;
+    let rows = bench::rows_of(&verbs::table(), || xtask(&["bench"]))?;
     judge(&rows)?;
     judge_memory(&rows)?;
     judge_console(&measured_console()?)
@@ -23,10 +21,7 @@ pub(super) fn run() -> Result<()> {
 
 /// Measures the console that ships, with a made-up host.
 fn measured_console() -> Result<Vec<Value>> {
-    let file = console::table();
-    bench::remove(&file)?;
-    run_with(&released_program()?, pages::NAME, &[MEASUREMENT])?;
-    bench::read(&file)
+    bench::rows_of(&console::table(), || run_with(&released_program()?, pages::NAME, &[MEASUREMENT]))
 }
 
 /// Fails unless every figure of the console was measured, and meets its limit.
@@ -49,8 +44,7 @@ fn judge_console(rows: &[Value]) -> Result<()> {
 /// Fails if a verb took more memory than it may.
 fn judge_memory(rows: &[Value]) -> Result<()> {
     for verb in ["build", "verify", "stage"] {
-        let row = rows.iter().find(|row| row["name"] == verb).with_context(|| format!("{verb} was not measured"))?;
-        let bytes = bench::figure(row, MEMORY).with_context(|| format!("the row of {verb}"))?;
+        let bytes = bench::figure(bench::row(rows, verb)?, MEMORY).with_context(|| format!("the row of {verb}"))?;
         ensure!(bytes > 0.0 && bytes <= MEMORY_LIMIT_BYTES, "{verb} took {bytes} bytes of memory");
     }
     Ok(())

@@ -3,21 +3,16 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{bench, turn_on_this_host, xtask};
+use super::bench::{self, row};
+use super::{turn_on_this_host, xtask};
 use crate::bench::site::{self, BY_HAND, GOALS, RATE, RIVALS, WITH_RATES};
 
 /// Measures while no other machines run, and fails unless every goal is met.
 pub(super) fn run() -> Result<()> {
     let _turn = turn_on_this_host()?;
-    bench::remove(&site::table())?;
-    xtask(&["bench", "--site"])?;
-    let rows = bench::read(&site::table())?;
+    let rows = bench::rows_of(&site::table(), || xtask(&["bench", "--site"]))?;
     judge(&rows)?;
     judge_rates(&rows)
-}
-
-fn row<'a>(rows: &'a [Value], name: &str) -> Result<&'a Value> {
-    rows.iter().find(|row| row["name"] == name).with_context(|| format!("{name} was not measured"))
 }
 
 /// Fails unless each figure that has a goal was measured, and meets it.
