@@ -341,10 +341,15 @@ fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
 
 /// The same with this program.
 fn run_with(landfall: &Path, test: &str, arguments: &[&str]) -> Result<()> {
+    run_named(test, arguments, (workspace::PROGRAM_VARIABLE, landfall))
+}
+
+/// All tests of a test program with these arguments and this variable. Cargo's silence is not that of the tests: each of them is named, with
+/// the minute in which it ends.
+fn run_named(test: &str, arguments: &[&str], (variable, value): (&str, &Path)) -> Result<()> {
     let mut tests = cargo();
-    // Cargo's silence is not that of the tests: each of them is named, with the minute in which it ends.
     tests.args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--format", "pretty"]);
-    tests.args(arguments).env(workspace::PROGRAM_VARIABLE, landfall);
+    tests.args(arguments).env(variable, value);
     stamped::run(tests)
 }
 
@@ -390,10 +395,7 @@ fn buckets() -> Result<()> {
 fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
     // One at a time: some start two control planes, and test the time limits of each.
-    let mut tests = cargo();
-    tests.args(["test", "--quiet", "--workspace", "--test", "apiserver", "--", "--include-ignored"]);
-    tests.args(["--format", "pretty", "--test-threads", "1"]).env("LANDFALL_TEST_BINARIES", binaries);
-    stamped::run(tests)
+    run_named("apiserver", &["--test-threads", "1"], ("LANDFALL_TEST_BINARIES", binaries.as_path()))
 }
 
 /// The test of the part `strings`, by a part of its name; `vendor` takes a fourth of them.
