@@ -269,6 +269,13 @@ mod tests {
         .await;
     }
 
+    /// The live part of a site without backups.
+    fn page_of(schedule: Schedule) -> String {
+        let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
+        let facts = Facts { schedule, rows, copies, spans, problem: None };
+        Live { view: View { facts: Ok(facts), running: None } }.render().unwrap()
+    }
+
     #[tokio::test]
     async fn a_backup_that_found_the_site_busy_is_shown_until_the_next_one() {
         let site = Site::begin().await;
@@ -280,9 +287,7 @@ mod tests {
         let refused = backups.last_refusal.map(Tried::refused);
         assert!(refused.is_some(), "the console reads the field");
         let schedule = Schedule { times: None, next: None, backup: None, refused, drill: None, proven: None };
-        let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
-        let facts = Facts { schedule, rows, copies, spans, problem: None };
-        let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();
+        let page = page_of(schedule);
         for words in ["Not begun", "2026-11-20 07:59 UTC", "An upgrade runs since 09:00. [LF4006]"] {
             assert!(page.contains(words), "{words}: {page}");
         }
@@ -315,9 +320,7 @@ mod tests {
         let stopped = times(serde_json::json!({ "daily": "01:30", "active": false, "delayMinutes": 60 }));
         let schedule =
             Schedule { times: Some(stopped), next: None, backup: None, refused: None, drill: None, proven: None };
-        let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
-        let facts = Facts { schedule, rows, copies, spans, problem: None };
-        let page = Live { view: View { facts: Ok(facts), running: None } }.render().unwrap();
+        let page = page_of(schedule);
         assert!(page.contains("none: the timer is not active"), "{page}");
         let older = times(serde_json::json!({ "daily": "01:30", "next": "2026-11-21T01:30:00Z" }));
         assert_eq!((older.active, older.next.as_deref()), (None, Some("2026-11-21T01:30:00Z")));
