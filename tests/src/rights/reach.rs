@@ -79,7 +79,7 @@ impl Cluster {
     }
 
     /// The rules of a holder, and of the groups that it is always in.
-    fn grants(&self, holder: &Holder) -> Vec<Grant<'_>> {
+    fn grants<'a>(&'a self, holder: &'a Holder) -> Vec<Grant<'a>> {
         let group = |name: &str| Holder::Group(name.to_owned());
         let everyone = || group("system:authenticated");
         let identities = match holder {
@@ -90,14 +90,10 @@ impl Cluster {
             Holder::Group(name) if name == "system:unauthenticated" => vec![holder.clone()],
             Holder::User(_) | Holder::Group(_) => vec![holder.clone(), everyone()],
             Holder::Role { role, namespace } => {
-                let known = namespace.as_ref().and_then(|name| self.namespaces.get_key_value(name));
-                let place = known.map(|(name, _)| name.as_str());
-                return self.roles.get(role).into_iter().flatten().map(|rule| (place, rule)).collect();
+                let rules = self.roles.get(role).into_iter().flatten();
+                return rules.map(|rule| (namespace.as_deref(), rule)).collect();
             }
-            Holder::Namespace(name) => {
-                let own = self.namespaces.keys().find(|known| *known == name);
-                return own.map(|name| (Some(name.as_str()), &self.everything)).into_iter().collect();
-            }
+            Holder::Namespace(name) => return vec![(Some(name.as_str()), &self.everything)],
             Holder::Node | Holder::Host | Holder::Administrator => Vec::new(),
         };
         identities.iter().flat_map(|identity| self.own_rules(identity).collect::<Vec<_>>()).collect()
