@@ -35,7 +35,7 @@ pub(super) fn confined(items: &[Value]) -> Result<Option<Holder>> {
         let (found, expected) = (spec(object)?, stripped(&known["spec"]));
         ensure!(found == expected, "{kind}/{NAME} is not that of manifests/storage: {found:#} instead of {expected:#}");
     }
-    Ok(Some(Holder::Account { namespace: NAMESPACE.to_owned(), name: ACCOUNT.to_owned() }))
+    Ok(Some(Holder::account(NAMESPACE, ACCOUNT)))
 }
 
 fn named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {

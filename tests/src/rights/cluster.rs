@@ -188,8 +188,7 @@ impl Secret {
         let opens: Vec<Holder> = match item["type"].as_str() {
             Some("kubernetes.io/service-account-token") => {
                 let name = item["metadata"]["annotations"]["kubernetes.io/service-account.name"].as_str();
-                let account = |name: &str| Holder::Account { namespace: namespace.clone(), name: name.to_owned() };
-                name.map(account).into_iter().collect()
+                name.map(|name| Holder::account(&namespace, name)).into_iter().collect()
             }
             Some("bootstrap.kubernetes.io/token") => {
                 let groups = ["system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token"];

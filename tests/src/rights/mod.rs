@@ -50,6 +50,12 @@ pub enum Holder {
     Administrator,
 }
 
+impl Holder {
+    fn account(namespace: &str, name: &str) -> Self {
+        Self::Account { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
 /// A role: of a namespace, or of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoleName {

@@ -66,9 +66,8 @@ impl Cluster {
         match holder {
             Holder::Host => vec![step("reads the administrator's configuration on the node", Holder::Administrator)],
             Holder::Node => {
-                let accounts = self.pods.iter().filter(|pod| pod.has_token).filter_map(|pod| {
-                    Some(Holder::Account { namespace: pod.namespace.clone(), name: pod.account.clone()? })
-                });
+                let pods = self.pods.iter().filter(|pod| pod.has_token);
+                let accounts = pods.filter_map(|pod| Some(Holder::account(&pod.namespace, pod.account.as_deref()?)));
                 accounts.map(|account| step("asks for the token of a pod of the node", account)).collect()
             }
             _ => {
@@ -171,7 +170,7 @@ impl Reach<'_> {
 
     fn accounts(&self, namespace: &str) -> impl Iterator<Item = Holder> {
         let known = self.cluster.accounts.iter().filter(move |(space, _)| space == namespace);
-        known.map(|(namespace, name)| Holder::Account { namespace: namespace.clone(), name: name.clone() })
+        known.map(|(namespace, name)| Holder::account(namespace, name))
     }
 
     fn new_pods(&self) -> Vec<Step> {
@@ -205,9 +204,8 @@ impl Reach<'_> {
                 ways.find(|&(verbs, resource, _)| self.may(verbs, ("", resource), Some(pod.namespace.as_str()), of));
             let Some((_, _, how)) = way else { continue };
             let act = format!("{how} {}/{}", pod.namespace, pod.name);
-            if let Some(name) = pod.account.clone().filter(|_| pod.has_token) {
-                steps
-                    .push(Step { act: act.clone(), gives: Holder::Account { namespace: pod.namespace.clone(), name } });
+            if let Some(name) = pod.account.as_deref().filter(|_| pod.has_token) {
+                steps.push(Step { act: act.clone(), gives: Holder::account(&pod.namespace, name) });
             }
             if pod.has_host {
                 steps.push(Step { act, gives: Holder::Host });
@@ -241,7 +239,7 @@ impl Reach<'_> {
         });
         let step = |(namespace, name): &(String, String)| Step {
             act: "asks for a token".to_owned(),
-            gives: Holder::Account { namespace: namespace.clone(), name: name.clone() },
+            gives: Holder::account(namespace, name),
         };
         accounts.map(step).collect()
     }
@@ -289,9 +287,7 @@ impl Reach<'_> {
         let may = |kind: &str, space: Option<&str>, name: &str| {
             self.may(&["impersonate"], ("", kind), space, Of::Named(name))
         };
-        let accounts = self.cluster.accounts.iter();
-        let accounts =
-            accounts.map(|(namespace, name)| Holder::Account { namespace: namespace.clone(), name: name.clone() });
+        let accounts = self.cluster.accounts.iter().map(|(namespace, name)| Holder::account(namespace, name));
         let others = self.known().filter(|holder| !matches!(holder, Holder::Account { .. }));
         let allowed = accounts.chain(others).filter(|holder| match holder {
             Holder::Account { namespace, name } => may("serviceaccounts", Some(namespace.as_str()), name),

@@ -84,7 +84,7 @@ fn cluster(objects: &[Value]) -> Cluster {
 }
 
 fn web() -> Holder {
-    Holder::Account { namespace: "apps".to_owned(), name: "web".to_owned() }
+    Holder::account("apps", "web")
 }
 
 /// What the account of the software can do once it has these rules, each everywhere or in a namespace.
@@ -107,8 +107,7 @@ fn a_sound_cluster_has_no_way() {
     );
     assert!(start.holders.iter().all(|holder| cluster.path(holder, STEPS).is_none()));
     assert_eq!(cluster.own_rules(&web()).count(), 0);
-    let root = Holder::Account { namespace: "apps".to_owned(), name: "root".to_owned() };
-    assert_eq!(cluster.path(&root, 0), Some(Vec::new()), "it has every right already");
+    assert_eq!(cluster.path(&Holder::account("apps", "root"), 0), Some(Vec::new()), "it has every right already");
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -341,7 +340,7 @@ fn with_provisioner(rules: &[Value], everywhere: &[Value], more: &[Value]) -> an
     objects.extend(bound(name, None, &json!(everywhere), &account(space_name, name)));
     objects.extend_from_slice(more);
     let cluster = Cluster::read(&json!({ "items": objects }))?;
-    Ok(cluster.path(&Holder::Account { namespace: space_name.to_owned(), name: name.to_owned() }, STEPS))
+    Ok(cluster.path(&Holder::account(space_name, name), STEPS))
 }
 
 #[test]
