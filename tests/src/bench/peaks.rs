@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::site::{Machine, ProcessId};
+use crate::site::{Machine, ProcessId, kibibytes};
 
 /// Between two looks at what is known.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -79,8 +79,7 @@ fn is_command_line(line: &[u8]) -> bool {
 /// The kernel's high-water mark; none once the process has ended.
 fn peak_memory_bytes(process: &ProcessId) -> Option<u64> {
     let status = std::fs::read_to_string(process.proc("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+    kibibytes(&status, "VmHWM:").map(|value| value << 10)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub use execute::{Output, Stream};
 pub use machine::{BootState, Machine, MachineSpec, PowerState};
 pub use names::names;
 pub(crate) use process::boot_id;
-pub use process::{ProcessId, wait_until};
+pub use process::{ProcessId, kibibytes, wait_until};
 pub use saved::SavedDisk;
 pub use snapshot::{Category, Change, Difference, EXPECTED_CHANGES, Reach, Snapshot};
 pub(crate) use snapshot::{Items, tables};

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::site::{Machine, kibibytes, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a process may take to stop.
@@ -70,8 +70,7 @@ impl Process {
     /// The kernel's high-water mark of its resident memory, in bytes; none once it has ended.
     pub(crate) fn peak_memory_bytes(self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+        kibibytes(&status, "VmHWM:").map(|value| value << 10)
     }
 
     /// Stops it; when this returns, none of its threads reads any longer.

@@ -15,6 +15,7 @@ use landfall_tests::bench::console::{
 };
 use landfall_tests::bench::{Figure, Row, Unit, render};
 use landfall_tests::printer;
+use landfall_tests::site::kibibytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -268,9 +269,8 @@ fn milliseconds(time: Duration) -> f64 {
 /// What the kernel says of the console's memory, in bytes.
 fn bytes_of(console: &Console, name: &str) -> Result<f64> {
     let status = console.kernel_file("status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
-    let kibibytes: u32 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(f64::from(kibibytes) * 1024.0)
+    let value = kibibytes(&status, name).with_context(|| format!("no {name}"))?;
+    Ok(f64::from(u32::try_from(value)?) * 1024.0)
 }
 
 /// The processor time that the console has used, in user mode and in the kernel.

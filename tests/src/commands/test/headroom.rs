@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::cache::cache_root;
+use crate::site::kibibytes;
 use crate::workspace;
 
 /// How often it is looked at.
@@ -47,8 +48,7 @@ fn gigabytes(bytes: u64) -> String {
 
 /// `MemAvailable` in bytes.
 fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    kibibytes(meminfo, "MemAvailable:").map(|value| value << 10)
 }
 
 /// Looks at this machine until it goes.
