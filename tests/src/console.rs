@@ -76,6 +76,13 @@ impl Console {
     }
 }
 
+/// The word that forms of a page carry.
+pub fn form_word(page: &str) -> Result<&str> {
+    let (_, rest) =
+        page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
+    Ok(rest.split('"').next().unwrap_or_default())
+}
+
 /// A program that uses the console's API with a key.
 pub struct Program<'a> {
     /// The console.

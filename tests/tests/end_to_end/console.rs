@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::{Console, Program};
+use landfall_tests::console::{Console, Program, form_word};
 use landfall_tests::printer;
 use landfall_tests::site::Machine;
 use serde_json::{Value, json};
@@ -58,13 +58,6 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let made: Value = serde_json::from_str(&body)?;
     let key = made["key"].as_str().context("a new key has no text")?.to_owned();
     Ok(Program { console, machine, key })
-}
-
-/// The word that forms of a page carry.
-fn form_word(page: &str) -> Result<&str> {
-    let (_, rest) =
-        page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
-    Ok(rest.split('"').next().unwrap_or_default())
 }
 
 fn text(path: &Path) -> String {

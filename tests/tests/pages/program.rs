@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_peer::{Certificate, Identity, client};
+use landfall_tests::console::form_word;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
@@ -49,9 +50,9 @@ impl Program {
     async fn first_administrator(&self) -> Result<String> {
         let page = self.client.get(self.at("/first")).send().await?;
         let form = cookie(&page, FORM)?;
-        let word = word(&page.text().await?)?;
-        let fields =
-            [("csrf", word.as_str()), ("token", TOKEN), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
+        let page = page.text().await?;
+        let word = form_word(&page)?;
+        let fields = [("csrf", word), ("token", TOKEN), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
         let fields = Url::parse_with_params("https://console/", fields)?;
         let sent = self.client.post(self.at("/first")).header(COOKIE, format!("{FORM}={form}"));
         let sent = sent.header(ORIGIN, &self.origin).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -61,7 +62,8 @@ impl Program {
     }
 
     async fn new_key(&self) -> Result<String> {
-        let word = word(&self.read("/keys").await?)?;
+        let page = self.read("/keys").await?;
+        let word = form_word(&page)?;
         let wish = json!({ "label": "load", "scopes": ["read"], "days": 1 }).to_string();
         let sent = self.client.post(self.at("/api/v1/keys")).header(COOKIE, &self.session).header(ORIGIN, &self.origin);
         let sent = sent.header("x-csrf-token", word).header(CONTENT_TYPE, "application/json").body(wish);
@@ -120,10 +122,4 @@ fn cookie(answer: &Response, name: &str) -> Result<String> {
     let lines = answer.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.split(';').next());
     Ok(values.next().with_context(|| format!("no cookie {name} is set"))?.to_owned())
-}
-
-/// The word that forms of a page carry.
-fn word(page: &str) -> Result<String> {
-    let (_, rest) = page.split_once("name=\"csrf\" value=\"").context("the page has no form")?;
-    Ok(rest.split('"').next().unwrap_or_default().to_owned())
 }
