@@ -61,7 +61,7 @@ mod tests {
         options.filter_map(|option| Some(option.split_once('"')?.0.to_owned())).collect()
     }
 
-    /// Every page that is whole and of no single thing, with the least role that may open it.
+    /// Every whole page without a parameter, with the least role that may open it.
     fn pages() -> impl Iterator<Item = (&'static str, Role)> {
         let whole = RULES.iter().filter(|rule| !rule.path.contains('{') && !rule.path.starts_with("/live/"));
         whole.filter(|rule| rule.method == Method::GET).filter_map(|rule| match rule.need {

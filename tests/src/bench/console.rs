@@ -1,4 +1,4 @@
-//! What the console takes in the release profile: its answers under load, its memory, and what it needs to be looked at.
+//! What the console takes in the release profile: the time of its answers under load and of its first page, memory, and the processor.
 
 use std::path::PathBuf;
 

@@ -340,7 +340,7 @@ fn row(name: &'static str, figures: Vec<Figure>, ratios: Vec<Ratio>) -> Row {
     Row { name, figures: figures.into_iter().map(with_goal).collect(), ratios }
 }
 
-/// What a person would get.
+/// The rates at which the rivals read.
 fn by_hand(rivals: &[Rival]) -> Row {
     let figures = rivals.iter().map(|rival| rate(rival.name, rival.bytes, rival.elapsed));
     row(BY_HAND, figures.collect(), Vec::new())

@@ -26,7 +26,7 @@ pub fn none(_workshop: &Workshop) -> Result<Option<Chosen>> {
 /// Files of a root, by the beginnings of their paths, that a choice changes while the root is made. No image has them.
 pub const OWN_FILES: [&str; 2] = ["etc/apt/sources.list", PREFERENCES];
 
-/// Where apt is told that nothing else comes from the suite of security updates.
+/// The file by which apt takes nothing else from the suite of security updates.
 const PREFERENCES: &str = "etc/apt/preferences.d/landfall";
 
 /// Packages in one version.
@@ -49,7 +49,7 @@ pub enum Place {
     Folder(PathBuf),
 }
 
-/// What mmdebstrap is told: a source of packages, and hooks. A folder in it exists as long as this.
+/// Arguments of mmdebstrap: a source of packages, and hooks. A folder in it exists as long as this.
 pub struct Source {
     /// The source in apt's one-line format.
     pub line: String,
@@ -113,7 +113,7 @@ fn local_archive(files: &Path) -> Result<TempDir> {
     Ok(folder)
 }
 
-/// What a package says of itself.
+/// The fields by which a package describes itself.
 fn control(package: &Path) -> Result<String> {
     let output = Command::new("dpkg-deb").arg("--field").arg(package).output().context("cannot run dpkg-deb")?;
     ensure!(output.status.success(), "{} is no package:\n{}", package.display(), last_lines(&output.stderr));

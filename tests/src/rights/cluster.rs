@@ -1,4 +1,4 @@
-//! What the objects of a cluster say of rights.
+//! The rights that the objects of a cluster give.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +24,7 @@ const HARMLESS: [(&str, bool); 5] = [
     ("/var/lib/landfall/registry", false),
     ("/etc/landfall/registry.yaml", false),
 ];
-/// Capabilities by which a container leaves its walls.
+/// Capabilities with which a container can reach its host.
 const MIGHTY: [&str; 8] =
     ["ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF", "MKNOD"];
 
@@ -276,7 +276,7 @@ fn may_have_host(namespace: &Value) -> bool {
     !matches!(namespace["metadata"]["labels"][POD_SECURITY].as_str(), Some("baseline" | "restricted"))
 }
 
-/// Whether pods of an account have its token unless they say otherwise.
+/// Whether pods of an account have its token unless their own specification decides otherwise.
 fn is_mounted(account: &Value) -> bool {
     account["automountServiceAccountToken"] != false
 }

@@ -1,4 +1,4 @@
-//! The table of rights in docs/THREATS.md says what the manifests of the starter release say.
+//! The table of rights in docs/THREATS.md agrees with the manifests of the starter release.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who could become the administrator of a cluster, and how: a graph over the objects of a living one. Its nodes are identities and what
+//! Who could become the administrator of a cluster, and how: a graph over the objects of a running one. Its nodes are identities and what
 //! else gives rights, such as a node's files; its edges are acts that a right allows.
 //!
 //! Not seen are flaws of programs, traffic that a pod on the host's network listens to, names and endpoints that lead clients elsewhere,

@@ -8,7 +8,7 @@ const CERTIFICATES: &str = "certificates.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const READ: [&str; 3] = ["get", "list", "watch"];
 const CHANGE: [&str; 2] = ["update", "patch"];
-/// What ends that an object is as it was.
+/// Verbs that write or remove objects.
 const ALTER: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
 /// What makes pods, beside pods themselves.

@@ -142,7 +142,7 @@ impl Console {
         Ok(self.child.as_ref().context("the console does not run")?.id())
     }
 
-    /// What the kernel says of its process in one of its files.
+    /// The text of one of the files that the kernel has for its process.
     pub(crate) fn kernel_file(&self, name: &str) -> Result<String> {
         let path = format!("/proc/{}/{name}", self.process()?);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))

@@ -1,4 +1,4 @@
-//! What the console bears: many who listen to one operation. And what it takes, which the part `figures` judges for the program that ships:
+//! The console under load: many programs that listen to one operation. And what it takes, which the part `figures` judges for the program that ships:
 //! memory and processor when idle, the first page, and answers at a fixed rate. A question is asked when it is due, whether or not those
 //! before are answered, and its time counts from then.
 #![expect(clippy::disallowed_methods, reason = "a report for people, recreated at each run; a file of the kernel")]
@@ -129,7 +129,7 @@ async fn the_console_is_measured() -> Result<()> {
     console.stop()
 }
 
-/// What a console takes that nobody asks.
+/// What a console takes while it gets no requests.
 async fn rest(console: &Console) -> Result<Vec<Figure>> {
     sleep(SETTLE).await;
     let (before, begun) = (processor_time(console)?, Instant::now());
@@ -266,7 +266,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// What the kernel says of the console's memory, in bytes.
+/// A part of the console's memory as the kernel counts it, in bytes.
 fn bytes_of(console: &Console, name: &str) -> Result<f64> {
     let status = console.kernel_file("status")?;
     let value = kibibytes(&status, name).with_context(|| format!("no {name}"))?;

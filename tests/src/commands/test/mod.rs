@@ -303,7 +303,7 @@ const MEMORY: &str = "/dev/shm";
 const MEMORY_BYTES: u64 = 4 << 30;
 
 /// A folder for temporary files in memory, where there is room, and where programs may run, which some tests write: thousands of syncs take
-/// a hundredth of a second each on a disk. What must reach one is proven by [`UNIT_TESTS`] and [`DEMANDING_TESTS`].
+/// a hundredth of a second each on a disk. [`UNIT_TESTS`] and [`DEMANDING_TESTS`] prove what must reach one.
 fn folder_in_memory() -> Result<Option<TempDir>> {
     let is_fit = rustix::fs::statvfs(MEMORY).is_ok_and(|memory| {
         let runs_programs = !memory.f_flag.contains(StatVfsMountFlags::NOEXEC);
@@ -344,8 +344,8 @@ fn run_with(landfall: &Path, test: &str, arguments: &[&str]) -> Result<()> {
     run_named(test, arguments, (workspace::PROGRAM_VARIABLE, landfall))
 }
 
-/// All tests of a test program with these arguments and this variable. Cargo's silence is not that of the tests: each of them is named, with
-/// the minute in which it ends.
+/// All tests of a test program with these arguments and this variable. Only Cargo is quiet: each test is named, with the minute in which it
+/// ends.
 fn run_named(test: &str, arguments: &[&str], (variable, value): (&str, &Path)) -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--format", "pretty"]);

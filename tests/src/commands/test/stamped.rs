@@ -1,4 +1,4 @@
-//! Output of tests that take minutes, each line with the minute in which it was written: what a proof costs is seen where it is made.
+//! Output of tests that take minutes. Each line has the minute in which it was written, so that a log shows how long each test took.
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::results::minutes;
 /// How long what a command has left running may hold its output, once it has ended.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs a command, and prints what it writes on stdout and stderr. Fails if it does.
+/// Runs a command, and prints what it writes on stdout and stderr. Fails if the command fails.
 pub(super) fn run(command: Command) -> Result<()> {
     print_lines(command, printer::note)
 }
