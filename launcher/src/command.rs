@@ -118,15 +118,17 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     works
 }
 
-/// `--only TEXT` runs the part of that name or, if there is none, the parts whose name contains the text; `--full` adds the parts that CI
-/// leaves out.
+/// Whether `--only TEXT` asks for this part: it asks for the part of that name or, if there is none, for those whose name contains the text.
+pub fn is_asked_for(only: &str, part: &str) -> bool {
+    if TEST_PARTS.iter().any(|(name, _)| *name == only) { part == only } else { part.contains(only) }
+}
+
+/// `--full` adds the parts that CI leaves out.
 fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let only = value_of(arguments, "--only");
     let is_full = arguments.iter().any(|word| word == "--full");
-    let is_name = |only: &str| TEST_PARTS.iter().any(|(name, _)| *name == only);
     let runs = |name: &str| match only {
-        Some(only) if is_name(only) => name == only,
-        Some(only) => name.contains(only),
+        Some(only) => is_asked_for(only, name),
         None => is_full || !PARTS_WHEN_FULL.contains(&name),
     };
     let works: BTreeSet<Work> =

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use landfall_launcher::command::is_asked_for;
 use landfall_launcher::packages;
 use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
@@ -107,8 +108,7 @@ impl Arguments {
     /// Whether a part runs: one that is named always does.
     fn asks_for(&self, part: &Part) -> bool {
         match &self.only {
-            Some(only) if PARTS.iter().any(|part| part.name == only) => part.name == only,
-            Some(only) => part.name.contains(only.as_str()),
+            Some(only) => is_asked_for(only, part.name),
             None => self.full || part.runs == Runs::Always,
         }
     }
