@@ -1,7 +1,7 @@
 //! Fields that proofs and backup rules share: sentences, workloads, containers, programs and the texts expected of them.
 //! Each check states what is wrong as a noun, so that a message can begin with "it has".
 
-use landfall_bundle_spec::names::is_dns_label;
+use landfall_bundle_spec::names::{is_dns_label, is_file_name};
 
 use crate::{TextExpectation, Workload};
 
@@ -77,6 +77,12 @@ pub(crate) fn check_text(text: &TextExpectation) -> Checked {
 /// DNS labels joined by dots: names of most of Kubernetes' objects.
 pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// A key of a Secret, as Kubernetes has it.
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key)
 }
 
 pub(crate) fn require(right: bool, what: impl FnOnce() -> String) -> Checked {

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use landfall_bundle_spec::names::is_file_name;
-
 use crate::ReleaseDocument;
-use crate::fields::{Checked, check_sentence, is_subdomain, require, shown};
+use crate::fields::{Checked, check_sentence, is_secret_key, is_subdomain, require, shown};
 
 /// Longest pattern of a password, in bytes.
 const PATTERN_BYTES: usize = 1000;
@@ -180,7 +178,7 @@ impl SiteSecret {
         check_sentence(&self.meaning).map_err(|fault| format!("{fault} in secret {name}"))?;
         let mut seen = BTreeSet::new();
         for key in self.keys() {
-            require(is_key(key), || format!("the key `{}` of secret {name}", shown(key)))?;
+            require(is_secret_key(key), || format!("the key `{}` of secret {name}", shown(key)))?;
             require(seen.insert(key), || format!("the key `{}` twice in secret {name}", shown(key)))?;
         }
         self.check_bounds().map_err(|fault| format!("{fault} in secret {name}"))
@@ -208,12 +206,6 @@ impl SiteSecret {
 fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> Checked {
     let right = minimum >= 1 && minimum <= maximum && maximum <= most;
     require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
-}
-
-/// A key of a Secret, as Kubernetes has it.
-fn is_key(key: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key)
 }
 
 /// Says what is wrong with the names of values that a certificate must be for; none of them is computed.

@@ -7,7 +7,7 @@ use landfall_bundle_spec::limits;
 use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
 
 use crate::canary::check_canary;
-use crate::fields::{is_subdomain, shown};
+use crate::fields::{is_secret_key, is_subdomain, shown};
 use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
@@ -226,9 +226,7 @@ fn check_secret(component: &str, secret: &GeneratedSecret) -> Checked {
     let name = shown(&secret.name);
     require(is_subdomain(&secret.name), || format!("the secret `{name}` of component {component}"))?;
     for key in secret.random.keys().chain(secret.fixed.keys()) {
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let right = (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key);
-        require(right, || format!("the key `{}` of secret {name}", shown(key)))?;
+        require(is_secret_key(key), || format!("the key `{}` of secret {name}", shown(key)))?;
     }
     let long = secret.random.values().find(|length| !(1..=SECRET_CHARACTERS).contains(*length));
     require(long.is_none(), || format!("a random value of {} characters in secret {name}", long.unwrap_or(&0)))
