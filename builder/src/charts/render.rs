@@ -223,10 +223,8 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
 /// The keys of a Secret that the component declares; none where it declares no such Secret.
 fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a str>> {
     let generated = component.secrets.iter().find(|secret| secret.name.value == name);
-    let generated =
-        generated.map(|secret| secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect());
     let given = component.site_secrets.iter().find(|secret| secret.value.name == name);
-    generated.or_else(|| given.map(|secret| secret.value.keys().collect()))
+    generated.map(|secret| secret.keys().collect()).or_else(|| given.map(|secret| secret.value.keys().collect()))
 }
 
 /// A Secret of a chart as if the component declared it.

@@ -284,6 +284,13 @@ pub struct SecretDefinition {
     pub fixed: BTreeMap<String, String>,
 }
 
+impl SecretDefinition {
+    /// All keys of the Secret.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.random.keys().chain(self.fixed.keys()).map(String::as_str)
+    }
+}
+
 /// An artifact that pods mount through a claim.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -90,7 +90,7 @@ impl Namespace<'_> {
     #[expect(clippy::option_option, reason = "a missing object differs from one of unknown keys")]
     fn keys(&self, kind: &str, name: &str) -> Option<Option<Vec<&str>>> {
         if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
-            return Some(Some(secret.random.keys().chain(secret.fixed.keys()).map(String::as_str).collect()));
+            return Some(Some(secret.keys().collect()));
         }
         if let Some(secret) = self.site_secrets().find(|secret| kind == "Secret" && secret.name == name) {
             return Some(Some(secret.keys().collect()));
