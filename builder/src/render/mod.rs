@@ -16,6 +16,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use landfall_kinds::escape;
 use serde_json::Value;
 
 pub(crate) use bases::Sources;
@@ -116,9 +117,4 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
 pub fn title(object: &Value) -> String {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
     format!("{}/{}", text("/kind"), text("/metadata/name"))
-}
-
-/// A key as a segment of a JSON Pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
