@@ -58,6 +58,12 @@ pub struct BuiltFile {
     pub sha256: landfall_bundle_spec::Sha256,
 }
 
+impl From<WrittenFile> for BuiltFile {
+    fn from(WrittenFile { name, size, sha256 }: WrittenFile) -> Self {
+        Self { name, size, sha256 }
+    }
+}
+
 /// What `landfall build` did.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -424,8 +430,7 @@ fn in_folder(
         let total_bytes = existing.verified().layout().total_bytes();
         Written { id: existing.verified().id(), total_bytes, kept: Some(existing.built_at()), superseded, files }
     } else {
-        let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
-        let files = write()?.into_iter().map(named).collect();
+        let files = write()?.into_iter().map(BuiltFile::from).collect();
         Written { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded, files }
     };
     for other in others.iter().chain(&in_the_way) {

@@ -197,8 +197,7 @@ fn write(
             in_the_way.iter().try_for_each(|other| supersede(&path, &other.name))?;
             let beside = |_: &[WrittenFile]| Vec::new();
             let output = Output { folder: &path, part_bytes, others: &beside, others_bytes: 0 };
-            let named = |file: WrittenFile| BuiltFile { name: file.name, size: file.size, sha256: file.sha256 };
-            files.extend(pack(payload, &store, output, &media, &Unmounted(progress))?.into_iter().map(named));
+            files.extend(pack(payload, &store, output, &media, &Unmounted(progress))?.into_iter().map(BuiltFile::from));
             for other in others {
                 supersede(&path, &other.name)?;
                 superseded.push(other.name.stem().to_owned());
