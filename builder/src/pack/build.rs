@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, UnsignedHead};
+use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, NewDocument, UnsignedHead};
 use landfall_bundle_spec::provenance::BuildDefinition;
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
@@ -291,18 +291,9 @@ fn sign(
     keys: &[SigningKey],
     output: &BuildOutput<'_>,
 ) -> Result<Signed> {
-    let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
     let identity = identity(options, &made.release);
-    let mut head = UnsignedHead::new(&identity, made.documents.clone(), &order.blobs, &chunks)?;
-    keys.iter().try_for_each(|key| head.sign(key))?;
     let trust = &prepared.trust;
-    for command in &options.sign_commands {
-        let may_sign = trust.newest().keys_of(Role::Release).cloned();
-        let (key, signature) =
-            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
-        head.add_signature(key, signature);
-    }
-    let bundle = head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified();
+    let bundle = signed_head(options, trust, keys, &identity, made.documents.clone(), order)?;
     let provenance = match output {
         BuildOutput::Folder { .. } => {
             Some(prepared.materials.signed(&bundle, trust.newest(), keys, &options.sign_commands)?)
@@ -310,6 +301,27 @@ fn sign(
         BuildOutput::Stream(_) => None,
     };
     Ok(Signed { payload: Payload::from(bundle), provenance })
+}
+
+/// The head of these documents and blobs, signed by each of the keys and by each command, with the vendor's trust.
+pub(super) fn signed_head(
+    options: &BuildOptions,
+    trust: &Trust,
+    keys: &[SigningKey],
+    identity: &Identity,
+    documents: Vec<NewDocument>,
+    order: &Order,
+) -> Result<Verified> {
+    let chunks: Vec<_> = order.chunks.iter().map(Vec::as_slice).collect();
+    let mut head = UnsignedHead::new(identity, documents, &order.blobs, &chunks)?;
+    keys.iter().try_for_each(|key| head.sign(key))?;
+    for command in &options.sign_commands {
+        let may_sign = trust.newest().keys_of(Role::Release).cloned();
+        let (key, signature) =
+            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
+        head.add_signature(key, signature);
+    }
+    Ok(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified())
 }
 
 fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {

@@ -1,11 +1,8 @@
 //! Host packs: packages of distributions, in the same signed bundle as a release, and nothing else.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument};
-use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, NewDocument, UnsignedHead};
+use landfall_bundle_spec::head::{Identity, NewDocument};
 use landfall_bundle_spec::to_canonical;
 use landfall_bundle_spec::trust::{Role, SigningKey};
 use landfall_error_codes::codes;
@@ -22,10 +19,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SiteRoom;
-use super::build::{BuildReport, BuiltFile, Unmounted};
+use super::build::{BuildReport, BuiltFile, Unmounted, signed_head};
 use super::contents::{OCI_INDEX, placed_beside};
 use super::existing::existing;
-use super::order::Placed;
+use super::order::{Placed, order_of_files};
 use super::programs::check_installer;
 use super::roots::{Trust, check_signers, read_trust};
 use crate::definition::yaml;
@@ -33,7 +30,6 @@ use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::files::is_relative;
 use crate::options::{BuildOptions, BuildOutput};
-use crate::signing;
 
 /// Name of the definition in a host pack's folder.
 const FILE_NAME: &str = "host-pack.yaml";
@@ -140,22 +136,9 @@ fn sign(
     trust: &Trust,
     keys: &[SigningKey],
 ) -> Result<Payload> {
-    let (mut entries, mut chunks) = (Vec::new(), Vec::new());
-    for file in placed {
-        let sums = store.record(file.digest)?;
-        entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
-        chunks.push(sums.chunks);
-    }
-    let mut seen: BTreeSet<Sha256> = BTreeSet::new();
-    for package in document.recipes.iter().flat_map(|recipe| &recipe.packages) {
-        // Two versions of a distribution may have a package in common.
-        if !seen.insert(package.blob.digest) {
-            continue;
-        }
-        let sums = store.record(package.blob.digest)?;
-        entries.push(BlobEntry::blob(&sums, PACKAGE));
-        chunks.push(sums.chunks);
-    }
+    // Two versions of a distribution may have a package in common.
+    let packages = document.recipes.iter().flat_map(|recipe| &recipe.packages);
+    let order = order_of_files(store, placed, packages.map(|package| &package.blob))?;
     let bytes = to_canonical(HOST_PACK_DOCUMENT_NAME, document)?;
     let documents = vec![NewDocument { name: HOST_PACK_DOCUMENT_NAME.to_owned(), bytes }];
     let identity = Identity {
@@ -164,16 +147,7 @@ fn sign(
         counter: document.counter,
         built_at: options.built_at.clone(),
     };
-    let chunks: Vec<_> = chunks.iter().map(Vec::as_slice).collect();
-    let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(entries)?, &chunks)?;
-    keys.iter().try_for_each(|key| head.sign(key))?;
-    for command in &options.sign_commands {
-        let may_sign = trust.newest().keys_of(Role::Release).cloned();
-        let (key, signature) =
-            signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
-        head.add_signature(key, signature);
-    }
-    Ok(Payload::from(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified()))
+    Ok(Payload::from(signed_head(options, trust, keys, &identity, documents, &order)?))
 }
 
 fn write(
@@ -233,6 +207,7 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::Sha256;
     use landfall_error_codes::Coded;
     use landfall_media::durable;
 

@@ -33,26 +33,32 @@ pub struct Placed {
     pub media_type: &'static str,
 }
 
-/// Collects the blobs; what layers unpack to was counted before.
+/// Collects the blobs of a release; what layers unpack to was counted before.
 pub fn order(
     store: &ContentStore,
     placed: &[Placed],
     release: &ReleaseDocument,
     images: &[FetchedImage],
 ) -> Result<Order> {
-    let mut collected = Collected { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
-    for file in placed {
-        let sums = store.record(file.digest)?;
-        collected.entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
-        collected.chunks.push(sums.chunks);
-    }
+    let mut collected = Collected::new(store, placed)?;
     collected.artifacts(release, true)?;
     for image in images {
         collected.image(image)?;
     }
     release.signatures.iter().flat_map(SignatureEntry::descriptors).try_for_each(|blob| collected.descriptor(blob))?;
     collected.artifacts(release, false)?;
-    Ok(Order { blobs: BlobsDocument::new(collected.entries)?, chunks: collected.chunks })
+    collected.order()
+}
+
+/// Collects files, such as the packages of a host pack.
+pub fn order_of_files<'a>(
+    store: &ContentStore,
+    placed: &[Placed],
+    mut files: impl Iterator<Item = &'a Descriptor>,
+) -> Result<Order> {
+    let mut collected = Collected::new(store, placed)?;
+    files.try_for_each(|file| collected.descriptor(file))?;
+    collected.order()
 }
 
 struct Collected<'a> {
@@ -62,7 +68,22 @@ struct Collected<'a> {
     seen: HashSet<Sha256>,
 }
 
-impl Collected<'_> {
+impl<'a> Collected<'a> {
+    /// Begins with the files that have places of their own.
+    fn new(store: &'a ContentStore, placed: &[Placed]) -> Result<Self> {
+        let mut collected = Self { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
+        for file in placed {
+            let sums = store.record(file.digest)?;
+            collected.entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
+            collected.chunks.push(sums.chunks);
+        }
+        Ok(collected)
+    }
+
+    fn order(self) -> Result<Order> {
+        Ok(Order { blobs: BlobsDocument::new(self.entries)?, chunks: self.chunks })
+    }
+
     fn blob(&mut self, digest: Sha256, media_type: &str, layer: Option<LayerContents>) -> Result<()> {
         if !self.seen.insert(digest) {
             return Ok(());
