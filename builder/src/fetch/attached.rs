@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::blob::{Origin, fetch_blob};
 use super::client::{Client, Failure, RawManifest};
 use super::manifest::{Described, INDEX_TYPES};
-use super::manifest_bytes::LIMIT_BYTES;
+use super::manifest_bytes::{LIMIT_BYTES, Question};
 use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
@@ -35,7 +35,7 @@ impl Client {
         }
     }
 
-    /// The registry's list of manifests about this one; nothing where it has no interface for that. What it says is not believed.
+    /// The registry's list of manifests about this one; nothing where it has no interface for that. Its answer is not trusted.
     pub(crate) async fn referrers(
         &self,
         image: &Reference,
@@ -54,9 +54,9 @@ impl Client {
         subject: Sha256,
     ) -> Result<std::result::Result<Option<Vec<u8>>, Failure>> {
         let repository = self.repository(image);
-        let named = repository.digested(subject);
-        let answer = self.ask_in(&repository, &named, &format!("referrers/{subject}"), INDEX_TYPES[0]).await?;
-        Ok(match answer {
+        let (image, path) = (repository.digested(subject), format!("referrers/{subject}"));
+        let question = Question { repository: &repository, image: &image, path: &path, accept: INDEX_TYPES[0] };
+        Ok(match self.ask_in(question).await? {
             Ok(response) if NO_REFERRERS.contains(&response.status().as_u16()) => Ok(None),
             Ok(response) => {
                 web::read(response, LIMIT_BYTES, self.longest_stall(), codes::IMAGE_MISSING).await.map(Some)

@@ -26,6 +26,19 @@ pub(super) const LIMIT_BYTES: usize = 4 << 20;
 /// The digest that a registry states.
 const DIGEST: &str = "docker-content-digest";
 
+/// What a registry is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// The repository that has it.
+    pub repository: &'a Repository,
+    /// The image for which the repository is opened.
+    pub image: &'a OciReference,
+    /// Path below that of the repository.
+    pub path: &'a str,
+    /// The media types that are accepted.
+    pub accept: &'a str,
+}
+
 impl Client {
     /// The bytes of a manifest, by its digest where the reference has one, else by its tag.
     pub(super) async fn manifest_bytes(&self, reference: &Reference) -> Result<std::result::Result<Vec<u8>, Failure>> {
@@ -35,38 +48,28 @@ impl Client {
             (None, tag) => repository.tagged(tag.as_deref().unwrap_or("latest")),
         };
         let name = image.digest().or(image.tag()).unwrap_or_default();
-        let path = format!("manifests/{name}");
-        Ok(match self.ask_in(&repository, &image, &path, &ACCEPTED.join(", ")).await? {
+        let (path, accept) = (format!("manifests/{name}"), ACCEPTED.join(", "));
+        let question = Question { repository: &repository, image: &image, path: &path, accept: &accept };
+        Ok(match self.ask_in(question).await? {
             Ok(response) => read(response, self.longest_stall()).await,
             Err(failure) => Err(failure),
         })
     }
 
     /// Asks for something of a repository, and once more where the token has ended.
-    pub(super) async fn ask_in(
-        &self,
-        repository: &Repository,
-        image: &OciReference,
-        path: &str,
-        accept: &str,
-    ) -> Result<std::result::Result<Response, Failure>> {
-        let answer = self.ask_opened(repository, image, path, accept).await?;
+    pub(super) async fn ask_in(&self, question: Question<'_>) -> Result<std::result::Result<Response, Failure>> {
+        let answer = self.ask_opened(question).await?;
         if answer.as_ref().is_ok_and(|response| response.status() == StatusCode::UNAUTHORIZED) {
             // The token may have ended; a new one is refused for another reason.
-            self.close(repository).await;
-            return self.ask_opened(repository, image, path, accept).await;
+            self.close(question.repository).await;
+            return self.ask_opened(question).await;
         }
         Ok(answer)
     }
 
     /// Asks with what opens the repository. Where the registry leads to another host, the HTTP client sends no authorization there.
-    async fn ask_opened(
-        &self,
-        repository: &Repository,
-        image: &OciReference,
-        path: &str,
-        accept: &str,
-    ) -> Result<std::result::Result<Response, Failure>> {
+    async fn ask_opened(&self, question: Question<'_>) -> Result<std::result::Result<Response, Failure>> {
+        let Question { repository, image, path, accept } = question;
         let opened = match self.open(repository, image).await? {
             Ok(opened) => opened,
             Err(failure) => return Ok(Err(failure)),
