@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
+use crate::fetch::OCI_MANIFEST;
 use crate::files::TITLE;
 use crate::pack::check_gpu_program;
 
@@ -20,7 +21,6 @@ pub const GPU_PROGRAM: &str = "landfall-gpu";
 /// The license of Landfall's own programs.
 pub const OWN_LICENSE: &str = "Apache-2.0";
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARTIFACT: &str = "application/vnd.landfall.files.v1";
 const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
@@ -58,7 +58,7 @@ fn artifact(bytes: &[u8], store: &ContentStore) -> Result<GpuProgram> {
     let config = store.ingest_bytes(b"{}")?;
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "artifactType": ARTIFACT,
         "config": { "mediaType": EMPTY, "digest": config.sha256, "size": config.size },
         "layers": [{
@@ -73,7 +73,7 @@ fn artifact(bytes: &[u8], store: &ContentStore) -> Result<GpuProgram> {
         kind: ArtifactKind::Files,
         // Two programs of one version are two artifacts.
         reference: format!("{GPU_REPOSITORY}:{}-{}", env!("CARGO_PKG_VERSION"), &file.sha256.to_hex()[..12]),
-        manifest: descriptor(MANIFEST, manifest.sha256, manifest.size),
+        manifest: descriptor(OCI_MANIFEST, manifest.sha256, manifest.size),
         config: descriptor(EMPTY, config.sha256, config.size),
         files: vec![ArtifactFile {
             path: GPU_PROGRAM.to_owned(),

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::definition::Definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
+use crate::fetch::OCI_MANIFEST;
 use crate::lock::Pin;
 use crate::pack::check_installer;
 use crate::reference::Reference;
@@ -75,7 +76,6 @@ impl<'a> Programs<'a> {
     }
 }
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
@@ -187,7 +187,7 @@ impl Made {
         Ok(Pin {
             reference: Reference { tag: Some(tag(self.layer)), ..named(recipe)? },
             digest: self.manifest,
-            media_type: MANIFEST.to_owned(),
+            media_type: OCI_MANIFEST.to_owned(),
             size: self.manifest_bytes,
             license: Some("Apache-2.0".to_owned()),
             place,
@@ -235,7 +235,7 @@ fn image(
     let configuration = store.ingest_bytes(&to_canonical(&format!("{title}'s configuration"), &configuration)?)?;
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": { "mediaType": CONFIGURATION, "digest": configuration.sha256, "size": configuration.size },
         "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
     });

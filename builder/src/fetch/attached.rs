@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::blob::{Origin, fetch_blob};
 use super::client::{Client, Failure, RawManifest};
-use super::manifest::{Described, INDEX_TYPES};
+use super::manifest::{Described, OCI_INDEX};
 use super::manifest_bytes::{LIMIT_BYTES, Question};
 use super::web;
 use crate::error::Result;
@@ -55,7 +55,7 @@ impl Client {
     ) -> Result<std::result::Result<Option<Vec<u8>>, Failure>> {
         let repository = self.repository(image);
         let (image, path) = (repository.digested(subject), format!("referrers/{subject}"));
-        let question = Question { repository: &repository, image: &image, path: &path, accept: INDEX_TYPES[0] };
+        let question = Question { repository: &repository, image: &image, path: &path, accept: OCI_INDEX };
         Ok(match self.ask_in(question).await? {
             Ok(response) if NO_REFERRERS.contains(&response.status().as_u16()) => Ok(None),
             Ok(response) => {

@@ -6,8 +6,13 @@ use landfall_bundle_spec::Sha256;
 use landfall_release_document::Descriptor;
 use serde::Deserialize;
 
-pub(super) const INDEX_TYPES: [&str; 2] =
-    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+/// The media type of a manifest of OCI.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// The media type of an index of OCI.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+const INDEX_TYPES: [&str; 2] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// Whether a media type is that of an index over platforms.
 pub fn is_index(media_type: &str) -> bool {
@@ -15,12 +20,8 @@ pub fn is_index(media_type: &str) -> bool {
 }
 
 /// Media types that are asked for, manifests of one platform before indexes.
-pub(super) const ACCEPTED: [&str; 4] = [
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    INDEX_TYPES[0],
-    INDEX_TYPES[1],
-];
+pub(super) const ACCEPTED: [&str; 4] =
+    [OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", INDEX_TYPES[0], INDEX_TYPES[1]];
 
 /// How the media types of Docker's schema 1 begin, with and without signatures.
 pub(super) const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
@@ -33,7 +34,7 @@ pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
         let signed = if document.get("signatures").is_some() { "prettyjws" } else { "json" };
         return Ok(format!("{SCHEMA_1}{signed}"));
     }
-    let implied = if document.get("manifests").is_some() { INDEX_TYPES[0] } else { ACCEPTED[0] };
+    let implied = if document.get("manifests").is_some() { OCI_INDEX } else { OCI_MANIFEST };
     Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
 }
 

@@ -11,10 +11,9 @@ use serde_json::{Value, json};
 use super::TITLE;
 use super::archive::{self, Limits};
 use crate::error::{BuildError, Result};
-use crate::fetch::FetchedArtifact;
+use crate::fetch::{FetchedArtifact, OCI_MANIFEST};
 use crate::lock::{FilePin, FilesPin, Form, Pin, Take};
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const FILES: &str = "application/vnd.landfall.files.v1";
 const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
@@ -51,7 +50,7 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
     let config = store.ingest_bytes(&config)?;
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "artifactType": artifact_type,
         "config": { "mediaType": config_type, "digest": config.sha256, "size": config.size },
         "layers": layers,
@@ -66,7 +65,7 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
         pin: Pin {
             reference: pin.reference.clone(),
             digest: sums.sha256,
-            media_type: MANIFEST.to_owned(),
+            media_type: OCI_MANIFEST.to_owned(),
             size: sums.size,
             license: pin.license.clone(),
             place: pin.place.clone(),

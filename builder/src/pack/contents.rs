@@ -25,14 +25,13 @@ use crate::canary;
 use crate::definition::{Definition, EditableDefinition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Fetched, FetchedImage};
+use crate::fetch::{Fetched, FetchedImage, OCI_INDEX};
 use crate::gpu_program::GpuProgram;
 use crate::proofs;
 use crate::render::{self, Rendered};
 
 const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Everything of a release but the blobs that were fetched.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::SiteRoom;
 use super::build::{BuildReport, BuiltFile, Unmounted, signed_head};
-use super::contents::{OCI_INDEX, placed_beside};
+use super::contents::placed_beside;
 use super::existing::existing;
 use super::order::{Placed, order_of_files};
 use super::programs::check_installer;
@@ -28,6 +28,7 @@ use super::roots::{Trust, check_signers, read_trust};
 use crate::definition::yaml;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
+use crate::fetch::OCI_INDEX;
 use crate::files::is_relative;
 use crate::options::{BuildOptions, BuildOutput};
 

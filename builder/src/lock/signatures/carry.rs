@@ -9,16 +9,13 @@ use landfall_release_document::{Descriptor, SignatureEntry, SignatureKind, refer
 use serde_json::{Value, json};
 
 use super::claim::About;
-use super::find::{MANIFEST, MANIFEST_BYTES, SignatureSource};
+use super::find::{MANIFEST_BYTES, SignatureSource};
 use super::rule::{OpenRule, PinnedSignature};
 use crate::error::{BuildError, Result};
-use crate::fetch::Described;
+use crate::fetch::{Described, OCI_INDEX, OCI_MANIFEST};
 use crate::lock::{List, Lock, LockEntry, Pin};
 use crate::own_image;
 use crate::reference::Reference;
-
-/// The type of upstream's indexes, where they do not state it, and of lists.
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A manifest about an image that travels, all of it in the store.
 #[derive(Debug, Clone)]
@@ -112,7 +109,7 @@ impl SignatureSource<'_> {
             subject,
             kind: pinned.kind,
             tag: pinned.tag.clone(),
-            manifest: Descriptor { media_type: MANIFEST.to_owned(), digest: pinned.digest, size: pinned.size },
+            manifest: Descriptor { media_type: OCI_MANIFEST.to_owned(), digest: pinned.digest, size: pinned.size },
             blobs: blobs.collect(),
             keys,
             predicates: pinned.predicates.clone(),
@@ -148,7 +145,7 @@ impl SignatureSource<'_> {
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         };
         let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let media_type = document["mediaType"].as_str().unwrap_or(INDEX).to_owned();
+        let media_type = document["mediaType"].as_str().unwrap_or(OCI_INDEX).to_owned();
         Ok(Descriptor { media_type, digest: subject, size: bytes.len() as u64 })
     }
 
@@ -178,7 +175,7 @@ impl SignatureSource<'_> {
             }
             manifests.push(listed);
         }
-        let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        let list = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
         let bytes = to_canonical("a list of referrers", &list)?;
         let sums = self.store.ingest_bytes(&bytes)?;
         // Each group has at least one member.
@@ -186,7 +183,7 @@ impl SignatureSource<'_> {
         let entry = SignatureEntry {
             kind: SignatureKind::Referrers,
             tag: Some(referrers_tag(subject)),
-            manifest: Descriptor { media_type: INDEX.to_owned(), digest: sums.sha256, size: bytes.len() as u64 },
+            manifest: Descriptor { media_type: OCI_INDEX.to_owned(), digest: sums.sha256, size: bytes.len() as u64 },
             blobs: Vec::new(),
             keys: Vec::new(),
             predicates: Vec::new(),

@@ -12,13 +12,10 @@ use serde::Deserialize;
 use super::claim::{About, BUNDLE, Claim, Fault};
 use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Client, IndexDocument, RawManifest};
+use crate::fetch::{Client, IndexDocument, OCI_MANIFEST, RawManifest};
 use crate::lock::edit;
 use crate::lock::{List, Lock, LockEntry};
 use crate::reference::Reference;
-
-/// The type of every manifest with signatures.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Maximum number of manifests of a list of referrers that are looked at.
 const REFERRERS: usize = 32;
@@ -243,7 +240,7 @@ impl SignatureSource<'_> {
             }
         }
         let (kept, others): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|candidate| candidate.manifest.media_type == MANIFEST);
+            candidates.into_iter().partition(|candidate| candidate.manifest.media_type == OCI_MANIFEST);
         let other =
             |other: Candidate| Fault::Unreadable(format!("a manifest is of the type {}", other.manifest.media_type));
         faults.extend(others.into_iter().map(other));
