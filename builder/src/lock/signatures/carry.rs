@@ -8,7 +8,8 @@ use landfall_error_codes::codes;
 use landfall_release_document::{Descriptor, SignatureEntry, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
-use super::claim::About;
+use super::claim::{About, keys};
+use super::distinct;
 use super::find::{MANIFEST_BYTES, SignatureSource};
 use super::rule::{OpenRule, PinnedSignature};
 use crate::error::{BuildError, Result};
@@ -78,12 +79,8 @@ fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec
 
 /// Another rule verified the same manifest.
 fn merge(known: &mut SignatureEntry, other: SignatureEntry) {
-    known.keys.extend(other.keys);
-    known.keys.sort_unstable();
-    known.keys.dedup();
-    known.predicates.extend(other.predicates);
-    known.predicates.sort_unstable();
-    known.predicates.dedup();
+    known.keys = distinct(known.keys.drain(..).chain(other.keys));
+    known.predicates = distinct(known.predicates.drain(..).chain(other.predicates));
 }
 
 impl SignatureSource<'_> {
@@ -100,9 +97,6 @@ impl SignatureSource<'_> {
                 format!("{} is not the {} of {} that the lock states", pinned.digest, pinned.kind, image.reference);
             return Err(BuildError::new(codes::SIGNATURES_UNCHECKED, what));
         };
-        let mut keys: Vec<_> = examined.claims.iter().flat_map(|claim| claim.keys.iter().copied()).collect();
-        keys.sort_unstable();
-        keys.dedup();
         let blobs = std::iter::once(&document.config).chain(&document.layers).map(Described::descriptor);
         let entry = SignatureEntry {
             image: image.reference.to_string(),
@@ -111,7 +105,7 @@ impl SignatureSource<'_> {
             tag: pinned.tag.clone(),
             manifest: Descriptor { media_type: OCI_MANIFEST.to_owned(), digest: pinned.digest, size: pinned.size },
             blobs: blobs.collect(),
-            keys,
+            keys: keys(&examined.claims),
             predicates: pinned.predicates.clone(),
         };
         Ok(CarriedSignature { entry, image: image.reference.clone() })

@@ -8,6 +8,7 @@ use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_release_document::{SignatureEntry, SignatureKind};
 use serde::Deserialize;
 
+use super::distinct;
 use super::examine::LAYER_BYTES;
 use super::rule::OpenRule;
 use crate::fetch::Described;
@@ -54,6 +55,11 @@ pub struct Claim {
     pub predicate: Option<String>,
 }
 
+/// The keys that signed any of these claims.
+pub fn keys(claims: &[Claim]) -> Vec<KeyId> {
+    distinct(claims.iter().flat_map(|claim| claim.keys.iter().copied()))
+}
+
 /// Why a layer does not count; the later one says more about an image.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -83,9 +89,7 @@ pub fn claim(layer: &Described, bytes: &[u8], rule: &OpenRule<'_>, about: About<
 
 /// The keys for which this holds, at least one.
 fn signers(rule: &OpenRule<'_>, signed: impl Fn(&PublicKey) -> bool) -> Result<Vec<KeyId>, Fault> {
-    let mut keys: Vec<_> = rule.keys.iter().filter(|key| signed(key)).map(PublicKey::id).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = distinct(rule.keys.iter().filter(|key| signed(key)).map(PublicKey::id));
     if keys.is_empty() { Err(Fault::OtherKeys) } else { Ok(keys) }
 }
 

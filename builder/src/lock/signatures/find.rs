@@ -1,6 +1,8 @@
 //! `landfall lock` looks for the signatures that rules ask for: under cosign's tags and in the list of referrers, whether the
 //! registry has an interface for it or keeps it under a tag.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -9,7 +11,8 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{SignatureKind, referrers_tag};
 use serde::Deserialize;
 
-use super::claim::{About, BUNDLE, Claim, Fault};
+use super::claim::{About, BUNDLE, Claim, Fault, keys};
+use super::distinct;
 use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned};
 use crate::error::{BuildError, Result};
 use crate::fetch::{Client, IndexDocument, OCI_MANIFEST, RawManifest};
@@ -71,7 +74,7 @@ struct Candidate {
 /// Verifies the signatures of every image that a rule is about. What an earlier run found by the same rule for the same digest is
 /// kept, unless it is to be looked for again.
 pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> Result<Found> {
-    let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for rule in &lock.document.signatures {
         let open = &rule.open(&lock.path)?;
         let images = signable(lock).into_iter().filter(|image| rule.is_about(&image.reference));
@@ -100,8 +103,6 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
             replacements.push(rule.replacement(lock, &pinned).ok_or_else(|| unknown_place(rule.place.clone()))?);
         }
     }
-    signed.sort_unstable();
-    signed.dedup();
     Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
 }
 
@@ -300,12 +301,6 @@ fn tagged(image: &Reference, tag: &str) -> Reference {
 }
 
 fn record(image: &str, subject: Sha256, candidate: &Candidate, claims: &[Claim]) -> PinnedSignature {
-    let mut keys: Vec<_> = claims.iter().flat_map(|claim| claim.keys.iter().copied()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let mut predicates: Vec<_> = claims.iter().filter_map(|claim| claim.predicate.clone()).collect();
-    predicates.sort_unstable();
-    predicates.dedup();
     let signs = claims.iter().any(|claim| claim.kind == SignatureKind::Signature);
     PinnedSignature {
         image: image.to_owned(),
@@ -314,8 +309,8 @@ fn record(image: &str, subject: Sha256, candidate: &Candidate, claims: &[Claim])
         tag: candidate.tag.clone(),
         digest: candidate.manifest.digest,
         size: candidate.manifest.bytes.len() as u64,
-        keys,
-        predicates,
+        keys: keys(claims),
+        predicates: distinct(claims.iter().filter_map(|claim| claim.predicate.clone())),
     }
 }
 

@@ -15,8 +15,15 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 pub use carry::{CarriedSignature, carried};
 pub use find::SignatureSource;
 pub(super) use find::{Found, resolve, unchecked};
 pub use rule::SignatureRule;
 pub(super) use rule::{WrittenRule, read};
+
+/// Each of these once, in order.
+fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    items.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
