@@ -68,8 +68,7 @@ fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec
     let name = image.reference.to_string();
     let entry = lock.list(List::Images).iter().find(|entry| entry.reference.value == name);
     let index = entry.and_then(LockEntry::index);
-    let is_its = |pinned: &&PinnedSignature| pinned.is_of(&name, image.digest, index);
-    let found: Vec<_> = rule.fresh().iter().filter(is_its).cloned().collect();
+    let found = rule.stated(&name, image.digest, index);
     if rule.lacks(&found).is_some() {
         let what = format!("the lock does not state who signed {name} ({})", image.digest);
         return Err(BuildError::at(codes::SIGNATURES_UNCHECKED, rule.rule.place.clone(), what));

@@ -122,9 +122,7 @@ pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
             let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
             match &open {
                 Ok(open) => {
-                    let is_its =
-                        |pinned: &&PinnedSignature| pinned.is_of(&entry.reference.value, digest, entry.index());
-                    let found: Vec<_> = open.fresh().iter().filter(is_its).cloned().collect();
+                    let found = open.stated(&entry.reference.value, digest, entry.index());
                     if open.lacks(&found).is_some() {
                         unchecked.push((number, format!("{at} has signatures that were not verified")));
                     }
@@ -155,8 +153,7 @@ impl SignatureSource<'_> {
     /// What a rule finds for an image; an error where it does not find what it requires.
     async fn found(self, rule: &OpenRule<'_>, image: &Signable<'_>, again: bool) -> Result<Vec<PinnedSignature>> {
         let name = &image.entry.reference.value;
-        let is_its = |pinned: &&PinnedSignature| pinned.is_of(name, image.digest, image.index);
-        let known: Vec<_> = rule.fresh().iter().filter(is_its).cloned().collect();
+        let known = rule.stated(name, image.digest, image.index);
         let is_enough = !known.is_empty() && rule.lacks(&known).is_none();
         if !again && is_enough && self.holds(rule, &image.reference, &known).await? {
             return Ok(known);

@@ -85,7 +85,7 @@ pub struct PinnedSignature {
 
 impl PinnedSignature {
     /// Whether this is about the manifest or the index of an image, under a tag that belongs to it.
-    pub fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
+    fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
         let is_tag = |tag: &String| {
             let suffix = tag.strip_prefix(&referrers_tag(self.subject));
             suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
@@ -203,10 +203,12 @@ impl OpenRule<'_> {
         text
     }
 
-    /// What was found by the rule as it is now.
-    pub fn fresh(&self) -> &[PinnedSignature] {
-        let pinned = self.rule.pinned.as_ref().filter(|pinned| pinned.resolved == self.source());
-        pinned.map_or(&[][..], |pinned| &pinned.found[..])
+    /// What the lock states about an image, as it was found by the rule as it is now: `manifest` is the image's, `index` the one in which
+    /// the lock found that.
+    pub fn stated(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> Vec<PinnedSignature> {
+        let fresh = self.rule.pinned.iter().filter(|pinned| pinned.resolved == self.source());
+        let found = fresh.flat_map(|pinned| &pinned.found);
+        found.filter(|pinned| pinned.is_of(image, manifest, index)).cloned().collect()
     }
 
     /// Whether a signature of an image may claim to be one of this name, such as `docker.io/library/redis:8`.
