@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::claim::{About, BUNDLE, Claim, Fault, keys};
 use super::distinct;
-use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned};
+use super::rule::{Lack, OpenRule, PinnedSignature, RulePinned, SignatureRule};
 use crate::error::{BuildError, Result};
 use crate::fetch::{Client, IndexDocument, OCI_MANIFEST, RawManifest};
 use crate::lock::edit;
@@ -59,6 +59,7 @@ pub struct Found {
 
 /// An image of the lock.
 struct Signable<'a> {
+    number: usize,
     entry: &'a LockEntry,
     reference: Reference,
     digest: Sha256,
@@ -77,8 +78,7 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
     let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for rule in &lock.document.signatures {
         let open = &rule.open(&lock.path)?;
-        let images = signable(lock).into_iter().filter(|image| rule.is_about(&image.reference));
-        let results: Vec<_> = stream::iter(images.collect::<Vec<_>>())
+        let results: Vec<_> = stream::iter(signable(lock, rule))
             .map(|image| async move {
                 let found = source.found(open, &image, again).await;
                 found.map_err(|error| match lock.place(List::Images, image.entry) {
@@ -100,7 +100,8 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
         signed.extend(found.iter().filter(is_signature).map(|found| found.image.clone()));
         let pinned = RulePinned { resolved: open.source(), found };
         if rule.pinned.as_ref() != Some(&pinned) {
-            replacements.push(rule.replacement(lock, &pinned).ok_or_else(|| unknown_place(rule.place.clone()))?);
+            let unknown = || BuildError::at(codes::BUG, rule.place.clone(), "the place of `pinned` is not known");
+            replacements.push(rule.replacement(lock, &pinned).ok_or_else(unknown)?);
         }
     }
     Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
@@ -112,39 +113,29 @@ pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
     let mut unchecked = Vec::new();
     for rule in &lock.document.signatures {
         let open = rule.open(&lock.path);
-        for (number, entry) in lock.list(List::Images).iter().enumerate() {
-            let (Ok(reference), Some(digest)) = (entry.reference.value.parse::<Reference>(), entry.digest()) else {
-                continue;
+        for Signable { number, entry, digest, index, .. } in signable(lock, rule) {
+            let (line, name) = (entry.reference.referenced.line(), &entry.reference.value);
+            let why = match &open {
+                Ok(open) if open.lacks(&open.stated(name, digest, index)).is_none() => continue,
+                Ok(_) => "were not verified".to_owned(),
+                Err(error) => format!("cannot be verified: {error}"),
             };
-            if !rule.is_about(&reference) {
-                continue;
-            }
-            let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
-            match &open {
-                Ok(open) => {
-                    let found = open.stated(&entry.reference.value, digest, entry.index());
-                    if open.lacks(&found).is_some() {
-                        unchecked.push((number, format!("{at} has signatures that were not verified")));
-                    }
-                }
-                Err(error) => unchecked.push((number, format!("{at} has signatures that cannot be verified: {error}"))),
-            }
+            unchecked.push((number, format!("\n  line {line}: {name} has signatures that {why}")));
         }
     }
     unchecked
 }
 
-fn unknown_place(place: crate::error::Place) -> BuildError {
-    BuildError::at(codes::BUG, place, "the place of `pinned` is not known")
-}
-
-/// The images of which the lock knows the digest.
-fn signable(lock: &Lock) -> Vec<Signable<'_>> {
-    let images = lock.list(List::Images).iter();
+/// The images that a rule is about and of which the lock knows the digest.
+fn signable<'a>(lock: &'a Lock, rule: &SignatureRule) -> Vec<Signable<'a>> {
+    let images = lock.list(List::Images).iter().enumerate();
     images
-        .filter_map(|entry| {
-            let reference = entry.reference.value.parse().ok()?;
-            Some(Signable { entry, reference, digest: entry.digest()?, index: entry.index() })
+        .filter_map(|(number, entry)| {
+            let reference = entry.reference.value.parse::<Reference>().ok()?;
+            if !rule.is_about(&reference) {
+                return None;
+            }
+            Some(Signable { number, entry, reference, digest: entry.digest()?, index: entry.index() })
         })
         .collect()
 }
