@@ -40,7 +40,7 @@ pub use proof::{
 pub use requirements::{GpuRequirements, MigRequirement, Requirements};
 pub use room::DataRoom;
 pub use rule::{Rule, RuleExpression, RuleSeverity, RuleText};
-pub use signature::{SignatureEntry, SignatureKind, referrers_tag};
+pub use signature::{COSIGN_SUFFIXES, SignatureEntry, SignatureKind, referrers_tag};
 pub use site_secret::{
     AuthoritiesValue, FileValue, PasswordValue, SiteSecret, SiteSecretValue, TlsValue, check_certificate_names,
 };

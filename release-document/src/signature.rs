@@ -70,8 +70,11 @@ impl fmt::Display for SignatureKind {
     }
 }
 
+/// What cosign appends to the tag of [`referrers_tag`]: for signatures, and for attestations.
+pub const COSIGN_SUFFIXES: [&str; 2] = [".sig", ".att"];
+
 /// The tag under which a registry lists the manifests about this one, where it has no interface for that. cosign's own tags are
-/// the same with `.sig` or `.att` behind.
+/// the same with one of [`COSIGN_SUFFIXES`] appended.
 pub fn referrers_tag(subject: Sha256) -> String {
     format!("sha256-{}", subject.to_hex())
 }

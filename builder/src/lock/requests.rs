@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use landfall_release_document::referrers_tag;
+use landfall_release_document::{COSIGN_SUFFIXES, referrers_tag};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ fn signatures(lock: &Lock, registries: &Registries) -> Vec<LockRequest> {
             return None;
         }
         let subject = entry.digest().map_or_else(|| "sha256-HEX".to_owned(), referrers_tag);
-        let tagged = Reference { tag: Some(format!("{subject}.sig")), ..reference };
+        let tagged = Reference { tag: Some(format!("{subject}{}", COSIGN_SUFFIXES[0])), ..reference };
         let (upstream, mirror) = registries.manifest_addresses(&tagged);
         Some(LockRequest { entry: entry.reference.value.clone(), what: RequestKind::Signatures, upstream, mirror })
     };

@@ -11,9 +11,9 @@ use crate::fields::{is_secret_key, is_subdomain, shown};
 use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
-    ArtifactEntry, ArtifactKind, BackupRule, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry,
-    NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue, check_node_packs, check_upgrades,
-    referrers_tag,
+    ArtifactEntry, ArtifactKind, BackupRule, COSIGN_SUFFIXES, ComponentEntry, Descriptor, EditableField,
+    GeneratedSecret, ImageEntry, NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue,
+    check_node_packs, check_upgrades, referrers_tag,
 };
 
 /// Longest random value of a secret, in characters.
@@ -95,7 +95,7 @@ fn check_signatures(release: &ReleaseDocument) -> Checked {
         let is_tag = |tag: &String| {
             tag.strip_prefix(&of_subject).is_some_and(|suffix| match signature.kind {
                 SignatureKind::Referrers => suffix.is_empty(),
-                SignatureKind::Signature | SignatureKind::Attestation => [".sig", ".att"].contains(&suffix),
+                SignatureKind::Signature | SignatureKind::Attestation => COSIGN_SUFFIXES.contains(&suffix),
             })
         };
         let right = signature.tag.as_ref().map_or(signature.kind != SignatureKind::Referrers, is_tag);

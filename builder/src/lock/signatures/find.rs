@@ -8,7 +8,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{SignatureKind, referrers_tag};
+use landfall_release_document::{COSIGN_SUFFIXES, SignatureKind, referrers_tag};
 use serde::Deserialize;
 
 use super::claim::{About, BUNDLE, Claim, Fault, keys};
@@ -28,9 +28,6 @@ pub(super) const MANIFEST_BYTES: u64 = 4 << 20;
 
 /// Images that are asked about at the same time.
 const PARALLEL: usize = 4;
-
-/// What cosign puts behind the tag of a list of referrers: for signatures, and for attestations.
-pub(super) const SUFFIXES: [&str; 2] = [".sig", ".att"];
 
 /// How the types of artifacts begin that may hold signatures, in a list of referrers.
 const ARTIFACT_TYPES: [&str; 4] =
@@ -158,7 +155,7 @@ impl SignatureSource<'_> {
             for candidate in self.candidates(about, &mut faults).await? {
                 let examined = self.examine(rule, about, &candidate.manifest.bytes).await?;
                 // Attestations by others say nothing about whether the image is signed.
-                let attests = candidate.tag.as_ref().is_some_and(|tag| tag.ends_with(SUFFIXES[1]));
+                let attests = candidate.tag.as_ref().is_some_and(|tag| tag.ends_with(COSIGN_SUFFIXES[1]));
                 if !attests {
                     faults.extend(examined.faults);
                 }
@@ -211,7 +208,7 @@ impl SignatureSource<'_> {
     /// Everything that may hold signatures about a manifest.
     async fn candidates(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Candidate>> {
         let mut candidates: Vec<Candidate> = Vec::new();
-        for suffix in SUFFIXES {
+        for suffix in COSIGN_SUFFIXES {
             let tag = format!("{}{suffix}", referrers_tag(about.subject));
             let found = self.client.manifest_if_any(&tagged(about.image, &tag), self.progress).await?;
             candidates.extend(found.map(|manifest| Candidate { tag: Some(tag), manifest }));

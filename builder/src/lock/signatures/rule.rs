@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::codes;
-use landfall_release_document::{SignatureEntry, SignatureKind, referrers_tag};
+use landfall_release_document::{COSIGN_SUFFIXES, SignatureEntry, SignatureKind, referrers_tag};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::find::SUFFIXES;
 use crate::error::{BuildError, Place, Result};
 use crate::hub::Patterns;
 use crate::lock::Lock;
@@ -88,7 +87,7 @@ impl PinnedSignature {
     fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
         let is_tag = |tag: &String| {
             let suffix = tag.strip_prefix(&referrers_tag(self.subject));
-            suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+            suffix.is_some_and(|suffix| COSIGN_SUFFIXES.contains(&suffix))
         };
         let is_subject = self.subject == manifest || Some(self.subject) == index;
         self.image == image && is_subject && self.tag.as_ref().is_none_or(is_tag)
