@@ -1,4 +1,4 @@
-//! Amounts of resources: texts in the published types, which the API server takes only as numbers with a unit.
+//! Amounts of resources: any text fits the published types, and the API server takes only numbers with a unit.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ const KINDS: [&str; 11] = [
 /// What may follow the figure.
 const SUFFIXES: [&str; 16] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-/// Refuses an amount that is none, in the resources of containers and claims, in quotas, and in limits of volumes.
+/// Refuses a malformed amount in the resources of containers and claims, in quotas, and in limits of volumes.
 pub(super) fn check(kind: &str, object: &Value) -> Result<(), Fault> {
     if !KINDS.contains(&kind) {
         return Ok(());
@@ -42,7 +42,7 @@ fn walk(value: &Value, pointer: &str) -> Result<(), Fault> {
                     .into_iter()
                     .try_for_each(|part| check_all(&field[part], &format!("{pointer}/{part}"))),
                 "sizeLimit" => check_one(field, &pointer),
-                // What people write there is theirs.
+                // People choose the keys there: none of them means amounts.
                 "annotations" | "labels" | "matchLabels" => Ok(()),
                 _ => walk(field, &pointer),
             }

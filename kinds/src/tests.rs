@@ -15,7 +15,7 @@ fn deployment() -> Value {
     })
 }
 
-/// What is said of the Deployment with another value at a place.
+/// The fault of the Deployment with another value at a place.
 fn fault(pointer: &str, value: Value) -> String {
     let mut object = deployment();
     *object.pointer_mut(pointer).unwrap() = value;

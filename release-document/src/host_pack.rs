@@ -16,11 +16,11 @@ pub const HOST_PACK_DOCUMENT_TYPE: &str = "landfall.dev/host-pack/1";
 /// Name of the document in the bundle's head.
 pub const HOST_PACK_DOCUMENT_NAME: &str = "documents/host-pack.json";
 
-/// Most recipes of a host pack.
+/// Maximum number of recipes of a host pack.
 const RECIPES: usize = 100;
-/// Most versions of a distribution that one recipe is for.
+/// Maximum number of versions of a distribution that one recipe is for.
 const VERSIONS: usize = 100;
-/// Most packages of a recipe.
+/// Maximum number of packages of a recipe.
 const PACKAGES: usize = 500;
 /// Longest name or version of a package, in bytes.
 const TEXT_BYTES: usize = 128;
@@ -103,7 +103,7 @@ impl HostPackDocument {
         Ok(pack)
     }
 
-    /// Says what is wrong with the first thing that is not what it claims to be.
+    /// Reports the first field that is not what it claims to be.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.check_fields().map_err(|fault| format!("it has {fault}"))
     }

@@ -26,8 +26,8 @@ pub struct SignatureEntry {
     /// Configuration and layers; none of a list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Descriptor>,
-    /// The keys of the vendor's rules by which it was verified when the release was built. They say nothing to a site: what it
-    /// trusts is the bundle's own signature.
+    /// The keys of the vendor's rules by which it was verified when the release was built. A site does not use them: it
+    /// trusts the bundle's own signature.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyId>,
     /// Types of the predicates of attestations.

@@ -10,7 +10,7 @@ use crate::fields::{Checked, check_sentence, is_secret_key, is_subdomain, requir
 /// Longest pattern of a password, in bytes.
 const PATTERN_BYTES: usize = 1000;
 
-/// Most names that a certificate must be for.
+/// Maximum number of values that a certificate must be for.
 const NAMES: usize = 16;
 
 /// A Secret of a component whose value a person at the site gives.
@@ -49,10 +49,10 @@ pub struct PasswordValue {
     /// The key that it fills.
     #[serde(default = "password_key")]
     pub key: String,
-    /// Least number of characters.
+    /// Minimum number of characters.
     #[serde(default = "one")]
     pub minimum: u64,
-    /// Greatest number of characters.
+    /// Maximum number of characters.
     #[serde(default = "password_characters")]
     pub maximum: u64,
     /// A regular expression, as JSON Schema has it, that the text matches.
@@ -66,10 +66,10 @@ pub struct PasswordValue {
 pub struct FileValue {
     /// The key that it fills.
     pub key: String,
-    /// Least number of bytes.
+    /// Minimum number of bytes.
     #[serde(default = "one")]
     pub minimum: u64,
-    /// Greatest number of bytes.
+    /// Maximum number of bytes.
     #[serde(default = "file_bytes")]
     pub maximum: u64,
 }
@@ -163,7 +163,7 @@ impl SiteSecretValue {
 }
 
 impl SiteSecret {
-    /// Most bytes of a value. The API server takes twice as many, of all keys of a Secret together.
+    /// Maximum size of a value, in bytes. The API server takes twice as many for all keys of a Secret together.
     pub const LARGEST_BYTES: u64 = 512 << 10;
 
     /// All keys of the Secret.
@@ -208,7 +208,7 @@ fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> Checked {
     require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
 }
 
-/// Says what is wrong with the names of values that a certificate must be for; none of them is computed.
+/// Reports a name that a certificate must be for and that is not one of the values that a site may set.
 pub fn check_certificate_names(secret: &SiteSecret, is_value: impl Fn(&str) -> bool) -> Result<(), String> {
     let SiteSecretValue::Tls(TlsValue { names }) = &secret.value else { return Ok(()) };
     names.iter().try_for_each(|name| {

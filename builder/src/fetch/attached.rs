@@ -15,10 +15,10 @@ use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
 
-/// Whose turn it is to fetch blobs.
+/// Held by the task that fetches blobs.
 static ONE: Mutex<()> = Mutex::const_new(());
 
-/// What registries answer that have no list of referrers.
+/// Status codes of registries without a list of referrers.
 const NO_REFERRERS: [u16; 5] = [400, 404, 405, 406, 501];
 
 impl Client {

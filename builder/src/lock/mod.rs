@@ -82,7 +82,7 @@ pub struct LockDocument {
     pub artifacts: Vec<LockEntry>,
     /// Helm charts, which are rendered and do not travel.
     pub charts: Vec<LockEntry>,
-    /// Whose signatures which images need.
+    /// Which images must be signed, and by whose keys.
     pub signatures: Vec<SignatureRule>,
 }
 

@@ -95,7 +95,7 @@ impl Materials {
         })
     }
 
-    /// Adds the signatures and attestations that travel with images. A list of them is made here, of nothing else.
+    /// Adds the signatures and attestations that travel with images. A list of them is left out: the build makes it of nothing else.
     pub fn extend(&mut self, signatures: &[CarriedSignature]) {
         let materials = signatures.iter().filter_map(|CarriedSignature { entry, .. }| {
             let kind = match entry.kind {

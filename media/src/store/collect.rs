@@ -1,5 +1,5 @@
 //! Removal of what nothing refers to: links of repositories first, then blobs, each with its record before its bytes, and last the groups
-//! that are empty then. So a power cut leaves links without blobs never, and at most blobs without records or empty groups, which the next
+//! that are empty then. So a power cut never leaves links without blobs. It may leave blobs without records, or empty groups, which the next
 //! run removes.
 
 use std::collections::BTreeSet;
@@ -64,8 +64,8 @@ impl ContentStore {
         Ok((count, bytes))
     }
 
-    /// Removes the folders of groups that hold nothing: those of blobs, then those of records. No process fills one meanwhile: it would share
-    /// the lock of all groups. A registry fills none, since it only reads at a site.
+    /// Removes the folders of groups that hold nothing: those of blobs, then those of records. No process fills one meanwhile: it would need
+    /// its share of the lock of all groups. A registry fills none, since it only reads at a site.
     fn remove_empty_groups(&self) -> Result<()> {
         let records = self.records();
         if !records.is_dir() {
@@ -244,7 +244,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(100));
             assert!(!collects.is_finished());
             assert_eq!(groups(&store), before);
-            // Others that write do not wait.
+            // Other writers do not wait.
             let other = store.ingest_bytes(b"another blob").unwrap().sha256;
             drop(writes);
             assert_eq!(collects.join().unwrap().blobs, 1);

@@ -160,7 +160,7 @@ impl SignatureSource<'_> {
             let Descriptor { media_type, digest, size } = &signature.entry.manifest;
             let manifest: Value = serde_json::from_slice(&self.store.read(*digest, *size)?).unwrap_or_default();
             let mut listed = json!({ "mediaType": media_type, "digest": digest, "size": size });
-            // As registries do that have the interface: without a type, it is that of the configuration.
+            // Registries with the interface do the same: a manifest without a type has that of its configuration.
             let kind = manifest["artifactType"].as_str().or(manifest["config"]["mediaType"].as_str());
             listed["artifactType"] = json!(kind.unwrap_or_default());
             if manifest["annotations"].is_object() {

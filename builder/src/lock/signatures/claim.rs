@@ -138,7 +138,7 @@ fn simple(signature: Option<&String>, payload: &[u8], rule: &OpenRule<'_>, about
     Ok(Claim { kind: SignatureKind::Signature, keys, predicate: None })
 }
 
-/// A statement without its predicate, which may be large and is the business of whoever asks for it.
+/// A statement without its predicate, which may be large and is not interpreted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Statement {

@@ -33,14 +33,14 @@ const PARALLEL: usize = 4;
 const ARTIFACT_TYPES: [&str; 4] =
     [BUNDLE, "application/vnd.dev.cosign.", "application/vnd.dsse.envelope.", "application/vnd.in-toto"];
 
-/// Who is asked, and where the answers are kept.
+/// The registries, and the store for what they have.
 #[derive(Clone, Copy)]
 pub struct SignatureSource<'a> {
     /// The way to registries.
     pub client: &'a Client,
     /// The vendor's content store.
     pub store: &'a ContentStore,
-    /// Who is told.
+    /// Receives the events of retries and downloads.
     pub progress: &'a dyn Progress,
 }
 
@@ -154,7 +154,7 @@ impl SignatureSource<'_> {
             let about = About { image: &image.reference, subject };
             for candidate in self.candidates(about, &mut faults).await? {
                 let examined = self.examine(rule, about, &candidate.manifest.bytes).await?;
-                // Attestations by others say nothing about whether the image is signed.
+                // Attestations by other keys do not show whether the image is signed.
                 let attests = candidate.tag.as_ref().is_some_and(|tag| tag.ends_with(COSIGN_SUFFIXES[1]));
                 if !attests {
                     faults.extend(examined.faults);
@@ -266,7 +266,7 @@ struct Listed {
     artifact_type: Option<String>,
 }
 
-/// What a manifest says that it is about.
+/// The subject that a manifest states.
 fn subject_of(manifest: &[u8]) -> Option<Sha256> {
     #[derive(Deserialize)]
     struct OfSubject {

@@ -23,10 +23,10 @@ const KEY_BYTES: u64 = 16 << 10;
 /// Maximum number of keys of a rule.
 const KEYS: usize = 16;
 
-/// A host that cosign writes, and the one that everybody else writes for the same registry.
+/// The host that cosign writes for Docker Hub, and the one that all other software writes.
 const DOCKER_HUB: [&str; 2] = ["index.docker.io/", "docker.io/"];
 
-/// Which images need whose signatures.
+/// Which images must be signed, and by whose keys.
 #[derive(Debug, Clone)]
 pub struct SignatureRule {
     /// The pattern as it is written.
@@ -36,7 +36,7 @@ pub struct SignatureRule {
     keys: Vec<PathBuf>,
     /// Whether an image without a signature is refused.
     pub required: bool,
-    /// Types of predicates that an image needs statements of.
+    /// Types of predicates of which an image must have a statement.
     pub attestations: Vec<String>,
     /// Repositories that signatures may name instead of the image's own.
     identities: Vec<String>,
@@ -189,7 +189,7 @@ pub struct OpenRule<'a> {
 }
 
 impl OpenRule<'_> {
-    /// What the rule says, keys included: what was found by another text is stale.
+    /// The rule as one text, keys included: what was found by another text is stale.
     pub fn source(&self) -> String {
         let mut keys: Vec<_> = self.keys.iter().map(|key| key.id().to_string()).collect();
         keys.sort_unstable();
@@ -220,7 +220,7 @@ impl OpenRule<'_> {
         name == image.name() || self.rule.identities.contains(&name)
     }
 
-    /// What the rule asks for, and these do not have.
+    /// What the rule requires and these lack.
     pub fn lacks(&self, found: &[PinnedSignature]) -> Option<Lack<'_>> {
         if !self.rule.required {
             return None;

@@ -1,4 +1,4 @@
-//! Signatures that these tests make, in a registry that says whatever it is told. Those of the real cosign are in the tests crate.
+//! Signatures that these tests make, in a registry that serves whatever a test gives it. Those of the real cosign are in the tests crate.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -204,7 +204,7 @@ async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
     let other = SigningKey::generate(KeyKind::Ed25519).expect("key");
     let (key, subject) = (&case.key, case.subject);
     assert_eq!(case.lock().await, "LF2118", "none");
-    // An attestation is no signature, and one by others is no reason.
+    // An attestation is no signature, and one by another key does not change the reason.
     case.push(&case.tag(".att"), &[attestation(&other, subject, PROVENANCE)], None);
     assert_eq!(case.lock().await, "LF2118", "an attestation");
     case.sign(&other, subject, REPOSITORY);
@@ -226,7 +226,7 @@ async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
     let many: Vec<_> = (0..65).map(|_| simple(key, subject, REPOSITORY)).collect();
     case.push(&case.tag(".sig"), &many, None);
     assert_eq!(case.lock().await, "LF2146", "too many layers");
-    // One of several is enough, as where somebody else signed, too.
+    // One of several is enough, such as where another signer signed, too.
     case.push(&case.tag(".sig"), &[simple(&other, subject, REPOSITORY), simple(key, subject, REPOSITORY)], None);
     assert_eq!(case.lock().await, "locked");
 }

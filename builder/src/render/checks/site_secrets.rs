@@ -35,7 +35,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a field about a Secret has this name: `secretName: NAME`, or `secretKeyRef: {name: NAME}`, or a custom resource's like.
+/// Whether a field about a Secret has this name: `secretName: NAME`, or `secretKeyRef: {name: NAME}`, or the like in a custom resource.
 fn names(value: &Value, name: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| names(item, name)),
