@@ -37,8 +37,9 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
 /// Refuses a default with which an object is not what the API server or the site's policies take; objects fit without it.
 pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let all: Vec<&ValueDefinition> = definition.release.values.iter().collect();
-    if checks::check(definition, &with_defaults(definition, components, &all)).is_ok() {
-        return Ok(());
+    let together = checks::check(definition, &with_defaults(definition, components, &all));
+    if together.is_ok() {
+        return together;
     }
     for (index, value) in definition.release.values.iter().enumerate() {
         let Some(default) = &value.default else { continue };
@@ -48,7 +49,7 @@ pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Resul
         })?;
     }
     // Each fits alone, and all of them together do not.
-    checks::check(definition, &with_defaults(definition, components, &all))
+    together
 }
 
 /// The components with the defaults of these values.
