@@ -62,10 +62,7 @@ impl DsseEnvelope {
 
     fn of(name: &str, value: Value) -> Result<Self> {
         let EncodedEnvelope { payload, payload_type, signatures } = json::from_value(name, value)?;
-        if payload_type != PAYLOAD_TYPE {
-            let found = payload_type.chars().take(100).collect();
-            return Err(Error::WrongType { name: name.to_owned(), found, expected: PAYLOAD_TYPE });
-        }
+        json::require_type(name, PAYLOAD_TYPE, &payload_type)?;
         if signatures.len() > limits::SIGNATURES {
             let what = format!("the number of signatures in {name} ({})", signatures.len());
             return Err(Error::TooLarge { what, limit: limits::SIGNATURES as u64 });

@@ -75,7 +75,11 @@ fn parse_within(name: &str, bytes: &[u8], numbers: Numbers, budget: &Budget) -> 
 
 /// Refuses a document whose `type` is not the one its place requires.
 pub(crate) fn check_type(name: &str, expected: &'static str, value: &Value) -> Result<()> {
-    let found = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    require_type(name, expected, value.get("type").and_then(Value::as_str).unwrap_or_default())
+}
+
+/// Refuses a type that is not the expected one.
+pub(crate) fn require_type(name: &str, expected: &'static str, found: &str) -> Result<()> {
     if found == expected {
         return Ok(());
     }

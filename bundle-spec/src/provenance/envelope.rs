@@ -92,9 +92,7 @@ impl Provenance {
             ("/predicate/buildDefinition/buildType", BUILD_TYPE),
         ] {
             let found = value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            if found != expected {
-                return Err(wrong_type(name, found, expected));
-            }
+            json::require_type(name, expected, found)?;
         }
         let statement: Statement = json::from_value(name, value.clone())?;
         let id = bundle.id();
@@ -154,10 +152,6 @@ impl VerifiedProvenance {
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
     }
-}
-
-fn wrong_type(name: &str, found: &str, expected: &'static str) -> Error {
-    Error::WrongType { name: name.to_owned(), found: shortened(found), expected }
 }
 
 fn shortened(text: &str) -> String {
