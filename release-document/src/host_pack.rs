@@ -7,8 +7,8 @@ use landfall_bundle_spec::names::{is_dns_label, is_file_name, is_version};
 use landfall_bundle_spec::{Error, Result, limits, read_typed};
 use serde::{Deserialize, Serialize};
 
-use crate::Descriptor;
 use crate::fields::{Checked, require, shown};
+use crate::{Descriptor, PLATFORMS};
 
 /// The `type` of the document.
 pub const HOST_PACK_DOCUMENT_TYPE: &str = "landfall.dev/host-pack/1";
@@ -111,7 +111,7 @@ impl HostPackDocument {
     fn check_fields(&self) -> Checked {
         require(is_dns_label(&self.name), || format!("the name `{}`", shown(&self.name)))?;
         require(is_version(&self.version), || format!("the version `{}`", shown(&self.version)))?;
-        let is_known = ["linux/amd64", "linux/arm64"].contains(&self.platform.as_str());
+        let is_known = PLATFORMS.contains(&self.platform.as_str());
         require(is_known, || format!("the platform `{}`", shown(&self.platform)))?;
         let count = self.recipes.len();
         require((1..=RECIPES).contains(&count), || format!("{count} recipes, where 1 to {RECIPES} belong"))?;

@@ -163,6 +163,9 @@ pub enum ArtifactKind {
     Files,
 }
 
+/// The platforms that releases and host packs may be for.
+pub const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
 /// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need some.
 pub const GPU_ARTIFACT: &str = "landfall-gpu";
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{
-    ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, check_node_packs, model_figure,
+    ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, PLATFORMS, check_node_packs, model_figure,
 };
 use serde_saphyr::Spanned;
 
@@ -79,8 +79,9 @@ impl Checked<'_> {
             return Err(self.invalid(&release.counter, "counter", "the counter begins at 1"));
         }
         let platform = &release.platform;
-        if !matches!(platform.value.as_str(), "linux/amd64" | "linux/arm64") {
-            let what = format!("`{}` is not a platform that Landfall knows: linux/amd64, linux/arm64", platform.value);
+        if !PLATFORMS.contains(&platform.value.as_str()) {
+            let known = PLATFORMS.join(", ");
+            let what = format!("`{}` is not a platform that Landfall knows: {known}", platform.value);
             return Err(self.invalid(platform, "platform", what));
         }
         Ok(())
