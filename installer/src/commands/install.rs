@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use landfall_lifecycle::operations::{
-    InstallRequest, Installed, OperationError, PlannedInstall, Trust, TrustedRelease,
+    InstallRequest, Installed, OperationError, Operations, PlannedInstall, PreparedHostPack,
 };
 use landfall_lifecycle::preflight::Finding;
 
@@ -23,10 +23,10 @@ impl Document for Installed {
 
 /// Installs, or prints the plan.
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations(printer);
-    if let Some(pack) = &arguments.host_pack {
-        host_pack(pack, &arguments, printer)?;
-    }
+    let operations = match &arguments.host_pack {
+        Some(_) => operations_of_root(printer)?,
+        None => operations(printer),
+    };
     let given = arguments.secrets;
     let request = InstallRequest {
         bundle: arguments.bundle,
@@ -37,6 +37,14 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         accept: arguments.accept.accept,
         secrets: if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) },
     };
+    if let Some(pack) = &arguments.host_pack {
+        let prepared = prepare_host_pack(&operations, pack, &request)?;
+        if arguments.dry_run {
+            note_planned_packages(&prepared, printer);
+        } else {
+            install_host_pack(&operations, prepared, printer)?;
+        }
+    }
     if arguments.dry_run {
         return plan::show(&operations, &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer);
     }
@@ -48,18 +56,23 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     Ok(())
 }
 
-/// Installs the packages of a host pack, or names them. What the release needs of the host is judged after that.
-fn host_pack(pack: &Path, arguments: &InstallArguments, printer: Printer) -> Result<(), Failure> {
-    let operations = operations_of_root(printer)?;
-    let trust = arguments.trust.trust.as_deref();
-    // A release that is not trusted leaves the host alone.
-    TrustedRelease::find(&arguments.bundle, &Trust::read(trust, &arguments.bundle)?, &operations)?;
-    let prepared = operations.prepare_host_pack(pack, trust)?;
+/// A host pack for a release that would land but for the host, which is judged once the packages are there.
+fn prepare_host_pack<'a>(
+    operations: &'a Operations,
+    pack: &Path,
+    request: &InstallRequest,
+) -> Result<PreparedHostPack<'a>, Failure> {
+    operations.check_request(request).map_err(refusal)?;
+    Ok(operations.prepare_host_pack(pack, request.trust.as_deref())?)
+}
+
+fn note_planned_packages(prepared: &PreparedHostPack<'_>, printer: Printer) {
     let (name, packages) = (prepared.name(), prepared.packages().join(", "));
-    if arguments.dry_run {
-        printer.note(&format!("the host pack {name} would install {packages}; this plan is for the host without them"));
-        return Ok(());
-    }
+    printer.note(&format!("the host pack {name} would install {packages}; this plan is for the host without them"));
+}
+
+fn install_host_pack(operations: &Operations, prepared: PreparedHostPack<'_>, printer: Printer) -> Result<(), Failure> {
+    let (name, packages) = (prepared.name(), prepared.packages().join(", "));
     logging::keep(&operations.paths.logs(), "install");
     let state = if prepared.run()? { "were installed before" } else { "are installed" };
     printer.note(&format!(

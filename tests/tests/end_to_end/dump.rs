@@ -8,10 +8,10 @@ use landfall_tests::proofs::in_pod;
 use super::engineer::Engineer;
 
 /// Prints a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
-/// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines, and names the server's version, which 1.1.0 has changed, in two. The check of
-/// restored data leaves the extension `amcheck` in the database.
+/// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines, and names the server's version, which 1.1.0 has
+/// changed, in two.
 const DUMP: &str = r#"
-pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --exclude-extension=amcheck --file=/tmp/dump
+pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --file=/tmp/dump
 grep -v -E "^(.(un)?restrict |-- Dumped )" /tmp/dump
 rm /tmp/dump"#;
 

@@ -10,11 +10,14 @@ use landfall_tests::workspace;
 
 use super::engineer::{Engineer, STICK, Said};
 use super::fixture::{files_with, fixture, folder, machine_with_stick};
+use super::refusals::NOT_READY;
 
 /// Where the host pack is on the machine.
 const PACK: &str = "/root/host-pack";
-/// A site configuration with a key that is none: the release is refused once the packages are there.
+/// A site configuration with a key that is none: nothing comes to the host.
 const CONFIGURATION: &str = "/root/site.yaml";
+/// What another Kubernetes left: the release is refused once the packages are there, which might have mended it.
+const LEFTOVER: &str = "/etc/kubernetes/admin.conf";
 /// The only file of the package.
 const FILE: &str = "/usr/share/harmless/hello";
 
@@ -87,26 +90,30 @@ fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<
     let verified = engineer.landfall(&["verify", PACK, "--trust", trust])?.report("verify")?;
     ensure!(verified["name"] == "harmless", "{verified:#}");
 
-    let install = ["install", STICK, "--trust", trust, "--host-pack", PACK, "--site", CONFIGURATION];
+    let install = ["install", STICK, "--trust", trust, "--host-pack", PACK];
+    let unfit = [&install[..], &["--site", CONFIGURATION]].concat();
+    engineer.landfall(&unfit)?.refused("install with an unfit site.yaml", "LF3103", 2)?;
+    expect_present(&machine, false)?;
+    machine.run(&format!("mkdir /etc/kubernetes && echo foreign > {LEFTOVER}"))?;
     let looked = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?;
-    looked.refused("install --dry-run", "LF3103", 2)?;
+    looked.refused("install --dry-run", "LF3020", NOT_READY)?;
     expect_note(&looked, "would install landfall-harmless 1.2-3")?;
     expect_present(&machine, false)?;
     let first = engineer.landfall(&install)?;
-    first.refused("install", "LF3103", 2)?;
+    first.refused("install", "LF3020", NOT_READY)?;
     expect_note(&first, "of the host pack harmless 1.0.0 are installed")?;
     expect_present(&machine, true)?;
     machine.power_cut()?;
     machine.boot()?;
     expect_present(&machine, true)?;
     let again = engineer.landfall(&install)?;
-    again.refused("install", "LF3103", 2)?;
+    again.refused("install", "LF3020", NOT_READY)?;
     expect_note(&again, "of the host pack harmless 1.0.0 were installed before")?;
 
     let report = engineer.uninstall(&[])?;
     ensure!(report["hostPack"] == "harmless 1.0.0", "{report:#}");
     expect_present(&machine, false)?;
-    machine.run(&format!("rm -r {PACK} {CONFIGURATION}"))?;
+    machine.run(&format!("rm -r {PACK} {CONFIGURATION} /etc/kubernetes"))?;
     // dpkg keeps a log, locks and the list before the last change.
     let own = ["/var/log/landfall", "/var/log/dpkg.log", "/var/lib/dpkg"];
     engineer.expect_unchanged("after an uninstall with a host pack", &own)

@@ -21,7 +21,7 @@ use super::flips::flips_change_nothing;
 pub(crate) const REFUSED: i32 = 3;
 
 /// Exit code of a site that is not ready.
-const NOT_READY: i32 = 4;
+pub(crate) const NOT_READY: i32 = 4;
 
 /// A stick with one folder per case; files of the real bundle are links, so that nothing is copied.
 pub(crate) struct Sticks {

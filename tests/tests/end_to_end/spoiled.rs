@@ -12,9 +12,7 @@ use serde_json::Value;
 use super::engineer::{Engineer, STICK};
 use super::figures::{FACTS_LIMIT, PREFLIGHT_LIMIT};
 use super::fixture::{connected_machine_with_stick, fixture};
-
-/// Exit code of a site that is not ready.
-const NOT_READY: i32 = 4;
+use super::refusals::NOT_READY;
 
 /// What depends on the computer that runs the machines: they share its memory, its disks and its clock.
 const OF_THE_COMPUTER: [&str; 3] = ["swap", "disk-sync", "hardware-clock"];

@@ -1,6 +1,7 @@
 //! The latest operation, for who did not begin it: what it does, how it stands, why it failed, and whether it may still be undone.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use landfall_engine::journal::{Phase, RecordedError, StepState, UndoCause};
 use landfall_engine::plan::Operation;
@@ -72,7 +73,7 @@ fn cause_text(cause: &UndoCause) -> String {
 }
 
 /// The failure that counts: a step that could not be undone, or else the first that failed.
-fn failure_of(steps: &[StepState], titles: &[String]) -> Option<OperationFailure> {
+fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
     let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
     };
@@ -94,13 +95,13 @@ mod tests {
             causes: Vec::new(),
             hint: "look".to_owned(),
         };
-        let failed = StepState { failure: Some(error("one")), ..StepState::default() };
-        let not_undone = StepState { undo_failure: Some(error("two")), ..StepState::default() };
+        let failed = Arc::new(StepState { failure: Some(error("one")), ..StepState::default() });
+        let not_undone = Arc::new(StepState { undo_failure: Some(error("two")), ..StepState::default() });
         let titles = ["a".to_owned(), "b".to_owned()];
-        let found = |steps: &[StepState]| failure_of(steps, &titles).map(|failure| (failure.step, failure.what));
+        let found = |steps: &[Arc<StepState>]| failure_of(steps, &titles).map(|failure| (failure.step, failure.what));
         let told = |step: &str, what: &str| Some((step.to_owned(), what.to_owned()));
         assert_eq!(found(&[]), None);
-        assert_eq!(found(&[StepState::default(), failed.clone()]), told("b", "one"));
+        assert_eq!(found(&[Arc::default(), failed.clone()]), told("b", "one"));
         assert_eq!(found(&[failed, not_undone]), told("b", "two"));
     }
 

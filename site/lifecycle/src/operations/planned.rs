@@ -56,23 +56,51 @@ pub(super) struct Brought<'a> {
     pub(super) secrets: &'a BroughtSecrets,
 }
 
-impl PlannedInstall {
-    /// Plans from the known facts, once nothing blocks and every warning is accepted that must be. `facts` is called after
-    /// all input that a person may have mistyped was read.
-    pub(super) fn new(
-        release: TrustedRelease,
-        trust: Trust,
-        brought: Brought<'_>,
-        facts: impl FnOnce() -> Result<Facts>,
-    ) -> Result<Self> {
-        let Brought { site, adoption, licensing, accept, secrets } = brought;
+/// What a person brings, read and found to be of this release. The host has had no part in it yet.
+pub(super) struct Judged<'a> {
+    release: TrustedRelease,
+    trust: Trust,
+    configuration: SiteConfiguration,
+    adoption: Adoption,
+    licensing: Licensing,
+    accept: &'a [String],
+    secrets: GivenSecrets,
+}
+
+impl<'a> Brought<'a> {
+    /// Reads all input that a person may have mistyped.
+    ///
+    /// # Errors
+    /// The first input that cannot be read, or that the release does not know.
+    pub(super) fn judge(self, release: TrustedRelease, trust: Trust) -> Result<Judged<'a>> {
+        let Self { site, adoption, licensing, accept, secrets } = self;
         let configuration = match site {
             Some(path) => SiteConfiguration::read(path, release.site_schema())?,
             None => SiteConfiguration::default(),
         };
         refuse_unknown(&configuration.accept, &release.release)?;
         let secrets = first_secrets(&release.release, &configuration, secrets)?;
-        let facts = facts()?;
+        Ok(Judged { release, trust, configuration, adoption, licensing, accept, secrets })
+    }
+}
+
+impl Judged<'_> {
+    /// Whether something is wrong that no change of the host mends.
+    pub(super) fn has_findings(&self) -> bool {
+        !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.license_blockers().is_empty())
+    }
+
+    fn license_blockers(&self) -> Vec<Finding> {
+        self.licensing.blockers(&self.release.release, self.release.built_at())
+    }
+
+    /// Plans for the host of these facts, once nothing blocks and every warning is accepted that must be.
+    ///
+    /// # Errors
+    /// Every blocker at once, of the host and of what the person brought.
+    pub(super) fn plan(self, facts: Facts) -> Result<PlannedInstall> {
+        let licensed = self.license_blockers();
+        let Self { release, trust, configuration, adoption, licensing, accept, secrets } = self;
         let built_at = release.verified.identity().built_at;
         let subject = Subject {
             facts: &facts,
@@ -86,7 +114,7 @@ impl PlannedInstall {
         findings.extend(fitted.findings);
         findings.extend(secrets.findings);
         findings.extend(adoption.blockers);
-        findings.extend(licensing.blockers(&release.release, release.built_at()));
+        findings.extend(licensed);
         preflight::accept(&mut findings, accept, &configuration.accept)?;
         sort(&mut findings);
         let (blockers, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::stops);
@@ -105,10 +133,12 @@ impl PlannedInstall {
         let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
         let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
         let accepted = accepted(&others);
-        let (fitted, secrets) = (fitted.values, secrets.new);
-        Ok(Self { release, trust, settings: configuration, facts, plan, licensing, notes, accepted, fitted, secrets })
+        let (settings, fitted, secrets) = (configuration, fitted.values, secrets.new);
+        Ok(PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted, secrets })
     }
+}
 
+impl PlannedInstall {
     /// The plan.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan.plan

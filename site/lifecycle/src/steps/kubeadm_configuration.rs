@@ -239,8 +239,10 @@ fn joined(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// One line for each text, however long a path is: what searches the file for a path finds it.
 fn to_yaml(document: &Value) -> Result<String, StepError> {
-    serde_saphyr::to_string(document)
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    serde_saphyr::to_string_with_options(document, options)
         .map_err(|error| StepError::new(codes::BUG, "cannot write kubeadm's configuration as YAML").because(error))
 }
 

@@ -220,7 +220,7 @@ impl World {
 
     fn state_of(&self, bytes: &[u8], name: &str) -> StepState {
         let index = self.plan.all().position(|step| step.id.0 == name).unwrap();
-        replay(bytes).state.steps[index].clone()
+        StepState::clone(&replay(bytes).state.steps[index])
     }
 
     fn fail(&mut self, fault: Option<Fault>, what: String) -> Result<(), StepError> {

@@ -98,8 +98,8 @@ pub struct State<P> {
     pub phase: Phase,
     /// What it is pinned to, once it is opened.
     pub pins: Option<Arc<P>>,
-    /// Its steps, in the order of the plan.
-    pub steps: Vec<StepState>,
+    /// Its steps, in the order of the plan. Shared with the state before, where an event is not about them.
+    pub steps: Vec<Arc<StepState>>,
     /// Why it goes back, once it does.
     pub undo_cause: Option<UndoCause>,
 }
@@ -170,18 +170,18 @@ pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State
         return Err(illegal("it is another step's turn".to_owned()));
     }
     let back = matches!(state.phase, Phase::Undoing { .. });
-    let before = &state.steps[index];
+    let before: &StepState = &state.steps[index];
     let after = if back { undo_transition(before, event) } else { forward_transition(before, event) };
     let after = after.ok_or_else(|| illegal(format!("the step is {:?}", before.status)))?;
     let mut next = state.clone();
-    next.steps[index] = after;
+    next.steps[index] = Arc::new(after);
     Ok(next)
 }
 
 fn operation_transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<State<P>> {
     let phase = match (state.phase, event) {
         (Phase::Empty, Event::Opened { pins }) => {
-            let steps = vec![StepState::default(); pins.steps().len()];
+            let steps = vec![Arc::default(); pins.steps().len()];
             return Some(State {
                 phase: Phase::Forward,
                 pins: Some(Arc::new((**pins).clone())),

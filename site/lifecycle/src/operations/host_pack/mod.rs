@@ -178,7 +178,7 @@ impl PreparedHostPack<'_> {
                 Ok(was_present)
             }
             End::Undone => {
-                let failure = journal.state().steps.iter().find_map(failure_of);
+                let failure = journal.state().steps.iter().find_map(|step| failure_of(step));
                 journals.remove(lock)?;
                 durable::remove_folder(&operations.paths.host_pack())?;
                 Err(refused(&self.name(), failure).into())

@@ -15,7 +15,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::Past;
 use super::kept::Adoption;
-use super::planned::{Brought, PlannedInstall};
+use super::planned::{Brought, Judged, PlannedInstall};
 use super::running::Running;
 use super::status::ServiceStatus;
 use super::trust::Trust;
@@ -130,6 +130,27 @@ impl Operations {
     /// Determines whether and how the release can be installed here. Reads the bundle's head, the host and the journal;
     /// changes nothing.
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
+        let planned = self.judge_request(request)?.plan(self.measured_facts()?)?;
+        // Relative paths have a different meaning for the process that resumes.
+        let media_path =
+            std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
+        Ok(PreparedInstall { operations: self, planned, media_path })
+    }
+
+    /// Refuses what no package mends that is added to this host: a bundle that is not trusted, a host that holds a release, and a
+    /// site configuration, secret, license or kept data that does not fit. Changes nothing.
+    ///
+    /// # Errors
+    /// Where something of the kind blocks, every blocker at once, those of the host included.
+    pub fn check_request(&self, request: &InstallRequest) -> Result<()> {
+        let judged = self.judge_request(request)?;
+        if judged.has_findings() {
+            judged.plan(self.measured_facts()?)?;
+        }
+        Ok(())
+    }
+
+    fn judge_request<'r>(&self, request: &'r InstallRequest) -> Result<Judged<'r>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
         // While another operation runs, the answer is its name, not the steps that it has not finished so far.
@@ -142,14 +163,11 @@ impl Operations {
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
         let (site, accept, secrets) = (request.site.as_deref(), &request.accept, &request.secrets);
-        let brought = Brought { site, adoption, licensing, accept, secrets };
-        let planned = PlannedInstall::new(release, trust, brought, || {
-            Ok(facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?)
-        })?;
-        // Relative paths have a different meaning for the process that resumes.
-        let media_path =
-            std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
-        Ok(PreparedInstall { operations: self, planned, media_path })
+        Brought { site, adoption, licensing, accept, secrets }.judge(release, trust)
+    }
+
+    fn measured_facts(&self) -> Result<Facts> {
+        Ok(facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?)
     }
 
     /// Plans an install on a host that these facts describe, remotely: neither this host nor the software on it counts.
@@ -162,7 +180,7 @@ impl Operations {
         let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
         let (site, adoption) = (request.site.as_deref(), Adoption::default());
         let brought = Brought { site, adoption, licensing, accept: &request.accept, secrets: &request.secrets };
-        PlannedInstall::new(release, trust, brought, || Ok(facts))
+        brought.judge(release, trust)?.plan(facts)
     }
 
     /// Refuses a host that holds a release, or an operation that is not finished.

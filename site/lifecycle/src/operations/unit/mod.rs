@@ -132,6 +132,8 @@ fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use landfall_engine::journal::{RecordedError, StepState};
     use landfall_error_codes::{Coded, codes};
 
@@ -148,7 +150,7 @@ mod tests {
         let stuck = StepState { status: StepStatus::UndoFailed, undo_failure: Some(error), ..StepState::default() };
         let tried_again = StepState { status: StepStatus::UndoStarted, ..stuck.clone() };
         let ended = |phase, step: &StepState| {
-            let steps = vec![StepState::default(), step.clone()];
+            let steps = vec![Arc::default(), Arc::new(step.clone())];
             end_of(&State { phase, steps, ..State::default() }, "starter 1.0.0".to_owned())
         };
         let undoing = Phase::Undoing { keep_data: true };
