@@ -14,8 +14,8 @@ use crate::{documents, printer};
 /// How long an install may take on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
 
-/// The code of a component that was not ready in its time, and how often a person resumes then.
-const NOT_READY_IN_TIME: &str = "LF4208";
+/// Codes of a control plane and of a component that were not ready in their time, and how often a person resumes then.
+const NOT_READY_IN_TIME: [&str; 2] = ["LF4104", "LF4208"];
 const RESUMES: usize = 3;
 
 /// How long a site may take to be ready by itself after a boot, on a dedicated machine.
@@ -27,8 +27,8 @@ const PROVE_LIMIT: Duration = Duration::from_mins(5);
 /// Where `kubectl` finds the cluster.
 const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
-/// Installs from the mounted stick. Returns how often the install had to be resumed, because a component was not ready in its
-/// time; on a machine that is not emulated, that is never right.
+/// Installs from the mounted stick. Returns how often the install had to be resumed, because the control plane or a component was
+/// not ready in its time; on a machine that is not emulated, that is never right.
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<usize> {
     let limit = machine.patience(INSTALL_LIMIT);
     let line = format!("{STICK}/landfall --json install {STICK} --trust {fingerprint}");
@@ -38,7 +38,8 @@ pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<usize> {
             return Ok(resumes);
         }
         let failure = failure(&output)?;
-        ensure!(failure["code"] == NOT_READY_IN_TIME, "landfall install ended with {:?}: {failure}", output.code);
+        let is_slow = NOT_READY_IN_TIME.iter().any(|code| failure["code"] == *code);
+        ensure!(is_slow, "landfall install ended with {:?}: {failure}", output.code);
         printer::note(format!("on a machine this slow, the install is resumed: {}", failure["causes"]));
         output = machine.within("landfall --json resume", limit)?;
     }
