@@ -104,6 +104,8 @@ registry! {
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
     SITE_SECRET_UNUSED = "LF2023", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
+    LOCK_NOT_EXTENDED = "LF2025", Usage, "New images cannot be added to the lock", "Write each entry of `images` in lines of its own, the first of which begins with `-`; or add the named images yourself, and run `landfall lock` again.";
+    IMAGE_FIELD_UNUSED = "LF2026", Usage, "A line of `imageFields` is about nothing", "Correct group, kind, name, path or prefix as the objects are rendered, or remove the line.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";

@@ -9,7 +9,7 @@ use landfall_release_document::{
 };
 use serde_saphyr::Spanned;
 
-use super::{ComponentDefinition, Release, chart, requirements, site_secrets, upgrades};
+use super::{ComponentDefinition, Release, chart, image_fields, requirements, site_secrets, upgrades};
 use crate::error::{BuildError, Place, Result};
 use crate::nearest::nearest;
 use crate::reference::Reference;
@@ -29,6 +29,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
     checked.artifacts()?;
     checked.node_packs()?;
     checked.components()?;
+    image_fields::check(path, release)?;
     site_secrets::check(path, release)?;
     checked.values()
 }

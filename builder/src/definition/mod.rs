@@ -2,6 +2,7 @@
 
 mod chart;
 mod check;
+mod image_fields;
 mod order;
 mod quantity;
 mod read;
@@ -22,6 +23,7 @@ use serde_saphyr::Spanned;
 pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub use check::role_name;
+pub use image_fields::ImageFieldDefinition;
 pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::{FILL_IN, read, unfinished};
@@ -141,6 +143,9 @@ pub struct Release {
     /// Proofs, which show at a site that the release is of use, in the order in which they run.
     #[serde(default)]
     pub proofs: Vec<ProofDefinition>,
+    /// Fields of rendered objects that hold images, beside those that Landfall knows.
+    #[serde(default)]
+    pub image_fields: Vec<ImageFieldDefinition>,
 }
 
 /// One Kubernetes version and its parts.

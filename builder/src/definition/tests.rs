@@ -54,6 +54,20 @@ fn a_file_has_the_same_name_on_every_machine() {
     assert_eq!(stated(&definition, &elsewhere.join("values.yaml"), ""), "app/values.yaml");
 }
 
+#[test]
+fn a_path_of_an_image_field_that_cannot_be_one_is_refused() {
+    for (path, what) in [
+        ("spec/image", "`spec/image` is not a JSON Pointer: it begins with `/`"),
+        ("/spec//image", "`/spec//image` has the segment ``: write a key, a number, `*` or `[name=NAME]`"),
+        ("/spec/[name]/x", "`/spec/[name]/x` has the segment `[name]`: write a key, a number, `*` or `[name=NAME]`"),
+    ] {
+        let table = format!("imageFields:\n  - {{group: example.com, kind: Thing, path: '{path}'}}\nvalues:");
+        let refused = refusal("values:", &table);
+        assert!(refused.starts_with("LF2002") && refused.ends_with(what), "{refused}");
+        assert!(refused.contains("imageFields[0].path"), "{refused}");
+    }
+}
+
 /// A list with one rule.
 fn rule(require: &str) -> String {
     format!(

@@ -214,6 +214,7 @@ async fn prepare(
     backup::check_rendered(&definition, &components)?;
     proofs::check_rendered(&definition, &components)?;
     canary::check_rendered(&definition, &components)?;
+    render::check_fields(&definition, &components)?;
     let own_programs = own_image::Programs { appliance: &options.appliance, validator: &options.validator };
     let own = own_image::make(&definition, &components, own_programs, store, digests)?;
     let gpu = gpu_program::make(&definition, &options.gpu_program, store)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
+use super::fields::of_definition;
 use super::spots::{Spot, is_custom, spots};
 use super::{Rendered, title};
 use crate::definition::{ComponentDefinition, Definition, ReferenceDefinition};
@@ -23,10 +24,16 @@ pub struct Usage {
 
 /// Every image that the objects of a component name, in known fields and in declared references.
 pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage>> {
+    each_usage(definition, component).into_iter().collect()
+}
+
+/// The same one by one: an error for each text in such a field that is no image.
+pub fn each_usage(definition: &Definition, component: &Rendered) -> Vec<Result<Usage>> {
     let mut found = Vec::new();
     let written = &definition.release.components[component.index];
     for object in &component.objects {
-        for spot in spots(object).into_iter().filter(|spot| !is_exempt(written, object, spot)) {
+        let named = spots(object, &definition.release.image_fields);
+        for spot in named.into_iter().filter(|spot| !is_exempt(written, object, spot)) {
             let place = component.place(object, &format!(": {}", spot.pointer));
             found.push(match spot.written.parse::<Reference>() {
                 Ok(reference) => Ok(Usage { place, reference }),
@@ -42,7 +49,42 @@ pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage
             Err(error) => Err(BuildError::at(codes::RELEASE_INVALID, place, error.to_string())),
         });
     }
-    found.into_iter().collect()
+    found
+}
+
+/// The objects of a component without the texts that are known to be images: what still looks like one is in doubt.
+pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered {
+    let mut left = component.clone();
+    let written = &definition.release.components[component.index];
+    for object in &mut left.objects {
+        let mut known = spots(object, &definition.release.image_fields);
+        known.retain(|spot| spot.is_one_text() && !is_exempt(written, object, spot));
+        for spot in known {
+            if let Some(field) = object.pointer_mut(&spot.pointer) {
+                *field = Value::String(String::new());
+            }
+        }
+    }
+    for declaration in &written.references {
+        // A declaration that fits nothing is refused by a build.
+        let _ = bind_declared(&mut left, declaration, "");
+    }
+    left
+}
+
+/// Refuses a line of the release's table of fields that is about nothing: the image that it was written for would be missing at a site.
+pub fn check_fields(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    for (index, field) in definition.release.image_fields.iter().enumerate() {
+        let mut objects = components.iter().flat_map(|component| &component.objects);
+        if !objects.any(|object| !of_definition(object, field).is_empty()) {
+            let place = definition.place(&field.path, format!("imageFields[{index}]"));
+            let begins =
+                field.prefix.as_ref().map(|prefix| format!(" that begins with `{prefix}`")).unwrap_or_default();
+            let what = format!("no {} of the release has a text{begins} at {}", field.kind, field.path.value);
+            return Err(BuildError::at(codes::IMAGE_FIELD_UNUSED, place, what));
+        }
+    }
+    Ok(())
 }
 
 fn declared_place(definition: &Definition, index: usize, number: usize, declared: &ReferenceDefinition) -> Place {
@@ -54,7 +96,7 @@ pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<R
     let pin_of = |text: &str| pins.get(&text.parse::<Reference>().ok()?);
     let written = &definition.release.components[component.index];
     for object in &mut component.objects {
-        let mut bound = spots(object);
+        let mut bound = spots(object, &definition.release.image_fields);
         bound.retain(|spot| !is_exempt(written, object, spot));
         for spot in bound {
             if let (Some(pin), Some(field)) = (pin_of(&spot.written), object.pointer_mut(&spot.pointer)) {

@@ -2,6 +2,7 @@
 
 mod bases;
 mod checks;
+mod fields;
 mod images;
 mod kustomization;
 mod kustomize;
@@ -22,10 +23,11 @@ use serde_json::Value;
 pub(crate) use bases::Sources;
 pub use checks::served_kinds;
 pub(crate) use checks::{Wanted, lowest_pod_security, template, wanted};
-pub use images::{bind, usages};
+pub(crate) use fields::name_in;
+pub use images::{bind, check_fields, each_usage, usages};
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
-pub use scan::scan;
+pub use scan::{in_doubt, scan};
 pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};

@@ -5,9 +5,10 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::images::without_images;
 use super::spots::{doubtful, spots};
 use super::{Rendered, escape, title};
-use crate::definition::Definition;
+use crate::definition::{Definition, ImageFieldDefinition};
 use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
@@ -45,34 +46,65 @@ const IMAGE_SCHEMES: [&str; 2] = ["docker://", "oci://"];
 const PLAIN_TAGS: [&str; 10] =
     ["alpine", "dev", "edge", "latest", "main", "master", "nightly", "release", "slim", "stable"];
 
+/// A word that looks like an image, outside the fields that are known to hold images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The object, as a person names it.
+    pub title: String,
+    /// JSON Pointer of the text.
+    pub pointer: String,
+    /// The word.
+    pub word: String,
+}
+
 /// Refuses an object that names an image in a text, unless the text is bound to what the lock pins or the component says
 /// that it is none.
 ///
 /// Runs after binding: what was declared names a digest then.
 pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Result<()> {
     let index = component.index;
+    let fields = &definition.release.image_fields;
     let mut exempt = Exempt::of(&definition.release.components[index].not_images);
     for object in &component.objects {
-        for (pointer, text) in texts(object) {
-            if let Some(found) = undeclared(text, lock, &mut exempt) {
-                return Err(refusal(component, object, &pointer, found));
-            }
-        }
-        for spot in spots(object) {
-            // An image that this word leaves as it is.
-            exempt.covers(&spot.written);
-        }
-        for (pointer, text) in doubtful(object) {
-            let reference = text.parse::<Reference>();
-            if reference.is_ok_and(|reference| !is_bound(&reference, lock)) && !exempt.covers(text) {
-                return Err(refusal(component, object, &pointer, text));
-            }
+        if let Some(suspect) = suspects(object, fields, lock, &mut exempt).into_iter().next() {
+            return Err(refusal(component, object, &suspect));
         }
     }
     exempt.check(definition, index)
 }
 
-fn refusal(component: &Rendered, object: &Value, pointer: &str, found: &str) -> BuildError {
+/// Everything that a build would refuse as an undeclared image, before anything is bound.
+pub fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> Vec<Suspect> {
+    let fields = &definition.release.image_fields;
+    let mut exempt = Exempt::of(&definition.release.components[component.index].not_images);
+    let unknown = without_images(definition, component);
+    unknown.objects.iter().flat_map(|object| suspects(object, fields, lock, &mut exempt)).collect()
+}
+
+/// Everything in an object that looks like an image, and is neither bound nor declared to be none.
+fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<Suspect> {
+    let suspect = |pointer: String, word: &str| Suspect { title: title(object), pointer, word: word.to_owned() };
+    let mut found = Vec::new();
+    for (pointer, text) in texts(object) {
+        found.extend(undeclared(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
+    }
+    for spot in spots(object, fields) {
+        // An image that this word leaves as it is.
+        exempt.covers(&spot.written);
+    }
+    for (pointer, text) in doubtful(object, fields) {
+        let reference = text.parse::<Reference>();
+        let is_unbound = reference.is_ok_and(|reference| !is_bound(&reference, lock));
+        let is_found = found.iter().any(|other: &Suspect| other.pointer == pointer);
+        if is_unbound && !is_found && !exempt.covers(text) {
+            found.push(suspect(pointer, text));
+        }
+    }
+    found
+}
+
+fn refusal(component: &Rendered, object: &Value, suspect: &Suspect) -> BuildError {
+    let Suspect { pointer, word: found, .. } = suspect;
     let field = format!("components[{}]", component.index);
     let what = format!(
         "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
@@ -160,10 +192,11 @@ fn container_texts<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String,
     }
 }
 
-/// The first word of a text that names an image which is neither bound to its pin nor declared to be none.
-fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Option<&'a str> {
+/// The words of a text that name images which are neither bound to their pins nor declared to be none, each once.
+fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<&'a str> {
     let separator = |letter: char| letter.is_whitespace() || "\"'`,;=()[]{}<>|".contains(letter);
     let mut after_image = false;
+    let mut found = Vec::new();
     for word in text.split(separator).filter(|word| !word.is_empty()) {
         let is_value_of_image = std::mem::replace(&mut after_image, matches!(word, "image:" | "image" | "--image"));
         let word = word.trim_end_matches(['.', ':', '/']);
@@ -174,11 +207,11 @@ fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Option
         let word = IMAGE_SCHEMES.iter().find_map(|scheme| word.strip_prefix(scheme)).unwrap_or(word);
         let Ok(reference) = word.parse::<Reference>() else { continue };
         let suspicious = is_value_of_image || suspicious(word, &reference, lock);
-        if suspicious && !is_bound(&reference, lock) && !exempt.covers(word) {
-            return Some(word);
+        if suspicious && !is_bound(&reference, lock) && !exempt.covers(word) && !found.contains(&word) {
+            found.push(word);
         }
     }
-    None
+    found
 }
 
 fn suspicious(word: &str, reference: &Reference, lock: &Lock) -> bool {

@@ -1,42 +1,25 @@
 //! Where objects name images. Kubernetes' own kinds have `image` fields; of custom resources a table says which fields are
-//! references, since an `image` of theirs may be anything: a picture, a name, a part of a reference.
+//! references, since an `image` of theirs may be anything: a picture, a name, a part of a reference. The release adds to the table.
 
 use landfall_bundle_spec::Sha256;
 use serde_json::Value;
 
 use super::escape;
+use super::fields::of_tables;
+use crate::definition::ImageFieldDefinition;
 use crate::reference::Reference;
 
 /// Lists of containers, in custom resources as in pods.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
-
-/// Fields of custom resources that are references: group, kind, and the pointer, `*` for any one segment.
-const REFERENCES: [(&str, &str, &str); 18] = [
-    ("postgresql.cnpg.io", "Cluster", "/spec/imageName"),
-    ("postgresql.cnpg.io", "ImageCatalog", "/spec/images/*/image"),
-    ("postgresql.cnpg.io", "ClusterImageCatalog", "/spec/images/*/image"),
-    ("postgresql.cnpg.io", "Pooler", "/spec/template/spec/containers/*/image"),
-    ("monitoring.coreos.com", "Prometheus", "/spec/image"),
-    ("monitoring.coreos.com", "PrometheusAgent", "/spec/image"),
-    ("monitoring.coreos.com", "Alertmanager", "/spec/image"),
-    ("monitoring.coreos.com", "ThanosRuler", "/spec/image"),
-    ("grafana.integreatly.org", "Grafana", "/spec/version"),
-    ("k8s.mariadb.com", "MariaDB", "/spec/image"),
-    ("kafka.strimzi.io", "Kafka", "/spec/kafka/image"),
-    ("kafka.strimzi.io", "KafkaConnect", "/spec/image"),
-    ("opensearch.opster.io", "OpenSearchCluster", "/spec/general/image"),
-    ("ray.io", "RayCluster", "/spec/*/template/spec/containers/*/image"),
-    ("redis.redis.opstreelabs.in", "Redis", "/spec/kubernetesConfig/image"),
-    ("minio.min.io", "Tenant", "/spec/image"),
-    ("argoproj.io", "ArgoCD", "/spec/image"),
-    ("opentelemetry.io", "OpenTelemetryCollector", "/spec/image"),
-];
 
 /// Groups whose operators put an image together of `repository`, `image` and `version`, and take a digest as version.
 const TRIPLES_BY_DIGEST: [&str; 2] = ["nvidia.com", "mellanox.com"];
 
 /// Sets of fields that name an image together: what comes before the last `/`, the rest of the repository, the tag.
 const TRIPLES: [[&str; 3]; 2] = [["repository", "image", "version"], ["registry", "repository", "tag"]];
+
+/// The same of two fields, below a field that is called an image: the repository in full, and the tag.
+const PAIR: [&str; 2] = ["repository", "tag"];
 
 /// One place where an object names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +32,12 @@ pub struct Spot {
 }
 
 /// How a spot takes a pinned reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// As one text.
     Whole,
+    /// As one text, behind another one.
+    Behind(String),
     /// Its tag with the digest behind it, in a field of its own.
     Tag,
     /// Its digest in place of the tag.
@@ -62,11 +47,17 @@ enum Form {
 impl Spot {
     /// What its field says once it is bound.
     pub fn bound(&self, pinned: &Reference, digest: Sha256) -> String {
-        match self.form {
+        match &self.form {
             Form::Whole => pinned.with_digest(digest).to_string(),
+            Form::Behind(prefix) => format!("{prefix}{}", pinned.with_digest(digest)),
             Form::Tag => format!("{}@{digest}", pinned.tag.as_deref().unwrap_or("latest")),
             Form::Digest => digest.to_string(),
         }
+    }
+
+    /// Whether one text names the image, rather than several fields together.
+    pub fn is_one_text(&self) -> bool {
+        matches!(self.form, Form::Whole | Form::Behind(_))
     }
 }
 
@@ -80,26 +71,35 @@ fn group(object: &Value) -> Option<&str> {
     Some(object["apiVersion"].as_str()?.split_once('/')?.0)
 }
 
-/// Every place of an object that is known to name an image.
-pub fn spots(object: &Value) -> Vec<Spot> {
+/// Every place of an object that is known to name an image, by the table of the release (`own`), too.
+pub fn spots(object: &Value, own: &[ImageFieldDefinition]) -> Vec<Spot> {
     let mut found = Vec::new();
     if object["kind"] == "CustomResourceDefinition" {
         return found;
     }
     let walk = Walk { object, is_custom: is_custom(object) };
     walk.value(object, "", &mut found);
+    for field in of_tables(object, own) {
+        if found.iter().all(|spot| spot.pointer != field.pointer) {
+            let form = if field.prefix.is_empty() { Form::Whole } else { Form::Behind(field.prefix) };
+            found.push(Spot { pointer: field.pointer, written: field.written, form });
+        }
+    }
     found
 }
 
 /// Texts of a custom resource that may be images by the names of their fields, and that no table knows.
-pub fn doubtful(object: &Value) -> Vec<(String, &str)> {
+pub fn doubtful<'a>(object: &'a Value, own: &[ImageFieldDefinition]) -> Vec<(String, &'a str)> {
     let mut found = Vec::new();
     if is_custom(object) {
-        let known: Vec<_> = spots(object).into_iter().map(|spot| spot.pointer).collect();
+        let known = spots(object, own);
         fields(object, "", &mut |pointer, key, text| {
             let named = key == "image" || key == "imageName" || key.ends_with("Image");
-            let in_triple = known.iter().any(|spot| parent(spot) == parent(pointer));
-            if named && !in_triple && !pointer.starts_with("/metadata/") {
+            // Fields that name an image together are beside one another; what is beside an image in one text may be another one.
+            let is_known = known
+                .iter()
+                .any(|spot| spot.pointer == pointer || !spot.is_one_text() && parent(&spot.pointer) == parent(pointer));
+            if named && !is_known && !pointer.starts_with("/metadata/") {
                 found.push((pointer.to_owned(), text));
             }
         });
@@ -164,32 +164,30 @@ impl Walk<'_> {
 
     fn names_image(&self, pointer: &str, key: &str) -> bool {
         if self.is_custom {
-            return key == "image" && is_of_container(pointer) || self.is_in_table(pointer);
+            return key == "image" && is_of_container(pointer);
         }
         let free_text = pointer.starts_with("/data/") || pointer.starts_with("/metadata/");
         !free_text && (key == "image" || (key == "reference" && pointer.ends_with("/image/reference")))
-    }
-
-    fn is_in_table(&self, pointer: &str) -> bool {
-        let kind = self.object["kind"].as_str();
-        REFERENCES.iter().any(|(group, of_kind, path)| {
-            self::group(self.object) == Some(group) && kind == Some(of_kind) && fits(path, pointer)
-        })
     }
 
     /// The image that an object's fields name together.
     fn triple(&self, value: &Value, pointer: &str) -> Option<Spot> {
         let group = group(self.object).unwrap_or_default();
         let by_digest = TRIPLES_BY_DIGEST.contains(&group);
-        TRIPLES.iter().find_map(|keys| {
-            let [host, path, tag] = keys.map(|key| value[key].as_str().filter(|text| !text.is_empty()));
-            let (host, path, tag) = (host?, path?, tag?);
+        let text = |key: &str| value[key].as_str().filter(|text| !text.is_empty());
+        let spot = |repository: String, key: &str| {
+            let tag = text(key)?;
             let separator = if tag.starts_with("sha256:") { '@' } else { ':' };
-            let written = format!("{host}/{path}{separator}{tag}");
+            let written = format!("{repository}{separator}{tag}");
             written.parse::<Reference>().ok()?;
             let form = if by_digest { Form::Digest } else { Form::Tag };
-            Some(Spot { pointer: format!("{pointer}/{}", keys[2]), written, form })
-        })
+            Some(Spot { pointer: format!("{pointer}/{key}"), written, form })
+        };
+        let of_three =
+            TRIPLES.iter().find_map(|[host, path, tag]| spot(format!("{}/{}", text(host)?, text(path)?), tag));
+        let [repository, tag] = PAIR;
+        let is_called_image = ["/image", "Image"].iter().any(|end| pointer.ends_with(end));
+        of_three.or_else(|| spot(text(repository).filter(|_| is_called_image)?.to_owned(), tag))
     }
 }
 
@@ -200,12 +198,6 @@ fn is_of_container(pointer: &str) -> bool {
     is_number && segments.next().is_some_and(|list| CONTAINERS.contains(&list))
 }
 
-fn fits(pattern: &str, pointer: &str) -> bool {
-    let (pattern, pointer): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), pointer.split('/').collect());
-    pattern.len() == pointer.len()
-        && pattern.iter().zip(&pointer).all(|(wanted, found)| *wanted == "*" || wanted == found)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -213,7 +205,7 @@ mod tests {
     use super::*;
 
     fn found(object: &Value) -> Vec<(String, String)> {
-        spots(object).into_iter().map(|spot| (spot.pointer, spot.written)).collect()
+        spots(object, &[]).into_iter().map(|spot| (spot.pointer, spot.written)).collect()
     }
 
     #[test]
@@ -227,20 +219,20 @@ mod tests {
             "apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": { "name": "a" },
             "spec": { "driver": { "repository": "nvcr.io/nvidia", "image": "driver", "version": "580.1", "enabled": true } },
         });
-        let spot = &spots(&policy)[0];
+        let spot = &spots(&policy, &[])[0];
         assert_eq!(
             (spot.pointer.as_str(), spot.written.as_str()),
             ("/spec/driver/version", "nvcr.io/nvidia/driver:580.1")
         );
         let pinned: Reference = "nvcr.io/nvidia/driver:580.1".parse().expect("reference");
         assert_eq!(spot.bound(&pinned, Sha256([7; 32])), Sha256([7; 32]).to_string());
-        assert!(doubtful(&policy).is_empty(), "what is bound is in no doubt");
+        assert!(doubtful(&policy, &[]).is_empty(), "what is bound is in no doubt");
         let chart = json!({
             "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a" },
             "spec": { "image": { "registry": "ghcr.io", "repository": "a/b", "tag": "1" },
                       "template": { "spec": { "containers": [{ "name": "c", "image": "busybox" }] } } },
         });
-        let spots = spots(&chart);
+        let spots = spots(&chart, &[]);
         assert_eq!(spots[0].written, "ghcr.io/a/b:1");
         assert_eq!(
             spots[0].bound(&"ghcr.io/a/b:1".parse().expect("reference"), Sha256([7; 32])),
@@ -255,8 +247,38 @@ mod tests {
             "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a", "annotations": { "image": "x" } },
             "spec": { "image": "a picture", "sidecarImage": "ghcr.io/a/b:1", "name": "c" },
         });
-        assert!(spots(&thing).is_empty());
-        let fields: Vec<_> = doubtful(&thing).into_iter().map(|(pointer, _)| pointer).collect();
+        assert!(spots(&thing, &[]).is_empty());
+        let fields: Vec<_> = doubtful(&thing, &[]).into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(fields, ["/spec/image", "/spec/sidecarImage"]);
+    }
+
+    #[test]
+    fn a_repository_and_a_tag_below_an_image_name_one_together() {
+        let thing = json!({
+            "apiVersion": "qdrantoperator.io/v1alpha1", "kind": "QdrantCluster", "metadata": { "name": "a" },
+            "spec": { "image": { "repository": "qdrant/qdrant", "tag": "v1.17.0" },
+                      "source": { "repository": "team/settings", "tag": "v1" } },
+        });
+        assert_eq!(found(&thing), [("/spec/image/tag".to_owned(), "qdrant/qdrant:v1.17.0".to_owned())]);
+    }
+
+    #[test]
+    fn a_field_of_the_releases_table_is_an_image_and_what_is_beside_it_is_in_doubt() {
+        let thing = json!({
+            "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a" },
+            "spec": { "image": "ghcr.io/a/b:1", "sidecarImage": "ghcr.io/a/c:1", "url": "docker://ghcr.io/a/d:1" },
+        });
+        let field = |path: &str, prefix: &str| -> ImageFieldDefinition {
+            let text = format!("group: example.com\nkind: Thing\npath: {path}\nprefix: '{prefix}'\n");
+            serde_saphyr::from_str(&text).expect("field")
+        };
+        let own = [field("/spec/image", ""), field("/spec/url", "docker://")];
+        let spots = spots(&thing, &own);
+        let written: Vec<_> = spots.iter().map(|spot| spot.written.as_str()).collect();
+        assert_eq!(written, ["ghcr.io/a/b:1", "ghcr.io/a/d:1"]);
+        let pinned: Reference = "ghcr.io/a/d:1".parse().expect("reference");
+        let digest = Sha256([7; 32]);
+        assert_eq!(spots[1].bound(&pinned, digest), format!("docker://ghcr.io/a/d:1@{digest}"));
+        assert_eq!(doubtful(&thing, &own), [("/spec/sidecarImage".to_owned(), "ghcr.io/a/c:1")]);
     }
 }

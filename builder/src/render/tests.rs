@@ -196,6 +196,52 @@ fn a_custom_resource_may_name_an_image_where_only_a_vendor_knows() {
 }
 
 #[test]
+fn the_releases_table_finds_images_in_arguments_and_config_maps() {
+    let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\n  \
+                 - {kind: ConfigMap, name: helper, path: /data/image}\nvalues:";
+    let declared = definition("values:", table);
+    let set = STATEFUL_SET.replace("args: [--port=80]", "args: [--port=80, '--reloader=valkey/valkey:9']");
+    let helper = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {image: busybox}\n";
+    let found = run(&declared, &format!("{helper}---\n{set}")).expect("declared");
+    assert_eq!(
+        found.objects[0]["data"]["image"],
+        format!("docker.io/library/busybox:1.37@{}", Sha256([7; 32])),
+        "{found:?}"
+    );
+    assert_eq!(
+        found.objects[1].pointer("/spec/template/spec/containers/0/args/1").and_then(Value::as_str),
+        Some(format!("--reloader=docker.io/valkey/valkey:9@{}", Sha256([9; 32])).as_str())
+    );
+    check_fields(&declared, std::slice::from_ref(&found)).expect("both are about something");
+    let without = run(&declared, STATEFUL_SET).expect("no such argument");
+    let unused = check_fields(&declared, &[without]).expect_err("unused");
+    assert_eq!(unused.code(), codes::IMAGE_FIELD_UNUSED);
+    assert!(unused.to_string().contains("imageFields[0]: no StatefulSet of the release has a text that begins with"));
+    let plain = definition("name: small", "name: small");
+    assert!(refusal(&plain, &set).contains("LF2008"), "{}", refusal(&plain, &set));
+}
+
+#[test]
+fn what_is_in_doubt_is_all_told_before_anything_is_bound() {
+    let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod, reference: busybox, text: busybox}\n    \
+                    notImages: ['default/metrics:9090']\n    secrets:";
+    let definition = definition("    secrets:", declared);
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {pod: 'image: busybox', more: 'ghcr.io/a/b:1 \
+                ghcr.io/a/c:1 ghcr.io/a/b:1', ports: 'default/metrics:9090'}\n";
+    let set = STATEFUL_SET.replace("args: [--port=80]", "args: ['--reloader=jimmidyson/configmap-reload:latest']");
+    let component = component(&definition, "database", &format!("{text}---\n{set}"));
+    let found: Vec<_> = in_doubt(&definition, &component, &lock())
+        .into_iter()
+        .map(|suspect| format!("{} {} {}", suspect.title, suspect.pointer, suspect.word))
+        .collect();
+    let argument = "StatefulSet/database /spec/template/spec/containers/0/args/0 jimmidyson/configmap-reload:latest";
+    assert_eq!(
+        found,
+        ["ConfigMap/helper /data/more ghcr.io/a/b:1", "ConfigMap/helper /data/more ghcr.io/a/c:1", argument]
+    );
+}
+
+#[test]
 fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {ports: 'default/metrics:9090'}\n";
     let plain = definition("name: small", "name: small");

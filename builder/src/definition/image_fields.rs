@@ -1,0 +1,50 @@
+//! The release's own table of fields that hold images.
+
+use std::path::Path;
+
+use landfall_error_codes::codes;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::Release;
+use crate::error::{BuildError, Place, Result};
+use crate::render::name_in;
+
+/// A field of rendered objects that holds an image, and that Landfall's own table does not have.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFieldDefinition {
+    /// API group of the objects, such as `apps`; none for Kubernetes' core group.
+    #[serde(default)]
+    pub group: String,
+    /// Kind of the objects.
+    pub kind: String,
+    /// Name of the one object that is meant; without it, every object of the kind.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// JSON Pointer (RFC 6901) of the field. `*` stands for any one segment, and `[name=NAME]` for the element of a list whose `name` is
+    /// NAME.
+    pub path: Spanned<String>,
+    /// What the text has before the image, such as `--reloader-image=`; without it, the text is the image. A text that begins otherwise
+    /// is no image.
+    #[serde(default)]
+    pub prefix: Option<String>,
+}
+
+/// Refuses a path that cannot be that of a field.
+pub fn check(path: &Path, release: &Release) -> Result<()> {
+    for (index, field) in release.image_fields.iter().enumerate() {
+        let written = &field.path.value;
+        let place = || Place::field(path, field.path.referenced.line(), format!("imageFields[{index}].path"));
+        let refuse = |what: String| Err(BuildError::at(codes::RELEASE_INVALID, place(), what));
+        let Some(segments) = written.strip_prefix('/') else {
+            return refuse(format!("`{written}` is not a JSON Pointer: it begins with `/`"));
+        };
+        let is_good = |segment: &str| !segment.is_empty() && (!segment.starts_with('[') || name_in(segment).is_some());
+        if let Some(segment) = segments.split('/').find(|segment| !is_good(segment)) {
+            let what = format!("`{written}` has the segment `{segment}`: write a key, a number, `*` or `[name=NAME]`");
+            return refuse(what);
+        }
+    }
+    Ok(())
+}
