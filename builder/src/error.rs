@@ -118,6 +118,12 @@ impl BuildError {
         self
     }
 
+    /// The code and the first line, for a report of something else.
+    pub fn in_short(&self) -> String {
+        let said = self.to_string();
+        format!("{}: {}", self.code().id, said.lines().next().unwrap_or_default())
+    }
+
     /// The same with what to do next, where that is better known than in the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded as _;
 use serde_json::Value;
 
 use super::donors::Donors;
@@ -91,7 +90,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
             look(&mut guess, &definition, &whole)?;
         }
         // The chart needs values: a person gives them, and `landfall build` renders it again.
-        Err(error) => guess.problem = Some(said(&error)),
+        Err(error) => guess.problem = Some(error.in_short()),
     }
     Ok(guess)
 }
@@ -107,12 +106,6 @@ fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered) -> Resu
     }
     guess.pod_security = lowest_pod_security(definition, rendered);
     Ok(())
-}
-
-fn said(error: &BuildError) -> String {
-    let first = error.to_string();
-    let first = first.lines().next().unwrap_or_default();
-    format!("{}: {first}", error.code().id)
 }
 
 /// A definition of one component, for the functions that take one.

@@ -205,7 +205,7 @@ async fn prepare(
     }
     let kubectl = Program::find(Tool::Kubectl, &options.kubectl, &lock)?;
     kubectl.check(&lock, digests)?;
-    let charts = charts(options, &definition, &lock, client, store, digests, progress).await?;
+    let charts = open_charts(&options.helm, &definition, &lock, client, store, digests, progress).await?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let Rendering { mut components, sources } = render::render(&mut definition, &kubectl, &charts)?;
     render::check_values(&definition, &components)?;
@@ -241,8 +241,8 @@ async fn prepare(
 }
 
 /// The charts of a release, and the Helm that the lock pins for them.
-async fn charts(
-    options: &BuildOptions,
+pub(crate) async fn open_charts(
+    helm: &Path,
     definition: &Definition,
     lock: &Lock,
     client: &Client,
@@ -253,7 +253,7 @@ async fn charts(
     if !definition.has_charts() {
         return Ok(Charts::default());
     }
-    let helm = Program::find(Tool::Helm, &options.helm, lock)?;
+    let helm = Program::find(Tool::Helm, helm, lock)?;
     helm.check_pinned(lock, digests)?;
     let kubernetes = kubernetes(definition, lock)?;
     let opened = charts::open_all(definition, lock, client, store, progress).await?;

@@ -21,6 +21,7 @@ mod sheet;
 pub(crate) mod tests;
 
 pub(crate) use artifact::entry as artifact_entry;
+pub(crate) use build::open_charts;
 pub use build::{BuildReport, BuiltFile, build};
 #[cfg(test)]
 pub(crate) use programs::program as program_for_tests;

@@ -32,7 +32,7 @@ pub use values::{check as check_values, check_defaults, check_editable, site_sch
 
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};
-use crate::error::{Place, Result};
+use crate::error::{BuildError, Place, Result};
 use crate::license_check;
 use crate::package_index;
 use crate::proofs;
@@ -88,24 +88,9 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     let mut components: Vec<Rendered> = Vec::new();
     let mut sources = BTreeMap::new();
     for index in definition.order.clone() {
-        match definition.release.components[index].source() {
-            Some(ObjectSource::Manifests(manifests)) => {
-                let origin = Origin::Folder(definition.resolve(&manifests.value));
-                let rendered = kustomize::render(kubectl, definition, manifests, index)?;
-                components.push(Rendered { index, origin, objects: rendered.objects });
-                sources.insert(index, rendered.sources);
-            }
-            Some(ObjectSource::Chart(_)) => {
-                let rendered = charts::render(definition, index, charts, &components)?;
-                components.extend(rendered);
-            }
-            Some(ObjectSource::PackageIndex(_)) => {
-                let origin = Origin::Definition(definition.path.clone());
-                let objects = package_index::objects(&definition.release, index)?;
-                components.push(Rendered { index, origin, objects });
-            }
-            None => {}
-        }
+        let (rendered, of_folder) = one(definition, index, kubectl, charts, &components)?;
+        components.extend(rendered);
+        sources.extend(of_folder.map(|found| (index, found)));
     }
     license_check::inject(definition, &mut components)?;
     // A chart's tests are proofs by now.
@@ -113,6 +98,51 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     objects::check(definition, &mut components)?;
     checks::check(definition, &components)?;
     Ok(Rendering { components, sources })
+}
+
+/// What rendering every component by itself came to. Nothing of it was checked.
+#[derive(Debug, Default)]
+pub struct Unchecked {
+    /// The components that could be rendered, in the order in which they are applied.
+    pub components: Vec<Rendered>,
+    /// The others, by their index in the definition.
+    pub failed: Vec<(usize, BuildError)>,
+}
+
+/// Renders what can be rendered, so that it can be looked at. As in [`render`], charts add to the definition.
+pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Unchecked {
+    let mut found = Unchecked::default();
+    for index in definition.order.clone() {
+        match one(definition, index, kubectl, charts, &found.components) {
+            Ok((rendered, _)) => found.components.extend(rendered),
+            Err(error) => found.failed.push((index, error)),
+        }
+    }
+    found
+}
+
+/// A component as it is rendered, after one that its chart brings before it; and the files of its kustomization, where it has one.
+fn one(
+    definition: &mut Definition,
+    index: usize,
+    kubectl: &Program,
+    charts: &Charts,
+    before: &[Rendered],
+) -> Result<(Vec<Rendered>, Option<Sources>)> {
+    Ok(match definition.release.components[index].source() {
+        Some(ObjectSource::Manifests(manifests)) => {
+            let origin = Origin::Folder(definition.resolve(&manifests.value));
+            let rendered = kustomize::render(kubectl, definition, manifests, index)?;
+            (vec![Rendered { index, origin, objects: rendered.objects }], Some(rendered.sources))
+        }
+        Some(ObjectSource::Chart(_)) => (charts::render(definition, index, charts, before)?, None),
+        Some(ObjectSource::PackageIndex(_)) => {
+            let origin = Origin::Definition(definition.path.clone());
+            let objects = package_index::objects(&definition.release, index)?;
+            (vec![Rendered { index, origin, objects }], None)
+        }
+        None => (Vec::new(), None),
+    })
 }
 
 /// How a person names an object: `StatefulSet/postgres`.
