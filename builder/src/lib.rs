@@ -44,8 +44,8 @@ pub use gpu_program::GPU_PROGRAM;
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
 pub use lock::{
-    ChangedKind, EntryChange, InputChange, LockCheck, LockReport, LockRequest, LockRequests, LockUpdate, PinnedInput,
-    RequestKind,
+    AddedImage, ChangedKind, EntryChange, ImageInDoubt, InputChange, LockCheck, LockFindings, LockReport, LockRequest,
+    LockRequests, LockUpdate, PinnedInput, RequestKind, UnlistedImage, UnrenderedComponent, UnusedEntry,
 };
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
@@ -58,7 +58,7 @@ use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
 
-/// `landfall lock`: resolves the lock of a release and writes it, synced. Blocks; not to be called from async code.
+/// `landfall lock`: resolves the lock of a release, adds the images that the release names, and writes it, synced. Blocks; not to be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
     runtime()?.block_on(lock::lock(options, progress))
 }

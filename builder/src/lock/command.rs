@@ -1,4 +1,4 @@
-//! `landfall lock`: reads the lock of a release, resolves it, and writes it back.
+//! `landfall lock`: reads the lock of a release, resolves it, adds the images that the release names, and writes it back.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::discovery::{Discovered, Discovery, LockFindings, discover};
 use super::resolve::{Moved, Resolution, resolve};
 use super::signatures::{self, Found};
 use super::{Content, Lock, SignatureSource};
@@ -37,6 +38,8 @@ pub struct LockReport {
     pub entries: usize,
     /// Images of which a signature was verified by a rule.
     pub signed: usize,
+    /// What the release names: images that were added, and what a person should know.
+    pub found: LockFindings,
 }
 
 /// Where the lock of a release is; the release is read for it, and refused if it is wrong by itself.
@@ -72,6 +75,16 @@ impl Opened {
         let output = options.output.clone().unwrap_or_else(|| self.path.clone());
         let written = Lock::parse(&output, text)?;
         Ok((output, written))
+    }
+
+    /// Writes the lock of this text, synced, if it is another one than was written.
+    fn write_changed(&self, options: &LockOptions, text: String, written: &Lock) -> Result<Lock> {
+        if text == written.text() {
+            return Ok(written.clone());
+        }
+        let (output, changed) = self.rewritten(options, text)?;
+        durable::write_file(&output, changed.text().as_bytes(), 0o644)?;
+        Ok(changed)
     }
 
     /// The same with what the rules about signatures find for what the text pins, and for how many images; an error names every
@@ -123,7 +136,8 @@ impl Renderers {
     }
 }
 
-/// Resolves the lock of a release. What could be resolved is written even where the rest could not.
+/// Resolves the lock of a release, and adds the images that the release names. What could be resolved is written even where the rest
+/// could not.
 pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
     let opened = Opened::read(options)?;
     let renderers = Renderers::find(options, &opened)?;
@@ -138,31 +152,54 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
         let failures = std::mem::take(&mut resolution.failures).into_iter();
         resolution.failures = failures.map(|error| error.in_rewritten(path, |field| written.line_of(field))).collect();
     }
-    let inputs = |content: &Content| match content {
-        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => 1,
-        Content::Files(files) => files.len(),
-    };
-    let entries = lock.entries().map(|(_, entry)| inputs(&entry.content)).sum();
     if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
     let Resolution { resolved, moved, text, .. } = resolution;
-    let Signed { text, images: signed, refused } = opened.with_signatures(&client, text, false, progress).await?;
-    if text != written.text() {
-        let (output, written) = opened.rewritten(options, text)?;
-        durable::write_file(&output, written.text().as_bytes(), 0o644)?;
+    let discovery = Discovery { options, opened: &opened, client: &client, progress };
+    let Discovered { text, found, refused } = discover(discovery, text).await?;
+    let written = opened.write_changed(options, text, &written)?;
+    if let Some(error) = refused {
+        return Err(error);
     }
+    let signed = opened.with_signatures(&client, written.text().to_owned(), false, progress).await?;
+    let Signed { text, images: signed, refused } = signed;
+    opened.write_changed(options, text, &written)?;
     if let Some(error) = refused {
         return Err(error);
     }
     let Renderers { kubectl: renderer, helm } = renderers;
-    Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries, signed })
+    Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries: inputs(lock), signed, found })
+}
+
+/// All manifests and files of a lock.
+fn inputs(lock: &Lock) -> usize {
+    let of_entry = |content: &Content| match content {
+        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => 1,
+        Content::Files(files) => files.len(),
+    };
+    lock.entries().map(|(_, entry)| of_entry(&entry.content)).sum()
+}
+
+/// One error that names every image that the release names and that could not be resolved.
+pub(super) fn not_added(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
+    let first = failures.first()?;
+    let them = if failures.len() == 1 { "it" } else { "them" };
+    let what =
+        format!("{} could not be added, though the release names {them}:{}", counted(failures.len()), lines(failures));
+    let code = most_serious(failures).unwrap_or_else(|| first.code());
+    let hint = "Correct the name where it is written, or what the registry has; then run `landfall lock` again.";
+    Some(BuildError::at(code, Place::file(&lock.path), what).hint(hint))
+}
+
+fn counted(images: usize) -> String {
+    if images == 1 { "1 image".to_owned() } else { format!("{images} images") }
 }
 
 /// One error that names every image that a rule about signatures refuses, or of which a registry did not answer.
 fn refused(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
-    let images = if failures.len() == 1 { "1 image".to_owned() } else { format!("{} images", failures.len()) };
+    let images = counted(failures.len());
     let what = format!("the signatures of {images} were not verified:{}", lines(failures));
     Some(BuildError::at(first.code(), Place::file(&lock.path), what))
 }
@@ -180,12 +217,13 @@ fn lines(failures: &[BuildError]) -> String {
 pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     let first = resolution.failures.first()?;
     let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines(&resolution.failures));
-    Some(BuildError::at(most_serious(resolution).unwrap_or_else(|| first.code()), Place::file(&lock.path), what))
+    let code = most_serious(&resolution.failures).unwrap_or_else(|| first.code());
+    Some(BuildError::at(code, Place::file(&lock.path), what))
 }
 
 /// A failure that a person must act on hides a transient one.
-fn most_serious(resolution: &Resolution) -> Option<landfall_error_codes::Code> {
-    resolution.failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
+fn most_serious(failures: &[BuildError]) -> Option<landfall_error_codes::Code> {
+    failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
 }
 
 fn entries(count: usize) -> String {

@@ -6,6 +6,7 @@ mod check;
 mod chosen;
 mod command;
 mod difference;
+mod discovery;
 mod document;
 mod edit;
 mod entry;
@@ -38,6 +39,7 @@ pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, Chart
 pub use check::{LockCheck, check};
 pub use command::{LockReport, lock};
 pub use difference::{ChangedKind, EntryChange, InputChange, PinnedInput};
+pub use discovery::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
 pub use field::{Field, IndexField};
 pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};

@@ -26,15 +26,15 @@ use crate::reference::Reference;
 use crate::render::{Renderer, Tool};
 
 /// Entries and files that are resolved at the same time.
-const PARALLEL: usize = 8;
+pub(super) const PARALLEL: usize = 8;
 
 /// What was found for a manifest.
 #[derive(Debug, Clone)]
-struct Found {
-    index: IndexField,
-    digest: Sha256,
-    media_type: String,
-    size: usize,
+pub(super) struct Found {
+    pub(super) index: IndexField,
+    pub(super) digest: Sha256,
+    pub(super) media_type: String,
+    pub(super) size: usize,
 }
 
 /// A tag that has moved since it was resolved. `landfall build` still packs what the lock pins.
@@ -284,6 +284,14 @@ impl Asking<'_> {
         }
         let found = self.found(&reference, tagged, named).await?;
         self.replaced(self.fields(entry, fields, &found), &entry.reference.value)
+    }
+
+    /// What a reference names now. One with a digest names that, whatever its tag names: an index counts as where the platform's
+    /// manifest is found.
+    pub(super) async fn look_up(self, reference: &Reference) -> Result<Found> {
+        let raw = self.client.manifest(reference, self.progress).await?;
+        let named = self.named(reference, &raw)?;
+        self.found(reference, raw, named).await
     }
 
     /// The platform manifest that a tag names, through its index where it has one.

@@ -27,7 +27,7 @@ pub(crate) use fields::name_in;
 pub use images::{bind, check_fields, each_usage, usages};
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
-pub use scan::{in_doubt, scan};
+pub use scan::{Suspect, in_doubt, scan};
 pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};

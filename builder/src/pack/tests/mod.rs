@@ -22,7 +22,7 @@ use crate::options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 use crate::pack::{BuildReport, BuiltFile, build};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const IMAGES: [&str; 8] = [
+pub(crate) const IMAGES: [&str; 8] = [
     "registry.k8s.io/kube-apiserver:v1.36.3",
     "registry.k8s.io/kube-controller-manager:v1.36.3",
     "registry.k8s.io/kube-scheduler:v1.36.3",
@@ -34,7 +34,7 @@ const IMAGES: [&str; 8] = [
 ];
 const ARTIFACTS: [(&str, &str); 2] =
     [("registry.example/node/kubernetes:1", "kubernetes"), ("registry.example/models/small:1", "model.bin")];
-const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: ghcr.io/small/database\n          resources: {limits: {memory: 1Gi}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
+pub(crate) const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: ghcr.io/small/database\n          resources: {limits: {memory: 1Gi}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
 
 const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
 
@@ -106,7 +106,7 @@ impl Bench {
         self.registry.add_manifest(repository, tag, MANIFEST, manifest.to_string().as_bytes());
     }
 
-    fn push_image(&self, reference: &str, assembled: bool) {
+    pub(crate) fn push_image(&self, reference: &str, assembled: bool) {
         self.push_image_of(reference, assembled, &[tar_of(reference)]);
     }
 

@@ -1,0 +1,152 @@
+//! `landfall lock` looks for the images that a release names, and adds those that its lock does not have.
+//!
+//! ```text
+//! node packs ── named ── added ──┐
+//! manifests, charts ── rendered ─┴─ named ── added ── what is unused, and what is in doubt
+//! ```
+//!
+//! Charts are rendered for the Kubernetes of the node pack, so its images come first. Only what a known field holds is added; what
+//! merely looks like an image is reported. Nothing is removed: several releases may use one lock.
+
+mod entry;
+mod named;
+mod report;
+#[cfg(test)]
+mod tests;
+mod unused;
+
+use futures_util::{StreamExt as _, stream};
+use landfall_media::progress::{Event, Progress};
+
+use self::entry::lines;
+use self::named::{Named, NewImage};
+pub use self::report::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
+use super::Lock;
+use super::command::{Opened, not_added};
+use super::resolve::{Asking, PARALLEL};
+use crate::charts::Charts;
+use crate::definition::Definition;
+use crate::error::{BuildError, Result};
+use crate::fetch::Client;
+use crate::options::LockOptions;
+use crate::pack::open_charts;
+use crate::render::{self, Program, Rendered, Suspect, Tool, Unchecked};
+
+/// A lock with what was found.
+pub(super) struct Discovered {
+    /// Its text.
+    pub(super) text: String,
+    pub(super) found: LockFindings,
+    /// The images that are named and could not be resolved.
+    pub(super) refused: Option<BuildError>,
+}
+
+/// Who is asked for what a release names.
+#[derive(Clone, Copy)]
+pub(super) struct Discovery<'a> {
+    pub(super) options: &'a LockOptions,
+    pub(super) opened: &'a Opened,
+    pub(super) client: &'a Client,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// A lock after images were added to it.
+struct Extended {
+    lock: Lock,
+    added: Vec<AddedImage>,
+    failures: Vec<BuildError>,
+}
+
+/// Adds to the text of a lock what the release names. Nothing is written. A component that cannot be rendered is reported, and does
+/// not keep the others from being looked at.
+pub(super) async fn discover(discovery: Discovery<'_>, text: String) -> Result<Discovered> {
+    let mut definition = discovery.opened.definition.clone();
+    let lock = Lock::parse(&discovery.opened.path, text)?;
+    let of_nodes = Named::by(&definition, &[], &lock);
+    let Extended { lock, mut added, mut failures } = discovery.extend(lock, of_nodes.new).await?;
+    let (components, unrendered) = discovery.rendered(&mut definition, &lock).await?;
+    let mut named = Named::by(&definition, &components, &lock);
+    // An image of a node pack that could not be resolved is not asked for again.
+    named.new.retain(|image| !image.is_of_node_packs_alone());
+    let extended = discovery.extend(lock, named.new).await?;
+    added.extend(extended.added);
+    failures.extend(extended.failures);
+    let lock = extended.lock;
+    let Named { used, unlisted, .. } = Named::by(&definition, &components, &lock);
+    let images = unrendered.is_empty().then_some(&used);
+    let found = LockFindings {
+        added,
+        unused: unused::entries(&definition, &lock, images),
+        unlisted,
+        in_doubt: components.iter().flat_map(|component| in_doubt(&definition, component, &lock)).collect(),
+        unrendered,
+    };
+    Ok(Discovered { text: lock.text().to_owned(), found, refused: not_added(&lock, &failures) })
+}
+
+impl Discovery<'_> {
+    /// The lock with entries for new images, each resolved. One that cannot be resolved is not added: its name may be wrong.
+    async fn extend(self, lock: Lock, new: Vec<NewImage>) -> Result<Extended> {
+        let (mut added, mut failures, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let asking = Asking { lock: &lock, client: self.client, store: &self.opened.store, progress: self.progress };
+        let each = stream::iter(new).map(|image| async move {
+            let found = asking.look_up(&image.reference).await;
+            (image, found)
+        });
+        let answers: Vec<_> = each.buffered(PARALLEL).collect().await;
+        for (image, found) in answers {
+            match found {
+                Ok(found) => {
+                    entries.push(lines(&image, &found));
+                    added.push(AddedImage { reference: image.name(), digest: found.digest, used_by: image.used_by });
+                }
+                Err(error) => failures.push(error.within(image.place)),
+            }
+        }
+        if entries.is_empty() {
+            return Ok(Extended { lock, added, failures });
+        }
+        let text = entry::appended(&lock, &entries)?;
+        Ok(Extended { lock: Lock::parse(&lock.path, text)?, added, failures })
+    }
+
+    /// The components that can be rendered, and the others with the reasons. What charts bring becomes part of the definition.
+    async fn rendered(
+        self,
+        definition: &mut Definition,
+        lock: &Lock,
+    ) -> Result<(Vec<Rendered>, Vec<UnrenderedComponent>)> {
+        let Self { options, opened, client, progress } = self;
+        let kubectl = Program::find(Tool::Kubectl, &options.kubectl, lock)?;
+        let charts =
+            open_charts(&options.helm, definition, lock, client, &opened.store, &opened.digests, progress).await;
+        let (charts, unopened) = match charts {
+            Ok(charts) => (charts, None),
+            Err(error) => (Charts::default(), Some(error.in_short())),
+        };
+        progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
+        let Unchecked { components, failed } = render::render_unchecked(definition, &kubectl, &charts);
+        progress.event(Event::PhaseDone);
+        let unrendered = failed.into_iter().map(|(index, error)| {
+            let component = &definition.release.components[index];
+            let of_charts = unopened.clone().filter(|_| component.chart.is_some());
+            let problem = of_charts.unwrap_or_else(|| error.in_short());
+            UnrenderedComponent { component: component.name.value.clone(), problem }
+        });
+        Ok((components, unrendered.collect()))
+    }
+}
+
+/// What looks like an image in a component, and is not known to be one.
+fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> Vec<ImageInDoubt> {
+    let name = &definition.release.components[component.index].name.value;
+    let suspects = render::in_doubt(definition, component, lock).into_iter();
+    suspects
+        .map(|Suspect { title, pointer, word }| ImageInDoubt {
+            component: name.clone(),
+            object: title,
+            path: pointer,
+            text: word,
+        })
+        .collect()
+}
