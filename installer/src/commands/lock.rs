@@ -7,6 +7,7 @@ use landfall_builder::{
 };
 use landfall_error_codes::codes;
 
+use super::found_images;
 use crate::cli::{LockArguments, SourceArguments};
 use crate::count::counted;
 use crate::document::Document;
@@ -30,7 +31,7 @@ impl Document for LockUpdate {
     const KIND: &'static str = "lockUpdate";
 }
 
-/// Resolves a lock, checks it, updates entries of it, or lists what it would ask.
+/// Resolves a lock and adds what the release names, checks it, updates entries of it, or lists what it would ask.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
     let source = source(arguments.release, arguments.source);
     if arguments.dry_run {
@@ -74,6 +75,7 @@ fn text(report: &LockReport) -> String {
         )
     });
     lines.extend(moved);
+    lines.extend(found_images::lines(&report.found));
     lines.join("\n")
 }
 

@@ -11,6 +11,7 @@ mod console;
 mod diff;
 mod errors;
 mod facts;
+mod found_images;
 mod init;
 mod inspect;
 mod install;
