@@ -69,9 +69,9 @@ pub fn lock_update(options: &LockOptions, names: &[String], progress: &dyn Progr
     runtime()?.block_on(lock::update(options, names, progress))
 }
 
-/// `landfall lock --dry-run`: what a release's lock would ask. Asks nothing and writes nothing.
-pub fn lock_requests(source: &SourceOptions) -> error::Result<LockRequests> {
-    lock::requests(source)
+/// `landfall lock --dry-run`: what locking a release would ask. Renders what needs no network; asks nothing and writes nothing.
+pub fn lock_requests(options: &LockOptions) -> error::Result<LockRequests> {
+    lock::requests(options)
 }
 
 /// `landfall lock --check`: whether a release's lock is still what upstream has. Writes nothing. Blocks; not to be called from

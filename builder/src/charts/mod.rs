@@ -20,7 +20,7 @@ mod tests_as_proofs;
 mod unsteady;
 
 pub use index::ChartIndex;
-pub use open::{Charts, open_all, open_archive, open_folder, read_archive, read_blob, unpack};
+pub use open::{Charts, open_all, open_archive, open_folder, open_folders, read_archive, read_blob, unpack};
 pub use render::render;
 
 use landfall_error_codes::codes;

@@ -102,6 +102,13 @@ pub async fn open_all(
     Ok(opened)
 }
 
+/// Opens the charts that are folders of the release, by the index of the component. What the lock pins is left out.
+pub fn open_folders(definition: &Definition) -> Result<BTreeMap<usize, Opened>> {
+    let components = definition.release.components.iter().enumerate();
+    let folders = components.filter_map(|(index, component)| Some((index, component.chart.as_ref()?.folder.as_ref()?)));
+    folders.map(|(index, folder)| Ok((index, open_folder(&definition.resolve(&folder.value))?))).collect()
+}
+
 /// Opens a chart in a folder. Refuses one that is not whole.
 pub fn open_folder(folder: &Path) -> Result<Opened> {
     let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(folder, Limits::default())?);

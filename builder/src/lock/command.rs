@@ -47,7 +47,8 @@ pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
     Ok(path_of(source, &definition::read(&source.release)?))
 }
 
-fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
+/// The same of a release that was read.
+pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
     source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
 }
 

@@ -113,8 +113,8 @@ fn the_requirements_of_the_example_can_be_pinned() {
 fn what_each_example_would_ask_is_listed_without_asking() {
     let asked = |name: &str| -> Vec<String> {
         let source = SourceOptions { release: root().join("examples").join(name), lock: None, registries: None };
-        let found = requests(&source).expect(name);
-        found.requests.into_iter().map(|request| request.upstream).collect()
+        let found = requests_of_lock(&source).expect(name);
+        found.into_iter().map(|request| request.upstream).collect()
     };
     let busybox = |address: &String| address.ends_with("/v2/library/busybox/manifests/1.37.0");
     assert!(asked("charts").iter().any(busybox), "{:?}", asked("charts"));

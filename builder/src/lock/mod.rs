@@ -43,6 +43,8 @@ pub use discovery::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, Unren
 pub use field::{Field, IndexField};
 pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
+#[cfg(test)]
+pub(crate) use requests::requests_of_lock;
 pub use requests::{LockRequest, LockRequests, RequestKind, requests};
 pub use resolve::Moved;
 #[cfg(test)]

@@ -6,16 +6,21 @@ use landfall_release_document::{COSIGN_SUFFIXES, referrers_tag};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::command::path_of;
+use super::discovery::{UnrenderedComponent, foreseen};
 use super::npm::NpmSet;
 use super::resolve::{Asked, asked};
 use super::set::SetKind;
 use super::wheel_source::WheelSource;
 use super::wheels::{Wanted, WheelSet};
 use super::{ArchiveOrigin, List, Lock, LockEntry, SetFields};
+use crate::definition;
 use crate::error::Result;
 use crate::fetch::Registries;
 use crate::file_url::FileUrl;
 use crate::npm::Package;
+use crate::options::LockOptions;
+#[cfg(test)]
 use crate::options::SourceOptions;
 use crate::reference::Reference;
 use crate::wheels::{Listed, Tags};
@@ -26,8 +31,11 @@ use crate::wheels::{Listed, Tags};
 pub struct LockRequests {
     /// The lock that was read.
     pub lock: PathBuf,
-    /// The first request for each thing that is asked for, in the order of the lock.
+    /// The first request for each thing that is asked for, in the order of the lock. Images that it does not have yet come after those
+    /// that it has.
     pub requests: Vec<LockRequest>,
+    /// Components whose objects were not looked at: what they name and the lock does not have would be asked, too.
+    pub unrendered: Vec<UnrenderedComponent>,
 }
 
 /// One request.
@@ -66,17 +74,30 @@ pub enum RequestKind {
     PackagePage,
 }
 
-/// Reads a release's lock, and lists what it would ask. Nothing is asked and nothing is written.
-pub fn requests(source: &SourceOptions) -> Result<LockRequests> {
-    let path = super::command::path(source)?;
-    let lock = Lock::read(&path)?;
+/// Reads a release's lock, renders what needs no network, and lists what would be asked. Nothing is asked and nothing is written.
+pub fn requests(options: &LockOptions) -> Result<LockRequests> {
+    let source = &options.source;
+    let definition = definition::read(&source.release)?;
+    let path = path_of(source, &definition);
+    let (lock, unrendered) = foreseen(options, &definition, Lock::read(&path)?)?;
     let registries = source.registries.as_deref().map_or_else(|| Ok(Registries::default()), Registries::read)?;
     let mut requests = Vec::new();
     for (_, asked) in asked(&lock) {
         requests.extend(of(asked, &registries)?);
     }
     requests.extend(signatures(&lock, &registries));
-    Ok(LockRequests { lock: path, requests })
+    Ok(LockRequests { lock: path, requests, unrendered })
+}
+
+/// The same where no program renders: what the lock has.
+#[cfg(test)]
+pub(crate) fn requests_of_lock(source: &SourceOptions) -> Result<Vec<LockRequest>> {
+    let missing = || PathBuf::from("/nonexistent/program");
+    let options =
+        LockOptions { source: source.clone(), store: missing(), kubectl: missing(), helm: missing(), output: None };
+    let found = requests(&options)?;
+    assert_eq!(found.unrendered.len(), definition::read(&source.release)?.release.components.len());
+    Ok(found.requests)
 }
 
 /// What is asked about the signatures of images, once for each image.
@@ -181,8 +202,8 @@ mod tests {
     fn shown(registries: Option<PathBuf>) -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let source = SourceOptions { release: root.join("releases/starter"), lock: None, registries };
-        let found = requests(&source).expect("read");
-        found.requests.iter().fold(String::new(), |mut text, request| {
+        let found = requests_of_lock(&source).expect("read");
+        found.iter().fold(String::new(), |mut text, request| {
             let LockRequest { entry, what, upstream, mirror } = request;
             let mirror = mirror.as_ref().map(|mirror| format!(" by way of {mirror}")).unwrap_or_default();
             let entry = if entry == upstream { String::new() } else { format!(" for {entry}") };

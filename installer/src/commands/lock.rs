@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use landfall_builder::{
     EntryChange, InputChange, LockCheck, LockOptions, LockReport, LockRequests, LockUpdate, PinnedInput, SourceOptions,
+    UnrenderedComponent,
 };
 use landfall_error_codes::codes;
 
@@ -35,8 +36,9 @@ impl Document for LockUpdate {
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
     let source = source(arguments.release, arguments.source);
     if arguments.dry_run {
-        let requests = landfall_builder::lock_requests(&source)?;
-        printer.report(&requests, requests_text);
+        let LockArguments { store, kubectl, helm, output, .. } = arguments;
+        let options = LockOptions { source, store: store.unwrap_or_default(), kubectl, helm, output };
+        printer.report(&landfall_builder::lock_requests(&options)?, requests_text);
         return Ok(());
     }
     let store = arguments.store.map_or_else(default_store, Ok)?;
@@ -86,7 +88,12 @@ fn requests_text(found: &LockRequests) -> String {
     });
     let lines: Vec<_> = lines.collect();
     let count = lines.len();
-    format!("{}\n{}: {count} addresses would be asked, and none was", lines.join("\n"), found.lock.display())
+    let said =
+        format!("{}\n{}: {count} addresses would be asked, and none was", lines.join("\n"), found.lock.display());
+    let unknown = found.unrendered.iter().map(|UnrenderedComponent { component, problem }| {
+        format!("\nwhat {component} names besides what the lock has is not known yet: {problem}")
+    });
+    said + &unknown.collect::<Vec<_>>().concat()
 }
 
 /// Each entry that changed, with a line for each state of what it pins: `-` for before, `+` for now.

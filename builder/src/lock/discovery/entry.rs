@@ -30,6 +30,12 @@ pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     ]
 }
 
+/// The same of an image of which nothing is known yet.
+pub(super) fn open_lines(image: &NewImage) -> Vec<String> {
+    let fields = ["digest", "mediaType", "size"].map(|field| format!("  {field}: unresolved"));
+    std::iter::once(format!("- reference: {}", image.name())).chain(fields).collect()
+}
+
 /// The text of a lock with these entries at the end of its images. Refuses a list that is not written line by line.
 pub(super) fn appended(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
     let text = lock.text();

@@ -9,6 +9,7 @@
 //! merely looks like an image is reported. Nothing is removed: several releases may use one lock.
 
 mod entry;
+mod foreseen;
 mod named;
 mod report;
 #[cfg(test)]
@@ -19,13 +20,14 @@ use futures_util::{StreamExt as _, stream};
 use landfall_media::progress::{Event, Progress};
 
 use self::entry::lines;
+pub(super) use self::foreseen::foreseen;
 use self::named::{Named, NewImage};
 pub use self::report::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
 use super::Lock;
 use super::command::{Opened, not_added};
 use super::resolve::{Asking, PARALLEL};
 use crate::charts::Charts;
-use crate::definition::Definition;
+use crate::definition::{ChartDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::fetch::Client;
 use crate::options::LockOptions;
@@ -127,14 +129,23 @@ impl Discovery<'_> {
         progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
         let Unchecked { components, failed } = render::render_unchecked(definition, &kubectl, &charts);
         progress.event(Event::PhaseDone);
-        let unrendered = failed.into_iter().map(|(index, error)| {
-            let component = &definition.release.components[index];
-            let of_charts = unopened.clone().filter(|_| component.chart.is_some());
-            let problem = of_charts.unwrap_or_else(|| error.in_short());
-            UnrenderedComponent { component: component.name.value.clone(), problem }
-        });
-        Ok((components, unrendered.collect()))
+        let unrendered = unrendered(definition, failed, |_| unopened.clone());
+        Ok((components, unrendered))
     }
+}
+
+/// The components that were not rendered. `of_chart` says why for one with a chart, where that is known better than by rendering it.
+fn unrendered(
+    definition: &Definition,
+    failed: Vec<(usize, BuildError)>,
+    of_chart: impl Fn(&ChartDefinition) -> Option<String>,
+) -> Vec<UnrenderedComponent> {
+    let component = |(index, error): (usize, BuildError)| {
+        let component = &definition.release.components[index];
+        let problem = component.chart.as_ref().and_then(&of_chart).unwrap_or_else(|| error.in_short());
+        UnrenderedComponent { component: component.name.value.clone(), problem }
+    };
+    failed.into_iter().map(component).collect()
 }
 
 /// What looks like an image in a component, and is not known to be one.

@@ -76,6 +76,6 @@ pub struct ImageInDoubt {
 pub struct UnrenderedComponent {
     /// Its name.
     pub component: String,
-    /// Why, with the code of the error that a build would end with.
+    /// Why: the error that a build would end with, with its code; or that the chart is not here yet.
     pub problem: String,
 }

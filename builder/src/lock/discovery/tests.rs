@@ -199,3 +199,17 @@ async fn an_image_that_its_registry_does_not_have_is_named_where_it_is_written()
     let digests: Vec<Option<Sha256>> = resolved.list(List::Images).iter().map(crate::lock::LockEntry::digest).collect();
     assert!(digests.iter().all(Option::is_some), "what could be resolved is written");
 }
+
+#[tokio::test]
+async fn a_dry_run_lists_what_would_be_added_and_asks_nothing() {
+    let bench = Bench::new(false, false).await;
+    without_images(&bench);
+    name_versions(&bench);
+    bench.write(MANIFESTS, objects("ghcr.io/small/database:1").as_bytes(), 0o644);
+    let before = text(&bench);
+    let listed = crate::lock::requests(&bench.lock_options()).expect("listed");
+    let entries: Vec<_> = listed.requests.iter().map(|request| request.entry.as_str()).collect();
+    assert_eq!((entries[..7].to_vec(), entries[7], entries.len()), (IMAGES[..7].to_vec(), IMAGES[7], 10));
+    assert_eq!((listed.unrendered, text(&bench)), (Vec::new(), before));
+    assert_eq!(bench.registry.requests(), 0);
+}

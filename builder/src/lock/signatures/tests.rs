@@ -364,7 +364,7 @@ async fn a_rule_may_name_another_repository_and_may_require_nothing() {
 async fn a_dry_run_lists_what_would_be_asked_about_signatures() {
     let case = Case::with_rule("").await;
     let asked = |case: &Case| {
-        let found = crate::lock::requests(&case.bench.source()).expect("read").requests;
+        let found = crate::lock::requests_of_lock(&case.bench.source()).expect("read");
         let of_signatures = found.into_iter().filter(|request| request.what == RequestKind::Signatures);
         of_signatures.map(|request| request.upstream).collect::<Vec<_>>()
     };

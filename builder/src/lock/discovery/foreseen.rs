@@ -1,0 +1,76 @@
+//! What `landfall lock` would add, as far as it can be known without asking a server.
+
+use super::entry::{self, open_lines};
+use super::named::{Named, NewImage};
+use super::{UnrenderedComponent, unrendered};
+use crate::charts::{self, Charts};
+use crate::definition::Definition;
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::options::LockOptions;
+use crate::pack::kubernetes;
+use crate::render::{self, Program, Rendered, Tool, Unchecked};
+
+/// Why a chart is not looked at.
+const NOT_HERE: &str = "its chart is fetched before it is rendered";
+
+/// The lock with entries for the images that it lacks, of which nothing is resolved, and the components that were not looked at. Nothing
+/// is written, and nothing is asked: a chart that the lock names is not rendered.
+pub(in crate::lock) fn foreseen(
+    options: &LockOptions,
+    definition: &Definition,
+    lock: Lock,
+) -> Result<(Lock, Vec<UnrenderedComponent>)> {
+    let mut definition = definition.clone();
+    let of_nodes = Named::by(&definition, &[], &lock);
+    let lock = with_open(lock, &of_nodes.new)?;
+    let (components, unrendered) = rendered(options, &mut definition, &lock);
+    let named = Named::by(&definition, &components, &lock);
+    Ok((with_open(lock, &named.new)?, unrendered))
+}
+
+fn with_open(lock: Lock, new: &[NewImage]) -> Result<Lock> {
+    if new.is_empty() {
+        return Ok(lock);
+    }
+    let entries: Vec<_> = new.iter().map(open_lines).collect();
+    let text = entry::appended(&lock, &entries)?;
+    Lock::parse(&lock.path, text)
+}
+
+fn rendered(
+    options: &LockOptions,
+    definition: &mut Definition,
+    lock: &Lock,
+) -> (Vec<Rendered>, Vec<UnrenderedComponent>) {
+    let kubectl = match Program::find(Tool::Kubectl, &options.kubectl, lock) {
+        Ok(kubectl) => kubectl,
+        Err(error) => {
+            let components = definition.release.components.iter();
+            let unrendered = components.map(|component| UnrenderedComponent {
+                component: component.name.value.clone(),
+                problem: error.in_short(),
+            });
+            return (Vec::new(), unrendered.collect());
+        }
+    };
+    let (charts, unopened) = match folders(options, definition, lock) {
+        Ok(charts) => (charts, None),
+        Err(error) => (Charts::default(), Some(error.in_short())),
+    };
+    let Unchecked { components, failed } = render::render_unchecked(definition, &kubectl, &charts);
+    let unrendered = unrendered(definition, failed, |chart| {
+        let not_here = chart.reference.as_ref().map(|_| NOT_HERE.to_owned());
+        not_here.or_else(|| unopened.clone())
+    });
+    (components, unrendered)
+}
+
+/// The charts that are folders of the release.
+fn folders(options: &LockOptions, definition: &Definition, lock: &Lock) -> Result<Charts> {
+    if !definition.has_charts() {
+        return Ok(Charts::default());
+    }
+    let helm = Program::find(Tool::Helm, &options.helm, lock)?;
+    Ok(Charts::new(helm, kubernetes(definition, lock)?, charts::open_folders(definition)?))
+}
