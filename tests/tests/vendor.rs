@@ -14,6 +14,7 @@ mod vendor {
     mod fetching;
     mod files;
     mod formats;
+    mod found_images;
     mod full_disk;
     mod hostile_stick;
     mod init;
