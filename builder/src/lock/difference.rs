@@ -194,7 +194,8 @@ fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -
     Input::new(Some(name), version, *digest, Some(*size))
 }
 
-/// The tag at the end of what a digest was resolved from; all of it where it has none.
+/// The tag at the end of what a digest was resolved from, before a digest that an object names; all of it where it has none.
 fn tag(resolved: &str) -> String {
-    split_tag(resolved).1.unwrap_or(resolved).to_owned()
+    let named = resolved.split_once("@sha256:").map_or(resolved, |(named, _)| named);
+    split_tag(named).1.unwrap_or(named).to_owned()
 }

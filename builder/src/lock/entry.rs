@@ -35,8 +35,8 @@ impl LockEntry {
             Content::Manifest(fields) => {
                 let name = &self.reference.value;
                 let from = resolved_from(&fields.resolved);
-                let stale = (from != Some(name)).then(|| text(self.reference.referenced.line(), name, from));
-                stale.into_iter().collect()
+                let stale = fields.found_by(name).is_none();
+                stale.then(|| text(self.reference.referenced.line(), name, from)).into_iter().collect()
             }
             Content::Files(files) => files
                 .iter()

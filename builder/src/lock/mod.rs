@@ -150,7 +150,7 @@ pub type Resolved = Option<Spanned<Field<String>>>;
 /// The pin of a manifest.
 #[derive(Debug, Clone)]
 pub struct ManifestFields {
-    /// The reference that the digest was resolved from.
+    /// The reference that the digest was resolved from. With a digest of its own, that is asked for instead of the tag.
     pub resolved: Resolved,
     /// Digest of upstream's index: where the platform manifest was found, nothing more.
     pub index: Option<Spanned<IndexField>>,
@@ -223,6 +223,14 @@ impl ManifestFields {
             IndexField::Known(digest) => Some(digest),
             IndexField::None | IndexField::Unresolved => None,
         }
+    }
+
+    /// The reference that the digest was resolved from: that of the entry, or the same with the digest by which an object names it. None
+    /// where the lock records another reference, or none.
+    fn found_by(&self, reference: &str) -> Option<Reference> {
+        let from = resolved_from(&self.resolved)?;
+        let rest = from.strip_prefix(reference)?;
+        if rest.is_empty() || rest.starts_with('@') { from.parse().ok() } else { None }
     }
 
     /// Names of the fields that are unresolved.

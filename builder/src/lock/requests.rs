@@ -117,9 +117,10 @@ fn signatures(lock: &Lock, registries: &Registries) -> Vec<LockRequest> {
 
 fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
     Ok(match asked {
-        Asked::Manifest(entry, _) => {
+        Asked::Manifest(entry, fields) => {
             let name = entry.reference.value.clone();
-            let Ok(reference) = name.parse::<Reference>() else { return Ok(Vec::new()) };
+            let by = fields.found_by(&name).or_else(|| name.parse().ok());
+            let Some(reference) = by else { return Ok(Vec::new()) };
             let (upstream, mirror) = registries.manifest_addresses(&reference);
             vec![LockRequest { entry: name, what: RequestKind::Manifest, upstream, mirror }]
         }

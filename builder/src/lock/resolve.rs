@@ -267,10 +267,12 @@ impl Asking<'_> {
             .value
             .parse()
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-        let from = resolved_from(&fields.resolved);
-        let confirmed = from == Some(&entry.reference.value);
-        let tagged = self.client.manifest(&reference, self.progress).await?;
-        let named = self.named(&reference, &tagged)?;
+        let by = fields.found_by(&entry.reference.value);
+        let confirmed = by.is_some();
+        // A digest that an object names stays what is meant, whatever the tag names by now.
+        let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
+        let tagged = self.client.manifest(&asked, self.progress).await?;
+        let named = self.named(&asked, &tagged)?;
         let pinned = fields.digest.value.known().copied();
         if let Some(pinned) = pinned.filter(|pinned| confirmed && *pinned != named) {
             let (pinned, now) = (pinned.to_string(), tagged.digest.to_string());
@@ -279,11 +281,11 @@ impl Asking<'_> {
         if confirmed && fields.unresolved().is_empty() && fields.index.is_some() {
             return Ok(Outcome::Holds);
         }
-        if from.is_none() || confirmed {
+        if confirmed || resolved_from(&fields.resolved).is_none() {
             must_match(&reference, &tagged, pinned.map(|pinned| (pinned, named)), fields.index())?;
         }
         let found = self.found(&reference, tagged, named).await?;
-        self.replaced(self.fields(entry, fields, &found), &entry.reference.value)
+        self.replaced(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
     }
 
     /// What a reference names now. One with a digest names that, whatever its tag names: an index counts as where the platform's
@@ -323,12 +325,12 @@ impl Asking<'_> {
         Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type, size: manifest.bytes.len() })
     }
 
-    fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found) -> Vec<Option<Replacement>> {
+    /// The fields of a manifest that was found `by` a reference.
+    fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found, by: String) -> Vec<Option<Replacement>> {
         let index_text = match found.index {
             IndexField::Known(digest) => digest.to_string(),
             IndexField::None | IndexField::Unresolved => "none".to_owned(),
         };
-        let name = entry.reference.value.clone();
         let mut lacking = Vec::new();
         let mut replacements = vec![
             Replacement::new(&fields.digest, found.digest.to_string()),
@@ -336,8 +338,8 @@ impl Asking<'_> {
             Replacement::new(&fields.size, found.size.to_string()),
         ];
         match &fields.resolved {
-            Some(resolved) => replacements.push(Replacement::in_style(self.lock, resolved, &name)),
-            None => lacking.push(("resolved", name)),
+            Some(resolved) => replacements.push(Replacement::in_style(self.lock, resolved, &by)),
+            None => lacking.push(("resolved", by)),
         }
         match &fields.index {
             Some(index) => replacements.push(Replacement::new(index, index_text)),

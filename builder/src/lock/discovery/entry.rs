@@ -22,7 +22,7 @@ pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     };
     vec![
         format!("- reference: {name}  # found in {}", image.used_by.join(", ")),
-        format!("  resolved: {name}"),
+        format!("  resolved: {}", image.reference),
         format!("  index: {index}"),
         format!("  digest: {}", found.digest),
         format!("  mediaType: {}", found.media_type),
@@ -33,7 +33,8 @@ pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
 /// The same of an image of which nothing is known yet.
 pub(super) fn open_lines(image: &NewImage) -> Vec<String> {
     let fields = ["digest", "mediaType", "size"].map(|field| format!("  {field}: unresolved"));
-    std::iter::once(format!("- reference: {}", image.name())).chain(fields).collect()
+    let names = [format!("- reference: {}", image.name()), format!("  resolved: {}", image.reference)];
+    names.into_iter().chain(fields).collect()
 }
 
 /// The text of a lock with these entries at the end of its images. Refuses a list that is not written line by line.

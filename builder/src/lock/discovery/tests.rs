@@ -2,6 +2,8 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
+use landfall_media::progress::Silent;
+use landfall_media::store::ContentStore;
 
 use super::*;
 use crate::fetch::tests::registry::digest;
@@ -122,9 +124,21 @@ async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_
     let lock = Lock::parse(&bench.path(LOCK), text(&bench)).expect("lock");
     let entry = lock.list(List::Images).last().expect("entry");
     assert_eq!((entry.index(), entry.digest()), (Some(digest(&index)), Some(digest(&manifest))));
-    // The tag names another manifest by now, and the lock keeps what the object means.
+    // The tag names another manifest by now, which is not asked for: the object means this one, and no update changes that.
+    let written = text(&bench);
+    assert!(written.contains(&format!("    resolved: {named}\n")), "{written}");
     let again = bench.lock().await.expect("locked");
-    assert_eq!((again.moved.len(), again.found), (1, LockFindings::default()));
+    assert_eq!((again.moved.len(), again.found), (0, LockFindings::default()));
+    crate::lock::check(&bench.source(), &ContentStore::at(bench.path("store")), &Silent).await.expect("it holds");
+    let update =
+        crate::lock::update(&bench.lock_options(), &["small/database".to_owned()], &Silent).await.expect("asked");
+    assert_eq!((update.entries, update.changed.len(), text(&bench)), (1, 0, written));
+    // Another tag is another image: what it names is resolved.
+    bench.push_image("ghcr.io/small/database:2", false);
+    bench.edit(LOCK, "reference: ghcr.io/small/database:1", "reference: ghcr.io/small/database:2");
+    bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
+    assert_eq!(bench.lock().await.expect("locked").resolved, 1);
+    assert!(text(&bench).contains("    resolved: ghcr.io/small/database:2\n"));
 }
 
 #[tokio::test]
