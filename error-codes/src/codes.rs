@@ -87,8 +87,8 @@ registry! {
     RELEASE_CYCLE = "LF2004", Usage, "Components need one another in a cycle", "Remove one of the named components from another's `needs`.";
     LOCK_UNREADABLE = "LF2005", Usage, "The lock is not valid", "Correct the named line of the lock.";
     LOCK_UNRESOLVED = "LF2006", Usage, "The lock has unresolved entries", "Run `landfall lock` on a machine that reaches the registries.";
-    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image, artifact or chart is not in the lock", "Add the reference to the lock and run `landfall lock`.";
-    REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an undeclared image outside its `image` fields", "Declare it under `references` of the component.";
+    IMAGE_NOT_LOCKED = "LF2007", Usage, "An image, artifact or chart is not in the lock", "Run `landfall lock`: it adds images. Artifacts and charts, and images without a version, need an entry of yours.";
+    REFERENCE_UNDECLARED = "LF2008", Usage, "An object names an undeclared image outside its `image` fields", "Declare it under `imageFields` of the release or `references` of the component; or, if it is no image, under `notImages`.";
     MANIFEST_INVALID = "LF2009", Usage, "A component's manifests cannot be used", "Correct the named manifest.";
     VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the named value of the release definition.";
     ASSEMBLED_UNDER_RELEASE_KEY = "LF2011", Usage, "Images assembled for tests may only be signed by a development key", "Build from a lock of upstream images, or sign with a development key.";
