@@ -23,7 +23,7 @@ const NODE_IMAGES: [(&str, &str); 7] = [
     ("registry", "docker.io/library/registry"),
 ];
 
-/// What the chart's operator, a cluster of CloudNativePG and a cluster of the chart's operator run.
+/// What the chart's operator runs, what a known custom resource names, and what one of the chart's own kind names.
 const BUSYBOX: &str = "docker.io/library/busybox";
 const VALKEY: &str = "docker.io/valkey/valkey";
 const PGVECTOR: &str = "docker.io/pgvector/pgvector";
