@@ -349,6 +349,9 @@ registry! {
     CLUSTER_SECRET_FILE = "LF4211", Stuck, "The file of a generated secret cannot be used", "Restore the file; deleting it would give running software a secret that does not match its data.";
     CLUSTER_ANSWER = "LF4212", Bug, "The API server's answer is not understood", "Please report this with the message and the log.";
     SITE_SECRET_FILE = "LF4213", Stuck, "The file of a secret that the site gave cannot be used", "Restore the file, or give the value again: `landfall configure --secret NAME=FILE`.";
+    GPU_SPECIFICATION = "LF4214", Resumable, "The specification that gives GPUs to containers is not written", "Read what NVIDIA's tool said. Check the driver with `landfall status`; the agent tries again.";
+    GPU_SPECIFICATION_UNFIT = "LF4215", Resumable, "NVIDIA's tool wrote a specification that cannot be used", "Ask the vendor for a release with another version of NVIDIA's container toolkit.";
+    GPU_OFFER_DIFFERS = "LF4216", NotReady, "The node does not offer the GPUs that its driver reports", "Read the log of the device plugin (`landfall kubectl logs`). Restart its pod once the cause is removed.";
     // LF43: looking at a site.
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";

@@ -176,6 +176,9 @@ pub const GPU_REPOSITORY: &str = "landfall.internal/gpu";
 /// that needs a newer one.
 pub const GPU_GLIBC: (u32, u32) = (2, 34);
 
+/// NVIDIA's programs in a node pack with which containers get GPUs: one writes the specification, and it names the other one.
+pub const GPU_TOOLS: [&str; 2] = ["nvidia-ctk", "nvidia-cdi-hook"];
+
 /// What a site's fit decides about a model: the last part of values such as `models.llama.context`.
 pub const MODEL_FIGURES: [&str; 4] = ["tensorParallel", "context", "sequences", "memoryBytes"];
 

@@ -39,6 +39,17 @@ impl DriverState {
     }
 }
 
+/// What of the driver decides which devices containers can get: with another layout, they get others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuLayout {
+    /// The version of the loaded kernel driver.
+    pub version: Option<DriverVersion>,
+    /// The GPUs that the driver holds and does not ignore.
+    pub gpus: Vec<DriverGpu>,
+    /// The MIG devices, each as its folders below `/proc/driver/nvidia/capabilities`, such as `gpu0/mig/gi1/ci0`.
+    pub parts: Vec<String>,
+}
+
 /// NVIDIA's two kernel drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@
 //! ([`nvml`]). The first two need no library and are read by this crate ([`look`]); the third needs glibc and the
 //! driver's own library, which may hang or crash. So a separate program reads it: `landfall-gpu`, run by [`probe()`].
 
+pub mod cdi;
 pub mod child;
 pub mod cuda;
 pub mod driver;

@@ -10,6 +10,7 @@ pub mod concerns;
 mod deletions;
 pub mod due;
 mod frozen;
+mod gpu_specification;
 pub mod held;
 pub mod kubelet;
 pub mod kubelet_files;

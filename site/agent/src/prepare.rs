@@ -8,6 +8,7 @@ use landfall_error_codes::codes;
 
 use super::boot;
 use super::clock;
+use super::gpu_specification;
 use super::kubelet;
 use super::kubelet_files;
 use super::notify::Systemd;
@@ -21,15 +22,16 @@ use landfall_host::paths::SitePaths;
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Prepares the host for containerd: checks that the data folder is this site's, and binds it to the paths that
-/// Kubernetes expects.
+/// Prepares the host for containerd: checks that the data folder is this site's, binds it to the paths that
+/// Kubernetes expects, and makes the folder of specifications of GPUs.
 pub fn containerd(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
-    boot::bind(paths)
+    boot::bind(paths)?;
+    gpu_specification::make_folder(paths)
 }
 
-/// Prepares the host for the kubelet: its requirements are met, the API server has its name, and its certificates are
-/// usable.
+/// Prepares the host for the kubelet: its requirements are met, the API server has its name, its certificates are
+/// usable, and containers get the GPUs.
 pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
     boot::bind(paths)?;
@@ -46,6 +48,10 @@ pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
         // It may be able to run all the same; its own errors are reported with the rest.
         Some(error) => tracing::warn!("the kubelet's certificates are left as they are: {error}"),
         None => kubelet_files::prepare(paths, &programs, now)?,
+    }
+    // Pods without GPUs do not need it. The agent tries again, and logs why it fails.
+    if let Err(error) = gpu_specification::before_pods(paths) {
+        tracing::warn!("containers get no GPUs yet: {error}");
     }
     Ok(())
 }

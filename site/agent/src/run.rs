@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::concerns::Concerns;
 use super::due::{Clocks, Due};
 use super::frozen::Frozen;
+use super::gpu_specification::GpuSpecification;
 use super::kubelet;
 use super::measuring::Measuring;
 use super::notify::Systemd;
@@ -58,6 +59,7 @@ struct Agent<'a> {
     overdue: Overdue,
     measuring: Measuring,
     frozen: Frozen,
+    gpu_specification: GpuSpecification,
     concerns: Concerns,
     systemd: Systemd,
 }
@@ -81,6 +83,7 @@ impl<'a> Agent<'a> {
             overdue: Overdue::begin(),
             measuring: Measuring::begin(),
             frozen: Frozen::default(),
+            gpu_specification: GpuSpecification::default(),
             concerns: Concerns::default(),
             systemd,
         })
@@ -92,6 +95,9 @@ impl<'a> Agent<'a> {
             self.restore_host()?;
             let thawed = self.frozen.tend(self.paths, Instant::now());
             self.concerns.unless_fatal(thawed, "a container is frozen and cannot be thawed")?;
+            if let Some(written) = self.gpu_specification.tend(self.paths, Instant::now()) {
+                self.concerns.note(written, "containers do not get the GPUs of this host");
+            }
             // Nothing that runs depends on it, as on trusted time.
             if let Some(measured) = self.measuring.tend(self.paths, Instant::now()) {
                 self.concerns.note(measured, "the use of the license is not measured");

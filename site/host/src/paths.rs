@@ -153,6 +153,10 @@ impl SitePaths {
         probed_gpus = "/run/landfall/gpus.json";
         /// The file that is under `flock` while GPUs are queried for it; only root can open it.
         gpu_probe_lock = "/run/landfall/gpus.lock";
+        /// Specifications by which containers get devices, for the site's containerd alone.
+        gpu_specifications = "/run/landfall/cdi";
+        /// The specification of NVIDIA's GPUs.
+        gpu_specification = "/run/landfall/cdi/nvidia.json";
         /// containerd's socket.
         containerd_socket = "/run/landfall/containerd/containerd.sock";
         /// A folder for each container that containerd runs, named by its id.

@@ -3,7 +3,7 @@
 use rustix::fs::{Access, access};
 
 use super::{Root, names, text};
-use crate::driver::{DeviceFile, DriverGpu, DriverState, FabricManager, Flavor};
+use crate::driver::{DeviceFile, DriverGpu, DriverState, FabricManager, Flavor, GpuLayout};
 use crate::hardware::PciAddress;
 use crate::version::DriverVersion;
 
@@ -11,6 +11,8 @@ use crate::version::DriverVersion;
 const VERSION: &str = "proc/driver/nvidia/version";
 /// A folder for each GPU that the driver holds.
 const GPUS: &str = "proc/driver/nvidia/gpus";
+/// A folder for each GPU that can be divided, with those of its parts.
+const CAPABILITIES: &str = "proc/driver/nvidia/capabilities";
 /// The words in [`VERSION`] before the version that mean the open kernel modules.
 const OPEN: &str = "Open Kernel Module";
 /// Fabric Manager's name among the processes, which the kernel truncates to 15 characters.
@@ -32,6 +34,27 @@ pub fn driver(root: Root<'_>) -> DriverState {
         gpus: names(&root.path(GPUS)).iter().filter_map(|name| gpu(root, name)).collect(),
         fabric_manager: fabric_manager(root),
     }
+}
+
+/// What decides which devices containers can get.
+pub fn layout(root: Root<'_>) -> Option<GpuLayout> {
+    let version = text(&root.path(VERSION)).and_then(|text| version_of(&text).0);
+    let gpus = names(&root.path(GPUS));
+    let gpus: Vec<_> = gpus.iter().filter_map(|name| gpu(root, name)).filter(|gpu| !gpu.is_excluded).collect();
+    (!gpus.is_empty()).then(|| GpuLayout { version, gpus, parts: parts(root) })
+}
+
+/// The parts of divided GPUs: a GPU's folder `mig` has one for each GPU instance (`gi1`), and that one for each compute instance
+/// (`ci0`).
+fn parts(root: Root<'_>) -> Vec<String> {
+    let numbered = |folder: &str, prefix: &'static str| {
+        let folder = folder.to_owned();
+        let found = names(&root.path(CAPABILITIES).join(&folder)).into_iter();
+        found.filter(move |name| name.starts_with(prefix)).map(move |name| format!("{folder}/{name}"))
+    };
+    let gpus = names(&root.path(CAPABILITIES)).into_iter().filter(|name| name.starts_with("gpu"));
+    let instances = gpus.flat_map(|gpu| numbered(&format!("{gpu}/mig"), "gi"));
+    instances.flat_map(|instance| numbered(&instance, "ci")).collect()
 }
 
 /// Version and flavor in a text such as `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release …`.

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::driver::DriverState;
+use crate::driver::{DriverState, GpuLayout};
 use crate::hardware::Hardware;
 
 pub use driver::process_name;
@@ -50,6 +50,11 @@ impl<'a> Root<'a> {
     /// What the kernel shows of NVIDIA's driver.
     pub fn driver(self) -> DriverState {
         driver::driver(self)
+    }
+
+    /// What decides which devices containers can get; none where NVIDIA's driver is not loaded or holds no GPU.
+    pub fn gpu_layout(self) -> Option<GpuLayout> {
+        driver::layout(self)
     }
 
     fn path(self, relative: &str) -> PathBuf {

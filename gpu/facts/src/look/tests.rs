@@ -120,3 +120,24 @@ fn strange_files_are_left_out() {
     assert!(tree.root().driver().gpus.is_empty());
     assert!(!tree.root().driver().is_loaded());
 }
+
+#[test]
+fn what_decides_which_devices_containers_get_follows_gpus_and_their_parts() {
+    assert_eq!(Tree::empty().root().gpu_layout(), None, "no driver");
+    let tree =
+        Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);
+    let whole = tree.root().gpu_layout().expect("a GPU");
+    assert_eq!((whole.gpus.len(), whole.parts.len()), (1, 0));
+    let folder = "proc/driver/nvidia/capabilities/gpu0/mig";
+    let divided = tree
+        .file(&format!("{folder}/gi1/access"), "DeviceFileMinor: 12\n")
+        .file(&format!("{folder}/gi1/ci0/access"), "DeviceFileMinor: 13\n")
+        .file(&format!("{folder}/gi2/ci0/access"), "DeviceFileMinor: 22\n")
+        .file("proc/driver/nvidia/capabilities/mig/config", "DeviceFileMinor: 1\n");
+    let layout = divided.root().gpu_layout().expect("a divided GPU");
+    assert_eq!(layout.parts, ["gpu0/mig/gi1/ci0", "gpu0/mig/gi2/ci0"]);
+    assert_ne!(layout, whole);
+    let excluded = "Device Minor: \t 0\nGPU Excluded:\t Yes\n";
+    let ignored = divided.file("proc/driver/nvidia/gpus/0000:01:00.0/information", excluded);
+    assert_eq!(ignored.root().gpu_layout(), None, "the driver ignores its only GPU");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::pack::PackId;
-use landfall_release_document::{ArtifactEntry, ArtifactKind, ImageEntry, NodeImage, ReleaseDocument};
+use landfall_release_document::{ArtifactEntry, ArtifactKind, GPU_TOOLS, ImageEntry, NodeImage, ReleaseDocument};
 
 use super::reference::Reference;
 use crate::steps::node_files::PlacedFile;
@@ -86,6 +86,11 @@ impl<'a> NodeParts<'a> {
     /// Whether the pack has a program of this name.
     pub(super) fn has_program(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.path == name || file.links.iter().any(|link| link == name))
+    }
+
+    /// Whether it has the programs with which containers get GPUs.
+    pub(super) fn has_gpu_tools(&self) -> bool {
+        GPU_TOOLS.iter().all(|program| self.has_program(program))
     }
 
     /// References of images that have the same name in the other pack, and are others.

@@ -32,6 +32,10 @@ pub struct RuntimeConfiguration {
     pub cgroup_driver: CgroupDriver,
     /// Whether processes may lower their OOM score; if not, containerd must not try.
     pub lowers_oom_score: bool,
+    /// Whether containers get GPUs: by specifications (CDI), which the agent writes where only this containerd reads them. Without it,
+    /// the file says nothing about specifications, as before they were written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gpus: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
     pub hosts: Vec<String>,
 }
@@ -55,6 +59,8 @@ impl RuntimeConfiguration {
         let mut text = String::new();
         let programs = site.paths.node_link();
         let systemd = self.cgroup_driver == CgroupDriver::Systemd;
+        let folder = quoted(site.paths.gpu_specifications());
+        let specifications = if self.gpus { format!("cdi_spec_dirs = [{folder}]\n") } else { String::new() };
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -79,7 +85,7 @@ config_path = {hosts}
 
 [plugins.'io.containerd.cri.v1.runtime']
 restrict_oom_score_adj = {restrict}
-[plugins.'io.containerd.cri.v1.runtime'.cni]
+{specifications}[plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = [{programs}]
 conf_dir = {network}
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]

@@ -175,6 +175,7 @@ impl Planner<'_> {
             pause: self.parts.reference(NodeImage::Pause).to_owned(),
             cgroup_driver: facts.cgroups.driver,
             lowers_oom_score: facts.lowers_oom_score,
+            gpus: self.parts.has_gpu_tools(),
             hosts: image_hosts(self.inputs.release),
         };
         let agent = Agent {

@@ -1,7 +1,8 @@
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::{
-    ArtifactEntry, ArtifactFile, ComponentData, ComponentEntry, Descriptor, ImageEntry, NodePack, PodSecurity,
-    RELEASE_DOCUMENT_TYPE, Requirements, SignatureEntry, SignatureKind, SiteValue, ValueTarget, referrers_tag,
+    ArtifactEntry, ArtifactFile, ComponentData, ComponentEntry, Descriptor, GPU_TOOLS, ImageEntry, NodePack,
+    PodSecurity, RELEASE_DOCUMENT_TYPE, Requirements, SignatureEntry, SignatureKind, SiteValue, ValueTarget,
+    referrers_tag,
 };
 use serde_json::{Value, json};
 
@@ -288,4 +289,18 @@ fn a_file_of_a_vendor_with_the_name_of_landfalls_program_is_not_executable() {
     assert!(!executable(ArtifactKind::Files, "landfall-gpu", "landfall.internal/gpus:1"));
     assert!(!executable(ArtifactKind::Model, "landfall-gpu", own));
     assert!(!executable(ArtifactKind::Files, "other", own));
+}
+
+#[test]
+fn containers_get_gpus_if_the_node_pack_has_nvidias_tools() {
+    assert_eq!(GPU_TOOLS, [landfall_gpu_facts::cdi::GENERATOR, landfall_gpu_facts::cdi::HOOK]);
+    let gpus = |files: &[(&str, &[&str])]| {
+        let mut release = release();
+        release.artifacts.push(artifact("gpu-tools", ArtifactKind::Node, 130, files));
+        release.node_packs[0].artifacts.push("gpu-tools".to_owned());
+        let plan = plan_of(&sample(), &release).unwrap();
+        action(&plan, "runtime-configuration").unwrap()["gpus"].clone()
+    };
+    assert_eq!(gpus(&[("nvidia-ctk", &[]), ("nvidia-cdi-hook", &[])]), true);
+    assert_eq!(gpus(&[("nvidia-ctk", &[])]), Value::Null, "one alone is of no use");
 }

@@ -269,6 +269,7 @@ fn runtime_configuration() {
         pause: "registry.k8s.io/pause:3.10.2".to_owned(),
         cgroup_driver: CgroupDriver::Systemd,
         lowers_oom_score: false,
+        gpus: false,
         hosts: vec!["docker.io".to_owned()],
     };
     fixture.there_and_back(&step, |fixture| {
@@ -276,6 +277,12 @@ fn runtime_configuration() {
         let text: Vec<String> =
             files.iter().map(|file| format!("== {file}\n{}", fixture.read(&format!("/etc/landfall/{file}")))).collect();
         insta::assert_snapshot!(text.join("\n"));
+    });
+    let with_gpus = RuntimeConfiguration { gpus: true, ..step };
+    fixture.there_and_back(&with_gpus, |fixture| {
+        let text = fixture.read("/etc/landfall/containerd.toml");
+        let lines = "restrict_oom_score_adj = true\ncdi_spec_dirs = ['/run/landfall/cdi']\n[plugins.";
+        assert!(text.contains(lines), "{text}");
     });
 }
 

@@ -1,0 +1,308 @@
+//! How containers get GPUs: a specification (CDI) that NVIDIA's own tool writes from what its driver reports, in a folder that the site's
+//! containerd alone reads and that a boot empties. A node pack without that tool gives containers no GPUs.
+//!
+//! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU, so it runs within limits, and never in the
+//! agent's loop. What it prints is judged before containerd sees it: root does what it says.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_gpu_facts::cdi::{GENERATOR, HOOK, Specification};
+use landfall_gpu_facts::child::{self, Ended, Limits};
+use landfall_gpu_facts::driver::GpuLayout;
+use landfall_gpu_facts::look::Root;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+
+/// How long the tool may take. It initializes GPUs that are idle, which takes seconds where there are many.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// Most that the tool may print, in bytes.
+const OUTPUT_BYTES: usize = 4 << 20;
+
+/// Between two tries while none succeeds: each try with a library that hangs may leave a process that the kernel cannot end.
+const AGAIN: Duration = Duration::from_mins(10);
+
+/// Where the tool finds `modprobe` and `ldconfig`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Options with which the tool prints a specification as JSON. A device has its UUID and its index as names. The root is named, since
+/// the configuration of another container toolkit on the host may name a different one.
+const GENERATE: [&str; 7] = [
+    "cdi",
+    "generate",
+    "--mode=nvml",
+    "--format=json",
+    "--driver-root=/",
+    "--device-name-strategy=uuid",
+    "--device-name-strategy=index",
+];
+
+/// Options with which the tool loads the driver's further modules and makes their device files: nothing else does before the first
+/// program of CUDA, and a specification has only files that exist.
+const MAKE_FILES: [&str; 4] = ["system", "create-device-nodes", "--control-devices", "--load-kernel-modules"];
+
+/// NVIDIA's programs in the node pack that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tools {
+    generator: PathBuf,
+    hook: PathBuf,
+    /// Where the link to the node pack leads.
+    programs: PathBuf,
+}
+
+impl Tools {
+    /// They; none where the node pack lacks them.
+    fn of(paths: &SitePaths) -> Option<Self> {
+        let link = paths.node_link();
+        let (generator, hook) = (link.join(GENERATOR), link.join(HOOK));
+        let programs = fs_err::read_link(&link).ok()?;
+        (generator.exists() && hook.exists()).then_some(Self { generator, hook, programs })
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
+        let hook = format!("--nvidia-cdi-hook-path={}", self.hook.display());
+        let mut command = Command::new(&self.generator);
+        command.args(arguments).env_clear().env("PATH", PATH);
+        if arguments == GENERATE {
+            command.arg(hook);
+        }
+        let failed = |how: String| {
+            let what = format!("`{} {}` {how}", self.generator.display(), arguments[..2].join(" "));
+            StepError::new(codes::GPU_SPECIFICATION, what)
+        };
+        match child::run(&mut command, Limits { time: TIME_LIMIT, output_bytes: OUTPUT_BYTES }) {
+            Ok(Ended::ByItself { status, output, .. }) if status.success() => Ok(output),
+            Ok(Ended::ByItself { status, errors, .. }) => {
+                Err(failed(format!("failed ({status}): {}", last_line(&errors))))
+            }
+            Ok(Ended::TimeOver) => Err(failed(format!("did not end in {} seconds", TIME_LIMIT.as_secs()))),
+            Ok(Ended::TooMuchOutput) => Err(failed(format!("printed more than {OUTPUT_BYTES} bytes"))),
+            Err(error) => Err(failed("cannot be started".to_owned()).because(error)),
+        }
+    }
+}
+
+/// The tool prints what it leaves out before its error.
+fn last_line(errors: &str) -> &str {
+    errors.lines().last().unwrap_or("it gave no reason")
+}
+
+/// What a specification is written from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// No GPU, no driver, or no tool: there is no specification.
+    Nothing,
+    /// GPUs, and the tool.
+    Gpus { tools: Tools, layout: GpuLayout },
+}
+
+impl Source {
+    fn of(paths: &SitePaths) -> Self {
+        let root = paths.host("/");
+        let layout = || Root::new(&root).gpu_layout();
+        let found = Tools::of(paths).and_then(|tools| Some(Self::Gpus { tools, layout: layout()? }));
+        found.unwrap_or(Self::Nothing)
+    }
+}
+
+/// Makes the folder that containerd watches for specifications, if the node pack can write one.
+pub(crate) fn make_folder(paths: &SitePaths) -> Result<(), StepError> {
+    if Tools::of(paths).is_some() {
+        durable::create_folder(&paths.gpu_specifications())?;
+    }
+    Ok(())
+}
+
+/// Writes the specification before any pod starts; it takes a minute at most. Nothing where there is nothing to write.
+pub(crate) fn before_pods(paths: &SitePaths) -> Result<(), StepError> {
+    write(paths, &Source::of(paths)).map(drop)
+}
+
+/// Writes it, or removes it where there is nothing to write it from. Returns whether something changed on the disk.
+fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
+    let path = paths.gpu_specification();
+    let Source::Gpus { tools, .. } = source else {
+        let exists = path.exists();
+        durable::remove_file(&path)?;
+        return Ok(exists);
+    };
+    if let Err(error) = tools.run(&MAKE_FILES) {
+        // Drivers without graphics lack one of the modules, and some distributions make the files themselves.
+        tracing::debug!("device files of the GPUs' driver may be missing: {error}");
+    }
+    let bytes = tools.run(&GENERATE)?;
+    Specification::read(&bytes, &tools.hook).map_err(|fault| {
+        let what = format!("{} printed a specification with {fault}", tools.generator.display());
+        StepError::new(codes::GPU_SPECIFICATION_UNFIT, what)
+    })?;
+    if fs_err::read(&path).is_ok_and(|found| found == bytes) {
+        return Ok(false);
+    }
+    durable::create_folder(&paths.gpu_specifications())?;
+    durable::write_file(&path, &bytes, 0o644)?;
+    Ok(true)
+}
+
+/// The agent's part: the specification follows the driver, the GPUs, their division and the node pack.
+#[derive(Debug, Default)]
+pub(crate) struct GpuSpecification {
+    /// What it was last written from, or tried to be; none before the first look.
+    last: Option<Source>,
+    running: Option<JoinHandle<Result<bool, StepError>>>,
+    /// When it is tried again after a failure.
+    again: Option<Instant>,
+}
+
+impl GpuSpecification {
+    /// Begins to write it where something changed, on a thread of its own. Returns what became of that; none where there is no news.
+    pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
+        if let Some(running) = self.running.take() {
+            if !running.is_finished() {
+                self.running = Some(running);
+                return None;
+            }
+            let ended = running.join().unwrap_or_else(|_| {
+                Err(StepError::new(codes::GPU_SPECIFICATION, "the thread that writes the specification ended"))
+            });
+            self.again = ended.is_err().then(|| now + AGAIN);
+            return Some(ended);
+        }
+        let source = Source::of(paths);
+        let is_due = self.again.is_some_and(|again| now >= again);
+        if self.last.as_ref() == Some(&source) && !is_due {
+            return None;
+        }
+        (self.last, self.again) = (Some(source.clone()), None);
+        let paths = paths.clone();
+        self.running = Some(std::thread::spawn(move || write(&paths, &source)));
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use landfall_gpu_facts::sample::Tree;
+
+    use super::*;
+
+    /// What a tool that succeeds prints, for GPUs of these names.
+    fn printed(paths: &SitePaths, names: &[&str]) -> String {
+        let device = |name: &&str| {
+            format!(r#"{{"name":"{name}","containerEdits":{{"deviceNodes":[{{"path":"/dev/nvidia0"}}]}}}}"#)
+        };
+        let devices: Vec<String> = names.iter().map(device).collect();
+        let hook = paths.node_link().join(HOOK);
+        format!(
+            r#"{{"cdiVersion":"0.5.0","kind":"nvidia.com/gpu","devices":[{}],"containerEdits":{{"hooks":[{{"hookName":"createContainer","path":"{}","args":["nvidia-cdi-hook","update-ldcache"]}}]}}}}"#,
+            devices.join(","),
+            hook.display()
+        )
+    }
+
+    /// A node pack whose tool is this script; it notes its arguments.
+    fn tools(paths: &SitePaths, script: &str) {
+        let programs = paths.node().join("pack/bin");
+        durable::create_folder(&programs).unwrap();
+        let noted = format!("#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/calls\"\n{script}\n");
+        durable::write_file(&programs.join(GENERATOR), noted.as_bytes(), 0o755).unwrap();
+        durable::write_file(&programs.join(HOOK), b"#!/bin/sh\n", 0o755).unwrap();
+        durable::symlink(&programs, &paths.node_link()).unwrap();
+    }
+
+    /// A machine with the driver and a GPU.
+    fn machine() -> (Tree, SitePaths) {
+        const ADDRESS: &str = "0000:01:00.0";
+        let tree = Tree::empty().pci(ADDRESS, 0x10de, 0x27b8, 0x03_0200).nvidia_driver("580.159.04", &[ADDRESS]);
+        let paths = SitePaths::below(tree.path());
+        (tree, paths)
+    }
+
+    fn calls(paths: &SitePaths) -> Vec<String> {
+        let text = fs_err::read_to_string(paths.node_link().join("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn found(paths: &SitePaths) -> Option<String> {
+        fs_err::read_to_string(paths.gpu_specification()).ok()
+    }
+
+    /// Tends until there is news, or nothing runs.
+    fn settle(tended: &mut GpuSpecification, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
+        loop {
+            match tended.tend(paths, now) {
+                None if tended.running.is_some() => std::thread::sleep(Duration::from_millis(5)),
+                news => return news,
+            }
+        }
+    }
+
+    #[test]
+    fn the_specification_is_what_the_tool_prints_and_is_written_once() {
+        let (_tree, paths) = machine();
+        make_folder(&paths).unwrap();
+        assert!(!paths.gpu_specifications().exists(), "a node pack without the tool writes nothing");
+        before_pods(&paths).unwrap();
+        assert_eq!(found(&paths), None);
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1", "0", "all"])));
+        make_folder(&paths).unwrap();
+        assert!(paths.gpu_specifications().exists());
+        before_pods(&paths).unwrap();
+        assert!(found(&paths).unwrap().contains("GPU-1"));
+        let hook = paths.node_link().join(HOOK);
+        let generate = format!("{} --nvidia-cdi-hook-path={}", GENERATE.join(" "), hook.display());
+        assert_eq!(calls(&paths), [MAKE_FILES.join(" "), generate]);
+        assert!(!write(&paths, &Source::of(&paths)).unwrap(), "the same bytes are not written again");
+    }
+
+    #[test]
+    fn it_follows_driver_gpus_and_their_division() {
+        let (tree, paths) = machine();
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        let (mut tended, now) = (GpuSpecification::default(), Instant::now());
+        let mut news = || settle(&mut tended, &paths, now).transpose().unwrap();
+        assert_eq!((news(), news()), (Some(true), None), "nothing changed since");
+        let tree = tree.file("proc/driver/nvidia/capabilities/gpu0/mig/gi1/ci0/access", "DeviceFileMinor: 13\n");
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["MIG-1"])));
+        assert_eq!((news(), news()), (Some(true), None));
+        assert!(found(&paths).unwrap().contains("MIG-1"));
+        fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
+        assert_eq!((news(), found(&paths), news()), (Some(true), None, None), "without a driver there is none");
+    }
+
+    #[test]
+    fn a_tool_that_fails_keeps_what_was_written_and_is_tried_again() {
+        let (_tree, paths) = machine();
+        tools(
+            &paths,
+            "[ \"$1\" = system ] && exit 1; echo 'level=warning' >&2; echo 'failed to initialize NVML' >&2; exit 1",
+        );
+        durable::create_folder(&paths.gpu_specifications()).unwrap();
+        durable::write_file(&paths.gpu_specification(), b"earlier", 0o644).unwrap();
+        let (mut tended, now) = (GpuSpecification::default(), Instant::now());
+        let error = settle(&mut tended, &paths, now).unwrap().unwrap_err();
+        assert_eq!(error.code(), codes::GPU_SPECIFICATION);
+        assert!(error.to_string().ends_with("failed (exit status: 1): failed to initialize NVML"), "{error}");
+        assert_eq!(found(&paths).as_deref(), Some("earlier"));
+        assert!(settle(&mut tended, &paths, now).is_none(), "not at once");
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        assert!(settle(&mut tended, &paths, now + AGAIN).unwrap().unwrap());
+        assert!(found(&paths).unwrap().contains("GPU-1"));
+    }
+
+    #[test]
+    fn what_the_tool_prints_is_judged() {
+        let (_tree, paths) = machine();
+        let foreign = printed(&paths, &["GPU-1"]).replace("/dev/nvidia0", "/etc/shadow");
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{foreign}'"));
+        let error = before_pods(&paths).unwrap_err();
+        assert_eq!(error.code(), codes::GPU_SPECIFICATION_UNFIT);
+        assert!(error.to_string().contains("`/etc/shadow`, which is not below /dev"), "{error}");
+        assert_eq!(found(&paths), None);
+    }
+}
