@@ -104,6 +104,7 @@ registry! {
     INIT_OCCUPIED = "LF2021", Usage, "The folder for a new release is in use", "Name a folder that does not exist, or an empty one.";
     INIT_SOURCE = "LF2022", Usage, "A release cannot be made from this folder or file", "Name a folder with manifests or a kustomization, a chart's folder, or a chart's archive.";
     SITE_SECRET_UNUSED = "LF2023", Usage, "A secret that a site must give is used by nothing", "Name the Secret in a pod or another object of the component, or remove it from `siteSecrets`.";
+    GPU_RESOURCE = "LF2024", Usage, "Pods ask for GPUs in a way that no site can meet", "Correct the named resource of the container, or `requirements.gpus` of the release definition.";
     LOCK_NOT_EXTENDED = "LF2025", Usage, "New images cannot be added to the lock", "Write each entry of `images` in lines of its own, the first of which begins with `-`; or add the named images yourself, and run `landfall lock` again.";
     IMAGE_FIELD_UNUSED = "LF2026", Usage, "A line of `imageFields` is about nothing", "Correct group, kind, name, path or prefix as the objects are rendered, or remove the line.";
     // LF204x: proofs that a release declares.
@@ -205,6 +206,8 @@ registry! {
     ATTESTATION_MISSING = "LF2145", Usage, "An image lacks an attestation that the lock requires", "Attest the image with one of the keys of the rule (`cosign attest --key`), or correct `attestations` of the rule.";
     SIGNATURE_UNREADABLE = "LF2146", Usage, "A signature or an attestation of an image cannot be read", "Sign the image again with cosign and one of the keys of the rule.";
     SIGNATURES_UNCHECKED = "LF2147", Usage, "The lock does not state who signed an image", "Run `landfall lock`: it checks the signatures of the image that the lock pins.";
+    // GPUs of containers.
+    GPU_TOOLS_MISSING = "LF2148", Usage, "The node pack lacks the programs with which containers get GPUs", "Add an artifact of kind `node` with NVIDIA's container toolkit to the lock, and to `artifacts` of the node pack.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";
@@ -275,6 +278,10 @@ registry! {
     HOST_PACKAGES_REFUSED = "LF3069", NotReady, "The host's package manager refused packages of the host pack", "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same command again.";
     SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the release asks the site for is not given", "Give it with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
     SITE_SECRET_UNFIT = "LF3071", NotReady, "A secret that the site gives is not what the release asks for", "Give another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
+    GPU_RESOURCES_SHORT = "LF3072", NotReady, "The host offers fewer GPUs than pods of the release ask for", "Use a machine with more GPUs, let more containers share each, or have fewer pods ask for one, by `values` in the site configuration.";
+    GPU_RESOURCE_UNOFFERED = "LF3073", NotReady, "Pods ask for MIG devices that the host does not offer", "Divide the GPUs into the named MIG devices with `nvidia-smi mig`, or set another strategy for MIG in the site configuration.";
+    GPU_STRATEGY_UNFIT = "LF3074", NotReady, "The GPUs are divided in a way that the strategy for MIG does not allow", "Divide all GPUs alike or none, or set the strategy `mixed` in the site configuration.";
+    GPU_SHARED_TWICE = "LF3075", NotReady, "A container asks for several parts of GPUs that are shared", "Let the container ask for one, or share no GPU: the parts may be of the same one.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -14,6 +14,7 @@ mod canary;
 mod check;
 pub mod container;
 mod fields;
+mod gpu_resource;
 mod host_pack;
 mod node_packs;
 mod proof;
@@ -29,6 +30,7 @@ pub use backup::{
     BackupMarker, BackupRule, ComponentData, HoldUntil,
 };
 pub use canary::Canary;
+pub use gpu_resource::{GPU_RESOURCE, GPU_RESOURCES, GpuPlugin, MIG_RESOURCES, MigStrategy, is_gpu_resource};
 pub use host_pack::{
     HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, HostPackDocument, HostPackage, HostRecipe, PackageFormat,
 };

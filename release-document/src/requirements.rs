@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Checked, require, shown};
+use crate::gpu_resource::GpuPlugin;
 
 /// Most that a node may be asked to have, in bytes: a pebibyte.
 const REQUIRED_BYTES: u64 = 1 << 50;
@@ -43,6 +44,9 @@ pub struct GpuRequirements {
     /// Whether they must be whole or divided; either without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mig: Option<MigRequirement>,
+    /// How the release's device plugin offers them to pods; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<GpuPlugin>,
 }
 
 /// Whether GPUs must be divided into MIG devices.

@@ -28,7 +28,7 @@ pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::{FILL_IN, read, unfinished};
 pub(crate) use read::{text, yaml, yaml_text};
-pub use requirements::{GpuDefinition, Requirements};
+pub use requirements::{GpuDefinition, GpuPluginDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;
 
 use crate::backup::{BackupDefinition, BackupEntry};

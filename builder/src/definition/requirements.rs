@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{GpuRequirements, MigRequirement, Requirements as Figures, Rule};
+use landfall_release_document::{GpuPlugin, GpuRequirements, MigRequirement, Requirements as Figures, Rule};
 use landfall_rules::{Inputs, ReleaseView};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{Quantity, Release};
@@ -45,6 +46,21 @@ pub struct GpuDefinition {
     /// Whether they must be whole or divided (MIG); either without it.
     #[serde(default)]
     pub mig: Option<MigRequirement>,
+    /// How the release's device plugin offers them to pods.
+    #[serde(default)]
+    pub plugin: Option<GpuPluginDefinition>,
+}
+
+/// Which values of a site say how the device plugin of a component offers GPUs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuPluginDefinition {
+    /// Name of the value with the strategy for MIG.
+    #[serde(default)]
+    pub mig_strategy: Option<String>,
+    /// Name of the value with the number of containers that share a GPU in turns.
+    #[serde(default)]
+    pub replicas: Option<String>,
 }
 
 impl Requirements {
@@ -68,7 +84,15 @@ impl GpuDefinition {
             compute_capability: self.compute_capability.clone(),
             driver: self.driver.clone(),
             mig: self.mig,
+            plugin: self.plugin.as_ref().map(GpuPluginDefinition::plugin),
         }
+    }
+}
+
+impl GpuPluginDefinition {
+    /// The same, as the release document has it.
+    fn plugin(&self) -> GpuPlugin {
+        GpuPlugin { mig_strategy: self.mig_strategy.clone(), replicas: self.replicas.clone() }
     }
 }
 
@@ -78,6 +102,8 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
         let place = || Place::field(path, gpus.referenced.line(), "requirements.gpus".to_owned());
         let checked = gpus.value.requirements().check();
         checked.map_err(|fault| BuildError::at(codes::RELEASE_INVALID, place(), format!("it has {fault}")))?;
+        let plugin = gpus.value.plugin.as_ref().map(|plugin| check_plugin(release, plugin));
+        plugin.transpose().map_err(|fault| BuildError::at(codes::RELEASE_INVALID, place(), fault))?;
     }
     if let Some(excess) = release.rules.get(Rule::PER_RELEASE) {
         let what = format!("a release has up to {} rules, and this has {}", Rule::PER_RELEASE, release.rules.len());
@@ -90,6 +116,33 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
         }
     }
     try_rules(path, release)
+}
+
+/// Whether the values of the device plugin exist, with a default, and allow nothing but what it understands.
+fn check_plugin(release: &Release, plugin: &GpuPluginDefinition) -> std::result::Result<(), String> {
+    let is_strategy = |value: &Value| GpuPlugin::strategy_of(value).is_some();
+    let is_number = |value: &Value| GpuPlugin::replicas_of(value).is_some();
+    check_plugin_value(release, "migStrategy", plugin.mig_strategy.as_deref(), is_strategy)?;
+    check_plugin_value(release, "replicas", plugin.replicas.as_deref(), is_number)
+}
+
+fn check_plugin_value(
+    release: &Release,
+    field: &str,
+    name: Option<&str>,
+    is_right: impl Fn(&Value) -> bool,
+) -> std::result::Result<(), String> {
+    let Some(name) = name else { return Ok(()) };
+    let value = release.values.iter().find(|value| value.name.value == name);
+    let value = value.ok_or_else(|| format!("`plugin.{field}` names the value `{name}`, which `values` lacks"))?;
+    let allowed = value.schema.value["enum"].as_array();
+    let allowed =
+        allowed.ok_or_else(|| format!("the schema of `{name}`, which `plugin.{field}` names, has no `enum`"))?;
+    if value.default.is_none() {
+        return Err(format!("`{name}`, which `plugin.{field}` names, has no default"));
+    }
+    let other = allowed.iter().find(|value| !is_right(value));
+    other.map_or(Ok(()), |other| Err(format!("`{name}` allows {other}, which is nothing that `plugin.{field}` can be")))
 }
 
 /// Tries each expression on sample hosts.

@@ -233,3 +233,35 @@ fn a_secret_of_a_site_has_one_name_and_bounds_that_a_person_can_meet() {
         assert!(found.contains(why), "{why}: {found}");
     }
 }
+
+#[test]
+fn the_values_of_a_device_plugin_allow_what_it_understands_alone() {
+    let with = |plugin: &str, values: &str| {
+        let text = GOOD.replacen("data: 10Gi}", &format!("data: 10Gi, gpus: {{count: 1, plugin: {plugin}}}}}"), 1);
+        text.replacen("values:\n", &format!("values:\n{values}"), 1)
+    };
+    let target = "{component: network, kind: ConfigMap, name: plugin, path: /data/a}";
+    let value = |name: &str, rest: &str| format!("  - name: {name}\n    targets: [{target}]\n{rest}");
+    let strategy = value("gpu.strategy", "    schema: {enum: [none, mixed]}\n    default: none\n");
+    let replicas = value("gpu.replicas", "    schema: {enum: [\"1\", \"4\"]}\n    default: \"1\"\n");
+    let both = with("{migStrategy: gpu.strategy, replicas: gpu.replicas}", &format!("{strategy}{replicas}"));
+    read_text(&both).expect("good");
+    read_text(&with("{}", "")).expect("it offers whole GPUs, each to one pod");
+    let refusals = [
+        (with("{migStrategy: gpu.other}", &strategy), "names the value `gpu.other`, which `values` lacks"),
+        (
+            with("{migStrategy: gpu.replicas}", &replicas),
+            "`gpu.replicas` allows \"1\", which is nothing that `plugin.migStrategy` can be",
+        ),
+        (
+            with("{replicas: gpu.strategy}", &strategy),
+            "`gpu.strategy` allows \"none\", which is nothing that `plugin.replicas` can be",
+        ),
+        (with("{replicas: a.b}", &value("a.b", "    schema: {type: integer}\n    default: 1\n")), "has no `enum`"),
+        (with("{replicas: a.b}", &value("a.b", "    schema: {enum: [1, 2]}\n")), "has no default"),
+    ];
+    for (text, expected) in refusals {
+        let refused = read_text(&text).expect_err(expected);
+        assert!(refused.code().id == "LF2002" && refused.to_string().contains(expected), "{refused}");
+    }
+}

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::artifact;
 use super::elf::Glibc;
+use super::gpu_tools;
 use super::inputs::Inputs;
 use super::order::Placed;
 use super::programs;
@@ -81,6 +82,7 @@ pub fn contents(
         proofs,
         signatures: fetched.signatures.iter().map(|signature| signature.entry.clone()).collect(),
     };
+    gpu_tools::check(definition, &document)?;
     let mut documents = vec![
         canonical(RELEASE_DOCUMENT_NAME, &document)?,
         canonical(SITE_SCHEMA_NAME, &render::site_schema(definition)?)?,

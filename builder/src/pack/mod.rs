@@ -5,6 +5,7 @@ mod build;
 mod contents;
 mod elf;
 mod existing;
+mod gpu_tools;
 mod host;
 mod inputs;
 mod inventory;

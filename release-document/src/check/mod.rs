@@ -12,7 +12,7 @@ use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, COSIGN_SUFFIXES, ComponentEntry, Descriptor, EditableField,
-    GeneratedSecret, ImageEntry, NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue,
+    GeneratedSecret, GpuPlugin, ImageEntry, NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue,
     check_node_packs, check_upgrades, referrers_tag,
 };
 
@@ -60,12 +60,23 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     let consoles = release.components.iter().filter(|component| component.console).count();
     require(consoles <= 1, || format!("{consoles} consoles"))?;
     release.values.iter().try_for_each(|value| check_value(release, value))?;
+    check_gpu_plugin(release)?;
     check_site_secrets(release)?;
     require(release.proofs.len() <= PROOFS, || format!("{} proofs", release.proofs.len()))?;
     unique("proof", release.proofs.iter().map(|proof| &proof.name))?;
     release.proofs.iter().try_for_each(|proof| check_proof(release, proof))?;
     check_signatures(release)?;
     release.components.iter().try_for_each(|component| check_canary(release, component))
+}
+
+/// Whether the values that say how GPUs are offered exist.
+fn check_gpu_plugin(release: &ReleaseDocument) -> Checked {
+    let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+    let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
+    let unknown = names.find(|name| release.values.iter().all(|value| value.name != *name));
+    require(unknown.is_none(), || {
+        format!("the value `{}` of its device plugin, which it does not have", shown(unknown.unwrap_or_default()))
+    })
 }
 
 fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {

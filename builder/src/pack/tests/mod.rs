@@ -299,6 +299,19 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
 }
 
 #[tokio::test]
+async fn a_release_that_offers_gpus_to_pods_brings_nvidias_tools() {
+    let bench = Bench::new(false, false).await;
+    bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1, plugin: {}}}");
+    bench.lock().await.expect("locked");
+    let program =
+        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_2.34"]);
+    bench.write("landfall-gpu", &program, 0o755);
+    let refused = bench.build().await.expect_err("no tools");
+    assert_eq!(refused.code(), codes::GPU_TOOLS_MISSING, "{refused}");
+    assert!(refused.to_string().contains("has nvidia-ctk or nvidia-cdi-hook"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     let bench = Bench::new(false, false).await;
     bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1}}");

@@ -1,7 +1,8 @@
 //! Checks of rendered objects that a site would otherwise make, after hours of staging: the fields of their kinds, the
-//! kinds that other components must bring first, Pod Security, and that what pods name exists.
+//! kinds that other components must bring first, Pod Security, GPUs, and that what pods name exists.
 
 mod crds;
+mod gpus;
 mod kinds;
 mod needs;
 mod pod_references;
@@ -36,6 +37,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
             if let Some(pod) = pods::of(object) {
                 pod_security::check(definition, component, object, &pod)?;
                 pod_references::check(definition, components, component, object, &pod)?;
+                gpus::check(definition, component, object, &pod)?;
             }
         }
     }

@@ -247,3 +247,40 @@ fn a_default_with_which_its_object_is_unfit_is_refused_by_its_line() {
     let (starter, components) = starter();
     crate::render::check_defaults(&starter, &components).expect("the starter's defaults fit");
 }
+
+#[test]
+fn gpus_are_asked_for_as_a_site_can_offer_them() {
+    let gpus = |gpus: &str| definition("data: 10Gi}", &format!("data: 10Gi{gpus}}}"));
+    let declared = gpus(", gpus: {count: 1, plugin: {}}");
+    let asking = |resources: &str| replaced(POD, "{limits: {cpu: 1, memory: 64Mi}}", resources);
+    for fine in [
+        "{limits: {memory: 64Mi, nvidia.com/gpu: 1}}",
+        "{limits: {memory: 64Mi, nvidia.com/gpu: \"2\"}, requests: {nvidia.com/gpu: 2}}",
+        "{limits: {memory: 64Mi, nvidia.com/mig-1g.10gb: 1}}",
+    ] {
+        checked(&declared, &[("database", &asking(fine))]).expect(fine);
+    }
+    checked(&plain(), &[("database", &asking("{limits: {memory: 64Mi, nvidia.com/gpu: 0}}"))])
+        .expect("none is asked for");
+    let refusals = [
+        (&declared, "{limits: {nvidia.com/gpus: 1}}", "`nvidia.com/gpus` is no resource of NVIDIA's device plugin"),
+        (&declared, "{limits: {nvidia.com/gpu: 500m}}", "`nvidia.com/gpu` is \"500m\", which is no whole number"),
+        (&declared, "{requests: {nvidia.com/gpu: 1}}", "is requested without the same limit"),
+        (
+            &declared,
+            "{limits: {nvidia.com/gpu: 2}, requests: {nvidia.com/gpu: 1}}",
+            "is requested without the same limit",
+        ),
+        (&plain(), "{limits: {nvidia.com/gpu: 1}}", "the release has no `requirements.gpus`"),
+        (
+            &gpus(", gpus: {count: 1}"),
+            "{limits: {nvidia.com/gpu: 1}}",
+            "does not say under `plugin` how GPUs are offered",
+        ),
+    ];
+    for (definition, resources, expected) in refusals {
+        let refused = refusal(definition, &asking(resources));
+        assert!(refused.starts_with("LF2024 ") && refused.contains(expected), "{resources}: {refused}");
+        assert!(refused.contains("/spec/template/spec/containers/0/resources"), "{refused}");
+    }
+}

@@ -20,10 +20,11 @@ use crate::plan::computed::computed_values;
 use crate::plan::configure::{
     ConfigurePlan, FieldChange, SettingChange, plan_configure, secret_change, setting_changes,
 };
+use crate::plan::gpu_resources::{self, GpuResourceInputs};
 use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::set_edits;
-use crate::preflight::refuse_unknown;
+use crate::preflight::{Finding, refuse_unknown};
 use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
@@ -135,14 +136,20 @@ impl Operations {
     }
 
     /// The figures of models under these settings: those of the site, unless its settings about models change. Then the host is looked
-    /// at again, and what it cannot run is refused.
+    /// at again, and what it cannot run is refused; as are settings with which it would offer fewer GPUs than pods ask for.
     fn refitted(&self, pins: &Pins, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<ResolvedValues> {
-        if !is_fitted(&release.release) || !is_changed(&pins.settings, settings) {
+        let is_fitted_again = is_fitted(&release.release) && is_changed(&pins.settings, settings);
+        if !is_fitted_again && !gpu_resources::is_changed(&release.release, &pins.settings, settings) {
             return Ok(pins.fitted.clone());
         }
-        let Fitted { values, findings } = self.fitted(release, settings, &ProbedGpus::recent(&self.paths))?;
-        refuse_blocked(findings)?;
-        Ok(values)
+        let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
+        if is_fitted_again {
+            let Fitted { values, findings } = fitted_to(&facts, release, settings);
+            refuse_blocked(findings)?;
+            return Ok(values);
+        }
+        refuse_blocked(gpu_findings(&facts, release, settings, &pins.fitted))?;
+        Ok(pins.fitted.clone())
     }
 
     /// The figures of a release's models for this host as it is now, with the GPUs that were found.
@@ -159,10 +166,23 @@ impl Operations {
     }
 }
 
-/// The figures of a release's models for the host of these facts.
+/// The figures of a release's models for the host of these facts, and the GPUs that its pods then ask for.
 pub(super) fn fitted_to(facts: &Facts, release: &TrustedRelease, settings: &SiteConfiguration) -> Fitted {
     let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
-    fitted(&release.release, models, facts, settings)
+    let mut found = fitted(&release.release, models, facts, settings);
+    found.findings.extend(gpu_findings(facts, release, settings, &found.values));
+    found
+}
+
+/// The GPUs that the pods of a release ask for, against those of the host.
+fn gpu_findings(
+    facts: &Facts,
+    release: &TrustedRelease,
+    configuration: &SiteConfiguration,
+    fitted: &ResolvedValues,
+) -> Vec<Finding> {
+    let inputs = GpuResourceInputs { release: &release.release, gpus: facts.gpus.as_ref(), configuration, fitted };
+    gpu_resources::findings(&inputs, |name| release.documents.get(name).map(Vec::as_slice))
 }
 
 /// The key in `site.yaml` of the warnings that are accepted.

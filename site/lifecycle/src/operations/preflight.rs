@@ -20,6 +20,7 @@ use super::planned::{first_secrets, sizes};
 use super::trust::Trust;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
+use crate::plan::gpu_resources::{self, GpuResourceInputs};
 use crate::plan::models::fitted;
 use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
 use crate::site_secrets::BroughtSecrets;
@@ -128,7 +129,15 @@ impl Operations {
             built_at: &identity.built_at,
         });
         let models = looked.contents().small_document(MODELS_DOCUMENT_NAME);
-        findings.extend(fitted(looked.release(), models, &facts, &configuration).findings);
+        let fitted = fitted(looked.release(), models, &facts, &configuration);
+        findings.extend(fitted.findings);
+        let inputs = GpuResourceInputs {
+            release: looked.release(),
+            gpus: facts.gpus.as_ref(),
+            configuration: &configuration,
+            fitted: &fitted.values,
+        };
+        findings.extend(gpu_resources::findings(&inputs, |name| looked.contents().small_document(name)));
         findings.extend(secrets.findings);
         findings.extend(self.of_site(request, &looked, &facts)?);
         accept(&mut findings, &request.accept, &configuration.accept)?;

@@ -4,6 +4,7 @@ pub mod components;
 pub mod computed;
 pub mod configure;
 pub mod figures;
+pub mod gpu_resources;
 pub mod install;
 pub mod models;
 pub mod network;

@@ -9,7 +9,7 @@ fn host(machine: &str) -> Facts {
 }
 
 fn wanted(count: u32) -> GpuRequirements {
-    GpuRequirements { count, memory_bytes: None, compute_capability: None, driver: None, mig: None }
+    GpuRequirements { count, memory_bytes: None, compute_capability: None, driver: None, mig: None, plugin: None }
 }
 
 fn text(findings: &[Finding]) -> String {

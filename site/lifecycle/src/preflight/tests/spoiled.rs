@@ -189,8 +189,14 @@ pub(super) fn good() -> Facts {
 /// A release that asks for everything that can be asked for.
 fn demanding() -> ReleaseDocument {
     let mut release = release();
-    release.requirements.gpus =
-        Some(GpuRequirements { count: 2, memory_bytes: None, compute_capability: None, driver: None, mig: None });
+    release.requirements.gpus = Some(GpuRequirements {
+        count: 2,
+        memory_bytes: None,
+        compute_capability: None,
+        driver: None,
+        mig: None,
+        plugin: None,
+    });
     let text = |text: &str| RuleText::Text(text.to_owned());
     release.rules = vec![Rule {
         name: "vector-unit".to_owned(),

@@ -1,0 +1,63 @@
+//! GPUs that containers ask for, against the names that NVIDIA's device plugin has, and what the release says that it needs.
+
+use landfall_error_codes::codes;
+use landfall_release_document::{GPU_RESOURCES, is_gpu_resource};
+use serde_json::Value;
+
+use super::pods::{Pod, containers};
+use crate::definition::Definition;
+use crate::error::{BuildError, Result};
+use crate::render::Rendered;
+
+/// Refuses containers that ask for what no device plugin offers, in a way that the API server refuses, or without `requirements.gpus`,
+/// by which a site knows its GPUs and how they are offered.
+pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
+    for (at, container) in containers(pod) {
+        let Some((name, fault)) = fault(container).or_else(|| undeclared(definition, container)) else { continue };
+        let place = component.place(object, &format!(": {at}/resources"));
+        return Err(BuildError::at(codes::GPU_RESOURCE, place, format!("`{name}` {fault}")));
+    }
+    Ok(())
+}
+
+/// The resources of NVIDIA's that a container lists under `limits` or `requests`, each with its amount.
+fn asked<'a>(container: &'a Value, list: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let listed = container["resources"][list].as_object().into_iter().flatten();
+    listed.map(|(name, amount)| (name.as_str(), amount)).filter(|(name, _)| name.starts_with(GPU_RESOURCES))
+}
+
+/// The first resource that cannot be had as it is asked for, and why.
+fn fault(container: &Value) -> Option<(&str, String)> {
+    let limits = &container["resources"]["limits"];
+    let of_limit = |(name, amount): (&str, &Value)| {
+        if !is_gpu_resource(name) {
+            return Some("is no resource of NVIDIA's device plugin: those are nvidia.com/gpu, and nvidia.com/mig-1g.10gb and the like".to_owned());
+        }
+        whole(amount).is_none().then(|| format!("is {amount}, which is no whole number"))
+    };
+    let of_request = |(name, amount): (&str, &Value)| {
+        let is_alike = whole(amount).is_some() && whole(amount) == whole(&limits[name]);
+        (!is_alike).then(|| "is requested without the same limit, which Kubernetes refuses".to_owned())
+    };
+    let in_limits = asked(container, "limits").find_map(|one| Some((one.0, of_limit(one)?)));
+    in_limits.or_else(|| asked(container, "requests").find_map(|one| Some((one.0, of_request(one)?))))
+}
+
+/// The first resource that the release does not prepare a site for, and what it lacks.
+fn undeclared<'a>(definition: &Definition, container: &'a Value) -> Option<(&'a str, String)> {
+    let (name, _) = asked(container, "limits").find(|(_, amount)| whole(amount) != Some(0))?;
+    let gpus = definition.release.requirements.gpus.as_ref().map(|gpus| &gpus.value);
+    match gpus.map(|gpus| gpus.plugin.is_some()) {
+        None => Some((name, "is asked for, and the release has no `requirements.gpus`".to_owned())),
+        Some(false) => Some((
+            name,
+            "is asked for, and `requirements.gpus` does not say under `plugin` how GPUs are offered".to_owned(),
+        )),
+        Some(true) => None,
+    }
+}
+
+/// A whole number of devices, as a number or its text.
+fn whole(amount: &Value) -> Option<u64> {
+    amount.as_u64().or_else(|| amount.as_str()?.parse().ok())
+}

@@ -1,0 +1,130 @@
+//! What the pods of rendered objects ask for: the devices of NVIDIA's device plugin in the limits of their containers.
+
+use std::collections::BTreeMap;
+
+use landfall_release_document::GPU_RESOURCES;
+use serde_json::Value;
+
+/// What is asked for of one resource.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Devices of all pods together.
+    pub(super) devices: u64,
+    /// Devices of the container that asks for most.
+    pub(super) most: u64,
+    /// The workloads that ask, such as `inference: Deployment/vllm`.
+    pub(super) workloads: Vec<String>,
+}
+
+/// Adds what the pods of a component's objects ask for.
+pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &[Value]) {
+    for object in objects {
+        let Some((spec, pods)) = pods(object) else { continue };
+        for (resource, (devices, most)) in of_pod(spec) {
+            let asked = all.entry(resource).or_default();
+            asked.devices = asked.devices.saturating_add(devices.saturating_mul(pods));
+            asked.most = asked.most.max(most);
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            asked.workloads.push(format!("{component}: {}/{}", text("/kind"), text("/metadata/name")));
+        }
+    }
+}
+
+/// The `spec` of an object's pods, and how many of them run on the site's node at once; none for an object without pods.
+fn pods(object: &Value) -> Option<(&Value, u64)> {
+    let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64).unwrap_or(1);
+    let (template, pods) = match object["kind"].as_str()? {
+        "Pod" => ("/spec", 1),
+        "DaemonSet" => ("/spec/template/spec", 1),
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
+            ("/spec/template/spec", count("/spec/replicas"))
+        }
+        "Job" => ("/spec/template/spec", count("/spec/parallelism")),
+        "CronJob" => ("/spec/jobTemplate/spec/template/spec", count("/spec/jobTemplate/spec/parallelism")),
+        _ => return None,
+    };
+    Some((object.pointer(template)?, pods)).filter(|(_, pods)| *pods > 0)
+}
+
+/// The devices of a pod by resource, and those of its container that asks for most. Containers run together with init containers that are
+/// restarted; the other init containers run before them, one at a time.
+fn of_pod(spec: &Value) -> BTreeMap<String, (u64, u64)> {
+    let listed = |list: &str| spec[list].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (beside, before): (Vec<&Value>, Vec<&Value>) =
+        listed("initContainers").iter().partition(|container| container["restartPolicy"] == "Always");
+    let mut found: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for container in listed("containers").iter().chain(beside) {
+        for (resource, devices) in limits(container) {
+            let (all, most) = found.entry(resource).or_default();
+            (*all, *most) = (all.saturating_add(devices), devices.max(*most));
+        }
+    }
+    for container in before {
+        for (resource, devices) in limits(container) {
+            let (all, most) = found.entry(resource).or_default();
+            (*all, *most) = (devices.max(*all), devices.max(*most));
+        }
+    }
+    found
+}
+
+/// The devices in a container's limits. What is no whole number is none: the API server refuses it.
+fn limits(container: &Value) -> impl Iterator<Item = (String, u64)> + '_ {
+    let limits = container["resources"]["limits"].as_object().into_iter().flatten();
+    limits.filter(|(name, _)| name.starts_with(GPU_RESOURCES)).filter_map(|(name, amount)| {
+        let devices = amount.as_u64().or_else(|| amount.as_str()?.parse().ok())?;
+        (devices > 0).then(|| (name.clone(), devices))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(objects: &[Value]) -> BTreeMap<String, Asked> {
+        let mut all = BTreeMap::new();
+        add(&mut all, "inference", objects);
+        all
+    }
+
+    fn container(gpus: &Value) -> Value {
+        json!({"name": "a", "resources": {"limits": {"memory": "1Gi", "nvidia.com/gpu": gpus}}})
+    }
+
+    #[test]
+    fn pods_are_counted_as_they_run_on_one_node() {
+        let template = json!({"spec": {"containers": [container(&json!(2))]}});
+        let workload = |kind: &str, spec: Value| {
+            let mut object = json!({"kind": kind, "metadata": {"name": "a"}, "spec": spec});
+            object["spec"]["template"] = template.clone();
+            object
+        };
+        let devices = |object: Value| of(&[object]).get("nvidia.com/gpu").map(|asked| asked.devices);
+        assert_eq!(devices(workload("Deployment", json!({}))), Some(2));
+        assert_eq!(devices(workload("Deployment", json!({"replicas": 3}))), Some(6));
+        assert_eq!(devices(workload("StatefulSet", json!({"replicas": 0}))), None);
+        assert_eq!(devices(workload("DaemonSet", json!({}))), Some(2), "one node");
+        assert_eq!(devices(workload("Job", json!({"parallelism": 2}))), Some(4));
+        let cron = json!({"kind": "CronJob", "metadata": {"name": "a"}, "spec": {"jobTemplate": {"spec": {"template": template}}}});
+        assert_eq!(devices(cron), Some(2));
+        assert_eq!(devices(json!({"kind": "ConfigMap", "metadata": {"name": "a"}})), None);
+    }
+
+    #[test]
+    fn init_containers_count_only_beyond_what_runs_after_them() {
+        let pod = |init: Value| {
+            let spec = json!({"initContainers": [init], "containers": [container(&json!("1")), container(&json!(1))]});
+            of(&[json!({"kind": "Pod", "metadata": {"name": "a"}, "spec": spec})])
+        };
+        let asked = |init: Value| (pod(init.clone())["nvidia.com/gpu"].devices, pod(init)["nvidia.com/gpu"].most);
+        assert_eq!(asked(container(&json!(1))), (2, 1));
+        assert_eq!(asked(container(&json!(3))), (3, 3));
+        let mut beside = container(&json!(1));
+        beside["restartPolicy"] = json!("Always");
+        assert_eq!(asked(beside), (3, 1));
+        assert_eq!(asked(container(&json!("many"))), (2, 1));
+        assert_eq!(pod(json!({"name": "b"}))["nvidia.com/gpu"].workloads, ["inference: Pod/a"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! GPUs that the pods of a release ask for, against those that its device plugin will offer on this host: a pod that asks for more waits
+//! forever, and the install fails after hours of staging. A pure function of the release, the facts and the site's values.
+
+mod asked;
+pub(crate) mod offer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use landfall_error_codes::codes;
+use landfall_gpu_facts::{GpuReport, NvmlState};
+use landfall_release_document::{GPU_RESOURCE, GpuPlugin, ReleaseDocument};
+use serde_json::Value;
+
+use self::asked::Asked;
+use self::offer::{Offer, offered};
+use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, patched, resolve_values};
+use crate::plan::computed::computed_values;
+use crate::plan::network::Networks;
+use crate::preflight::Finding;
+
+/// What the GPUs that pods ask for depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct GpuResourceInputs<'a> {
+    /// The release.
+    pub release: &'a ReleaseDocument,
+    /// The host's GPUs, if they are known.
+    pub gpus: Option<&'a GpuReport>,
+    /// What the site sets.
+    pub configuration: &'a SiteConfiguration,
+    /// Figures of models that were fitted to the host.
+    pub fitted: &'a ResolvedValues,
+}
+
+/// A blocker for each resource that the host will not offer as it is asked for; what passed otherwise, and nothing for a release without
+/// GPUs. `document` has the bytes of a small document of the head.
+pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Finding> {
+    // Values or objects that do not fit are refused with the plan.
+    let Some(values) = values(inputs) else { return Vec::new() };
+    let Some(asked) = asked(inputs.release, &values, document) else { return Vec::new() };
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    match inputs.gpus {
+        Some(report) if matches!(report.nvml, NvmlState::Read(_)) => {
+            judged(report, Offer::of(inputs.release, &values), &asked)
+        }
+        // What keeps the GPUs from being known is a finding of its own then.
+        _ if inputs.release.requirements.gpus.is_some() => Vec::new(),
+        _ => asked.iter().map(|(resource, asked)| short(resource, 0, asked)).collect(),
+    }
+}
+
+/// Whether two configurations have GPUs offered differently.
+pub fn is_changed(release: &ReleaseDocument, before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
+    let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+    let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
+    names.any(|name| before.values.get(name) != after.values.get(name))
+}
+
+fn values(inputs: &GpuResourceInputs<'_>) -> Option<ResolvedValues> {
+    let networks = Networks::of(inputs.configuration).ok()?;
+    resolve_values(inputs.release, inputs.configuration, &computed_values(&networks, inputs.fitted)).ok()
+}
+
+/// What all pods ask for, by resource.
+fn asked<'a>(
+    release: &ReleaseDocument,
+    values: &ResolvedValues,
+    document: impl Fn(&str) -> Option<&'a [u8]>,
+) -> Option<BTreeMap<String, Asked>> {
+    let mut all = BTreeMap::new();
+    for component in &release.components {
+        let rendered: Vec<Value> = serde_json::from_slice(document(&component.objects)?).ok()?;
+        let patches = Patch::of_component(&component.name, &release.values, values);
+        asked::add(&mut all, &component.name, &patched(&component.name, rendered, &patches).ok()?);
+    }
+    Some(all)
+}
+
+fn judged(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, Asked>) -> Vec<Finding> {
+    let offered = match offered(report, offer) {
+        Ok(offered) => offered,
+        Err(fault) => {
+            let needed = "all GPUs divided into MIG devices of one profile, or none";
+            return vec![Finding::new(codes::GPU_STRATEGY_UNFIT, fault.to_string(), needed)];
+        }
+    };
+    let judge = |(resource, asked): (&String, &Asked)| match offered.get(resource).copied().unwrap_or_default() {
+        0 if resource != GPU_RESOURCE => Some(Finding::new(
+            codes::GPU_RESOURCE_UNOFFERED,
+            format!("offered with the MIG strategy {}: {}", offer.strategy.name(), listed(&offered)),
+            wanted(resource, asked),
+        )),
+        count if count < asked.devices => Some(short(resource, count, asked)),
+        _ if offer.replicas > 1 && resource == GPU_RESOURCE && asked.most > 1 => Some(Finding::new(
+            codes::GPU_SHARED_TWICE,
+            format!("a container asks for {} of {GPU_RESOURCE}, which {} containers share", asked.most, offer.replicas),
+            "1 for each container",
+        )),
+        _ => None,
+    };
+    let findings: Vec<Finding> = asked.iter().filter_map(judge).collect();
+    if !findings.is_empty() {
+        return findings;
+    }
+    let needed: Vec<String> = asked.iter().map(|(resource, asked)| wanted(resource, asked)).collect();
+    let message = "The host offers the GPUs that pods of the release ask for";
+    vec![Finding::passed(codes::GPU_RESOURCES_SHORT, message, listed(&offered), needed.join("; "))]
+}
+
+fn short(resource: &str, count: u64, asked: &Asked) -> Finding {
+    Finding::new(codes::GPU_RESOURCES_SHORT, format!("{count} of {resource}"), wanted(resource, asked))
+}
+
+/// What is asked for, and by which workloads.
+fn wanted(resource: &str, asked: &Asked) -> String {
+    format!("{} of {resource}, for {}", asked.devices, asked.workloads.join(", "))
+}
+
+/// What is offered, for people.
+pub(crate) fn listed(offered: &BTreeMap<String, u64>) -> String {
+    let offered: Vec<String> = offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
+    if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
+}
