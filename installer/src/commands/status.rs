@@ -128,6 +128,13 @@ fn gpus_text(text: &mut String, gpus: &GpusStatus) {
             let _infallible = writeln!(text, "              it {problem}");
         }
     }
+    if !gpus.offered.is_empty() {
+        let offered: Vec<_> = gpus.offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
+        let _infallible = writeln!(text, "            the node offers {}", shown::line(&offered.join(", ")));
+    }
+    for difference in &gpus.differences {
+        let _infallible = writeln!(text, "            {}", shown::line(difference));
+    }
 }
 
 /// `now`, `42 seconds ago`
@@ -343,12 +350,15 @@ mod tests {
             driver: Some("580.159.04".to_owned()),
             reason: None,
             devices: vec![first],
+            offered: [("nvidia.com/gpu".to_owned(), 1)].into(),
+            differences: vec!["[LF4216] The node does not offer them.".to_owned()],
             as_of: "2026-11-20T08:00:00Z".to_owned(),
             age_seconds: 42,
         });
         let shown = "gpus      ready; driver 580.159.04; as of 42 seconds ago\n            GPU 0: NVIDIA L4, 2.00 GiB of 24.00 GiB in use\n              \
                      held by vllm (process 4242, pod inference/vllm-0), 2.00 GiB\n              held by a program that \
-                     cannot be seen (process 4243)\n              it is so hot that it slows down\n";
+                     cannot be seen (process 4243)\n              it is so hot that it slows down\n            the node offers 1 of \
+                     nvidia.com/gpu\n            [LF4216] The node does not offer them.\n";
         assert!(text(&report).contains(shown), "{}", text(&report));
         assert!(!text(&installed()).contains("gpus "));
         let (_, schema) = crate::document::schema_of::<StatusReport>();

@@ -12,8 +12,8 @@ use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
     ArtifactEntry, ArtifactKind, BackupRule, COSIGN_SUFFIXES, ComponentEntry, Descriptor, EditableField,
-    GeneratedSecret, GpuPlugin, ImageEntry, NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind, SiteValue,
-    check_node_packs, check_upgrades, referrers_tag,
+    GeneratedSecret, GpuPlugin, ImageEntry, NodePack, Proof, ReleaseDocument, Rule, SignatureEntry, SignatureKind,
+    SiteValue, check_node_packs, check_upgrades, referrers_tag,
 };
 
 /// Longest random value of a secret, in characters.

@@ -3,16 +3,21 @@
 
 use std::collections::BTreeMap;
 
+use landfall_error_codes::{Code, codes};
+use landfall_gpu_facts::cdi::{HOOK, Specification};
 use landfall_gpu_facts::judge::{Warning, driver_version, warnings};
 use landfall_gpu_facts::nvml::{Gpu, GpuEntry, GpuProcess};
-use landfall_gpu_facts::{HostState, Needs, NvmlState, host_state};
+use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 use landfall_host::facts::ProbedGpus;
 use landfall_host::paths::SitePaths;
+use landfall_release_document::GPU_RESOURCES;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::plan::gpu_resources::listed;
+use crate::plan::gpu_resources::offer::{Offer, offered};
 use crate::preflight::problem_of_gpu;
 
 /// NVIDIA's GPUs of a host.
@@ -25,6 +30,12 @@ pub struct GpusStatus {
     pub reason: Option<String>,
     /// Each GPU that the driver knows; none where it cannot be asked.
     pub devices: Vec<GpuStatus>,
+    /// What the node offers to pods of them, by resource, such as `nvidia.com/gpu`; empty where no device plugin offers any, or the cluster
+    /// does not answer.
+    pub offered: BTreeMap<String, u64>,
+    /// How that, or what containers would get, differs from what the driver reports, with codes; empty where nothing differs or no
+    /// release that offers GPUs is installed.
+    pub differences: Vec<String>,
     /// When they were looked at, RFC 3339.
     pub as_of: String,
     /// Seconds since then: a look counts for a minute, and for ten after a library that hung.
@@ -80,7 +91,38 @@ impl GpusStatus {
             _ => Vec::new(),
         };
         let driver = driver_version(report).map(ToString::to_string);
-        Some(Self { driver, reason, devices, as_of: at.clone(), age_seconds: age.as_secs() })
+        let (offered, differences) = (BTreeMap::new(), Vec::new());
+        Some(Self { driver, reason, devices, offered, differences, as_of: at.clone(), age_seconds: age.as_secs() })
+    }
+
+    /// Notes what nodes offer to pods.
+    pub(super) fn see_nodes(&mut self, nodes: &[Value]) {
+        let allocatable = nodes.iter().filter_map(|node| node.pointer("/status/allocatable")?.as_object()).flatten();
+        for (name, amount) in allocatable.filter(|(name, _)| name.starts_with(GPU_RESOURCES)) {
+            let count: Option<u64> = amount.as_str().and_then(|amount| amount.parse().ok());
+            if let Some(count) = count.filter(|count| *count > 0) {
+                *self.offered.entry(name.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// Compares what is offered, and the specification that containers get GPUs by, with what the driver reports, for a release whose
+    /// device plugin offers them.
+    pub(super) fn compare(&mut self, report: &GpuReport, offer: Offer, paths: &SitePaths) {
+        if !matches!(report.nvml, NvmlState::Read(_)) {
+            return;
+        }
+        let difference = |code: Code, what: String| format!("[{}] {}: {what}. {}", code.id, code.title, code.fix);
+        let found = match offered(report, offer) {
+            Err(fault) => Some(fault.to_string()),
+            Ok(expected) if expected != self.offered => {
+                Some(format!("it offers {}, not {}", listed(&self.offered), listed(&expected)))
+            }
+            Ok(_) => None,
+        };
+        self.differences.extend(found.map(|what| difference(codes::GPU_OFFER_DIFFERS, what)));
+        let lacking = lacking(report, paths).map(|what| difference(codes::GPU_SPECIFICATION, what));
+        self.differences.extend(lacking);
     }
 
     /// Names the pods of the processes that hold GPUs. A process may end meanwhile.
@@ -142,6 +184,20 @@ impl GpuHolder {
     }
 }
 
+/// What the specification of GPUs lacks; none where it has every device.
+fn lacking(report: &GpuReport, paths: &SitePaths) -> Option<String> {
+    let path = paths.gpu_specification();
+    let shown = path.display();
+    let Ok(bytes) = fs_err::read(&path) else { return Some(format!("{shown} is missing")) };
+    match Specification::read(&bytes, &paths.node_link().join(HOOK)) {
+        Err(fault) => Some(format!("{shown} has {fault}")),
+        Ok(specification) => {
+            let lacks: Vec<String> = specification.lacks(report).into_iter().collect();
+            (!lacks.is_empty()).then(|| format!("{shown} lacks {}", lacks.join(", ")))
+        }
+    }
+}
+
 /// The UID of the pod to which control groups belong: `kubepods-besteffort-podUID.slice` with systemd, where the UID has `_`
 /// for `-`, and `kubepods/besteffort/podUID` without.
 fn pod_in(groups: &str) -> Option<String> {
@@ -154,15 +210,19 @@ fn pod_in(groups: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use landfall_gpu_facts::GpuReport;
     use landfall_media::durable;
+    use landfall_release_document::MigStrategy;
     use serde_json::json;
 
     use super::*;
 
-    fn status(machine: &str) -> Option<GpusStatus> {
+    fn report(machine: &str) -> GpuReport {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
-        let report = GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap();
+        GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap()
+    }
+
+    fn status(machine: &str) -> Option<GpusStatus> {
+        let report = report(machine);
         let (at, age) = ("2026-11-20T08:00:00Z".to_owned(), Duration::from_millis(42_900));
         GpusStatus::of(&ProbedGpus { report, at, age })
     }
@@ -192,6 +252,47 @@ mod tests {
         let bare = status("no-driver").unwrap();
         assert!(bare.reason.as_ref().unwrap().starts_with("[LF3034] ") && bare.devices.is_empty(), "{bare:?}");
         assert_eq!((status("none"), status("jetson")), (None, None));
+    }
+
+    #[test]
+    fn what_the_node_offers_is_compared_with_what_the_driver_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(folder.path());
+        let node = |resources: Value| json!({"status": {"allocatable": resources}});
+        let compared = |machine: &str, offered: Value, strategy| {
+            let mut found = status(machine).unwrap();
+            found.see_nodes(&[node(offered)]);
+            found.compare(&report(machine), Offer { strategy, replicas: 1 }, &paths);
+            found
+        };
+        let two = || json!({"cpu": "16", "nvidia.com/gpu": "2", "nvidia.com/mig-1g.5gb": "0"});
+        let without = compared("two-l4", two(), MigStrategy::None);
+        assert_eq!(without.offered, BTreeMap::from([("nvidia.com/gpu".to_owned(), 2)]));
+        let [only] = &without.differences[..] else { panic!("{without:?}") };
+        assert!(only.starts_with("[LF4214] ") && only.contains("/run/landfall/cdi/nvidia.json is missing"), "{only}");
+
+        let uuids = landfall_gpu_facts::cdi::uuids(&report("two-l4")).into_iter();
+        let edits = json!({"deviceNodes": [{"path": "/dev/nvidia0"}]});
+        let devices: Vec<Value> = uuids.map(|name| json!({"name": name, "containerEdits": edits})).collect();
+        let write = |devices: &[Value]| {
+            let text = json!({"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": devices}).to_string();
+            durable::create_folder(&paths.gpu_specifications()).unwrap();
+            durable::write_file(&paths.gpu_specification(), text.as_bytes(), 0o644).unwrap();
+        };
+        write(&devices);
+        assert_eq!(compared("two-l4", two(), MigStrategy::None).differences, Vec::<String>::new());
+        let fewer = compared("two-l4", json!({"nvidia.com/gpu": "1"}), MigStrategy::None);
+        assert!(
+            fewer.differences[0].contains("it offers 1 of nvidia.com/gpu, not 2 of nvidia.com/gpu"),
+            "{:?}",
+            fewer.differences
+        );
+        let silent = compared("two-l4", json!({}), MigStrategy::None);
+        assert!(silent.differences[0].contains("it offers nothing, not 2"), "{:?}", silent.differences);
+        write(&devices[..1]);
+        let stale = compared("two-l4", two(), MigStrategy::None);
+        assert!(stale.differences[0].contains("lacks GPU-"), "{:?}", stale.differences);
+        assert_eq!(compared("hangs", json!({}), MigStrategy::None).differences, Vec::<String>::new());
     }
 
     #[test]

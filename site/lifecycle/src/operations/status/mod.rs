@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_host::paths::SitePaths;
 use landfall_media::store::ContentStore;
+use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -30,8 +32,10 @@ use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use crate::backups::BackupFolder;
+use crate::configuration::SiteConfiguration;
 use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
+use crate::plan::gpu_resources::offer::Offer;
 use crate::preflight::AcceptedWarning;
 use crate::registry::REGISTRY;
 use crate::replaced_data::ReplacedData;
@@ -245,6 +249,21 @@ impl StatusReport {
             && self.etcd.as_ref().is_some_and(|etcd| etcd.ready)
     }
 
+    /// Compares the GPUs that the node offers with those of the driver, where an installed release offers them and the cluster answers.
+    fn compare_gpus(
+        &mut self,
+        probed: &ProbedGpus,
+        release: &ReleaseDocument,
+        settings: &SiteConfiguration,
+        paths: &SitePaths,
+    ) {
+        let is_offered = release.requirements.gpus.as_ref().is_some_and(|gpus| gpus.plugin.is_some());
+        let is_known = self.state == SiteState::Installed && !self.nodes.is_empty();
+        if let Some(gpus) = self.gpus.as_mut().filter(|_| is_offered && is_known) {
+            gpus.compare(&probed.report, Offer::of(release, settings), paths);
+        }
+    }
+
     /// The report on a host without a site, to which everything that is found is added.
     fn absent(disk: Option<DiskStatus>) -> Self {
         Self {
@@ -306,7 +325,8 @@ impl Operations {
             step: step_report(&replay),
         });
         report.agent = AgentStatus::of(&self.paths);
-        report.gpus = GpusStatus::of(&gpus());
+        let probed = gpus();
+        report.gpus = GpusStatus::of(&probed);
         self.look_at_host(&mut report, Timestamp::now());
         let pins = replay.state.pins.as_ref();
         let firewall = pins.map(|pins| FirewallStatus::of(&self.paths, &pins.settings, &accepted));
@@ -328,6 +348,9 @@ impl Operations {
         report.notes.extend(report.license.iter().flat_map(|license| license.notes.iter().cloned()));
         report.registry = head.as_ref().map(|head| self.registry(head));
         self.ask_cluster(&mut report);
+        if let (Some(head), Some(pins)) = (&head, replay.state.pins.as_ref()) {
+            report.compare_gpus(&probed, &head.release, &pins.settings, &self.paths);
+        }
         if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
             components::add_missing(&mut report, &head.release);
         }
@@ -412,6 +435,7 @@ impl Operations {
                 report.components = components;
                 nodes::doubt(&mut report.nodes, &mut report.components, &observed);
                 if let Some(gpus) = &mut report.gpus {
+                    gpus.see_nodes(&nodes);
                     gpus.name_pods(&observed.pods, &self.paths);
                 }
                 report.service_addresses = Some(ServiceAddresses::of(&services));

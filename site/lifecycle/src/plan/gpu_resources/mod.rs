@@ -44,7 +44,7 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
     }
     match inputs.gpus {
         Some(report) if matches!(report.nvml, NvmlState::Read(_)) => {
-            judged(report, Offer::of(inputs.release, &values), &asked)
+            judged(report, Offer::of(inputs.release, inputs.configuration), &asked)
         }
         // What keeps the GPUs from being known is a finding of its own then.
         _ if inputs.release.requirements.gpus.is_some() => Vec::new(),

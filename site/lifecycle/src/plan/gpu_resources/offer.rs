@@ -8,7 +8,7 @@ use landfall_gpu_facts::judge::gpus;
 use landfall_gpu_facts::nvml::{Gpu, MigDevice};
 use landfall_release_document::{GPU_RESOURCE, GpuPlugin, MIG_RESOURCES, MigStrategy, ReleaseDocument};
 
-use crate::configuration::ResolvedValues;
+use crate::configuration::SiteConfiguration;
 
 /// How the plugin is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +20,14 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// How the values of a site set the plugin of a release. The release's schema allows nothing that means nothing.
-    pub(crate) fn of(release: &ReleaseDocument, values: &ResolvedValues) -> Self {
+    /// How a site sets the plugin of a release. The release's schema allows nothing that means nothing.
+    pub(crate) fn of(release: &ReleaseDocument, configuration: &SiteConfiguration) -> Self {
         let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
-        let value = |name: Option<&String>| values.get(name?);
+        let value = |name: Option<&String>| {
+            let name = name?;
+            let default = || release.values.iter().find(|value| value.name == *name)?.default.as_ref();
+            configuration.values.get(name).or_else(default)
+        };
         let strategy = plugin.and_then(|plugin| GpuPlugin::strategy_of(value(plugin.mig_strategy.as_ref())?));
         let replicas = plugin.and_then(|plugin| GpuPlugin::replicas_of(value(plugin.replicas.as_ref())?));
         Self { strategy: strategy.unwrap_or_default(), replicas: replicas.unwrap_or(1) }
