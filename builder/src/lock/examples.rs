@@ -22,6 +22,9 @@ fn example(name: &str) -> (Definition, Lock) {
     (definition, lock)
 }
 
+/// The example that brings what the starter does not have, beside the others.
+const GPU: &str = "gpu";
+
 /// The images that the files below a folder name as manifests do, those of templates aside.
 fn named_images(folder: &Path) -> Vec<String> {
     let mut images = Vec::new();
@@ -46,7 +49,7 @@ fn has(lock: &Lock, list: List, reference: &str) {
 
 #[test]
 fn the_lock_of_each_example_has_all_that_its_definition_names() {
-    for name in EXAMPLES {
+    for name in EXAMPLES.into_iter().chain([GPU]) {
         let (definition, lock) = example(name);
         let release = &definition.release;
         for artifact in &release.artifacts {
@@ -79,6 +82,43 @@ fn the_examples_name_the_versions_of_the_starter() {
             let other: Vec<_> = names(&lock).into_iter().filter(|it| !own(it) && !known.contains(it)).collect();
             assert_eq!(other, Vec::<String>::new(), "{name}");
         }
+    }
+}
+
+/// What it adds to the starter's versions is NVIDIA's.
+#[test]
+fn the_example_of_gpus_adds_nvidias_parts_alone() {
+    let starter = Lock::read(&root().join("images.lock")).expect("lock");
+    let (_, lock) = example(GPU);
+    let names = |lock: &Lock, list| -> Vec<String> {
+        lock.list(list).iter().map(|entry| entry.reference.value.clone()).collect()
+    };
+    let added = |list| -> Vec<String> {
+        let known = names(&starter, list);
+        names(&lock, list).into_iter().filter(|reference| !known.contains(reference)).collect()
+    };
+    let images = added(List::Images);
+    assert!(images.len() == 2 && images.iter().all(|image| image.starts_with("nvcr.io/nvidia/k8s")), "{images:?}");
+    assert_eq!(added(List::Artifacts), ["example.internal/nvidia-container-toolkit:1.20.0"]);
+}
+
+/// A number that the site may choose without a configuration would keep the device plugin from starting.
+#[test]
+fn each_number_of_containers_that_share_a_gpu_has_its_configuration() {
+    let (definition, _) = example(GPU);
+    let value = definition.release.values.iter().find(|value| value.name.value == "gpu.replicas").expect("declared");
+    let allowed: Vec<&str> =
+        value.schema.value["enum"].as_array().expect("a list").iter().filter_map(serde_json::Value::as_str).collect();
+    let settings = definition.resolve(Path::new("manifests/device-plugin/settings.yaml"));
+    let objects = crate::render::parse(&fs_err::read_to_string(settings).expect("text")).expect("objects");
+    let data = objects[0]["data"].as_object().expect("data");
+    assert_eq!(data.keys().map(String::as_str).collect::<Vec<_>>(), allowed);
+    for (number, text) in data {
+        let settings = &crate::render::parse(text.as_str().expect("text")).expect("settings")[0];
+        let shared = &settings["sharing"]["timeSlicing"]["resources"][0];
+        let found = (shared["name"].as_str(), shared["replicas"].as_u64());
+        let expected = if number == "1" { (None, None) } else { (Some("nvidia.com/gpu"), number.parse().ok()) };
+        assert_eq!((&settings["version"], found), (&serde_json::json!("v1"), expected), "{number}");
     }
 }
 
