@@ -26,6 +26,7 @@ mod end_to_end {
     mod fixture;
     mod flips;
     mod full_disk;
+    mod gpu_devices;
     mod guide;
     mod handbook;
     mod help;

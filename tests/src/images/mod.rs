@@ -217,6 +217,11 @@ pub fn ensure_versitygw() -> Result<PathBuf> {
     Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
 }
 
+/// The program `device-plugin`, which offers a device of a specification (CDI) to pods as a GPU.
+pub fn ensure_device_plugin() -> Result<PathBuf> {
+    Ok(node_pack::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("device-plugin"))
+}
+
 /// The program `dex`, an identity provider.
 pub fn ensure_dex() -> Result<PathBuf> {
     Ok(node_pack::DEX.ensure(&Workshop::open()?)?.join("dex"))

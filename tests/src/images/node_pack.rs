@@ -183,6 +183,17 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
+/// A device plugin that stands in for NVIDIA's where no machine has a GPU; the tests' own. Its module takes what it needs in the versions
+/// of [`KUBERNETES`].
+pub const DEVICE_PLUGIN: GoModule = GoModule {
+    name: "device-plugin",
+    upstream: "k8s.io/kubelet",
+    stamp: None,
+    programs: &[Program { package: ".", file: "device-plugin" }],
+    build: Build::Go,
+    variables: &[("main.version", "{version}")],
+};
+
 /// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.
 /// It has no form without SQLite.
 pub const DEX: GoModule = GoModule {

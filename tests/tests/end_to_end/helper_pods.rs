@@ -95,7 +95,7 @@ fn forbidden_programs() -> Vec<Forbidden> {
 }
 
 /// The image of the provisioner's pods.
-fn image(machine: &Machine) -> Result<String> {
+pub(crate) fn image(machine: &Machine) -> Result<String> {
     let line = format!(
         r"kubectl --namespace {NAMESPACE} get configmap local-path-config --output jsonpath='{{.data.helperPod\.yaml}}'"
     );

@@ -1,5 +1,5 @@
 //! Landfall's systemd units on a living site: it recovers by itself from ended programs, a renamed host and damaged
-//! certificates.
+//! certificates, and its containers get the devices of GPUs.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use landfall_tests::site::{Machine, wait_until};
 use super::certificates::{CLIENT, SERVING, unusable_certificates};
 use super::cut::boot;
 use super::engineer::Engineer;
+use super::gpu_devices;
 use super::install::{containers, expect_to_run_on};
 use super::installed::installed_machine;
 
@@ -28,6 +29,7 @@ fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
     the_kubelets_error_is_quoted(engineer)?;
     damaged_certificates(engineer)?;
     unusable_certificates(engineer)?;
+    gpu_devices::reach_containers(engineer)?;
     a_renamed_host(engineer)?;
     engineer.uninstall_all()?;
     let units = machine.run("ls /etc/systemd/system; systemctl list-units --all --plain 'landfall*'")?.stdout;
