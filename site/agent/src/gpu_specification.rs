@@ -56,7 +56,7 @@ struct Tools {
 }
 
 impl Tools {
-    /// They; none where the node pack lacks them.
+    /// Those of the node pack; none where it lacks one.
     fn of(paths: &SitePaths) -> Option<Self> {
         let link = paths.node_link();
         let (generator, hook) = (link.join(GENERATOR), link.join(HOOK));
@@ -67,7 +67,8 @@ impl Tools {
     fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
         let hook = format!("--nvidia-cdi-hook-path={}", self.hook.display());
         let mut command = Command::new(&self.generator);
-        command.args(arguments).env_clear().env("PATH", PATH);
+        // Of its messages, errors alone: warnings about what a driver does not have may be longer than what is kept.
+        command.args(arguments).env_clear().env("PATH", PATH).env("NVIDIA_CTK_QUIET", "true");
         if arguments == GENERATE {
             command.arg(hook);
         }
@@ -87,7 +88,7 @@ impl Tools {
     }
 }
 
-/// The tool prints what it leaves out before its error.
+/// The tool may print other messages before its error.
 fn last_line(errors: &str) -> &str {
     errors.lines().last().unwrap_or("it gave no reason")
 }
@@ -104,9 +105,8 @@ enum Source {
 impl Source {
     fn of(paths: &SitePaths) -> Self {
         let root = paths.host("/");
-        let layout = || Root::new(&root).gpu_layout();
-        let found = Tools::of(paths).and_then(|tools| Some(Self::Gpus { tools, layout: layout()? }));
-        found.unwrap_or(Self::Nothing)
+        let found = || Some(Self::Gpus { tools: Tools::of(paths)?, layout: Root::new(&root).gpu_layout()? });
+        found().unwrap_or(Self::Nothing)
     }
 }
 
