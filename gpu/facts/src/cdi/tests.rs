@@ -38,7 +38,7 @@ fn specification(names: &BTreeSet<String>) -> Value {
     json!({
         "cdiVersion": "0.5.0",
         "kind": "nvidia.com/gpu",
-        "devices": names.iter().enumerate().map(|(minor, name)| device((minor, name))).collect::<Vec<_>>(),
+        "devices": names.iter().enumerate().map(device).collect::<Vec<_>>(),
         "containerEdits": {
             "env": ["NVIDIA_VISIBLE_DEVICES=void"],
             "deviceNodes": [{ "path": "/dev/nvidiactl" }, { "path": "/dev/nvidia-uvm" }],
