@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use landfall_release_document::GPU_RESOURCES;
 use serde_json::Value;
 
+/// Pods that an update may start beside the earlier ones, and pods that it may lack, in percent, where a Deployment sets neither.
+const USUAL_PERCENT: u64 = 25;
+
 /// What is asked for of one resource.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -12,6 +15,9 @@ pub(super) struct Asked {
     pub(super) devices: u64,
     /// Devices of the container that asks for most.
     pub(super) most: u64,
+    /// Devices of the pods that an update of one workload starts before it ends earlier ones, where it must; those of the workload that
+    /// needs most.
+    pub(super) beside: u64,
     /// The workloads that ask, such as `inference: Deployment/vllm`.
     pub(super) workloads: Vec<String>,
 }
@@ -24,6 +30,7 @@ pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &
             let asked = all.entry(resource).or_default();
             asked.devices = asked.devices.saturating_add(devices.saturating_mul(pods));
             asked.most = asked.most.max(most);
+            asked.beside = asked.beside.max(devices.saturating_mul(surge(object)));
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             asked.workloads.push(format!("{component}: {}/{}", text("/kind"), text("/metadata/name")));
         }
@@ -44,6 +51,25 @@ fn pods(object: &Value) -> Option<(&Value, u64)> {
         _ => return None,
     };
     Some((object.pointer(template)?, pods)).filter(|(_, pods)| *pods > 0)
+}
+
+/// How many pods an update of the object starts before it ends any: those of a Deployment that may not lack a pod meanwhile. The other
+/// kinds end a pod before they start the next one.
+fn surge(object: &Value) -> u64 {
+    let strategy = &object["spec"]["strategy"];
+    if object["kind"] != "Deployment" || strategy["type"] == "Recreate" {
+        return 0;
+    }
+    let replicas = object["spec"]["replicas"].as_u64().unwrap_or(1);
+    let limit = |name: &str, round: fn(u64) -> u64| match &strategy["rollingUpdate"][name] {
+        Value::Number(count) => count.as_u64().unwrap_or_default(),
+        Value::String(percent) => round(replicas.saturating_mul(percent.trim_end_matches('%').parse().unwrap_or(0))),
+        _ => round(replicas.saturating_mul(USUAL_PERCENT)),
+    };
+    if limit("maxUnavailable", |hundredths: u64| hundredths / 100) > 0 {
+        return 0;
+    }
+    limit("maxSurge", |hundredths: u64| hundredths.div_ceil(100))
 }
 
 /// The devices of a pod by resource, and those of its container that asks for most. Containers run together with init containers that are
@@ -110,6 +136,21 @@ mod tests {
         let cron = json!({"kind": "CronJob", "metadata": {"name": "a"}, "spec": {"jobTemplate": {"spec": {"template": template}}}});
         assert_eq!(devices(cron), Some(2));
         assert_eq!(devices(json!({"kind": "ConfigMap", "metadata": {"name": "a"}})), None);
+    }
+
+    #[test]
+    fn an_update_of_a_deployment_starts_pods_before_it_ends_others() {
+        let beside = |kind: &str, replicas: u64, strategy: Value| {
+            let template = json!({"spec": {"containers": [container(&json!(2))]}});
+            let spec = json!({"replicas": replicas, "strategy": strategy, "template": template});
+            of(&[json!({"kind": kind, "metadata": {"name": "a"}, "spec": spec})])["nvidia.com/gpu"].beside
+        };
+        let rolling = |surge: Value, unavailable: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
+        assert_eq!([1, 3, 4].map(|replicas| beside("Deployment", replicas, Value::Null)), [2, 2, 0]);
+        assert_eq!(beside("Deployment", 1, json!({"type": "Recreate"})), 0);
+        assert_eq!(beside("Deployment", 4, rolling(json!("50%"), json!(0))), 4);
+        assert_eq!(beside("Deployment", 1, rolling(json!(0), json!(1))), 0);
+        assert_eq!(beside("StatefulSet", 1, Value::Null), 0);
     }
 
     #[test]

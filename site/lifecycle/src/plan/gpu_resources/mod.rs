@@ -107,7 +107,23 @@ fn judged(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, Asked>) -> 
     }
     let needed: Vec<String> = asked.iter().map(|(resource, asked)| wanted(resource, asked)).collect();
     let message = "The host offers the GPUs that pods of the release ask for";
-    vec![Finding::passed(codes::GPU_RESOURCES_SHORT, message, listed(&offered), needed.join("; "))]
+    let passed = Finding::passed(codes::GPU_RESOURCES_SHORT, message, listed(&offered), needed.join("; "));
+    asked.iter().filter_map(|(resource, asked)| crowded(resource, &offered, asked)).chain([passed]).collect()
+}
+
+/// A warning where an update of a workload would wait forever: its new pods need devices that the earlier ones hold.
+fn crowded(resource: &str, offered: &BTreeMap<String, u64>, asked: &Asked) -> Option<Finding> {
+    let count = offered.get(resource).copied().unwrap_or_default();
+    let is_crowded = asked.beside > 0 && count < asked.devices.saturating_add(asked.beside);
+    is_crowded.then(|| {
+        let measured = format!(
+            "{count} of {resource}, {} in use: an update starts pods with {} more before it ends others",
+            asked.devices, asked.beside
+        );
+        let fix =
+            "Ask the vendor for a Deployment with the strategy Recreate, or with maxSurge 0 and maxUnavailable 1.";
+        Finding::warning(codes::GPU_RESOURCES_SHORT, measured, fix)
+    })
 }
 
 fn short(resource: &str, count: u64, asked: &Asked) -> Finding {

@@ -48,7 +48,7 @@ fn asking(resource: &str, each: u64, pods: u64) -> (ReleaseDocument, BTreeMap<St
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "vllm", "namespace": "inference", "labels": {"strategy": "", "replicas": ""}},
-        "spec": {"replicas": pods, "template": {"spec": {"containers": [container]}}},
+        "spec": {"replicas": pods, "strategy": {"type": "Recreate"}, "template": {"spec": {"containers": [container]}}},
     });
     documents.insert(objects, serde_json::to_vec(&json!([deployment])).unwrap());
     (release, documents)
@@ -126,6 +126,25 @@ fn enough_gpus_pass_and_too_few_block() {
         found("a100-mig", GPU, (1, 1), &[(STRATEGY, "mixed")]),
         [format!("Blocker LF3072 0 of {GPU}; needed: 1 of {GPU}, {vllm}")]
     );
+}
+
+/// The new pod would wait for the GPU of the earlier one, which stays until the new one is ready.
+#[test]
+fn an_update_that_needs_another_gpu_is_a_warning() {
+    let (release, mut documents) = asking(GPU_RESOURCE, 1, 2);
+    let objects = documents.get_mut("documents/objects/inference.json").unwrap();
+    *objects = String::from_utf8(objects.clone()).unwrap().replace("Recreate", "RollingUpdate").into_bytes();
+    let (report, fitted) = (report("two-l4"), ResolvedValues::new());
+    let judged = |configuration: &SiteConfiguration| {
+        let inputs = GpuResourceInputs { release: &release, gpus: Some(&report), configuration, fitted: &fitted };
+        let found = findings(&inputs, |name| documents.get(name).map(Vec::as_slice));
+        found.iter().map(|one| format!("{:?} {}", one.severity, one.why())).collect::<Vec<_>>()
+    };
+    let crowded = "2 of nvidia.com/gpu, 2 in use: an update starts pods with 1 more before it ends others";
+    let found = judged(&site(&[]));
+    assert_eq!((found.len(), found[0].as_str()), (2, format!("Warning {crowded}").as_str()), "{found:?}");
+    assert!(found[1].starts_with("Passed "), "{found:?}");
+    assert_eq!(judged(&site(&[(REPLICAS, "4")])).len(), 1, "shared GPUs have room");
 }
 
 #[test]
