@@ -41,7 +41,8 @@ fn good() -> Value {
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
         "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0, "gpus": {
-            "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15", "mig": "whole" } },
+            "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15", "mig": "whole",
+            "plugin": { "mig_strategy": "db.storage" } } },
         "rules": [{ "name": "enough", "severity": "blocker", "require": "facts.cores > 1", "message": "Too few",
             "measured": { "cel": "facts.cores" }, "threshold": "2", "fix": "Buy more.", "commands": ["lscpu"] }],
         "proofs": [{ "name": "rows", "component": "db", "shows": "Rows are read", "limit_seconds": 30, "trial": { "command": {
@@ -160,6 +161,11 @@ fn what_contradicts_itself_is_refused() {
         ("/requirements/gpus/memory_bytes", json!(u64::MAX), "bytes for each GPU"),
         ("/requirements/gpus/compute_capability", json!("8"), "`8`, which is not a compute capability"),
         ("/requirements/gpus/driver", json!("new"), "`new`, which is not a version of a driver"),
+        (
+            "/requirements/gpus/plugin",
+            json!({ "replicas": "a.b" }),
+            "the value `a.b` of its device plugin, which it does not",
+        ),
         ("/rules/0/name", json!("Enough"), "the rule `Enough`"),
         ("/rules/0/require", json!("a".repeat(2049)), "an expression of 2049 bytes"),
         ("/rules/0/measured", json!({ "cel": "" }), "an expression of 0 bytes"),
