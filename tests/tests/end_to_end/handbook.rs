@@ -72,6 +72,8 @@ fn pages_have_the_commands_that_tests_type() {
     assert_eq!([dry_run.join(" "), upgrade.join(" ")], ["upgrade /media/other --dry-run", "upgrade /media/other"]);
     let [_list, _log, restore] = arguments("### Any point in time\n", &[]).unwrap();
     assert_eq!(restore[..3], ["restore", "--component", "postgres"]);
+    let [look, resume, again, prove] = arguments("### An undo that failed\n", &[]).unwrap();
+    assert_eq!([look, resume, again, prove].concat(), ["status", "resume", "status", "prove"]);
     let another = commands("### A new key\n").unwrap();
     assert_eq!(another.len(), 5);
     assert_eq!([another[0].as_str(), another[4].as_str()], ["landfall backup key rotate", "landfall backup key"]);

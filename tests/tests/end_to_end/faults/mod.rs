@@ -2,6 +2,7 @@
 //! one of the two releases with that release's data, and every row that its database has acknowledged is there.
 
 mod strike;
+mod stuck;
 mod table;
 mod watch;
 
@@ -63,13 +64,18 @@ fn withstand(engineer: Engineer<'_>, row: &Row) -> Result<()> {
     let rows = another_row(engineer)?;
     row.fault.prepare(engineer)?;
     let said = upgrade_struck(engineer, row)?;
-    row.fault.end(machine)?;
     let lines = said.lines.join("\n");
     let all = || format!("the upgrade to {} said:\n{lines}", row.bundle);
     expect_end(&said, row.ends).with_context(all)?;
     ensure!(lines.contains(row.says), "`{}` was not said; {}", row.says, all());
-    if let Ends::Stopped(then) = row.ends {
-        go_on(engineer, then)?;
+    if row.ends == Ends::Stuck {
+        stuck::expect_stuck(engineer)?;
+    }
+    row.fault.end(machine)?;
+    match row.ends {
+        Ends::Stopped(then) => go_on(engineer, then)?,
+        Ends::Stuck => stuck::end_by_the_page(engineer)?,
+        Ends::Refused(..) | Ends::Undone | Ends::Committed => {}
     }
     engineer.wait_ready("a fault")?;
     expect(engineer, row.ends.version(), &rows)?;
@@ -84,6 +90,7 @@ fn expect_end(said: &Said, ends: Ends) -> Result<()> {
         Ends::Refused(code, exit) => said.refused("upgrade", code, exit).map(drop),
         Ends::Undone => said.refused("upgrade", "LF4032", 4).map(drop),
         Ends::Stopped(_) => said.refused("upgrade", "LF4031", 5).map(drop),
+        Ends::Stuck => said.refused("upgrade", "LF4008", 6).map(drop),
         Ends::Committed => {
             let report = said.report("upgrade")?;
             ensure!(report["version"] == ends.version(), "{report}");

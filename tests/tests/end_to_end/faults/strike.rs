@@ -16,6 +16,12 @@ const BACKUPS: &str = "/var/lib/landfall/backups";
 /// The repository in it.
 const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 
+/// The volume of the database: there is one.
+const VOLUME: &str = "/var/lib/landfall/storage/pvc-*_postgres_*";
+
+/// A folder in it, which a person has made to look at something.
+const MOUNTED: &str = "inspected";
+
 /// Where the stick is while it is pulled.
 const PULLED: &str = "/run/pulled-stick";
 
@@ -49,6 +55,8 @@ pub(super) enum Fault {
     HideRepository,
     /// The disk of the backups has become read-only.
     SealRepository,
+    /// Another folder is mounted in the volume of the database, whose data the undo must replace.
+    MountInVolume,
 }
 
 impl Fault {
@@ -78,6 +86,9 @@ impl Fault {
                 let seal = format!("mount --bind {REPOSITORY} {REPOSITORY} && mount -o remount,bind,ro {REPOSITORY}");
                 machine.run(&seal).map(drop)
             }
+            Self::MountInVolume => {
+                machine.run(&format!("cd {VOLUME} && mkdir {MOUNTED} && mount --bind /mnt {MOUNTED}")).map(drop)
+            }
         }
     }
 
@@ -89,6 +100,7 @@ impl Fault {
             Self::PullStick => connect_stick(machine),
             Self::HideRepository => machine.run(&format!("umount {BACKUPS}")).map(drop),
             Self::SealRepository => machine.run(&format!("umount --lazy {REPOSITORY}")).map(drop),
+            Self::MountInVolume => machine.run(&format!("umount {VOLUME}/{MOUNTED}")).map(drop),
         }
     }
 }

@@ -30,6 +30,9 @@ pub(super) enum Ends {
     Undone,
     /// The upgrade stops, since nothing has changed yet: LF4031. Once the cause is gone, a person does this.
     Stopped(Then),
+    /// The upgrade goes back, and its undo cannot end: LF4008, and the site is stuck. Once the cause is gone, a person follows the
+    /// handbook's page.
+    Stuck,
     /// The upgrade succeeds all the same.
     Committed,
 }
@@ -47,7 +50,7 @@ impl Ends {
     /// The version that is installed in the end.
     pub(super) fn version(self) -> &'static str {
         match self {
-            Self::Refused(..) | Self::Undone | Self::Stopped(Then::Abort) => "1.0.0",
+            Self::Refused(..) | Self::Undone | Self::Stuck | Self::Stopped(Then::Abort) => "1.0.0",
             Self::Stopped(Then::Resume) | Self::Committed => "1.1.0",
         }
     }
@@ -82,7 +85,7 @@ pub(super) static CHEAP: [Row; 3] = [
 ];
 
 /// The others, of which those that end as 1.1.0 come last: the machine starts over after each of these.
-pub(super) static OTHERS: [Row; 8] = [
+pub(super) static OTHERS: [Row; 9] = [
     Row {
         name: "the backup repository becomes read-only in the backup",
         bundle: NEXT,
@@ -122,6 +125,14 @@ pub(super) static OTHERS: [Row; 8] = [
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Undone,
         says: "postgres",
+    },
+    Row {
+        name: "a folder is mounted in the data that the undo must replace",
+        bundle: BROKEN,
+        when: When::Undo,
+        fault: Fault::MountInVolume,
+        ends: Ends::Stuck,
+        says: "something is mounted at /var/lib/landfall/storage/pvc-",
     },
     Row {
         name: "the disk becomes full while staging",
