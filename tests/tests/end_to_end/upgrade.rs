@@ -92,7 +92,8 @@ fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
         engineer.follow(&undecided, &[])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
     }
     ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
-    let report = engineer.follow(&keep, &[])?.report("rollback")?;
+    refuses_an_unknown_version(engineer, &keep)?;
+    let report = engineer.follow(&keep, &["--to", "1.0.0"])?.report("rollback")?;
     ensure!(schema(engineer)? == "schema_version", "the data was not kept");
     ensure!(report["version"] == "1.0.0" && report["removed"] == json!(["bulletin"]), "{report}");
     expect_release(engineer, "1.0.0")?;
@@ -114,6 +115,19 @@ fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
         "proved: a component's data stayed while no release had it, and a value of the site against another default",
     );
     expect_root(engineer, &later_root()?)
+}
+
+/// A rollback to a version that the site does not keep names those that it does, and changes nothing, not even a journal.
+fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Result<()> {
+    for more in [&["--to", "9.9.9", "--dry-run"][..], &["--to", "9.9.9"]] {
+        let refused = engineer.follow(rollback, more)?;
+        let refused = refused.refused("rollback to an unknown version", "LF4408", 2)?.to_string();
+        ensure!(refused.contains("9.9.9") && refused.contains("1.0.0"), "the versions are not named: {refused}");
+    }
+    let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
+    ensure!(!journals.contains("rollback"), "a journal was begun: {journals}");
+    ensure!(schema(engineer)? == "schema_version", "a refused rollback has changed data");
+    expect_release(engineer, "1.1.0")
 }
 
 /// The same release, an older one, a version that is not kept: nothing changes, not even a journal.
