@@ -6,6 +6,12 @@ use landfall_tests::site::Machine;
 /// The file, on the disk of the data folder.
 const BALLAST: &str = "/var/ballast";
 
+/// Another one, which takes what the first one leaves.
+const REST: &str = "/var/ballast-rest";
+
+/// What the first one leaves for the other: room for its own list of blocks.
+const REST_BYTES: u64 = 1 << 20;
+
 /// How much it leaves free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
@@ -13,6 +19,8 @@ pub(crate) enum Left {
     ForAll(u64),
     /// Bytes for root, and none for anyone else: what the filesystem reserves for root is taken, too.
     ForRoot(u64),
+    /// Nothing, for anyone.
+    Nothing,
 }
 
 impl Left {
@@ -21,11 +29,12 @@ impl Left {
         match self {
             Self::ForAll(bytes) => ("%a", bytes),
             Self::ForRoot(bytes) => ("%f", bytes),
+            Self::Nothing => ("%f", REST_BYTES),
         }
     }
 }
 
-/// Fills the filesystem, at once: nothing is written.
+/// Fills the filesystem, at once: nothing is written, but the last mebibyte where nothing is left.
 pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     let (field, bytes) = left.field();
     let free = format!(
@@ -36,10 +45,14 @@ pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     ));
     let size: u64 = filled.context("the disk cannot be filled")?.stdout.trim().parse()?;
     ensure!(size > 0, "there was nothing to fill");
+    if left == Left::Nothing {
+        let rest = machine.try_run(&format!("cat /dev/zero > {REST}"))?;
+        ensure!(rest.stderr.contains("No space left on device"), "the disk is not full: {}", rest.stderr);
+    }
     Ok(())
 }
 
 /// There is room again.
 pub(crate) fn remove(machine: &Machine) -> Result<()> {
-    machine.run(&format!("rm --force {BALLAST}")).map(drop)
+    machine.run(&format!("rm --force {BALLAST} {REST}")).map(drop)
 }

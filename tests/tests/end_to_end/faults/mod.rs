@@ -63,6 +63,9 @@ fn withstand(engineer: Engineer<'_>, row: &Row) -> Result<()> {
     let machine = engineer.machine();
     let rows = another_row(engineer)?;
     row.fault.prepare(engineer)?;
+    if row.when == When::Migration {
+        strike::slow_migration(machine)?;
+    }
     let said = upgrade_struck(engineer, row)?;
     let lines = said.lines.join("\n");
     let all = || format!("the upgrade to {} said:\n{lines}", row.bundle);
@@ -118,7 +121,12 @@ fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
     std::thread::scope(|scope| {
         let striker = scope.spawn(|| -> Result<bool> {
             let Some(found) = watch.wait(&ended)? else { return Ok(false) };
-            strike_while_paused(engineer, row.fault, found).map(|()| true)
+            strike_while_paused(engineer, row.fault, found)?;
+            if row.fault.ends_with_its_step() {
+                let _paused = watch.wait_for_failure(&ended)?;
+                row.fault.end(machine)?;
+            }
+            Ok(true)
         });
         let said = engineer.landfall(&arguments);
         ended.store(true, Ordering::Release);

@@ -47,6 +47,8 @@ pub(super) enum Fault {
     Fill(Left),
     /// The same until the program of the operation has ended that met it.
     FillUntilHelperEnds(Left),
+    /// The same until a step has failed, before its undo begins.
+    FillUntilStepFails(Left),
     /// The process of this name ends by SIGKILL.
     Kill(&'static str),
     /// The stick is gone when the operation begins, after the command has found it.
@@ -65,7 +67,6 @@ impl Fault {
         match self {
             // A site that has never made a backup would make a repository where none is.
             Self::HideRepository => engineer.landfall(&["backup", "run", "--no-drill"])?.report("backup run").map(drop),
-            Self::Kill("postgres") => slow_migration(engineer.machine()),
             _ => Ok(()),
         }
     }
@@ -74,7 +75,7 @@ impl Fault {
     pub(super) fn strike(self, machine: &Machine, found: Option<Found>) -> Result<()> {
         match self {
             Self::OfTheRelease => Ok(()),
-            Self::Fill(left) => ballast::fill(machine, left),
+            Self::Fill(left) | Self::FillUntilStepFails(left) => ballast::fill(machine, left),
             Self::FillUntilHelperEnds(left) => fill_for_helper(machine, left, found.context("there is no operation")?),
             Self::Kill(name) => {
                 let process = program(machine, name)?.with_context(|| format!("no {name} runs"))?;
@@ -92,11 +93,16 @@ impl Fault {
         }
     }
 
+    /// Whether its cause is gone as soon as a step has failed, while the command goes on.
+    pub(super) fn ends_with_its_step(self) -> bool {
+        matches!(self, Self::FillUntilStepFails(_))
+    }
+
     /// Removes the cause, once the command has ended.
     pub(super) fn end(self, machine: &Machine) -> Result<()> {
         match self {
             Self::OfTheRelease | Self::Kill(_) => Ok(()),
-            Self::Fill(_) | Self::FillUntilHelperEnds(_) => ballast::remove(machine),
+            Self::Fill(_) | Self::FillUntilHelperEnds(_) | Self::FillUntilStepFails(_) => ballast::remove(machine),
             Self::PullStick => connect_stick(machine),
             Self::HideRepository => machine.run(&format!("umount {BACKUPS}")).map(drop),
             Self::SealRepository => machine.run(&format!("umount --lazy {REPOSITORY}")).map(drop),

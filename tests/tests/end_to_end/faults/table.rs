@@ -3,7 +3,7 @@
 use super::strike::Fault;
 use super::watch::When;
 use crate::end_to_end::ballast::Left;
-use crate::end_to_end::later_releases::{BROKEN, NEXT};
+use crate::end_to_end::later_releases::{BROKEN, NEXT, UNPROVED};
 
 /// Less than Landfall leaves free for databases, and more than the kubelet does, which would remove pods.
 const BELOW_THE_RESERVE: Left = Left::ForAll(1150 << 20);
@@ -85,7 +85,7 @@ pub(super) static CHEAP: [Row; 3] = [
 ];
 
 /// The others, of which those that end as 1.1.0 come last: the machine starts over after each of these.
-pub(super) static OTHERS: [Row; 9] = [
+pub(super) static OTHERS: [Row; 13] = [
     Row {
         name: "the backup repository becomes read-only in the backup",
         bundle: NEXT,
@@ -109,6 +109,22 @@ pub(super) static OTHERS: [Row; 9] = [
         fault: Fault::FillUntilHelperEnds(Left::ForRoot(1 << 20)),
         ends: Ends::Undone,
         says: "No space left on device",
+    },
+    Row {
+        name: "the disk is full while the node's programs are placed",
+        bundle: NEXT,
+        when: When::Step("node-files"),
+        fault: Fault::FillUntilStepFails(Left::Nothing),
+        ends: Ends::Undone,
+        says: "No space left on device",
+    },
+    Row {
+        name: "a canary fails its proof",
+        bundle: UNPROVED,
+        when: When::Before,
+        fault: Fault::OfTheRelease,
+        ends: Ends::Undone,
+        says: "coredns_of_another_release",
     },
     Row {
         name: "an image never becomes ready",
@@ -141,6 +157,22 @@ pub(super) static OTHERS: [Row; 9] = [
         fault: Fault::Fill(Left::ForRoot(4 << 20)),
         ends: Ends::Stopped(Then::Resume),
         says: "LF1202",
+    },
+    Row {
+        name: "the disk becomes full while the database is migrated",
+        bundle: NEXT,
+        when: When::Migration,
+        fault: Fault::Fill(BELOW_THE_RESERVE),
+        ends: Ends::Committed,
+        says: "points in time begin with the next backup",
+    },
+    Row {
+        name: "the disk becomes full while the release is watched",
+        bundle: NEXT,
+        when: When::Step("soak"),
+        fault: Fault::Fill(BELOW_THE_RESERVE),
+        ends: Ends::Committed,
+        says: "points in time begin with the next backup",
     },
     Row {
         name: "the API server is killed while the database changes",

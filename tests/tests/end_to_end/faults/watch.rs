@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use landfall_lifecycle::pins::Event;
 use landfall_tests::proofs::psql;
 use landfall_tests::site::{Machine, ProcessId};
@@ -94,16 +94,32 @@ impl<'a> Watch<'a> {
                 }
             };
             if is_it {
-                // It may have started since the look before.
-                self.find_operation()?;
-                let paused = self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default();
-                return Ok(Some(Found { paused, helper }));
+                return Ok(Some(Found { paused: self.paused()?, helper }));
             }
             if is_last_look {
                 return Ok(None);
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Returns once the journal says that a step has failed, while the operation stands still.
+    pub(super) fn wait_for_failure(&mut self, ended: &AtomicBool) -> Result<Paused> {
+        loop {
+            let is_last_look = ended.load(Ordering::Acquire);
+            if self.journal.news()?.iter().any(|event| matches!(event, Event::Failed { .. })) {
+                return self.paused();
+            }
+            ensure!(!is_last_look, "no step has failed");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Stops the operation, if one runs by now.
+    fn paused(&mut self) -> Result<Paused> {
+        // It may have started since the look before.
+        self.find_operation()?;
+        Ok(self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default())
     }
 
     fn begins(&mut self, wanted: &str) -> Result<bool> {
