@@ -1,6 +1,7 @@
 //! An install whose power is cut while a chosen step acts. The journal shows the moment: the host follows it while
 //! `landfall` writes it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use landfall_tests::site::{Machine, wait_until};
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
 use super::journal::{self, End, Follow};
-use super::process::Process;
+use super::process::{Process, pod_logs};
 
 /// How long a booted machine may take to settle before its first command.
 const BOOT_LIMIT: Duration = Duration::from_mins(5);
@@ -36,6 +37,8 @@ pub(crate) enum Moment {
     After(Duration),
     /// This long after the journal says that the undo of the step begins.
     Undoing(Duration),
+    /// This long after a pod begins in a namespace while the step acts.
+    InPod(&'static str, Duration),
 }
 
 /// A step of the plan, and a moment in it.
@@ -45,6 +48,21 @@ pub(crate) struct At {
     pub(crate) step: String,
     /// When in it.
     pub(crate) moment: Moment,
+}
+
+/// What was seen at the instant of a power cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// Whether the step acted, or was undone; of a moment in a pod, whether that had begun as well.
+    pub(crate) is_within: bool,
+    /// Bytes that the program had read since the step began, where the moment is [`Moment::Read`].
+    pub(crate) read_bytes: u64,
+}
+
+impl Seen {
+    fn without_bytes(is_within: bool) -> Self {
+        Self { is_within, read_bytes: 0 }
+    }
 }
 
 /// The effect of a power cut.
@@ -74,6 +92,7 @@ impl At {
             }
             Moment::After(wait) => Moment::After(wait / 2),
             Moment::Undoing(wait) => Moment::Undoing(wait / 2),
+            Moment::InPod(namespace, wait) => Moment::InPod(namespace, wait / 2),
             Moment::Read(bytes) => Moment::Read(bytes),
         };
         Self { step: self.step.clone(), moment }
@@ -105,7 +124,7 @@ pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
 
 fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> {
     let trust = fixture()?.fingerprint.clone();
-    let Some(read_bytes) = try_cut_during(engineer, &["install", STICK, "--trust", &trust], at)? else {
+    let Some(Seen { read_bytes, .. }) = try_cut_during(engineer, &["install", STICK, "--trust", &trust], at)? else {
         return Ok(None);
     };
     boot(engineer.machine())?;
@@ -135,51 +154,90 @@ pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.wait_settled(BOOT_LIMIT).map(drop)
 }
 
-/// Runs a verb and cuts the power at the moment, which must come before the verb ends. Returns the bytes read since the
-/// step began.
-pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<u64> {
+/// Runs a verb and cuts the power at the moment, which must come before the verb ends.
+pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Seen> {
     try_cut_during(engineer, arguments, at)?.with_context(|| format!("the verb ended before {at:?}"))
 }
 
 /// The same; nothing is cut if the verb succeeds before the moment. Fails if it fails before it.
-fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Option<u64>> {
+fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Option<Seen>> {
     let machine = engineer.machine();
     let ended = AtomicBool::new(false);
-    let mut journal = Follow::of(machine)?;
+    let mut watched = Watched::begin(machine, at)?;
     std::thread::scope(|scope| {
-        let cutter = scope.spawn(|| cut_at(machine, &mut journal, at, &ended));
+        let cutter = scope.spawn(|| cut_at(machine, &mut watched, at, &ended));
         let said = engineer.landfall(arguments);
         ended.store(true, Ordering::Release);
-        let read = cutter.join().map_err(|_| anyhow!("the thread that cuts the power panicked"))?;
+        let seen = cutter.join().map_err(|_| anyhow!("the thread that cuts the power panicked"))?;
         let said = said?;
-        let read = read.with_context(|| format!("the verb said:\n{}", said.lines.join("\n")))?;
+        let seen = seen.with_context(|| format!("the verb said:\n{}", said.lines.join("\n")))?;
         let is_done = said.status.success();
-        match read {
+        match seen {
             Some(_) => ensure!(!is_done, "the verb ended before the power did"),
             None => ensure!(is_done, "the verb failed before {at:?}:\n{}", said.lines.join("\n")),
         }
-        Ok(read)
+        Ok(seen)
     })
 }
 
+/// What shows the moment.
+struct Watched {
+    journal: Follow,
+    /// The pods of the moment's namespace that had begun before.
+    known_pods: BTreeSet<String>,
+}
+
+impl Watched {
+    /// From now on.
+    fn begin(machine: &Machine, at: &At) -> Result<Self> {
+        let known_pods = match at.moment {
+            Moment::InPod(namespace, _) => pod_logs(machine, namespace)?,
+            Moment::Read(_) | Moment::After(_) | Moment::Undoing(_) => BTreeSet::new(),
+        };
+        Ok(Self { journal: Follow::of(machine)?, known_pods })
+    }
+}
+
 /// Cuts the power at the moment, or as soon as the step is done before it; not if the verb has ended.
-fn cut_at(machine: &Machine, journal: &mut Follow, at: &At, ended: &AtomicBool) -> Result<Option<u64>> {
-    let read = match at.moment {
+fn cut_at(machine: &Machine, watched: &mut Watched, at: &At, ended: &AtomicBool) -> Result<Option<Seen>> {
+    let seen = match at.moment {
         Moment::After(wait) | Moment::Undoing(wait) => {
             let begins = if matches!(at.moment, Moment::Undoing(_)) { undo_begins } else { begins };
+            let journal = &mut watched.journal;
             let begun = wait_for_begin(journal, |event| begins(event, &at.step), ended, || Ok(()))?;
-            if begun {
-                wait_for_end(journal, &at.step, wait)?;
-            }
-            begun.then_some(0)
+            let is_within = begun && !wait_for_end(journal, &at.step, wait)?;
+            begun.then(|| Seen::without_bytes(is_within))
         }
-        Moment::Read(wanted) => stop_after_reading(machine, journal, &at.step, wanted, ended)?,
+        Moment::InPod(namespace, wait) => wait_in_pod(machine, watched, &at.step, (namespace, wait), ended)?,
+        Moment::Read(wanted) => {
+            let read = stop_after_reading(machine, &mut watched.journal, &at.step, wanted, ended)?;
+            read.map(|read_bytes| Seen { is_within: true, read_bytes })
+        }
     };
-    if read.is_some() && !ended.load(Ordering::Acquire) {
+    if seen.is_some() && !ended.load(Ordering::Acquire) {
         machine.power_cut()?;
-        return Ok(read);
+        return Ok(seen);
     }
     Ok(None)
+}
+
+/// Returns this long after a pod of the namespace begins in the step, or once the step is done; none if the verb ended before it began.
+fn wait_in_pod(
+    machine: &Machine,
+    Watched { journal, known_pods }: &mut Watched,
+    step: &str,
+    (namespace, wait): (&str, Duration),
+    ended: &AtomicBool,
+) -> Result<Option<Seen>> {
+    if !wait_for_begin(journal, |event| begins(event, step), ended, || Ok(()))? {
+        return Ok(None);
+    }
+    while pod_logs(machine, namespace)?.is_subset(known_pods) {
+        if ended.load(Ordering::Acquire) || wait_for_end(journal, step, LOOK_EVERY)? {
+            return Ok(Some(Seen::without_bytes(false)));
+        }
+    }
+    Ok(Some(Seen::without_bytes(!wait_for_end(journal, step, wait)?)))
 }
 
 /// Whether it says that the step begins, forward or back.
@@ -212,17 +270,20 @@ fn wait_for_begin(
     }
 }
 
-/// Returns after that time, or once the journal says that the step is done, forward or back.
-fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<()> {
+/// Returns after that time, or once the journal says that the step is done, forward or back; whether it says so.
+fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<bool> {
     let ends = |event: &Event| match event {
         Event::Done { step: done, .. } | Event::UndoDone { step: done, .. } => done.to_string() == step,
         _ => false,
     };
     let begun = Instant::now();
-    while begun.elapsed() < limit && !journal.news()?.iter().any(ends) {
+    while begun.elapsed() < limit {
+        if journal.news()?.iter().any(ends) {
+            return Ok(true);
+        }
         std::thread::sleep(LOOK_EVERY.min(limit.saturating_sub(begun.elapsed())));
     }
-    Ok(())
+    Ok(journal.news()?.iter().any(ends))
 }
 
 /// Stops the running `landfall` once it has read this much in the step; returns how much it has read in it by then,

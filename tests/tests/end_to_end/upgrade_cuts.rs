@@ -19,8 +19,20 @@ use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
 use super::upgrade::{expect_release, schema};
 
-/// Instants of each kind.
+/// Instants of each kind, of backup and trial restore together.
 const OF_EACH: usize = 6;
+
+/// Of those of the backup, how many are in the trial restore of the database.
+const OF_TRIAL: usize = 3;
+
+/// The namespace in which a backup of the database is restored on trial.
+const TRIAL: &str = "landfall-drill-postgres";
+
+/// The step in which the database of the later release starts, and its job migrates the data.
+const MIGRATION: &str = "ready/postgres";
+
+/// The instants of changes that are in it, whatever the seed says.
+const MIGRATING: [usize; 2] = [2, 4];
 
 /// How soon after the boot a change that was interrupted must continue.
 const CONTINUE_LIMIT: Duration = Duration::from_mins(1);
@@ -48,6 +60,8 @@ struct Instants {
     placing: Vec<At>,
     /// While data is backed up, and the backup restored on trial.
     backup: Vec<At>,
+    /// While the backup of the database is restored on trial.
+    trial: Vec<At>,
     /// While data is copied and migrated, and objects and the node change.
     change: Vec<At>,
     /// While a release that failed is undone.
@@ -61,13 +75,18 @@ impl Instants {
     /// a test takes of a kind changes none of them.
     fn of(steps: &[String]) -> Result<Self> {
         let [placing, changing, undone] = [placing(steps), changing(steps)?, undone(steps)?];
-        let back = ROLLBACK.map(str::to_owned);
+        let [backup, back] = [vec!["backup".to_owned()], ROLLBACK.map(str::to_owned).to_vec()];
+        let migration = vec![MIGRATION.to_owned()];
+        ensure!(changing.contains(&migration[0]), "the database does not change: {changing:?}");
+        let in_trial = |wait| Moment::InPod(TRIAL, wait);
+        let changes = |number: usize| if MIGRATING.contains(&number) { &migration } else { &changing };
         Ok(Self {
-            placing: of_kind("placing", &placing, 300, Moment::After)?,
-            backup: of_kind("backup", &["backup".to_owned()], 25_000, Moment::After)?,
-            change: of_kind("change", &changing, 3000, Moment::After)?,
-            undo: of_kind("undo", &undone, 2000, Moment::Undoing)?,
-            rollback: of_kind("rollback", &back, 2000, Moment::After)?,
+            placing: of_kind("placing", |_| &placing, 300, Moment::After)?,
+            backup: of_kind("backup", |_| &backup, 25_000, Moment::After)?[..OF_EACH - OF_TRIAL].to_vec(),
+            trial: of_kind("trial", |_| &backup, 3000, in_trial)?[..OF_TRIAL].to_vec(),
+            change: of_kind("change", changes, 3000, Moment::After)?,
+            undo: of_kind("undo", |_| &undone, 2000, Moment::Undoing)?,
+            rollback: of_kind("rollback", |_| &back, 2000, Moment::After)?,
         })
     }
 }
@@ -89,7 +108,9 @@ struct Chosen {
 fn an_instant_of_each_kind() -> Result<()> {
     upgrades_cut("e2e-cuts", None, |instants| Chosen {
         undone: instants.undo[..1].to_vec(),
-        forward: [&instants.placing[..1], &instants.backup[..1], &instants.change[..1]].concat(),
+        forward: [&instants.placing, &instants.backup, &instants.trial, &instants.change]
+            .map(|kind| kind[0].clone())
+            .to_vec(),
         rollbacks: instants.rollback[..1].to_vec(),
     })
 }
@@ -98,10 +119,10 @@ fn an_instant_of_each_kind() -> Result<()> {
 #[ignore = "needs cargo xtask test --full"]
 fn twenty_four_instants_of_upgrades() -> Result<()> {
     let later = upgraded_without_a_cut()?;
-    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |Instants { placing, backup, change, undo, rollback }| Chosen {
-        undone: undo,
-        forward: [placing, backup, change].concat(),
-        rollbacks: rollback,
+    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |instants| Chosen {
+        undone: instants.undo,
+        forward: [instants.placing, instants.backup, instants.trial, instants.change].concat(),
+        rollbacks: instants.rollback,
     })
 }
 
@@ -121,7 +142,8 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
     let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
     let Chosen { undone, forward, mut rollbacks } = choose(Instants::of(&steps(engineer)?)?);
-    let mut cuts = Cuts { engineer, first: ChangedSite::settled(engineer)?, later, was_later: false };
+    let first = ChangedSite::settled(engineer)?;
+    let mut cuts = Cuts { engineer, first, later, was_later: false, within: Vec::new() };
     write_rows(engineer)?;
     for at in &undone {
         cuts.on_the_way_back(at)?;
@@ -137,8 +159,30 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
         }
     }
     ensure!(rollbacks.is_empty(), "too few upgrades went forward: {rollbacks:?} were not tried");
+    expect_met(&forward, &cuts.within)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades that were cut and an uninstall", &["/var/log/landfall"])
+}
+
+/// Fails unless at least one cut met the trial restore, and one the migration, of the kinds that were tried. `within` are the instants at
+/// which the step still acted, and the pod had begun.
+fn expect_met(tried: &[At], within: &[At]) -> Result<()> {
+    let kinds: [(&str, fn(&At) -> bool); 2] = [("trial restore", is_in_trial), ("migration", is_in_migration)];
+    for (name, is_it) in kinds {
+        let met = within.iter().filter(|at| is_it(at)).count();
+        let all = tried.iter().filter(|at| is_it(at)).count();
+        ensure!(all == 0 || met > 0, "none of {all} cuts met the {name}");
+        printer::note(format!("{met} of {all} cuts met the {name}"));
+    }
+    Ok(())
+}
+
+fn is_in_trial(at: &At) -> bool {
+    matches!(at.moment, Moment::InPod(TRIAL, _))
+}
+
+fn is_in_migration(at: &At) -> bool {
+    at.step == MIGRATION && matches!(at.moment, Moment::After(_))
 }
 
 /// The ids of the upgrade's steps, in order.
@@ -171,11 +215,16 @@ fn undone(steps: &[String]) -> Result<Vec<String>> {
     Ok(steps[begin..end].to_vec())
 }
 
-/// Instants in these steps, each at most so many milliseconds after its step begins.
-fn of_kind(name: &str, steps: &[String], longest: u64, moment: fn(Duration) -> Moment) -> Result<Vec<At>> {
+/// Instants in these steps, which each instant chooses by its number, at most so many milliseconds after their beginning.
+fn of_kind<'a>(
+    name: &str,
+    steps: impl Fn(usize) -> &'a Vec<String>,
+    longest: u64,
+    moment: impl Fn(Duration) -> Moment,
+) -> Result<Vec<At>> {
     let mut seeded = Seeded::named(&format!("upgrades: {name}"))?;
-    let instant = |_| {
-        let step = seeded.one_of(steps).clone();
+    let instant = |number| {
+        let step = seeded.one_of(steps(number)).clone();
         At { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }
     };
     Ok((0..OF_EACH).map(instant).collect())
@@ -202,13 +251,16 @@ struct Cuts<'a> {
     later: Option<ChangedSite>,
     /// Whether it was 1.1.0 since it started over: a rollback leaves the later release's content, and the data of what that has added.
     was_later: bool,
+    /// The instants at which the step still acted.
+    within: Vec<At>,
 }
 
 impl Cuts<'_> {
     /// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
     fn on_the_way(&mut self, at: &At) -> Result<String> {
         let data = self.write()?;
-        cut_during(self.engineer, &["upgrade", NEXT], at)?;
+        let seen = cut_during(self.engineer, &["upgrade", NEXT], at)?;
+        self.within.extend(seen.is_within.then(|| at.clone()));
         let version = ends_by_itself(self.engineer, at)?;
         self.expect(&version, &data).with_context(|| format!("after the cut at {at:?}"))?;
         Ok(version)
