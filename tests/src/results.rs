@@ -18,6 +18,8 @@ use crate::workspace;
 /// The names of the commands with a line of their own.
 pub const DEMO: &str = "cargo xtask demo";
 /// See [`DEMO`].
+pub const DEMO_UPGRADE: &str = "cargo xtask demo --upgrade";
+/// See [`DEMO`].
 pub const TEST: &str = "cargo xtask test";
 
 /// What a run finds in the cache.

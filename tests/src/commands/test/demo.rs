@@ -1,4 +1,4 @@
-//! The part "demo": the command that a newcomer runs, run from outside, and everything that it promises to leave
+//! The parts "demo" and "demo-upgrade": the commands that a newcomer runs, run from outside, and everything that they promise to leave
 //! behind.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::commands::demo::{MACHINE, SITE};
 use crate::cosign::Judged;
 use crate::proofs::{self, Expected};
-use crate::site::{Machine, PowerState, Site};
+use crate::site::{Machine, PowerState, Site, wait_until};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
 
@@ -23,6 +23,12 @@ const WARM_LIMIT: Duration = Duration::from_mins(8);
 
 /// How long it may take with an empty cache, or with one that holds the images alone.
 const COLD_LIMIT: Duration = Duration::from_mins(35);
+
+/// How long the site may take to be ready once the last upgrade has ended.
+const READY_LIMIT: Duration = Duration::from_mins(2);
+
+/// The release that the demo's last upgrade installs.
+const LATER_VERSION: &str = "1.1.0";
 
 /// Runs the demo, checks what it left behind, ends it, and checks that nothing is left.
 pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
@@ -42,7 +48,18 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
         ensure!(took <= limit, "the demo took {} s, and may take {} s", took.as_secs(), limit.as_secs());
         expect_everything_there(&workspace::root().join("target/demo"))
     });
-    // Whatever the result, no machine is left behind.
+    end(landed)
+}
+
+/// Runs the demo with upgrades, which has its own checks; looks at the site that it leaves, ends it, and checks that nothing is left.
+pub(super) fn run_upgrade(turn: impl FnOnce() -> Result<File>) -> Result<()> {
+    images::ensure_all()?;
+    let _turn = turn()?;
+    end(xtask(&["demo", "--upgrade"]).and_then(|()| expect_upgraded()))
+}
+
+/// Ends the demo. Whatever its result, no machine is left behind.
+fn end(landed: Result<()>) -> Result<()> {
     let machine =
         Site::open(SITE).and_then(|site| site.find(MACHINE)).and_then(|machine| Ok((machine.first()?, machine)));
     let down = xtask(&["demo", "--down"]);
@@ -74,6 +91,22 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     printer::note(
         "the demo left a bundle that its own root and cosign with its key verify, and a machine on which everything is ready",
     );
+    Ok(())
+}
+
+/// The machine runs the release that was upgraded to last, ready and quiet.
+fn expect_upgraded() -> Result<()> {
+    let site = Site::open(SITE)?;
+    let machine = site.find(MACHINE)?;
+    let status = wait_until("the upgraded demo to be ready", READY_LIMIT, || {
+        let output = machine.try_run("/media/stick/landfall status --json")?;
+        let status = documents::status(output.status.code().map(i64::from), &output.stdout).context(output.stderr)?;
+        Ok((status["ready"] == true).then_some(status))
+    })?;
+    ensure!(status["release"]["version"] == LATER_VERSION, "the demo ends with {}", status["release"]);
+    let foreign = site.foreign_packets()?;
+    ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
+    printer::note("the demo went to a later release, back and forward again, and the machine is ready");
     Ok(())
 }
 

@@ -153,6 +153,7 @@ const PARTS: &[Part] = &[
     when_full("cuts", sites::cuts),
     when_full("faults", sites::faults),
     when_full("drills", sites::drills),
+    when_full("demo-upgrade", demo_upgrade),
     when_full("recovery", sites::recovery),
     when_full("administration", sites::administration),
     when_full("licensed", sites::licensed),
@@ -428,6 +429,11 @@ fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }
 
+/// Takes a quarter of an hour.
+fn demo_upgrade() -> Result<()> {
+    demo::run_upgrade(turn_on_this_host)
+}
+
 /// A stock Debian boots under its own kernel, and preflight meets its firewalls. The machines are emulated where the host's KVM boots no
 /// stock kernel, and install nothing: they need no turn of those that do.
 fn stock() -> Result<()> {
@@ -478,6 +484,7 @@ mod tests {
         assert_eq!(names("site"), ["site"]);
         assert_eq!(names("figures"), ["figures"]);
         assert_eq!(names("figure"), ["figures", "site-figures"]);
+        assert_eq!(names("demo"), ["demo"]);
         assert!(names("appliance").is_empty());
     }
 }
