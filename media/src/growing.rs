@@ -41,7 +41,10 @@ impl GrowingFile {
         self.0.write(bytes)?;
         self.0.sync()?;
         #[cfg(any(test, feature = "testing"))]
-        durable::note_appended(self.0.path());
+        {
+            durable::note_written(self.0.path());
+            durable::note_synced(self.0.path());
+        }
         Ok(())
     }
 }

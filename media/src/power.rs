@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -54,21 +56,38 @@ impl Recording {
     /// Ends it. Returns every different state that a power cut at any edge may leave: before the first act, between two, and after the
     /// last one.
     pub fn end(self, fates: &[Fate]) -> Vec<Left> {
+        self.end_at(fates, |_, _| true)
+    }
+
+    /// The same for chosen edges alone. Each is asked for by how many acts were done before it, and by what the last one was done to,
+    /// relative to the folder.
+    pub fn end_at(self, fates: &[Fate], is_chosen: impl Fn(usize, Option<&Path>) -> bool) -> Vec<Left> {
         let acts = trace::end(&self.acts);
         let (mut disk, mut known, mut found) = (self.before, BTreeSet::new(), Vec::new());
+        let mut after: Option<PathBuf> = None;
         for edge in 0..=acts.len() {
-            for fate in fates {
-                let tree = disk.left(*fate);
-                if known.insert(tree.clone()) {
-                    found.push(Left { edge, fate: *fate, tree });
+            if is_chosen(edge, after.as_deref()) {
+                for fate in fates {
+                    let tree = disk.left(*fate);
+                    if known.insert(hash_of(&tree)) {
+                        found.push(Left { edge, fate: *fate, after: after.clone(), tree });
+                    }
                 }
             }
             if let Some((path, act)) = acts.get(edge) {
-                disk.apply(&inside(&self.root, path), act, &self.root);
+                let path = inside(&self.root, path);
+                disk.apply(&path, act, &self.root);
+                after = Some(path);
             }
         }
         found
     }
+}
+
+fn hash_of(tree: &Tree) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    tree.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a power cut leaves.
@@ -78,22 +97,44 @@ pub struct Left {
     pub edge: usize,
     /// What became of unsynced data.
     pub fate: Fate,
+    /// What the last act before it was done to, relative to the folder; none where there was none.
+    pub after: Option<PathBuf>,
     tree: Tree,
 }
 
-/// Paths with the bytes of files, and none for folders.
-type Tree = BTreeMap<PathBuf, Option<Rc<[u8]>>>;
+/// What is there by path.
+type Tree = BTreeMap<PathBuf, Entry>;
+
+#[derive(Debug, Hash)]
+enum Entry {
+    Folder,
+    /// A file with its permission bits, and a number that its names share where it has several.
+    File {
+        bytes: Rc<[u8]>,
+        mode: u32,
+        shared: Option<usize>,
+    },
+    /// A symbolic link with its target.
+    Link(PathBuf),
+}
 
 impl Left {
     /// Makes it in this folder, which must not exist.
     pub fn place(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        for (path, bytes) in &self.tree {
+        let mut files: BTreeMap<usize, PathBuf> = BTreeMap::new();
+        for (path, entry) in &self.tree {
             let path = folder.join(path);
-            match bytes {
-                None => std::fs::create_dir(path)?,
-                Some(bytes) => {
-                    std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)?;
+            match entry {
+                Entry::Folder => std::fs::create_dir(path)?,
+                Entry::Link(target) => std::os::unix::fs::symlink(target, path)?,
+                Entry::File { bytes, mode, shared } => {
+                    if let Some(known) = shared.and_then(|number| files.get(&number)) {
+                        std::fs::hard_link(known, path)?;
+                    } else {
+                        place_file(&path, bytes, *mode)?;
+                        files.extend(shared.map(|number| (number, path)));
+                    }
                 }
             }
         }
@@ -102,8 +143,17 @@ impl Left {
 
     /// The bytes of a file in it.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
-        self.tree.get(Path::new(path))?.as_deref()
+        match self.tree.get(Path::new(path))? {
+            Entry::File { bytes, .. } => Some(&bytes[..]),
+            Entry::Folder | Entry::Link(_) => None,
+        }
     }
+}
+
+fn place_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 fn inside(root: &Path, path: &Path) -> PathBuf {
@@ -124,7 +174,26 @@ type Names = BTreeMap<(usize, OsString), usize>;
 #[derive(Debug, Clone)]
 enum Node {
     Folder,
-    File { current: Rc<[u8]>, durable: Rc<[u8]> },
+    /// Its permission bits count as durable.
+    File {
+        current: Rc<[u8]>,
+        durable: Rc<[u8]>,
+        mode: u32,
+    },
+    /// A symbolic link with its target.
+    Link(PathBuf),
+}
+
+impl Node {
+    fn empty(mode: u32) -> Self {
+        Self::File { current: Rc::default(), durable: Rc::default(), mode }
+    }
+}
+
+/// Half of what was written since the last sync; what was there before is still there if it was only added to.
+fn torn(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
+    let known = if current.starts_with(durable) { durable.len() } else { 0 };
+    current[..known + (current.len() - known) / 2].into()
 }
 
 /// The node of the folder itself.
@@ -133,20 +202,28 @@ const ROOT: usize = 0;
 impl Disk {
     fn of(root: &Path) -> io::Result<Self> {
         let mut disk = Self { nodes: vec![Node::Folder], current: Names::new(), durable: Names::new() };
-        disk.read(root, ROOT)?;
+        disk.read(root, ROOT, &mut BTreeMap::new())?;
         disk.durable = disk.current.clone();
         Ok(disk)
     }
 
-    fn read(&mut self, folder: &Path, node: usize) -> io::Result<()> {
+    /// `files` are those that were read, by device and inode: a file may have several names.
+    fn read(&mut self, folder: &Path, node: usize, files: &mut BTreeMap<(u64, u64), usize>) -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            let is_folder = entry.file_type()?.is_dir();
-            let bytes: Rc<[u8]> = if is_folder { Rc::default() } else { std::fs::read(entry.path())?.into() };
-            let file = Node::File { current: Rc::clone(&bytes), durable: bytes };
-            let child = self.add((node, entry.file_name()), if is_folder { Node::Folder } else { file });
-            if is_folder {
-                self.read(&entry.path(), child)?;
+            let (name, path, metadata) = ((node, entry.file_name()), entry.path(), entry.metadata()?);
+            let inode = (metadata.dev(), metadata.ino());
+            if metadata.is_dir() {
+                let child = self.add(name, Node::Folder);
+                self.read(&path, child, files)?;
+            } else if metadata.is_symlink() {
+                self.add(name, Node::Link(std::fs::read_link(&path)?));
+            } else if let Some(known) = files.get(&inode) {
+                self.current.insert(name, *known);
+            } else {
+                let bytes: Rc<[u8]> = std::fs::read(&path)?.into();
+                let file = Node::File { current: Rc::clone(&bytes), durable: bytes, mode: metadata.mode() & 0o7777 };
+                files.insert(inode, self.add(name, file));
             }
         }
         Ok(())
@@ -171,19 +248,44 @@ impl Disk {
         (folder, path.file_name().unwrap_or_default().to_owned())
     }
 
+    /// Makes a folder and its missing parents.
+    fn make_folders(&mut self, path: &Path) {
+        let mut folder = PathBuf::new();
+        for part in path.components() {
+            folder.push(part);
+            if self.find(&folder).is_none() {
+                let name = self.name(&folder);
+                self.add(name, Node::Folder);
+            }
+        }
+    }
+
     fn apply(&mut self, path: &Path, act: &Act, root: &Path) {
         match act {
-            Act::Create => {
+            Act::Create(mode) => {
                 let name = self.name(path);
-                self.add(name, Node::File { current: Rc::default(), durable: Rc::default() });
+                self.add(name, Node::empty(*mode));
             }
-            Act::MakeFolder if self.find(path).is_none() => {
+            Act::MakeFolder => self.make_folders(path),
+            Act::Symlink(target) => {
                 let name = self.name(path);
-                self.add(name, Node::Folder);
+                self.add(name, Node::Link(target.clone()));
+            }
+            Act::Link(existing) => {
+                if let Some(node) = self.find(&inside(root, existing)) {
+                    let name = self.name(path);
+                    self.current.insert(name, node);
+                }
+            }
+            Act::Mode(bits) => {
+                let found = self.find(path);
+                if let Some(Node::File { mode, .. }) = found.and_then(|node| self.nodes.get_mut(node)) {
+                    *mode = *bits;
+                }
             }
             Act::Write(bytes) | Act::SyncFile(bytes) => {
                 let found = self.find(path);
-                if let Some(Node::File { current, durable }) = found.and_then(|node| self.nodes.get_mut(node)) {
+                if let Some(Node::File { current, durable, .. }) = found.and_then(|node| self.nodes.get_mut(node)) {
                     *current = bytes.clone().into();
                     if matches!(act, Act::SyncFile(_)) {
                         *durable = Rc::clone(current);
@@ -209,38 +311,44 @@ impl Disk {
             Act::SyncAll => {
                 self.durable = self.current.clone();
                 for node in &mut self.nodes {
-                    if let Node::File { current, durable } = node {
+                    if let Node::File { current, durable, .. } = node {
                         *durable = Rc::clone(current);
                     }
                 }
             }
-            Act::MakeFolder => {}
         }
     }
 
     fn left(&self, fate: Fate) -> Tree {
-        let mut tree = Tree::new();
+        let (mut tree, mut counts) = (Tree::new(), BTreeMap::<usize, usize>::new());
         let mut folders = vec![(ROOT, PathBuf::new())];
         while let Some((folder, path)) = folders.pop() {
             let names = if fate.has((&path, "names")) { &self.current } else { &self.durable };
             for ((_, name), node) in names.range((folder, OsString::new())..).take_while(|(name, _)| name.0 == folder) {
                 let path = path.join(name);
-                match &self.nodes[*node] {
+                let entry = match &self.nodes[*node] {
                     Node::Folder => {
-                        tree.insert(path.clone(), None);
-                        folders.push((*node, path));
+                        folders.push((*node, path.clone()));
+                        Entry::Folder
                     }
-                    Node::File { current, durable } if current == durable => {
-                        tree.insert(path, Some(Rc::clone(durable)));
+                    Node::Link(target) => Entry::Link(target.clone()),
+                    Node::File { current, durable, mode } => {
+                        *counts.entry(*node).or_default() += 1;
+                        let bytes = match fate {
+                            _ if current == durable => Rc::clone(durable),
+                            Fate::Torn => torn(current, durable),
+                            _ if fate.has((&path, "bytes")) => Rc::clone(current),
+                            _ => Rc::clone(durable),
+                        };
+                        Entry::File { bytes, mode: *mode, shared: Some(*node) }
                     }
-                    Node::File { current, .. } if fate == Fate::Torn => {
-                        tree.insert(path, Some(current[..current.len() / 2].into()));
-                    }
-                    Node::File { current, durable } => {
-                        let bytes = if fate.has((&path, "bytes")) { current } else { durable };
-                        tree.insert(path, Some(Rc::clone(bytes)));
-                    }
-                }
+                };
+                tree.insert(path, entry);
+            }
+        }
+        for entry in tree.values_mut() {
+            if let Entry::File { shared, .. } = entry {
+                *shared = shared.filter(|node| counts[node] > 1);
             }
         }
         tree
@@ -303,5 +411,35 @@ mod tests {
         assert!(found("file", None) && found("file", Some(b"before")) && found("new", None));
         assert!(surely(&states).iter().all(|left| left.file("file").is_none() && left.file("new") == Some(b"bytes")));
         assert!(surely(&states).iter().all(|left| left.tree.contains_key(Path::new("folder/below"))));
+    }
+
+    #[test]
+    fn names_of_one_file_and_links_are_left_as_they_were() {
+        let states = after(|root| {
+            durable::set_mode(&root.join("file"), 0o555).unwrap();
+            durable::hard_link(&root.join("file"), &root.join("second")).unwrap();
+            durable::symlink(Path::new("second"), &root.join("link")).unwrap();
+        });
+        for left in &states {
+            assert!([None, Some(&b"before"[..])].contains(&left.file("second")), "{left:?}");
+        }
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("left");
+        surely(&states)[0].place(&folder).unwrap();
+        let [file, second] = ["file", "second"].map(|name| std::fs::metadata(folder.join(name)).unwrap());
+        assert_eq!((file.ino(), file.mode() & 0o777), (second.ino(), 0o555));
+        assert_eq!(std::fs::read_link(folder.join("link")).unwrap(), Path::new("second"));
+        // They are known as that in a recording that begins there.
+        let recording = Recording::begin(&folder).unwrap();
+        durable::remove_file(&folder.join("file")).unwrap();
+        let states = recording.end(&FATES);
+        assert!(surely(&states).iter().all(|left| left.file("file").is_none() && left.file("second").is_some()));
+    }
+
+    #[test]
+    fn what_was_synced_before_an_append_is_not_torn() {
+        assert_eq!(*torn(b"known and more", b"known"), *b"known and");
+        assert_eq!(*torn(b"new", b""), *b"n");
+        assert_eq!(*torn(b"other", b"known"), *b"ot");
     }
 }

@@ -163,7 +163,7 @@ pub fn create_file(path: &Path, mode: u32) -> Result<File> {
     let file = create.at("create", path)?;
     // The mode given at creation is reduced by the process's umask.
     file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", path)?;
-    traced!(path, Act::Create);
+    traced!(path, Act::Create(mode));
     Ok(file)
 }
 
@@ -174,12 +174,16 @@ pub fn sync_file(file: &File, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Notes for tests that cut the power what was written to a file, and then synced, past this module.
+/// Notes for tests that cut the power what a file has that was written past this module, and is not synced.
 #[cfg(any(test, feature = "testing"))]
-pub(crate) fn note_appended(path: &Path) {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    traced!(path, Act::Write(bytes.clone()));
-    traced!(path, Act::SyncFile(bytes));
+pub fn note_written(path: &Path) {
+    traced!(path, Act::Write(std::fs::read(path).unwrap_or_default()));
+}
+
+/// The same for a file that was synced.
+#[cfg(any(test, feature = "testing"))]
+pub fn note_synced(path: &Path) {
+    traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
 }
 
 /// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
@@ -259,6 +263,7 @@ pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
     let temporary = temporary_sibling(link);
     remove_if_there(&temporary)?;
     std::fs::hard_link(existing, &temporary).at("link", link)?;
+    traced!(&temporary, Act::Link(existing.to_owned()));
     rename(&temporary, link)
 }
 
@@ -268,12 +273,14 @@ pub fn symlink(target: &Path, link: &Path) -> Result<()> {
     let temporary = temporary_sibling(link);
     remove_if_there(&temporary)?;
     std::os::unix::fs::symlink(target, &temporary).at("link", link)?;
+    traced!(&temporary, Act::Symlink(target.to_owned()));
     rename(&temporary, link)
 }
 
 /// Sets the permission bits of a file or folder.
 pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).at("set the mode of", path)?;
+    traced!(path, Act::Mode(mode));
     let file = File::open(path).at("open", path)?;
     sync_file(&file, path)
 }

@@ -6,14 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One act on a file or folder. None is on the disk before the sync that covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// An empty file was created.
-    Create,
+    /// An empty file was created with these permission bits.
+    Create(u32),
     /// The bytes of a file became these.
     Write(Vec<u8>),
     /// The bytes of a file, which are these, became durable.
     SyncFile(Vec<u8>),
     /// A file or folder got this name.
     Rename(PathBuf),
+    /// It became another name of this file.
+    Link(PathBuf),
+    /// A symbolic link with this target was made.
+    Symlink(PathBuf),
+    /// A file got these permission bits.
+    Mode(u32),
     /// A file, or a folder with everything below it, was removed.
     Remove,
     /// A folder was made.

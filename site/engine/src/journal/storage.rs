@@ -66,15 +66,23 @@ impl Storage for FileStorage {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(bytes)
+        self.file.write_all(bytes)?;
+        #[cfg(any(test, feature = "testing"))]
+        landfall_media::durable::note_written(self.file.path());
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file.sync_all()?;
+        #[cfg(any(test, feature = "testing"))]
+        landfall_media::durable::note_synced(self.file.path());
+        Ok(())
     }
 
     fn truncate(&mut self, length_bytes: u64) -> io::Result<()> {
         self.file.set_len(length_bytes)?;
+        #[cfg(any(test, feature = "testing"))]
+        landfall_media::durable::note_written(self.file.path());
         self.keep_room();
         Ok(())
     }

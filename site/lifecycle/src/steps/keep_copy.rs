@@ -93,6 +93,7 @@ mod tests {
 
     use landfall_cluster::ObjectName;
     use landfall_host::command::Subprocesses;
+    use landfall_media::power::{Fate, Recording};
 
     use super::*;
     use crate::replaced_data::ReplacedData;
@@ -194,5 +195,39 @@ mod tests {
         assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
         assert!(ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().aside().has_replaced(&kept.name)));
+    }
+
+    #[test]
+    fn data_returns_whole_from_every_state_that_a_power_cut_leaves() {
+        let (root, site) = site();
+        let (step, replaced) = (step(), "after-upgrade.0f.pvc-1_db_data");
+        let (aside, note) = (step.aside(), note_of(&site.paths, &step.copy()));
+        let [volume, copy] = [&step.folder, &step.copy()].map(|name| KeepCopy::path(&site, name));
+        for (folder, rows) in [(&copy, "before"), (&volume, "after")] {
+            durable::create_folder(folder).unwrap();
+            durable::write_file(&folder.join("rows"), rows.as_bytes(), 0o640).unwrap();
+        }
+        durable::write_file(&note, b"", 0o600).unwrap();
+        let back = || {
+            if copy.exists() {
+                aside.put_back(&site.paths).unwrap();
+            }
+            aside.forget_use(&site.paths).unwrap();
+        };
+        let recording = Recording::begin(root.path()).unwrap();
+        back();
+        let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);
+        assert!(states.len() > 3, "{}", states.len());
+        for left in &states {
+            fs_err::remove_dir_all(root.path()).unwrap();
+            left.place(root.path()).unwrap();
+            back();
+            let what = format!("{} acts, {:?}", left.edge, left.fate);
+            assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before", "{what}");
+            let kept = ReplacedData::all(&site.paths).unwrap();
+            assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), [replaced], "{what}");
+            assert_eq!(fs_err::read(kept[0].path.join("rows")).unwrap(), b"after", "{what}");
+            assert!(!copy.exists() && !note.exists(), "{what}");
+        }
     }
 }

@@ -125,6 +125,7 @@ mod tests {
     use std::path::PathBuf;
 
     use landfall_cluster::ObjectName;
+    use landfall_media::power::{Fate, Recording};
 
     use super::*;
     use crate::replaced_data::ReplacedData;
@@ -306,5 +307,28 @@ mod tests {
         // Nothing of this operation is aside: no cluster is asked.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));
+    }
+
+    #[test]
+    fn data_is_aside_whole_from_every_state_that_a_power_cut_leaves() {
+        let (root, mut site) = site();
+        let (volume, aside) = (with_rows(&site), step().aside().path(&site.paths));
+        let recording = Recording::begin(root.path()).unwrap();
+        step().act(&mut site, &Value::Null).unwrap();
+        let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);
+        assert!(states.len() > 2, "{}", states.len());
+        for (index, left) in states.iter().enumerate() {
+            fs_err::remove_dir_all(root.path()).unwrap();
+            left.place(root.path()).unwrap();
+            let what = format!("{} acts, {:?}", left.edge, left.fate);
+            // It goes on, and back from there, or back at once.
+            if index.is_multiple_of(2) {
+                step().act(&mut site, &Value::Null).unwrap();
+                assert_eq!(fs_err::read(aside.join("rows")).unwrap(), b"rows", "{what}");
+                assert_eq!(fs_err::read_dir(&volume).unwrap().count(), 0, "{what}");
+            }
+            undo(&site);
+            assert!(is_as_before(&site), "{what}");
+        }
     }
 }

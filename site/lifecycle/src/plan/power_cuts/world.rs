@@ -1,5 +1,9 @@
 //! A site on a disk that forgets what was not synced. Steps of real plans act on it in little: what a step makes is a file with its
 //! parameters, a volume is a file with rows, and clients write rows whenever pods run on a volume.
+//!
+//! It is about the order of steps, on the way forward and back, with pods, clients and etcd, which would need a cluster. What the real
+//! steps do to files is cut where they are tested: `operations/upgrade/tests/power_cuts.rs` for content, `steps/set_aside.rs` and
+//! `steps/keep_copy.rs` for volumes.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -40,7 +40,7 @@ impl Blobs {
 
 /// The release of this counter. Each has an image and a model of its own, moves a tag and shares layers; every second one brings another
 /// node pack.
-fn bundle(roots: &Roots, counter: u64) -> Vec<u8> {
+pub(super) fn bundle(roots: &Roots, counter: u64) -> Vec<u8> {
     let mut blobs = Blobs::default();
     blobs.add(&format!("#!/bin/sh\n# landfall of {counter}\n"));
     let mut release = crate::plan::install::tests::release();
@@ -82,13 +82,18 @@ fn node_files(release: &ReleaseDocument) -> NodeFiles {
     NodeFiles { pack: parts.id, files: artifacts.flat_map(placed).collect() }
 }
 
-fn step(id: &str, action: Action) -> PlannedStep<Action> {
+pub(super) fn step(id: &str, action: Action) -> PlannedStep<Action> {
     let (id, title) = (StepId(id.to_owned()), id.to_owned());
     PlannedStep { id, title, action, bytes: 0, seconds: 0, undo: Undo::Reversible }
 }
 
 /// The steps of a change that are about content.
-fn plan(operation: Operation, before: &ReleaseDocument, after: &ReleaseDocument, fails: bool) -> Plan<Action> {
+pub(super) fn plan(
+    operation: Operation,
+    before: &ReleaseDocument,
+    after: &ReleaseDocument,
+    fails: bool,
+) -> Plan<Action> {
     let mut steps = vec![step("stage", Action::StageRelease(StageRelease {}))];
     let node = node_files(after);
     steps.push(step(&format!("node-files/{}", node.pack), Action::NodeFiles(node)));
@@ -112,13 +117,13 @@ fn plan(operation: Operation, before: &ReleaseDocument, after: &ReleaseDocument,
     Plan { closing, on_failure, ..Plan::new(operation, &after.name, &after.version, steps) }
 }
 
-fn installed(fixture: &Fixture) -> ReleaseDocument {
+pub(super) fn installed(fixture: &Fixture) -> ReleaseDocument {
     let (operations, pins) = (&fixture.operations, pins(fixture));
     let head = operations.head_file(pins.bundle);
     (*TrustedRelease::read(&head, &Trust::pinned(&pins.trust)).unwrap().release).clone()
 }
 
-fn upgrade_to(fixture: &Fixture, roots: &Roots, counter: u64, fails: bool) -> End {
+pub(super) fn upgrade_to(fixture: &Fixture, roots: &Roots, counter: u64, fails: bool) -> End {
     let trust = Trust::pinned(&newest(fixture));
     let path = write(fixture, &bundle(roots, counter));
     let release = TrustedRelease::find(&path, &trust, &fixture.operations).unwrap();
@@ -136,7 +141,7 @@ fn go_back(fixture: &Fixture) {
 }
 
 /// Files and links below a folder, relative to it.
-fn below(folder: &Path) -> BTreeSet<PathBuf> {
+pub(super) fn below(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

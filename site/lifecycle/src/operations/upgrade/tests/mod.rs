@@ -2,6 +2,7 @@
 //! whatever is installed.
 
 mod collection;
+mod power_cuts;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -105,8 +106,18 @@ fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trus
 /// Begins a change with this plan, and runs it to its end.
 fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Trust) -> End {
     let operations = &fixture.operations;
-    let pins = pins(fixture);
     let operation = plan.operation;
+    let file = begin(fixture, plan, release, trust);
+    let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
+    let end = running.change().unwrap();
+    operations.remove_strays(&running.lock).unwrap();
+    end
+}
+
+/// Begins a change with this plan.
+fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Trust) -> JournalFile {
+    let operations = &fixture.operations;
+    let pins = pins(fixture);
     let releases = (&*release.release, &*release.release);
     let outlook = Outlook::of(&plan, &[], releases, &Experience { times: &BTreeMap::new(), copied: &BTreeMap::new() });
     let prepared = PreparedUpgrade {
@@ -127,11 +138,7 @@ fn run(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: Tr
         fitted: Fitted::default(),
         secrets: GivenSecrets::default(),
     };
-    let file = prepared.begin().unwrap();
-    let mut running = operations.take_over(operation.name(), &file, None, UndoScope::STEP).unwrap();
-    let end = running.change().unwrap();
-    operations.remove_strays(&running.lock).unwrap();
-    end
+    prepared.begin().unwrap()
 }
 
 fn upgrade(fixture: &Fixture, bundle: &[u8]) {

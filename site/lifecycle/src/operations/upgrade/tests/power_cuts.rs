@@ -1,0 +1,171 @@
+//! Power cuts in changes whose steps are the real ones, over real files and the real journal: links of the registry, files of artifacts,
+//! programs of node packs, the release's `landfall`, and what is collected. At each edge of the journal, and at many between two of them, the
+//! change ends by itself as exactly one of the two releases, with that one's content.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use landfall_engine::journal::Phase;
+use landfall_media::power::{Fate, Recording};
+use landfall_media::progress::Silent;
+use landfall_media::stage::stage;
+use landfall_media::store::ContentStore;
+
+use super::collection::{below, bundle, installed, plan, step, upgrade_to};
+use super::*;
+use crate::steps::artifact_files::ArtifactFiles;
+use crate::steps::node_files::PlacedFile;
+use crate::steps::stage::find_media;
+
+const FATES: [Fate; 3] = [Fate::Lost, Fate::Kept, Fate::Torn];
+
+/// Of the edges that follow no act on the journal, one in so many: there are thousands.
+const STRIDE: usize = 17;
+
+/// The folders that have content.
+const FOLDERS: [&str; 4] = ["registry", "files", "node", "releases"];
+
+/// A change that has not begun.
+struct Change {
+    plan: Plan<Action>,
+    release: TrustedRelease,
+    trust: Trust,
+}
+
+/// A site that has become its second and its third release.
+fn site(roots: &Roots) -> Fixture {
+    let fixture = Fixture::with_root(&roots.chain[0], &bundle(roots, 1));
+    fixture.prepared().run().unwrap();
+    for counter in [2, 3] {
+        assert_eq!(upgrade_to(&fixture, roots, counter, false), End::Committed);
+    }
+    fixture
+}
+
+/// An upgrade to the fourth release, which has another node pack. Its blobs are in the store: what a power cut does to a copy in progress is
+/// tested where blobs are copied.
+fn upgrade_of(fixture: &Fixture, roots: &Roots) -> Change {
+    let trust = Trust::pinned(&newest(fixture));
+    let path = write(fixture, &bundle(roots, 4));
+    let operations = &fixture.operations;
+    let release = TrustedRelease::find(&path, &trust, operations).unwrap();
+    let media = find_media(&fixture.path("next"), &release.payload(), operations.io.media.clone()).unwrap();
+    stage(&media, &ContentStore::at(operations.paths.registry()), &Silent).unwrap();
+    let plan = plan(Operation::Upgrade, &installed(fixture), &release.release, false);
+    Change { plan, release, trust }
+}
+
+/// A return to the release before.
+fn rollback_of(fixture: &Fixture) -> Change {
+    let operations = &fixture.operations;
+    let kept = operations.history().unwrap().kept()[1].clone();
+    let trust = Trust::pinned(&kept.trust);
+    let release = TrustedRelease::read(&operations.head_file(kept.bundle), &trust).unwrap();
+    let plan = plan(Operation::Rollback, &installed(fixture), &release.release, false);
+    Change { plan, release, trust }
+}
+
+/// Files of an artifact whose blob nobody has: the step fails for good.
+fn lacking() -> Action {
+    let file = PlacedFile { path: "file".to_owned(), blob: Sha256::of(b"nowhere"), size: 7, links: Vec::new() };
+    Action::ArtifactFiles(ArtifactFiles { artifact: "lacking".to_owned(), files: vec![file], executable: false })
+}
+
+/// Content with the bytes of files and the targets of links. A temporary file is none: the next write of its name replaces it.
+fn contents(fixture: &Fixture) -> BTreeMap<PathBuf, Vec<u8>> {
+    let data = fixture.operations.paths.data();
+    let mut found = BTreeMap::new();
+    for folder in FOLDERS.map(|name| data.join(name)) {
+        for path in below(&folder).into_iter().map(|path| folder.join(path)) {
+            let bytes = match std::fs::read_link(&path) {
+                Ok(target) => target.into_os_string().into_encoded_bytes(),
+                Err(_) => std::fs::read(&path).unwrap(),
+            };
+            found.insert(path, bytes);
+        }
+    }
+    found.retain(|path, _| !durable::is_temporary(path));
+    found
+}
+
+/// Ends the change of this journal as its unit does, by the program that runs: no other one is kept.
+fn end(fixture: &Fixture, file: &JournalFile) -> End {
+    let operations = &fixture.operations;
+    let lock = operations.journals().lock("resume").unwrap();
+    let state = operations.journals().read(file).unwrap().state;
+    if state.is_closed() {
+        operations.remove_strays(&lock).unwrap();
+        return if state.phase == Phase::Committed { End::Committed } else { End::Undone };
+    }
+    let journal = operations.journals().open(&lock, file).unwrap();
+    let pins = journal.pins().unwrap();
+    let release = operations.release_of(&pins).unwrap();
+    let mut running = operations.hold(lock, journal, &release, None, UndoScope::STEP).unwrap();
+    let end = running.change().unwrap();
+    operations.remove_strays(&running.lock).unwrap();
+    end
+}
+
+/// Whether an edge is one of the journal, by what the act before it was done to.
+fn is_of_journal(after: Option<&Path>) -> bool {
+    after.is_none_or(|path| path.extension().is_some_and(|extension| extension == "journal"))
+}
+
+/// Does the change once without a cut, and then from each state that a power cut in it may leave.
+fn cut_everywhere(fixture: &Fixture, Change { plan, release, trust }: Change, expected: End) {
+    let operations = &fixture.operations;
+    let (root, before) = (fixture.path("host"), contents(fixture));
+    let file = begin(fixture, plan, release, trust);
+    // It is as large as this program, and no step of these reads it.
+    std::fs::remove_dir_all(operations.paths.data().join("engine")).unwrap();
+    let recording = Recording::begin(&root).unwrap();
+    assert_eq!(end(fixture, &file), expected);
+    let states = recording.end_at(&FATES, |edge, after| is_of_journal(after) || edge.is_multiple_of(STRIDE));
+    let goal = contents(fixture);
+    assert_ne!(goal, before);
+    for left in &states {
+        std::fs::remove_dir_all(&root).unwrap();
+        left.place(&root).unwrap();
+        let what = format!("{} acts, {:?}, {:?}", left.edge, left.after, left.fate);
+        assert_eq!(end(fixture, &file), expected, "{what}");
+        expect_equal(&contents(fixture), &goal, &what);
+    }
+    let edges = states.iter().filter(|left| is_of_journal(left.after.as_deref())).count();
+    assert!(edges > 20 && states.len() > edges, "{edges} of the journal's edges, {} states", states.len());
+}
+
+fn expect_equal(found: &BTreeMap<PathBuf, Vec<u8>>, wanted: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+    let more: Vec<_> = found.keys().filter(|path| !wanted.contains_key(*path)).collect();
+    let less: Vec<_> = wanted.keys().filter(|path| !found.contains_key(*path)).collect();
+    assert!(more.is_empty() && less.is_empty(), "after {what}, there is {more:?}, and {less:?} is not");
+    let other: Vec<_> = wanted.iter().filter(|(path, bytes)| found[*path] != **bytes).map(|(path, _)| path).collect();
+    assert!(other.is_empty(), "after {what}, {other:?} has other bytes");
+}
+
+#[test]
+fn an_upgrade_of_real_files_that_is_cut_ends_as_the_later_release() {
+    let roots = Roots::new(1);
+    let fixture = site(&roots);
+    let change = upgrade_of(&fixture, &roots);
+    cut_everywhere(&fixture, change, End::Committed);
+}
+
+#[test]
+fn a_rollback_of_real_files_that_is_cut_ends_as_the_earlier_release() {
+    let roots = Roots::new(1);
+    let fixture = site(&roots);
+    assert_eq!(upgrade_to(&fixture, &roots, 4, false), End::Committed);
+    let change = rollback_of(&fixture);
+    cut_everywhere(&fixture, change, End::Committed);
+}
+
+#[test]
+fn an_undo_of_real_files_that_is_cut_ends_as_the_earlier_release() {
+    let roots = Roots::new(1);
+    let fixture = site(&roots);
+    let earlier = contents(&fixture);
+    let mut change = upgrade_of(&fixture, &roots);
+    change.plan.steps.push(step("lacking", lacking()));
+    cut_everywhere(&fixture, change, End::Undone);
+    expect_equal(&contents(&fixture), &earlier, "all of it");
+}
