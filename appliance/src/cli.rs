@@ -36,6 +36,12 @@ pub struct ServeArguments {
     /// Folder for the database, the only one that is written to
     #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// Folder with the settings of a PostgreSQL server that the data is in; without any, it is in a file of the data folder
+    #[arg(long, env = "LANDFALL_APPLIANCE_DATABASE", value_name = "FOLDER")]
+    pub database: Option<PathBuf>,
+    /// Namespace of the pod, which says whether this is a drill: a drill keeps a file in any case
+    #[arg(long, env = "LANDFALL_APPLIANCE_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
     /// Address and port to accept connections at
     #[arg(long, env = "LANDFALL_APPLIANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: String,
@@ -111,7 +117,7 @@ pub struct PackagesArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum DatabaseCommand {
-    /// Write a consistent snapshot to standard output; the server may run
+    /// Write a consistent snapshot to standard output; the console may run
     Save(DataArguments),
     /// Read a snapshot from standard input into a folder without a database
     Load(DataArguments),
@@ -124,6 +130,12 @@ pub struct DataArguments {
     /// Folder of the database
     #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
     pub data: PathBuf,
+    /// Folder with the settings of a PostgreSQL server that the data is in, as `serve` has it
+    #[arg(long, env = "LANDFALL_APPLIANCE_DATABASE", value_name = "FOLDER", default_value = "/run/secrets/database")]
+    pub database: PathBuf,
+    /// Namespace of the pod, which says whether this is a drill
+    #[arg(long, env = "LANDFALL_APPLIANCE_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::io::{stdin, stdout};
 use landfall_error_codes::codes;
 
 use crate::audit::Chain;
-use crate::cli::{Arguments, Command, DatabaseCommand, DirectoryCommand, PackagesCommand};
+use crate::cli::{Arguments, Command, DataArguments, DatabaseCommand, DirectoryCommand, PackagesCommand};
 use crate::configuration::Configuration;
-use crate::error::{Context as _, Result};
+use crate::database::{Counts, Storage};
+use crate::error::{Context as _, Error, Result};
 use crate::printer::{line, note};
 use crate::{api, database, directory, packages, server};
 
@@ -33,26 +34,17 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Database(DatabaseCommand::Save(data)) => {
-            runtime.block_on(database::save(&data.data, &mut stdout().lock())).map(|chain| warn_of_broken(&chain))
+            let storage = storage(&data)?;
+            let saved = runtime.block_on(database::save(&data.data, &storage, &mut stdout().lock()));
+            saved.map(|chain| warn_of_broken(&chain))
         }
         Command::Database(DatabaseCommand::Load(data)) => {
-            runtime.block_on(database::load(&data.data, &mut stdin().lock())).map(|chain| warn_of_broken(&chain))
+            let storage = storage(&data)?;
+            let loaded = runtime.block_on(database::load(&data.data, &storage, &mut stdin().lock()));
+            loaded.map(|chain| warn_of_broken(&chain))
         }
         Command::Database(DatabaseCommand::Check(data)) => {
-            let counts = runtime.block_on(database::check(&data.data))?;
-            line(&format!("schema         {}", counts.schema));
-            line(&format!("users          {} ({} administrators)", counts.users, counts.administrators));
-            line(&format!("sessions       {}", counts.sessions));
-            line(&format!("API keys       {}", counts.keys));
-            match &counts.audit {
-                Chain::Whole(head) => {
-                    line(&format!("audit entries  {}", head.number));
-                    line(&format!("audit head     {head}"));
-                }
-                Chain::Broken(why) => line(&format!("audit          not whole: {why}")),
-            }
-            line("the database is sound");
-            warn_of_broken(&counts.audit);
+            show(&runtime.block_on(database::check(&data.data, &storage(&data)?))?);
             Ok(())
         }
         Command::Directory(DirectoryCommand::Check(arguments)) => {
@@ -60,6 +52,29 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Where the data is. The error names every fault of the settings.
+fn storage(arguments: &DataArguments) -> Result<Storage> {
+    Storage::of(&arguments.database, arguments.namespace.as_deref()).map_err(|faults| {
+        Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", faults.join("; ")))
+    })
+}
+
+fn show(counts: &Counts) {
+    line(&format!("schema         {}", counts.schema));
+    line(&format!("users          {} ({} administrators)", counts.users, counts.administrators));
+    line(&format!("sessions       {}", counts.sessions));
+    line(&format!("API keys       {}", counts.keys));
+    match &counts.audit {
+        Chain::Whole(head) => {
+            line(&format!("audit entries  {}", head.number));
+            line(&format!("audit head     {head}"));
+        }
+        Chain::Broken(why) => line(&format!("audit          not whole: {why}")),
+    }
+    line("the database is sound");
+    warn_of_broken(&counts.audit);
 }
 
 /// A log that was changed is saved and loaded as it is, and everybody who does that learns of it.

@@ -124,7 +124,8 @@ pub struct Problem {
 
 /// The HTTP status of a fault: one that passes is no reason to give up.
 fn status_of(code: Code) -> StatusCode {
-    let passes = [codes::APPLIANCE_DATABASE_LOCKED, codes::APPLIANCE_DATABASE_FULL].contains(&code);
+    let passing = [codes::APPLIANCE_DATABASE_LOCKED, codes::APPLIANCE_DATABASE_FULL, codes::APPLIANCE_SERVER_SILENT];
+    let passes = passing.contains(&code);
     if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 

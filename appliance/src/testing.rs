@@ -20,7 +20,8 @@ use tokio_rustls::client::TlsStream;
 use crate::audit::{Author, Event, record};
 use crate::configuration::{ServerFiles, server_config};
 use crate::context::Context;
-use crate::database::Database;
+use crate::database::fixture::Lease;
+use crate::database::{Database, Storage};
 use crate::host::fake::FakeHost;
 use crate::people::{NewKey, Proven, Role, Scope, begin_session, create_user, make_key};
 use crate::server::serve_on;
@@ -35,7 +36,11 @@ pub struct Site {
     pub host: Arc<FakeHost>,
     pub address: SocketAddr,
     pub tls: TlsConnector,
+    /// Where the data is.
+    pub storage: Storage,
     handle: Handle<SocketAddr>,
+    /// The database of a server, for as long as the console runs.
+    _lease: Option<Lease>,
 }
 
 impl Drop for Site {
@@ -173,6 +178,21 @@ pub fn pinning(certificate: Certificate) -> TlsConnector {
     TlsConnector::from(Arc::new(landfall_peer::client(&own, certificate).unwrap()))
 }
 
+/// Names the database of a whole run of tests: `postgresql`. Otherwise it is a file.
+const DATABASE: &str = "LANDFALL_TEST_DATABASE";
+
+/// Where a test's console keeps its data, without any yet. The lease must outlive it.
+pub async fn ground() -> (Storage, Option<Lease>) {
+    match std::env::var(DATABASE).as_deref() {
+        Ok("postgresql") => {
+            let lease = Lease::new().await;
+            (lease.storage(), Some(lease))
+        }
+        Ok(other) => panic!("{DATABASE} is {other}"),
+        Err(_) => (Storage::File, None),
+    }
+}
+
 impl Site {
     /// A console without users.
     pub async fn empty() -> Self {
@@ -190,26 +210,40 @@ impl Site {
     }
 
     async fn of(data: tempfile::TempDir, port: u16) -> Self {
+        let (storage, lease) = ground().await;
+        Self::made(data, port, (storage, lease)).await
+    }
+
+    /// A console whose data is in PostgreSQL, with the users of [`Self::begin`].
+    pub async fn of_server(lease: Lease) -> Self {
+        let storage = lease.storage();
+        Self::made(tempfile::tempdir().unwrap(), 0, (storage, Some(lease))).await.with_users().await
+    }
+
+    async fn made(data: tempfile::TempDir, port: u16, (storage, lease): (Storage, Option<Lease>)) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
         let certificate = new_certificate(&files);
         let tls = RustlsConfig::from_config(server_config(&files).unwrap());
         let host = FakeHost::new();
-        let database = Database::open(data.path()).await.unwrap();
+        let database = Database::open_in(data.path(), &storage).await.unwrap();
         let context = Context::new(database, crate::host::Site::new(host.clone()));
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let (address, handle) = (listener.local_addr().unwrap(), Handle::new());
         tokio::spawn(serve_on(listener, tls, context.clone(), handle.clone()));
-        Self { data, context, host, address, tls: pinning(certificate), handle }
+        Self { data, context, host, address, tls: pinning(certificate), storage, handle, _lease: lease }
     }
 
     /// A console with an administrator `root`, an operator `olga` and a viewer `vera`.
     pub async fn begin() -> Self {
-        let site = Self::empty().await;
+        Self::empty().await.with_users().await
+    }
+
+    async fn with_users(self) -> Self {
         for (name, role) in [("root", Role::Administrator), ("olga", Role::Operator), ("vera", Role::Viewer)] {
-            create_user(&site.context, &author(), name, role, PASSWORD).await.unwrap();
+            create_user(&self.context, &author(), name, role, PASSWORD).await.unwrap();
         }
-        site
+        self
     }
 
     /// A visitor without anything.

@@ -2,10 +2,10 @@
 //! or the host's token said so, and for as long as no other user can sign in as that one.
 
 use jiff::Timestamp;
-use sqlx::{Row as _, SqliteConnection};
 
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, Row, query};
 use crate::people::Role;
 use crate::refusal::Refusal;
 
@@ -26,7 +26,7 @@ const COLUMNS: &str = "SELECT u.name, u.role, u.source, \
      u.disabled IS NULL AND (u.source <> 'local' OR c.user_name IS NOT NULL) AS counts \
      FROM users u LEFT JOIN counted_users c ON c.user_name = u.name";
 
-fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Counted, sqlx::Error> {
+fn read(row: &Row) -> Result<Counted, sqlx::Error> {
     let (role, source): (String, String) = (row.try_get("role")?, row.try_get("source")?);
     Ok(Counted {
         name: row.try_get("name")?,
@@ -38,18 +38,18 @@ fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Counted, sqlx::Error> {
 
 /// Everyone who may approve first or second by the role, by name. Who is disabled is left out.
 pub async fn counted(context: &Context) -> Result<Vec<Counted>, Refusal> {
-    all(&mut *context.database.read().acquire().await?).await
+    all(&mut context.database.read().acquire().await?).await
 }
 
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Counted>, Refusal> {
+pub(super) async fn all(connection: &mut Connection) -> Result<Vec<Counted>, Refusal> {
     let rows = format!("{COLUMNS} WHERE u.disabled IS NULL AND u.role <> 'viewer' ORDER BY u.name");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(rows)).fetch_all(connection).await?;
+    let rows = query(sqlx::AssertSqlSafe(rows)).fetch_all(connection).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// Refuses a user who does not count, or whose role is too low.
-pub async fn does_count(connection: &mut SqliteConnection, name: &str, least: Role) -> Result<(), Refusal> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE u.name = $1"))).bind(name);
+pub async fn does_count(connection: &mut Connection, name: &str, least: Role) -> Result<(), Refusal> {
+    let row = query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE u.name = $1"))).bind(name);
     let user = row.fetch_optional(connection).await?.as_ref().map(read).transpose()?;
     match user {
         Some(user) if user.role < least => {
@@ -63,7 +63,7 @@ pub async fn does_count(connection: &mut SqliteConnection, name: &str, least: Ro
 }
 
 /// Refuses a user who could not count even if two people wanted it, or who counts already.
-pub(super) async fn can_count(connection: &mut SqliteConnection, name: &str) -> Result<(), Refusal> {
+pub(super) async fn can_count(connection: &mut Connection, name: &str) -> Result<(), Refusal> {
     let able = all(connection).await?.into_iter().find(|user| user.is_local && user.name == name);
     match able {
         Some(user) if user.counts => Err(Refusal::Invalid(format!("{name} counts already"))),
@@ -87,14 +87,9 @@ pub(super) fn are_two(people: &[Counted]) -> bool {
 }
 
 /// Lets a local user count, with the audit entry of that.
-pub(super) async fn count(
-    write: &mut SqliteConnection,
-    author: &Author,
-    name: &str,
-    because: &str,
-) -> Result<(), Refusal> {
+pub(super) async fn count(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
     let insert = "INSERT INTO counted_users (user_name, since) VALUES ($1, $2) ON CONFLICT (user_name) DO NOTHING";
-    let insert = sqlx::query(insert).bind(name).bind(Timestamp::now().as_millisecond());
+    let insert = query(insert).bind(name).bind(Timestamp::now().as_millisecond());
     if insert.execute(&mut *write).await?.rows_affected() > 0 {
         record(write, author, Event::done("two-people.count", name).with(because)).await?;
     }
@@ -102,7 +97,7 @@ pub(super) async fn count(
 }
 
 /// Lets a user count whom the host's token has made an administrator, while two people approve.
-pub async fn count_again(write: &mut SqliteConnection, author: &Author, name: &str) -> Result<(), Refusal> {
+pub async fn count_again(write: &mut Connection, author: &Author, name: &str) -> Result<(), Refusal> {
     if super::setting::is_on(write).await? {
         count(write, author, name, "the host's token").await?;
     }
@@ -110,8 +105,8 @@ pub async fn count_again(write: &mut SqliteConnection, author: &Author, name: &s
 }
 
 /// A local user no longer counts: another one can sign in as this one, or it was disabled. What it approved first is void.
-pub async fn forget(write: &mut SqliteConnection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
-    let delete = sqlx::query("DELETE FROM counted_users WHERE user_name = $1").bind(name);
+pub async fn forget(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
+    let delete = query("DELETE FROM counted_users WHERE user_name = $1").bind(name);
     if delete.execute(&mut *write).await?.rows_affected() > 0 {
         record(&mut *write, author, Event::done("two-people.forget", name).with(because)).await?;
     }

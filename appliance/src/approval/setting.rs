@@ -1,11 +1,11 @@
 //! The setting: off until an administrator turns it on. Turning it off is an approval that waits for a second person.
 
 use jiff::Timestamp;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::people::{all, are_two, count};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, query};
 use crate::refusal::Refusal;
 
 /// That two people approve.
@@ -19,18 +19,18 @@ pub struct Setting {
 
 /// The setting, while it is on.
 pub async fn setting(context: &Context) -> Result<Option<Setting>, Refusal> {
-    read(&mut *context.database.read().acquire().await?).await
+    read(&mut context.database.read().acquire().await?).await
 }
 
-async fn read(connection: &mut SqliteConnection) -> Result<Option<Setting>, Refusal> {
-    let Some(row) = sqlx::query("SELECT since, by_name FROM two_people").fetch_optional(connection).await? else {
+async fn read(connection: &mut Connection) -> Result<Option<Setting>, Refusal> {
+    let Some(row) = query("SELECT since, by_name FROM two_people").fetch_optional(connection).await? else {
         return Ok(None);
     };
     let since = Timestamp::from_millisecond(row.try_get(0)?).unwrap_or(Timestamp::MIN);
     Ok(Some(Setting { since, by: row.try_get(1)? }))
 }
 
-pub(super) async fn is_on(connection: &mut SqliteConnection) -> Result<bool, Refusal> {
+pub(super) async fn is_on(connection: &mut Connection) -> Result<bool, Refusal> {
     Ok(read(connection).await?.is_some())
 }
 
@@ -47,7 +47,7 @@ pub async fn turn_on(context: &Context, author: &Author, user: &str, chosen: &[S
             return Err(Refusal::Invalid(format!("{name} is no local operator or administrator")));
         }
     }
-    let insert = sqlx::query("INSERT INTO two_people (one, since, by_name) VALUES (1, $1, $2)");
+    let insert = query("INSERT INTO two_people (one, since, by_name) VALUES (1, $1, $2)");
     insert.bind(Timestamp::now().as_millisecond()).bind(user).execute(&mut *write).await?;
     record(&mut write, author, Event::done("two-people.on", "approval of changes")).await?;
     for name in chosen {
@@ -62,9 +62,9 @@ pub async fn turn_on(context: &Context, author: &Author, user: &str, chosen: &[S
 }
 
 /// Has one person approve again, and voids what waits. The caller has made sure that two people want this.
-pub(super) async fn turn_off(write: &mut SqliteConnection, author: &Author, detail: &str) -> Result<(), Refusal> {
+pub(super) async fn turn_off(write: &mut Connection, author: &Author, detail: &str) -> Result<(), Refusal> {
     for delete in ["DELETE FROM two_people", "DELETE FROM counted_users"] {
-        sqlx::query(delete).execute(&mut *write).await?;
+        query(delete).execute(&mut *write).await?;
     }
     super::waiting::void_all(&mut *write, author, "one person approves again").await?;
     record(write, author, Event::done("two-people.off", "approval of changes").with(detail)).await?;

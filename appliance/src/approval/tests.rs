@@ -2,6 +2,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::{Wanted, is_same_person, open, turn_on};
+use crate::database::query;
 use crate::host::Wish;
 use crate::host::fake::PLAN;
 use crate::people::{Person, Role, Scope, Source, admit, create_user, remove_user, set_disabled, set_password};
@@ -316,7 +317,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
     ask(&olga).await;
     let id = open(&site.context).await.unwrap()[0].id.clone();
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("UPDATE approvals SET ends = 1").execute(&mut *write).await.unwrap();
+    query("UPDATE approvals SET ends = 1").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     assert!(open(&site.context).await.unwrap().is_empty());
     let late = super::approve(&site.context, &caller(&site, "root").await, &id).await;

@@ -2,14 +2,13 @@
 //! whatever way.
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::people::{can_count, count, does_count, is_same_person};
 use super::setting::{is_on, turn_off};
 use crate::access::Caller;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, Row, query};
 use crate::host::{Change, PlanPage};
 use crate::people::Role;
 use crate::refusal::Refusal;
@@ -99,7 +98,7 @@ impl Approval {
 const COLUMNS: &str = "SELECT id, kind, subject, change, title, user_name, asked_as, asked, ends FROM approvals";
 
 /// None for one of another version.
-fn read(row: &SqliteRow) -> Result<Option<Approval>, sqlx::Error> {
+fn read(row: &Row) -> Result<Option<Approval>, sqlx::Error> {
     let (kind, subject, change): (String, String, String) =
         (row.try_get("kind")?, row.try_get("subject")?, row.try_get("change")?);
     let wanted = match kind.as_str() {
@@ -120,15 +119,15 @@ fn read(row: &SqliteRow) -> Result<Option<Approval>, sqlx::Error> {
     }))
 }
 
-async fn all(connection: &mut SqliteConnection) -> Result<Vec<Approval>, Refusal> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY asked, id"))).fetch_all(connection).await?;
+async fn all(connection: &mut Connection) -> Result<Vec<Approval>, Refusal> {
+    let rows = query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY asked, id"))).fetch_all(connection).await?;
     Ok(rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?)
 }
 
 /// What waits for a second person, the oldest first.
 pub async fn open(context: &Context) -> Result<Vec<Approval>, Refusal> {
     let now = Timestamp::now();
-    let mut found = all(&mut *context.database.read().acquire().await?).await?;
+    let mut found = all(&mut context.database.read().acquire().await?).await?;
     found.retain(|approval| approval.ends > now);
     Ok(found)
 }
@@ -141,13 +140,13 @@ pub async fn open_change(context: &Context, plan: &str) -> Result<Option<Approva
 
 /// Removes those that match, each with its audit entry.
 async fn end(
-    write: &mut SqliteConnection,
+    write: &mut Connection,
     author: &Author,
     (action, because): (&'static str, &str),
     matches: impl Fn(&Approval) -> bool,
 ) -> Result<(), Refusal> {
     for approval in all(&mut *write).await?.into_iter().filter(|approval| matches(approval)) {
-        sqlx::query("DELETE FROM approvals WHERE id = $1").bind(&approval.id).execute(&mut *write).await?;
+        query("DELETE FROM approvals WHERE id = $1").bind(&approval.id).execute(&mut *write).await?;
         let detail = format!("{because}; {}", approval.detail());
         record(&mut *write, author, Event::done(action, &approval.object()).with(&detail)).await?;
     }
@@ -155,22 +154,17 @@ async fn end(
 }
 
 /// Whoever comes next records that some have waited too long.
-async fn end_late(write: &mut SqliteConnection, author: &Author) -> Result<(), Refusal> {
+async fn end_late(write: &mut Connection, author: &Author) -> Result<(), Refusal> {
     let now = Timestamp::now();
     end(write, author, ("approval.lapse", "nobody approved it in time"), |approval| approval.ends <= now).await
 }
 
-pub(super) async fn void_all(write: &mut SqliteConnection, author: &Author, because: &str) -> Result<(), Refusal> {
+pub(super) async fn void_all(write: &mut Connection, author: &Author, because: &str) -> Result<(), Refusal> {
     end(write, author, ("approval.void", because), |_| true).await
 }
 
 /// Voids what a user has approved first, and that the user counts from then on.
-pub(super) async fn void_of(
-    write: &mut SqliteConnection,
-    author: &Author,
-    name: &str,
-    because: &str,
-) -> Result<(), Refusal> {
+pub(super) async fn void_of(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
     let is_about = |approval: &Approval| matches!(&approval.wanted, Wanted::Count(of) if of == name);
     end(write, author, ("approval.void", because), |approval| approval.by == name || is_about(approval)).await
 }
@@ -261,21 +255,21 @@ fn taken(known: &Approval) -> Refusal {
     ))
 }
 
-async fn insert(write: &mut SqliteConnection, made: &Approval) -> Result<(), Refusal> {
+async fn insert(write: &mut Connection, made: &Approval) -> Result<(), Refusal> {
     let change = match &made.wanted {
         Wanted::Change { change, .. } => serde_json::to_string(change).unwrap_or_default(),
         Wanted::Off | Wanted::Count(_) => String::new(),
     };
     let insert = "INSERT INTO approvals (id, kind, subject, change, title, user_name, asked_as, asked, ends) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let insert = sqlx::query(insert).bind(&made.id).bind(made.wanted.kind()).bind(made.wanted.subject());
+    let insert = query(insert).bind(&made.id).bind(made.wanted.kind()).bind(made.wanted.subject());
     let insert = insert.bind(change).bind(&made.title).bind(&made.by).bind(&made.asked_as);
     let insert = insert.bind(made.asked.as_millisecond()).bind(made.ends.as_millisecond());
     insert.execute(write).await?;
     Ok(())
 }
 
-async fn find(connection: &mut SqliteConnection, id: &str) -> Result<Option<Approval>, Refusal> {
+async fn find(connection: &mut Connection, id: &str) -> Result<Option<Approval>, Refusal> {
     Ok(all(connection).await?.into_iter().find(|approval| approval.id == id))
 }
 
@@ -313,7 +307,7 @@ pub async fn approve(context: &Context, caller: &Caller, id: &str) -> Result<App
     }
     does_count(&mut write, user, Role::Administrator).await?;
     does_count(&mut write, &found.by, found.wanted.first_role()).await?;
-    sqlx::query("DELETE FROM approvals WHERE id = $1").bind(&found.id).execute(&mut *write).await?;
+    query("DELETE FROM approvals WHERE id = $1").bind(&found.id).execute(&mut *write).await?;
     let detail = found.detail();
     record(&mut write, &author, Event::done("approval.second", &found.object()).with(&detail)).await?;
     match &found.wanted {

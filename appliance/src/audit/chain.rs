@@ -2,8 +2,8 @@
 
 use landfall_audit::{Follower, Head};
 use landfall_error_codes::{Coded as _, codes};
-use sqlx::{Row as _, SqliteConnection};
 
+use crate::database::{Connection, query, query_scalar};
 use crate::error::{Error, Result};
 
 /// Entries that are read from the database at once.
@@ -21,7 +21,7 @@ pub enum Chain {
 
 impl Chain {
     /// Follows the chain of a database from its first entry to its last. An error means that it cannot be read.
-    pub async fn of(connection: &mut SqliteConnection) -> Result<Self> {
+    pub async fn of(connection: &mut Connection) -> Result<Self> {
         match follow_to_end(connection).await {
             Ok(head) => Ok(Self::Whole(head)),
             Err(error) if error.code() == codes::AUDIT_BROKEN => Ok(Self::Broken(error)),
@@ -30,10 +30,10 @@ impl Chain {
     }
 }
 
-async fn follow_to_end(connection: &mut SqliteConnection) -> Result<Head> {
+async fn follow_to_end(connection: &mut Connection) -> Result<Head> {
     let mut follower = Follower::behind(Head::EMPTY);
     loop {
-        let rows = sqlx::query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
+        let rows = query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(follower.head().number)
             .bind(PAGE)
             .fetch_all(&mut *connection)
@@ -45,7 +45,7 @@ async fn follow_to_end(connection: &mut SqliteConnection) -> Result<Head> {
             follower.follow(&row.try_get::<String, _>(0)?, &row.try_get::<String, _>(1)?)?;
         }
     }
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(connection).await?;
+    let count: i64 = query_scalar("SELECT count(*) FROM audit").fetch_one(connection).await?;
     if count == follower.head().number {
         return Ok(follower.head());
     }

@@ -5,10 +5,9 @@ use landfall_audit::{Checkpoint, ENTRY_BYTES, Follower, Head};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
 use landfall_peer::AUDIT_BYTES;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::chain::PAGE;
-use crate::database::Write;
+use crate::database::{Connection, Write, query, query_scalar};
 use crate::error::{Context as _, Error, Result};
 
 /// Stores one. One that is there already stays as it is.
@@ -18,7 +17,7 @@ pub async fn keep(write: &mut Write, checkpoint: &Checkpoint) -> Result<()> {
         i64::try_from(checkpoint.sequence).context(codes::HOST_ANSWER, || "a checkpoint's number".to_owned())?;
     let insert = "INSERT INTO audit_checkpoints (key_id, sequence, number, checkpoint) VALUES ($1, $2, $3, $4) \
                   ON CONFLICT (key_id, sequence) DO NOTHING";
-    sqlx::query(insert)
+    query(insert)
         .bind(checkpoint.key.to_string())
         .bind(sequence)
         .bind(checkpoint.head.number)
@@ -29,24 +28,22 @@ pub async fn keep(write: &mut Write, checkpoint: &Checkpoint) -> Result<()> {
 }
 
 /// Whether the log has this very entry.
-pub async fn contains(connection: &mut SqliteConnection, head: Head) -> Result<bool> {
+pub async fn contains(connection: &mut Connection, head: Head) -> Result<bool> {
     if head == Head::EMPTY {
         return Ok(true);
     }
-    let hash: Option<String> = sqlx::query_scalar("SELECT hash FROM audit WHERE number = $1")
-        .bind(head.number)
-        .fetch_optional(connection)
-        .await?;
+    let hash: Option<String> =
+        query_scalar("SELECT hash FROM audit WHERE number = $1").bind(head.number).fetch_optional(connection).await?;
     Ok(hash.is_some_and(|hash| hash == head.hash.to_string()))
 }
 
 /// The newest checkpoint that a key has signed and whose entry the log has; one that was edited is passed over.
-pub async fn newest(connection: &mut SqliteConnection, key: &PublicKey) -> Result<Option<Checkpoint>> {
+pub async fn newest(connection: &mut Connection, key: &PublicKey) -> Result<Option<Checkpoint>> {
     let mut below = i64::MAX;
     loop {
         let select = "SELECT sequence, checkpoint FROM audit_checkpoints WHERE key_id = $1 AND sequence < $2 \
                       ORDER BY sequence DESC LIMIT 1";
-        let row = sqlx::query(select).bind(key.id().to_string()).bind(below).fetch_optional(&mut *connection).await?;
+        let row = query(select).bind(key.id().to_string()).bind(below).fetch_optional(&mut *connection).await?;
         let Some(row) = row else { return Ok(None) };
         below = row.try_get(0)?;
         let read: Option<Checkpoint> = serde_json::from_str(row.try_get(1)?).ok();
@@ -59,19 +56,19 @@ pub async fn newest(connection: &mut SqliteConnection, key: &PublicKey) -> Resul
 }
 
 /// Whether any checkpoint of another key is stored, and none of this one.
-pub async fn is_new_key(connection: &mut SqliteConnection, key: &str) -> Result<bool> {
+pub async fn is_new_key(connection: &mut Connection, key: &str) -> Result<bool> {
     let count = "SELECT count(*), count(CASE WHEN key_id = $1 THEN 1 END) FROM audit_checkpoints";
-    let row = sqlx::query(count).bind(key).fetch_one(connection).await?;
+    let row = query(count).bind(key).fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>(0)? > 0 && row.try_get::<i64, _>(1)? == 0)
 }
 
 /// The next entries behind one, as many as one request for a checkpoint takes, or one alone that is longer; none at the end of the log.
 /// Of an entry that is too long for any, not even the text is read.
-pub async fn entries_behind(connection: &mut SqliteConnection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
-    let select = "SELECT CASE WHEN length(CAST(entry AS BLOB)) <= $3 THEN entry END, hash \
+pub async fn entries_behind(connection: &mut Connection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
+    let select = "SELECT CASE WHEN octet_length(entry) <= $3 THEN entry END, hash \
                   FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
     let longest = i64::try_from(ENTRY_BYTES).unwrap_or(i64::MAX);
-    let mut rows = sqlx::query(select).bind(begin.number).bind(PAGE).bind(longest).fetch(connection);
+    let mut rows = query(select).bind(begin.number).bind(PAGE).bind(longest).fetch(connection);
     let (mut texts, mut follower, mut bytes) = (Vec::new(), Follower::behind(begin), 0);
     while let Some(row) = rows.try_next().await? {
         let (text, hash): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -92,9 +89,9 @@ fn too_long(number: i64) -> Error {
 }
 
 /// The checkpoint that covers most of the log, as it is stored: whose it is, only the host can say. Some are looked at.
-pub async fn stored(connection: &mut SqliteConnection) -> Result<Option<Checkpoint>> {
+pub async fn stored(connection: &mut Connection) -> Result<Option<Checkpoint>> {
     let select = "SELECT checkpoint FROM audit_checkpoints ORDER BY number DESC, sequence DESC LIMIT 100";
-    let rows: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut *connection).await?;
+    let rows: Vec<String> = query_scalar(select).fetch_all(&mut *connection).await?;
     let mut read: Vec<Checkpoint> = rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     read.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.head.number, checkpoint.at)));
     for checkpoint in read {

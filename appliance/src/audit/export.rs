@@ -3,23 +3,23 @@
 use jiff::Timestamp;
 use landfall_audit::{Head, Line, SCHEMA, checkpoint_line, entry_line};
 use landfall_error_codes::codes;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
 use super::chain::PAGE;
 use super::record::head;
 use super::syslog::message;
 use crate::audit::Entry;
+use crate::database::{Connection, Pool, Row, query};
 use crate::error::{Context as _, Result};
 
 /// Entries before a number, newest first, each with its number; the newest of all where `before` is none. One that cannot be read
 /// has its place.
-pub async fn page(pool: &SqlitePool, before: Option<i64>, count: i64) -> Result<Vec<(i64, Option<Entry>)>> {
-    let rows = sqlx::query("SELECT number, entry FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
+pub async fn page(pool: &Pool, before: Option<i64>, count: i64) -> Result<Vec<(i64, Option<Entry>)>> {
+    let rows = query("SELECT number, entry FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
         .bind(before.unwrap_or(i64::MAX))
         .bind(count)
         .fetch_all(pool)
         .await?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
+    let read = |row: &Row| {
         let text: Option<&str> = row.try_get(1).ok();
         Ok((row.try_get(0)?, text.and_then(|text| serde_json::from_str(text).ok())))
     };
@@ -46,23 +46,22 @@ pub struct Export {
 
 impl Export {
     /// An export that begins now.
-    pub async fn begin(pool: &SqlitePool) -> Result<Self> {
+    pub async fn begin(pool: &Pool) -> Result<Self> {
         let begun = Timestamp::now();
-        Ok(Self { end: head(&mut *pool.acquire().await?).await?, begun })
+        Ok(Self { end: head(&mut pool.acquire().await?).await?, begun })
     }
 
     /// Some of the text: entries after a number, at most a page of them. JSON lines have the checkpoints behind each entry, and
     /// the line of the head behind the last one. Returns the number to continue after; none behind the head.
-    pub async fn page(&self, pool: &SqlitePool, after: i64, form: Form) -> Result<(String, Option<i64>)> {
+    pub async fn page(&self, pool: &Pool, after: i64, form: Form) -> Result<(String, Option<i64>)> {
         let mut moment = pool.begin().await?;
-        let rows = sqlx::query(
-            "SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3",
-        )
-        .bind(after)
-        .bind(self.end.number)
-        .bind(PAGE)
-        .fetch_all(&mut *moment)
-        .await?;
+        let rows =
+            query("SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3")
+                .bind(after)
+                .bind(self.end.number)
+                .bind(PAGE)
+                .fetch_all(&mut moment)
+                .await?;
         let Some(last) = rows.last() else {
             return Ok((if form == Form::JsonLines { self.last_line()? } else { String::new() }, None));
         };
@@ -92,8 +91,8 @@ impl Export {
 }
 
 /// Checkpoints of these entries, in the order of a log.
-async fn checkpoints_of(connection: &mut SqliteConnection, after: i64, last: i64) -> Result<Vec<(i64, String)>> {
-    let rows = sqlx::query(
+async fn checkpoints_of(connection: &mut Connection, after: i64, last: i64) -> Result<Vec<(i64, String)>> {
+    let rows = query(
         "SELECT number, checkpoint FROM audit_checkpoints WHERE number > $1 AND number <= $2 ORDER BY number, key_id, sequence",
     )
     .bind(after)

@@ -3,9 +3,9 @@
 use jiff::{Timestamp, Unit};
 use landfall_audit::{Hash, Head, hash};
 use landfall_error_codes::codes;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::{Entry, Outcome};
+use crate::database::{Connection, query};
 use crate::error::{Context as _, Error, Result};
 
 /// Longest text of a field, in characters, before the mark of what was cut: names come from requests, reasons from other programs.
@@ -20,6 +20,13 @@ pub struct Author {
     pub from: String,
     /// Id of the request.
     pub correlation: String,
+}
+
+impl Author {
+    /// The console itself, whom nobody asked.
+    pub fn console() -> Self {
+        Self { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() }
+    }
 }
 
 /// What happened.
@@ -59,7 +66,7 @@ fn short(text: &str) -> String {
 }
 
 /// Appends an entry. It counts once the transaction of the connection is committed.
-pub async fn record(connection: &mut SqliteConnection, author: &Author, event: Event<'_>) -> Result<Head> {
+pub async fn record(connection: &mut Connection, author: &Author, event: Event<'_>) -> Result<Head> {
     let before = head(connection).await?;
     let at =
         Timestamp::now().round(Unit::Millisecond).context(codes::BUG, || "the time has no milliseconds".to_owned())?;
@@ -76,7 +83,7 @@ pub async fn record(connection: &mut SqliteConnection, author: &Author, event: E
     };
     let text = entry.canonical().context(codes::BUG, || "an audit entry has no JSON".to_owned())?;
     let hash = hash(&before.hash, &text);
-    sqlx::query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
+    query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
         .bind(entry.number)
         .bind(text)
         .bind(hash.to_string())
@@ -86,8 +93,8 @@ pub async fn record(connection: &mut SqliteConnection, author: &Author, event: E
 }
 
 /// The last entry of the log.
-pub async fn head(connection: &mut SqliteConnection) -> Result<Head> {
-    let last = sqlx::query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(connection);
+pub async fn head(connection: &mut Connection) -> Result<Head> {
+    let last = query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(connection);
     let Some(row) = last.await? else { return Ok(Head::EMPTY) };
     let hash: String = row.try_get(1)?;
     let damaged = |()| Error::new(codes::AUDIT_BROKEN, "the last entry's hash cannot be read");

@@ -97,7 +97,7 @@ impl Signing {
     /// Looks at the end of the log, and at the last checkpoint that was stored before this process began.
     pub(super) async fn recall(&self, database: &Database) -> Result<()> {
         self.look(database).await?;
-        let found = stored(&mut *database.read().acquire().await?).await?;
+        let found = stored(&mut database.read().acquire().await?).await?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.is_confirmed {
             state.last = found;
@@ -144,7 +144,7 @@ impl Signing {
 
     /// The last entry. The first look is remembered.
     async fn look(&self, database: &Database) -> Result<Head> {
-        let end = head(&mut *database.read().acquire().await?).await?;
+        let end = head(&mut database.read().acquire().await?).await?;
         self.begun.get_or_init(|| end);
         Ok(end)
     }
@@ -165,7 +165,7 @@ impl Signing {
         }
         loop {
             let behind = last.as_ref().map_or(Head::EMPTY, |last| last.head);
-            let found = entries_behind(&mut *database.read().acquire().await?, behind).await?;
+            let found = entries_behind(&mut database.read().acquire().await?, behind).await?;
             let Some((entries, end)) = found else { return Ok(()) };
             let wish = CheckpointWish { entries, head: end, restart: restart.take(), newer: newer.take() };
             let signed = site.sign_audit(&wish).await.map_err(refused)?;
@@ -250,7 +250,7 @@ async fn note(database: &Database, event: Event<'_>, noted: &mut Noted) -> Resul
     if noted.get(event.action).is_some_and(|object| object == event.object) {
         return Ok(());
     }
-    let author = Author { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() };
+    let author = Author::console();
     let mut write = database.write().await?;
     record(&mut write, &author, event).await?;
     write.commit().await?;

@@ -7,9 +7,11 @@ use landfall_host_api::testing::Signer;
 use landfall_peer::{AUDIT_BYTES, AUDIT_PAUSE};
 
 use super::*;
-use crate::database::Database;
+use crate::database::fixture::Lease;
+use crate::database::{Database, query};
 use crate::host::Site;
 use crate::host::fake::FakeHost;
+use crate::testing::ground;
 
 /// A console's database with a host that signs.
 struct Console {
@@ -18,15 +20,17 @@ struct Console {
     host: Arc<FakeHost>,
     site: Arc<Site>,
     signing: Signing,
+    _lease: Option<Lease>,
 }
 
 impl Console {
     async fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(folder.path()).await.unwrap();
+        let (storage, lease) = ground().await;
+        let database = Database::open_in(folder.path(), &storage).await.unwrap();
         let host = FakeHost::new();
         let site = Site::new(host.clone());
-        Self { _folder: folder, database, host, site, signing: Signing::default() }
+        Self { _folder: folder, database, host, site, signing: Signing::default(), _lease: lease }
     }
 
     async fn write(&self, count: usize, object: &str) {
@@ -54,7 +58,7 @@ impl Console {
             outcome: Outcome::Done,
         };
         let text = text.canonical().unwrap();
-        sqlx::query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
+        query("INSERT INTO audit (number, entry, hash) VALUES ($1, $2, $3)")
             .bind(before.number + 1)
             .bind(&text)
             .bind(landfall_audit::hash(&before.hash, &text).to_string())
@@ -82,7 +86,7 @@ impl Console {
 
     async fn change(&self, sql: &'static str) {
         let mut write = self.database.write().await.unwrap();
-        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        query(sql).execute(&mut *write).await.unwrap();
         write.commit().await.unwrap();
     }
 
@@ -116,7 +120,7 @@ async fn what_the_database_exports_is_whole() {
     let author = Author { name: "alice".into(), from: "192.0.2.7".into(), correlation: "c".into() };
     let mut write = console.database.write().await.unwrap();
     record(&mut write, &author, Event::done("test", "undone")).await.unwrap();
-    write.rollback().await.unwrap();
+    drop(write);
     console.sign().await.unwrap();
     console.write(2, "after").await;
     let report = console.verified().await;

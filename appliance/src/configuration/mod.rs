@@ -9,6 +9,7 @@ use std::sync::Arc;
 use landfall_error_codes::codes;
 
 use crate::cli::ServeArguments;
+use crate::database::Storage;
 use crate::error::{Error, Result};
 
 pub use tls::{ServerFiles, server_config};
@@ -18,6 +19,8 @@ pub use tls::{ServerFiles, server_config};
 pub struct Configuration {
     /// The folder of the database, which exists and can be written to.
     pub data: PathBuf,
+    /// Where the data is.
+    pub storage: Storage,
     /// Where connections are accepted.
     pub listen: SocketAddr,
     /// Where software is answered that asks about the license; nowhere where it is missing.
@@ -45,6 +48,12 @@ impl Faults {
         checked.map_err(|why| self.0.push(format!("--{argument}: {why}"))).ok()
     }
 
+    /// The same of what has several faults.
+    fn take_all<T>(&mut self, argument: &str, checked: Result<T, Vec<String>>) -> Option<T> {
+        let add = |faults: Vec<String>| self.0.extend(faults.iter().map(|why| format!("--{argument}: {why}")));
+        checked.map_err(add).ok()
+    }
+
     fn error(self) -> Error {
         Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", self.0.join("; ")))
     }
@@ -55,6 +64,9 @@ impl Configuration {
     pub fn check(arguments: ServeArguments) -> Result<Self> {
         let mut faults = Faults::default();
         let data = faults.take("data", given(arguments.data).and_then(writable_folder));
+        let named = arguments.database.as_deref();
+        let storage = named.map_or(Ok(Storage::File), |folder| Storage::of(folder, arguments.namespace.as_deref()));
+        let storage = faults.take_all("database", storage);
         let listen = faults.take("listen", address(&arguments.listen));
         let answers =
             arguments.answers.map(|text| faults.take("answers", address(&text))).map_or(Some(None), |it| it.map(Some));
@@ -72,14 +84,16 @@ impl Configuration {
             }
             _ => None,
         };
-        let parts = (data, listen, answers, files, server, host_address, client);
-        let (Some(data), Some(listen), Some(answers), Some(files), Some(server), Some(host_address), Some(client)) =
-            parts
+        let (Some(data), Some(storage), Some(listen), Some(answers)) = (data, storage, listen, answers) else {
+            return Err(faults.error());
+        };
+        let (Some(files), Some(server), Some(host_address), Some(client)) = (files, server, host_address, client)
         else {
             return Err(faults.error());
         };
         Ok(Self {
             data,
+            storage,
             listen,
             answers,
             files,
@@ -145,6 +159,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_reported_at_once() {
+        let database = tempfile::tempdir().unwrap();
+        landfall_media::durable::write_file(&database.path().join("database.yaml"), b"server: nowhere", 0o600).unwrap();
         let parsed = Arguments::parse_from([
             "x",
             "serve",
@@ -156,13 +172,18 @@ mod tests {
             "/no",
             "--key",
             "/no",
+            "--database",
+            database.path().to_str().unwrap(),
         ]);
         let Command::Serve(arguments) = parsed.command else { panic!("not serve") };
         let error = Configuration::check(*arguments).unwrap_err();
         assert_eq!(error.code(), codes::APPLIANCE_SETTINGS);
         let text = error.to_string();
         let missing = ["--certificate", "--host-address", "--host-certificate", "--client-certificate", "--client-key"];
-        for argument in ["--listen", "--answers", "--data", "--key: /no"].iter().chain(&missing) {
+        for argument in ["--listen", "--answers", "--data", "--key: /no", "--database: database-password is missing"]
+            .iter()
+            .chain(&missing)
+        {
             assert!(text.contains(argument), "{argument} is not in {text}");
         }
     }

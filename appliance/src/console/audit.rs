@@ -76,7 +76,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
     let pool = context.database.read();
     let found = page(pool, before, ENTRIES).await?;
     let rows: Vec<_> = found.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
-    let head = head(&mut *pool.acquire().await?).await?;
+    let head = head(&mut pool.acquire().await?).await?;
     let signed = context.signing.last().map(|last| Signed {
         number: last.head.number,
         at: Moment::new(last.at),

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{ConnectOptions as _, Row as _};
 
-use super::{APPLICATION_ID, migrations, options};
+use super::{APPLICATION_ID, Connection, migrations, options, query};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
@@ -28,22 +28,30 @@ pub async fn inspect(path: &Path) -> Result<Chain> {
 }
 
 /// Opens a database to read it as it is at one moment.
-pub async fn open(path: &Path) -> Result<SqliteConnection> {
+pub async fn open(path: &Path) -> Result<Connection> {
     let failed = || format!("{} cannot be opened as a database", path.display());
     let connection = options(path).read_only(true).connect().await;
     let mut connection = connection.context(codes::APPLIANCE_SNAPSHOT, failed)?;
     sqlx::query("BEGIN").execute(&mut connection).await.context(codes::APPLIANCE_SNAPSHOT, failed)?;
-    Ok(connection)
+    Ok(Connection::to_file(connection))
 }
 
 /// Ends the reading. Nothing was changed.
-pub async fn close(mut connection: SqliteConnection) {
-    let _ended = sqlx::query("ROLLBACK").execute(&mut connection).await;
+pub async fn close(mut connection: Connection) {
+    let _ended = query("ROLLBACK").execute(&mut connection).await;
     let _closed = connection.close().await;
 }
 
-/// The same for a connection that reads one moment.
-pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<Chain> {
+/// The same for a connection that reads one moment. A server's database is not a file that someone could have made: of that, the list of
+/// schema changes and the log are looked at.
+pub async fn inspect_connection(connection: &mut Connection) -> Result<Chain> {
+    if let Some(file) = connection.sqlite() {
+        inspect_file(file).await?;
+    }
+    Chain::of(connection).await.map_err(|error| refused("the audit log cannot be read").because(error))
+}
+
+async fn inspect_file(connection: &mut SqliteConnection) -> Result<()> {
     let unreadable = || "the database cannot be read to its end".to_owned();
     let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(5)")
         .fetch_all(&mut *connection)
@@ -59,7 +67,7 @@ pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<Cha
     if owner != APPLICATION_ID {
         return Err(refused("the database is another program's"));
     }
-    let version = migrations::version(connection).await?;
+    let version = migrations::version(connection, &migrations::migrator()).await?;
     let expected = expected_schema(version).await?;
     if schema(connection).await.context(codes::APPLIANCE_SNAPSHOT, unreadable)? != expected {
         return Err(refused("the database has tables, triggers or columns that the appliance did not make"));
@@ -71,7 +79,7 @@ pub async fn inspect_connection(connection: &mut SqliteConnection) -> Result<Cha
     if !orphans.is_empty() {
         return Err(refused(format!("{} rows belong to users that are missing", orphans.len())));
     }
-    Chain::of(connection).await.map_err(|error| refused("the audit log cannot be read").because(error))
+    Ok(())
 }
 
 /// Everything that the schema declares, in a fixed order.

@@ -2,22 +2,27 @@
 
 use std::io::{Read, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use sqlx::sqlite::SqliteJournalMode;
 
 use super::inspect::inspect;
-use super::{FILE, file, migrations, options, pool};
+use super::{FILE, Storage, file, server, sqlite};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
 /// Largest snapshot that is read, in bytes. An audit log of ten million entries is smaller.
 const LIMIT: u64 = 8 << 30;
 
+/// What of a snapshot does not come back: sessions end, and no approval waits.
+const FORGOTTEN: [&str; 2] = ["DELETE FROM sessions", "DELETE FROM approvals"];
+
 /// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end, and no approval of it waits. When it returns, the database
 /// is on the disk under its name. Returns whether its audit log is whole.
-pub async fn load(folder: &Path, input: &mut impl Read) -> Result<Chain> {
+///
+/// A server's database has it in the place of what it held. That is kept beside it, in a schema of its own.
+pub async fn load(folder: &Path, storage: &Storage, input: &mut impl Read) -> Result<Chain> {
     let path = file(folder);
     // Of a database that is gone, SQLite's own files beside it would be mixed into the new one.
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -28,11 +33,23 @@ pub async fn load(folder: &Path, input: &mut impl Read) -> Result<Chain> {
     }
     let arriving = folder.join(format!("{FILE}.loading"));
     clear(folder)?;
-    let loaded = place(&arriving, &path, input).await;
-    if loaded.is_err() {
+    let loaded = match storage {
+        Storage::File => place(&arriving, &path, input).await,
+        Storage::Server(settings) => send(&arriving, settings, input).await,
+    };
+    if loaded.is_err() || matches!(storage, Storage::Server(_)) {
         clear(folder)?;
     }
     loaded
+}
+
+/// The snapshot is inspected as a file, and only then is the server asked.
+async fn send(arriving: &Path, settings: &Arc<server::Settings>, input: &mut impl Read) -> Result<Chain> {
+    receive(arriving, input)?;
+    let chain = inspect(arriving).await?;
+    sqlite::bring_up(arriving, &FORGOTTEN).await?;
+    server::fill(settings, arriving).await?;
+    Ok(chain)
 }
 
 /// Removes what an unfinished load left, with the files that SQLite puts beside it.
@@ -48,12 +65,7 @@ fn clear(folder: &Path) -> Result<()> {
 async fn place(arriving: &Path, path: &Path, input: &mut impl Read) -> Result<Chain> {
     receive(arriving, input)?;
     let chain = inspect(arriving).await?;
-    let pool = pool(1).connect_with(options(arriving).journal_mode(SqliteJournalMode::Delete)).await?;
-    migrations::up(&pool).await?;
-    for table in ["sessions", "approvals"] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&pool).await?;
-    }
-    pool.close().await;
+    sqlite::bring_up(arriving, &FORGOTTEN).await?;
     let failed = || format!("{} cannot be made", path.display());
     let written = fs_err::File::open(arriving).context(codes::APPLIANCE_DATABASE, failed)?;
     durable::sync_file(written.file(), arriving).context(codes::APPLIANCE_DATABASE, failed)?;

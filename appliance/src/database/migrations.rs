@@ -1,26 +1,45 @@
-//! The schema, as numbered changes in both directions. They are part of the program.
+//! The schema, as numbered changes in both directions for each of the two databases. They are part of the program.
 
 use landfall_error_codes::{Code, codes};
-use sqlx::SqlitePool;
+use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr as _, SqliteConnection};
+use sqlx::{PgConnection, SqlitePool};
 
-use super::{APPLICATION_ID, code_of};
+use super::{APPLICATION_ID, Connection, code_of};
 use crate::error::{Context as _, Error, Result};
 
-macro_rules! migrations {
-    ($($number:literal $name:literal;)*) => {
-        /// Each change of the schema: number, name, SQL that makes it, SQL that undoes it.
-        const MIGRATIONS: &[(i64, &str, &str, &str)] = &[$((
-            $number,
-            $name,
-            include_str!(concat!("../../migrations/", $name, ".up.sql")),
-            include_str!(concat!("../../migrations/", $name, ".down.sql")),
-        )),*];
+/// A change of the schema.
+struct Change {
+    number: i64,
+    name: &'static str,
+    /// SQL of SQLite that makes it, and that undoes it.
+    sqlite: [&'static str; 2],
+    /// The same of PostgreSQL.
+    postgresql: [&'static str; 2],
+}
+
+macro_rules! both {
+    ($kind:literal, $name:literal) => {
+        [
+            include_str!(concat!("../../migrations/", $kind, "/", $name, ".up.sql")),
+            include_str!(concat!("../../migrations/", $kind, "/", $name, ".down.sql")),
+        ]
     };
 }
 
-migrations! {
+macro_rules! changes {
+    ($($number:literal $name:literal;)*) => {
+        /// Each change of the schema.
+        const CHANGES: &[Change] = &[$(Change {
+            number: $number,
+            name: $name,
+            sqlite: both!("sqlite", $name),
+            postgresql: both!("postgresql", $name),
+        }),*];
+    };
+}
+
+changes! {
     1 "0001_people";
     2 "0002_audit";
     3 "0003_directory";
@@ -32,30 +51,33 @@ migrations! {
 
 /// Number of the newest change of the schema.
 pub fn newest() -> i64 {
-    MIGRATIONS.iter().map(|(number, ..)| *number).max().unwrap_or_default()
+    CHANGES.iter().map(|change| change.number).max().unwrap_or_default()
 }
 
+/// The changes of SQLite.
 pub fn migrator() -> Migrator {
-    let step = |number, name: &'static str, kind, sql: &'static str| {
-        Migration::new(number, name.into(), kind, sql.into_sql_str(), false)
+    of(|change| change.sqlite)
+}
+
+/// The changes of PostgreSQL.
+pub fn server_migrator() -> Migrator {
+    of(|change| change.postgresql)
+}
+
+fn of(texts: impl Fn(&Change) -> [&'static str; 2]) -> Migrator {
+    let step = |change: &Change, kind, sql: &'static str| {
+        Migration::new(change.number, change.name.into(), kind, sql.into_sql_str(), false)
     };
-    let both = MIGRATIONS.iter().flat_map(|(number, name, up, down)| {
-        [step(*number, name, MigrationType::ReversibleUp, up), step(*number, name, MigrationType::ReversibleDown, down)]
+    let both = CHANGES.iter().flat_map(|change| {
+        let [up, down] = texts(change);
+        [step(change, MigrationType::ReversibleUp, up), step(change, MigrationType::ReversibleDown, down)]
     });
     Migrator::with_migrations(both.collect())
 }
 
-/// Brings a database to this version's schema. One of a newer version is refused and stays as it is.
+/// Brings a file to this version's schema. One of a newer version is refused and stays as it is.
 pub async fn up(pool: &SqlitePool) -> Result<()> {
-    migrator().run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => {
-            let what = format!("the database has schema {version}, and this version knows {}", newest());
-            Error::new(codes::APPLIANCE_DATABASE_NEWER, what)
-        }
-        other => {
-            Error::new(code_of_change(&other), "the database's schema cannot be brought up to date").because(other)
-        }
-    })?;
+    migrator().run(pool).await.map_err(|error| not_changed(error, codes::APPLIANCE_DATABASE))?;
     let owner: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
     if owner != APPLICATION_ID {
         sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}"))).execute(pool).await?;
@@ -63,20 +85,47 @@ pub async fn up(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-/// A change of the schema is a query like any other.
-fn code_of_change(error: &MigrateError) -> Code {
+/// The same of a server's database. Of several consoles that begin at the same time, one changes it.
+pub async fn up_server(connection: &mut PgConnection) -> Result<()> {
+    let changed = server_migrator().run(connection).await;
+    changed.map_err(|error| not_changed(error, codes::APPLIANCE_SCHEMA))
+}
+
+fn not_changed(error: MigrateError, otherwise: Code) -> Error {
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => code_of(error),
-        _ => codes::APPLIANCE_DATABASE,
+        MigrateError::VersionMissing(version) => {
+            let what = format!("the database has schema {version}, and this version knows {}", newest());
+            Error::new(codes::APPLIANCE_DATABASE_NEWER, what)
+        }
+        other => {
+            let code = code_of_change(&other, otherwise);
+            Error::new(code, "the database's schema cannot be brought up to date").because(other)
+        }
     }
 }
 
+/// A change of the schema is a query like any other.
+fn code_of_change(error: &MigrateError, otherwise: Code) -> Code {
+    let code = match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => code_of(error),
+        _ => otherwise,
+    };
+    if code == codes::APPLIANCE_DATABASE { otherwise } else { code }
+}
+
 /// The number of a database's schema, if its changes are this version's, each of them as this version would make it.
-pub async fn version(connection: &mut SqliteConnection) -> Result<i64> {
+pub async fn version_of(connection: &mut Connection) -> Result<i64> {
+    match connection {
+        Connection::Sqlite(held) => version(held.driver(), &migrator()).await,
+        Connection::Postgres(held) => version(held.driver(), &server_migrator()).await,
+    }
+}
+
+/// The same of a driver's connection.
+pub async fn version<C: Migrate>(connection: &mut C, known: &Migrator) -> Result<i64> {
     let refused = || "the list of schema changes cannot be read".to_owned();
     let table = Migrator::DEFAULT.table_name;
     let applied = connection.list_applied_migrations(&table).await.context(codes::APPLIANCE_SNAPSHOT, refused)?;
-    let known = migrator();
     for (index, change) in applied.iter().enumerate() {
         let own = known.iter().find(|own| own.version == change.version && own.migration_type.is_up_migration());
         let own = own.ok_or_else(|| {

@@ -1,120 +1,71 @@
-//! The database of the appliance: people, keys, the audit log, and the last 24 hours. SQLite in one file of the data folder.
+//! The database of the appliance: people, keys, the audit log, and the last 24 hours. SQLite in one file of the data folder, unless the
+//! site names a PostgreSQL server.
 //!
-//! What the database holds is not truth about the site; that is the host's. The SQL stays portable, but for what is in this
-//! folder.
+//! What the database holds is not truth about the site; that is the host's. SQL outside of this folder means the same to both.
 
 mod check;
 mod damage;
 mod inspect;
 mod load;
 mod migrations;
+mod queries;
 mod save;
+mod server;
+mod sqlite;
+mod storage;
 mod trouble;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-use landfall_error_codes::codes;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, Transaction};
 
 use crate::audit::{Author, Event, head, record};
-use crate::error::{Context as _, Error, Result};
+use crate::error::Result;
 
-pub use check::check;
+pub use check::{Counts, check};
 pub use damage::{Aside, damage_of};
 pub use load::load;
+pub use queries::{Connection, Pool, Row, Write, query, query_scalar};
 pub use save::save;
+#[cfg(test)]
+pub use server::fixture;
+pub use storage::Storage;
 pub use trouble::code_of;
 
-/// A transaction that may write.
-pub type Write = Transaction<'static, Sqlite>;
+use server::Relay;
+use sqlite::{APPLICATION_ID, FILE, file, options};
 
-/// Name of the database's file in the data folder.
-const FILE: &str = "console.db";
-/// What SQLite stores in the file's header as the owner: `LFCN`.
-const APPLICATION_ID: i64 = 0x4c46_434e;
-/// How long a statement waits for another process, such as one that saves a snapshot.
-const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// Connections that read at once; each costs about 100 KiB.
-const READERS: u32 = 4;
+#[cfg(test)]
+use sqlite::BUSY;
 
 /// The open database: one connection that writes, so that writers queue, and a few that read.
 #[derive(Debug, Clone)]
 pub struct Database {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Pool,
+    readers: Pool,
     /// Damaged ones that are kept beside it, the newest first.
     aside: Arc<[Aside]>,
-}
-
-/// The database's file in a data folder.
-fn file(folder: &Path) -> PathBuf {
-    folder.join(FILE)
-}
-
-/// Gives a damaged database another name, and says why it is damaged.
-async fn keep_if_damaged(folder: &Path) -> Result<Option<String>> {
-    let path = file(folder);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let Some(why) = damage::damage_of_file(&path).await? else { return Ok(None) };
-    let aside = damage::set_aside(folder)?;
-    let code = codes::APPLIANCE_DATABASE_DAMAGED.id;
-    tracing::error!(
-        code,
-        why,
-        kept = aside.name,
-        "the database is damaged; it is kept, and a new one begins without people"
-    );
-    Ok(Some(why))
-}
-
-/// How every connection is opened. Each commit reaches the disk before it returns. The mode of the journal stays as it is.
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(BUSY)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("trusted_schema", "OFF")
-        .pragma("secure_delete", "ON")
-        .pragma("cache_size", "-1024")
-}
-
-/// A pool of at most so many connections, each of which lasts as long as the pool. A file has no use for new ones, and sqlx 0.9.0
-/// looks for old ones with a count that may wrap around: its task then keeps a processor busy without end, and tasks that wait for the
-/// same thread do not continue (sqlx, issue 3645).
-///
-/// On a full disk SQLite ends a transaction by itself, and sqlx still counts it as open: such a connection is replaced.
-fn pool(connections: u32) -> SqlitePoolOptions {
-    let lasting = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
-    lasting.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+    /// What connections to a server pass through; none for a file.
+    relay: Option<Arc<Relay>>,
 }
 
 impl Database {
-    /// Opens the database of a data folder, makes it if there is none, and brings it to this version's schema. A damaged one is kept
-    /// under another name, and a new one begins.
-    pub async fn open(folder: &Path) -> Result<Self> {
-        save::remove_leftovers(folder)?;
-        damage::complete(folder)?;
-        let found = keep_if_damaged(folder).await?;
-        let path = file(folder);
-        if !path.exists() {
-            let failed = || format!("{} cannot be made", path.display());
-            landfall_media::durable::create_file(&path, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;
+    /// Opens the database where a site keeps it, makes it if there is none, and brings it to this version's schema.
+    pub async fn open_in(folder: &Path, storage: &Storage) -> Result<Self> {
+        match storage {
+            Storage::File => Self::open(folder).await,
+            Storage::Server(settings) => {
+                let server::Opened { writer, readers, relay } = server::open(folder, settings).await?;
+                Ok(Self { writer, readers, aside: Arc::from([]), relay: Some(Arc::new(relay)) })
+            }
         }
-        let writer = pool(1).connect_with(options(&path).journal_mode(SqliteJournalMode::Wal)).await;
-        let failed = |error: sqlx::Error| {
-            Error::new(code_of(&error), format!("{} cannot be opened", path.display())).because(error)
-        };
-        let writer = writer.map_err(failed)?;
-        migrations::up(&writer).await?;
-        let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
-        let opened = Self { writer, readers, aside: damage::kept(folder)?.into() };
-        opened.record_loss(found.as_deref().unwrap_or("damaged")).await?;
+    }
+
+    /// Opens the file of a data folder. A damaged one is kept under another name, and a new one begins.
+    pub async fn open(folder: &Path) -> Result<Self> {
+        server::refuse_if_elsewhere(folder)?;
+        let sqlite::Opened { writer, readers, damage } = sqlite::open(folder).await?;
+        let opened = Self { writer, readers, aside: damage::kept(folder)?.into(), relay: None };
+        opened.record_loss(damage.as_deref().unwrap_or("damaged")).await?;
         Ok(opened)
     }
 
@@ -125,8 +76,7 @@ impl Database {
         if head(&mut write).await?.number > 0 {
             return Ok(());
         }
-        let author = Author { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() };
-        record(&mut write, &author, Event::done("database.replace", &lost.name).with(why)).await?;
+        record(&mut write, &Author::console(), Event::done("database.replace", &lost.name).with(why)).await?;
         Ok(write.commit().await?)
     }
 
@@ -135,13 +85,16 @@ impl Database {
         &self.aside
     }
 
-    /// Begins a transaction that may write; it waits for the one before it.
+    /// Begins a transaction that may write; it waits for the one before it, of whatever process.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        match &self.writer {
+            Pool::Sqlite(pool) => Ok(Write::of_sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
+            Pool::Postgres(pool) => server::write(pool).await,
+        }
     }
 
     /// Connections for reading.
-    pub fn read(&self) -> &SqlitePool {
+    pub fn read(&self) -> &Pool {
         &self.readers
     }
 
@@ -149,6 +102,9 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(relay) = &self.relay {
+            relay.close();
+        }
     }
 }
 

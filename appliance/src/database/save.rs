@@ -8,7 +8,7 @@ use landfall_media::durable;
 use sqlx::ConnectOptions as _;
 
 use super::inspect::inspect;
-use super::{FILE, file, options};
+use super::{FILE, Storage, file, options, server};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
@@ -21,21 +21,26 @@ fn snapshot(folder: &Path) -> PathBuf {
 
 /// Writes a snapshot of one moment to `output`, and returns whether its audit log is whole. The data folder needs room for a second
 /// copy meanwhile.
-pub async fn save(folder: &Path, output: &mut impl Write) -> Result<Chain> {
+///
+/// It is the same of a server's database: a file of SQLite, which can be loaded into either.
+pub async fn save(folder: &Path, storage: &Storage, output: &mut impl Write) -> Result<Chain> {
     let path = file(folder);
-    if !path.exists() {
+    if matches!(storage, Storage::File) && !path.exists() {
         return Err(Error::new(codes::APPLIANCE_DATABASE, format!("{} does not exist", path.display())));
     }
     let target = snapshot(folder);
-    let made = make(&path, &target, output).await;
+    let made = make(&path, &target, (storage, output)).await;
     let failed = || format!("{} cannot be removed", target.display());
     let removed = durable::remove_file(&target).context(codes::APPLIANCE_DATABASE, failed);
     made.and_then(|chain| removed.map(|()| chain))
 }
 
 /// What cannot be loaded is no backup, so the snapshot is inspected before anybody has it.
-async fn make(path: &Path, target: &Path, output: &mut impl Write) -> Result<Chain> {
-    write_snapshot(path, target).await?;
+async fn make(path: &Path, target: &Path, (storage, output): (&Storage, &mut impl Write)) -> Result<Chain> {
+    match storage {
+        Storage::File => write_snapshot(path, target).await?,
+        Storage::Server(settings) => server::write_snapshot(settings, target).await?,
+    }
     let chain = inspect(target).await?;
     copy_out(target, output)?;
     Ok(chain)

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use landfall_error_codes::{Coded as _, codes};
 use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
 
 use super::*;
@@ -18,7 +19,7 @@ async fn no_task_looks_for_old_connections() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
     for pool in [&database.writer, &database.readers] {
-        let options = pool.options();
+        let options = pool.sqlite().options();
         assert_eq!((options.get_idle_timeout(), options.get_max_lifetime()), (None, None));
     }
 }
@@ -59,7 +60,7 @@ async fn every_change_of_the_schema_goes_up_and_down() {
 
 async fn saved(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
-    save(folder, &mut bytes).await.unwrap();
+    save(folder, &Storage::File, &mut bytes).await.unwrap();
     bytes
 }
 
@@ -79,10 +80,10 @@ async fn a_snapshot_of_a_running_server_becomes_the_same_database() {
     let bytes = saved(site.data.path()).await;
     writing.await.unwrap();
     let target = tempfile::tempdir().unwrap();
-    load(target.path(), &mut &bytes[..]).await.unwrap();
-    let counts = check(target.path()).await.unwrap();
+    load(target.path(), &Storage::File, &mut &bytes[..]).await.unwrap();
+    let counts = check(target.path(), &Storage::File).await.unwrap();
     assert_eq!((counts.users, counts.administrators, counts.sessions), (3, 1, 0));
-    let again = load(target.path(), &mut &bytes[..]).await.unwrap_err();
+    let again = load(target.path(), &Storage::File, &mut &bytes[..]).await.unwrap_err();
     assert_eq!(again.code(), codes::APPLIANCE_DATA_OCCUPIED);
     let names: Vec<_> = fs_err::read_dir(site.data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("saving")), "{names:?}");
@@ -103,7 +104,7 @@ async fn refusal_of(bytes: &[u8], sql: &str) -> landfall_error_codes::Code {
 
 async fn refusal(bytes: &[u8]) -> landfall_error_codes::Code {
     let target = tempfile::tempdir().unwrap();
-    let error = load(target.path(), &mut &*bytes).await.expect_err("it was loaded");
+    let error = load(target.path(), &Storage::File, &mut &*bytes).await.expect_err("it was loaded");
     assert_eq!(fs_err::read_dir(target.path()).unwrap().count(), 0, "the folder is no longer empty");
     error.code()
 }
@@ -142,7 +143,7 @@ async fn a_flipped_byte_in_any_page_is_refused_or_changes_nothing_that_counts() 
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x41;
         let target = tempfile::tempdir().unwrap();
-        if load(target.path(), &mut &damaged[..]).await.is_err() {
+        if load(target.path(), &Storage::File, &mut &damaged[..]).await.is_err() {
             refused += 1;
             assert_eq!(fs_err::read_dir(target.path()).unwrap().count(), 0, "byte {place}");
         }
@@ -156,7 +157,7 @@ async fn a_newer_database_is_left_as_it_is() {
     let database = Database::open(folder.path()).await.unwrap();
     let newer =
         "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, 1, checksum, 1 FROM _sqlx_migrations LIMIT 1";
-    sqlx::query(newer).execute(&database.writer).await.unwrap();
+    sqlx::query(newer).execute(database.writer.sqlite()).await.unwrap();
     database.close().await;
     let error = Database::open(folder.path()).await.unwrap_err();
     assert_eq!(error.code(), codes::APPLIANCE_DATABASE_NEWER);
@@ -168,7 +169,7 @@ async fn files_of_a_database_that_is_gone_refuse_a_load() {
         let target = tempfile::tempdir().unwrap();
         let old = target.path().join(format!("{FILE}{suffix}"));
         landfall_media::durable::write_file(&old, b"old", 0o600).unwrap();
-        let error = load(target.path(), &mut &b"x"[..]).await.unwrap_err();
+        let error = load(target.path(), &Storage::File, &mut &b"x"[..]).await.unwrap_err();
         assert_eq!(error.code(), codes::APPLIANCE_DATA_OCCUPIED, "{suffix}");
     }
 }
@@ -182,15 +183,15 @@ async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
         let site = testing::Site::begin().await;
         assert_eq!(site.context.audit.broken(), None);
         let mut write = site.context.database.write().await.unwrap();
-        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        query(sql).execute(&mut *write).await.unwrap();
         write.commit().await.unwrap();
         site.context.audit.look(&site.context.database).await.unwrap();
         assert!(site.context.audit.broken().is_some_and(|why| why.contains("entry 1")), "{sql}");
 
         let (mut bytes, target) = (Vec::new(), tempfile::tempdir().unwrap());
-        let saved = save(site.data.path(), &mut bytes).await.unwrap();
-        let loaded = load(target.path(), &mut &bytes[..]).await.unwrap();
-        let checked = check(target.path()).await.unwrap().audit;
+        let saved = save(site.data.path(), &Storage::File, &mut bytes).await.unwrap();
+        let loaded = load(target.path(), &Storage::File, &mut &bytes[..]).await.unwrap();
+        let checked = check(target.path(), &Storage::File).await.unwrap().audit;
         for chain in [saved, loaded, checked] {
             assert!(
                 matches!(&chain, Chain::Broken(error) if error.to_string().contains("entry 1")),
@@ -204,9 +205,9 @@ async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
 async fn what_cannot_be_loaded_is_not_saved() {
     let site = testing::Site::begin().await;
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("CREATE TABLE more (x)").execute(&mut *write).await.unwrap();
+    query("CREATE TABLE more (x)").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     let mut bytes = Vec::new();
-    assert_eq!(save(site.data.path(), &mut bytes).await.unwrap_err().code(), codes::APPLIANCE_SNAPSHOT);
+    assert_eq!(save(site.data.path(), &Storage::File, &mut bytes).await.unwrap_err().code(), codes::APPLIANCE_SNAPSHOT);
     assert!(bytes.is_empty());
 }

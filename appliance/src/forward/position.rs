@@ -1,9 +1,7 @@
 //! How far the server has received the log, and what is next.
 
-use sqlx::{Row as _, SqlitePool};
-
 use crate::audit::head;
-use crate::database::Database;
+use crate::database::{Database, Pool, Row, query, query_scalar};
 use crate::error::Result;
 
 /// An entry as it is stored.
@@ -16,13 +14,12 @@ pub struct Stored {
 /// The last entry that the server has received. The first time, it is the last one of the log: entries from then on are forwarded.
 pub async fn position(database: &Database) -> Result<i64> {
     let mut write = database.write().await?;
-    let stored: Option<i64> =
-        sqlx::query_scalar("SELECT number FROM audit_forwarded").fetch_optional(&mut *write).await?;
+    let stored: Option<i64> = query_scalar("SELECT number FROM audit_forwarded").fetch_optional(&mut *write).await?;
     if let Some(number) = stored {
         return Ok(number);
     }
     let end = head(&mut write).await?.number;
-    sqlx::query("INSERT INTO audit_forwarded (one, number) VALUES (1, $1)").bind(end).execute(&mut *write).await?;
+    query("INSERT INTO audit_forwarded (one, number) VALUES (1, $1)").bind(end).execute(&mut *write).await?;
     write.commit().await?;
     Ok(end)
 }
@@ -30,16 +27,14 @@ pub async fn position(database: &Database) -> Result<i64> {
 /// Stores that the server has received everything up to this entry.
 pub async fn store(database: &Database, number: i64) -> Result<()> {
     let mut write = database.write().await?;
-    sqlx::query("UPDATE audit_forwarded SET number = $1").bind(number).execute(&mut *write).await?;
+    query("UPDATE audit_forwarded SET number = $1").bind(number).execute(&mut *write).await?;
     Ok(write.commit().await?)
 }
 
 /// Entries behind a number, the oldest first.
-pub async fn behind(pool: &SqlitePool, number: i64, most: i64) -> Result<Vec<Stored>> {
-    let rows = sqlx::query("SELECT number, entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2");
+pub async fn behind(pool: &Pool, number: i64, most: i64) -> Result<Vec<Stored>> {
+    let rows = query("SELECT number, entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2");
     let rows = rows.bind(number).bind(most).fetch_all(pool).await?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
-        Ok(Stored { number: row.try_get(0)?, text: row.try_get(1)?, hash: row.try_get(2)? })
-    };
+    let read = |row: &Row| Ok(Stored { number: row.try_get(0)?, text: row.try_get(1)?, hash: row.try_get(2)? });
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }

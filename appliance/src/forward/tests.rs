@@ -19,6 +19,7 @@ use super::position::position;
 use super::settings::{NAMES, State, read};
 use super::watch::{Times, watch_in};
 use crate::configuration::{ServerFiles, server_config};
+use crate::database::query_scalar;
 use crate::directory::Files;
 use crate::testing::{Site, note, until};
 
@@ -166,7 +167,7 @@ impl Forwarding {
     }
 
     async fn position(&self) -> Option<i64> {
-        let number = sqlx::query_scalar("SELECT number FROM audit_forwarded");
+        let number = query_scalar("SELECT number FROM audit_forwarded");
         number.fetch_optional(self.site.context.database.read()).await.unwrap()
     }
 
@@ -424,7 +425,7 @@ async fn the_export_has_a_message_for_each_entry() {
     let text = root.get("/api/v1/audit/syslog").await;
     assert!(text.header("content-disposition").ends_with(".log\""), "{:?}", text.headers);
     let entries: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(site.context.database.read()).await.unwrap();
+        query_scalar("SELECT count(*) FROM audit").fetch_one(site.context.database.read()).await.unwrap();
     assert_eq!(text.body.lines().count(), usize::try_from(entries).unwrap());
     assert!(text.body.contains("line#012break") && text.body.contains("audit as syslog"), "{}", text.body);
     let lines = root.get("/api/v1/audit").await.body;

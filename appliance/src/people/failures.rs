@@ -67,7 +67,7 @@ pub async fn record_failure(context: &Context, author: &Author, event: Event<'_>
 async fn record_rest(context: Context) {
     tokio::time::sleep(MINUTE).await;
     let detail = format!("{} more failures", context.failures.take_more());
-    let author = Author { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() };
+    let author = Author::console();
     let event = Event::refused("session.begin", "-", &detail);
     if let Err(error) = append(&context, &author, event).await {
         tracing::error!(%error, detail, "failed sign-ins are not recorded");

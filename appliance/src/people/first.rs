@@ -14,6 +14,7 @@ use super::users::{canonical_name, enable, find_user, insert, store_password, st
 use crate::approval::count_again;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::query_scalar;
 use crate::error::Context as _;
 use crate::refusal::Refusal;
 
@@ -42,7 +43,7 @@ pub async fn make_administrator(
 
 /// A user from a directory cannot have a password. Checked before the token counts.
 async fn refuse_vouched(context: &Context, name: &str) -> Result<(), Refusal> {
-    let source = sqlx::query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
+    let source = query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
     let source: Option<String> = source.fetch_optional(context.database.read()).await?;
     if source.is_none_or(|source| source == Source::Local.text()) { Ok(()) } else { Err(Refusal::FromDirectory) }
 }

@@ -4,8 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use super::role::Role;
 use super::secret::{Secret, identifier};
@@ -13,6 +11,7 @@ use super::sessions::touch;
 use super::users::{find_user, time};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Row, query};
 use crate::refusal::Refusal;
 
 /// What a key's text begins with, so that scanners of leaked secrets recognize it.
@@ -125,7 +124,7 @@ pub struct NewKey {
 const COLUMNS: &str = "SELECT k.id, k.label, k.user_name, u.role, k.scopes, k.created, k.ends, k.used, k.secret_hash \
      FROM api_keys k JOIN users u ON u.name = k.user_name";
 
-fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
+fn key(row: &Row) -> Result<Key, sqlx::Error> {
     let (role, scopes): (String, String) = (row.try_get("role")?, row.try_get("scopes")?);
     Ok(Key {
         id: row.try_get("id")?,
@@ -141,7 +140,7 @@ fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
 
 /// All keys, those that ended included.
 pub async fn keys(context: &Context) -> Result<Vec<Key>, Refusal> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY k.ends DESC, k.id")));
+    let rows = query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY k.ends DESC, k.id")));
     let rows = rows.fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(key).collect::<Result<_, _>>()?)
 }
@@ -166,7 +165,7 @@ pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKe
     let role = find_user(&mut write, user).await?.role;
     let insert = "INSERT INTO api_keys (id, secret_hash, label, user_name, scopes, created, ends) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let insert = sqlx::query(insert).bind(&id).bind(secret.hash()).bind(&label).bind(user).bind(&text);
+    let insert = query(insert).bind(&id).bind(secret.hash()).bind(&label).bind(user).bind(&text);
     insert.bind(now.as_millisecond()).bind(ends).execute(&mut *write).await?;
     let detail = format!("{label}: {text}; days: {}", new.days);
     record(&mut write, author, Event::done("key.create", &id).with(&detail)).await?;
@@ -185,7 +184,7 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     let condition = "k.id = $1 AND k.ends > $2 AND k.secret_hash = $3 AND u.disabled IS NULL \
          AND (u.source = 'local' OR u.confirmed > $4)";
     let vouched = now.as_millisecond() - VOUCHED;
-    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE {condition}")));
+    let found = query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE {condition}")));
     let found = found.bind(id).bind(now.as_millisecond()).bind(secret.hash()).bind(vouched);
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(key).transpose()?;
@@ -198,7 +197,7 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
 /// Removes a key.
 pub async fn remove_key(context: &Context, author: &Author, id: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
-    let removed = sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(id).execute(&mut *write).await?;
+    let removed = query("DELETE FROM api_keys WHERE id = $1").bind(id).execute(&mut *write).await?;
     if removed.rows_affected() == 0 {
         return Err(Refusal::NotThere(format!("API key {id}")));
     }

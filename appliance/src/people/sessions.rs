@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::role::Role;
 use super::secret::{Secret, identifier};
@@ -12,6 +10,7 @@ use super::sign_in::Proven;
 use super::users::time;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::Error;
 use crate::refusal::Refusal;
 
@@ -49,13 +48,13 @@ const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, s.created, s.seen, s.en
      FROM sessions s JOIN users u ON u.name = s.user_name";
 
 /// Sessions that have not ended, of users who are not disabled, with a condition of their own.
-fn query(condition: &str) -> sqlx::AssertSqlSafe<String> {
+fn having(condition: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
         "{COLUMNS} WHERE s.seen > $1 AND s.ends > $2 AND u.disabled IS NULL AND {condition} ORDER BY s.seen DESC"
     ))
 }
 
-fn session(row: &SqliteRow) -> Result<Session, sqlx::Error> {
+fn session(row: &Row) -> Result<Session, sqlx::Error> {
     let role: String = row.try_get("role")?;
     Ok(Session {
         id: row.try_get("id")?,
@@ -89,15 +88,15 @@ pub async fn begin_session(
     let ends = now.as_millisecond().saturating_add(i64::try_from(ABSOLUTE.as_millis()).unwrap_or(i64::MAX));
     let mut write = context.database.write().await?;
     proven.counts(&mut write).await?;
-    let ended = sqlx::query("DELETE FROM sessions WHERE seen <= $1 OR ends <= $2 OR secret_hash = $3");
+    let ended = query("DELETE FROM sessions WHERE seen <= $1 OR ends <= $2 OR secret_hash = $3");
     let (seen, end) = limits(now);
     ended.bind(seen).bind(end).bind(before.map(Secret::hash).unwrap_or_default()).execute(&mut *write).await?;
     let most = "DELETE FROM sessions WHERE user_name = $1 AND id NOT IN \
          (SELECT id FROM sessions WHERE user_name = $1 ORDER BY created DESC LIMIT $2)";
-    sqlx::query(most).bind(user).bind(MOST - 1).execute(&mut *write).await?;
+    query(most).bind(user).bind(MOST - 1).execute(&mut *write).await?;
     let insert = "INSERT INTO sessions (id, secret_hash, user_name, created, seen, ends, address, browser) \
          VALUES ($1, $2, $3, $4, $4, $5, $6, $7)";
-    sqlx::query(insert)
+    query(insert)
         .bind(identifier())
         .bind(secret.hash())
         .bind(user)
@@ -116,7 +115,7 @@ pub async fn begin_session(
 pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -> Result<Option<Session>, Refusal> {
     let now = Timestamp::now();
     let (seen, end) = limits(now);
-    let found = sqlx::query(query("s.secret_hash = $3")).bind(seen).bind(end).bind(secret.hash());
+    let found = query(having("s.secret_hash = $3")).bind(seen).bind(end).bind(secret.hash());
     let found = found.fetch_optional(context.database.read()).await?;
     let found = found.as_ref().map(session).transpose()?;
     if let Some(session) = found.as_ref().filter(|session| is_active && now.duration_since(session.seen) > EXACTNESS) {
@@ -129,7 +128,7 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
 pub async fn touch(context: &Context, update: &'static str, id: &str, now: Timestamp) {
     let touched = async {
         let mut write = context.database.write().await?;
-        sqlx::query(update).bind(id).bind(now.as_millisecond()).execute(&mut *write).await?;
+        query(update).bind(id).bind(now.as_millisecond()).execute(&mut *write).await?;
         write.commit().await.map_err(Error::from)
     };
     if let Err(error) = touched.await {
@@ -140,7 +139,7 @@ pub async fn touch(context: &Context, update: &'static str, id: &str, now: Times
 /// Sessions of a user that have not ended, the latest first.
 pub async fn sessions_of(context: &Context, user: &str) -> Result<Vec<Session>, Refusal> {
     let (seen, end) = limits(Timestamp::now());
-    let rows = sqlx::query(query("s.user_name = $3")).bind(seen).bind(end).bind(user);
+    let rows = query(having("s.user_name = $3")).bind(seen).bind(end).bind(user);
     let rows = rows.fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
@@ -148,7 +147,7 @@ pub async fn sessions_of(context: &Context, user: &str) -> Result<Vec<Session>, 
 /// All sessions that have not ended, the latest first.
 pub async fn all_sessions(context: &Context) -> Result<Vec<Session>, Refusal> {
     let (seen, end) = limits(Timestamp::now());
-    let rows = sqlx::query(query("1 = 1")).bind(seen).bind(end).fetch_all(context.database.read()).await?;
+    let rows = query(having("1 = 1")).bind(seen).bind(end).fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
@@ -166,20 +165,20 @@ async fn end(context: &Context, author: &Author, id: &str, user: Option<&str>) -
     let mut write = context.database.write().await?;
     let owner = owner(&mut write, id).await?.filter(|owner| user.is_none_or(|user| user == owner));
     let owner = owner.ok_or_else(|| Refusal::NotThere(format!("session {id}")))?;
-    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut *write).await?;
+    query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut *write).await?;
     record(&mut write, author, Event::done("session.end", &owner)).await?;
     write.commit().await?;
     Ok(())
 }
 
-async fn owner(connection: &mut SqliteConnection, id: &str) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar("SELECT user_name FROM sessions WHERE id = $1").bind(id).fetch_optional(connection).await
+async fn owner(connection: &mut Connection, id: &str) -> Result<Option<String>, sqlx::Error> {
+    query_scalar("SELECT user_name FROM sessions WHERE id = $1").bind(id).fetch_optional(connection).await
 }
 
 /// Ends all sessions of a user but one.
 pub async fn end_sessions_but(context: &Context, author: &Author, user: &str, kept: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
-    let ended = sqlx::query("DELETE FROM sessions WHERE user_name = $1 AND id <> $2").bind(user).bind(kept);
+    let ended = query("DELETE FROM sessions WHERE user_name = $1 AND id <> $2").bind(user).bind(kept);
     let count = ended.execute(&mut *write).await?.rows_affected();
     let detail = format!("{count} others");
     record(&mut write, author, Event::done("session.end", user).with(&detail)).await?;

@@ -3,8 +3,6 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use sqlx::SqliteConnection;
-
 use super::failures::record_failure;
 use super::passwords::suitable;
 use super::source::Source;
@@ -12,6 +10,7 @@ use super::users::{canonical_name, put_password};
 use super::vouched::{Person, admit};
 use crate::audit::{Author, Event};
 use crate::context::Context;
+use crate::database::{Connection, query_scalar};
 use crate::directory::{Ldap, Name, Vouched};
 use crate::refusal::Refusal;
 
@@ -31,7 +30,7 @@ impl Proven {
     /// As a test has it: whatever the password is.
     #[cfg(test)]
     pub async fn without_password(context: &Context, name: &str) -> Self {
-        let hash = sqlx::query_scalar("SELECT password FROM users WHERE name = $1").bind(name);
+        let hash = query_scalar("SELECT password FROM users WHERE name = $1").bind(name);
         Self { name: name.to_owned(), hash: hash.fetch_one(context.database.read()).await.unwrap() }
     }
 
@@ -41,9 +40,9 @@ impl Proven {
     }
 
     /// Refuses where the password has been replaced since, or the user removed or disabled. In the transaction of what follows from the proof.
-    pub(super) async fn counts(&self, connection: &mut SqliteConnection) -> Result<(), Refusal> {
+    pub(super) async fn counts(&self, connection: &mut Connection) -> Result<(), Refusal> {
         let present = "SELECT password FROM users WHERE name = $1 AND disabled IS NULL";
-        let present = sqlx::query_scalar(present).bind(&self.name);
+        let present = query_scalar(present).bind(&self.name);
         let present: Option<String> = present.fetch_optional(connection).await?;
         if present.is_some_and(|present| present == self.hash) { Ok(()) } else { Err(Refusal::SignIn) }
     }
@@ -55,7 +54,7 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
     let wait = context.throttle.attempt(name, address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let hash = "SELECT password FROM users WHERE name = $1 AND source = 'local' AND disabled IS NULL";
-    let hash: Option<String> = sqlx::query_scalar(hash).bind(name).fetch_optional(context.database.read()).await?;
+    let hash: Option<String> = query_scalar(hash).bind(name).fetch_optional(context.database.read()).await?;
     let is_right = context.hasher.verify(place, password, hash.as_deref()).await?;
     let Some(hash) = hash.filter(|_| is_right) else { return Err(Refusal::SignIn) };
     context.throttle.succeeded(name, address);
@@ -87,7 +86,7 @@ pub async fn sign_in(
 
 /// Whether a name is a user's who does not come from a directory server: the passwords of such users are not sent there.
 async fn is_of_another_place(context: &Context, name: &str) -> Result<bool, Refusal> {
-    let source = sqlx::query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
+    let source = query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
     let source: Option<String> = source.fetch_optional(context.database.read()).await?;
     Ok(source.is_some_and(|source| source != Source::Ldap.text()))
 }

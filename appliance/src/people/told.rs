@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::database::query_scalar;
 use crate::refusal::Refusal;
 
 /// Between two words, and before the first one. The host takes one in a minute.
@@ -21,7 +22,7 @@ pub async fn keep_told(context: Context) {
 /// Tells the host how many users can sign in.
 async fn tell(context: &Context) -> Result<(), Refusal> {
     let users = "SELECT count(*) FROM users WHERE disabled IS NULL";
-    let users: i64 = sqlx::query_scalar(users).fetch_one(context.database.read()).await?;
+    let users: i64 = query_scalar(users).fetch_one(context.database.read()).await?;
     Ok(context.site.note_users(u64::try_from(users).unwrap_or_default()).await?)
 }
 

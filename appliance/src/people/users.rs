@@ -1,8 +1,6 @@
 //! Users: made, changed and removed, each in one transaction with its audit entry.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::passwords::suitable;
 use super::role::Role;
@@ -10,6 +8,7 @@ use super::source::Source;
 use crate::approval::forget;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, Row, query, query_scalar};
 use crate::refusal::Refusal;
 
 /// Most characters of a user's name.
@@ -57,7 +56,7 @@ pub fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN)
 }
 
-fn read(row: &SqliteRow) -> Result<User, sqlx::Error> {
+fn read(row: &Row) -> Result<User, sqlx::Error> {
     let (role, source): (String, String) = (row.try_get("role")?, row.try_get("source")?);
     let disabled: Option<String> = row.try_get("disabled")?;
     Ok(User {
@@ -86,7 +85,7 @@ pub fn canonical_name(name: &str) -> Result<String, Refusal> {
 
 /// All users by name.
 pub async fn users(context: &Context) -> Result<Vec<User>, Refusal> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY name")));
+    let rows = query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY name")));
     let rows = rows.fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
@@ -100,19 +99,19 @@ pub async fn user(context: &Context, name: &str) -> Result<User, Refusal> {
 /// Whether there is a user at all.
 pub async fn any_user(context: &Context) -> Result<bool, Refusal> {
     let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM users LIMIT 1").fetch_optional(context.database.read()).await?;
+        query_scalar("SELECT created FROM users LIMIT 1").fetch_optional(context.database.read()).await?;
     Ok(found.is_some())
 }
 
 /// The user of this name.
-pub async fn find_user(connection: &mut SqliteConnection, name: &str) -> Result<User, Refusal> {
-    let found = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = $1"))).bind(name);
+pub async fn find_user(connection: &mut Connection, name: &str) -> Result<User, Refusal> {
+    let found = query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = $1"))).bind(name);
     let found = found.fetch_optional(connection).await?;
     found.as_ref().map(read).transpose()?.ok_or_else(|| Refusal::NotThere(format!("user {name}")))
 }
 
 /// The local user of this name: role and password of another one are the directory's.
-async fn find_local(connection: &mut SqliteConnection, name: &str) -> Result<User, Refusal> {
+async fn find_local(connection: &mut Connection, name: &str) -> Result<User, Refusal> {
     let user = find_user(connection, name).await?;
     if user.source == Source::Local { Ok(user) } else { Err(Refusal::FromDirectory) }
 }
@@ -140,9 +139,9 @@ pub async fn create_user(
 }
 
 /// Stores a new user. The caller has checked name and password.
-pub async fn insert(connection: &mut SqliteConnection, name: &str, role: Role, hash: &str) -> Result<(), sqlx::Error> {
+pub async fn insert(connection: &mut Connection, name: &str, role: Role, hash: &str) -> Result<(), sqlx::Error> {
     let now = Timestamp::now().as_millisecond();
-    sqlx::query("INSERT INTO users (name, role, password, created, password_changed) VALUES ($1, $2, $3, $4, $4)")
+    query("INSERT INTO users (name, role, password, created, password_changed) VALUES ($1, $2, $3, $4, $4)")
         .bind(name)
         .bind(role.text())
         .bind(hash)
@@ -153,10 +152,10 @@ pub async fn insert(connection: &mut SqliteConnection, name: &str, role: Role, h
 }
 
 /// Refuses a change that would leave the site without an administrator who can sign in whatever a directory does.
-async fn keep_an_administrator(connection: &mut SqliteConnection, name: &str) -> Result<(), Refusal> {
+async fn keep_an_administrator(connection: &mut Connection, name: &str) -> Result<(), Refusal> {
     let others = "SELECT count(*) FROM users \
          WHERE role = 'administrator' AND source = 'local' AND disabled IS NULL AND name <> $1";
-    let others: i64 = sqlx::query_scalar(others).bind(name).fetch_one(connection).await?;
+    let others: i64 = query_scalar(others).bind(name).fetch_one(connection).await?;
     if others == 0 { Err(Refusal::LastAdministrator) } else { Ok(()) }
 }
 
@@ -168,7 +167,7 @@ pub async fn set_role(context: &Context, author: &Author, name: &str, role: Role
     Ok(changed)
 }
 
-async fn put_role(write: &mut SqliteConnection, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
+async fn put_role(write: &mut Connection, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
     let before = find_local(&mut *write, name).await?;
     if before.is_local_administrator() && role != Role::Administrator {
         keep_an_administrator(&mut *write, name).await?;
@@ -180,22 +179,22 @@ async fn put_role(write: &mut SqliteConnection, author: &Author, name: &str, rol
 }
 
 /// Stores a role.
-pub async fn store_role(connection: &mut SqliteConnection, name: &str, role: Role) -> Result<(), sqlx::Error> {
-    let update = sqlx::query("UPDATE users SET role = $2 WHERE name = $1").bind(name).bind(role.text());
+pub async fn store_role(connection: &mut Connection, name: &str, role: Role) -> Result<(), sqlx::Error> {
+    let update = query("UPDATE users SET role = $2 WHERE name = $1").bind(name).bind(role.text());
     update.execute(connection).await.map(drop)
 }
 
 /// Stores a password's hash, and ends every session of the user.
-pub async fn store_password(connection: &mut SqliteConnection, name: &str, hash: &str) -> Result<(), sqlx::Error> {
+pub async fn store_password(connection: &mut Connection, name: &str, hash: &str) -> Result<(), sqlx::Error> {
     let now = Timestamp::now().as_millisecond();
-    let update = sqlx::query("UPDATE users SET password = $2, password_changed = $3 WHERE name = $1");
+    let update = query("UPDATE users SET password = $2, password_changed = $3 WHERE name = $1");
     update.bind(name).bind(hash).bind(now).execute(&mut *connection).await?;
     end_sessions(connection, name).await
 }
 
 /// Ends every session of a user.
-pub async fn end_sessions(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sessions WHERE user_name = $1").bind(name).execute(connection).await.map(drop)
+pub async fn end_sessions(connection: &mut Connection, name: &str) -> Result<(), sqlx::Error> {
+    query("DELETE FROM sessions WHERE user_name = $1").bind(name).execute(connection).await.map(drop)
 }
 
 /// Gives another user a new password. The user's sessions end.
@@ -209,18 +208,13 @@ pub async fn set_disabled(context: &Context, author: &Author, name: &str, disabl
 }
 
 /// Lets a user in again. Keys of one from a directory rest until the directory has vouched again.
-pub async fn enable(connection: &mut SqliteConnection, name: &str) -> Result<(), sqlx::Error> {
-    let update = sqlx::query("UPDATE users SET disabled = NULL, confirmed = NULL WHERE name = $1").bind(name);
+pub async fn enable(connection: &mut Connection, name: &str) -> Result<(), sqlx::Error> {
+    let update = query("UPDATE users SET disabled = NULL, confirmed = NULL WHERE name = $1").bind(name);
     update.execute(connection).await.map(drop)
 }
 
 /// Keeps a user out: sessions end, keys rest, and no directory lets the user in again. Or lets the user in again.
-async fn put_disabled(
-    write: &mut SqliteConnection,
-    author: &Author,
-    name: &str,
-    disabled: bool,
-) -> Result<(), Refusal> {
+async fn put_disabled(write: &mut Connection, author: &Author, name: &str, disabled: bool) -> Result<(), Refusal> {
     let user = find_user(&mut *write, name).await?;
     if disabled && user.is_local_administrator() {
         keep_an_administrator(&mut *write, name).await?;
@@ -233,7 +227,7 @@ async fn put_disabled(
         record(write, author, Event::done("user.enable", name)).await?;
         return Ok(());
     }
-    let update = sqlx::query("UPDATE users SET disabled = 'here' WHERE name = $1").bind(name);
+    let update = query("UPDATE users SET disabled = 'here' WHERE name = $1").bind(name);
     update.execute(&mut *write).await?;
     end_sessions(&mut *write, name).await?;
     forget(&mut *write, author, name, "the user was disabled").await?;
@@ -282,12 +276,7 @@ pub async fn change_user(
 }
 
 /// Stores a new password of a user, with its audit entry.
-pub async fn put_password(
-    write: &mut SqliteConnection,
-    author: &Author,
-    name: &str,
-    hash: &str,
-) -> Result<(), Refusal> {
+pub async fn put_password(write: &mut Connection, author: &Author, name: &str, hash: &str) -> Result<(), Refusal> {
     find_local(&mut *write, name).await?;
     store_password(&mut *write, name, hash).await?;
     if author.name != name {
@@ -304,7 +293,7 @@ pub async fn remove_user(context: &Context, author: &Author, name: &str) -> Resu
         keep_an_administrator(&mut write, name).await?;
     }
     forget(&mut write, author, name, "the user was removed").await?;
-    sqlx::query("DELETE FROM users WHERE name = $1").bind(name).execute(&mut *write).await?;
+    query("DELETE FROM users WHERE name = $1").bind(name).execute(&mut *write).await?;
     record(&mut write, author, Event::done("user.remove", name)).await?;
     write.commit().await?;
     Ok(())

@@ -2,8 +2,6 @@
 //! word of the latest sign-in.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::failures::record_failure;
 use super::role::Role;
@@ -12,6 +10,7 @@ use super::source::Source;
 use super::users::{canonical_name, end_sessions, find_user, store_role};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::database::{Connection, Row, query};
 use crate::refusal::Refusal;
 
 /// What a directory says of a person who has just signed in there.
@@ -51,7 +50,7 @@ pub async fn admit(context: &Context, author: &Author, person: &Person) -> Resul
 async fn write_account(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
     let mut write = context.database.write().await?;
     let found = "SELECT name, role, disabled FROM users WHERE source = $1 AND subject = $2";
-    let found = sqlx::query(found).bind(person.source.text()).bind(&person.subject);
+    let found = query(found).bind(person.source.text()).bind(&person.subject);
     let found = found.fetch_optional(&mut *write).await?.as_ref().map(account).transpose()?;
     let author = |name: &str| Author { name: name.to_owned(), ..author.clone() };
     let name = match (found, person.role) {
@@ -86,7 +85,7 @@ fn refused(why: &str) -> Refusal {
     Refusal::Directory(why.to_owned())
 }
 
-fn account(row: &SqliteRow) -> Result<Account, sqlx::Error> {
+fn account(row: &Row) -> Result<Account, sqlx::Error> {
     let (role, disabled): (String, Option<String>) = (row.try_get("role")?, row.try_get("disabled")?);
     Ok(Account {
         name: row.try_get("name")?,
@@ -96,14 +95,14 @@ fn account(row: &SqliteRow) -> Result<Account, sqlx::Error> {
 }
 
 async fn make(
-    write: &mut SqliteConnection,
+    write: &mut Connection,
     author: &Author,
     name: &str,
     (role, person): (Role, &Person),
 ) -> Result<(), Refusal> {
     let insert = "INSERT INTO users (name, role, password, created, password_changed, source, subject, confirmed) \
          VALUES ($1, $2, '', $3, $3, $4, $5, $3)";
-    let insert = sqlx::query(insert).bind(name).bind(role.text()).bind(Timestamp::now().as_millisecond());
+    let insert = query(insert).bind(name).bind(role.text()).bind(Timestamp::now().as_millisecond());
     insert.bind(person.source.text()).bind(&person.subject).execute(&mut *write).await?;
     let detail = format!("{role}, by {}", person.directory);
     record(write, author, Event::done("user.create", name).with(&detail)).await?;
@@ -112,12 +111,12 @@ async fn make(
 
 /// Brings an account up to date. With a lesser role, sessions that began with the greater one end.
 async fn renew(
-    write: &mut SqliteConnection,
+    write: &mut Connection,
     author: &Author,
     account: &Account,
     (role, directory): (Role, &str),
 ) -> Result<(), Refusal> {
-    let update = sqlx::query("UPDATE users SET disabled = NULL, confirmed = $2 WHERE name = $1").bind(&account.name);
+    let update = query("UPDATE users SET disabled = NULL, confirmed = $2 WHERE name = $1").bind(&account.name);
     update.bind(Timestamp::now().as_millisecond()).execute(&mut *write).await?;
     if role == account.role {
         return Ok(());
@@ -132,9 +131,9 @@ async fn renew(
 }
 
 /// A person who has no role any longer is out at once, with all sessions and keys, until the directory says otherwise.
-async fn withdraw(write: &mut SqliteConnection, author: &Author, name: &str) -> Result<(), Refusal> {
+async fn withdraw(write: &mut Connection, author: &Author, name: &str) -> Result<(), Refusal> {
     let update = "UPDATE users SET disabled = 'directory' WHERE name = $1 AND disabled IS NULL";
-    let is_new = sqlx::query(update).bind(name).execute(&mut *write).await?.rows_affected() > 0;
+    let is_new = query(update).bind(name).execute(&mut *write).await?.rows_affected() > 0;
     end_sessions(&mut *write, name).await?;
     if is_new {
         let detail = "no group of the person has a role any longer";

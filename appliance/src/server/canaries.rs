@@ -156,7 +156,7 @@ fn text_of(replies: &[Reply]) -> String {
 /// What is in the data folder: a snapshot of the database, and each file as it is.
 async fn everything_stored(site: &Site) -> String {
     let mut bytes = Vec::new();
-    crate::database::save(site.data.path(), &mut bytes).await.unwrap();
+    crate::database::save(site.data.path(), &site.storage, &mut bytes).await.unwrap();
     for entry in fs_err::read_dir(site.data.path()).unwrap() {
         bytes.extend(fs_err::read(entry.unwrap().path()).unwrap());
     }

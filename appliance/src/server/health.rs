@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::site_metrics;
 use crate::context::Context;
+use crate::database::query_scalar;
 use crate::error::Error;
 use crate::host::{Status, Topic, Usage};
 use crate::refusal::Refusal;
@@ -46,7 +47,7 @@ struct Check {
 
 /// `GET /health`: 200 while the database works, 503 otherwise.
 pub async fn health(State(context): State<Context>) -> Response {
-    let asked: Result<i64, _> = sqlx::query_scalar("SELECT 1").fetch_one(context.database.read()).await;
+    let asked: Result<i64, _> = query_scalar("SELECT CAST(1 AS BIGINT)").fetch_one(context.database.read()).await;
     let silent = context.site.silent_since();
     let checks = [
         Check { name: "database", works: asked.is_ok(), since: None },

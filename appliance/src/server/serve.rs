@@ -37,7 +37,7 @@ const CONNECTIONS: usize = 800;
 
 /// Serves until a signal ends the process.
 pub async fn serve(configuration: Configuration) -> Result<()> {
-    let database = Database::open(&configuration.data).await?;
+    let database = Database::open_in(&configuration.data, &configuration.storage).await?;
     let client = Client::new(configuration.host_address.clone(), configuration.client.clone());
     let context = Context::new(database, Site::new(Arc::new(client)));
     let failed = || format!("cannot accept connections at {}", configuration.listen);

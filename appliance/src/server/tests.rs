@@ -7,6 +7,7 @@ use landfall_peer::Bounded;
 
 use super::*;
 use crate::configuration::{ServerFiles, server_config};
+use crate::database::query;
 use crate::host::fake::sample;
 use crate::people::Scope;
 use crate::testing::{Site, Visitor, new_certificate, pinning, until};
@@ -300,7 +301,7 @@ async fn an_audit_entry_that_cannot_be_read_keeps_its_place() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("UPDATE audit SET entry = 'nonsense' WHERE number = 2").execute(&mut *write).await.unwrap();
+    query("UPDATE audit SET entry = 'nonsense' WHERE number = 2").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     let page = root.get("/audit").await;
     assert!(page.is_success() && page.body.contains("Entry 2 cannot be read."), "{}", page.body);

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 use landfall_error_codes::codes;
-use sqlx::{Row as _, SqlitePool};
 
 use super::{PERIOD, Point, SPAN};
-use crate::database::Database;
+use crate::database::{Database, Pool, query};
 use crate::error::{Context as _, Result};
 
 /// Stores a point, and removes those that are older than a day. After a clock was set back, it also removes points of the future, so
@@ -13,12 +12,12 @@ use crate::error::{Context as _, Result};
 pub async fn keep(database: &Database, point: &Point) -> Result<()> {
     let text = serde_json::to_string(point).context(codes::BUG, || "a point cannot be written".to_owned())?;
     let mut write = database.write().await?;
-    sqlx::query("DELETE FROM trend WHERE at <= $1 OR at > $2")
+    query("DELETE FROM trend WHERE at <= $1 OR at > $2")
         .bind((point.at - SPAN).as_second())
         .bind((point.at + PERIOD).as_second())
         .execute(&mut *write)
         .await?;
-    sqlx::query("INSERT INTO trend (at, point) VALUES ($1, $2) ON CONFLICT (at) DO UPDATE SET point = excluded.point")
+    query("INSERT INTO trend (at, point) VALUES ($1, $2) ON CONFLICT (at) DO UPDATE SET point = excluded.point")
         .bind(point.at.as_second())
         .bind(text)
         .execute(&mut *write)
@@ -27,8 +26,8 @@ pub async fn keep(database: &Database, point: &Point) -> Result<()> {
 }
 
 /// Points of the day before a time, the oldest first. One that another version wrote, and that cannot be read, is left out.
-pub async fn recent(pool: &SqlitePool, now: Timestamp) -> Result<Vec<Point>> {
-    let rows = sqlx::query("SELECT point FROM trend WHERE at > $1 AND at <= $2 ORDER BY at")
+pub async fn recent(pool: &Pool, now: Timestamp) -> Result<Vec<Point>> {
+    let rows = query("SELECT point FROM trend WHERE at > $1 AND at <= $2 ORDER BY at")
         .bind((now - SPAN).as_second())
         .bind(now.as_second())
         .fetch_all(pool)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::watch::{Taken, take};
 use super::*;
+use crate::database::{query, query_scalar};
 use crate::host::Status;
 use crate::host::fake::{sample, sample_of};
 use crate::server::Tally;
@@ -64,7 +65,7 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
     // The clock is set back by ten hours: what was later is gone, and nothing grows.
     let back = last - SignedDuration::from_hours(10);
     keep(database, &point(back)).await.unwrap();
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM trend").fetch_one(database.read()).await.unwrap();
+    let kept: i64 = query_scalar("SELECT count(*) FROM trend").fetch_one(database.read()).await.unwrap();
     assert!(kept <= 288, "{kept}");
     assert_eq!(recent(database.read(), last).await.unwrap().last().map(|point| point.at), Some(back + PERIOD));
 }
@@ -75,11 +76,7 @@ async fn a_point_of_another_version_is_left_out() {
     let now = at("2026-11-20T08:00:00Z");
     keep(&site.context.database, &point(now - PERIOD)).await.unwrap();
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("INSERT INTO trend (at, point) VALUES ($1, '{}')")
-        .bind(now.as_second())
-        .execute(&mut *write)
-        .await
-        .unwrap();
+    query("INSERT INTO trend (at, point) VALUES ($1, '{}')").bind(now.as_second()).execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     let kept = recent(site.context.database.read(), now).await.unwrap();
     assert_eq!(kept.iter().map(|point| point.at).collect::<Vec<_>>(), [now - PERIOD]);
@@ -97,7 +94,7 @@ async fn points_are_five_minutes_apart_also_after_a_restart_and_a_silent_host_ma
     assert!(points[0].site.as_ref().is_some_and(|site| site.ready), "{points:?}");
 
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("DELETE FROM trend").execute(&mut *write).await.unwrap();
+    query("DELETE FROM trend").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     site.host.is_silent.store(true, Ordering::SeqCst);
     crate::testing::until(async || site.context.site.silent_since().is_some()).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::database::query;
 use crate::people::{Role, Scope, Secret, keys, remove_key};
 use crate::testing::author;
 
@@ -93,7 +94,7 @@ async fn visitor(site: &Site, who: Who, need: Need, lasting: &Lasting) -> Visito
             let browser = site.sign_in(name(role)).await;
             let secret = browser.cookies.split_once('=').and_then(|(_, text)| Secret::read(text)).unwrap();
             let mut write = site.context.database.write().await.unwrap();
-            let expire = sqlx::query("UPDATE sessions SET ends = 1 WHERE secret_hash = $1").bind(secret.hash());
+            let expire = query("UPDATE sessions SET ends = 1 WHERE secret_hash = $1").bind(secret.hash());
             assert_eq!(expire.execute(&mut *write).await.unwrap().rows_affected(), 1);
             write.commit().await.unwrap();
             browser

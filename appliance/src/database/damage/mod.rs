@@ -7,14 +7,22 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::options;
 use super::trouble::code_of;
+use super::{Connection, options};
 use crate::error::{Error, Result};
 
 pub use aside::{Aside, complete, kept, set_aside};
 
-/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error.
-pub async fn damage_of(connection: &mut SqliteConnection) -> Result<Option<String>> {
+/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error. A server looks after
+/// its own disk, and says so where a query meets damage.
+pub async fn damage_of(connection: &mut Connection) -> Result<Option<String>> {
+    match connection.sqlite() {
+        Some(connection) => damage_of_pages(connection).await,
+        None => Ok(None),
+    }
+}
+
+async fn damage_of_pages(connection: &mut SqliteConnection) -> Result<Option<String>> {
     let found = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_all(connection).await;
     let found: Vec<String> = match found {
         Ok(found) => found,
@@ -29,7 +37,7 @@ pub async fn damage_of_file(path: &Path) -> Result<Option<String>> {
         Ok(connection) => connection,
         Err(error) => return damage_in(error),
     };
-    let found = damage_of(&mut connection).await;
+    let found = damage_of_pages(&mut connection).await;
     let _closed = connection.close().await;
     found
 }

@@ -7,7 +7,7 @@ use landfall_media::durable;
 
 use super::*;
 use crate::audit::{Signing, page};
-use crate::database::{Database, FILE, check, file};
+use crate::database::{Database, FILE, Storage, check, file};
 use crate::host::Site as Hosted;
 use crate::host::fake::FakeHost;
 use crate::people::{Role, create_user};
@@ -57,7 +57,7 @@ async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
         assert!(!first.detail.is_empty(), "{name}: the entry says why");
         note(&database, "after").await;
         database.close().await;
-        assert_eq!(check(folder.path()).await.unwrap().users, 0, "{name}");
+        assert_eq!(check(folder.path(), &Storage::File).await.unwrap().users, 0, "{name}");
         let again = Database::open(folder.path()).await.unwrap();
         assert_eq!((again.aside().len(), page(again.read(), None, 9).await.unwrap().len()), (1, 2), "{name}: once");
     }
@@ -82,7 +82,7 @@ async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     // The log of changes goes into the file, which is then damaged behind the console's back.
-    let mut writer = site.context.database.writer.acquire().await.unwrap();
+    let mut writer = site.context.database.writer.sqlite().acquire().await.unwrap();
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await.unwrap();
     let tables = "SELECT rootpage FROM sqlite_schema WHERE name = 'audit'";
     let number: i64 = sqlx::query_scalar(tables).fetch_one(&mut *writer).await.unwrap();

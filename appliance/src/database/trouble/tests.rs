@@ -40,7 +40,7 @@ async fn a_locked_database_is_reported_and_the_console_continues_when_it_is_free
 
 /// Lets the database have so many pages, as a disk without space does.
 async fn limit(site: &Site, pages: &str) {
-    let mut writer = site.context.database.writer.acquire().await.unwrap();
+    let mut writer = site.context.database.writer.sqlite().acquire().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(&mut *writer).await.unwrap();
 }
 

@@ -1,6 +1,7 @@
 use axum::http::StatusCode;
 
 use super::*;
+use crate::database::query;
 use crate::people::{Person, Role, Scope, Source, admit, begin_session, create_user, remove_user, user, users};
 use crate::testing::{PASSWORD, author};
 
@@ -54,7 +55,7 @@ async fn a_key_rests_when_the_directory_has_not_vouched_for_a_month() {
     let key = site.program("paula", &[Scope::Read]).await;
     let mut write = site.context.database.write().await.unwrap();
     let month = 30 * 24 * 3600 * 1000_i64;
-    sqlx::query("UPDATE users SET confirmed = confirmed - $1").bind(month).execute(&mut *write).await.unwrap();
+    query("UPDATE users SET confirmed = confirmed - $1").bind(month).execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     assert_eq!(key.get("/api/v1/status").await.status, StatusCode::UNAUTHORIZED);
     sign_in(&site, &provider, "paula", &["staff"]).await;
@@ -128,7 +129,7 @@ async fn an_account_of_the_directory_has_no_password_and_no_role_of_this_place()
         assert_ne!(reply.status, StatusCode::SEE_OTHER, "{password:?}");
     }
     let mut write = site.context.database.write().await.unwrap();
-    let planted = sqlx::query("UPDATE users SET password = 'x' WHERE name = 'paula'").execute(&mut *write).await;
+    let planted = query("UPDATE users SET password = 'x' WHERE name = 'paula'").execute(&mut *write).await;
     assert!(planted.is_err(), "the database refuses it, too");
 }
 

@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::sessions::IDLE;
 use super::*;
+use crate::database::query;
 use crate::refusal::Refusal;
 use crate::testing::{PASSWORD, Site, Visitor, author};
 
@@ -131,7 +132,7 @@ async fn sessions_end_when_they_are_idle_and_when_they_are_old() {
         assert!(browser.get("/account").await.is_success());
         let mut write = site.context.database.write().await.unwrap();
         let update = sqlx::AssertSqlSafe(format!("UPDATE sessions SET {change}"));
-        sqlx::query(update).execute(&mut *write).await.unwrap();
+        query(update).execute(&mut *write).await.unwrap();
         write.commit().await.unwrap();
         assert_eq!(browser.get("/account").await.header("location"), "/sign-in", "{change}");
     }
@@ -142,7 +143,7 @@ async fn pages_that_refresh_themselves_keep_no_session_alive() {
     let site = Site::begin().await;
     let browser = site.sign_in("vera").await;
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("UPDATE sessions SET seen = seen - 600000").execute(&mut *write).await.unwrap();
+    query("UPDATE sessions SET seen = seen - 600000").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     let seen = async || sessions_of(&site.context, "vera").await.unwrap()[0].seen;
     let before = seen().await;
@@ -217,7 +218,7 @@ async fn a_key_never_permits_more_than_its_user_and_ends() {
     set_role(&site.context, &author(), "olga", Role::Viewer).await.unwrap();
     assert_eq!(key.call(axum::http::Method::POST, "/api/v1/backups", "").await.status, StatusCode::FORBIDDEN);
     let mut write = site.context.database.write().await.unwrap();
-    sqlx::query("UPDATE api_keys SET ends = created").execute(&mut *write).await.unwrap();
+    query("UPDATE api_keys SET ends = created").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     assert_eq!(key.get("/api/v1/status").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(key.get("/").await.header("location"), "/sign-in", "a key opens no page");
@@ -244,7 +245,7 @@ async fn no_secret_is_stored_as_it_is() {
     let browser = site.sign_in("vera").await;
     let key = site.program("root", &[Scope::Read]).await.key.unwrap();
     let mut bytes = Vec::new();
-    crate::database::save(site.data.path(), &mut bytes).await.unwrap();
+    crate::database::save(site.data.path(), &site.storage, &mut bytes).await.unwrap();
     let text = String::from_utf8_lossy(&bytes);
     let session = browser.cookies.split('=').nth(1).unwrap();
     for secret in [PASSWORD, session, key.rsplit('_').next().unwrap(), TOKEN] {

@@ -314,6 +314,9 @@ fn folder_in_memory() -> Result<Option<TempDir>> {
     folder.with_context(|| format!("cannot create a folder in {MEMORY}"))
 }
 
+/// Modules of the console whose tests run with both of its databases.
+const STORING: [&str; 6] = ["approval::", "audit::", "forward::", "people::", "server::canaries", "trend::"];
+
 fn unit() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let memory = folder_in_memory()?;
@@ -323,11 +326,19 @@ fn unit() -> Result<()> {
         tests.env("TMPDIR", folder.path());
     }
     workspace::run(&mut tests)?;
+    run_with_postgresql()?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(UNIT_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(DEMANDING_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
+}
+
+/// What the console stores, once more with PostgreSQL behind it. What is about the database's file stays out.
+fn run_with_postgresql() -> Result<()> {
+    let mut tests = cargo();
+    tests.args(["test", "--quiet", "--package", "landfall-appliance", "--lib", "--"]).args(STORING);
+    workspace::run(tests.env("LANDFALL_TEST_DATABASE", "postgresql"))
 }
 
 /// An end-to-end test of the `tests` crate; one at a time, since most need both cores.

@@ -7,6 +7,7 @@ use landfall_cluster::{ClusterError, Owner};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ComponentEntry;
+use landfall_release_document::container::DRILL_NAMESPACE;
 
 use super::Drill;
 use crate::plan::components::minor_version;
@@ -74,7 +75,7 @@ fn pod_security(component: &ComponentEntry) -> Result<String, StepError> {
 }
 
 fn name(component: &str) -> String {
-    let mut name = format!("landfall-drill-{component}");
+    let mut name = format!("{DRILL_NAMESPACE}{component}");
     name.truncate(LONGEST_NAME);
     name.trim_end_matches('-').to_owned()
 }

@@ -1,0 +1,184 @@
+//! Connections of both databases, and what a query may be sent to.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{
+    Connection as _, Database, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+};
+
+/// Begins a look at one moment of PostgreSQL, as SQLite's are.
+pub const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A connection to one of the two databases.
+pub enum Connection {
+    /// To SQLite.
+    Sqlite(Held<Sqlite>),
+    /// To PostgreSQL.
+    Postgres(Held<Postgres>),
+}
+
+/// How a connection is held. What it was given for ends when it is dropped.
+pub enum Held<DB: Database> {
+    /// It returns to its pool.
+    Pooled(PoolConnection<DB>),
+    /// It is in a transaction, which is undone unless it is committed.
+    Open(Transaction<'static, DB>),
+    /// It belongs to no pool.
+    Own(Box<DB::Connection>),
+}
+
+impl<DB: Database> Held<DB> {
+    /// The connection of the driver.
+    pub fn driver(&mut self) -> &mut DB::Connection {
+        match self {
+            Self::Pooled(connection) => connection,
+            Self::Open(transaction) => transaction,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
+impl Connection {
+    /// A connection to a file, of no pool.
+    pub fn to_file(connection: SqliteConnection) -> Self {
+        Self::Sqlite(Held::Own(Box::new(connection)))
+    }
+
+    /// A connection to a server, of no pool.
+    pub fn to_server(connection: PgConnection) -> Self {
+        Self::Postgres(Held::Own(Box::new(connection)))
+    }
+
+    /// The driver's connection, where it is to SQLite.
+    pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match self {
+            Self::Sqlite(held) => Some(held.driver()),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// Closes a connection of no pool; another one returns to its pool.
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(Held::Own(connection)) => connection.close().await,
+            Self::Postgres(Held::Own(connection)) => connection.close().await,
+            Self::Sqlite(Held::Pooled(_) | Held::Open(_)) | Self::Postgres(Held::Pooled(_) | Held::Open(_)) => Ok(()),
+        }
+    }
+}
+
+/// A transaction that may write. It is undone unless it is committed.
+pub struct Write(Connection);
+
+impl Write {
+    /// One of SQLite.
+    pub(in crate::database) fn of_sqlite(transaction: Transaction<'static, Sqlite>) -> Self {
+        Self(Connection::Sqlite(Held::Open(transaction)))
+    }
+
+    /// One of PostgreSQL.
+    pub(in crate::database) fn of_postgres(transaction: Transaction<'static, Postgres>) -> Self {
+        Self(Connection::Postgres(Held::Open(transaction)))
+    }
+
+    /// Makes what was written count. It is on the disk when this returns.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.0 {
+            Connection::Sqlite(Held::Open(transaction)) => transaction.commit().await,
+            Connection::Postgres(Held::Open(transaction)) => transaction.commit().await,
+            Connection::Sqlite(Held::Pooled(_) | Held::Own(_))
+            | Connection::Postgres(Held::Pooled(_) | Held::Own(_)) => {
+                Err(sqlx::Error::Protocol("no transaction is open".to_owned()))
+            }
+        }
+    }
+}
+
+impl Deref for Write {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+/// Connections that are used again.
+#[derive(Debug, Clone)]
+pub enum Pool {
+    /// To SQLite.
+    Sqlite(SqlitePool),
+    /// To PostgreSQL.
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// A connection.
+    pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Connection::Sqlite(Held::Pooled(pool.acquire().await?)),
+            Self::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await?)),
+        })
+    }
+
+    /// A connection that reads one moment: what is written meanwhile, it does not see.
+    pub async fn begin(&self) -> Result<Connection, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Connection::Sqlite(Held::Open(pool.begin().await?)),
+            Self::Postgres(pool) => Connection::Postgres(Held::Open(pool.begin_with(ONE_MOMENT).await?)),
+        })
+    }
+
+    /// Closes all of them.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// The driver's pool, where it is SQLite's.
+    #[cfg(test)]
+    pub fn sqlite(&self) -> &SqlitePool {
+        match self {
+            Self::Sqlite(pool) => pool,
+            Self::Postgres(_) => panic!("it is PostgreSQL's"),
+        }
+    }
+}
+
+/// What a query is sent to.
+pub enum Target<'e> {
+    /// A connection to SQLite.
+    Sqlite(&'e mut SqliteConnection),
+    /// Any of those to SQLite.
+    SqlitePool(&'e SqlitePool),
+    /// A connection to PostgreSQL.
+    Postgres(&'e mut PgConnection),
+    /// Any of those to PostgreSQL.
+    PostgresPool(&'e PgPool),
+}
+
+impl<'e> From<&'e mut Connection> for Target<'e> {
+    fn from(connection: &'e mut Connection) -> Self {
+        match connection {
+            Connection::Sqlite(held) => Self::Sqlite(held.driver()),
+            Connection::Postgres(held) => Self::Postgres(held.driver()),
+        }
+    }
+}
+
+impl<'e> From<&'e Pool> for Target<'e> {
+    fn from(pool: &'e Pool) -> Self {
+        match pool {
+            Pool::Sqlite(pool) => Self::SqlitePool(pool),
+            Pool::Postgres(pool) => Self::PostgresPool(pool),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Queries of both databases: one text with `$1` for its values, and rows that are read alike.
+//!
+//! The text must mean the same to SQLite and to PostgreSQL. Values are integers of 64 bits and texts, which is all that the schema has.
+
+mod connection;
+mod row;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
+
+use connection::Target;
+pub use connection::{Connection, ONE_MOMENT, Pool, Write};
+pub use row::{Read, Row};
+
+/// What PostgreSQL stores in the place of a zero byte, which no text of it may have.
+const REPLACEMENT: &str = "\u{fffd}";
+
+/// A value of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A number, or none.
+    Integer(Option<i64>),
+    /// A text, or none.
+    Text(Option<String>),
+}
+
+impl Value {
+    /// As PostgreSQL takes it.
+    fn without_zeros(self) -> Self {
+        match self {
+            Self::Text(Some(text)) if text.contains('\0') => Self::Text(Some(text.replace('\0', REPLACEMENT))),
+            other => other,
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(Some(number))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(Some(text.clone()))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+/// What a statement did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done(u64);
+
+impl Done {
+    /// How many rows were written or removed.
+    pub fn rows_affected(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A text with its values.
+#[must_use]
+#[derive(Debug)]
+pub struct Query {
+    sql: SqlStr,
+    values: Vec<Value>,
+}
+
+/// A query without values yet.
+pub fn query(sql: impl SqlSafeStr) -> Query {
+    Query { sql: sql.into_sql_str(), values: Vec::new() }
+}
+
+/// A query whose rows have one column.
+pub fn query_scalar(sql: impl SqlSafeStr) -> Scalar {
+    Scalar(query(sql))
+}
+
+/// The query of a driver.
+type Bound<DB> = sqlx::query::Query<'static, DB, <DB as Database>::Arguments>;
+
+fn bound<DB>(sql: SqlStr, values: impl Iterator<Item = Value>) -> Bound<DB>
+where
+    DB: Database,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+    Option<String>: Encode<'static, DB> + Type<DB>,
+{
+    values.fold(sqlx::query::<DB>(sql), |bound, value| match value {
+        Value::Integer(number) => bound.bind(number),
+        Value::Text(text) => bound.bind(text),
+    })
+}
+
+impl Query {
+    /// The same with one more value.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    fn for_sqlite(self) -> Bound<Sqlite> {
+        bound(self.sql, self.values.into_iter())
+    }
+
+    fn for_postgres(self) -> Bound<Postgres> {
+        bound(self.sql, self.values.into_iter().map(Value::without_zeros))
+    }
+
+    /// Executes a statement.
+    pub fn execute<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Done, sqlx::Error>> {
+        let target = target.into();
+        Box::pin(async move {
+            let rows = match target {
+                Target::Sqlite(connection) => self.for_sqlite().execute(connection).await?.rows_affected(),
+                Target::SqlitePool(pool) => self.for_sqlite().execute(pool).await?.rows_affected(),
+                Target::Postgres(connection) => self.for_postgres().execute(connection).await?.rows_affected(),
+                Target::PostgresPool(pool) => self.for_postgres().execute(pool).await?.rows_affected(),
+            };
+            Ok(Done(rows))
+        })
+    }
+
+    /// All rows.
+    pub fn fetch_all<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Vec<Row>, sqlx::Error>> {
+        let target = target.into();
+        Box::pin(async move {
+            Ok(match target {
+                Target::Sqlite(connection) => of_sqlite(self.for_sqlite().fetch_all(connection).await?),
+                Target::SqlitePool(pool) => of_sqlite(self.for_sqlite().fetch_all(pool).await?),
+                Target::Postgres(connection) => of_postgres(self.for_postgres().fetch_all(connection).await?),
+                Target::PostgresPool(pool) => of_postgres(self.for_postgres().fetch_all(pool).await?),
+            })
+        })
+    }
+
+    /// The first row, if there is one.
+    pub fn fetch_optional<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Option<Row>, sqlx::Error>> {
+        let target = target.into();
+        Box::pin(async move {
+            Ok(match target {
+                Target::Sqlite(connection) => self.for_sqlite().fetch_optional(connection).await?.map(Row::Sqlite),
+                Target::SqlitePool(pool) => self.for_sqlite().fetch_optional(pool).await?.map(Row::Sqlite),
+                Target::Postgres(connection) => {
+                    self.for_postgres().fetch_optional(connection).await?.map(Row::Postgres)
+                }
+                Target::PostgresPool(pool) => self.for_postgres().fetch_optional(pool).await?.map(Row::Postgres),
+            })
+        })
+    }
+
+    /// The first row.
+    pub fn fetch_one<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Row, sqlx::Error>> {
+        let found = self.fetch_optional(target);
+        Box::pin(async move { found.await?.ok_or(sqlx::Error::RowNotFound) })
+    }
+
+    /// The rows one after the other, none of which is held.
+    pub fn fetch(self, connection: &mut Connection) -> BoxStream<'_, Result<Row, sqlx::Error>> {
+        match connection {
+            Connection::Sqlite(held) => self.for_sqlite().fetch(held.driver()).map_ok(Row::Sqlite).boxed(),
+            Connection::Postgres(held) => self.for_postgres().fetch(held.driver()).map_ok(Row::Postgres).boxed(),
+        }
+    }
+}
+
+fn of_sqlite(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
+    rows.into_iter().map(Row::Sqlite).collect()
+}
+
+fn of_postgres(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
+    rows.into_iter().map(Row::Postgres).collect()
+}
+
+/// A query whose rows have one column.
+#[must_use]
+#[derive(Debug)]
+pub struct Scalar(Query);
+
+impl Scalar {
+    /// The same with one more value.
+    pub fn bind(self, value: impl Into<Value>) -> Self {
+        Self(self.0.bind(value))
+    }
+
+    /// The column of all rows.
+    pub fn fetch_all<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Vec<T>, sqlx::Error>> {
+        let rows = self.0.fetch_all(target);
+        Box::pin(async move { rows.await?.iter().map(T::read).collect::<Result<Vec<T>, sqlx::Error>>() })
+    }
+
+    /// The column of the first row, if there is one.
+    pub fn fetch_optional<'e, T: Read>(
+        self,
+        target: impl Into<Target<'e>>,
+    ) -> BoxFuture<'e, Result<Option<T>, sqlx::Error>> {
+        let row = self.0.fetch_optional(target);
+        Box::pin(async move { row.await?.as_ref().map(T::read).transpose() })
+    }
+
+    /// The column of the first row.
+    pub fn fetch_one<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<T, sqlx::Error>> {
+        let row = self.0.fetch_one(target);
+        Box::pin(async move { T::read(&row.await?) })
+    }
+}

@@ -1,0 +1,162 @@
+//! PostgreSQL, where a site names a server. One console writes at a time: each transaction that writes holds a lock of the database, so
+//! that the audit log has one end, whoever else is connected.
+
+#[cfg(test)]
+pub mod fixture;
+mod former;
+mod moved;
+mod relay;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
+
+use super::{Pool, Write, code_of, migrations, sqlite};
+use crate::error::{Context as _, Error, Result};
+
+pub use relay::Relay;
+#[cfg(test)]
+pub use settings::{PASSWORD, SETTINGS};
+pub use settings::{Settings, State, read};
+pub use transfer::{fill, write_snapshot};
+
+/// Oldest version that is used, as the server counts: 14.0.
+const OLDEST: i32 = 140_000;
+/// The lock of whoever writes: `LFCN`, as in the header of a file.
+const WRITER: i64 = sqlite::APPLICATION_ID;
+/// How long a statement waits for a lock.
+const LOCK_TIMEOUT: &str = if cfg!(test) { "1s" } else { "10s" };
+/// In a transaction of another kind, what is read after the lock could be of before it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// A file of the data folder which says that the data is in a server.
+const MARK: &str = "console.postgresql";
+
+/// An opened database of a server.
+pub struct Opened {
+    pub writer: Pool,
+    pub readers: Pool,
+    pub relay: Relay,
+}
+
+/// A connection to a server that may be used.
+pub struct Reached {
+    pub relay: Relay,
+    pub options: PgConnectOptions,
+    pub connection: PgConnection,
+}
+
+/// Connects, and looks at the server's version.
+pub async fn reach(settings: &Arc<Settings>) -> Result<Reached> {
+    let relay = Relay::begin(settings.clone()).await?;
+    let options = options(settings, relay.port());
+    let connected = options.connect().await;
+    let mut connection = connected.map_err(|error| not_reached(settings, error, relay.failure()))?;
+    check_server(&mut connection, settings).await?;
+    Ok(Reached { relay, options, connection })
+}
+
+/// How every connection is opened. Each commit is on the server's disk before it returns.
+fn options(settings: &Settings, port: u16) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username(&settings.user)
+        .password(&settings.password)
+        .database(&settings.database)
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("landfall-appliance")
+        .options([("search_path", "public"), ("synchronous_commit", "on"), ("lock_timeout", LOCK_TIMEOUT)])
+}
+
+fn not_reached(settings: &Settings, error: sqlx::Error, why: Option<String>) -> Error {
+    let server = &settings.server;
+    if let Some(why) = why {
+        return Error::new(codes::APPLIANCE_SERVER_SILENT, format!("{server}: {why}"));
+    }
+    match code_of(&error) {
+        code if code == codes::APPLIANCE_DATABASE => {
+            let what = format!("{server} does not let the user {} in", settings.user);
+            Error::new(codes::APPLIANCE_SERVER_REFUSES, what).because(error)
+        }
+        code => {
+            let what = format!("the database {} of {server} cannot be opened", settings.database);
+            Error::new(code, what).because(error)
+        }
+    }
+}
+
+async fn check_server(connection: &mut PgConnection, settings: &Settings) -> Result<()> {
+    let asked = "SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_version'), \
+                 current_setting('server_encoding')";
+    let row = sqlx::query(asked).fetch_one(connection).await?;
+    judge((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), settings)
+}
+
+/// Whether a server of this version can be used, with a database of this encoding.
+fn judge((number, version, encoding): (i32, String, String), settings: &Settings) -> Result<()> {
+    let server = &settings.server;
+    if number < OLDEST {
+        let what = format!("{server} is PostgreSQL {version}; {} is the oldest that is used", OLDEST / 10_000);
+        return Err(Error::new(codes::APPLIANCE_SERVER_OLD, what));
+    }
+    if encoding != "UTF8" {
+        let what = format!("the database {} of {server} has the encoding {encoding}, not UTF8", settings.database);
+        return Err(Error::new(codes::APPLIANCE_SERVER_REFUSES, what));
+    }
+    Ok(())
+}
+
+/// A pool of at most so many connections. They last as long as it does, as those to a file do: one that broke is replaced.
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+}
+
+/// Opens the database, and brings it to this version's schema. What a file of the data folder holds moves into a database without people
+/// and without a log.
+pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
+    super::save::remove_leftovers(folder)?;
+    let Reached { relay, options, mut connection } = reach(settings).await?;
+    migrations::up_server(&mut connection).await?;
+    let _closed = connection.close().await;
+    let writer = pool(1).connect_with(options.clone()).await?;
+    moved::take_file(folder, &writer, settings).await?;
+    let mark = folder.join(MARK);
+    let failed = || format!("{} cannot be written", mark.display());
+    durable::write_file(&mark, format!("{}\n", settings.server).as_bytes(), 0o600)
+        .context(codes::APPLIANCE_DATABASE, failed)?;
+    tracing::info!(server = settings.server, database = settings.database, "the data is in PostgreSQL");
+    let readers = pool(sqlite::READERS).connect_lazy_with(options);
+    Ok(Opened { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
+}
+
+/// Begins a transaction of the pool that holds the lock of whoever writes, until its end.
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let mut transaction = pool.begin_with(BEGIN).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER).execute(&mut *transaction).await?;
+    Ok(transaction)
+}
+
+/// The same for whoever knows of no database in particular.
+pub async fn write(pool: &PgPool) -> Result<Write, sqlx::Error> {
+    Ok(Write::of_postgres(begin(pool).await?))
+}
+
+/// Refuses to begin with a file where the data is in a server that the settings no longer name.
+pub fn refuse_if_elsewhere(folder: &Path) -> Result<()> {
+    let mark = folder.join(MARK);
+    if !mark.exists() {
+        return Ok(());
+    }
+    let failed = || format!("{} cannot be read", mark.display());
+    let server = fs_err::read_to_string(&mark).context(codes::APPLIANCE_DATABASE, failed)?;
+    let what = format!("the console's data is in {}, and no settings name a server", server.trim_end());
+    Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
+}

@@ -1,0 +1,62 @@
+//! A site that names a server keeps its people and its log: what the file of the data folder holds moves into the server's database, if
+//! nobody has used that.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::transfer::{TABLES, copy_file};
+use super::{Settings, write};
+use crate::audit::{Author, Event, record};
+use crate::database::sqlite::{self, FILE};
+use crate::database::{Connection, damage, query, query_scalar};
+use crate::error::{Context as _, Error, Result};
+
+/// What a moved file's name has behind that of the database; the time follows, in UTC.
+const MARK: &str = ".moved-";
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+
+/// Moves the content of the file, wholly or not at all. The file then has another name, and nothing reads it. Where the server's database
+/// has people or a log, the file stays as it is.
+pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Result<()> {
+    let path = sqlite::file(folder);
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut write = write(pool).await?;
+    if !is_unused(&mut write).await? {
+        tracing::warn!(file = %path.display(), "the server's database is in use: the file stays, and is not read");
+        return Ok(());
+    }
+    if let Some(why) = damage::damage_of_file(&path).await? {
+        let what = format!("{} is damaged, so that it cannot move to {}: {why}", path.display(), settings.server);
+        return Err(Error::new(codes::APPLIANCE_DATABASE_DAMAGED, what));
+    }
+    sqlite::bring_up(&path, &[]).await?;
+    for table in TABLES.iter().rev() {
+        query(AssertSqlSafe(format!("DELETE FROM {}", table.name))).execute(&mut *write).await?;
+    }
+    copy_file(&path, &mut write).await?;
+    let event = Event::done("database.move", "PostgreSQL").with(&settings.server);
+    record(&mut write, &Author::console(), event).await?;
+    write.commit().await?;
+    let moved = folder.join(format!("{FILE}{MARK}{}", Timestamp::now().strftime(TIME)));
+    let failed = || format!("{} cannot be kept as {}", path.display(), moved.display());
+    durable::rename(&path, &moved).context(codes::APPLIANCE_DATABASE, failed)?;
+    tracing::warn!(kept = %moved.display(), server = settings.server, "the data has moved into PostgreSQL");
+    Ok(())
+}
+
+/// Whether the database has no people and no log.
+async fn is_unused(connection: &mut Connection) -> Result<bool> {
+    for count in ["SELECT count(*) FROM users", "SELECT count(*) FROM audit"] {
+        let count: i64 = query_scalar(count).fetch_one(&mut *connection).await?;
+        if count > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,177 @@
+//! The settings: files of a Secret that an administrator makes. All faults are found at once. Unlike those of a directory, they keep the
+//! console from starting: it would begin with an empty database.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use serde::Deserialize;
+use url::Url;
+
+use crate::directory::{Files, trusting};
+
+/// The settings themselves.
+pub const SETTINGS: &str = "database.yaml";
+/// The certificates that the server's chain ends in.
+pub const AUTHORITY: &str = "database-authority.crt";
+/// The password of the console's user.
+pub const PASSWORD: &str = "database-password";
+/// Every file that is read.
+const NAMES: [&str; 3] = [SETTINGS, AUTHORITY, PASSWORD];
+/// Port of PostgreSQL.
+const PORT: u16 = 5432;
+/// Longest name that PostgreSQL does not cut, in bytes.
+const NAME_BYTES: usize = 63;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    server: String,
+    database: String,
+    user: String,
+    address: Option<IpAddr>,
+}
+
+/// A database of a server, and how it is reached.
+pub struct Settings {
+    /// The server, as it is shown.
+    pub server: String,
+    /// Its name or address, and its port.
+    pub host: String,
+    pub port: u16,
+    /// Where it is reached; none where its name is resolved.
+    pub address: Option<IpAddr>,
+    /// Over TLS, whose certificate must have this name; none for TCP.
+    pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// The name of the database.
+    pub database: String,
+    /// The user, who owns it.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+/// Without the password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {}", self.server, self.database, self.user)
+    }
+}
+
+/// What the files say.
+#[derive(Debug)]
+pub enum State {
+    /// No server is named.
+    Off,
+    /// They cannot be used, and all reasons.
+    Faulty(Vec<String>),
+    /// They can be used.
+    On(Arc<Settings>),
+}
+
+/// Judges the files of a folder. Nothing is asked of the server. It blocks.
+pub fn read(folder: &Path) -> State {
+    let files = Files::of(folder, &NAMES);
+    if files.is_empty() {
+        return State::Off;
+    }
+    let mut faults = files.faults.clone();
+    let text = text(&files).map_err(|why| faults.push(why)).ok();
+    let password = files.line(PASSWORD).unwrap_or_else(|| Err(format!("{PASSWORD} is missing")));
+    let password = password.map_err(|why| faults.push(why)).ok();
+    let settings = text.and_then(|text| check(text, &files, password, &mut faults));
+    match settings {
+        Some(settings) if faults.is_empty() => State::On(Arc::new(settings)),
+        _ => State::Faulty(faults),
+    }
+}
+
+fn text(files: &Files) -> Result<Text, String> {
+    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| {
+        let error = error.to_string();
+        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
+    })
+}
+
+fn check(text: Text, files: &Files, password: Option<String>, faults: &mut Vec<String>) -> Option<Settings> {
+    let Text { server, database, user, address } = text;
+    for (field, name) in [("database", &database), ("user", &user)] {
+        if name.is_empty() || name.len() > NAME_BYTES || name.contains(char::is_control) {
+            faults.push(format!("{field}: use 1 to {NAME_BYTES} bytes without control characters"));
+        }
+    }
+    let (is_secure, host, port) = place(&server).map_err(|why| faults.push(why)).ok()?;
+    let tls = if is_secure { tls(&host, files, faults).map(Some) } else { Some(None) };
+    Some(Settings { server, host, port, address, tls: tls?, database, user, password: password? })
+}
+
+fn tls(host: &str, files: &Files, faults: &mut Vec<String>) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("server: {host} is no name of a server"));
+    let name = name.map_err(|why| faults.push(why)).ok();
+    let trusting = trusting(files, AUTHORITY).map_err(|why| faults.push(why)).ok();
+    Some((Arc::new(trusting?.with_no_client_auth()), name?))
+}
+
+/// Whether it is over TLS, the host, the port.
+fn place(server: &str) -> Result<(bool, String, u16), String> {
+    let why = || format!("server: {server} is not like tls://db.example.org:{PORT} or tcp://192.0.2.40:{PORT}");
+    let url = Url::parse(server).map_err(|_| why())?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let is_open = url.username().is_empty() && url.password().is_none();
+    let host = url.host_str().filter(|host| !host.is_empty() && is_bare && is_open).ok_or_else(why)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    match url.scheme() {
+        "tls" => Ok((true, host, url.port().unwrap_or(PORT))),
+        "tcp" => Ok((false, host, url.port().unwrap_or(PORT))),
+        _ => Err(why()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    fn state(files: &[(&str, &str)]) -> State {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            durable::write_file(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
+        }
+        read(folder.path())
+    }
+
+    #[test]
+    fn all_faults_are_found_at_once_and_the_password_is_not_shown() {
+        let settings = "server: tls://db.example.org\ndatabase: ''\nuser: console\n";
+        let State::Faulty(faults) = state(&[(SETTINGS, settings)]) else { panic!("no fault") };
+        assert_eq!(
+            faults,
+            [
+                "database-password is missing",
+                "database: use 1 to 63 bytes without control characters",
+                "database-authority.crt is missing: give the authority's certificate in PEM",
+            ]
+        );
+        let State::Faulty(faults) = state(&[(PASSWORD, "two\nlines\n")]) else { panic!("no fault") };
+        assert_eq!(faults, ["database.yaml is missing", "database-password is not one line of text"]);
+    }
+
+    #[test]
+    fn a_server_is_named_with_its_scheme_alone() {
+        let settings = |server: &str| format!("server: {server}\ndatabase: console\nuser: console\n");
+        let of = |server: &str| state(&[(SETTINGS, &settings(server)), (PASSWORD, "seven green owls\n")]);
+        let State::On(found) = of("tcp://192.0.2.40") else { panic!("not on") };
+        assert_eq!((found.host.as_str(), found.port, found.tls.is_none()), ("192.0.2.40", 5432, true));
+        assert_eq!(format!("{found:?}"), "tcp://192.0.2.40 console console");
+        for server in ["192.0.2.40", "postgres://192.0.2.40", "tcp://me@192.0.2.40", "tcp://192.0.2.40/console"] {
+            let State::Faulty(faults) = of(server) else { panic!("{server}") };
+            assert!(faults[0].starts_with(&format!("server: {server} is not like")), "{faults:?}");
+        }
+    }
+}

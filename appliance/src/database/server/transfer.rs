@@ -1,0 +1,133 @@
+//! All rows, from a file to a server and back. A snapshot is a file in any case: what one kind of database saved, the other one loads.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use landfall_error_codes::codes;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+use super::{Reached, Settings, begin, former, pool, reach};
+use crate::database::queries::{ONE_MOMENT, Value};
+use crate::database::{Connection, Write, migrations, query, sqlite};
+use crate::error::{Error, Result};
+
+/// A table of the newest schema.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns that have texts.
+    pub texts: &'static [&'static str],
+    /// Its columns that have numbers.
+    pub numbers: &'static [&'static str],
+}
+
+/// All of them, each behind those that it refers to.
+pub const TABLES: [Table; 10] = [
+    Table {
+        name: "users",
+        texts: &["name", "role", "password", "source", "subject", "disabled"],
+        numbers: &["created", "password_changed", "confirmed"],
+    },
+    Table {
+        name: "sessions",
+        texts: &["id", "secret_hash", "user_name", "address", "browser"],
+        numbers: &["created", "seen", "ends"],
+    },
+    Table {
+        name: "api_keys",
+        texts: &["id", "secret_hash", "label", "user_name", "scopes"],
+        numbers: &["created", "ends", "used"],
+    },
+    Table { name: "audit", texts: &["entry", "hash"], numbers: &["number"] },
+    Table { name: "audit_checkpoints", texts: &["key_id", "checkpoint"], numbers: &["sequence", "number"] },
+    Table { name: "two_people", texts: &["by_name"], numbers: &["one", "since"] },
+    Table { name: "counted_users", texts: &["user_name"], numbers: &["since"] },
+    Table {
+        name: "approvals",
+        texts: &["id", "kind", "subject", "change", "title", "user_name", "asked_as"],
+        numbers: &["asked", "ends"],
+    },
+    Table { name: "audit_forwarded", texts: &[], numbers: &["one", "number"] },
+    Table { name: "trend", texts: &["point"], numbers: &["at"] },
+];
+
+impl Table {
+    fn columns(&self) -> Vec<&'static str> {
+        self.texts.iter().chain(self.numbers).copied().collect()
+    }
+
+    fn select(&self) -> String {
+        format!("SELECT {} FROM {}", self.columns().join(", "), self.name)
+    }
+
+    fn insert(&self) -> String {
+        let columns = self.columns();
+        let places: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
+        format!("INSERT INTO {} ({}) VALUES ({})", self.name, columns.join(", "), places.join(", "))
+    }
+}
+
+/// Copies all rows into tables without rows.
+async fn copy(from: &mut Connection, to: &mut Connection) -> Result<()> {
+    for table in &TABLES {
+        let insert = table.insert();
+        let mut rows = query(AssertSqlSafe(table.select())).fetch(from);
+        while let Some(row) = rows.try_next().await? {
+            let mut statement = query(AssertSqlSafe(insert.clone()));
+            for index in 0..table.texts.len() {
+                statement = statement.bind(Value::Text(row.try_get(index)?));
+            }
+            for index in table.texts.len()..table.texts.len() + table.numbers.len() {
+                statement = statement.bind(Value::Integer(row.try_get(index)?));
+            }
+            statement.execute(&mut *to).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies all rows of a file that nothing writes to.
+pub async fn copy_file(path: &Path, to: &mut Connection) -> Result<()> {
+    let mut from = Connection::to_file(sqlite::options(path).read_only(true).connect().await?);
+    let copied = copy(&mut from, to).await;
+    from.close().await?;
+    copied
+}
+
+/// Brings the content of a file with the newest schema into the server's database, wholly or not at all. What was there is kept in a schema
+/// of its own.
+pub async fn fill(settings: &Arc<Settings>, path: &Path) -> Result<()> {
+    let Reached { relay, options, connection } = reach(settings).await?;
+    connection.close().await?;
+    let pool = pool(1).connect_with(options).await?;
+    let mut transaction = begin(&pool).await?;
+    former::keep(&mut transaction).await?;
+    migrations::up_server(&mut transaction).await?;
+    let mut write = Write::of_postgres(transaction);
+    copy_file(path, &mut write).await?;
+    write.commit().await?;
+    pool.close().await;
+    relay.close();
+    Ok(())
+}
+
+/// Makes a file with the content of the server's database at one moment. Consoles may write meanwhile.
+pub async fn write_snapshot(settings: &Arc<Settings>, target: &Path) -> Result<()> {
+    let Reached { relay, connection, .. } = reach(settings).await?;
+    let mut from = Connection::to_server(connection);
+    let version = migrations::version_of(&mut from).await?;
+    if version != migrations::newest() {
+        let what = format!("the server's database has schema {version}; start the console, which changes it");
+        return Err(Error::new(codes::APPLIANCE_DATABASE, what));
+    }
+    query(ONE_MOMENT).execute(&mut from).await?;
+    let mut to = Connection::to_file(sqlite::make(target, version).await?);
+    query("BEGIN IMMEDIATE").execute(&mut to).await?;
+    copy(&mut from, &mut to).await?;
+    query("COMMIT").execute(&mut to).await?;
+    to.close().await?;
+    from.close().await?;
+    relay.close();
+    Ok(())
+}
