@@ -13,6 +13,10 @@ pub const ANSWERS: &str = "95 of 100 answers at 500 requests a second";
 /// See [`ANSWERS`].
 pub const MEMORY_UNDER_LOAD: &str = "memory at its peak under that load";
 /// See [`ANSWERS`].
+pub const ANSWERS_WITH_POSTGRESQL: &str = "95 of 100 answers at that rate, with PostgreSQL";
+/// See [`ANSWERS`].
+pub const MEMORY_WITH_POSTGRESQL: &str = "memory at its peak under that load, with PostgreSQL";
+/// See [`ANSWERS`].
 pub const MEMORY_OF_LISTENERS: &str = "memory at its peak with 500 listeners";
 /// See [`ANSWERS`].
 pub const IDLE_MEMORY: &str = "memory when idle";
@@ -33,9 +37,11 @@ pub struct Limit {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// All limits. That of listeners is half of what the pod may take; the others are what the console must show.
-pub const LIMITS: [Limit; 6] = [
+pub const LIMITS: [Limit; 8] = [
     Limit { figure: ANSWERS, at_most: 20.0 },
     Limit { figure: MEMORY_UNDER_LOAD, at_most: 64.0 * MIB },
+    Limit { figure: ANSWERS_WITH_POSTGRESQL, at_most: 20.0 },
+    Limit { figure: MEMORY_WITH_POSTGRESQL, at_most: 64.0 * MIB },
     Limit { figure: MEMORY_OF_LISTENERS, at_most: LISTENERS_BYTES },
     Limit { figure: IDLE_MEMORY, at_most: 40.0 * MIB },
     Limit { figure: IDLE_PROCESSOR, at_most: 0.01 },

@@ -16,11 +16,21 @@ const SCOPES: [&str; 8] = ["read", "backup", "upgrade", "license", "people", "au
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]
 async fn the_api_answers_as_its_document_says() -> Result<()> {
-    let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    answers_as_its_document_says(&Console::begin().await?, "schemathesis").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium, schemathesis and PostgreSQL: run by `cargo xtask test --only pages`"]
+async fn the_api_answers_alike_with_postgresql() -> Result<()> {
+    answers_as_its_document_says(&Console::begin_with_postgresql().await?, "schemathesis-postgresql").await
+}
+
+/// Asks everything, and leaves a report in the folder of this name.
+async fn answers_as_its_document_says(console: &Console, report: &str) -> Result<()> {
+    let browser = Browser::of_administrator(console).await?;
     let key = key_of_everything(&browser).await?;
     browser.close().await?;
-    let folder = workspace::target_folder().join("pages").join("schemathesis");
+    let folder = workspace::target_folder().join("pages").join(report);
     std::fs::create_dir_all(&folder)?;
     let mut command = schemathesis::command()?;
     // It writes how each failure is repeated below its own folder.

@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Certificate, Identity};
+use landfall_test_postgresql::{PASSWORD, Server};
 use landfall_tests::site::wait_until;
 use landfall_tests::workspace;
 use tempfile::TempDir;
@@ -20,12 +21,17 @@ use super::host::HostApi;
 /// How long a console may take to end: the kubelet kills it then.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
+/// The name of its database in PostgreSQL, and of the user who owns that.
+const NAME: &str = "console";
+
 /// A console with its host.
 pub(crate) struct Console {
     pub(crate) host: HostApi,
     address: SocketAddr,
     folder: TempDir,
     child: Option<Child>,
+    /// Where the data is; none for a file.
+    _server: Option<Server>,
 }
 
 impl Drop for Console {
@@ -39,6 +45,17 @@ impl Drop for Console {
 impl Console {
     /// A console without users.
     pub(crate) async fn begin() -> Result<Self> {
+        Self::begin_with(None).await
+    }
+
+    /// The same with its data in PostgreSQL.
+    pub(crate) async fn begin_with_postgresql() -> Result<Self> {
+        let server = Server::begin()?;
+        server.make_database(NAME)?;
+        Self::begin_with(Some(server)).await
+    }
+
+    async fn begin_with(server: Option<Server>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("data"))?;
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
@@ -55,7 +72,10 @@ impl Console {
         let host = HostApi::begin(Identity::from_pem(host.as_bytes(), host_key.as_bytes())?, peer)?;
         // The port is free now, and the kernel does not give it to another one at once.
         let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr())?;
-        let mut console = Self { host, address, folder, child: None };
+        if let Some(server) = &server {
+            name_server(&folder.path().join("database"), server)?;
+        }
+        let mut console = Self { host, address, folder, child: None, _server: server };
         console.start().await?;
         Ok(console)
     }
@@ -97,6 +117,7 @@ impl Console {
         let mut command = Command::new(&program);
         command.arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.args(["--listen", &self.address.to_string(), "--host-address", &self.host.address.to_string()]);
+        command.args(["--namespace", "landfall-console"]);
         let files = [
             ("--data", "data"),
             ("--certificate", "console.crt"),
@@ -105,6 +126,7 @@ impl Console {
             ("--client-certificate", "client.crt"),
             ("--client-key", "client.key"),
             ("--directory", "directory"),
+            ("--database", "database"),
         ];
         for (argument, name) in files {
             command.arg(argument).arg(self.file(name));
@@ -197,6 +219,16 @@ impl Console {
         curl.args(["--header", &format!("Authorization: Bearer {key}")]).arg(format!("{}{path}", self.origin()));
         curl
     }
+}
+
+/// Writes the files of the site's Secret, by which the data is in a database of this server.
+fn name_server(folder: &Path, server: &Server) -> Result<()> {
+    std::fs::create_dir(folder)?;
+    let settings = format!("server: tls://127.0.0.1:{}\ndatabase: {NAME}\nuser: {NAME}\n", server.port());
+    std::fs::write(folder.join("database.yaml"), settings)?;
+    std::fs::write(folder.join("database-password"), PASSWORD)?;
+    std::fs::write(folder.join("database-authority.crt"), server.authority())?;
+    Ok(())
 }
 
 /// The number of the signal that no program can handle.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_peer::Event;
 use landfall_tests::bench::console::{
-    ANSWERS, FIRST_PAGE, IDLE_MEMORY, IDLE_PROCESSOR, LISTENERS_BYTES, MEASUREMENT, MEMORY_OF_LISTENERS,
-    MEMORY_UNDER_LOAD, figure, table,
+    ANSWERS, ANSWERS_WITH_POSTGRESQL, FIRST_PAGE, IDLE_MEMORY, IDLE_PROCESSOR, LISTENERS_BYTES, MEASUREMENT,
+    MEMORY_OF_LISTENERS, MEMORY_UNDER_LOAD, MEMORY_WITH_POSTGRESQL, figure, table,
 };
 use landfall_tests::bench::{Figure, Row, Unit, render};
 use landfall_tests::printer;
@@ -123,10 +123,26 @@ async fn the_console_is_measured() -> Result<()> {
     let after = listen_together(&console, &program).await?;
     figures.push(figure(MEMORY_OF_LISTENERS, bytes_of(&console, "VmHWM:")?, Unit::Bytes));
     figures.push(figure("until all listeners have heard the end", milliseconds(after), Unit::Milliseconds));
+    console.stop()?;
+    figures.extend(load_with_postgresql().await?);
     let rows = [Row { name: "console", figures, ratios: Vec::new() }];
     printer::data(render(&rows).trim_end());
-    std::fs::write(table(), serde_json::to_vec_pretty(&rows)?)?;
-    console.stop()
+    Ok(std::fs::write(table(), serde_json::to_vec_pretty(&rows)?)?)
+}
+
+/// The same answers at the same rate, from a console whose data is in PostgreSQL.
+async fn load_with_postgresql() -> Result<Vec<Figure>> {
+    let mut console = Console::begin_with_postgresql().await?;
+    let program = Program::begin(&console).await?;
+    console.stop()?;
+    console.start().await?;
+    let program = program.anew(&console)?;
+    let (mut times, _, memory) = answers(&console, &program).await?;
+    console.stop()?;
+    Ok(vec![
+        figure(ANSWERS_WITH_POSTGRESQL, milliseconds(of_hundred(95, &mut times)), Unit::Milliseconds),
+        figure(MEMORY_WITH_POSTGRESQL, memory, Unit::Bytes),
+    ])
 }
 
 /// What a console takes while it gets no requests.
@@ -156,14 +172,7 @@ async fn first_pages(console: &Console, program: &Program) -> Result<Figure> {
 
 /// Answers at a fixed rate.
 async fn load(console: &Console, program: &Program) -> Result<Vec<Figure>> {
-    ask(program, WARM_UP).await?;
-    forget_peak(console)?;
-    let (before, begun) = (processor_time(console)?, Instant::now());
-    let mut times = ask(program, QUESTIONS).await?;
-    let took = begun.elapsed();
-    let share = processor_time(console)?.saturating_sub(before).as_secs_f64() / took.as_secs_f64();
-    let memory = bytes_of(console, "VmHWM:")?;
-    ensure!(took <= PAUSE * QUESTIONS + Duration::from_secs(5), "the rate was not held: {took:?}");
+    let (mut times, share, memory) = answers(console, program).await?;
     Ok(vec![
         figure("50 of 100 answers at that rate", milliseconds(of_hundred(50, &mut times)), Unit::Milliseconds),
         figure(ANSWERS, milliseconds(of_hundred(95, &mut times)), Unit::Milliseconds),
@@ -171,6 +180,19 @@ async fn load(console: &Console, program: &Program) -> Result<Vec<Figure>> {
         figure("of a processor at that rate", share, Unit::Share),
         figure(MEMORY_UNDER_LOAD, memory, Unit::Bytes),
     ])
+}
+
+/// How long each answer took, the share of a processor, and the most memory in bytes.
+async fn answers(console: &Console, program: &Program) -> Result<(Vec<Duration>, f64, f64)> {
+    ask(program, WARM_UP).await?;
+    forget_peak(console)?;
+    let (before, begun) = (processor_time(console)?, Instant::now());
+    let times = ask(program, QUESTIONS).await?;
+    let took = begun.elapsed();
+    let share = processor_time(console)?.saturating_sub(before).as_secs_f64() / took.as_secs_f64();
+    let memory = bytes_of(console, "VmHWM:")?;
+    ensure!(took <= PAUSE * QUESTIONS + Duration::from_secs(5), "the rate was not held: {took:?}");
+    Ok((times, share, memory))
 }
 
 /// Asks when it is due. How long each took from then until all of its answer was there.

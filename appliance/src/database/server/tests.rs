@@ -307,10 +307,9 @@ async fn a_server_that_cannot_be_used_is_named_with_the_reason() {
     // Another authority's certificate, and a name that the certificate does not have.
     lease.set(&plain.replace("tcp", "tls"), &name, super::fixture::SECRET);
     let (other, _) = landfall_peer::Authority::generate("Other", (2020, 1, 1), (2040, 1, 1)).unwrap();
-    let own = lease.authority();
     lease.put(super::settings::AUTHORITY, &other);
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "no TLS").await;
-    lease.put(super::settings::AUTHORITY, &own);
+    lease.put(super::settings::AUTHORITY, lease.authority());
     lease.set(&plain.replace("tcp://127.0.0.1", "tls://localhost"), &name, super::fixture::SECRET);
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "no TLS").await;
     // A table of another program.
