@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::transfer::TABLES;
 use crate::error::Result;
 
 /// What the name of a schema with former content begins with; the time follows.
@@ -13,22 +12,19 @@ const PREFIX: &str = "former_";
 const TIME: &str = "%Y%m%dt%H%M%Sz";
 /// Most that are kept; the oldest one beyond that is removed.
 const MOST: usize = 3;
-/// Where sqlx stores which changes of the schema were made.
-const CHANGES: &str = "_sqlx_migrations";
 
-/// Moves the console's tables into a schema of their own, in the transaction of the connection.
+/// Moves all tables into a schema of their own, in the transaction of the connection: those of a newer version, too, whose changes of the
+/// schema are made again some time.
 pub async fn keep(connection: &mut PgConnection) -> Result<()> {
     let present = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'";
     let present: Vec<String> = sqlx::query_scalar(present).fetch_all(&mut *connection).await?;
-    let own = TABLES.iter().map(|table| table.name).chain([CHANGES]);
-    let own: Vec<&str> = own.filter(|name| present.iter().any(|present| present == name)).collect();
-    if own.is_empty() {
+    if present.is_empty() {
         return Ok(());
     }
     let schema = format!("{PREFIX}{}", Timestamp::now().strftime(TIME));
     sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&mut *connection).await?;
-    for name in own {
-        let moved = AssertSqlSafe(format!("ALTER TABLE public.{name} SET SCHEMA {schema}"));
+    for name in &present {
+        let moved = AssertSqlSafe(format!("ALTER TABLE public.{} SET SCHEMA {schema}", quoted(name)));
         sqlx::query(moved).execute(&mut *connection).await?;
     }
     tracing::warn!(schema, "what the server's database held is kept in this schema");
@@ -40,8 +36,12 @@ async fn remove_oldest(connection: &mut PgConnection) -> Result<()> {
                ORDER BY 1 DESC";
     let all: Vec<String> = sqlx::query_scalar(all).bind(PREFIX).fetch_all(&mut *connection).await?;
     for schema in all.iter().skip(MOST) {
-        let removed = AssertSqlSafe(format!("DROP SCHEMA \"{}\" CASCADE", schema.replace('"', "\"\"")));
+        let removed = AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", quoted(schema)));
         sqlx::query(removed).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

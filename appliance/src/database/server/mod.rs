@@ -13,11 +13,13 @@ mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
+use tokio::time::timeout;
 
 use super::{Pool, Write, code_of, migrations, sqlite};
 use crate::error::{Context as _, Error, Result};
@@ -32,6 +34,8 @@ pub use transfer::{fill, write_snapshot};
 const OLDEST: i32 = 140_000;
 /// The lock of whoever writes: `LFCN`, as in the header of a file.
 const WRITER: i64 = sqlite::APPLICATION_ID;
+/// How long the server may take to let the first connection in.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a statement waits for a lock.
 const LOCK_TIMEOUT: &str = if cfg!(test) { "1s" } else { "10s" };
 /// In a transaction of another kind, what is read after the lock could be of before it.
@@ -57,7 +61,8 @@ pub struct Reached {
 pub async fn reach(settings: &Arc<Settings>) -> Result<Reached> {
     let relay = Relay::begin(settings.clone()).await?;
     let options = options(settings, relay.port());
-    let connected = options.connect().await;
+    let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    let connected = timeout(PATIENCE, options.connect()).await.unwrap_or_else(late);
     let mut connection = connected.map_err(|error| not_reached(settings, error, relay.failure()))?;
     check_server(&mut connection, settings).await?;
     Ok(Reached { relay, options, connection })
