@@ -37,7 +37,7 @@ const WRITER: i64 = sqlite::APPLICATION_ID;
 /// How long the server may take to let the first connection in.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a statement waits for a lock.
-const LOCK_TIMEOUT: &str = if cfg!(test) { "1s" } else { "10s" };
+const LOCK_TIMEOUT: &str = if cfg!(test) { "2s" } else { "10s" };
 /// In a transaction of another kind, what is read after the lock could be of before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// A file of the data folder which says that the data is in a server.
