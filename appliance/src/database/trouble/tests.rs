@@ -1,9 +1,27 @@
 use axum::http::{Method, StatusCode};
+use landfall_error_codes::codes;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use crate::database::{BUSY, file, options};
 use crate::people::users;
 use crate::testing::{PASSWORD, Reply, Site, Visitor};
+
+#[test]
+fn what_a_server_says_has_the_codes_of_a_file_where_it_means_the_same() {
+    for (state, code) in [
+        ("55P03", codes::APPLIANCE_DATABASE_LOCKED),
+        ("40001", codes::APPLIANCE_DATABASE_LOCKED),
+        ("53100", codes::APPLIANCE_DATABASE_FULL),
+        ("XX001", codes::APPLIANCE_DATABASE_DAMAGED),
+        ("57P01", codes::APPLIANCE_SERVER_SILENT),
+        ("08006", codes::APPLIANCE_SERVER_SILENT),
+        ("28P01", codes::APPLIANCE_SERVER_REFUSES),
+        ("3D000", codes::APPLIANCE_SERVER_REFUSES),
+        ("23505", codes::APPLIANCE_DATABASE),
+    ] {
+        assert_eq!(super::code_of_server(state), code, "{state}");
+    }
+}
 
 /// Makes a user through the API.
 async fn make(root: &Visitor, name: &str) -> Reply {
