@@ -35,6 +35,14 @@ impl FileUrl {
         self.path().rsplit('/').next().unwrap_or_default()
     }
 
+    /// The address of its host, without a path: what is listed there may be a bucket's objects.
+    #[must_use]
+    pub fn of_host(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_path("/");
+        Self(url)
+    }
+
     /// The address itself.
     pub fn as_url(&self) -> &Url {
         &self.0

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod backup;
+mod bucket;
 pub mod canary;
 mod charts;
 mod compression;
@@ -31,6 +32,7 @@ pub mod options;
 mod own_image;
 pub mod pack;
 mod package_index;
+mod patterns;
 pub mod proofs;
 pub mod reference;
 mod render;

@@ -12,7 +12,7 @@ use url::Url;
 use super::client::{Client, Failure};
 use super::credentials::Credentials;
 use super::registries::is_loopback;
-use super::{token, web};
+use super::{objects, token, web};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::hub::Commit;
@@ -56,6 +56,11 @@ pub(crate) enum Of<'a> {
     HubList,
     /// A hub: a file of a repository at a commit, with what is known of it.
     Hub { commit: &'a Commit, digest: Option<Sha256>, size: u64 },
+    /// A server of S3: a page of the list of a bucket's objects whose keys begin with the prefix; `after` is what the page before
+    /// names for it.
+    ObjectList { region: &'a str, prefix: &'a str, after: Option<&'a str> },
+    /// A server of S3: an object of a bucket.
+    Object { region: &'a str },
 }
 
 impl Of<'_> {
@@ -76,7 +81,8 @@ impl<'a> Asked<'a> {
 
 impl Client {
     /// Asks for a file, or for the rest of one, and follows permitted redirects. Secrets go to the first server alone: once
-    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server.
+    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server. A server of S3 leads nowhere: a
+    /// signature is of one address.
     pub(super) async fn request(
         &self,
         asked: Asked<'_>,
@@ -86,6 +92,7 @@ impl Client {
         let secrets = self.secrets(&address, asked.of).await?;
         let home = address.origin();
         let mut is_home = true;
+        address = self.signed(address, asked.of)?;
         for _ in 0..=web::REDIRECTS {
             let mut request = self.web_without_redirects().await?.get(address).header(ACCEPT_ENCODING, "identity");
             if matches!(asked.of, Of::Index) {
@@ -107,6 +114,9 @@ impl Client {
             if is_home && let Some(failure) = of_hub(asked.of, &response, secrets.contains_key(AUTHORIZATION)) {
                 return Ok(Err(failure));
             }
+            if asked.of.is_of_bucket() && !response.status().is_success() {
+                return Ok(Err(objects::refused(response, self.longest_stall()).await));
+            }
             address = match web::redirected(&response) {
                 Ok(Some(to)) => to,
                 Ok(None) => return Ok(Ok(response)),
@@ -125,7 +135,8 @@ impl Client {
             Of::HubList => address.set_query(Some("blobs=true")),
             // PEP 503: the addresses of pages end with `/`.
             Of::Index => address.set_path(&format!("{}/", address.path())),
-            Of::Server | Of::Hub { .. } => {}
+            // What follows a `?` there is signed.
+            Of::Server | Of::Hub { .. } | Of::ObjectList { .. } | Of::Object { .. } => {}
         }
         Ok(address)
     }

@@ -12,6 +12,7 @@ use landfall_media::progress::{Event, Progress};
 use oci_client::secrets::RegistryAuth;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::bucket_keys::EnvironmentKeys;
 use super::credentials::DockerConfiguration;
 use super::manifest::{ACCEPTED, SCHEMA_1, media_type_of};
 use super::pace::Stalled;
@@ -59,6 +60,8 @@ pub struct Client {
     web_without_redirects: OnceCell<reqwest::Client>,
     /// The token of the environment, which one hub gets.
     pub(super) hub_token: Option<String>,
+    /// The keys of the environment, which some servers of S3 get signatures of.
+    pub(super) environment_keys: Option<EnvironmentKeys>,
 }
 
 /// What opened a repository.
@@ -120,7 +123,8 @@ impl Client {
         let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
         let registries = registries.or_proxies(Proxies::of_environment());
         let client = Self::new(registries, DockerConfiguration::load()?, Retry::default());
-        Ok(Self { hub_token: std::env::var(HUB_TOKEN).ok(), ..client })
+        let environment_keys = EnvironmentKeys::read();
+        Ok(Self { hub_token: std::env::var(HUB_TOKEN).ok(), environment_keys, ..client })
     }
 
     /// A client with these registries, credentials and tries.
@@ -137,6 +141,7 @@ impl Client {
             web: OnceCell::new(),
             web_without_redirects: OnceCell::new(),
             hub_token: None,
+            environment_keys: None,
         }
     }
 
@@ -253,7 +258,9 @@ fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
 fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
-        code if [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM].contains(&code) => {
+        code if [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM, codes::OBJECT_REFUSED]
+            .contains(&code) =>
+        {
             format!("{host} refuses {what}")
         }
         code if code == codes::RATE_LIMITED => format!("{host} limits requests and refused {what}"),

@@ -51,6 +51,17 @@ pub(crate) struct IndexPage {
 impl Client {
     /// Reads a file once for its digest and size. On return it is in the store and on the disk.
     pub async fn measure(&self, url: &FileUrl, store: &ContentStore, progress: &dyn Progress) -> Result<Measured> {
+        self.measured(Asked::file(url), store, progress).await
+    }
+
+    /// The same of anything that is asked for.
+    pub(crate) async fn measured(
+        &self,
+        asked: Asked<'_>,
+        store: &ContentStore,
+        progress: &dyn Progress,
+    ) -> Result<Measured> {
+        let url = asked.url;
         let host = self.server(url)?;
         let mut seen = Seen::new(store);
         let mut tries = self.tries();
@@ -63,7 +74,7 @@ impl Client {
             if offset > 0 {
                 progress.event(Event::Note(format!("resuming {url} at byte {offset} by Range")));
             }
-            let failure = match self.file(Asked::file(url), offset, seen.version.as_deref()).await? {
+            let failure = match self.file(asked, offset, seen.version.as_deref()).await? {
                 Ok(open) => match seen.take(open, store, progress).await {
                     Ok(()) => return seen.measured().await,
                     Err(failure) => failure,

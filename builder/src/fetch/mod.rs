@@ -4,6 +4,7 @@
 mod ask;
 mod attached;
 mod blob;
+mod bucket_keys;
 mod chart;
 mod client;
 mod credentials;
@@ -11,6 +12,7 @@ mod file;
 mod headers;
 mod manifest;
 mod manifest_bytes;
+mod objects;
 mod pace;
 mod proxies;
 mod pull;

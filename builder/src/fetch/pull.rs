@@ -202,6 +202,7 @@ fn source(file: &FilePin) -> Source<'_> {
     let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
     match source {
         FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
+        FileSource::Object { url, region } => Source::Away(Origin::File(Asked { url, of: Of::Object { region } })),
         FileSource::Beside(bytes) => Source::Here(bytes),
     }
 }

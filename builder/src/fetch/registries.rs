@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 
 use landfall_error_codes::codes;
 use reqwest::header::HeaderMap;
+use rusty_s3::Credentials;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
+use super::bucket_keys::{self, BucketEntry, HostKeys};
 use super::headers::{self, HeaderEntry, HostHeader};
 use super::proxies::Proxies;
 use crate::definition::yaml;
@@ -25,6 +27,7 @@ pub struct Registries {
     proxies: Option<Proxies>,
     authorities: Vec<Authority>,
     headers: Vec<HostHeader>,
+    buckets: Vec<HostKeys>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +44,9 @@ struct RegistriesDocument {
     /// Headers for servers of files and hubs.
     #[serde(default)]
     headers: Vec<HeaderEntry>,
+    /// Keys for servers of S3.
+    #[serde(default)]
+    buckets: Vec<BucketEntry>,
 }
 
 /// A certificate that signs those of registries and servers.
@@ -103,7 +109,9 @@ impl Registries {
         let authorities = authorities.collect::<Result<Vec<_>>>()?.concat();
         let headers = document.headers.iter().enumerate().map(|(index, entry)| headers::read(path, index, entry));
         let headers = headers.collect::<Result<_>>()?;
-        Ok(Self { mirrors, proxies: document.proxies, authorities, headers })
+        let buckets = document.buckets.iter().enumerate().map(|(index, entry)| bucket_keys::read(path, index, entry));
+        let buckets = buckets.collect::<Result<_>>()?;
+        Ok(Self { mirrors, proxies: document.proxies, authorities, headers, buckets })
     }
 
     /// The same with these proxies, unless the file names some.
@@ -127,6 +135,11 @@ impl Registries {
     pub(super) fn headers(&self, host: &str) -> HeaderMap {
         let of_host = self.headers.iter().filter(|header| header.host == host);
         of_host.map(|header| (header.name.clone(), header.value.clone())).collect()
+    }
+
+    /// The keys that sign requests to the server of S3 at an address.
+    pub(super) fn bucket_keys(&self, address: &Url) -> Option<&Credentials> {
+        self.buckets.iter().find_map(|keys| keys.of(address))
     }
 
     /// Where repositories of an upstream host are.

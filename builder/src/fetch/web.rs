@@ -238,11 +238,11 @@ pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>
 }
 
 /// What a bad answer of a server means, with its reason.
-async fn failure(response: Response, longest_stall: Duration, missing: Code) -> Failure {
+pub(super) async fn failure(response: Response, longest_stall: Duration, missing: Code) -> Failure {
     let (status, wait) = (response.status(), retry_after(response.headers()));
     // Without the reason, the status still says it.
     let body = beginning(response, REASON_LIMIT_BYTES, longest_stall).await.ok().flatten().unwrap_or_default();
-    status_failure(status.as_u16(), reason(&body), wait, missing)
+    status_failure(status.as_u16(), reason(&body).or_else(|| object_reason(&body)), wait, missing)
 }
 
 /// What a bad status means.
@@ -300,6 +300,14 @@ fn reason(body: &[u8]) -> Option<String> {
     Some(format!("{} {}", first.code.escape_default(), first.message.escape_default()).trim_end().to_owned())
 }
 
+/// The code of a server of S3: what else its answer holds may quote the request.
+fn object_reason(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (code, _) = text.split_once("<Code>")?.1.split_once("</Code>")?;
+    let is_code = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_code.then(|| code.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,5 +348,10 @@ mod tests {
         assert_eq!(reason(body).as_deref(), Some("DENIED no\\u{1b}[31m"));
         assert_eq!(reason(b"<html>"), None);
         assert_eq!(reason(br#"{"errors": []}"#), None);
+        let of_s3 = b"<Error><Code>AccessDenied</Code><StringToSign>x</StringToSign></Error>";
+        assert_eq!(object_reason(of_s3).as_deref(), Some("AccessDenied"));
+        for other in [&b"<Code>a b</Code>"[..], b"<Code></Code>", b"\xff<Code>A</Code>", b"<Code>A"] {
+            assert_eq!(object_reason(other), None);
+        }
     }
 }

@@ -11,10 +11,11 @@ use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Commit, HubName, Patterns};
+use super::{Commit, HubName};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::files::is_relative;
+use crate::patterns::Patterns;
 
 /// Maximum number of files in a list.
 const FILES: usize = 10_000;

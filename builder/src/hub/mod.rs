@@ -2,8 +2,6 @@
 
 mod list;
 mod name;
-mod patterns;
 
 pub use list::{ListedContent, ListedFile, Listing};
-pub use name::{Commit, HubName};
-pub use patterns::Patterns;
+pub use name::{Commit, HubName, InvalidName};

@@ -126,6 +126,7 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
                 Content::Manifest(fields) => asking.manifest(entry, fields).await,
                 Content::Archive(fields) => asking.archive(entry, fields).await,
                 Content::Hub(fields) => asking.hub(entry, fields).await,
+                Content::Bucket(fields) => asking.bucket(entry, fields).await,
                 Content::Set(fields) => {
                     let wrong = of_set(asking, fields).await;
                     return wrong.iter().map(|error| failed(&at, error)).collect();
@@ -166,7 +167,8 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
                 asking.client.published(Asked::file(&url), asking.progress).await?;
             }
         }
-        Content::Files(_) | Content::Set(_) => {}
+        // What was said about the bucket names the object.
+        Content::Files(_) | Content::Bucket(_) | Content::Set(_) => {}
     }
     Ok(())
 }

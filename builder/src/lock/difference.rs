@@ -9,6 +9,7 @@ use landfall_packages::npm::package_of_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bucket::{BucketFile, BucketPinned};
 use super::hub::HubPinned;
 use super::set::{SetFields, SetKind, SetPackage, SetPinned};
 use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
@@ -154,6 +155,7 @@ fn inputs(entry: &LockEntry) -> Vec<Input> {
         Content::Archive(archive) => whole(&archive.resolved, &archive.digest.value, &archive.size.value),
         Content::Files(files) => files.iter().filter_map(file).collect(),
         Content::Hub(hub) => hub.pinned.iter().flat_map(model).collect(),
+        Content::Bucket(bucket) => bucket.pinned.iter().flat_map(objects).collect(),
         Content::Set(set) => set.pinned.iter().flat_map(|pinned| packages(set, pinned)).collect(),
     }
 }
@@ -176,6 +178,12 @@ fn model(pinned: &HubPinned) -> Vec<Input> {
     let commit = Input { name: None, pinned: PinnedInput { version, digest: None, size_bytes: None } };
     let files = pinned.files.iter().map(|file| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size)));
     std::iter::once(commit).chain(files).collect()
+}
+
+/// The objects of a bucket.
+fn objects(pinned: &BucketPinned) -> Vec<Input> {
+    let object = |file: &BucketFile| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size));
+    pinned.files.iter().map(object).collect()
 }
 
 /// The file that names the packages of a set, and the packages.

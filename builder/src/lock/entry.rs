@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::Sha256;
 
-use super::{Content, Field, IndexField, LockEntry, resolved_from};
+use super::{Content, Field, IndexField, LockEntry, bucket, resolved_from};
 use crate::reference::Reference;
 
 impl LockEntry {
@@ -15,7 +15,7 @@ impl LockEntry {
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_) => None,
+            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Bucket(_) | Content::Set(_) => None,
         }
     }
 
@@ -53,6 +53,11 @@ impl LockEntry {
                 let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
                 stale.into_iter().collect()
             }
+            Content::Bucket(bucket) => {
+                let from = bucket.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
+                let stale = (!bucket.is_confirmed()).then(|| text(bucket.line(), &bucket.source(), from));
+                stale.into_iter().collect()
+            }
             Content::Set(set) => {
                 let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
                 stale.into_iter().collect()
@@ -78,6 +83,11 @@ impl LockEntry {
             Content::Hub(hub) => {
                 let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
                 open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
+            }
+            Content::Bucket(bucket) => {
+                let field = format!("{}.pinned", bucket::FIELD);
+                let unresolved: Vec<_> = bucket.pinned.is_none().then_some(field.as_str()).into_iter().collect();
+                open_fields(bucket.line(), &self.reference.value, &unresolved).into_iter().collect()
             }
             Content::Set(set) => {
                 let field = format!("{}.pinned", set.kind.field());
@@ -112,6 +122,7 @@ impl LockEntry {
                 }
             }
             Content::Hub(hub) => hub.pinned = None,
+            Content::Bucket(bucket) => bucket.pinned = None,
             // Packages that are in the store are found by their pins, and need not be fetched again.
             Content::Set(set) => {
                 if let Some(pinned) = &mut set.pinned {

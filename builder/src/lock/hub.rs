@@ -10,7 +10,8 @@ use super::pinned::{self, WrittenPinned, quoted};
 use super::{FilePin, FileSource, Lock, Take};
 use crate::error::Place;
 use crate::files::is_relative;
-use crate::hub::{Commit, HubName, Patterns};
+use crate::hub::{Commit, HubName};
+use crate::patterns::Patterns;
 
 /// An entry's repository.
 #[derive(Debug, Clone)]

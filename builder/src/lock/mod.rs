@@ -1,6 +1,7 @@
 //! The lock: every upstream input, pinned by digest.
 
 mod archive;
+mod bucket;
 mod charts;
 mod check;
 mod chosen;
@@ -16,6 +17,7 @@ mod field;
 mod hub;
 mod models;
 mod npm;
+mod objects;
 mod pin;
 mod pinned;
 mod position;
@@ -36,6 +38,7 @@ use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
 pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
+pub use bucket::BucketFields;
 pub use check::{LockCheck, check};
 pub use command::{LockReport, lock};
 pub use difference::{ChangedKind, EntryChange, InputChange, PinnedInput};
@@ -140,6 +143,8 @@ pub enum Content {
     Archive(Box<ArchiveFields>),
     /// Files of a repository on a hub; the manifest is made here. Only for artifacts.
     Hub(Box<HubFields>),
+    /// Objects of a bucket; the manifest is made here. Only for artifacts.
+    Bucket(Box<BucketFields>),
     /// A set of packages; the manifest is made here. Only for artifacts.
     Set(Box<SetFields>),
 }
@@ -312,6 +317,7 @@ impl Lock {
                 (pins.collect::<Option<_>>()?, None)
             }
             Content::Hub(hub) => (hub.pins(self, &name)?, hub.pinned.as_ref()?.license.clone()),
+            Content::Bucket(bucket) => (bucket.pins(self, &name)?, None),
             Content::Set(set) => (set.pins(self, &name)?, None),
             Content::Manifest(_) | Content::Archive(_) => {
                 return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
@@ -343,7 +349,10 @@ impl Lock {
         match (file, &entry.content) {
             (None, _) => Some(entry.reference.referenced.line()),
             (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
-            (Some(_), Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Set(_)) => None,
+            (
+                Some(_),
+                Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Bucket(_) | Content::Set(_),
+            ) => None,
         }
     }
 

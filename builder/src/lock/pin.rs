@@ -101,6 +101,13 @@ pub struct FilePin {
 pub enum FileSource {
     /// Upstream publishes it.
     Url(FileUrl),
+    /// It is an object of a bucket, for whose region requests are signed.
+    Object {
+        /// Its address without a signature.
+        url: FileUrl,
+        /// The region.
+        region: String,
+    },
     /// It is beside the lock: its bytes as they were when the lock was read.
     Beside(Arc<[u8]>),
 }
@@ -109,7 +116,7 @@ impl FilePin {
     /// Its address, where upstream publishes it.
     pub fn url(&self) -> Option<&FileUrl> {
         match &self.source {
-            FileSource::Url(url) => Some(url),
+            FileSource::Url(url) | FileSource::Object { url, .. } => Some(url),
             FileSource::Beside(_) => None,
         }
     }

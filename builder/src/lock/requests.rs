@@ -67,6 +67,10 @@ pub enum RequestKind {
     ModelList,
     /// A small file of that list; `COMMIT` and `PATH` stand for what the list names.
     ModelFile,
+    /// A page of the list of a bucket's objects.
+    ObjectList,
+    /// An object of that list, which is read for its SHA-256; `PATH` stands for what the list names.
+    Object,
     /// The signatures of an image, under cosign's tag for them, where a rule is about it; attestations and the list of referrers are
     /// asked for beside it. `HEX` stands for a digest that is not known yet.
     Signatures,
@@ -141,6 +145,14 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let files = hub.name.any_file_url().filter(|_| !hub.is_confirmed());
             let files = files.map(|url| request(name, RequestKind::ModelFile, &url, "", registries));
             list.into_iter().chain(files).collect::<Result<_>>()?
+        }
+        Asked::Bucket(entry, bucket) => {
+            let (name, query) = (&entry.reference.value, bucket.name.list_query());
+            let list = bucket.name.list_url();
+            let list = list.map(|url| request(name, RequestKind::ObjectList, &url, &query, registries));
+            let objects = bucket.name.object_url("PATH").filter(|_| !bucket.is_confirmed());
+            let objects = objects.map(|url| request(name, RequestKind::Object, &url, "", registries));
+            list.into_iter().chain(objects).collect::<Result<_>>()?
         }
         Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })

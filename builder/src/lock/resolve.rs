@@ -17,8 +17,8 @@ use super::position::Position;
 use super::set::{SetKind, SetPackage, SetPinned};
 use super::wheels::WheelSet;
 use super::{
-    ArchiveFields, Content, HubFields, IndexField, Lock, LockEntry, LockedFile, ManifestFields, SetFields,
-    resolved_from,
+    ArchiveFields, BucketFields, Content, HubFields, IndexField, Lock, LockEntry, LockedFile, ManifestFields,
+    SetFields, resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
@@ -79,6 +79,7 @@ pub(super) enum Asked<'a> {
     File(&'a LockedFile),
     Archive(&'a LockEntry, &'a ArchiveFields),
     Hub(&'a LockEntry, &'a HubFields),
+    Bucket(&'a LockEntry, &'a BucketFields),
     Set(&'a LockEntry, &'a SetFields),
 }
 
@@ -119,6 +120,7 @@ pub(super) async fn answers(
                 Asked::File(file) => asking.measure(file).await.map_err(one),
                 Asked::Archive(entry, archive) => asking.archive(entry, archive).await.map_err(one),
                 Asked::Hub(entry, hub) => asking.hub(entry, hub).await.map_err(one),
+                Asked::Bucket(entry, bucket) => asking.bucket(entry, bucket).await.map_err(one),
                 Asked::Set(entry, set) => asking.set(entry, set).await,
             };
             // Names the entry that an error is about; the cause stays.
@@ -180,6 +182,7 @@ pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry
         Content::Manifest(fields) => whole(Asked::Manifest(entry, fields)),
         Content::Archive(archive) => whole(Asked::Archive(entry, archive)),
         Content::Hub(hub) => whole(Asked::Hub(entry, hub)),
+        Content::Bucket(bucket) => whole(Asked::Bucket(entry, bucket)),
         // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
         Content::Set(set) if set.is_confirmed() => Vec::new(),
         Content::Set(set) => whole(Asked::Set(entry, set)),

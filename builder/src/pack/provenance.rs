@@ -242,7 +242,9 @@ fn artifact(name: &str, pin: &ArtifactPin) -> Vec<Material> {
 
 fn file_of(artifact: &str, file: &FilePin) -> Material {
     let material = match &file.source {
-        FileSource::Url(url) => Material::new(url.name(), file.digest).from_uri(url.to_string()),
+        FileSource::Url(url) | FileSource::Object { url, .. } => {
+            Material::new(url.name(), file.digest).from_uri(url.to_string())
+        }
         // A file of the vendor's machine, of which the folder means nothing elsewhere.
         FileSource::Beside(_) => Material::new(file.take.paths().next().unwrap_or_default(), file.digest),
     };

@@ -18,7 +18,7 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_tokenOfTheTests";
 
 /// The model's files in the bundle: path, digest, and where the registry of the parts stores the bytes.
-fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
+pub fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
     let artifacts = inspection["release"]["artifacts"].as_array().context("no artifacts")?;
     let model = artifacts.iter().find(|artifact| artifact["name"] == "minilm").context("no model")?;
     let files = model["files"].as_array().context("no files")?.iter().map(|file| {
@@ -69,7 +69,7 @@ fn lock() -> Result<String> {
 }
 
 /// Whether a file holds these bytes.
-fn holds(path: &Path, wanted: &str) -> Result<bool> {
+pub fn holds(path: &Path, wanted: &str) -> Result<bool> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes()))
 }

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::error::{BuildError, Place, Result};
-use crate::hub::Patterns;
 use crate::lock::Lock;
 use crate::lock::edit::Replacement;
 use crate::lock::pinned::{self, WrittenPinned, quoted};
+use crate::patterns::Patterns;
 use crate::reference::Reference;
 
 /// Largest file with a public key, in bytes.

@@ -1,0 +1,254 @@
+//! What a server says of a bucket: the objects below a prefix, a page at a time.
+//!
+//! Threats: a server, or an attacker in front of it, may name objects that are elsewhere or lead out of a folder, a name twice, pages
+//! without an end, absurd sizes, or texts that move a terminal's cursor. Names and sizes are checked before anything is fetched.
+
+use std::collections::HashSet;
+
+use landfall_bundle_spec::limits;
+use landfall_error_codes::codes;
+use rusty_s3::actions::ListObjectsV2;
+
+use super::BucketName;
+use crate::error::{BuildError, Result};
+use crate::files::is_relative;
+use crate::patterns::Patterns;
+
+/// Maximum number of objects below a prefix, and of pages of their list.
+const OBJECTS: usize = 10_000;
+const PAGES: usize = 100;
+
+/// The longest tag of an object, in bytes.
+const TAG_BYTES: usize = 128;
+
+/// How many names of objects a message lists.
+const NAMES_LISTED: usize = 12;
+
+/// An object of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Path below the prefix.
+    pub path: String,
+    /// Its bytes.
+    pub size: u64,
+    /// The server's tag for its content (`ETag`), without quotation marks: another content has another tag.
+    pub tag: String,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// The objects; what stands for a folder is left out.
+    pub objects: Vec<ListedObject>,
+    /// What asks for the next page, where there is one.
+    pub next: Option<String>,
+}
+
+/// All objects below a prefix.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectListing {
+    objects: Vec<ListedObject>,
+    pages: usize,
+}
+
+fn refused(name: &BucketName, what: &str) -> BuildError {
+    BuildError::new(codes::OBJECT_LIST, format!("the list of objects below {name} {what}"))
+}
+
+impl ObjectPage {
+    /// The largest answer that is read, in bytes.
+    pub const LIMIT_BYTES: usize = 16 << 20;
+
+    /// Reads the answer of a server.
+    ///
+    /// # Errors
+    ///
+    /// `OBJECT_LIST` where it is none of S3, or names an object that is not below the prefix.
+    pub fn read(name: &BucketName, bytes: &[u8]) -> Result<Self> {
+        let malformed = || refused(name, "is malformed");
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed().because(error))?;
+        let page = ListObjectsV2::parse_response(text).map_err(|error| malformed().because(error.to_string()))?;
+        let mut objects = Vec::with_capacity(page.contents.len());
+        for object in page.contents {
+            let shown = object.key.escape_default();
+            let Some(path) = object.key.strip_prefix(name.prefix()) else {
+                return Err(refused(name, &format!("names `{shown}`, which is not below it")));
+            };
+            if path.is_empty() || path.ends_with('/') {
+                continue;
+            }
+            let tag = object.etag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+            let tag =
+                tag.filter(|tag| is_tag(tag)).ok_or_else(|| refused(name, &format!("names no tag of `{shown}`")))?;
+            let size = object.size.ok_or_else(|| refused(name, &format!("names no size of `{shown}`")))?;
+            objects.push(ListedObject { path: path.to_owned(), size, tag });
+        }
+        Ok(Self { objects, next: page.next_continuation_token })
+    }
+}
+
+impl ObjectListing {
+    /// Adds a page; returns what asks for the next one.
+    ///
+    /// # Errors
+    ///
+    /// `OBJECT_LIST` where there are too many objects or pages.
+    pub fn add(&mut self, name: &BucketName, page: ObjectPage) -> Result<Option<String>> {
+        let ObjectPage { objects, next } = page;
+        self.objects.extend(objects);
+        self.pages += 1;
+        if self.objects.len() > OBJECTS || (next.is_some() && self.pages >= PAGES) {
+            let what = format!("has more than {OBJECTS} objects, or more than {PAGES} pages: name a longer `prefix`");
+            return Err(refused(name, &what));
+        }
+        Ok(next)
+    }
+
+    /// The objects that are taken, in the order of their names; at least one, and at least one for each pattern.
+    ///
+    /// # Errors
+    ///
+    /// `FILE_MISSING` where a pattern fits nothing, `OBJECT_LIST` where an object that is taken has no name or size of a file.
+    pub fn taken(&self, name: &BucketName, patterns: &Patterns) -> Result<Vec<&ListedObject>> {
+        let mut taken: Vec<_> = self.objects.iter().filter(|object| patterns.takes(&object.path)).collect();
+        taken.sort_by(|one, other| one.path.cmp(&other.path));
+        let paths: Vec<_> = self.objects.iter().map(|object| object.path.as_str()).collect();
+        let what = match patterns.idle(&paths).first() {
+            Some(pattern) => format!("no object below {name} fits the pattern `{pattern}`"),
+            None if taken.is_empty() => format!("there is no object to take below {name}"),
+            None => {
+                check(name, &taken)?;
+                return Ok(taken);
+            }
+        };
+        let more = if paths.len() > NAMES_LISTED { ", …" } else { "" };
+        let names: Vec<_> =
+            paths.iter().take(NAMES_LISTED).map(|path| format!("`{}`", path.escape_default())).collect();
+        let has = if names.is_empty() { "no objects".to_owned() } else { format!("{}{more}", names.join(", ")) };
+        Err(BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
+            .hint("Correct `bucket`, `prefix`, `include` and `exclude` of the lock's entry."))
+    }
+}
+
+/// Refuses objects that cannot be files of an artifact.
+fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
+    let mut paths = HashSet::new();
+    for object in taken {
+        let shown = object.path.escape_default();
+        if !is_relative(&object.path) || object.path.chars().any(char::is_control) {
+            return Err(refused(name, &format!("names an object `{shown}` that cannot be a file")));
+        }
+        if object.size > limits::BLOB_BYTES {
+            return Err(refused(name, &format!("names {} bytes for `{shown}`", object.size)));
+        }
+        if !paths.insert(object.path.as_str()) {
+            return Err(refused(name, &format!("names `{shown}` twice")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can be the tag of an object: it is written into the lock.
+pub(super) fn is_tag(text: &str) -> bool {
+    (1..=TAG_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::super::BucketParts;
+    use super::*;
+
+    fn name() -> BucketName {
+        let (endpoint, region) = ("https://s3.example", "us-east-1");
+        BucketName::new(BucketParts { endpoint, region, bucket: "models", prefix: "llama", path_style: true })
+            .expect("good")
+    }
+
+    fn object(key: &str, size: &str, tag: &str) -> String {
+        format!("<Contents><Key>{key}</Key><ETag>{tag}</ETag><Size>{size}</Size></Contents>")
+    }
+
+    fn page(objects: &str, more: &str) -> Result<ObjectPage> {
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <EncodingType>url</EncodingType>{more}{objects}</ListBucketResult>"
+        );
+        ObjectPage::read(&name(), text.as_bytes())
+    }
+
+    fn listing(objects: &str) -> ObjectListing {
+        let mut listing = ObjectListing::default();
+        assert_eq!(listing.add(&name(), page(objects, "").expect("page")).expect("added"), None);
+        listing
+    }
+
+    fn patterns(include: &[&str]) -> Patterns {
+        let include: Vec<_> = include.iter().map(|text| (*text).to_owned()).collect();
+        Patterns::new(&include, &[]).expect("good")
+    }
+
+    #[test]
+    fn objects_below_the_prefix_are_read_a_page_at_a_time() {
+        let objects = [
+            object("llama/", "0", "\"d4\""),
+            object("llama/b%2Bc+d.gguf", "7", "&quot;ab-2&quot;"),
+            object("llama/sub/", "0", "\"d4\""),
+        ];
+        let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>";
+        let page = page(&objects.concat(), more).expect("good");
+        let found = ListedObject { path: "b+c d.gguf".to_owned(), size: 7, tag: "ab-2".to_owned() };
+        assert_eq!(page, ObjectPage { objects: vec![found], next: Some("next".to_owned()) });
+    }
+
+    #[test]
+    fn hostile_lists_are_refused() {
+        let bad = [
+            object("other/x", "1", "\"a\""),
+            object("llama/x", "1", ""),
+            object("llama/x", "1", "\"a&#10;b\""),
+            "<Contents><Key>llama/x</Key><ETag>\"a\"</ETag></Contents>".to_owned(),
+        ];
+        for objects in bad {
+            let error = page(&objects, "").expect_err("refused");
+            assert_eq!(error.code(), codes::OBJECT_LIST, "{objects}");
+            assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        }
+        assert_eq!(ObjectPage::read(&name(), b"<html/>").expect_err("refused").code(), codes::OBJECT_LIST);
+        let all = patterns(&[]);
+        for key in ["llama/../x", "llama//x", "llama/a%1B%5B31m", "llama/a%5Cb"] {
+            let error = listing(&object(key, "1", "\"a\"")).taken(&name(), &all).expect_err("refused");
+            assert_eq!(error.code(), codes::OBJECT_LIST, "{key}");
+            assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        }
+        let large = listing(&object("llama/x", "18446744073709551615", "\"a\""));
+        assert_eq!(large.taken(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
+        let twice = [object("llama/x", "1", "\"a\""), object("llama/x", "2", "\"b\"")].concat();
+        assert_eq!(listing(&twice).taken(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
+    }
+
+    #[test]
+    fn pages_without_an_end_are_refused() {
+        let mut listing = ObjectListing::default();
+        let endless = ObjectPage { objects: Vec::new(), next: Some("again".to_owned()) };
+        let added: Vec<_> = (0..PAGES).map(|_| listing.add(&name(), endless.clone())).collect();
+        assert!(added[..PAGES - 1].iter().all(Result::is_ok));
+        assert_eq!(added[PAGES - 1].as_ref().expect_err("refused").code(), codes::OBJECT_LIST);
+    }
+
+    #[test]
+    fn objects_are_taken_by_name_and_an_idle_pattern_is_named() {
+        let objects = [object("llama/b.gguf", "1", "\"a\""), object("llama/a.json", "2", "\"b\"")].concat();
+        let listing = listing(&objects);
+        let taken = |include: &[&str]| {
+            let found = listing.taken(&name(), &patterns(include))?;
+            Ok::<Vec<String>, BuildError>(found.into_iter().map(|object| object.path.clone()).collect())
+        };
+        assert_eq!(taken(&[]).expect("all"), ["a.json", "b.gguf"]);
+        assert_eq!(taken(&["*.gguf"]).expect("one"), ["b.gguf"]);
+        let error = taken(&["*.safetensors"]).expect_err("refused");
+        assert_eq!(error.code(), codes::FILE_MISSING);
+        assert!(error.to_string().contains("`*.safetensors`") && error.to_string().contains("`b.gguf`"), "{error}");
+    }
+}

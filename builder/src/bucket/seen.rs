@@ -1,0 +1,78 @@
+//! What objects were when they were read, kept beside the content store: a lock that fails at one object, or that is resolved again,
+//! does not read the others a second time. An object with another tag or size is another one.
+
+use std::path::PathBuf;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use landfall_media::durable;
+use landfall_media::store::ContentStore;
+use serde::{Deserialize, Serialize};
+
+use super::ListedObject;
+use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
+
+const RECORD_TYPE: &str = "landfall.dev/object/1";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(rename = "type")]
+    document_type: String,
+    digest: Sha256,
+}
+
+/// The SHA-256 of an object that was read before, if its bytes are still in the store.
+pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Option<Sha256> {
+    let record: Record = serde_json::from_slice(&fs_err::read(path(store, url, object)).ok()?).ok()?;
+    (record.document_type == RECORD_TYPE && store.contains(record.digest)).then_some(record.digest)
+}
+
+/// Notes what an object is. The record is synced.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub fn keep(store: &ContentStore, url: &FileUrl, object: &ListedObject, digest: Sha256) -> Result<()> {
+    let record = Record { document_type: RECORD_TYPE.to_owned(), digest };
+    let bytes = serde_json::to_vec(&record)
+        .map_err(|error| BuildError::new(codes::BUG, "an object's record has no JSON form").because(error))?;
+    let path = path(store, url, object);
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder)?;
+    }
+    durable::write_file(&path, &bytes, 0o644)?;
+    Ok(())
+}
+
+fn path(store: &ContentStore, url: &FileUrl, ListedObject { size, tag, .. }: &ListedObject) -> PathBuf {
+    // No tag has a line's end.
+    let hex = Sha256::of(format!("{url}\n{tag}\n{size}").as_bytes()).to_hex();
+    store.root().join("landfall/objects").join(&hex[..2]).join(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_known_by_its_address_its_tag_and_its_size_while_the_store_has_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let url: FileUrl = "https://s3.example/models/a".parse().expect("address");
+        let object = ListedObject { path: "a".to_owned(), size: 3, tag: "t".to_owned() };
+        assert_eq!(seen(&store, &url, &object), None);
+        let digest = store.ingest_bytes(b"abc").expect("ingested").sha256;
+        keep(&store, &url, &object, digest).expect("kept");
+        assert_eq!(seen(&store, &url, &object), Some(digest));
+        for other in
+            [ListedObject { size: 4, ..object.clone() }, ListedObject { tag: "u".to_owned(), ..object.clone() }]
+        {
+            assert_eq!(seen(&store, &url, &other), None, "{other:?}");
+        }
+        assert_eq!(seen(&store, &"https://s3.example/models/b".parse().expect("address"), &object), None);
+        fs_err::remove_file(store.path(digest)).expect("removed");
+        assert_eq!(seen(&store, &url, &object), None);
+    }
+}
