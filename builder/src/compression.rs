@@ -36,6 +36,19 @@ impl Compression {
         }
     }
 
+    /// The compression of an artifact's layer that is an archive, by its media type; none for one that is a file.
+    pub fn of_artifact_layer(media_type: &str) -> Option<Self> {
+        let suffixes = [
+            (".tar", Self::None),
+            ("+tar", Self::None),
+            ("tar+gzip", Self::Gzip),
+            ("tar.gzip", Self::Gzip),
+            ("tar+zstd", Self::Zstd),
+            ("tar.zstd", Self::Zstd),
+        ];
+        suffixes.into_iter().find_map(|(suffix, compression)| media_type.ends_with(suffix).then_some(compression))
+    }
+
     /// The compression of an archive, by its name; none for an unknown ending.
     pub fn of_archive(name: &str) -> Option<Self> {
         let suffixes = [(".tar", Self::None), (".tar.gz", Self::Gzip), (".tgz", Self::Gzip), (".tar.zst", Self::Zstd)];
@@ -148,6 +161,17 @@ mod tests {
     fn layers_are_known_by_type_and_archives_by_name() {
         assert_eq!(Compression::of_layer("application/vnd.oci.image.layer.v1.tar+zstd"), Some(Compression::Zstd));
         assert_eq!(Compression::of_layer("application/x"), None);
+        for (media_type, compression) in [
+            ("application/vnd.cncf.model.weight.v1.tar", Some(Compression::None)),
+            ("application/vnd.cncf.model.weight.v1.tar+gzip", Some(Compression::Gzip)),
+            ("application/vnd.cncf.model.weight.config.v1.tar+zstd", Some(Compression::Zstd)),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", Some(Compression::Gzip)),
+            ("application/vnd.example.thing+tar", Some(Compression::None)),
+            ("application/vnd.cncf.model.weight.v1.raw", None),
+            ("application/x-tar", None),
+        ] {
+            assert_eq!(Compression::of_artifact_layer(media_type), compression, "{media_type}");
+        }
         for (name, compression) in [
             ("a.tar.gz", Some(Compression::Gzip)),
             ("a.tgz", Some(Compression::Gzip)),

@@ -209,8 +209,11 @@ registry! {
     // GPUs of containers.
     GPU_TOOLS_MISSING = "LF2148", Usage, "The node pack lacks the programs with which containers get GPUs", "Add an artifact of kind `node` with NVIDIA's container toolkit to the lock, and to `artifacts` of the node pack.";
     // LF2155: models in buckets.
+    // LF2155: models in buckets, and layers of artifacts that are archives.
     OBJECT_LIST = "LF2155", Usage, "A bucket's list of objects cannot be used", "Check `endpoint`, `bucket`, `prefix` and `pathStyle` of the lock's entry: the server must be one of S3.";
     OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";
+    ARTIFACT_LAYER_MISMATCH = "LF2157", Usage, "A layer of an artifact unpacks to something else than the artifact states", "Do not use the artifact: its description and its layers do not belong together. Ask its publisher, or pin another one.";
+    ARTIFACT_ARCHIVE = "LF2158", Usage, "A layer of an artifact cannot be unpacked", "Do not use the artifact where you did not make it. Else pack plain files under relative names, or push each file as a layer of its own.";
     // LF30: site preflight.
     NOT_ROOT = "LF3001", NotReady, "Landfall must run as root", "Run the same command as root.";
     WRONG_PLATFORM = "LF3002", NotReady, "The bundle is for another processor architecture", "Ask the vendor for a bundle for this architecture, or use another machine.";

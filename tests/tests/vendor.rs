@@ -19,6 +19,7 @@ mod vendor {
     mod hostile_stick;
     mod init;
     mod materials;
+    mod model_archives;
     mod model_buckets;
     mod models;
     mod newer_bundle;

@@ -12,6 +12,7 @@ use super::ask::{Asked, Of};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
+use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
 use crate::files;
 use crate::lock::{ArtifactPin, CarriedSignature, FilePin, FileSource, Pin, Take};
@@ -131,9 +132,12 @@ impl Manifests<'_> {
             .into_iter()
     }
 
-    /// Every blob whose size is known and that is going to be in the bundle, each once; members of archives are not
+    /// Every blob whose size is known and that is going to be in the bundle, each once; what archives hold is not
     /// known yet.
     pub fn travelling(&self) -> impl Iterator<Item = Expected> {
+        let layers = self.documents.iter().skip(self.images.len()).flat_map(|manifest| &manifest.layers);
+        let layers = layers.filter(|layer| Compression::of_artifact_layer(&layer.media_type).is_some());
+        let unpacked: HashSet<_> = layers.map(|layer| layer.digest).collect();
         let is_archive = |digest| {
             let files = self.artifacts.iter().filter_map(|artifact| match artifact {
                 ArtifactPin::Manifest(_) => None,
@@ -141,12 +145,12 @@ impl Manifests<'_> {
             });
             files.flatten().any(|file| file.digest == digest && matches!(file.take, Take::Members(..)))
         };
-        self.blobs().filter(move |blob| !is_archive(blob.digest))
+        self.blobs().filter(move |blob| !is_archive(blob.digest) && !unpacked.contains(&blob.digest))
     }
 }
 
-/// Fetches what is not in the store yet, and composes artifacts of files. On return all of it is in the store and
-/// on the disk.
+/// Fetches what is not in the store yet, composes artifacts of files, and unpacks those whose layers are archives. On return all of it
+/// is in the store and on the disk.
 pub async fn fetch(
     client: &Client,
     store: &ContentStore,
@@ -166,8 +170,9 @@ pub async fn fetch(
     let mut of_artifacts = of_artifacts.iter();
     let artifacts = artifacts.iter().filter_map(|artifact| match artifact {
         ArtifactPin::Manifest(pin) => {
-            let manifest = of_artifacts.next()?.clone();
-            Some(Ok(FetchedArtifact { pin: pin.clone(), manifest }))
+            let manifest = of_artifacts.next()?;
+            let unpacked = files::unpack(store, pin, manifest, progress);
+            Some(unpacked.map_err(|error| error.within(pin.place.clone())))
         }
         ArtifactPin::Files(pin) => Some(files::compose(store, pin, progress)),
     });

@@ -127,7 +127,7 @@ impl Unpacking<'_> {
             }
             return Ok(());
         }
-        let sparse = self.is_sparse(&mut entry)?;
+        let sparse = is_sparse(&mut entry).map_err(|error| self.broken(error))?;
         if kind != tar::EntryType::Regular || sparse {
             return Err(self.refuse(format_args!("has `{member}` as {}, not as a plain file", kind_name(kind))));
         }
@@ -150,17 +150,6 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Whether a member holds only what is between its holes.
-    fn is_sparse<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<bool> {
-        let Some(extensions) = entry.pax_extensions().map_err(|error| self.broken(error))? else { return Ok(false) };
-        for extension in extensions {
-            if extension.map_err(|error| self.broken(error))?.key_bytes().starts_with(b"GNU.sparse.") {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// What was found, if it is all that was wanted.
     fn complete(self) -> Result<Members> {
         let missing: Vec<_> = self.wanted.iter().filter(|member| !self.found.contains_key(**member)).collect();
@@ -178,7 +167,19 @@ impl Unpacking<'_> {
     }
 }
 
-fn kind_name(kind: tar::EntryType) -> &'static str {
+/// Whether a member holds only what is between its holes.
+pub(super) fn is_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bool> {
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(false) };
+    for extension in extensions {
+        if extension?.key_bytes().starts_with(b"GNU.sparse.") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a member is, for people.
+pub(super) fn kind_name(kind: tar::EntryType) -> &'static str {
     match kind {
         tar::EntryType::Link => "a hard link",
         tar::EntryType::Symlink => "a symbolic link",

@@ -15,24 +15,24 @@ use crate::fetch::{FetchedArtifact, OCI_MANIFEST};
 use crate::lock::{FilePin, FilesPin, Form, Pin, Take};
 
 const FILES: &str = "application/vnd.landfall.files.v1";
-const FILE: &str = "application/vnd.landfall.file.v1";
+pub(super) const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_BYTES: &[u8] = b"{}";
 
 /// CNCF `ModelPack`: the type of a model, and the media types of what it holds.
 const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
-const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
+pub(super) const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
 const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1.raw";
 const WEIGHTS_CONFIGURATION: &str = "application/vnd.cncf.model.weight.config.v1.raw";
 const DOCUMENTATION: &str = "application/vnd.cncf.model.doc.v1.raw";
 
 /// CNCF `ModelPack`: where a layer's file belongs.
-const FILE_PATH: &str = "org.cncf.model.filepath";
+pub(super) const FILE_PATH: &str = "org.cncf.model.filepath";
 
 /// Where a layer comes from: the address of upstream's file, its digest, and the member of it where it is an archive.
-const SOURCE: &str = "dev.landfall.source";
-const SOURCE_DIGEST: &str = "dev.landfall.source.digest";
-const SOURCE_MEMBER: &str = "dev.landfall.source.member";
+pub(super) const SOURCE: &str = "dev.landfall.source";
+pub(super) const SOURCE_DIGEST: &str = "dev.landfall.source.digest";
+pub(super) const SOURCE_MEMBER: &str = "dev.landfall.source.member";
 
 /// Composes an artifact whose files are in the store. On return its manifest, its configuration and the
 /// members of its archives are in the store as well, and on the disk.

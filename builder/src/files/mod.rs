@@ -2,12 +2,17 @@
 
 mod archive;
 mod compose;
+mod layer;
 mod names;
 #[cfg(test)]
 mod tests;
+mod unpack;
+#[cfg(test)]
+mod unpack_tests;
 
 pub use compose::compose;
 pub use names::is_relative;
+pub use unpack::unpack;
 
 /// The annotation that names the file of a layer, in OCI artifacts in general.
 pub const TITLE: &str = "org.opencontainers.image.title";

@@ -11,7 +11,7 @@ use crate::error::BuildError;
 const LIMITS: Limits = Limits { entries: 8, member_bytes: 5000, unpacked_bytes: 100_000 };
 
 /// Adds one entry with any name, which the tar crate would refuse to write.
-fn add(archive: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, bytes: &[u8]) {
+pub(super) fn add(archive: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, bytes: &[u8]) {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
     header.set_entry_type(kind);
@@ -32,7 +32,7 @@ fn good(archive: &mut tar::Builder<Vec<u8>>) {
     add(archive, "latest", tar::EntryType::Symlink, b"");
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).expect("compressed");
     encoder.finish().expect("compressed")

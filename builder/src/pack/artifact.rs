@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind};
 
+use crate::compression::Compression;
 use crate::definition::ArtifactDefinition;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedArtifact};
@@ -51,9 +52,9 @@ pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Resu
 }
 
 fn file(kind: ArtifactKind, layer: &Described) -> Result<ArtifactFile, String> {
-    let archive = [".tar", "+tar", "tar+gzip", "tar+zstd"].iter().any(|suffix| layer.media_type.ends_with(suffix));
-    if archive {
-        return Err(format!("has the archive {}: push files as they are, one per layer", layer.media_type));
+    // `fetch` unpacks archives.
+    if Compression::of_artifact_layer(&layer.media_type).is_some() {
+        return Err(format!("has the archive {}, which was not unpacked", layer.media_type));
     }
     let path = PATHS
         .iter()

@@ -1,0 +1,244 @@
+//! All files of a layer that is an archive, taken into the content store.
+//!
+//! Threats: an archive may hold links, names that lead elsewhere, a name twice, names and attributes that fill memory, more bytes than
+//! any disk has, or be truncated. Nothing of it ever becomes a path here; only regular files are taken, bytes and members are counted,
+//! what precedes a file in the archive is bounded, and one bad member refuses the whole layer.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::{Sha256, limits};
+use landfall_error_codes::codes;
+use landfall_media::store::{ContentStore, Expected};
+use landfall_media::{MediaError, durable};
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use super::archive::{Limits, is_sparse, kind_name};
+use super::is_relative;
+use crate::compression::Compression;
+use crate::error::{BuildError, Result};
+
+const RECORD_TYPE: &str = "landfall.dev/unpacked/1";
+
+/// The longest names and attributes before a member, with the padding of the one before, in bytes: these are in memory.
+const BEFORE_MEMBER_BYTES: u64 = 1 << 20;
+
+/// How many times its own size a compressed layer may unpack to, where that is more than [`LEAST_BYTES`]: weights hardly shrink.
+const EXPANSION: u64 = 8;
+const LEAST_BYTES: u64 = 16 << 30;
+
+/// What a layer unpacks to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// SHA-256 of the archive without compression.
+    pub diff_id: Sha256,
+    /// The files, in the order of the archive.
+    pub files: Vec<LayerFile>,
+}
+
+/// A file of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerFile {
+    /// Its relative path.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub digest: Sha256,
+    /// Its bytes.
+    pub size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    #[serde(rename = "type")]
+    document_type: String,
+    layer: Layer,
+}
+
+/// What a layer of this size may unpack to.
+pub fn limits_of(layer: Expected) -> Limits {
+    let unpacked_bytes = layer.size.saturating_mul(EXPANSION).max(LEAST_BYTES);
+    Limits { entries: 10_000, member_bytes: limits::BLOB_BYTES, unpacked_bytes }
+}
+
+/// The files of a layer of the store: from its record where they are in the store already, or unpacked now. On return they are in the
+/// store and on the disk. `name` is what messages call the layer.
+///
+/// # Errors
+///
+/// `ARTIFACT_ARCHIVE` where the layer is no archive, exceeds a limit, or has a member that is not a plain file or folder below it.
+pub fn unpack(
+    store: &ContentStore,
+    name: &str,
+    layer: Expected,
+    compression: Compression,
+    limits: Limits,
+) -> Result<Layer> {
+    let path = record_path(store, layer.digest);
+    if let Some(known) = read_record(&path)
+        && known.files.iter().all(|file| store.contains(file.digest))
+    {
+        return Ok(known);
+    }
+    let before_member = Cell::new(u64::MAX);
+    let mut taking =
+        Taking { store, name, limits, before_member: &before_member, files: Vec::new(), paths: HashSet::new() };
+    let mut archive = tar::Archive::new(Bounded {
+        reader: compression.reader(store.open(layer.digest)?),
+        hasher: sha2::Sha256::new(),
+        left: limits.unpacked_bytes,
+        before_member: &before_member,
+    });
+    taking.all(&mut archive)?;
+    // The end of the archive is not the end of the layer: truncation and damage show there, and its name is of all of it.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.broken(error))?;
+    let unpacked = Layer { diff_id: Sha256(rest.hasher.finalize().into()), files: taking.files };
+    write_record(&path, unpacked.clone())?;
+    Ok(unpacked)
+}
+
+struct Taking<'a> {
+    store: &'a ContentStore,
+    name: &'a str,
+    limits: Limits,
+    before_member: &'a Cell<u64>,
+    files: Vec<LayerFile>,
+    paths: HashSet<String>,
+}
+
+impl Taking<'_> {
+    fn refuse(&self, what: impl std::fmt::Display) -> BuildError {
+        BuildError::new(codes::ARTIFACT_ARCHIVE, format!("{} {what}", self.name))
+    }
+
+    fn broken(&self, error: io::Error) -> BuildError {
+        self.refuse("cannot be unpacked").because(error)
+    }
+
+    fn all(&mut self, archive: &mut tar::Archive<Bounded<'_>>) -> Result<()> {
+        let mut entries = archive.entries().map_err(|error| self.broken(error))?;
+        let mut count = 0;
+        loop {
+            self.before_member.set(BEFORE_MEMBER_BYTES);
+            let entry = entries.next();
+            self.before_member.set(u64::MAX);
+            let Some(entry) = entry else { return Ok(()) };
+            count += 1;
+            if count > self.limits.entries {
+                return Err(self.refuse(format_args!("has more than {} members", self.limits.entries)));
+            }
+            self.entry(entry.map_err(|error| self.broken(error))?)?;
+        }
+    }
+
+    /// Takes a member, all of whose bytes are read.
+    fn entry<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<()> {
+        let kind = entry.header().entry_type();
+        if !kind.is_pax_global_extensions() {
+            let path = self.path(&entry.path_bytes(), kind)?;
+            if !kind.is_dir() {
+                return self.file(entry, path);
+            }
+        }
+        io::copy(&mut entry, &mut io::sink()).map_err(|error| self.broken(error))?;
+        Ok(())
+    }
+
+    /// The path of a member, which is below the place where the layer is unpacked.
+    fn path(&self, bytes: &[u8], kind: tar::EntryType) -> Result<String> {
+        let leads_out = || {
+            let written = String::from_utf8_lossy(bytes);
+            self.refuse(format_args!("has a member `{}` that leads out of it, or nowhere", written.escape_default()))
+        };
+        let written = std::str::from_utf8(bytes).map_err(|_| leads_out())?;
+        let mut path = written;
+        while let Some(rest) = path.strip_prefix("./") {
+            path = rest;
+        }
+        if kind.is_dir() {
+            path = path.trim_end_matches('/');
+            if matches!(path, "" | ".") && !written.starts_with('/') {
+                return Ok(String::new());
+            }
+        }
+        if !is_relative(path) || path.chars().any(char::is_control) {
+            return Err(leads_out());
+        }
+        Ok(path.to_owned())
+    }
+
+    fn file<R: Read>(&mut self, mut entry: tar::Entry<'_, R>, path: String) -> Result<()> {
+        let (kind, size) = (entry.header().entry_type(), entry.size());
+        let sparse = is_sparse(&mut entry).map_err(|error| self.broken(error))?;
+        if kind != tar::EntryType::Regular || sparse {
+            return Err(self.refuse(format_args!("has `{path}` as {}, not as a plain file", kind_name(kind))));
+        }
+        if size > self.limits.member_bytes {
+            let limit = self.limits.member_bytes;
+            return Err(self.refuse(format_args!("has `{path}` of {size} bytes, more than {limit}")));
+        }
+        if !self.paths.insert(path.clone()) {
+            return Err(self.refuse(format_args!("has `{path}` twice")));
+        }
+        let sums = self.store.ingest(&mut entry, None).map_err(|error| match error {
+            MediaError::Source { source, .. } => self.broken(source),
+            other => other.into(),
+        })?;
+        if sums.size != size {
+            return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.files.push(LayerFile { path, digest: sums.sha256, size });
+        Ok(())
+    }
+}
+
+/// Digests what is read, and refuses to read more than its limits.
+struct Bounded<'a> {
+    reader: Box<dyn Read + 'a>,
+    hasher: sha2::Sha256,
+    /// Bytes of the whole that may be read.
+    left: u64,
+    /// Bytes that may be read before the next member begins.
+    before_member: &'a Cell<u64>,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        let refused = |what: &str| io::Error::other(what.to_owned());
+        let taken = |left: u64| left.checked_sub(count as u64);
+        self.left = taken(self.left).ok_or_else(|| refused("it unpacks to more bytes than are allowed"))?;
+        let before = taken(self.before_member.get());
+        self.before_member.set(before.ok_or_else(|| refused("a member's name or attributes are too long"))?);
+        Ok(count)
+    }
+}
+
+fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
+    let hex = layer.to_hex();
+    store.root().join("landfall/unpacked").join(&hex[..2]).join(hex)
+}
+
+/// A record that cannot be read is replaced.
+fn read_record(path: &Path) -> Option<Layer> {
+    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    (record.document_type == RECORD_TYPE).then_some(record.layer)
+}
+
+fn write_record(path: &Path, layer: Layer) -> Result<()> {
+    let record = Record { document_type: RECORD_TYPE.to_owned(), layer };
+    let bytes = serde_json::to_vec(&record)
+        .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder)?;
+    }
+    durable::write_file(path, &bytes, 0o644)?;
+    Ok(())
+}
