@@ -110,6 +110,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     let weights_gzip = Outcome::success(Command::new("gzip").args(["--fast", "--stdout"]).arg(&packed))?.stdout;
     let rest = std::fs::read(archive(folder.path(), "rest.tar", &others)?)?;
 
+    std::fs::create_dir(path("pushed"))?;
     let pushing = Pushing { registry: Registry::start_writable(&path("pushed"))?, folder: folder.path() };
     let layers = [
         pushing.blob("application/vnd.cncf.model.weight.v1.tar+gzip", &weights_gzip)?,

@@ -1,6 +1,7 @@
 //! The archive: the same content gives the same bytes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -30,11 +31,11 @@ pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u
     for (shell, file) in SHELLS {
         put(
             format!("completions/{shell}/{file}"),
-            tool::output(Command::new(&landfall.path).args(["completions", shell]))?.into_bytes(),
+            tool::output(alone(&landfall.path).args(["completions", shell]))?.into_bytes(),
         );
     }
     let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
-    tool::output(Command::new(&landfall.path).arg("manuals").arg(folder.path()))?;
+    tool::output(alone(&landfall.path).arg("manuals").arg(folder.path()))?;
     for page in folder.path().read_dir().context("there are no manual pages")? {
         let page = page?;
         put(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
@@ -43,6 +44,13 @@ pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u
         put(name.to_owned(), read(&workspace::root().join(name))?);
     }
     pack(&entries, &format!("landfall-{version}"), time)
+}
+
+/// The program without what the environment may set for it: what it writes about itself is then a function of its bytes.
+fn alone(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    command
 }
 
 /// Names are sorted; owner, group and times are no one's; gzip's header has neither name nor time.

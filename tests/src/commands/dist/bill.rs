@@ -1,4 +1,4 @@
-//! The bill of materials: the crates of the programs, as SPDX 2.3.
+//! The bill of materials: the programs by their digests, the crates that they are made of, and which crate needs which, as SPDX 2.3.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,15 +15,24 @@ const UNKNOWN: &str = "NOASSERTION";
 /// Name and version to the SHA-256 of the published archive.
 type Checksums = BTreeMap<(String, String), String>;
 
+/// A program of the archive, whose crate has its name.
+#[derive(Debug, Clone)]
+pub(super) struct Shipped {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub(super) sha256: String,
+}
+
 /// The bill of these programs of this tree.
-pub(super) fn of_this_tree(roots: &[&str], version: &str, time: u64) -> Result<Vec<u8>> {
+pub(super) fn of_this_tree(programs: &[Shipped], version: &str, time: u64) -> Result<Vec<u8>> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]);
     let ran = cargo.output().context("cannot start cargo")?;
     ensure!(ran.status.success(), "cargo metadata ended with {}: {}", ran.status, String::from_utf8_lossy(&ran.stderr));
     let metadata: Value = serde_json::from_slice(&ran.stdout).context("cargo metadata printed no JSON")?;
     let lock = String::from_utf8(read(&workspace::root().join("Cargo.lock"))?).context("Cargo.lock is no text")?;
-    let document = document(&metadata, roots, &checksums(&lock), version, time)?;
+    let document = document(&metadata, programs, &checksums(&lock), version, time)?;
     let mut bytes = serde_json::to_vec_pretty(&document)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -62,23 +71,46 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
     Ok(reached)
 }
 
-fn document(metadata: &Value, roots: &[&str], sums: &Checksums, version: &str, time: u64) -> Result<Value> {
-    let reached = reached(metadata, roots)?;
+/// Which package needs which, of those that are reached, by their ids.
+fn needs<'a>(metadata: &'a Value, reached: &BTreeSet<&'a str>) -> BTreeSet<(&'a str, &'a str)> {
+    let list = |value: &'a Value| value.as_array().into_iter().flatten();
+    let is_normal = |next: &&'a Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
+    let of_node = |node: &'a Value| {
+        let id = node["id"].as_str().filter(|id| reached.contains(id));
+        let needed = list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str());
+        needed.filter_map(move |needed| Some((id?, needed)))
+    };
+    list(&metadata["resolve"]["nodes"]).flat_map(of_node).collect()
+}
+
+fn document(metadata: &Value, programs: &[Shipped], sums: &Checksums, version: &str, time: u64) -> Result<Value> {
+    let roots: Vec<&str> = programs.iter().map(|program| program.name).collect();
+    let reached = reached(metadata, &roots)?;
     let all = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let kept = all.iter().filter(|package| package["id"].as_str().is_some_and(|id| reached.contains(id)));
     let mut packages: Vec<Value> = kept.map(|package| entry(package, sums)).collect::<Result<_>>()?;
     packages.sort_by(|one, other| one["SPDXID"].as_str().cmp(&other["SPDXID"].as_str()));
-    let describes =
-        packages.iter().filter(|package| package["name"].as_str().is_some_and(|name| roots.contains(&name)));
-    let relationships: Vec<Value> = describes
-        .map(|package| {
-            json!({
-                "spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
-                "relatedSpdxElement": package["SPDXID"],
-            })
-        })
+    let names: BTreeMap<&str, String> = all
+        .iter()
+        .filter_map(|package| Some((package["id"].as_str()?, package["name"].as_str()?, package["version"].as_str()?)))
+        .map(|(id, name, version)| (id, identifier(name, version)))
         .collect();
-    let key = hex::encode(Sha256::digest(serde_json::to_vec(&packages)?));
+    let mut relationships = Vec::new();
+    for (one, other) in needs(metadata, &reached) {
+        let known = |id: &str| names.get(id).with_context(|| format!("cargo metadata does not describe {id}"));
+        relationships.push(relationship(known(one)?, "DEPENDS_ON", known(other)?));
+    }
+    for program in programs {
+        let of_crate = |package: &&Value| package["name"] == program.name;
+        let made_of = packages.iter().find(of_crate).context("a program has no crate")?.clone();
+        let made_of_id = made_of["SPDXID"].as_str().unwrap_or_default();
+        let shipped = shipped(program, &made_of, version);
+        relationships.push(relationship("SPDXRef-DOCUMENT", "DESCRIBES", &program_id(program)));
+        relationships.push(relationship("SPDXRef-DOCUMENT", "DESCRIBES", made_of_id));
+        relationships.push(relationship(&program_id(program), "GENERATED_FROM", made_of_id));
+        packages.push(shipped);
+    }
+    let key = hex::encode(Sha256::digest(serde_json::to_vec(&(&packages, &relationships))?));
     Ok(json!({
         "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT",
         "name": format!("landfall {version}"),
@@ -91,14 +123,38 @@ fn document(metadata: &Value, roots: &[&str], sums: &Checksums, version: &str, t
     }))
 }
 
+fn relationship(one: &str, kind: &str, other: &str) -> Value {
+    json!({ "spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other })
+}
+
+/// What a crate is called in the bill.
+fn identifier(name: &str, version: &str) -> String {
+    let id = format!("{name}-{version}").replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-");
+    format!("SPDXRef-{id}")
+}
+
+fn program_id(program: &Shipped) -> String {
+    format!("SPDXRef-Program-{}", program.name)
+}
+
+/// A program as a file of the archive, with the license of its crate.
+fn shipped(program: &Shipped, made_of: &Value, version: &str) -> Value {
+    let Shipped { name, sha256 } = program;
+    json!({
+        "SPDXID": program_id(program), "name": name, "versionInfo": version, "primaryPackagePurpose": "APPLICATION",
+        "packageFileName": format!("landfall-{version}/{name}"), "downloadLocation": UNKNOWN, "filesAnalyzed": false,
+        "licenseConcluded": UNKNOWN, "licenseDeclared": made_of["licenseDeclared"], "copyrightText": UNKNOWN,
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": sha256 }],
+    })
+}
+
 fn entry(package: &Value, sums: &Checksums) -> Result<Value> {
     let field = |name: &str| package[name].as_str().with_context(|| format!("a package has no {name}"));
     let (name, version) = (field("name")?, field("version")?);
     // Some older crates write `MIT/Apache-2.0`, which is no expression of SPDX.
     let license = package["license"].as_str().map_or_else(|| UNKNOWN.to_owned(), |text| text.replace('/', " OR "));
-    let id = format!("{name}-{version}").replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-");
     let mut entry = json!({
-        "SPDXID": format!("SPDXRef-{id}"), "name": name, "versionInfo": version, "downloadLocation": UNKNOWN,
+        "SPDXID": identifier(name, version), "name": name, "versionInfo": version, "downloadLocation": UNKNOWN,
         "filesAnalyzed": false, "licenseConcluded": UNKNOWN, "licenseDeclared": license, "copyrightText": UNKNOWN,
     });
     // What is not published has neither a checksum nor a package URL.
@@ -119,8 +175,9 @@ mod tests {
 
     #[test]
     fn the_bill_of_this_tree_is_valid_has_what_ships_and_nothing_of_the_tests() {
-        let bytes = of_this_tree(&ROOTS, "1.2.3", 7).unwrap();
-        assert_eq!(bytes, of_this_tree(&ROOTS, "1.2.3", 7).unwrap());
+        let programs = ROOTS.map(|name| Shipped { name, sha256: "ab".repeat(32) });
+        let bytes = of_this_tree(&programs, "1.2.3", 7).unwrap();
+        assert_eq!(bytes, of_this_tree(&programs, "1.2.3", 7).unwrap());
         let mut bill: Value = serde_json::from_slice(&bytes).unwrap();
         let schema = read(&workspace::root().join("inventory/testdata/schemas/spdx-2.3.schema.json")).unwrap();
         let validator = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
@@ -133,6 +190,26 @@ mod tests {
         let rustls = find("rustls").unwrap();
         assert_eq!(rustls["checksums"][0]["checksumValue"].as_str().unwrap().len(), 64);
         assert!(rustls["externalRefs"][0]["referenceLocator"].as_str().unwrap().starts_with("pkg:cargo/rustls@"));
+        // Each program is a file with a digest, and leads to every crate in it.
+        let program = packages.iter().find(|package| package["SPDXID"] == "SPDXRef-Program-landfall").unwrap();
+        assert_eq!(program["packageFileName"], "landfall-1.2.3/landfall");
+        assert_eq!(program["checksums"][0]["checksumValue"], "ab".repeat(32));
+        let relationships = bill["relationships"].as_array().unwrap();
+        let next = |from: &str| -> Vec<&str> {
+            let kinds = ["GENERATED_FROM", "DEPENDS_ON"];
+            let of_it = relationships.iter().filter(|relationship| relationship["spdxElementId"] == from);
+            let of_it = of_it.filter(|relationship| kinds.iter().any(|kind| relationship["relationshipType"] == *kind));
+            of_it.filter_map(|relationship| relationship["relatedSpdxElement"].as_str()).collect()
+        };
+        let (mut seen, mut waiting) = (BTreeSet::new(), vec!["SPDXRef-Program-landfall"]);
+        while let Some(element) = waiting.pop() {
+            if seen.insert(element) {
+                waiting.extend(next(element));
+            }
+        }
+        assert!(seen.contains(rustls["SPDXID"].as_str().unwrap()), "{seen:?}");
+        let known: BTreeSet<_> = packages.iter().filter_map(|package| package["SPDXID"].as_str()).collect();
+        assert!(known.len() == packages.len() && seen.is_subset(&known), "{:?}", seen.difference(&known));
         bill["packages"][1]["name"] = json!(1);
         assert!(!validator.is_valid(&bill));
     }

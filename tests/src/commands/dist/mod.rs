@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
+use self::bill::Shipped;
 use crate::site::tool;
 use crate::{printer, workspace};
 
@@ -46,10 +47,13 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     std::fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     let time = time()?;
     let version = env!("CARGO_PKG_VERSION");
-    let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
+    let shipped = programs
+        .iter()
+        .map(|program| Ok(Shipped { name: program.name, sha256: hex::encode(Sha256::digest(read(&program.path)?)) }));
+    let shipped = shipped.collect::<Result<Vec<_>>>()?;
     let files = [
         (format!("landfall-{version}-linux-amd64.tar.gz"), archive::of(&programs, version, time)?),
-        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(&names, version, time)?),
+        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(&shipped, version, time)?),
     ];
     for (name, bytes) in &files {
         write(&output.join(name), bytes)?;

@@ -1,13 +1,19 @@
-//! The part "release": what `cargo xtask dist` makes is the same twice, is complete, is what its checksums and its signature say, and
-//! runs in an empty folder. It packs the programs that the other parts use, which spares a compilation of everything.
+//! The part "release": what `cargo xtask dist` makes is the same twice, also in another folder, time zone and environment, is complete, is
+//! what its checksums, its bill and its signature say, and runs in an empty folder. It packs the programs that the other parts use, which
+//! spares a compilation of everything.
 
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::THIS_PROGRAM;
 use crate::commands::dist::{SUMS, read, write};
@@ -28,15 +34,45 @@ pub(super) fn run() -> Result<()> {
     tool::output(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;
     let programs = landfall.parent().context("the program is in no folder")?;
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
-    for output in [&first, &second] {
-        let mut dist = Command::new(THIS_PROGRAM);
+    let copies = copies(programs, &folder.path().join("copies"))?;
+    for (mut dist, programs, output) in
+        [(Command::new(THIS_PROGRAM), programs, &first), (elsewhere(folder.path()), copies.as_path(), &second)]
+    {
         dist.args(["dist", "--programs"]).arg(programs).arg("--output").arg(output);
         workspace::run(dist.arg("--key").arg(keys.join("cosign.key")).env(PASSWORD_VARIABLE, PASSWORD))?;
     }
     expect_same(&first, &second)?;
     expect_signed(&first, &keys.join("cosign.pub"))?;
     expect_summed(&first)?;
+    expect_billed(&first)?;
     expect_usable(&unpacked(&first, folder.path())?)
+}
+
+/// The programs of a folder in another one: other times and other rights, and files beside them that nobody asked for.
+#[expect(clippy::disallowed_methods, reason = "throw-away copies of a test")]
+fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir(folder).context("cannot make a folder for programs")?;
+    for name in ["landfall", "landfall-appliance", "landfall-validator", "landfall-gpu"] {
+        let (from, to) = (programs.join(name), folder.join(name));
+        if from.is_file() {
+            std::fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+            std::fs::set_permissions(&to, Permissions::from_mode(0o700))?;
+        }
+    }
+    write(&folder.join("notes"), b"of somebody else")?;
+    Ok(folder.to_owned())
+}
+
+/// This program in another folder, with other rights for new files, another time zone and language, and settings of `landfall` in its
+/// environment.
+fn elsewhere(folder: &Path) -> Command {
+    let mut command = Command::new("sh");
+    // The shell would be what its own link names.
+    let this = format!("/proc/{}/exe", std::process::id());
+    command.args(["-c", "umask 077 && exec \"$0\" \"$@\"", &this]).current_dir(folder);
+    command.env("TZ", "Asia/Kathmandu").env("LC_ALL", "tr_TR.UTF-8").env("COLUMNS", "40");
+    command.env("LANDFALL_STORE", "/elsewhere/store").env("LANDFALL_LOG", "trace");
+    command
 }
 
 /// Names of the files that the checksums name, in their order.
@@ -90,6 +126,31 @@ fn expect_summed(folder: &Path) -> Result<()> {
     let found = !check()?.status.success();
     write(&path, &whole)?;
     ensure!(found, "a flipped bit is not found");
+    Ok(())
+}
+
+/// The bill names each program of the archive by its digest, and none that is not there.
+fn expect_billed(folder: &Path) -> Result<()> {
+    let name = summed(folder)?.into_iter().find(|name| name.ends_with(".spdx.json"));
+    let bill: Value = serde_json::from_slice(&read(&folder.join(name.context("the checksums name no bill")?))?)?;
+    let packages = bill["packages"].as_array().context("the bill has no packages")?;
+    let billed = packages.iter().filter_map(|package| {
+        let sum = package["checksums"][0]["checksumValue"].as_str()?;
+        Some((package["packageFileName"].as_str()?.to_owned(), sum.to_owned()))
+    });
+    let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(archive(folder)?)?));
+    let mut packed = BTreeMap::new();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.header().mode()? & 0o111 != 0 {
+            let name = entry.path()?.display().to_string();
+            let mut hash = Sha256::new();
+            std::io::copy(&mut entry, &mut hash)?;
+            packed.insert(name, hex::encode(hash.finalize()));
+        }
+    }
+    let billed: BTreeMap<_, _> = billed.collect();
+    ensure!(!packed.is_empty() && billed == packed, "the bill has {billed:?}, and the archive {packed:?}");
     Ok(())
 }
 
