@@ -1,5 +1,6 @@
 //! Bundles of the same release that are in the output folder already. One with the same content is kept, and only its head
-//! is read again. Any other is replaced by the new one, since a folder with two bundles of one release is refused.
+//! is read again. Any other is replaced by the new one, since a folder with two bundles of one release is refused; one for another
+//! platform stays, since a site takes the one for its host.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,7 +12,7 @@ use landfall_bundle_spec::provenance::{BuildDefinition, Provenance};
 use landfall_bundle_spec::trust::{Revocation, TrustAnchor};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_media::parts::SUMS_NAME;
-use landfall_release_document::HOST_PACK_DOCUMENT_NAME;
+use landfall_release_document::{HOST_PACK_DOCUMENT_NAME, HostPackDocument, RELEASE_DOCUMENT_NAME, ReleaseDocument};
 
 use super::build::BuiltFile;
 
@@ -41,14 +42,24 @@ pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
                 |other: &Identity| (&other.name, &other.version) == (&identity.name, &identity.version);
             // A host pack may have the name and the version of its release.
             let is_same_kind = is_host_pack(&verified) == is_host_pack(new);
-            (is_same_release(&verified.identity()) && is_same_kind && verified.bundle_name() == name)
-                .then_some(Existing { name, verified })
+            let is_same_platform = platform(&verified) == platform(new);
+            let is_same = is_same_release(&verified.identity()) && is_same_kind && is_same_platform;
+            (is_same && verified.bundle_name() == name).then_some(Existing { name, verified })
         })
         .collect()
 }
 
 fn is_host_pack(verified: &Verified) -> bool {
     verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some()
+}
+
+/// The platform that a bundle is for; nothing where its document cannot be read.
+fn platform(verified: &Verified) -> Option<String> {
+    if let Some(release) = verified.small_document(RELEASE_DOCUMENT_NAME) {
+        return ReleaseDocument::read(release).ok().map(|release| release.platform);
+    }
+    let pack = verified.small_document(HOST_PACK_DOCUMENT_NAME)?;
+    HostPackDocument::read(pack).ok().map(|pack| pack.platform)
 }
 
 fn read_head(path: &Path, new: &Verified) -> Option<Verified> {

@@ -2,6 +2,7 @@
 //! runs; hosts and clusters have crates of their own.
 
 pub mod backups;
+mod choice;
 pub mod configuration;
 pub mod console;
 pub mod content;

@@ -3,6 +3,7 @@
 
 mod changes;
 mod files;
+mod platforms;
 mod refusals;
 
 use std::path::{Path, PathBuf};
@@ -111,9 +112,14 @@ impl Bench {
     }
 
     pub(crate) fn push_image_of(&self, reference: &str, assembled: bool, layers: &[Vec<u8>]) {
+        self.push(reference, &self.manifest_of("amd64", assembled, layers));
+    }
+
+    /// The manifest of an image for this processor, whose blobs are in the registry.
+    fn manifest_of(&self, architecture: &str, assembled: bool, layers: &[Vec<u8>]) -> Value {
         let layer_ids: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
         let configuration = json!({
-            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": layer_ids },
+            "architecture": architecture, "os": "linux", "rootfs": { "type": "layers", "diff_ids": layer_ids },
         });
         let configuration = configuration.to_string().into_bytes();
         let mut manifest = json!({
@@ -130,7 +136,7 @@ impl Bench {
             self.registry.add_blob(layer);
         }
         self.registry.add_blob(&configuration);
-        self.push(reference, &manifest);
+        manifest
     }
 
     fn push_artifact(&self, reference: &str, file: &str) {

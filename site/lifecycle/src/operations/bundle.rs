@@ -22,6 +22,7 @@ use landfall_release_document::{
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::{Operations, carried};
+use crate::choice::locate_for_host;
 use crate::license::{GivenLicense, LicensedHost, Licensing};
 use crate::marks::Marks;
 
@@ -33,7 +34,8 @@ pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(
 
 /// Finds a bundle of either kind, of a release or a host pack, and trusts its head. Reads no payload.
 pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, Arc<Verified>)> {
-    let (located, verified) = SignedHead::open(path, trust, counters)?.verified()?;
+    // Which of several is checked must be said: one that is for this host would pass for all of them.
+    let (located, verified) = SignedHead::of(locate_counted(path, counters)?, trust)?.verified()?;
     let verified = if verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         TrustedHostPack::understand(verified)?.verified
     } else {
@@ -60,8 +62,13 @@ impl Found {
 }
 
 impl SignedHead {
+    /// The head of the bundle at `path`, for this host.
     pub(super) fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
-        let located = Found { located: locate_counted(path, counters)? };
+        Self::of(locate_for_host(path, counters)?, trust)
+    }
+
+    fn of(located: Located, trust: &Trust) -> Result<Self> {
+        let located = Found { located };
         let source: Box<dyn Read> = Box::new(located.located.head()?);
         let sealed = Sealed::read(source).and_then(|sealed| sealed.trust(&trust.anchor));
         let signed = sealed.map_err(|source| located.refused(source))?;

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_error_codes::codes;
 use landfall_host::facts::{self, Facts, ProbedGpus};
-use landfall_media::bundle::locate_counted;
 use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 use schemars::JsonSchema;
@@ -18,6 +17,7 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::planned::{first_secrets, sizes};
 use super::trust::Trust;
+use crate::choice::locate_for_host;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
 use crate::plan::gpu_resources::{self, GpuResourceInputs};
@@ -150,7 +150,7 @@ impl Operations {
             let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
             return Ok(Looked::Trusted(Box::new(TrustedRelease::find(&request.bundle, &trust, self)?)));
         }
-        let located = locate_counted(&request.bundle, &self.io.media)?;
+        let located = locate_for_host(&request.bundle, &self.io.media)?;
         let refused =
             |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
         let opened = Opened::read(located.head()?).map_err(refused)?;

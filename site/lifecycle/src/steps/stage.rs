@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
 use landfall_error_codes::{Coded, ExitClass, codes};
-use landfall_media::bundle::{BundleMedia, locate_counted};
+use landfall_media::bundle::BundleMedia;
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_media::stage::stage;
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::node_files::PlacedFile;
+use crate::choice::locate_for_host;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -31,7 +32,7 @@ pub struct Stage {}
 
 /// Finds the bundle at `path` with all its parts, and makes sure that its head is the verified one.
 pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
-    let located = locate_counted(path, &counters).map_err(|error| absent(path, error))?;
+    let located = locate_for_host(path, &counters).map_err(|error| absent(path, error))?;
     let wanted = payload.verified().head_bytes();
     let mut found = Vec::with_capacity(wanted.len());
     located.head().map_err(|error| absent(path, error))?.take(wanted.len() as u64).read_to_end(&mut found).map_err(

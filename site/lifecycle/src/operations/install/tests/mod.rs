@@ -6,6 +6,7 @@ mod kept;
 mod licensed;
 mod metered;
 mod newer;
+mod platforms;
 mod preflight;
 mod reported;
 mod secrets;

@@ -1,0 +1,58 @@
+//! Which bundle of a folder is meant where it holds one release for several platforms: the one for this host.
+//!
+//! Threats: nothing of a head is trusted here, and no more of it is read than of any head. A bundle that lies about its platform is
+//! chosen and then refused, by its signature or because it is for another platform; one that is added for the platform of the host
+//! makes the choice ambiguous, and nothing is chosen.
+
+use std::path::Path;
+
+use landfall_bundle_spec::head::Opened;
+use landfall_host::facts::host;
+use landfall_media::MediaError;
+use landfall_media::bundle::{Located, locate_counted};
+use landfall_media::counters::Counters;
+use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
+
+/// Finds the bundle that a person names, for this host. What is read is counted into `counters`.
+///
+/// # Errors
+///
+/// Those of [`locate_counted`]. A folder with several bundles is refused, unless they are one version of one release for different
+/// platforms, and exactly one of them is for the platform of this host.
+pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Located, MediaError> {
+    match locate_counted(path, counters) {
+        Err(MediaError::SeveralBundles { folder, names }) => {
+            let chosen = chosen(&folder, &names, &host::platform(), counters);
+            chosen.ok_or(MediaError::SeveralBundles { folder, names })
+        }
+        found => found,
+    }
+}
+
+/// A bundle as it describes itself.
+struct Offer {
+    located: Located,
+    /// Name and version of its release.
+    release: (String, String),
+    platform: String,
+}
+
+impl Offer {
+    /// What a bundle says about itself; nothing where it cannot be read, or is none of a release.
+    fn read(folder: &Path, name: &str, counters: &Counters) -> Option<Self> {
+        let located = locate_counted(&folder.join(name), counters).ok()?;
+        let opened = Opened::read(located.head().ok()?).ok()?;
+        let identity = opened.untrusted().identity();
+        let document = opened.untrusted().small_document(RELEASE_DOCUMENT_NAME)?;
+        let ReleaseDocument { platform, .. } = ReleaseDocument::read(document).ok()?;
+        Some(Self { located, release: (identity.name, identity.version), platform })
+    }
+}
+
+fn chosen(folder: &Path, names: &[String], platform: &str, counters: &Counters) -> Option<Located> {
+    let offers: Vec<_> = names.iter().map(|name| Offer::read(folder, name, counters)).collect::<Option<_>>()?;
+    let is_one_release = offers.windows(2).all(|pair| pair[0].release == pair[1].release);
+    let mut of_platform = offers.into_iter().filter(|offer| offer.platform == platform);
+    let chosen = of_platform.next()?;
+    (is_one_release && of_platform.next().is_none()).then_some(chosen.located)
+}
