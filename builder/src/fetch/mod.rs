@@ -10,6 +10,7 @@ mod client;
 mod credentials;
 mod file;
 mod headers;
+mod local;
 mod manifest;
 mod manifest_bytes;
 mod objects;

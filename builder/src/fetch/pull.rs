@@ -1,6 +1,7 @@
 //! All manifests and blobs that a release needs, in parallel across images and blobs, each blob once.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_error_codes::codes;
@@ -11,6 +12,7 @@ use landfall_media::store::{ContentStore, Expected};
 use super::ask::{Asked, Of};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
+use super::local::fetch_local;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
@@ -70,6 +72,8 @@ struct Needed<'a> {
 enum Source<'a> {
     /// A registry or a server.
     Away(Origin<'a>),
+    /// This machine: a file of a folder.
+    Disk(&'a Path),
     /// This process: a file beside the lock, as it was read with it.
     Here(&'a [u8]),
 }
@@ -208,6 +212,7 @@ fn source(file: &FilePin) -> Source<'_> {
     match source {
         FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
         FileSource::Object { url, region } => Source::Away(Origin::File(Asked { url, of: Of::Object { region } })),
+        FileSource::Local(path) => Source::Disk(path),
         FileSource::Beside(bytes) => Source::Here(bytes),
     }
 }
@@ -232,6 +237,7 @@ async fn fetch_missing(
                     let fetched = fetch_blob(client, origin, needed.blob, store, progress).await;
                     fetched.map_err(|error| about(error, origin))
                 }
+                Source::Disk(path) => fetch_local(path, needed.blob, store).await,
                 Source::Here(bytes) => store.ingest_bytes(bytes).map(drop).map_err(BuildError::from),
             };
             fetched.map_err(|error| error.within(needed.place.clone()))

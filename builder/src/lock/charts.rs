@@ -96,8 +96,8 @@ impl Asking<'_> {
         Ok(Ok(Found { url: Some(offer.url), measured }))
     }
 
-    /// Keeps nothing of a chart that was refused.
-    fn forget(self, digest: Sha256) -> Result<()> {
+    /// Keeps nothing of a file that was refused.
+    pub(super) fn forget(self, digest: Sha256) -> Result<()> {
         durable::remove_file(&self.store.path(digest))?;
         Ok(())
     }

@@ -127,6 +127,7 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
                 Content::Archive(fields) => asking.archive(entry, fields).await,
                 Content::Hub(fields) => asking.hub(entry, fields).await,
                 Content::Bucket(fields) => asking.bucket(entry, fields).await,
+                Content::Folder(fields) => asking.folder(entry, fields).await,
                 Content::Set(fields) => {
                     let wrong = of_set(asking, fields).await;
                     return wrong.iter().map(|error| failed(&at, error)).collect();
@@ -167,8 +168,8 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
                 asking.client.published(Asked::file(&url), asking.progress).await?;
             }
         }
-        // What was said about the bucket names the object.
-        Content::Files(_) | Content::Bucket(_) | Content::Set(_) => {}
+        // What was said about a bucket or a folder names the file.
+        Content::Files(_) | Content::Bucket(_) | Content::Folder(_) | Content::Set(_) => {}
     }
     Ok(())
 }

@@ -176,7 +176,12 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
 /// All manifests and files of a lock.
 fn inputs(lock: &Lock) -> usize {
     let of_entry = |content: &Content| match content {
-        Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Bucket(_) | Content::Set(_) => 1,
+        Content::Manifest(_)
+        | Content::Archive(_)
+        | Content::Hub(_)
+        | Content::Bucket(_)
+        | Content::Folder(_)
+        | Content::Set(_) => 1,
         Content::Files(files) => files.len(),
     };
     lock.entries().map(|(_, entry)| of_entry(&entry.content)).sum()

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bucket::{BucketFile, BucketPinned};
+use super::folder::{FolderFile, FolderPinned};
 use super::hub::HubPinned;
 use super::set::{SetFields, SetKind, SetPackage, SetPinned};
 use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
@@ -156,6 +157,7 @@ fn inputs(entry: &LockEntry) -> Vec<Input> {
         Content::Files(files) => files.iter().filter_map(file).collect(),
         Content::Hub(hub) => hub.pinned.iter().flat_map(model).collect(),
         Content::Bucket(bucket) => bucket.pinned.iter().flat_map(objects).collect(),
+        Content::Folder(folder) => folder.pinned.iter().flat_map(local).collect(),
         Content::Set(set) => set.pinned.iter().flat_map(|pinned| packages(set, pinned)).collect(),
     }
 }
@@ -184,6 +186,12 @@ fn model(pinned: &HubPinned) -> Vec<Input> {
 fn objects(pinned: &BucketPinned) -> Vec<Input> {
     let object = |file: &BucketFile| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size));
     pinned.files.iter().map(object).collect()
+}
+
+/// The files of a folder.
+fn local(pinned: &FolderPinned) -> Vec<Input> {
+    let file = |file: &FolderFile| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size));
+    pinned.files.iter().map(file).collect()
 }
 
 /// The file that names the packages of a set, and the packages.

@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::archive;
 use super::bucket::{self, WrittenBucket};
+use super::folder::{self, WrittenFolder};
 use super::hub::{self, WrittenHub};
 use super::set::{self, Within, WrittenNpm};
 use super::signatures::{self, WrittenRule};
@@ -76,6 +77,8 @@ struct WrittenEntry {
     hub: Option<WrittenHub>,
     #[serde(default)]
     s3: Option<WrittenBucket>,
+    #[serde(default)]
+    folder: Option<WrittenFolder>,
     #[serde(default)]
     wheels: Option<WrittenWheels>,
     #[serde(default)]
@@ -169,21 +172,28 @@ impl Checked<'_> {
         Ok(LockEntry { reference, content, license, recipe })
     }
 
-    /// Where an entry comes from: exactly one of a hub, a bucket, a set of packages, an archive, files, and a
+    /// Where an entry comes from: exactly one of a hub, a bucket, a folder, a set of packages, an archive, files, and a
     /// manifest.
     fn content(&mut self, list: List, entry: &str, written: WrittenEntry, refuse: Refuse<'_>) -> Result<Content> {
         let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), refuse)?;
-        let WrittenEntry { resolved, index, digest, media_type, size, files, hub, s3, wheels, npm, url, .. } = written;
+        let WrittenEntry {
+            resolved, index, digest, media_type, size, files, hub, s3, folder, wheels, npm, url, ..
+        } = written;
         let is_pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
         let is_pinned = is_pinned.contains(&true);
         let sole = Sole { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
         if let Some(hub) = hub {
-            sole.check("hub", s3.is_some() || wheels.is_some() || npm.is_some(), refuse)?;
+            let has_more = s3.is_some() || folder.is_some() || wheels.is_some() || npm.is_some();
+            sole.check("hub", has_more, refuse)?;
             return Ok(Content::Hub(Box::new(hub::read(hub, self.text, refuse)?)));
         }
         if let Some(bucket) = s3 {
-            sole.check(bucket::FIELD, wheels.is_some() || npm.is_some(), refuse)?;
+            sole.check(bucket::FIELD, folder.is_some() || wheels.is_some() || npm.is_some(), refuse)?;
             return Ok(Content::Bucket(Box::new(bucket::read(bucket, self.text, refuse)?)));
+        }
+        if let Some(folder) = folder {
+            sole.check(folder::FIELD, wheels.is_some() || npm.is_some(), refuse)?;
+            return Ok(Content::Folder(Box::new(folder::read(folder, self.text, refuse)?)));
         }
         let within = Within { lock: self.path, text: self.text, platform: self.platform };
         if let Some(wheels) = wheels {
@@ -269,13 +279,14 @@ struct Sole {
 }
 
 impl Sole {
-    /// Refuses an entry of a hub, of a bucket, or of a set, that is no artifact or that comes from elsewhere, too.
+    /// Refuses an entry of a hub, of a bucket, of a folder, or of a set, that is no artifact or that comes from elsewhere, too.
     fn check(self, field: &str, has_more: bool, refuse: Refuse<'_>) -> Result<()> {
         if self.list != List::Artifacts {
             let noun = self.list.noun();
             let what = match field {
                 "hub" => "comes from a hub; only artifacts do",
                 bucket::FIELD => "comes from a bucket; only artifacts do",
+                folder::FIELD => "comes from a folder; only artifacts do",
                 _ => "is a set of packages; only artifacts are",
             };
             return Err(refuse(field, format!("no {noun} {what}")));
@@ -284,6 +295,7 @@ impl Sole {
             let from = match field {
                 "hub" => "of a hub",
                 bucket::FIELD => "of a bucket",
+                folder::FIELD => "of a folder",
                 _ => "that is a set of packages",
             };
             let what =

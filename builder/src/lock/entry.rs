@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::Sha256;
 
-use super::{Content, Field, IndexField, LockEntry, bucket, resolved_from};
+use super::{Content, Field, IndexField, LockEntry, bucket, folder, resolved_from};
 use crate::reference::Reference;
 
 impl LockEntry {
@@ -15,7 +15,12 @@ impl LockEntry {
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
-            Content::Files(_) | Content::Archive(_) | Content::Hub(_) | Content::Bucket(_) | Content::Set(_) => None,
+            Content::Files(_)
+            | Content::Archive(_)
+            | Content::Hub(_)
+            | Content::Bucket(_)
+            | Content::Folder(_)
+            | Content::Set(_) => None,
         }
     }
 
@@ -58,6 +63,11 @@ impl LockEntry {
                 let stale = (!bucket.is_confirmed()).then(|| text(bucket.line(), &bucket.source(), from));
                 stale.into_iter().collect()
             }
+            Content::Folder(folder) => {
+                let from = folder.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
+                let stale = (!folder.is_confirmed()).then(|| text(folder.line(), &folder.source(), from));
+                stale.into_iter().collect()
+            }
             Content::Set(set) => {
                 let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
                 stale.into_iter().collect()
@@ -88,6 +98,11 @@ impl LockEntry {
                 let field = format!("{}.pinned", bucket::FIELD);
                 let unresolved: Vec<_> = bucket.pinned.is_none().then_some(field.as_str()).into_iter().collect();
                 open_fields(bucket.line(), &self.reference.value, &unresolved).into_iter().collect()
+            }
+            Content::Folder(folder) => {
+                let field = format!("{}.pinned", folder::FIELD);
+                let unresolved: Vec<_> = folder.pinned.is_none().then_some(field.as_str()).into_iter().collect();
+                open_fields(folder.line(), &self.reference.value, &unresolved).into_iter().collect()
             }
             Content::Set(set) => {
                 let field = format!("{}.pinned", set.kind.field());
@@ -123,6 +138,7 @@ impl LockEntry {
             }
             Content::Hub(hub) => hub.pinned = None,
             Content::Bucket(bucket) => bucket.pinned = None,
+            Content::Folder(folder) => folder.pinned = None,
             // Packages that are in the store are found by their pins, and need not be fetched again.
             Content::Set(set) => {
                 if let Some(pinned) = &mut set.pinned {

@@ -14,6 +14,8 @@ mod entry;
 #[cfg(test)]
 mod examples;
 mod field;
+mod folder;
+mod folder_files;
 mod hub;
 mod models;
 mod npm;
@@ -44,6 +46,7 @@ pub use command::{LockReport, lock};
 pub use difference::{ChangedKind, EntryChange, InputChange, PinnedInput};
 pub use discovery::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
 pub use field::{Field, IndexField};
+pub use folder::FolderFields;
 pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
 #[cfg(test)]
@@ -145,6 +148,8 @@ pub enum Content {
     Hub(Box<HubFields>),
     /// Objects of a bucket; the manifest is made here. Only for artifacts.
     Bucket(Box<BucketFields>),
+    /// Files of a folder of this machine; the manifest is made here. Only for artifacts.
+    Folder(Box<FolderFields>),
     /// A set of packages; the manifest is made here. Only for artifacts.
     Set(Box<SetFields>),
 }
@@ -318,6 +323,7 @@ impl Lock {
             }
             Content::Hub(hub) => (hub.pins(self, &name)?, hub.pinned.as_ref()?.license.clone()),
             Content::Bucket(bucket) => (bucket.pins(self, &name)?, None),
+            Content::Folder(folder) => (folder.pins(self, &name)?, None),
             Content::Set(set) => (set.pins(self, &name)?, None),
             Content::Manifest(_) | Content::Archive(_) => {
                 return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
@@ -351,7 +357,12 @@ impl Lock {
             (Some(file), Content::Files(files)) => Some(files.get(index(file)?)?.line()),
             (
                 Some(_),
-                Content::Manifest(_) | Content::Archive(_) | Content::Hub(_) | Content::Bucket(_) | Content::Set(_),
+                Content::Manifest(_)
+                | Content::Archive(_)
+                | Content::Hub(_)
+                | Content::Bucket(_)
+                | Content::Folder(_)
+                | Content::Set(_),
             ) => None,
         }
     }

@@ -56,6 +56,7 @@ impl Asking<'_> {
             let asked = Asked { url: &url, of: Of::Object { region: name.region() } };
             let measured = self.client.measured(asked, self.store, self.progress).await?;
             if measured.size != *size {
+                self.forget(measured.digest)?;
                 let what = format!("{url} has {} bytes where the list of its bucket says {size}", measured.size);
                 return Err(BuildError::new(codes::FETCH_MISMATCH, what));
             }

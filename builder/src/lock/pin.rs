@@ -1,6 +1,7 @@
 //! What a lock pins, once nothing of it is unresolved.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_bundle_spec::Sha256;
@@ -108,6 +109,8 @@ pub enum FileSource {
         /// The region.
         region: String,
     },
+    /// It is a file of this machine, which is read when it is packed.
+    Local(PathBuf),
     /// It is beside the lock: its bytes as they were when the lock was read.
     Beside(Arc<[u8]>),
 }
@@ -117,7 +120,7 @@ impl FilePin {
     pub fn url(&self) -> Option<&FileUrl> {
         match &self.source {
             FileSource::Url(url) | FileSource::Object { url, .. } => Some(url),
-            FileSource::Beside(_) => None,
+            FileSource::Local(_) | FileSource::Beside(_) => None,
         }
     }
 }

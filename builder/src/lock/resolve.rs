@@ -17,8 +17,8 @@ use super::position::Position;
 use super::set::{SetKind, SetPackage, SetPinned};
 use super::wheels::WheelSet;
 use super::{
-    ArchiveFields, BucketFields, Content, HubFields, IndexField, Lock, LockEntry, LockedFile, ManifestFields,
-    SetFields, resolved_from,
+    ArchiveFields, BucketFields, Content, FolderFields, HubFields, IndexField, Lock, LockEntry, LockedFile,
+    ManifestFields, SetFields, resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
@@ -37,15 +37,15 @@ pub(super) struct Found {
     pub(super) size: usize,
 }
 
-/// A tag that has moved since it was resolved. `landfall build` still packs what the lock pins.
+/// A tag, a branch, an object or a file that is another one since it was resolved. `landfall build` still packs what the lock pins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
     /// The reference.
     pub reference: String,
-    /// The digest, or the commit of a repository of models, that the lock pins.
+    /// The digest, the commit of a repository of models, or the file that the lock pins.
     pub pinned: String,
-    /// The one that the tag or revision names now.
+    /// The one that is there now.
     pub now: String,
 }
 
@@ -80,6 +80,7 @@ pub(super) enum Asked<'a> {
     Archive(&'a LockEntry, &'a ArchiveFields),
     Hub(&'a LockEntry, &'a HubFields),
     Bucket(&'a LockEntry, &'a BucketFields),
+    Folder(&'a LockEntry, &'a FolderFields),
     Set(&'a LockEntry, &'a SetFields),
 }
 
@@ -121,6 +122,7 @@ pub(super) async fn answers(
                 Asked::Archive(entry, archive) => asking.archive(entry, archive).await.map_err(one),
                 Asked::Hub(entry, hub) => asking.hub(entry, hub).await.map_err(one),
                 Asked::Bucket(entry, bucket) => asking.bucket(entry, bucket).await.map_err(one),
+                Asked::Folder(entry, folder) => asking.folder(entry, folder).await.map_err(one),
                 Asked::Set(entry, set) => asking.set(entry, set).await,
             };
             // Names the entry that an error is about; the cause stays.
@@ -183,6 +185,7 @@ pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry
         Content::Archive(archive) => whole(Asked::Archive(entry, archive)),
         Content::Hub(hub) => whole(Asked::Hub(entry, hub)),
         Content::Bucket(bucket) => whole(Asked::Bucket(entry, bucket)),
+        Content::Folder(folder) => whole(Asked::Folder(entry, folder)),
         // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
         Content::Set(set) if set.is_confirmed() => Vec::new(),
         Content::Set(set) => whole(Asked::Set(entry, set)),

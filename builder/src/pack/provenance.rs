@@ -246,7 +246,9 @@ fn file_of(artifact: &str, file: &FilePin) -> Material {
             Material::new(url.name(), file.digest).from_uri(url.to_string())
         }
         // A file of the vendor's machine, of which the folder means nothing elsewhere.
-        FileSource::Beside(_) => Material::new(file.take.paths().next().unwrap_or_default(), file.digest),
+        FileSource::Local(_) | FileSource::Beside(_) => {
+            Material::new(file.take.paths().next().unwrap_or_default(), file.digest)
+        }
     };
     let material = material.of_kind(kind::FILE).with(kind::ARTIFACT, artifact);
     match &file.commit {

@@ -1,0 +1,257 @@
+//! Resolving folders of this machine: their files by names and sizes, and the SHA-256 of each, which is read into the store.
+//!
+//! A folder is the vendor's own, and may hold what nobody meant to ship: links that lead out of it are refused rather than followed.
+
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use landfall_bundle_spec::chunks::BlobSums;
+use landfall_error_codes::codes;
+use landfall_media::store::ContentStore;
+
+use super::LockEntry;
+use super::folder::{FolderFields, FolderFile, FolderPinned};
+use super::resolve::{Asking, Moved, Outcome};
+use crate::error::{BuildError, Result};
+use crate::files::is_relative;
+
+/// Files of one folder that are read at the same time.
+const PARALLEL: usize = 2;
+
+/// How deep folders are searched, and the maximum number of files and folders that are looked at.
+const DEPTH: usize = 32;
+const ENTRIES: usize = 10_000;
+
+/// How many names of files a message lists.
+const NAMES_LISTED: usize = 12;
+
+/// A file of a folder: its path below it, and its bytes.
+type Listed = (String, u64);
+
+impl Asking<'_> {
+    /// Lists the files, and pins them.
+    pub(super) async fn folder(self, entry: &LockEntry, fields: &FolderFields) -> Result<Outcome> {
+        let folder = self.lock.beside(&fields.path);
+        let listed = listed(&folder)?;
+        let taken = taken(fields, &folder, &listed)?;
+        if let Some(pinned) = fields.pinned.as_ref().filter(|_| fields.is_confirmed()) {
+            let (reference, changed) = (folder.display().to_string(), changed(pinned, &taken));
+            return Ok(changed.map_or(Outcome::Holds, |(pinned, now)| Outcome::Moved(Moved { reference, pinned, now })));
+        }
+        let files = stream::iter(taken).map(|file| self.local(&folder, file)).buffered(PARALLEL);
+        let files = files.try_collect().await?;
+        let found = FolderPinned { resolved: fields.source(), files };
+        self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
+    }
+
+    /// Reads a file into the store.
+    async fn local(self, folder: &Path, (path, _): &Listed) -> Result<FolderFile> {
+        let (store, from) = (self.store.clone(), folder.join(path));
+        let sums = tokio::task::spawn_blocking(move || ingested(&store, &from)).await;
+        let sums = sums.map_err(|error| BuildError::new(codes::BUG, "a thread that reads a file died").because(error));
+        let sums = sums??;
+        Ok(FolderFile { path: path.clone(), digest: sums.sha256, size: sums.size })
+    }
+}
+
+fn ingested(store: &ContentStore, from: &Path) -> Result<BlobSums> {
+    let unread = |error: std::io::Error| unfit(from, "cannot be read").because(error);
+    let mut file = fs_err::File::open(from).map_err(unread)?;
+    Ok(store.ingest(&mut file, None)?)
+}
+
+fn unfit(path: &Path, what: &str) -> BuildError {
+    BuildError::new(codes::FOLDER_UNFIT, format!("{} {what}", path.display()))
+}
+
+/// The files below a folder, in the order of their names.
+fn listed(folder: &Path) -> Result<Vec<Listed>> {
+    let (mut files, mut left) = (Vec::new(), ENTRIES);
+    list(folder, "", DEPTH, &mut left, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut Vec<Listed>) -> Result<()> {
+    let unread = |error: std::io::Error| unfit(folder, "cannot be listed").because(error);
+    for entry in fs_err::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        *left =
+            left.checked_sub(1).ok_or_else(|| unfit(folder, &format!("has more than {ENTRIES} files and folders")))?;
+        let metadata = path.symlink_metadata().map_err(|error| unfit(&path, "cannot be looked at").because(error))?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.map(|name| format!("{prefix}{name}")).filter(|name| is_plain(name));
+        let name = name.ok_or_else(|| unfit(folder, "holds a name that no file of an artifact may have"))?;
+        match metadata.file_type() {
+            kind if kind.is_dir() && depth == 0 => return Err(unfit(&path, "is too deep below the folder")),
+            kind if kind.is_dir() => list(&path, &format!("{name}/"), depth - 1, left, files)?,
+            kind if kind.is_file() => files.push((name, metadata.len())),
+            kind if kind.is_symlink() => return Err(unfit(&path, "is a link")),
+            _ => return Err(unfit(&path, "is neither a file nor a folder")),
+        }
+    }
+    Ok(())
+}
+
+fn is_plain(name: &str) -> bool {
+    is_relative(name) && !name.chars().any(char::is_control)
+}
+
+/// The files that are taken; at least one, and at least one for each pattern.
+fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Result<Vec<&'a Listed>> {
+    let taken: Vec<_> = listed.iter().filter(|(path, _)| fields.patterns.takes(path)).collect();
+    let paths: Vec<_> = listed.iter().map(|(path, _)| path.as_str()).collect();
+    let folder = folder.display();
+    let what = match fields.patterns.idle(&paths).first() {
+        Some(pattern) => format!("no file of {folder} fits the pattern `{pattern}`"),
+        None if taken.is_empty() => format!("there is no file to take in {folder}"),
+        None => return Ok(taken),
+    };
+    let names: Vec<_> = paths.iter().take(NAMES_LISTED).map(|path| format!("`{path}`")).collect();
+    let more = if paths.len() > NAMES_LISTED { ", …" } else { "" };
+    let has = if names.is_empty() { "no files".to_owned() } else { format!("{}{more}", names.join(", ")) };
+    Err(BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
+        .hint("Correct `path`, `include` and `exclude` of the lock's entry."))
+}
+
+/// The first file that has another size than is pinned, is gone, or is new: as it is pinned and as it is now.
+fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<(String, String)> {
+    let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
+    let changed = pinned.files.iter().find_map(|FolderFile { path, size, .. }| {
+        let now = taken.iter().copied().find(|(other, _)| other == path);
+        let now = match now {
+            Some((_, now)) if now == size => return None,
+            Some((_, now)) => described(path, *now),
+            None => format!("no `{path}`"),
+        };
+        Some((described(path, *size), now))
+    });
+    changed.or_else(|| {
+        let is_pinned = |path: &str| pinned.files.iter().any(|file| file.path == *path);
+        let (path, size) = taken.iter().copied().find(|(path, _)| !is_pinned(path))?;
+        Some((format!("no `{path}`"), described(path, *size)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+    use landfall_media::durable;
+    use landfall_media::progress::Silent;
+
+    use super::*;
+    use crate::fetch::tests::registry::digest;
+    use crate::fetch::{Client, DockerConfiguration, Registries, Retry, fetch, fetch_manifests};
+    use crate::lock::{ArtifactPin, List, Lock, resolve};
+
+    const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/ranker:1\n    \
+                        folder:\n      path: weights\n      exclude: ['*.md']\n      pinned: unresolved\n";
+
+    /// A vendor's folder with weights.
+    struct Bench(tempfile::TempDir);
+
+    impl Bench {
+        fn new() -> Self {
+            let bench = Self(tempfile::tempdir().expect("folder"));
+            bench.write("weights/model.gguf", b"weights");
+            bench.write("weights/tokenizer/vocab.txt", b"words");
+            bench.write("weights/notes.md", b"not to ship");
+            bench
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) {
+            let path = self.0.path().join(name);
+            durable::create_folder(path.parent().expect("folder")).expect("folder");
+            durable::write_file(&path, bytes, 0o644).expect("file");
+        }
+
+        fn store(&self, name: &str) -> ContentStore {
+            ContentStore::at(self.0.path().join(name))
+        }
+
+        fn lock(&self, text: &str) -> Lock {
+            Lock::parse(&self.0.path().join("images.lock"), text.to_owned()).expect("lock")
+        }
+
+        fn client() -> Client {
+            Client::new(Registries::default(), DockerConfiguration::default(), Retry::default())
+        }
+
+        async fn resolved(&self, text: &str) -> crate::lock::Resolution {
+            resolve(&self.lock(text), &[], &Self::client(), &self.store("store"), &Silent).await
+        }
+
+        /// The code and the text of the one failure.
+        async fn refusal(&self, text: &str) -> (&'static str, String) {
+            let resolution = self.resolved(text).await;
+            let error = resolution.failures.first().expect("refused");
+            (error.code().id, error.to_string())
+        }
+
+        async fn fetched(&self, text: &str, store: &str) -> Result<Vec<String>> {
+            let lock = self.lock(text);
+            let pin: ArtifactPin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
+            let (client, store, pins) = (Self::client(), self.store(store), [pin]);
+            let manifests = fetch_manifests(&client, &store, &[], &pins, &Silent).await?;
+            let fetched = fetch(&client, &store, "linux/amd64", &manifests, &Silent).await?;
+            let layers = fetched.artifacts[0].manifest.layers.iter();
+            Ok(layers.map(|layer| layer.annotations.values().cloned().collect::<Vec<_>>().join(" ")).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_pinned_by_digest_and_taken_from_the_folder_or_the_store() {
+        let bench = Bench::new();
+        let resolution = bench.resolved(LOCK).await;
+        assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
+        let expected = format!(
+            "      pinned:\n        resolved: 'weights exclude *.md'\n        files:\n          \
+             - {{path: 'model.gguf', digest: '{}', size: 7}}\n          - {{path: 'tokenizer/vocab.txt', digest: '{}', size: 5}}\n",
+            digest(b"weights"),
+            digest(b"words")
+        );
+        assert_eq!(resolution.text, LOCK.replace("      pinned: unresolved\n", &expected));
+        let again = bench.resolved(&resolution.text).await;
+        assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, resolution.text.as_str()));
+        for store in ["store", "another"] {
+            let paths = bench.fetched(&resolution.text, store).await.expect("fetched");
+            assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
+        }
+
+        // Other bytes of the same size are seen when they are read; the store still has the pinned ones.
+        bench.write("weights/model.gguf", b"changed");
+        bench.fetched(&resolution.text, "store").await.expect("from the store");
+        let error = bench.fetched(&resolution.text, "third").await.expect_err("refused");
+        assert_eq!(error.code(), codes::FETCH_MISMATCH, "{error}");
+        assert!(!bench.store("third").contains(digest(b"changed")));
+    }
+
+    #[tokio::test]
+    async fn what_changed_since_it_was_pinned_is_named() {
+        let bench = Bench::new();
+        let text = bench.resolved(LOCK).await.text;
+        bench.write("weights/model.gguf", b"longer weights");
+        let moved = bench.resolved(&text).await.moved;
+        assert_eq!((&*moved[0].pinned, &*moved[0].now), ("`model.gguf` of 7 bytes", "`model.gguf` of 14 bytes"));
+        bench.write("weights/model.gguf", b"weights");
+        bench.write("weights/more.gguf", b"more");
+        let moved = bench.resolved(&text).await.moved;
+        assert_eq!((&*moved[0].pinned, &*moved[0].now), ("no `more.gguf`", "`more.gguf` of 4 bytes"));
+    }
+
+    #[tokio::test]
+    async fn links_odd_names_and_idle_patterns_are_refused() {
+        let bench = Bench::new();
+        let (code, what) = bench.refusal(&LOCK.replace("path: weights", "path: nothing")).await;
+        assert!(code == "LF2159" && what.contains("nothing cannot be listed"), "{what}");
+        let (code, what) = bench.refusal(&LOCK.replace("exclude: ['*.md']", "include: ['*.safetensors']")).await;
+        assert!(code == codes::FILE_MISSING.id && what.contains("`model.gguf`"), "{what}");
+        bench.write("weights/a\u{1b}[31m", b"x");
+        let (code, what) = bench.refusal(LOCK).await;
+        assert!(code == "LF2159" && !what.contains('\u{1b}'), "{what}");
+        durable::remove_file(&bench.0.path().join("weights/a\u{1b}[31m")).expect("removed");
+        std::os::unix::fs::symlink("/etc/passwd", bench.0.path().join("weights/link")).expect("link");
+        let (code, what) = bench.refusal(LOCK).await;
+        assert!(code == "LF2159" && what.ends_with("weights/link is a link"), "{what}");
+    }
+}
