@@ -1,6 +1,7 @@
 //! Faults of registries. A small server stands in only because a real one does not fail on command; the pull path
 //! itself is proved against CNCF distribution in the tests crate.
 
+mod buckets;
 mod files;
 mod hostile;
 mod hub;
