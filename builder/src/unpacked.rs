@@ -1,13 +1,18 @@
 //! What a layer unpacks to, counted from its bytes.
 //!
 //! Threats: the bytes come from upstream. An entry may declare more bytes than the archive has, or than any disk: only counters
-//! depend on them, and they do not overflow.
+//! depend on them, and they do not overflow. Names and attributes that precede an entry are in memory: they are bounded.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
 use sha2::Digest as _;
+
+/// The longest names and attributes before an entry, in bytes, with the padding of the entry before: `tar` holds them in memory.
+pub const BEFORE_ENTRY_BYTES: u64 = 1 << 20;
 
 /// Counts entries and their bytes, and digests everything that is read, also what follows the last entry. Calls for each
 /// entry, which may read its bytes.
@@ -15,29 +20,50 @@ pub fn read<R: Read>(
     reader: R,
     mut each: impl FnMut(&mut tar::Entry<'_, &mut Hashing<R>>) -> io::Result<()>,
 ) -> io::Result<LayerContents> {
-    let mut hashing = Hashing { reader, hasher: sha2::Sha256::new() };
-    let (mut unpacked_bytes, mut inodes) = (0_u64, 0);
-    for entry in tar::Archive::new(&mut hashing).entries()? {
+    let before_entry = Rc::new(Cell::new(u64::MAX));
+    let mut hashing = Hashing { reader, hasher: sha2::Sha256::new(), before_entry: Rc::clone(&before_entry) };
+    let mut archive = tar::Archive::new(&mut hashing);
+    let mut entries = archive.entries()?;
+    let (mut unpacked_bytes, mut inodes, mut unread) = (0_u64, 0, 0);
+    loop {
+        before_entry.set(BEFORE_ENTRY_BYTES.saturating_add(unread));
+        let entry = entries.next();
+        before_entry.set(u64::MAX);
+        let Some(entry) = entry else { break };
         // A sparse file declares any size without having it.
         let mut entry = entry?;
         unpacked_bytes = unpacked_bytes.saturating_add(entry.size());
         inodes += 1;
+        unread = stored_bytes(&entry)?;
         each(&mut entry)?;
     }
     io::copy(&mut hashing, &mut io::sink())?;
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
+/// The bytes of an entry in the archive, which come before the next entry as far as nobody read them.
+fn stored_bytes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
+    match entry.header().entry_type() {
+        tar::EntryType::GNUSparse => entry.header().entry_size(),
+        _ => Ok(entry.size()),
+    }
+}
+
 /// Digests what is read.
 pub struct Hashing<R> {
     reader: R,
     hasher: sha2::Sha256,
+    /// Bytes that may be read before the next entry begins.
+    before_entry: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(&buffer[..count]);
+        let left = self.before_entry.get().checked_sub(count as u64);
+        let too_long = || io::Error::other("the name or the attributes of an entry are too long");
+        self.before_entry.set(left.ok_or_else(too_long)?);
         Ok(count)
     }
 }
@@ -65,6 +91,34 @@ mod tests {
         }
         archive.extend_from_slice(&[0; 1024]);
         archive
+    }
+
+    /// An archive of a large file that nobody reads, and a file with a name of this many bytes, as GNU tar writes it.
+    fn long_name(bytes: usize) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        let long = vec![b'a'; bytes];
+        let members = [
+            ("large", tar::EntryType::Regular, vec![7; 3 << 20]),
+            ("././@LongLink", tar::EntryType::GNULongName, long),
+        ];
+        for (name, kind, bytes) in members.into_iter().chain([("a", tar::EntryType::Regular, b"1".to_vec())]) {
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(kind);
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            archive.append(&header, bytes.as_slice()).expect("entry");
+        }
+        archive.into_inner().expect("archive")
+    }
+
+    #[test]
+    fn what_precedes_an_entry_is_bounded_and_what_is_skipped_is_not() {
+        let found = read(&long_name(300)[..], |_| Ok(())).expect("a long name");
+        assert_eq!((found.unpacked_bytes, found.inodes), ((3 << 20) + 1, 2));
+        let error = read(&long_name(2 << 20)[..], |_| Ok(())).expect_err("refused");
+        assert!(error.to_string().contains("too long"), "{error}");
     }
 
     #[test]

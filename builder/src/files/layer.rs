@@ -20,11 +20,9 @@ use super::archive::{Limits, is_sparse, kind_name};
 use super::is_relative;
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
+use crate::unpacked::BEFORE_ENTRY_BYTES;
 
 const RECORD_TYPE: &str = "landfall.dev/unpacked/1";
-
-/// The longest names and attributes before a member, with the padding of the one before, in bytes: these are in memory.
-const BEFORE_MEMBER_BYTES: u64 = 1 << 20;
 
 /// How many times its own size a compressed layer may unpack to, where that is more than [`LEAST_BYTES`]: weights hardly shrink.
 const EXPANSION: u64 = 8;
@@ -125,7 +123,7 @@ impl Taking<'_> {
         let mut entries = archive.entries().map_err(|error| self.broken(error))?;
         let mut count = 0;
         loop {
-            self.before_member.set(BEFORE_MEMBER_BYTES);
+            self.before_member.set(BEFORE_ENTRY_BYTES);
             let entry = entries.next();
             self.before_member.set(u64::MAX);
             let Some(entry) = entry else { return Ok(()) };
