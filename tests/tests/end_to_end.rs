@@ -34,6 +34,7 @@ mod end_to_end {
     mod host_pack;
     mod install;
     mod installed;
+    mod iptables;
     mod journal;
     mod kept_data;
     mod large;

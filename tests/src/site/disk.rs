@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_launcher::packages;
+use landfall_launcher::packages::ROOTS;
 
 use super::tool;
 use crate::cache::{Cache, Key};
@@ -24,17 +24,18 @@ const SCRIPT: &str = include_str!("disk.sh");
 /// Name of the image in its cache entry.
 const IMAGE: &str = "disk.img";
 
-/// The image a machine's disk is copied from. Never written to once it is in the cache.
-pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
+/// The image a machine's disk is copied from. Never written to once it is in the cache. With more packages, it is another one: that of all
+/// other machines stays.
+pub fn template(cache: &Cache, size_gib: u32, more: &[String]) -> Result<PathBuf> {
     let key = Key::new()
         .with("suite", SUITE)
         .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
-        .with("packages", PACKAGES.join(" "))
+        .with("packages", packages(more).join(" "))
         .with("script", SCRIPT)
         .with("size", size_gib.to_le_bytes());
     let entry = cache.entry("machine-disk", &key, |folder| {
         printer::note(format_args!("making the disk of the test machines ({size_gib} GiB, sparse)"));
-        let tree = debian(cache)?;
+        let tree = debian(cache, more)?;
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "bash", "-c", SCRIPT]);
         command.env("TREE", tree).env("FOLDER", folder).env("SIZE", format!("{size_gib}G"));
@@ -44,18 +45,24 @@ pub fn template(cache: &Cache, size_gib: u32) -> Result<PathBuf> {
     Ok(entry.join(IMAGE))
 }
 
+/// Every package of a machine, beyond mmdebstrap's minbase.
+fn packages(more: &[String]) -> Vec<&str> {
+    PACKAGES.iter().copied().chain(more.iter().map(String::as_str)).collect()
+}
+
 /// A tar of the Debian tree, from the archive this machine's own apt uses.
-fn debian(cache: &Cache) -> Result<PathBuf> {
-    setup::ensure_packages(packages::ROOTS)?;
+fn debian(cache: &Cache, more: &[String]) -> Result<PathBuf> {
+    setup::ensure_packages(ROOTS)?;
+    let packages = packages(more);
     let key = Key::new()
         .with("suite", SUITE)
         .with("archive", index::digest(cache, SUITE, index::A_DAY)?)
-        .with("packages", PACKAGES.join(" "))
+        .with("packages", packages.join(" "))
         .with("recipe", "1");
     let entry = cache.entry("machine-root", &key, |folder| {
         let archive = setup::debian_archive()?;
         let mut command = Command::new("mmdebstrap");
-        command.args(["--variant=minbase", "--quiet", &format!("--include={}", PACKAGES.join(","))]);
+        command.args(["--variant=minbase", "--quiet", &format!("--include={}", packages.join(","))]);
         for path in ["doc", "man", "locale", "info"] {
             command.arg(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
         }

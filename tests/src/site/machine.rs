@@ -45,12 +45,22 @@ pub struct MachineSpec {
     /// Whether it has a nameserver, at [`GATEWAY`], which answers nothing.
     #[serde(default)]
     pub has_nameserver: bool,
+    /// Debian packages that it has beyond those of every machine.
+    #[serde(default)]
+    pub packages: Vec<String>,
 }
 
 impl MachineSpec {
     /// A machine with a disk of 14 GiB, no stick, no default route and no nameserver.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), disk_gib: 14, stick: None, has_default_route: false, has_nameserver: false }
+        Self {
+            name: name.to_owned(),
+            disk_gib: 14,
+            stick: None,
+            has_default_route: false,
+            has_nameserver: false,
+            packages: Vec::new(),
+        }
     }
 
     /// With that folder as its stick.
@@ -71,6 +81,13 @@ impl MachineSpec {
     #[must_use]
     pub fn nameserver(mut self) -> Self {
         self.has_nameserver = true;
+        self
+    }
+
+    /// With one more Debian package. The disk of such machines is made, and cached, on its own.
+    #[must_use]
+    pub fn package(mut self, name: &str) -> Self {
+        self.packages.push(name.to_owned());
         self
     }
 

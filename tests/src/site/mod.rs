@@ -175,7 +175,7 @@ impl Site {
     /// Makes a machine with a fresh disk; it is off until [`Machine::boot`].
     pub fn machine(&self, spec: MachineSpec) -> Result<Machine> {
         let number = self.next_number()?;
-        let template = disk::template(&self.cache, spec.disk_gib)?;
+        let template = disk::template(&self.cache, spec.disk_gib, &spec.packages)?;
         self.create_machine(spec, number, &template)
     }
 

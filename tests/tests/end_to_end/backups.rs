@@ -1,5 +1,5 @@
 //! Data is saved, proven by a drill, damaged, and brought back, also onto another machine, which has nothing but the bundle, a disk with copies
-//! and the printed key. What may interrupt a restore is in `restores.rs`.
+//! and the printed key. That machine has iptables, too, which the kubelet then uses. What may interrupt a restore is in `restores.rs`.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use landfall_tests::site::wait_until;
 use serde_json::{Value, json};
 
 use super::engineer::Engineer;
-use super::fixture::{fixture, machine_with_stick};
+use super::fixture::{fixture, machine_with_stick_and_iptables};
 use super::installed::installed_machine;
 use super::saved_data::{
     DISK, TIME_OF_THE_PAGE, connect_disk, damage, disconnect_disk, expect_data, mend, page, printed_key, time_of,
     write_data,
 };
-use super::{cluster_backup, handbook};
+use super::{cluster_backup, handbook, iptables};
 
 /// What was on the disk for copies when it was taken away.
 const COPIES: &str = "/root/copies";
@@ -42,12 +42,15 @@ const SETTINGS: &str = "/root/site.yaml";
 fn data_comes_back_from_a_proven_backup() -> Result<()> {
     // The machine ends here, and its disk with it.
     let lost = backs_up_and_is_lost()?;
-    let (_site, machine) = machine_with_stick("e2e-backups-second")?;
+    let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
     let engineer = Engineer::at(&machine);
+    let filter = iptables::prepare(&machine)?;
     engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 2)?;
     lands_on_an_empty_machine(engineer, &lost)?;
     expect_data(engineer, "first")?;
+    filter.expect_chains_of_the_kubelet(&machine)?;
     engineer.uninstall_all()?;
+    filter.expect_unchanged(&machine)?;
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 

@@ -138,7 +138,12 @@ pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
 }
 
-/// The same with a default route, on which packets for foreign addresses reach the switch.
+/// The same with a program of the packet filter that other machines lack.
+pub(crate) fn machine_with_stick_and_iptables(name: &str) -> Result<(Site, Machine)> {
+    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).package("iptables"))
+}
+
+/// The same as [`machine_with_stick`], with a default route, on which packets for foreign addresses reach the switch.
 pub(crate) fn routed_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
 }

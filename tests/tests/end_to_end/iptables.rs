@@ -1,0 +1,119 @@
+//! A host that has legacy iptables: its kubelet makes chains there, which only iptables' own programs can remove. An uninstall removes these
+//! and nothing else.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use landfall_tests::printer;
+use landfall_tests::site::{Machine, wait_until};
+
+/// The programs of each family of addresses, without and with `-legacy` in their names.
+const FAMILIES: [(&str, &str); 2] = [("iptables", "iptables-legacy"), ("ip6tables", "ip6tables-legacy")];
+
+/// What the name of each program ends with.
+const ENDS: [&str; 3] = ["", "-save", "-restore"];
+
+/// Where the programs that the kubelet finds are linked to the legacy ones: Debian's own are built on nftables.
+const LINKS: &str = "/usr/local/sbin";
+
+/// The lock of the legacy programs, which they leave.
+const LOCK: &str = "/run/xtables.lock";
+
+/// The tables in which the kubelet makes chains.
+const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
+
+/// The chains that the kubelet makes, and their tables.
+const CHAINS: [(&str, &str); 5] = [
+    ("filter", "KUBE-FIREWALL"),
+    ("mangle", "KUBE-IPTABLES-HINT"),
+    ("filter", "KUBE-KUBELET-CANARY"),
+    ("mangle", "KUBE-KUBELET-CANARY"),
+    ("nat", "KUBE-KUBELET-CANARY"),
+];
+
+/// What an administrator has set: a rule in a chain that the kubelet uses, too, and a chain whose name begins as the kubelet's do.
+const FOREIGN: [&str; 4] = [
+    "-t filter -A INPUT -p tcp --dport 4444 -j DROP",
+    "-t filter -N KUBE-FIREWALL-OF-OTHERS",
+    "-t filter -A OUTPUT -p tcp --dport 4445 -j KUBE-FIREWALL-OF-OTHERS",
+    "-t nat -A PREROUTING -p tcp --dport 4446 -j REDIRECT --to-ports 4447",
+];
+
+/// How long the kubelet may take to make its chains once the site is ready: it has made them long before.
+const CHAINS_LIMIT: Duration = Duration::from_mins(1);
+
+/// The rules of a host before anything was installed.
+pub(crate) struct Rules {
+    before: String,
+}
+
+/// Makes the legacy programs those of the host, with rules of the administrator.
+pub(crate) fn prepare(machine: &Machine) -> Result<Rules> {
+    for (name, legacy) in FAMILIES {
+        for end in ENDS {
+            machine.run(&format!("ln --symbolic /usr/sbin/{legacy}{end} {LINKS}/{name}{end}"))?;
+        }
+        for rule in FOREIGN {
+            machine.run(&format!("{legacy} {rule}"))?;
+        }
+    }
+    let before = rules(machine)?;
+    ensure!(before.matches("--dport 444").count() == 2 * 3, "the administrator's rules are missing:\n{before}");
+    ensure!(!before.contains("KUBE-KUBELET"), "chains of a kubelet exist before the install:\n{before}");
+    Ok(Rules { before })
+}
+
+impl Rules {
+    /// The kubelet has made its chains beside what was there.
+    pub(crate) fn expect_chains_of_the_kubelet(&self, machine: &Machine) -> Result<()> {
+        let missing = || -> Result<Vec<String>> {
+            let mut missing = Vec::new();
+            for (_, legacy) in FAMILIES {
+                for (table, chain) in CHAINS {
+                    let found = machine.run(&format!("{legacy}-save -t {table}"))?.stdout;
+                    if !found.lines().any(|line| line.starts_with(&format!(":{chain} "))) {
+                        missing.push(format!("{legacy} {table} {chain}"));
+                    }
+                }
+            }
+            Ok(missing)
+        };
+        let made = wait_until("the kubelet's chains in legacy iptables", CHAINS_LIMIT, || {
+            Ok(missing()?.is_empty().then_some(()))
+        });
+        ensure!(made.is_ok(), "the kubelet has not made {:?}", missing()?);
+        let now = rules(machine)?;
+        ensure!(self.before != now, "the kubelet's chains are not among the rules");
+        Ok(())
+    }
+
+    /// The rules are again those from before the install. Then the links and the lock are removed, which the test itself made.
+    pub(crate) fn expect_unchanged(&self, machine: &Machine) -> Result<()> {
+        let now = rules(machine)?;
+        ensure!(self.before == now, "the uninstall left other rules.\nBefore:\n{}\nNow:\n{now}", self.before);
+        for (name, _) in FAMILIES {
+            for end in ENDS {
+                machine.run(&format!("rm {LINKS}/{name}{end}"))?;
+            }
+        }
+        machine.run(&format!("rm {LOCK}"))?;
+        printer::note("proved: an uninstall removes the kubelet's chains of legacy iptables, and no other rule");
+        Ok(())
+    }
+}
+
+/// All rules of both families, without the counters of chains and the times of the listing.
+fn rules(machine: &Machine) -> Result<String> {
+    let mut rules = String::new();
+    for (_, legacy) in FAMILIES {
+        for table in TABLES {
+            let saved = machine.run(&format!("{legacy}-save -t {table}"))?.stdout;
+            let lines = saved.lines().filter(|line| !line.starts_with('#'));
+            let lines =
+                lines.map(|line| if line.starts_with(':') { line.split(" [").next().unwrap_or(line) } else { line });
+            rules.push_str(&lines.collect::<Vec<_>>().join("\n"));
+            rules.push('\n');
+        }
+    }
+    Ok(rules)
+}
