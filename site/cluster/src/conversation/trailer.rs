@@ -26,10 +26,14 @@ impl Trailer {
         ["sh", "-c", RUN_AND_MARK, &self.word].map(str::to_owned).into_iter().chain(program.iter().cloned()).collect()
     }
 
-    /// Takes a piece of the output; returns the bytes that certainly precede the trailer.
+    /// Takes a piece of the output; returns the bytes that certainly precede the trailer. Only what the trailer may begin with is held back:
+    /// whoever waits for the first line of an output gets it at once.
     pub(crate) fn pass(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
-        let rest = self.held.split_off(self.held.len().saturating_sub(self.word.len()));
+        let word = self.word.as_bytes();
+        let begins = |length: &usize| word.starts_with(&self.held[self.held.len() - *length..]);
+        let possible = (0..=word.len().min(self.held.len())).rev().find(begins).unwrap_or(0);
+        let rest = self.held.split_off(self.held.len() - possible);
         std::mem::replace(&mut self.held, rest).into()
     }
 
@@ -78,6 +82,14 @@ mod tests {
             assert!(trailer.is_reached(), "pieces of {size}");
             assert_eq!(passed, b"the data landfall-end-");
         }
+    }
+
+    #[test]
+    fn a_first_line_is_not_held_back() {
+        let mut trailer = Trailer::new();
+        assert_eq!(trailer.pass(b"snapshot\n"), &b"snapshot\n"[..]);
+        assert_eq!(trailer.pass(b"a land"), &b"a "[..], "the trailer may begin so");
+        assert_eq!(trailer.pass(b"scape"), &b"landscape"[..]);
     }
 
     #[test]
