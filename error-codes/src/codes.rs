@@ -426,6 +426,7 @@ registry! {
     BUCKET_ANSWER = "LF4632", NotReady, "The server of a bucket does not answer as S3 does", "Check that the address is that of an S3 server, and whether it expects the bucket's name in the path (`pathStyle`).";
     EXPORT_EXISTS = "LF4633", Usage, "The file for what a backup has exists already", "Name a file that does not exist.";
     BACKUP_INTERRUPTED = "LF4634", NotReady, "A backup or a drill was interrupted before it ended", "Run `landfall backup run` or `landfall drill` again; earlier backups are as they were.";
+    BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The counted data is in the message, with both numbers; running software was not touched. Run `landfall backup run`. If its drill fails, too, give the report to the vendor of the release.";
     // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";

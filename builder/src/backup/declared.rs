@@ -31,6 +31,7 @@ impl Declared<'_> {
             load: definition.load.value.clone(),
             log: definition.log.as_ref().map(log),
             hold: definition.hold.as_ref().map(hold),
+            counts: definition.counts.as_ref().map(|counts| counts.value.clone()),
             marker: definition
                 .marker
                 .as_ref()
@@ -77,6 +78,7 @@ impl Declared<'_> {
                 let (field, line) = in_hold(definition.hold.as_ref(), field);
                 (format!("hold.{field}"), line)
             }
+            BackupField::Counts => ("counts".to_owned(), line_of(definition.counts.as_ref())),
             BackupField::MarkerWrite => {
                 ("marker.write".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.write)))
             }

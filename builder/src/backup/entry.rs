@@ -51,6 +51,12 @@ pub struct BackupEntry {
     /// How writers are held while the data is captured.
     #[serde(default)]
     pub hold: Option<HoldDefinition>,
+    /// The program that prints what the data counts, with its arguments.
+    #[serde(default)]
+    pub counts: Option<Spanned<Vec<String>>>,
+    /// Whether the preset's program counts, if it has one; it does by default.
+    #[serde(default)]
+    pub counted: Option<Spanned<bool>>,
     /// A word that must return with the backup.
     #[serde(default)]
     pub marker: Option<MarkerDefinition>,
@@ -99,6 +105,9 @@ impl Written<'_> {
         if entry.points_in_time.is_some() {
             return Err(without_preset("pointsInTime"));
         }
+        if entry.counted.is_some() {
+            return Err(without_preset("counted"));
+        }
         let missing = |field: &str| {
             let what = format!("the backup rule `{}` has neither `{field}` nor a preset", entry.name.value);
             let known = presets::names().into_iter().collect::<Vec<_>>().join(", ");
@@ -108,8 +117,8 @@ impl Written<'_> {
         let save = entry.save.clone().ok_or_else(|| missing("save"))?;
         let load = entry.load.clone().ok_or_else(|| missing("load"))?;
         let (log, hold, marker) = (entry.log.clone(), entry.hold.clone(), entry.marker.clone());
-        let (checks, needs) = (entry.checks.clone(), ContainerNeeds::default());
-        Ok(self.with(Programs { save, load, log, hold, marker, checks, needs }))
+        let (counts, checks, needs) = (entry.counts.clone(), entry.checks.clone(), ContainerNeeds::default());
+        Ok(self.with(Programs { save, load, log, hold, counts, marker, checks, needs }))
     }
 
     /// A rule whose programs a preset brings.
@@ -121,6 +130,7 @@ impl Written<'_> {
         self.refuse_own(preset, &filled)?;
         let log = self.log(preset, &filled)?;
         let hold = filled.hold.as_ref().map(|hold| Self::hold(preset, hold)).or_else(|| entry.hold.clone());
+        let counts = self.counts(preset, &filled, log.is_some() || hold.is_some())?;
         let script = |text: &str| script(preset, text);
         let check = |check: &PresetCheck| Self::check(preset, check);
         let last = filled.last_checks.iter().map(check);
@@ -131,6 +141,7 @@ impl Written<'_> {
             load: script(&filled.load),
             log,
             hold,
+            counts,
             marker: Some(marker),
             checks,
             needs,
@@ -150,11 +161,13 @@ impl Written<'_> {
     fn refuse_own(&self, preset: &Spanned<String>, filled: &Preset) -> Result<()> {
         let entry = self.entry;
         let hold = entry.hold.as_ref().filter(|_| filled.hold.is_some());
+        let counts = entry.counts.as_ref().filter(|_| filled.counts.is_some());
         let own = [
             ("save", entry.save.as_ref().map(|own| own.referenced.line())),
             ("load", entry.load.as_ref().map(|own| own.referenced.line())),
             ("log", entry.log.as_ref().map(|log| log.keep.referenced.line())),
             ("hold", hold.map(|hold| hold.begin.referenced.line())),
+            ("counts", counts.map(|own| own.referenced.line())),
             ("marker", entry.marker.as_ref().map(|marker| marker.write.referenced.line())),
         ];
         if let Some((field, line)) = own.into_iter().find_map(|(field, line)| Some((field, line?))) {
@@ -186,6 +199,26 @@ impl Written<'_> {
         }
     }
 
+    /// The preset's program that counts, if the rule has a time as of which its numbers are true; or the release's own beside a preset without
+    /// one.
+    fn counts(
+        &self,
+        preset: &Spanned<String>,
+        filled: &Preset,
+        has_time: bool,
+    ) -> Result<Option<Spanned<Vec<String>>>> {
+        let wish = self.entry.counted.as_ref();
+        match (&filled.counts, wish) {
+            (None, Some(wish)) => {
+                let what = format!("the preset `{}` counts nothing", preset.value);
+                Err(self.invalid("counted", wish.referenced.line(), what).hint("Remove `counted`."))
+            }
+            (None, None) => Ok(self.entry.counts.clone()),
+            (Some(counts), wish) if has_time && wish.is_none_or(|wish| wish.value) => Ok(Some(script(preset, counts))),
+            (Some(_), _) => Ok(None),
+        }
+    }
+
     fn check(preset: &Spanned<String>, check: &PresetCheck) -> CheckDefinition {
         CheckDefinition {
             shows: at(preset, check.shows.clone()),
@@ -197,7 +230,7 @@ impl Written<'_> {
 
     fn with(&self, programs: Programs) -> BackupDefinition {
         let BackupEntry { name, workload, container, volume, limit_seconds, preset, .. } = self.entry.clone();
-        let Programs { save, load, log, hold, marker, checks, needs } = programs;
+        let Programs { save, load, log, hold, counts, marker, checks, needs } = programs;
         let preset = preset.map(|preset| AppliedPreset { name: preset, needs });
         BackupDefinition {
             name,
@@ -210,6 +243,7 @@ impl Written<'_> {
             load,
             log,
             hold,
+            counts,
             marker,
             checks,
         }
@@ -256,6 +290,7 @@ struct Programs {
     load: Spanned<Vec<String>>,
     log: Option<LogDefinition>,
     hold: Option<HoldDefinition>,
+    counts: Option<Spanned<Vec<String>>>,
     marker: Option<MarkerDefinition>,
     checks: Vec<CheckDefinition>,
     needs: ContainerNeeds,

@@ -57,6 +57,8 @@ pub struct BackupDefinition {
     pub log: Option<LogDefinition>,
     /// How writers are held while the data is captured.
     pub hold: Option<HoldDefinition>,
+    /// The program that prints what the data counts, with its arguments.
+    pub counts: Option<Spanned<Vec<String>>>,
     /// A word that must return with the backup.
     pub marker: Option<MarkerDefinition>,
     /// What is checked after a restore.

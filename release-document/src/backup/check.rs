@@ -37,6 +37,10 @@ impl BackupRule {
         within(BackupField::Load, check_arguments(&self.load))?;
         self.log.as_ref().map_or(Ok(()), check_log)?;
         self.hold.as_ref().map_or(Ok(()), check_hold)?;
+        self.counts.as_ref().map_or(Ok(()), |counts| within(BackupField::Counts, check_arguments(counts)))?;
+        require(self.counts.is_none() || self.log.is_some() || self.hold.is_some(), BackupField::Counts, || {
+            "`counts`, and neither a log nor a hold, so that there is no time as of which it is true".to_owned()
+        })?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
         require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} belong"))?;

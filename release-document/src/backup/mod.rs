@@ -55,6 +55,11 @@ pub struct BackupRule {
     /// How writers are held while the data is captured, so that the data of several components is as of one time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<BackupHold>,
+    /// The program that prints what the data counts, with its arguments: a line `NAME=NUMBER` for each table, for example. It runs in a ready
+    /// pod as of the cut of a backup, and in the pod that has the restored data, which must count the same. A rule with a log has the lines
+    /// `from=` and `until=` before, with the microseconds since 1970 between which its numbers were true; others need a hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Vec<String>>,
     /// A word that must return with the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<BackupMarker>,
@@ -269,6 +274,8 @@ pub enum BackupField {
     Log(BackupLogField),
     /// The hold.
     Hold(BackupHoldField),
+    /// `counts`.
+    Counts,
     /// `write` of the marker.
     MarkerWrite,
     /// `read` of the marker.

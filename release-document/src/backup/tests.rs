@@ -8,6 +8,7 @@ fn good() -> Value {
         "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
         "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"], "recover": ["to", "<%{time}>"] },
         "hold": { "begin": ["stop", "for=%{seconds}s"], "end": ["go"], "limit_seconds": 30, "until": "first-byte" },
+        "counts": ["count", "rows"],
         "marker": { "write": ["set", "word=%{marker};%{marker}", "now"], "read": ["get", "word"] },
         "checks": [
             { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300, "expect": { "exit_code": 0 } },
@@ -36,6 +37,8 @@ fn good_rules_are_read_written_and_accepted() {
         without(&["container"]),
         without(&["log"]),
         without(&["hold"]),
+        without(&["counts"]),
+        without(&["counts", "log", "hold"]),
         without(&["marker"]),
         without(&["checks"]),
     ] {
@@ -72,6 +75,8 @@ fn every_field_is_what_it_claims_to_be() {
         ("/hold/end", json!([]), Field::Hold(BackupHoldField::End)),
         ("/hold/limit_seconds", json!(0), Field::Hold(BackupHoldField::Limit)),
         ("/hold/limit_seconds", json!(601), Field::Hold(BackupHoldField::Limit)),
+        ("/counts", json!([]), Field::Counts),
+        ("/counts/1", json!("a\0"), Field::Counts),
         ("/marker/write", json!([]), Field::MarkerWrite),
         ("/marker/write", json!(["set", "{marker}"]), Field::MarkerWrite),
         ("/marker/read", json!([]), Field::MarkerRead),
@@ -96,6 +101,12 @@ fn every_field_is_what_it_claims_to_be() {
 fn a_rule_shows_whether_a_restore_worked() {
     let fault = read(&without(&["marker", "checks"])).unwrap().check().expect_err("nothing is shown");
     assert_eq!(fault.field, BackupField::Checks);
+}
+
+#[test]
+fn what_is_counted_needs_a_time_as_of_which_it_is_true() {
+    let fault = read(&without(&["log", "hold"])).unwrap().check().expect_err("no time");
+    assert_eq!(fault.field, BackupField::Counts);
 }
 
 #[test]

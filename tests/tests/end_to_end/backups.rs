@@ -259,6 +259,8 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
         "the drill tried {streams:?}"
     );
     ensure!(passed.len() >= 13, "the drill showed only {passed:?}");
+    let counted = passed.iter().filter(|shows| shows.contains("counts what was counted at the cut")).count();
+    ensure!(counted == 2, "the rows of the database and the keys of the cache are not both compared: {passed:?}");
     let scratch = engineer.machine().try_run("ls /var/lib/landfall/backup-scratch")?;
     ensure!(!scratch.status.success(), "a snapshot of etcd is left: {}", scratch.stdout);
     ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");

@@ -48,6 +48,9 @@ pub(super) struct Preset {
     pub(super) log: Option<PresetLog>,
     #[serde(default)]
     pub(super) hold: Option<PresetHold>,
+    /// What prints what the data counts.
+    #[serde(default)]
+    pub(super) counts: Option<String>,
     pub(super) marker: PresetMarker,
     /// Checks before those of the release.
     #[serde(default)]

@@ -38,7 +38,7 @@ fn scripts(rule: &BackupRule) -> Vec<&str> {
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
     let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
     let hold = rule.hold.iter().flat_map(|hold| [&hold.begin, &hold.end]);
-    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(hold).chain(marker);
+    let all = [&rule.save, &rule.load].into_iter().chain(log).chain(hold).chain(&rule.counts).chain(marker);
     let all = all.chain(rule.checks.iter().map(|check| &check.arguments));
     all.map(|arguments| {
         let [shell, option, script] = &arguments[..] else { panic!("{arguments:?} is no script") };
@@ -245,6 +245,38 @@ fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     // A server that refuses gives no snapshot, and the script says so by its end.
     durable::write_file(&at("valkey-cli"), b"#!/bin/sh\nexit 1\n", 0o755).expect("program");
     assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
+}
+
+#[test]
+fn keys_of_valkey_that_may_end_are_not_counted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let program = folder.path().join("valkey-cli");
+    let keyspace = "#!/bin/sh\nprintf '# Keyspace\\r\\ndb0:keys=7,expires=3,avg_ttl=1,subexpiry=0\\r\\ndb12:keys=2,expires=0,avg_ttl=0\\r\\n'\n";
+    durable::write_file(&program, keyspace.as_bytes(), 0o755).expect("program");
+    let counted = || valkey(folder.path(), |rule| rule.counts.clone().expect("counts")).output().expect("a shell");
+    assert_eq!(String::from_utf8_lossy(&counted().stdout), "db0=4\ndb12=2\n");
+    durable::write_file(&program, b"#!/bin/sh\nexit 1\n", 0o755).expect("program");
+    assert!(!counted().status.success(), "a server that refuses counts nothing");
+}
+
+#[test]
+fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
+    let counts = |lines: &str| rule(lines).counts;
+    let postgresql = counts(WAYS[2]).expect("a log leads to the cut");
+    assert!(postgresql[2].contains("SELECT 'from='") && postgresql[2].contains("NOWAIT"), "{postgresql:?}");
+    assert!(counts(WAYS[6]).is_some(), "clients are held");
+    assert_eq!(counts(WAYS[3]), None, "without points in time there is no log");
+    assert_eq!(counts(&format!("{}        counted: false\n", WAYS[2])), None);
+    let hold = "        hold: {begin: [hold, '%{seconds}'], end: [free]}\n        counts: [count]\n";
+    assert_eq!(counts(&format!("{}{hold}", WAYS[0])), Some(vec!["count".to_owned()]), "the preset has none");
+    for wrong in [
+        format!("{}        counted: true\n", WAYS[0]),
+        format!("{}        counts: [count]\n", WAYS[0]),
+        format!("{}        counts: [count]\n", WAYS[2]),
+        "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n        counted: false\n".to_owned(),
+    ] {
+        assert!(definition(&wrong).is_err(), "{wrong}");
+    }
 }
 
 /// Runs a script of the preset for files, with this folder as its volume.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use landfall_cluster::Cluster;
+use landfall_cluster::{Cluster, Program, Success};
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{BackupMarker, CommandExpectation, TextExpectation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SavedStream;
+use super::counts::Counts;
 use crate::pods::Container;
 use crate::proofs::Mismatch;
 use crate::proofs::judge;
@@ -26,7 +27,15 @@ pub struct CheckResult {
     pub failure: Option<Mismatch>,
 }
 
+/// What a pass of the counts shows.
+const COUNTED: &str = "The restored data counts what was counted at the cut of the backup";
+
 impl CheckResult {
+    /// Whether it compares counts.
+    pub(super) fn is_of_counts(&self) -> bool {
+        self.shows == COUNTED
+    }
+
     pub(super) fn passed(shows: impl Into<String>) -> Self {
         Self { shows: shows.into(), passed: true, failure: None }
     }
@@ -37,9 +46,14 @@ impl CheckResult {
     }
 }
 
-/// Checks the data of a stream in the container that has restored it and runs its own program. Every check is done, whatever
-/// the others show.
-pub(crate) fn check(cluster: &Cluster, saved: &SavedStream, at: &Container) -> Vec<CheckResult> {
+/// Checks the data of a stream in the container that has restored it and runs its own program: by its word, by what was counted at the cut
+/// if its data is of then, and by the checks of its rule. Every check is done, whatever the others show.
+pub(crate) fn check(
+    cluster: &Cluster,
+    saved: &SavedStream,
+    at: &Container,
+    counted: Option<&Counts>,
+) -> Vec<CheckResult> {
     let marker = saved.rule.marker.as_ref().zip(saved.word.as_ref()).map(|(marker, word)| {
         let expect = CommandExpectation { exit_code: 0, stdout: Some(TextExpectation::Equals(word.clone())) };
         let shows = "The word that was written before the backup is read from the restored data";
@@ -48,7 +62,35 @@ pub(crate) fn check(cluster: &Cluster, saved: &SavedStream, at: &Container) -> V
     let declared = saved.rule.checks.iter();
     let declared =
         declared.map(|check| run(cluster, at, &check.shows, &check.arguments, check.limit_seconds, &check.expect));
-    marker.into_iter().chain(declared).collect()
+    let program = saved.rule.counts.as_ref();
+    let counts = program.zip(counted).map(|(program, counted)| {
+        judged(counted, count(cluster, saved, at, program).map_err(|error| with_causes(error.as_ref())))
+    });
+    marker.into_iter().chain(counts).chain(declared).collect()
+}
+
+/// What the restored data counts.
+fn count(
+    cluster: &Cluster,
+    saved: &SavedStream,
+    at: &Container,
+    arguments: &[String],
+) -> Result<Counts, Box<dyn std::error::Error>> {
+    let Container { namespace, pod, name } = at;
+    let program = Program { namespace, pod, container: name, arguments, success: Success::Trailer };
+    let output = cluster.open_stream(&program, Duration::from_secs(saved.rule.limit_seconds))?;
+    Ok(Counts::read(output)?)
+}
+
+/// What comes of the counts of restored data.
+pub(super) fn judged(counted: &Counts, found: Result<Counts, String>) -> CheckResult {
+    match found {
+        Err(why) => CheckResult::failed(COUNTED, "its counts", why),
+        Ok(found) => match counted.difference(&found) {
+            None => CheckResult::passed(COUNTED),
+            Some((wanted, found)) => CheckResult::failed(COUNTED, wanted, found),
+        },
+    }
 }
 
 fn run(
@@ -67,5 +109,24 @@ fn run(
     match found {
         None => CheckResult::passed(shows),
         Some(found) => CheckResult::failed(shows, judge::command_expectation(expect), found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_differ_fail_with_what_was_counted_and_what_was_found() {
+        let counts = |text: &str| Counts::read(text.as_bytes()).unwrap();
+        let counted = counts("public.orders=7\n");
+        let same = judged(&counted, Ok(counts("public.orders=7\n")));
+        assert!(same.passed && same.is_of_counts());
+        let lost = judged(&counted, Ok(counts("public.orders=6\n")));
+        let failure = lost.failure.unwrap();
+        assert_eq!((failure.expected.as_str(), failure.found.as_str()), ("public.orders: 7", "public.orders: 6"));
+        let unread = judged(&counted, Err("psql is missing".to_owned())).failure.unwrap();
+        assert_eq!((unread.expected.as_str(), unread.found.as_str()), ("its counts", "psql is missing"));
+        assert!(!CheckResult::passed("It answers").is_of_counts());
     }
 }

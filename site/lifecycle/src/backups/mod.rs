@@ -9,6 +9,7 @@ pub(crate) mod cluster;
 mod copies;
 mod copy_place;
 mod copy_records;
+pub(crate) mod counts;
 pub(crate) mod cut;
 pub(crate) mod drill;
 mod error;

@@ -17,7 +17,8 @@ use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, ReleaseDocument};
 
 use super::cluster::ClusterSources;
-use super::cut::{Held, LogPart, MakingCut, OpenLog, log_part};
+use super::counts::stream_name;
+use super::cut::{Counted, Held, LogPart, MakingCut, OpenLog, log_part};
 use super::error::unusable;
 use super::estimate::BackupEstimate;
 use super::logs::LogRecords;
@@ -112,7 +113,8 @@ impl Saving<'_> {
         Ok(backup)
     }
 
-    /// Reads and stores everything: of the streams that belong to a cut, those with a log first, and those whose writers are held last.
+    /// Reads and stores everything: of the streams that belong to a cut, those with a log first, and those whose writers are held last; then
+    /// what was counted.
     fn store(
         &self,
         repository: &Repository,
@@ -132,10 +134,18 @@ impl Saving<'_> {
             Some(Held { pod: &pods[*index], hold, source: source(*index) })
         });
         let logged = order.logged.iter().map(|index| saved[*index].name()).collect();
-        let cut = MakingCut::new(held.collect(), logged, self.progress);
+        let counted = |(index, is_held): (&usize, bool)| {
+            let program = saved[*index].rule.counts.as_deref()?;
+            Some(Counted { pod: &pods[*index], program, is_held })
+        };
+        let all = order.held.iter().map(|index| (index, true)).chain(order.logged.iter().map(|index| (index, false)));
+        let counted: Vec<Counted<'_>> = all.filter_map(counted).collect();
+        let has_counts = !counted.is_empty();
+        let cut = MakingCut::new(held.collect(), logged, self.progress).counting(counted);
         let mut held = cut.held_streams();
         let part = |index: &usize| cut.log_stream(self.log_of(&pods[*index]));
         let mut logs: Vec<LogPart<'_, '_>> = order.logged.iter().map(part).collect();
+        let mut counts = cut.counts_stream();
 
         let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
         for (index, stream) in order.alone.iter().zip(&mut alone) {
@@ -147,6 +157,9 @@ impl Saving<'_> {
         }
         for (index, part) in order.logged.iter().zip(&mut logs) {
             streams.push((log_part(&saved[*index].name())?, part));
+        }
+        if has_counts {
+            streams.push((stream_name()?, &mut counts));
         }
         let (kind, time) = (BackupKind::Full, Timestamp::now());
         let BesideStreams { documents, facts } = beside;
@@ -236,13 +249,14 @@ struct ReadingOrder {
 }
 
 impl ReadingOrder {
-    /// A single stream needs no hold: it is of one time by itself.
+    /// A single stream needs no hold: it is of one time by itself. If its data is counted, that time must be known.
     fn of(saved: &[SavedStream]) -> Self {
         let has_log = |index: &usize| saved[*index].link.is_some() && saved[*index].rule.log.is_some();
         let (logged, others): (Vec<usize>, Vec<usize>) = (0..saved.len()).partition(has_log);
         let (held, free): (Vec<usize>, Vec<usize>) =
             others.iter().partition(|index| saved[**index].rule.hold.is_some());
-        if logged.len() + held.len() > 1 {
+        let is_counted = logged.iter().chain(&held).any(|index| saved[*index].rule.counts.is_some());
+        if logged.len() + held.len() > 1 || is_counted {
             return Self { alone: logged.iter().copied().chain(free).collect(), held, logged };
         }
         Self { alone: logged.into_iter().chain(others).collect(), held: Vec::new(), logged: Vec::new() }
@@ -353,7 +367,16 @@ mod tests {
         assert_eq!(order(&all[..3]), (vec![2, 1], vec![0], vec![2]));
         assert_eq!(order(&all[..2]), (vec![0, 1], vec![], vec![]));
         assert_eq!(order(&[files.clone(), rows]), (vec![1, 0], vec![], vec![]));
-        assert_eq!(order(&[cache.clone(), cache, files]), (vec![2], vec![0, 1], vec![]));
+        assert_eq!(order(&[cache.clone(), cache.clone(), files.clone()]), (vec![2], vec![0, 1], vec![]));
+        // One whose data is counted has a cut by itself.
+        let counted = |saved: &SavedStream| {
+            let mut saved = saved.clone();
+            saved.rule.counts = Some(vec!["a".to_owned()]);
+            saved
+        };
+        assert_eq!(order(&[counted(&cache), files.clone()]), (vec![1], vec![0], vec![]));
+        assert_eq!(order(&[files.clone(), counted(&more)]), (vec![1, 0], vec![], vec![1]));
+        assert_eq!(order(&[counted(&files), files.clone()]), (vec![0, 1], vec![], vec![]));
         // A site without points in time keeps no log.
         let unlinked = SavedStream { link: None, ..more };
         assert_eq!(order(&[unlinked.clone(), unlinked]), (vec![0, 1], vec![], vec![]));

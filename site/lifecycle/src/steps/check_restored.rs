@@ -1,13 +1,14 @@
 //! Before the commit of a restore: what was restored is what was saved.
 
+use landfall_backup::OpenBackup;
 use landfall_error_codes::codes;
 use landfall_media::progress::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::load::BackupStream;
-use crate::backups::SavedStream;
 use crate::backups::check::check;
+use crate::backups::{BackupCut, SavedStream, counts};
 use crate::pods::ready_container;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
@@ -20,6 +21,18 @@ pub struct CheckRestored {
     pub stream: BackupStream,
 }
 
+impl CheckRestored {
+    /// Whether the data is as of the cut of its backup: by its log, or since its writers were held.
+    fn is_at_the_cut(&self, backup: &OpenBackup, saved: &SavedStream) -> bool {
+        let cut = BackupCut::of(backup.backup()).and_then(|cut| cut.time_of(&saved.name()));
+        let Some(cut) = cut else { return false };
+        match &self.stream.recovery {
+            Some(recovery) => recovery.to == cut,
+            None => saved.rule.log.is_none(),
+        }
+    }
+}
+
 impl Step<Site> for CheckRestored {
     /// What was checked before a power cut says nothing of the data after it.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
@@ -27,14 +40,16 @@ impl Step<Site> for CheckRestored {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (cluster, (_, saved)) = (site.cluster()?, self.stream.open(site)?);
+        let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
+        let counted =
+            if self.is_at_the_cut(&backup, &saved) { counts::of(&backup)?.remove(&saved.name()) } else { None };
         // A backup that was cut off since then may have written a later word.
         let saved = if self.stream.recovery.is_some() { SavedStream { word: None, ..saved } } else { saved };
         let rule = &saved.rule;
         let container = ready_container(&cluster, &saved.namespace, &rule.workload, rule.container.as_deref());
         let container = container
             .map_err(|error| StepError::new(codes::BACKUP_POD, "restored data cannot be checked").because(error))?;
-        let results = check(&cluster, &saved, &container);
+        let results = check(&cluster, &saved, &container, counted.as_ref());
         for result in &results {
             let Some(failure) = &result.failure else {
                 site.progress.event(Event::Note(format!("{}: {}", saved.name(), result.shows)));

@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::name as stream_name;
+use super::counts::{BegunCount, Counts};
 use super::rule_pod::RulePrograms;
 use super::source::PodStream;
 
@@ -85,6 +86,23 @@ pub(super) struct Held<'a> {
     pub(super) source: PodStream<'a>,
 }
 
+/// A stream whose data is counted as of the cut.
+pub(super) struct Counted<'a> {
+    pub(super) pod: &'a dyn RulePrograms,
+    /// The program that counts, with its arguments.
+    pub(super) program: &'a [String],
+    /// Whether its writers are held; otherwise its log leads to the time.
+    pub(super) is_held: bool,
+}
+
+/// A count, as far as it is.
+struct Counting<'a> {
+    of: Counted<'a>,
+    /// That of a log, while its program runs.
+    begun: Option<BegunCount>,
+    counts: Option<Counts>,
+}
+
 /// A held stream, as far as it is.
 struct Holding<'a> {
     held: Held<'a>,
@@ -100,6 +118,7 @@ pub(super) struct MakingCut<'a> {
 
 struct State<'a> {
     held: Vec<Holding<'a>>,
+    counted: Vec<Counting<'a>>,
     /// Streams whose log leads to the time.
     logged: Vec<String>,
     time: Option<Timestamp>,
@@ -112,7 +131,20 @@ impl<'a> MakingCut<'a> {
     /// A cut of these streams, which are read after all others, in this order; then the parts of these logs.
     pub(super) fn new(held: Vec<Held<'a>>, logged: Vec<String>, progress: &'a dyn Progress) -> Self {
         let held = held.into_iter().map(|held| Holding { held, begun: None, milliseconds: 0 }).collect();
-        Self { state: RefCell::new(State { held, logged, time: None, is_void: false, progress }) }
+        let state = State { held, counted: Vec::new(), logged, time: None, is_void: false, progress };
+        Self { state: RefCell::new(state) }
+    }
+
+    /// The same, in which the data of these streams is counted.
+    pub(super) fn counting(mut self, counted: Vec<Counted<'a>>) -> Self {
+        let counting = |of| Counting { of, begun: None, counts: None };
+        self.state.get_mut().counted = counted.into_iter().map(counting).collect();
+        self
+    }
+
+    /// The stream of the counts, which comes after all others.
+    pub(super) fn counts_stream(&self) -> CountsStream<'_, 'a> {
+        CountsStream { cut: self, text: None }
     }
 
     /// The streams of which writers are held.
@@ -147,7 +179,9 @@ impl State<'_> {
             holding.held.source.mark().map_err(io::Error::other)?;
         }
         self.hold_all();
-        self.time = Some(now());
+        let begun = self.begin_counts_of_logs();
+        self.time = Some(begun.unwrap_or_else(now));
+        self.count_held();
         let first_byte = |holding: &Holding<'_>| holding.held.hold.until == HoldUntil::FirstByte;
         for index in 0..self.held.len() {
             if first_byte(&self.held[index]) {
@@ -170,6 +204,64 @@ impl State<'_> {
                 return;
             }
         }
+    }
+
+    /// Starts the counts of streams whose log leads to the time. Returns the first time at which the numbers of all of them are true; none
+    /// where nothing of that kind is counted.
+    fn begin_counts_of_logs(&mut self) -> Option<Timestamp> {
+        if self.is_void {
+            return None;
+        }
+        // All of them start before the first one is waited for: each states its numbers for a moment.
+        let of_logs = self.counted.iter_mut().filter(|counting| !counting.of.is_held);
+        let opened: Vec<_> = of_logs.map(|counting| (counting.of.pod.open(counting.of.program), counting)).collect();
+        let mut failures = Vec::new();
+        for (opened, counting) in opened {
+            match opened.map_err(io::Error::other).and_then(BegunCount::begin) {
+                Ok(begun) => counting.begun = Some(begun),
+                Err(error) => failures.push((counting.of.pod.stream().to_owned(), error)),
+            }
+        }
+        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+        self.counted.iter().filter_map(|counting| counting.begun.as_ref()).map(|begun| begun.from).max()
+    }
+
+    /// Counts what is held, while it is.
+    fn count_held(&mut self) {
+        if self.is_void {
+            return;
+        }
+        let mut failures = Vec::new();
+        for counting in self.counted.iter_mut().filter(|counting| counting.of.is_held) {
+            let Counted { pod, program, .. } = counting.of;
+            match pod.open(program).map_err(io::Error::other).and_then(Counts::read) {
+                Ok(counts) => counting.counts = Some(counts),
+                Err(error) => failures.push((pod.stream().to_owned(), error)),
+            }
+        }
+        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+    }
+
+    /// Everything that was counted, by stream, once all programs have ended. Nothing where there is no cut.
+    fn counts(&mut self) -> BTreeMap<String, Counts> {
+        let Some(time) = self.time.filter(|_| !self.is_void) else { return BTreeMap::new() };
+        let mut failures = Vec::new();
+        for counting in &mut self.counted {
+            match counting.begun.take().map(|begun| begun.end(time)) {
+                None => {}
+                Some(Ok(counts)) => counting.counts = Some(counts),
+                Some(Err(error)) => failures.push((counting.of.pod.stream().to_owned(), error)),
+            }
+        }
+        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+        let counted = self.counted.iter();
+        counted.filter_map(|one| Some((one.of.pod.stream().to_owned(), one.counts.clone()?))).collect()
+    }
+
+    /// A count that fails costs no backup: a drill then compares nothing.
+    fn not_counted(&self, stream: &str, error: &io::Error) {
+        let text = format!("the data of {stream} is not counted: {}", with_causes(error));
+        self.progress.event(Event::Note(text));
     }
 
     /// Ends a hold that has begun.
@@ -269,6 +361,23 @@ impl Read for LogPart<'_, '_> {
             (self.opened, self.has_ended) = (None, true);
         }
         Ok(read)
+    }
+}
+
+/// The counts of a cut, as JSON by stream; an empty object where there are none.
+pub(super) struct CountsStream<'c, 'a> {
+    cut: &'c MakingCut<'a>,
+    text: Option<io::Cursor<Vec<u8>>>,
+}
+
+impl Read for CountsStream<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.text.is_none() {
+            let mut state = self.cut.state.borrow_mut();
+            state.begin()?;
+            self.text = Some(io::Cursor::new(serde_json::to_vec(&state.counts())?));
+        }
+        self.text.as_mut().map_or(Ok(0), |text| text.read(buffer))
     }
 }
 

@@ -140,6 +140,49 @@ fn a_backup_that_fails_lets_everybody_go() {
     assert_eq!(asked.borrow().last().unwrap(), "files/uploads: free");
 }
 
+/// A pod whose programs print this.
+struct Printing(&'static str);
+
+impl RulePrograms for Printing {
+    fn stream(&self) -> &'static str {
+        "db/rows"
+    }
+
+    fn open(&self, _arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
+        Ok(Box::new(io::Cursor::new(self.0.as_bytes().to_vec())))
+    }
+
+    fn run(&self, _arguments: &[String], _limit_seconds: u64) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+/// The counts of a backup of one stream, as JSON, and the time of its cut.
+fn counted(prints: &'static str, is_held: bool) -> (String, String) {
+    let (pod, program, hold) = (Printing(prints), ["count".to_owned()], hold(HoldUntil::End));
+    let source = PodStream::new(&pod, &program, &Silent);
+    let held = if is_held { vec![Held { pod: &pod, hold: &hold, source }] } else { Vec::new() };
+    let logged = if is_held { Vec::new() } else { vec!["db/rows".to_owned()] };
+    let of = Counted { pod: &pod, program: &program, is_held };
+    let cut = MakingCut::new(held, logged, &Silent).counting(vec![of]);
+    let text = read_all(cut.counts_stream());
+    (text, cut.facts().get(CUT).cloned().unwrap_or_default())
+}
+
+#[test]
+fn data_is_counted_as_of_the_cut_and_a_count_that_fails_costs_nothing() {
+    let whole = r#"{"db/rows":{"orders":7}}"#;
+    assert_eq!(counted("orders=7\n", true).0, whole);
+    // Of a log, the numbers state when they were true, and the cut is then.
+    let (text, time) = counted("from=1700000000000001\nuntil=1700000000200000\norders=7\n", false);
+    assert_eq!((text.as_str(), time.as_str()), (whole, "2023-11-14T22:13:20.000001Z"));
+    for (prints, is_held) in [("orders\n", true), ("orders=7\n", false), ("from=5\nuntil=4\norders=7\n", false)] {
+        let (text, time) = counted(prints, is_held);
+        assert_eq!(text, "{}", "{prints}");
+        assert!(time.parse::<Timestamp>().is_ok(), "the cut is as good without: {time}");
+    }
+}
+
 #[test]
 fn a_cut_of_logs_alone_is_after_all_of_them() {
     let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &Silent);

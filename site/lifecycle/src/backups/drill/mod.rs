@@ -76,6 +76,12 @@ impl DrillReport {
     pub(crate) fn refusal(&self) -> Option<StepError> {
         let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
+        if check.is_of_counts() {
+            let expected = check.failure.as_ref().map(|failure| failure.expected.as_str()).unwrap_or_default();
+            let what = format!("the backup of {} is not proven: {stream}: ", self.time);
+            let differs = format!("at its cut, {expected} was counted; found {found}");
+            return Some(StepError::new(codes::BACKUP_COUNTS, format!("{what}{differs}")));
+        }
         // A log that leads to the cut of a backup is a part of that.
         let (code, what) = match recovered_to.as_ref().filter(|_| self.cut.is_none()) {
             None => (codes::BACKUP_UNPROVEN, format!("the backup of {}", self.time)),
@@ -206,9 +212,13 @@ pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use landfall_error_codes::Coded as _;
     use serde_json::json;
 
+    use super::super::check::judged;
+    use super::super::counts::Counts;
     use super::*;
 
     fn saved(component: &str, workload: &str, container: Option<&str>, rule: &str) -> SavedStream {
@@ -250,6 +260,15 @@ mod tests {
         let refusal = report.refusal().unwrap().to_string();
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: It has rows; found exit code 1";
         assert_eq!(refusal, expected);
+        let counts = BTreeMap::from([("public.orders".to_owned(), 7)]);
+        let (counted, lost): (Counts, Counts) = (serde_json::from_value(json!(counts)).unwrap(), Counts::default());
+        report.streams.push(drilled(vec![judged(&counted, Ok(lost))]));
+        report.streams.swap(1, 2);
+        let refusal = report.refusal().unwrap();
+        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: at its cut, public.orders: 7 was counted; \
+                        found public.orders: 0";
+        assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_COUNTS, expected));
+        report.streams.remove(1);
         report.streams[1].recovered_to = Some("2026-11-22T18:00:00Z".to_owned());
         let refusal = report.refusal().unwrap();
         let expected = "the log of db/files from the backup of 2026-11-22T12:00:00Z until 2026-11-22T18:00:00Z is not proven: \

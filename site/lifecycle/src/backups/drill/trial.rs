@@ -7,6 +7,7 @@ use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_engine::step::StepError;
 
 use super::super::cluster::SavedCluster;
+use super::super::counts::{self, Counts};
 use super::super::cut::BackupCut;
 use super::super::error::unusable;
 use super::super::logs::Chain;
@@ -18,6 +19,8 @@ pub(super) struct Trial<'a> {
     pub(super) backup: &'a OpenBackup,
     pub(super) manifest: Manifest,
     content: Content,
+    /// What was counted at the cut of the backup, by stream, if its data is of then.
+    counts: BTreeMap<String, Counts>,
 }
 
 enum Content {
@@ -47,7 +50,8 @@ impl<'a> Trial<'a> {
                 recoveries.insert(saved.name(), Recovery { to, logs });
             }
         }
-        Ok(Self { backup, manifest, content: Content::Backup(recoveries) })
+        let counts = counts::of(backup)?;
+        Ok(Self { backup, manifest, content: Content::Backup(recoveries), counts })
     }
 
     /// The last point in time that each log leads to from a backup; none where no log backup follows it.
@@ -62,7 +66,9 @@ impl<'a> Trial<'a> {
             let logs = repository.open_backups(&chain.ids()).map_err(unusable)?;
             recoveries.insert(saved.name(), Recovery { to, logs });
         }
-        Ok((!recoveries.is_empty()).then_some(Self { backup, manifest, content: Content::Logs(recoveries) }))
+        let has_logs = !recoveries.is_empty();
+        let content = Content::Logs(recoveries);
+        Ok(has_logs.then_some(Self { backup, manifest, content, counts: BTreeMap::new() }))
     }
 
     /// What one container loads, in the order of the backup.
@@ -86,6 +92,11 @@ impl<'a> Trial<'a> {
     pub(super) fn recovery(&self, saved: &SavedStream) -> Option<&Recovery> {
         let (Content::Backup(recoveries) | Content::Logs(recoveries)) = &self.content;
         recoveries.get(&saved.name())
+    }
+
+    /// What was counted of this stream at the cut, to which its data is restored.
+    pub(super) fn counts(&self, saved: &SavedStream) -> Option<&Counts> {
+        self.counts.get(&saved.name())
     }
 
     /// Whether all of its data is as of the backup: the word that was written before is still there then.

@@ -72,10 +72,10 @@ impl Drill<'_> {
             let checked = |saved: &&SavedStream| {
                 let loaded = CheckResult::passed(shows(saved));
                 let checks = if trial.is_of_backup() {
-                    check(self.cluster, saved, &server)
+                    check(self.cluster, saved, &server, trial.counts(saved))
                 } else {
                     // A backup that was cut off since then may have written a later word.
-                    check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server)
+                    check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server, None)
                 };
                 std::iter::once(loaded).chain(checks).collect()
             };
@@ -161,7 +161,8 @@ fn is_loading(pod: &Value) -> bool {
 fn lifetime(trial: &Trial<'_>, group: &[&SavedStream]) -> Duration {
     let seconds = |saved: &&SavedStream| {
         let checks: u64 = saved.rule.checks.iter().map(|check| check.limit_seconds).sum();
-        saved.rule.limit_seconds * trial.programs(saved) + saved.ready_seconds + checks
+        let counts = trial.counts(saved).map_or(0, |_| saved.rule.limit_seconds);
+        saved.rule.limit_seconds * trial.programs(saved) + saved.ready_seconds + checks + counts
     };
     MARGIN + Duration::from_secs(group.iter().map(seconds).sum())
 }

@@ -1,0 +1,212 @@
+//! What the data of a stream counts, such as the rows of each table: as of the cut of its backup, and again where it was restored.
+//!
+//! A program of the rule prints it, a line `NAME=NUMBER` each. Where writers are held by the rule's own hold, it runs meanwhile. Where a log
+//! leads to the cut, it prints first between which two times its numbers were true: the cut's time is then one between.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Error, Read, Result as IoResult};
+
+use jiff::Timestamp;
+use landfall_backup::{OpenBackup, StreamName};
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use serde::{Deserialize, Serialize};
+
+use super::error::unusable;
+
+/// Name of the stream that has the counts of a backup. It is read last.
+const STREAM: &str = "LANDFALL/counts.json";
+
+/// Names that a stream may count: more tables than a person overlooks.
+const MOST_NAMES: usize = 20_000;
+
+/// Longest line, in bytes.
+const LINE_BYTES: u64 = 1 << 10;
+
+/// The largest document that is read, in bytes: every rule of a release counts all it may.
+const LARGEST_BYTES: u64 = 256 << 20;
+
+/// Names that a message lists.
+const SHOWN: usize = 3;
+
+/// How the first and the second line of a stream with a log begin: microseconds since 1970 follow.
+const FROM: &str = "from=";
+const UNTIL: &str = "until=";
+
+/// Numbers by name, such as rows by table. A name that is missing counts zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// Reads the output of a program to its end. Times at its beginning are skipped.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no list of numbers, or is too long.
+    pub(super) fn read(from: impl Read) -> IoResult<Self> {
+        let mut from = BufReader::new(from);
+        let mut counts = Self::default();
+        while let Some(line) = next_line(&mut from)? {
+            if time(&line, FROM).is_none() && time(&line, UNTIL).is_none() {
+                counts.add(&line)?;
+            }
+        }
+        Ok(counts)
+    }
+
+    fn add(&mut self, line: &str) -> IoResult<()> {
+        let wrong = || Error::other(format!("the line {line:?} is not NAME=NUMBER"));
+        let (name, number) = line.rsplit_once('=').ok_or_else(wrong)?;
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(wrong());
+        }
+        let number = number.parse().map_err(|_| wrong())?;
+        if self.0.insert(name.to_owned(), number).is_some() {
+            return Err(Error::other(format!("{name} is counted twice")));
+        }
+        if self.0.len() > MOST_NAMES {
+            return Err(Error::other(format!("more than {MOST_NAMES} names are counted")));
+        }
+        Ok(())
+    }
+
+    /// What of these differs from what was found, in words: what was counted, and what was found. None where nothing does. What was not
+    /// counted then is not compared.
+    pub(super) fn difference(&self, found: &Self) -> Option<(String, String)> {
+        let number = |counts: &Self, name: &String| counts.0.get(name).copied().unwrap_or(0);
+        let differing: Vec<&String> = self.0.keys().filter(|name| number(self, name) != number(found, name)).collect();
+        let listed = |counts: &Self| {
+            let shown = differing.iter().take(SHOWN).map(|name| format!("{name}: {}", number(counts, name)));
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        let more = match differing.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(", and {more} more differ"),
+        };
+        (!differing.is_empty()).then(|| (listed(self), format!("{}{more}", listed(found))))
+    }
+}
+
+/// Reads a line without its end; none at the end of everything.
+fn next_line(from: &mut impl BufRead) -> IoResult<Option<String>> {
+    let mut bytes = Vec::new();
+    from.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.pop() != Some(b'\n') {
+        return Err(Error::other("a line of the counts is too long, or has no end"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(Error::other)
+}
+
+/// The time of a line that begins so.
+fn time(line: &str, begin: &str) -> Option<Timestamp> {
+    Timestamp::from_microsecond(line.strip_prefix(begin)?.parse().ok()?).ok()
+}
+
+/// A program that counts, of which the beginning was read: the time from which its numbers are true.
+pub(super) struct BegunCount {
+    /// That time.
+    pub(super) from: Timestamp,
+    rest: BufReader<Box<dyn Read>>,
+}
+
+impl BegunCount {
+    /// Reads the first line of a program.
+    ///
+    /// # Errors
+    /// If it cannot be read, or states no time.
+    pub(super) fn begin(output: Box<dyn Read>) -> IoResult<Self> {
+        let mut rest = BufReader::new(output);
+        let line = next_line(&mut rest)?.unwrap_or_default();
+        let from = time(&line, FROM);
+        let missing =
+            || Error::other(format!("its first line does not state since when its numbers are true: {line:?}"));
+        Ok(Self { from: from.ok_or_else(missing)?, rest })
+    }
+
+    /// Reads the rest: the numbers, if they were true at this time.
+    ///
+    /// # Errors
+    /// If they were not, or cannot be read.
+    pub(super) fn end(mut self, at: Timestamp) -> IoResult<Counts> {
+        let line = next_line(&mut self.rest)?.unwrap_or_default();
+        let missing =
+            || Error::other(format!("its second line does not state until when its numbers were true: {line:?}"));
+        let until = time(&line, UNTIL).ok_or_else(missing)?;
+        if !(self.from..=until).contains(&at) {
+            let what = format!("its numbers were true from {} until {until}, and not at {at}", self.from);
+            return Err(Error::other(what));
+        }
+        Counts::read(self.rest)
+    }
+}
+
+/// The name of the stream that has the counts of a backup.
+pub(super) fn stream_name() -> Result<StreamName, StepError> {
+    STREAM.parse().map_err(unusable)
+}
+
+/// The counts of a backup, by stream. One that has none, or in which nothing could be counted, gives none.
+///
+/// # Errors
+/// If they cannot be read.
+pub(crate) fn of(backup: &OpenBackup) -> Result<BTreeMap<String, Counts>, StepError> {
+    if !backup.backup().streams.iter().any(|stream| stream.name.as_str() == STREAM) {
+        return Ok(BTreeMap::new());
+    }
+    let unknown = |what: &str| StepError::new(codes::BACKUP_DAMAGED, format!("{STREAM} {what}"));
+    let mut bytes = Vec::new();
+    let read = backup.read(&stream_name()?).map_err(unusable)?.take(LARGEST_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| unknown("cannot be read").because(error))?;
+    serde_json::from_slice(&bytes).map_err(|error| unknown("cannot be understood").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(text: &str) -> Counts {
+        Counts::read(text.as_bytes()).unwrap()
+    }
+
+    fn output(text: &str) -> Box<dyn Read> {
+        Box::new(std::io::Cursor::new(text.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn a_difference_names_what_differs_with_both_numbers() {
+        let wanted = counts("public.orders=7\npublic.\"a=b\"=2\npublic.empty=0\n");
+        assert_eq!(wanted.difference(&counts("from=1\nuntil=2\npublic.orders=7\npublic.\"a=b\"=2\n")), None);
+        let expected = ("public.orders: 7".to_owned(), "public.orders: 6".to_owned());
+        let found = counts("public.\"a=b\"=2\npublic.orders=6\npublic.others=1\n");
+        assert_eq!(wanted.difference(&found), Some(expected));
+        let (listed, found) = counts("a=1\nb=1\nc=1\nd=1\ne=1\n").difference(&Counts::default()).unwrap();
+        assert_eq!(listed, "a: 1, b: 1, c: 1");
+        assert_eq!(found, "a: 0, b: 0, c: 0, and 2 more differ");
+    }
+
+    #[test]
+    fn what_is_no_list_of_numbers_is_refused() {
+        for text in ["orders\n", "orders=\n", "=1\n", "orders=-1\n", "orders=1", "a=1\na=1\n", "a\u{1b}[2J=1\n"] {
+            assert!(Counts::read(text.as_bytes()).is_err(), "{text:?}");
+        }
+        let long = format!("{}=1\n", "a".repeat(1 << 10));
+        assert!(Counts::read(long.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn numbers_count_at_a_time_between_the_two_that_their_program_states() {
+        let at = |microsecond| Timestamp::from_microsecond(microsecond).unwrap();
+        let text = "from=1000\nuntil=3000\nrows=5\n";
+        for (time, is_true) in [(999, false), (1000, true), (3000, true), (3001, false)] {
+            let begun = BegunCount::begin(output(text)).unwrap();
+            assert_eq!(begun.from, at(1000));
+            assert_eq!(begun.end(at(time)).ok(), is_true.then(|| counts("rows=5\n")), "{time}");
+        }
+        assert!(BegunCount::begin(output("rows=5\n")).is_err());
+        assert!(BegunCount::begin(output("")).is_err());
+        assert!(BegunCount::begin(output("from=1\nrows=5\n")).unwrap().end(at(1)).is_err());
+    }
+}
