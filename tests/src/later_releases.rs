@@ -26,15 +26,12 @@ const BULLETIN: &str = "
       - name: lines
         workload: StatefulSet/bulletin
         volume: data
-        save: [cat, /data/lines]
-        load:
-          - sh
-          - -euc
-          - |
-            cat > /data/unfinished
-            sync /data/unfinished
-            mv -T /data/unfinished /data/lines
-            sync /data
+        preset: files
+        with: {path: /data}
+        # It writes without pause, and files that change while they are saved fail the backup.
+        hold:
+          begin: [python3, /program/server.py, hold, '%{seconds}']
+          end: [python3, /program/server.py, free]
         checks:
           - shows: The restored file has every line up to its last one
             arguments: [python3, /program/server.py, check]
