@@ -7,6 +7,7 @@ mod end_to_end {
     mod administration;
     mod backups;
     mod ballast;
+    mod bucket;
     mod certificates;
     mod changed_site;
     mod cluster_backup;
@@ -57,6 +58,7 @@ mod end_to_end {
     mod spoiled;
     mod support_bundle;
     mod terminal;
+    mod timer;
     mod uninstall;
     mod units;
     mod upgrade;

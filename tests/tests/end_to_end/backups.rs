@@ -16,7 +16,7 @@ use super::saved_data::{
     DISK, TIME_OF_THE_PAGE, connect_disk, damage, disconnect_disk, expect_data, mend, page, printed_key, time_of,
     write_data,
 };
-use super::{cluster_backup, handbook, iptables};
+use super::{cluster_backup, handbook, iptables, timer};
 
 /// What was on the disk for copies when it was taken away.
 const COPIES: &str = "/root/copies";
@@ -33,6 +33,12 @@ const KEY: &str = "/root/key";
 
 /// How long a backup may take until its repository exists, and a killed one until systemd knows its end.
 const BEGIN_LIMIT: Duration = Duration::from_mins(2);
+
+/// A log is saved only where the test does it.
+const STOP_LOG_TIMER: &str = "systemctl stop landfall-log-backup.timer";
+
+/// When each day's backup begins, as the site sets it.
+const TIME: &str = "03:15";
 
 /// Settings of the site.
 const SETTINGS: &str = "/root/site.yaml";
@@ -118,7 +124,7 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
 fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let schedule = |time: &[&str]| engineer.landfall(&[&["backup", "schedule"][..], time].concat());
     schedule(&["--time", "25:00"])?.refused("backup schedule", "LF3104", 2)?;
-    let same = schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
+    let same = schedule(&["--time", TIME])?.report("backup schedule --time")?;
     ensure!(same["settings"] == json!([]), "it changed what is set already: {same}");
     let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
     ensure!(changed["settings"] == json!(["backups.time"]), "{changed}");
@@ -127,7 +133,7 @@ fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let next = shown["next"].as_str().unwrap_or_default();
     ensure!(shown["time"] == "04:45" && shown["active"] == true && next == "2099-01-01T00:00:00Z", "{shown}");
     ensure!(shown["logsActive"] == true && shown["keep"]["daily"] == 7, "{shown}");
-    schedule(&["--time", "03:15"])?.report("backup schedule --time")?;
+    schedule(&["--time", TIME])?.report("backup schedule --time")?;
     Ok(())
 }
 
@@ -144,16 +150,16 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     configure("backups: {time: '25:00'}\n")?.refused("configure", "LF3104", 2)?;
     configure("backups: {copies: [/var/lib/landfall/copies]}\n")?.refused("configure", "LF3104", 2)?;
     configure("backups: {retention: 7}\n")?.refused("configure", "LF3103", 2)?;
-    let text = format!("backups: {{time: '03:15', keep: {{daily: 7, monthly: 2}}, copies: [{DISK}]}}\n");
+    let text = format!("backups: {{time: '{TIME}', keep: {{daily: 7, monthly: 2}}, copies: [{DISK}]}}\n");
     let report = configure(&text)?.report("configure")?;
     ensure!(report["settings"] == json!(["backups.copies", "backups.keep", "backups.time"]), "{report}");
     ensure!(configure(&text)?.report("configure again")?["settings"] == json!([]), "it changed what is set already");
     shows_the_schedule(engineer)?;
     let timer = machine.run("systemctl cat landfall-backup.timer")?.stdout;
-    ensure!(timer.contains("OnCalendar=*-*-* 03:15\n"), "the timer has {timer}");
+    ensure!(timer.contains(&format!("OnCalendar=*-*-* {TIME}\n")), "the timer has {timer}");
     ensure!(machine.run(started)?.stdout == before, "containerd or the agent was restarted");
     // A log backup in the middle of a test that damages the repository would be damaged, too.
-    machine.run(&format!("rm {SETTINGS} && systemctl stop landfall-log-backup.timer")).map(drop)
+    machine.run(&format!("rm {SETTINGS} && {STOP_LOG_TIMER}")).map(drop)
 }
 
 /// What was logged since the backup is saved; the service of the timer does the same. Returns a time that it leads to, at which nothing
@@ -218,7 +224,7 @@ fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A backup that is killed is noted wherever a person looks.
+/// A backup that its timer began and that is killed is noted wherever a person looks.
 fn is_noted_when_it_is_killed(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let wait = |what: &str, line: &str| {
@@ -228,13 +234,17 @@ fn is_noted_when_it_is_killed(engineer: Engineer<'_>) -> Result<()> {
         })
     };
     let list = || engineer.landfall(&["backup", "list"])?.report("backup list");
-    machine.run("systemctl start --no-block landfall-backup.service")?;
-    let has_begun = "test -e /var/lib/landfall/backup-running.json -a -e /var/lib/landfall/backups/repository/config";
-    wait("the begin of the backup", has_begun)?;
-    ensure!(list()?["lastTry"].is_null(), "a backup that runs counts as interrupted: {}", list()?);
-    machine.run("systemctl kill --signal=KILL landfall-backup.service")?;
-    wait("the end of the backup", "systemctl is-failed landfall-backup.service")?;
-    machine.run("systemctl reset-failed landfall-backup.service")?;
+    timer::begins_a_backup(engineer, TIME, || {
+        let has_begun =
+            "test -e /var/lib/landfall/backup-running.json -a -e /var/lib/landfall/backups/repository/config";
+        wait("the begin of the backup", has_begun)?;
+        ensure!(list()?["lastTry"].is_null(), "a backup that runs counts as interrupted: {}", list()?);
+        machine.run("systemctl kill --signal=KILL landfall-backup.service")?;
+        wait("the end of the backup", "systemctl is-failed landfall-backup.service")?;
+        machine.run("systemctl reset-failed landfall-backup.service").map(drop)
+    })?;
+    // Changed settings may have started it.
+    machine.run(STOP_LOG_TIMER)?;
     let failed = list()?["lastTry"]["failure"].clone();
     ensure!(failed["code"] == "LF4634", "a killed backup is listed with {failed}");
     let schedule = engineer.landfall(&["backup", "schedule"])?.report("backup schedule")?;

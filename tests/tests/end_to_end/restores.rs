@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::proofs::{administered, sql};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::site::{Machine, Site, wait_until};
 use serde_json::{Value, json};
 
 use super::cut::{At, Moment, boot, cut_during};
@@ -15,7 +15,7 @@ use super::installed::installed_machine;
 use super::saved_data::{
     DISK, TIME_OF_THE_PAGE, connect_disk, disconnect_disk, expect_data, page, printed_key, time_of, write_data,
 };
-use super::{cluster_backup, handbook, help, one_time};
+use super::{bucket, cluster_backup, handbook, help, one_time, timer};
 
 /// How long a restore may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -42,10 +42,10 @@ const MEANWHILE: &str = "written-while-a-restore-was-open";
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn data_comes_back_whatever_interrupts_it() -> Result<()> {
-    let (_site, machine) = installed_machine("e2e-restores")?;
+    let (site, machine) = installed_machine("e2e-restores")?;
     let engineer = Engineer::at(&machine);
     let name = machine.run("hostname")?.stdout.trim().to_owned();
-    let time = has_a_backup(engineer)?;
+    let time = has_a_backup(engineer, &site)?;
     help::comes_from_the_browser(engineer)?;
 
     write_data(engineer, "second")?;
@@ -66,9 +66,9 @@ fn data_comes_back_whatever_interrupts_it() -> Result<()> {
     engineer.expect_unchanged("after restores and an uninstall", &["/var/log/landfall"])
 }
 
-/// A backup of the first data is proven, and copied to a disk that is away from then on. Returns a time to which its log leads, at which
+/// A backup of the first data, which its timer began, is proven, and copied to a bucket, and to a disk that is away from then on. Returns a time to which its log leads, at which
 /// nothing but that data was there.
-fn has_a_backup(engineer: Engineer<'_>) -> Result<String> {
+fn has_a_backup(engineer: Engineer<'_>, site: &Site) -> Result<String> {
     let machine = engineer.machine();
     connect_disk(machine)?;
     machine.write_file(SETTINGS, format!("backups: {{copies: [{DISK}]}}\n"), 0o600)?;
@@ -76,13 +76,29 @@ fn has_a_backup(engineer: Engineer<'_>) -> Result<String> {
     machine.run(&format!("rm {SETTINGS} && {STOP_LOG_TIMER}"))?;
     write_data(engineer, "first")?;
     cluster_backup::make_objects(machine)?;
-    let made = engineer.landfall(&["backup", "run"])?.report("backup run")?;
-    ensure!(made["backup"]["proven"].is_string(), "the backup is not proven: {made}");
+    timer::begins_a_backup(engineer, "default", || a_backup_succeeds(engineer))?;
+    bucket::has_the_copies_of_a_site(engineer, site, DISK)?;
+    // Changed settings may have started it.
+    machine.run(STOP_LOG_TIMER)?;
     disconnect_disk(machine)?;
     let time = time_of(machine)?;
     let saved = engineer.landfall(&["backup", "log"])?.report("backup log")?;
     ensure!(saved["logs"][0]["outcome"]["kind"] == "stored", "{saved}");
     Ok(time)
+}
+
+/// The first backup of the site ends, and is noted and listed as proven.
+fn a_backup_succeeds(engineer: Engineer<'_>) -> Result<()> {
+    let last = wait_until("the first backup", SELF_LIMIT, || {
+        std::thread::sleep(Duration::from_secs(1));
+        let last = timer::schedule(engineer)?["backups"]["lastTry"].clone();
+        Ok(last["at"].is_string().then_some(last))
+    })?;
+    ensure!(last["failure"].is_null() && last["succeeded"].is_string(), "the timer's backup is noted with {last}");
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let [made] = listed["backups"].as_array().context("no backups")?.as_slice() else { anyhow::bail!("{listed}") };
+    ensure!(made["proven"].is_string() && made["reason"] == "request", "{made}");
+    Ok(())
 }
 
 /// A table that was dropped at a known time comes back as of just before, by the page about points in time and by the one about backups.
