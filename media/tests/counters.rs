@@ -46,13 +46,25 @@ fn peak_memory_bytes() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
 }
 
-/// Bytes of the files below a folder that the page cache holds, as `vmtouch` counts them.
-fn cached_bytes(folder: &Path) -> u64 {
-    let output = Command::new("vmtouch").arg(folder).output().expect("vmtouch");
+/// Bytes of the files below a folder, or of a file, that the page cache holds, as `vmtouch` counts them.
+fn cached_bytes(path: &Path) -> u64 {
+    let output = Command::new("vmtouch").arg(path).output().expect("vmtouch");
     let text = String::from_utf8(output.stdout).unwrap();
     // `Resident Pages: 3/700  12K/2M  0.4%`
     let pages = text.lines().find_map(|line| line.trim().strip_prefix("Resident Pages: ")?.split('/').next()).unwrap();
     pages.parse::<u64>().unwrap() * rustix::param::page_size() as u64
+}
+
+/// Makes a file of another program, which has read all of it; returns the bytes of it in memory.
+fn file_in_use(path: &Path) -> u64 {
+    const SIZE: u64 = 16 * MIB;
+    // Written by a program of its own: this one's memory and bytes are counted.
+    let script = "head -c \"$1\" /dev/zero > \"$2\" && sync \"$2\" && cat \"$2\" > /dev/null";
+    let status = Command::new("sh").args(["-euc", script, "sh", &SIZE.to_string()]).arg(path).status().expect("sh");
+    assert!(status.success());
+    let cached = cached_bytes(path);
+    assert_eq!(cached, SIZE, "the file is not in memory as a whole");
+    cached
 }
 
 #[track_caller]
@@ -100,6 +112,8 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
     agree("verifying writes", verified.written_bytes, kernel.written, total);
 
     let site = ContentStore::at(folder.path().join("site"));
+    let foreign = folder.path().join("foreign");
+    let in_use = file_in_use(&foreign);
     let before = Kernel::now();
     stage(&media, &site, &Silent).unwrap();
     let kernel = before.since();
@@ -111,6 +125,9 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
 
     let (of_site, of_stick) = (cached_bytes(site.root()), cached_bytes(&stick));
     assert!(of_site + of_stick <= 8 * MIB, "{of_site} bytes of the site and {of_stick} of the stick are in memory");
+    // The part `large` compares the same beside a database, at 20 GiB.
+    let still = cached_bytes(&foreign);
+    assert!(still >= in_use / 20 * 19, "{still} of {in_use} bytes of another program's file are still in memory");
     // A sync for 64 MiB of small blobs, one for the rest, one for their names, and none for large ones.
     assert_eq!(site.counters().totals().filesystem_syncs, 3);
 

@@ -264,6 +264,20 @@ fn a_disk_that_lost_synced_data_is_checked_from_its_beginning() {
 }
 
 #[test]
+fn reserved_space_is_taken_on_the_disk_and_the_length_stays() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let file = DiskFile::writing(crate::durable::create_file(&path, 0o644).unwrap());
+    file.write_at(0, b"begun").unwrap();
+    file.reserve(5, 8 << 20).unwrap();
+    let found = std::fs::metadata(&path).unwrap();
+    // In units of 512 bytes, whatever the filesystem's own are.
+    assert!(found.blocks() * 512 >= 8 << 20, "{} blocks", found.blocks());
+    assert_eq!(found.len(), 5);
+}
+
+#[test]
 fn any_bytes_at_any_place_come_back_from_a_real_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");

@@ -1,6 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
 use landfall_error_codes::Coded;
@@ -316,4 +316,24 @@ fn a_mark_never_claims_more_than_the_file_has() {
     partial.append(&blob).unwrap();
     partial.finish().unwrap();
     assert!(rustix::fs::getxattr(store.path(sums(&blob).sha256), "user.landfall.synced", &mut [0_u8; 20]).is_err());
+}
+
+/// Fails if it is read.
+struct Unread;
+
+impl Read for Unread {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("bytes were asked for"))
+    }
+}
+
+#[test]
+fn a_blob_for_which_there_is_no_space_fails_before_its_first_byte() {
+    let test = "store::tests::a_blob_for_which_there_is_no_space_fails_before_its_first_byte";
+    let Some(disk) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
+    let store = ContentStore::at(disk.join("store"));
+    let expected = Expected { digest: sums(b"large").sha256, size: 64 << 20 };
+    let error = store.ingest(&mut Unread, Some(expected)).unwrap_err().to_string();
+    assert!(error.contains("reserve space for") && !error.contains("bytes were asked for"), "{error}");
+    store.ingest_bytes(b"fits").unwrap();
 }
