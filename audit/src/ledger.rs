@@ -88,7 +88,7 @@ impl Ledger {
         Ok(signed)
     }
 
-    /// Takes up a checkpoint that the host has forgotten, and the restart that it names. Nobody but the host can have signed one, so
+    /// Takes up a checkpoint that the host has forgotten, and the restart that it names. Only the host can have signed one, so
     /// this leads to what it has signed and nowhere else.
     fn remember(&mut self, key: &SiteKey, newer: &Checkpoint) -> Result<()> {
         if !newer.is_signed_by(key.public()) {

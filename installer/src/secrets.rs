@@ -14,7 +14,7 @@ pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
     BroughtSecrets { arguments: arguments.secret, ask: std::io::stdin().is_terminal().then_some(ask) }
 }
 
-/// Those of a command that changes nothing: nobody is asked.
+/// Those of a command that changes nothing: no person is asked.
 pub(crate) fn named(arguments: SecretArguments) -> BroughtSecrets {
     BroughtSecrets { arguments: arguments.secret, ask: None }
 }
@@ -28,7 +28,7 @@ pub(crate) fn argument(text: &str) -> Result<SecretArgument, String> {
     Ok(SecretArgument { name: name.to_owned(), file: file.map(Into::into) })
 }
 
-/// Asks twice, since nobody sees what is typed.
+/// Asks twice, since what is typed is not shown.
 fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     let SecretQuestion { name, component, meaning, needed } = question;
     let prompt = shown::line(&format!("{meaning}: {name} of {component}, {needed}"));

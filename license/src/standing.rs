@@ -1,4 +1,4 @@
-//! What a license counts for at a site now. A pure function: the same license, site and time always stand the same.
+//! What a license counts for at a site now. A pure function: the same license, site and time always give the same answer.
 
 use std::collections::BTreeSet;
 

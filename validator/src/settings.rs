@@ -1,4 +1,4 @@
-//! What the validator is told by its environment, which `landfall build` writes.
+//! What the validator reads from its environment, which `landfall build` writes.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

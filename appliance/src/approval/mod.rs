@@ -20,7 +20,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::refusal::Refusal;
 
-/// A plan that may be begun: nobody else makes one of these.
+/// A plan that may be begun: only this module makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     plan: String,

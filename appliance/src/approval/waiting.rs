@@ -156,7 +156,7 @@ async fn end(
 /// Whoever comes next records that some have waited too long.
 async fn end_late(write: &mut Connection, author: &Author) -> Result<(), Refusal> {
     let now = Timestamp::now();
-    end(write, author, ("approval.lapse", "nobody approved it in time"), |approval| approval.ends <= now).await
+    end(write, author, ("approval.lapse", "it was not approved in time"), |approval| approval.ends <= now).await
 }
 
 pub(super) async fn void_all(write: &mut Connection, author: &Author, because: &str) -> Result<(), Refusal> {

@@ -59,7 +59,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// A text that no request can make long. That something was cut is visible, so that nobody takes the rest for all of it.
+/// A text that no request can make long. That something was cut is visible, so that the rest is not taken for all of it.
 fn short(text: &str) -> String {
     let Some((end, _)) = text.char_indices().nth(LONGEST) else { return text.to_owned() };
     format!("{}… [cut: {LONGEST} of {} characters]", &text[..end], text.chars().count())

@@ -61,7 +61,7 @@ impl Waiting {
     }
 }
 
-/// Why the caller cannot approve: as the second person where somebody has approved first, else as the first one.
+/// Why the caller cannot approve: as the second person where another one has approved first, else as the first one.
 async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -> Result<Option<String>, Refusal> {
     let Some(user) = caller.user() else { return Ok(Some("you are not signed in".to_owned())) };
     if let Some(first) = first.filter(|first| is_same_person(user, &first.by)) {
@@ -79,7 +79,7 @@ async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -
     }
 }
 
-/// How a plan stands where two people approve.
+/// What a plan still lacks where two people approve.
 pub struct TwoPeople {
     /// Who approved it first.
     pub first: Option<Waiting>,
@@ -108,14 +108,14 @@ impl TwoPeople {
 struct Row {
     user: Counted,
     mark: Mark,
-    /// Whether two people can let the user count, and nobody has asked yet.
+    /// Whether two people can let the user count, and none has asked yet.
     can_be_asked: bool,
 }
 
 struct On {
     since: Moment,
     by: String,
-    /// Whether nobody has asked for one person again.
+    /// Whether no person has asked for one person again.
     can_end: bool,
 }
 

@@ -35,7 +35,7 @@ pub async fn save(folder: &Path, storage: &Storage, output: &mut impl Write) -> 
     made.and_then(|chain| removed.map(|()| chain))
 }
 
-/// What cannot be loaded is no backup, so the snapshot is inspected before anybody has it.
+/// What cannot be loaded is no backup, so the snapshot is inspected before it leaves this program.
 async fn make(path: &Path, target: &Path, (storage, output): (&Storage, &mut impl Write)) -> Result<Chain> {
     match storage {
         Storage::File => write_snapshot(path, target).await?,

@@ -32,7 +32,7 @@ impl Roles {
         Role::ALL.into_iter().rev().find(has)
     }
 
-    /// Whether nobody could enter.
+    /// Whether no account could sign in.
     pub fn is_empty(&self) -> bool {
         Role::ALL.into_iter().all(|role| self.groups(role).is_empty())
     }

@@ -191,7 +191,7 @@ fn scopes(given: Option<Vec<String>>) -> Result<Vec<String>, String> {
 /// Roles of which at least one has a group.
 pub fn roles(roles: Roles) -> Result<Roles, String> {
     if roles.is_empty() {
-        return Err("give at least one role a group: nobody could enter".to_owned());
+        return Err("give at least one role a group: without one, no account could sign in".to_owned());
     }
     let all = [&roles.viewer, &roles.operator, &roles.administrator];
     if all.into_iter().flatten().any(|group| group.trim().is_empty()) {

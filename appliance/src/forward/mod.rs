@@ -19,11 +19,11 @@ use jiff::Timestamp;
 
 pub use watch::watch;
 
-/// How forwarding stands, for pages and metrics.
+/// The state of forwarding, for pages and metrics.
 #[derive(Debug, Default)]
 pub struct Forward(Mutex<Standing>);
 
-/// How forwarding stands.
+/// The state of forwarding.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
     /// The server; none where none is configured.
@@ -46,7 +46,7 @@ pub struct Failing {
 }
 
 impl Forward {
-    /// As it stands now.
+    /// As it is now.
     pub fn standing(&self) -> Standing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

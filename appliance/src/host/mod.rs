@@ -102,10 +102,10 @@ pub trait Host: Send + Sync + 'static {
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
 
-    /// Tells the host how many users the console has.
+    /// Reports to the host how many users the console has.
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
 
-    /// The host's answer to a question of software about the license. Nobody here can check it: the software has the key.
+    /// The host's answer to a question of software about the license. The console cannot check it: the software has the key.
     fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>>;
 
     /// The public key of the audit log, and what the host has signed last.

@@ -246,7 +246,7 @@ impl Site {
         imported
     }
 
-    /// Tells the host how many users the console has.
+    /// Reports to the host how many users the console has.
     pub async fn note_users(&self, users: u64) -> Result<(), HostError> {
         self.hear(self.host.note_users(users)).await
     }

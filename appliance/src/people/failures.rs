@@ -52,7 +52,7 @@ impl Failures {
     }
 }
 
-/// Records a failure of somebody who is not signed in, as far as the bound permits.
+/// Records a failure of a caller who is not signed in, as far as the bound permits.
 pub async fn record_failure(context: &Context, author: &Author, event: Event<'_>) -> Result<()> {
     match context.failures.fate(Instant::now()) {
         Fate::Written => append(context, author, event).await,

@@ -23,7 +23,7 @@ const MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 19 * 1024 };
 const AT_ONCE: usize = 2;
 /// Hashes that are computed or waited for; further ones are refused, so that a flood of sign-ins makes no queue of minutes.
 const MOST: usize = AT_ONCE + 16;
-/// Seconds after which somebody who found the queue full tries again.
+/// Seconds after which a person who found the queue full tries again.
 const LATER: u64 = 5;
 
 /// A place in the queue of hashes.

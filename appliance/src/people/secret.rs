@@ -40,7 +40,7 @@ impl Secret {
         self.derive("form")
     }
 
-    /// Another word of the same owner, which gives this one away to nobody.
+    /// Another word of the same owner, which does not reveal this one.
     pub fn word(&self, purpose: &'static str) -> String {
         self.derive(purpose)
     }

@@ -1,4 +1,4 @@
-//! The host is told how many users there are, which a license may limit: it does not know them.
+//! The host receives the number of users, which a license may limit: it does not know them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 /// Between two words, and before the first one. The host takes one in a minute.
 const PAUSE: Duration = Duration::from_mins(10);
 
-/// Tells the host again and again, until the process ends.
+/// Reports it to the host again and again, until the process ends.
 pub async fn keep_told(context: Context) {
     loop {
         tokio::time::sleep(PAUSE).await;
@@ -19,7 +19,7 @@ pub async fn keep_told(context: Context) {
     }
 }
 
-/// Tells the host how many users can sign in.
+/// Reports to the host how many users can sign in.
 async fn tell(context: &Context) -> Result<(), Refusal> {
     let users = "SELECT count(*) FROM users WHERE disabled IS NULL";
     let users: i64 = query_scalar(users).fetch_one(context.database.read()).await?;

@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 pub struct Person {
     /// The kind of directory.
     pub source: Source,
-    /// Who it is there, for ever, whatever the person is called: unique among all people of this kind of directory.
+    /// Who it is there, forever, whatever the person is called: unique among all people of this kind of directory.
     pub subject: String,
     /// What the person is called.
     pub name: String,

@@ -3,7 +3,7 @@
 //! Threats: an archive comes from anywhere. It may hold names that lead out of it, links, devices, a member twice,
 //! archives within archives, or a few kilobytes that unpack to more than any disk has. Only plain files with plain names
 //! are taken, each of a bounded size. What all of them unpack to is counted together, as it is read. Of a folder, links
-//! are refused: they may lead to files of this machine that nobody meant to ship.
+//! are refused: they may lead to files of this machine that the vendor did not mean to ship.
 
 use std::collections::BTreeMap;
 use std::io::Read;

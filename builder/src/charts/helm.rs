@@ -1,6 +1,6 @@
 //! Helm as a program of its own, on the vendor's machine, on a chart that anyone may have written.
 //!
-//! Threats: a template may run for ever, print without end, or take all memory; a schema of values may name a document
+//! Threats: a template may run forever, print without end, or take all memory; a schema of values may name a document
 //! elsewhere. Time, output and memory are bounded. Helm gets a home of its own and no environment, so it has no
 //! configuration, no plugin and no cluster, and its proxy is a port without a listener.
 

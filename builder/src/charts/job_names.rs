@@ -36,7 +36,7 @@ const OTHER_NAMES: [&str; 9] = [
 /// Fields with what people or selectors read: texts that are the Job's name by chance.
 const REMARKS: [&str; 4] = ["labels", "matchLabels", "annotations", "selector"];
 
-/// Fields with what programs are told.
+/// Fields with what programs receive.
 const PROGRAM: [&str; 3] = ["command", "args", "env"];
 
 /// Whether an object is a Job of Kubernetes.
@@ -53,7 +53,7 @@ pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
         return Err(refused(sourced, ": metadata.name", what));
     }
     sourced.object["metadata"]["name"] = Value::String(new);
-    // It stays, so that a site can tell that it is complete.
+    // It stays, so that a site can see that it is complete.
     if let Some(spec) = sourced.object["spec"].as_object_mut() {
         spec.remove("ttlSecondsAfterFinished");
     }

@@ -108,7 +108,7 @@ fn twice(
 }
 
 /// What the cluster serves with the kinds of the chart's own `crds` as well, and of those of its subcharts that the values enable:
-/// Helm applies these before it asks what is served. A rendering without templates tells which they are.
+/// Helm applies these before it asks what is served. A rendering without templates shows which they are.
 fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<Vec<String>> {
     let mut served: BTreeSet<_> = rendering.served.iter().cloned().collect();
     if files.0.keys().any(|path| path.starts_with("crds/") || path.contains("/crds/")) {

@@ -13,7 +13,7 @@ use crate::{backup, canary, license_check, package_index, proofs};
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
 
-/// What stands where a person has to fill in a field.
+/// The text of a field that a person has to fill in.
 pub const FILL_IN: &str = "FILL-IN";
 
 /// Reads and checks a definition, given as the file or as its folder.

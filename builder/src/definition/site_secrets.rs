@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::Release;
 use crate::error::{BuildError, Place, Result};
 
-/// Refuses secrets that no site could give, or that a site could not tell apart.
+/// Refuses secrets that no site could give, or that a site could not distinguish.
 pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     let mut seen = HashSet::new();
     for (index, component) in release.components.iter().enumerate() {

@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(updated(&bench, names).await.expect_err("refused").code(), code, "{names:?}");
             assert_eq!(text(&bench), before, "{names:?}");
         }
-        // What cannot be resolved does not stand in the way of what is named.
+        // What cannot be resolved does not prevent the update of what is named.
         assert_eq!(entries(&updated(&bench, &["pause"]).await.expect("updated")), [PAUSE]);
     }
 

@@ -15,7 +15,7 @@ pub const ANSWER_BYTES: usize = 4 << 10;
 /// What an answer is called in errors.
 const NAME: &str = "the answer";
 
-/// An answer that nobody has checked yet: it says nothing before it was opened.
+/// An answer that was not checked yet: it means nothing before it was opened.
 #[derive(Debug, Clone)]
 pub struct SealedAnswer {
     envelope: Envelope,

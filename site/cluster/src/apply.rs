@@ -117,7 +117,7 @@ impl Cluster {
         }
     }
 
-    /// Applies an object with force, if nothing stands against it but what Landfall set. Both requests name the version
+    /// Applies an object with force, if nothing prevents it but what Landfall set. Both requests name the version
     /// that they are about: the second is refused if another manager wrote after the first.
     fn overrule_landfall(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         let impatient = self.with_patience(Duration::ZERO);

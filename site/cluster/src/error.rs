@@ -76,7 +76,7 @@ pub enum ClusterError {
     NoPod {
         /// The workload.
         workload: Box<ObjectName>,
-        /// What it lacks, or what stands against it.
+        /// What it lacks, or what prevents it.
         problem: String,
     },
     /// An object that is not Landfall's has the name of one of Landfall's objects.

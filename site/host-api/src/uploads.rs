@@ -55,7 +55,7 @@ struct At {
     offset: u64,
 }
 
-/// The turn is taken before the piece is read, so that pieces that nobody waits for take no memory.
+/// The turn is taken before the piece is read, so that pieces whose sender no longer waits take no memory.
 async fn add(
     State(host): State<Host>,
     Path(id): Path<String>,

@@ -293,7 +293,7 @@ pub struct PlanPage {
     pub document: Value,
 }
 
-/// How an operation stands.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationState {
@@ -323,7 +323,7 @@ pub struct OperationPage {
     pub from: Option<String>,
     /// Name and version of the release that is there once it is committed.
     pub to: String,
-    /// How it stands.
+    /// Its state.
     pub state: OperationState,
     /// Whether a process works on it now.
     pub running: bool,

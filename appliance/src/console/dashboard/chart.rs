@@ -49,7 +49,7 @@ pub struct Chart {
     pub top: String,
     /// Corners of each line without a gap, as SVG has them.
     pub lines: Vec<String>,
-    /// Points that stand alone.
+    /// Points without a neighbor.
     pub dots: Vec<(u64, u64)>,
 }
 

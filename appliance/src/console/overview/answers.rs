@@ -97,7 +97,7 @@ fn standing(terms: &Terms) -> Mark {
     }
 }
 
-/// When the license ends, in the words of a person; its own text where it stands in no common way.
+/// When the license ends, in the words of a person; its own text where its standing has no common form.
 fn term_of(terms: &Terms) -> String {
     let ends = Moment::read(terms.ends.as_deref());
     let grace = Moment::read(terms.grace_ends.as_deref());

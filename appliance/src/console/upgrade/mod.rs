@@ -49,7 +49,7 @@ struct Plan {
     view: PlanView,
     /// Id of the request that an approval makes: one that is sent twice begins once.
     request: String,
-    /// How it stands where two people approve.
+    /// What it still lacks where two people approve.
     two: Option<TwoPeople>,
 }
 

@@ -1,7 +1,7 @@
 //! LDAP: a directory server says whether a password is a person's, and in which groups the person is.
 //!
 //! What could go wrong, and what stops it: a password in the clear (TLS before anything else, from one authority), an empty password, which
-//! servers accept from anybody (refused before a connection), signs in a name that would change a question (names have few letters, and
+//! servers accept from any client (refused before a connection), signs in a name that would change a question (names have few letters, and
 //! are escaped all the same), several entries of one name (refused), a server that sends elsewhere (referrals are not followed), a server
 //! that never answers (a limit for the whole sign-in, and for how many run at once).
 

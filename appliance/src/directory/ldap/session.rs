@@ -48,7 +48,7 @@ impl Entry {
         same.flat_map(|(_, values)| values.clone()).collect()
     }
 
-    /// Who it is for ever: the first identity that it has, or else its name.
+    /// Who it is, forever: the first identity that it has, or else its name.
     pub fn subject(&self) -> String {
         for identity in IDENTITIES {
             let texts = self.values(identity).into_iter().next().map(String::into_bytes);

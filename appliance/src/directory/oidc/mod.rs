@@ -98,7 +98,7 @@ pub struct Returned {
 /// Whom a provider vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vouched {
-    /// Who it is at the provider, for ever.
+    /// Who it is at the provider, forever.
     pub subject: String,
     /// What the person is called.
     pub name: String,

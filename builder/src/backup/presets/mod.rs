@@ -106,7 +106,7 @@ pub(super) struct PresetCheck {
 struct Parameter {
     /// What its value is.
     is: ValueKind,
-    /// What stands in scripts, in which `@` stands for the value.
+    /// What scripts have in its place, in which `@` stands for the value.
     #[serde(default = "itself")]
     form: String,
     /// The value where none is given.

@@ -95,7 +95,7 @@ pub(super) fn cpu(paths: &SitePaths) -> Cpu {
     }
 }
 
-/// Nodes of memory; 1 where the kernel does not tell them apart.
+/// Nodes of memory; 1 where the kernel does not distinguish them.
 fn numa_nodes(paths: &SitePaths) -> u32 {
     let Ok(entries) = fs_err::read_dir(paths.host("/sys/devices/system/node")) else { return 1 };
     let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());

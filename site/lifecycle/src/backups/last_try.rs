@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::running_try::{self, Tried};
 
-/// Age of the newest proven backup from which a person is told: a day, and half of one for what takes long.
+/// Age of the newest proven backup from which status notes it: a day, and half of one for what takes long.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
 
 /// A try to make a backup, or a drill.

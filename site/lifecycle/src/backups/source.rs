@@ -19,7 +19,7 @@ pub(super) struct PodStream<'a> {
     mark: Option<Vec<String>>,
     progress: &'a dyn Progress,
     stream: Option<Box<dyn Read + 'a>>,
-    /// What was read before anybody asked for it.
+    /// What was read before it was asked for.
     ahead: Cursor<Vec<u8>>,
     is_announced: bool,
 }

@@ -90,7 +90,7 @@ impl ConsoleCertificate {
     }
 }
 
-/// The authority is made once: people may have told their browsers to trust it.
+/// The authority is made once: people may have set their browsers to trust it.
 fn authority(files: &ConsoleFiles) -> Result<AuthorityFile, StepError> {
     if let Some(known) = files.read(AUTHORITY)? {
         return Ok(known);

@@ -210,7 +210,7 @@ impl Operations {
     }
 }
 
-/// Refuses a plan of which two steps have one id: the journal could not tell them apart.
+/// Refuses a plan of which two steps have one id: the journal could not distinguish them.
 fn refuse_ambiguous(plan: &Plan<Action>) -> Result<(), StepError> {
     let mut known = BTreeSet::new();
     match plan.all().find(|planned| !known.insert(&planned.id)) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::operations::ArrivedBundle;
 
-/// How an upload stands to what the site does.
+/// Whether an upload fits what the site does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadUse {
     /// Nothing reads it.
@@ -37,6 +37,6 @@ pub trait UploadJudge: Send + Sync {
     /// Judges what has arrived. An error says nothing of the bundle: the judgment failed, and is asked for again.
     fn judge(&self, arrived: &ArrivedBundle<'_>) -> Result<UploadVerdict, Problem>;
 
-    /// How this upload stands to what the site does.
+    /// Whether this upload fits what the site does.
     fn use_of(&self, path: &Path, bundle: Option<Sha256>) -> UploadUse;
 }

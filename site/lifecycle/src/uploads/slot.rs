@@ -131,7 +131,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         current.map(|_| self.folder.bundle())
     }
 
-    /// Removes an upload that was used, or that nobody continued or used in time. Does nothing while a piece arrives.
+    /// Removes an upload that was used, or that was not continued or used in time. Does nothing while a piece arrives.
     pub fn tend(&self) {
         let Ok(mut file) = self.file.try_lock() else { return };
         let Some(current) = self.state().current.clone() else { return };

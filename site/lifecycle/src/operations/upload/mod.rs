@@ -55,7 +55,7 @@ impl Operations {
         }
     }
 
-    /// How an upload stands to what the site does: its file, and the id of its bundle once that is known.
+    /// Whether an upload fits what the site does: its file, and the id of its bundle once that is known.
     pub fn upload_use(&self, path: &Path, bundle: Option<Sha256>) -> Result<UploadUse> {
         if self.media_of_open_change()?.is_some_and(|open| open == path) {
             return Ok(UploadUse::Open);

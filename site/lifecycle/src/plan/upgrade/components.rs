@@ -167,7 +167,7 @@ impl Planned {
                     let starts =
                         if are_applied { stopped.starts(&name, &objects) } else { stopped.starts_as_before(&name) };
                     self.steps.extend(starts);
-                    // Its id tells a component that has changed from one that only waited.
+                    // By its id, a component that has changed differs from one that only waited.
                     let id = if is_changed { planned.id } else { id("started", &name) };
                     self.steps.push(PlannedStep { id, ..planned });
                     self.steps.extend(data.map(ChangedData::checks).unwrap_or_default());
