@@ -16,6 +16,11 @@ use landfall_tests::workspace;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// Presets of backup rules against the software that they are for.
+mod presets {
+    mod key_stores;
+}
+
 /// A response whose body is still on the wire.
 struct Response {
     status: u16,

@@ -232,6 +232,16 @@ pub fn ensure_slapd() -> Result<PathBuf> {
     debian::SLAPD.ensure_unpacked(&Workshop::open()?)
 }
 
+/// The root of a Debian with Valkey, as its image has it.
+pub fn ensure_valkey() -> Result<PathBuf> {
+    starter::VALKEY.ensure_unpacked(&Workshop::open()?)
+}
+
+/// The root of a Debian with Redis.
+pub fn ensure_redis() -> Result<PathBuf> {
+    debian::REDIS.ensure_unpacked(&Workshop::open()?)
+}
+
 /// The end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;

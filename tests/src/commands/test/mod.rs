@@ -389,6 +389,7 @@ const REPRODUCIBLE: &str = "a_second_build";
 
 fn assemble_images() -> Result<()> {
     images::ensure_all()?;
+    images::ensure_redis()?;
     run_end_to_end("images", &["--test-threads", "1", "--skip", REPRODUCIBLE])
 }
 
