@@ -56,7 +56,7 @@ pub struct BackupRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<BackupHold>,
     /// The program that prints what the data counts, with its arguments: a line `NAME=NUMBER` for each table, for example. It runs in a ready
-    /// pod as of the cut of a backup, and in the pod that has the restored data, which must count the same. A rule with a log has the lines
+    /// pod as of the cut of a backup, and in the pod that has the restored data, which must count the same in a drill. A rule with a log has the lines
     /// `from=` and `until=` before, with the microseconds since 1970 between which its numbers were true; others need a hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Vec<String>>,

@@ -32,7 +32,7 @@ const COUNTED: &str = "The restored data counts what was counted at the cut of t
 
 impl CheckResult {
     /// Whether it compares counts.
-    pub(super) fn is_of_counts(&self) -> bool {
+    pub(crate) fn is_of_counts(&self) -> bool {
         self.shows == COUNTED
     }
 
