@@ -22,6 +22,9 @@ pub enum Command {
     /// Save, load or check the database
     #[command(subcommand)]
     Database(DatabaseCommand),
+    /// Read the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Work with the directory that people come from
     #[command(subcommand)]
     Directory(DirectoryCommand),
@@ -72,6 +75,12 @@ pub struct ServeArguments {
     /// Folder with the settings of a syslog server that audit entries are forwarded to; read again when it changes, and it may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_SYSLOG", value_name = "FOLDER")]
     pub syslog: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Write all of it to standard output as JSON lines, with the host's checkpoints; the server may run
+    Export(DataArguments),
 }
 
 #[derive(Debug, Subcommand)]

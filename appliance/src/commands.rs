@@ -5,12 +5,12 @@ use std::io::{stdin, stdout};
 use landfall_error_codes::codes;
 
 use crate::audit::Chain;
-use crate::cli::{Arguments, Command, DataArguments, DatabaseCommand, DirectoryCommand, PackagesCommand};
+use crate::cli::{Arguments, AuditCommand, Command, DataArguments, DatabaseCommand, DirectoryCommand, PackagesCommand};
 use crate::configuration::Configuration;
 use crate::database::{Counts, Storage};
 use crate::error::{Context as _, Error, Result};
 use crate::printer::{line, note};
-use crate::{api, database, directory, packages, server};
+use crate::{api, audit, database, directory, packages, server};
 
 /// Threads that serve. A console has a handful of users.
 const THREADS: usize = 2;
@@ -46,6 +46,9 @@ pub fn execute(arguments: Arguments) -> Result<()> {
         Command::Database(DatabaseCommand::Check(data)) => {
             show(&runtime.block_on(database::check(&data.data, &storage(&data)?))?);
             Ok(())
+        }
+        Command::Audit(AuditCommand::Export(data)) => {
+            runtime.block_on(audit::export(&data.data, &storage(&data)?, &mut stdout().lock()))
         }
         Command::Directory(DirectoryCommand::Check(arguments)) => {
             runtime.block_on(directory::check(&arguments.directory))?.iter().for_each(|text| line(text));

@@ -458,6 +458,15 @@ registry! {
     USAGE_REPORT_CHAIN = "LF4735", Refused, "Days of the report of usage were edited or cut", "Ask the customer what happened to the site's record on the named day; the days before it are as they were measured.";
     USAGE_REPORT_TOTALS = "LF4736", Refused, "The totals of the report of usage do not follow from its days", "Ask the customer for the report again. If it has the same fault, count the days by hand, and report this as a fault of Landfall.";
     USAGE_REPORT_OTHER = "LF4737", Refused, "The report of usage is about another license or site", "Name the license that the report is about with `--license`, or ask the customer for the report of the right site.";
+    CARRY_FOLDER = "LF4740", Usage, "The folder cannot take what is to be carried out", "Connect and mount the stick, and name a folder on it that exists.";
+    CARRY_MANIFEST = "LF4741", Usage, "The folder holds nothing that `landfall carry out` has completed", "Name the folder that `landfall carry out` printed. If it is the right one, the stick was removed too early: ask the site to carry out again.";
+    CARRY_SIGNATURE = "LF4742", Refused, "The site's key did not sign what was carried out", "Ask the customer to carry out again, and for the site's key, which `landfall license show` names. A host that was installed again has a new key.";
+    CARRY_PART = "LF4743", Refused, "A part of what was carried out is not as the site wrote it", "Copy the folder from the stick again. If the message stays, ask the site to carry out again, and use nothing of this folder.";
+    CARRY_READ_BACK = "LF4744", NotReady, "What was written to the stick cannot be read back from it", "Use another stick, and carry out again; nothing of the site was changed.";
+    CARRY_NOTHING = "LF4745", Usage, "Nothing from a vendor was found", "Name a license, a `revocation.json` or a bundle, or the folder that holds them.";
+    CARRY_REFUSED = "LF4746", Refused, "Something that came for this site is refused", "Nothing was changed. Do what each line advises, or remove the named file from the folder, then run the same command again.";
+    CARRY_SEVERAL = "LF4747", Usage, "Several files of one kind came for this site", "Name the one that you want by its file.";
+    AUDIT_EXPORT = "LF4748", NotReady, "The console's audit log cannot be exported on the host", "Run `landfall status` and bring the console back, or export the log in the console under *Audit log*.";
     // LF48: the host's side of the console.
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log before that need the former key of `audit.json`.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose definition has a component with `console: true`.";

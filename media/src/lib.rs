@@ -13,6 +13,7 @@ pub mod pack;
 pub mod parts;
 mod payload;
 mod pipeline;
+mod read_back;
 #[cfg(any(test, feature = "testing"))]
 pub mod power;
 pub mod sink;
@@ -27,3 +28,4 @@ mod testing;
 pub use error::{MediaError, Result};
 pub use landfall_progress as progress;
 pub use payload::Payload;
+pub use read_back::{Digested, read_back};

@@ -1,5 +1,8 @@
 //! Reading the log: pages for people, and all of it as JSON lines.
 
+use std::io::Write;
+use std::path::Path;
+
 use jiff::Timestamp;
 use landfall_audit::{Head, Line, SCHEMA, checkpoint_line, entry_line};
 use landfall_error_codes::codes;
@@ -8,7 +11,7 @@ use super::chain::PAGE;
 use super::record::head;
 use super::syslog::message;
 use crate::audit::Entry;
-use crate::database::{Connection, Pool, Row, query};
+use crate::database::{Connection, Pool, Reading, Row, Storage, query};
 use crate::error::{Context as _, Result};
 
 /// Entries before a number, newest first, each with its number; the newest of all where `before` is none. One that cannot be read
@@ -88,6 +91,22 @@ impl Export {
         let text = serde_json::to_string(&line).context(codes::BUG, || "the head has no JSON".to_owned())?;
         Ok(text + "\n")
     }
+}
+
+/// Writes the log of a data folder's database, or of a server's, as JSON lines, with its checkpoints and the head. Changes nothing; the
+/// console may run.
+pub async fn export(folder: &Path, storage: &Storage, output: &mut impl Write) -> Result<()> {
+    let failed = || "the audit log cannot be written out".to_owned();
+    let reading = Reading::open(folder, storage).await?;
+    let export = Export::begin(reading.pool()).await?;
+    let mut after = Some(0);
+    while let Some(number) = after {
+        let (text, next) = export.page(reading.pool(), number, Form::JsonLines).await?;
+        output.write_all(text.as_bytes()).context(codes::APPLIANCE_DATABASE, failed)?;
+        after = next;
+    }
+    reading.close().await;
+    output.flush().context(codes::APPLIANCE_DATABASE, failed)
 }
 
 /// Checkpoints of these entries, in the order of a log.

@@ -10,7 +10,7 @@ mod syslog;
 mod watch;
 
 pub use chain::Chain;
-pub use export::{Export, Form, page};
+pub use export::{Export, Form, export, page};
 pub use landfall_audit::{Entry, Outcome};
 pub use record::{Author, Event, head, record};
 pub use signing::{Signing, Unsigned};

@@ -8,14 +8,15 @@ use landfall_peer::{AUDIT_BYTES, AUDIT_PAUSE};
 
 use super::*;
 use crate::database::fixture::Lease;
-use crate::database::{Database, query};
+use crate::database::{Database, Storage, query};
 use crate::host::Site;
 use crate::host::fake::FakeHost;
 use crate::testing::ground;
 
 /// A console's database with a host that signs.
 struct Console {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    storage: Storage,
     database: Database,
     host: Arc<FakeHost>,
     site: Arc<Site>,
@@ -30,7 +31,7 @@ impl Console {
         let database = Database::open_in(folder.path(), &storage).await.unwrap();
         let host = FakeHost::new();
         let site = Site::new(host.clone());
-        Self { _folder: folder, database, host, site, signing: Signing::default(), _lease: lease }
+        Self { folder, storage, database, host, site, signing: Signing::default(), _lease: lease }
     }
 
     async fn write(&self, count: usize, object: &str) {
@@ -131,6 +132,10 @@ async fn what_the_database_exports_is_whole() {
     let mut connection = console.database.read().acquire().await.unwrap();
     let chain = Chain::of(&mut connection).await.unwrap();
     assert!(matches!(chain, Chain::Whole(last) if last == report.head), "{chain:?}");
+    let mut of_host = Vec::new();
+    super::export(console.folder.path(), &console.storage, &mut of_host).await.unwrap();
+    let found = verify(&*of_host, &Known::default()).unwrap();
+    assert_eq!((found.head, found.unverified), (report.head, report.verified), "another process exports the same log");
     assert_eq!(
         page(console.database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         [10, 9, 8]

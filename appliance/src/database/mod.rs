@@ -9,6 +9,7 @@ mod inspect;
 mod load;
 mod migrations;
 mod queries;
+mod reading;
 mod save;
 mod server;
 mod sqlite;
@@ -25,6 +26,7 @@ pub use check::{Counts, check};
 pub use damage::{Aside, damage_of};
 pub use load::load;
 pub use queries::{Connection, Pool, Row, Write, query, query_scalar};
+pub use reading::Reading;
 pub use save::save;
 #[cfg(test)]
 pub use server::fixture;

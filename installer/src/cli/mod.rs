@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod bundle;
+mod carry;
 mod documents;
 mod key;
 mod license;
@@ -27,6 +28,7 @@ pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,
     StageArguments, TrustArguments, VerifyArguments,
 };
+pub(crate) use carry::{CarryCommand, CarryInArguments, CarryOutArguments, CarryReadArguments};
 pub(crate) use documents::{ManualsArguments, SchemasArguments};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
 pub(crate) use license::{
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Collect what explains a site's state into one file without secrets, and analyze such a file.
     #[command(subcommand)]
     Support(SupportCommand),
+    /// Carry a stick between this site and its vendor: write what the vendor needs, take what comes back, read what a site sent.
+    #[command(subcommand)]
+    Carry(CarryCommand),
     /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
     Console(ConsoleArguments),
     /// Verify exported audit logs of the console, and show the key that signs them.

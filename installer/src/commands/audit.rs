@@ -196,7 +196,7 @@ fn key_of(name: &str, pem: &str) -> Result<PublicKey, Failure> {
     PublicKey::from_pem(name, pem).map_err(failed)
 }
 
-fn verified_text(verified: &Verified) -> String {
+pub(super) fn verified_text(verified: &Verified) -> String {
     let mut text = format!("{} are whole; head {}\n", counted(verified.entries, "entry"), verified.head);
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),

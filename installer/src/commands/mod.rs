@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod build;
+mod carry;
 mod change;
 mod completions;
 mod configure;
@@ -97,6 +98,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Prove(arguments) => prove::run(&arguments, printer),
         Command::Uninstall(arguments) => uninstall::run(arguments, printer),
         Command::Support(command) => support::run(&command, printer),
+        Command::Carry(command) => carry::run(&command, printer),
         Command::Console(arguments) => console::run(&arguments, printer),
         Command::Audit(command) => audit::run(&command, printer),
         Command::Node(command) => node::run(&command, printer),

@@ -4,10 +4,10 @@ use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpda
 use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
-    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CollectedSupport, Configured, ConfirmedDate, CopiedBackups,
-    Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport, ProofReport,
-    RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups, SiteSettings, SiteVerification,
-    StatusReport, Uninstalled, Upgraded, UsageStatus,
+    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
+    CopiedBackups, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport,
+    ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups, SiteSettings,
+    SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    audit, backup, build, configure, console, diff, inspect, key, license, manuals, models, plan, provenance, releases,
-    replaced_data, restore, stage, upgrade, verify,
+    audit, backup, build, carry, configure, console, diff, inspect, key, license, manuals, models, plan, provenance,
+    releases, replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -105,6 +105,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteVerification>(),
     ];
     all.extend(of_licenses());
+    all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>()]);
     all
 }
 

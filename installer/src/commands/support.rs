@@ -72,7 +72,7 @@ fn show(arguments: &SupportAnalyzeArguments, printer: Printer) -> Result<(), Fai
     Ok(())
 }
 
-fn analysis_text(analysis: &Analysis) -> String {
+pub(super) fn analysis_text(analysis: &Analysis) -> String {
     let Analysis { collected_at, landfall, files, observations, gaps } = analysis;
     let mut text = format!(
         "collected at {collected_at} by landfall {landfall}: {}, {}",

@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Where the bundle is collected.
 pub(crate) const FILE: &str = "/root/support.tar.gz";
 
+/// What stands for a stick.
+const STICK: &str = "/root/stick";
+
 /// A log that is collected.
 pub(crate) const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
@@ -32,6 +35,33 @@ pub(crate) fn collect(machine: &Machine) -> Result<()> {
         .map(drop)
 }
 
+/// Fills a stick, and fails unless all of it is verified with the site's key: the console's audit log is in it, the use of a license, which
+/// this site does not have, is named as missing, and a changed part is found. Leaves the stick.
+fn expect_round_trip(machine: &Machine) -> Result<()> {
+    machine.run(&format!("mkdir {STICK}"))?;
+    let out = machine.run(&format!("landfall --json carry out {STICK} --since 1h"))?;
+    let out: Value = serde_json::from_str(&out.stdout)?;
+    let missing: Vec<_> = out["missing"].as_array().into_iter().flatten().map(|part| part["kind"].clone()).collect();
+    ensure!(missing == ["usage"], "carried out: {out:#}");
+    let folder = out["folder"].as_str().context("no folder")?;
+    let key = out["siteKey"].as_str().context("no key")?;
+    let read = format!("landfall --json carry read {folder} --site-key {key}");
+    let found: Value = serde_json::from_str(&machine.run(&read)?.stdout)?;
+    let is_whole = found["kind"] == "carryRead"
+        && found["audit"]["head"].is_string()
+        && found["inventory"]["releases"][0]["name"].is_string()
+        && found["support"]["files"].as_u64().is_some_and(|files| files > 10);
+    ensure!(is_whole, "a stick was read as {found:#}");
+    machine.run(&format!("cp {folder}/facts.json /root/facts.json && echo >> {folder}/facts.json"))?;
+    let changed = machine.try_run(&read)?;
+    ensure!(changed.stderr.contains("LF4743"), "a changed part was answered with {}", changed.stderr);
+    machine
+        .run(&format!("mv /root/facts.json {folder}/facts.json && {read} > /root/read.json && rm /root/read.json"))?;
+    let nothing = machine.try_run(&format!("landfall carry in {folder}"))?;
+    ensure!(nothing.stderr.contains("LF4745"), "an empty answer of the vendor was answered with {}", nothing.stderr);
+    Ok(())
+}
+
 /// The planted log as the unpacked bundle has it.
 pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
     Ok(machine.run("cat /root/support/operations/planted.log")?.stdout)
@@ -43,6 +73,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
     machine
         .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
     collect(machine)?;
+    expect_round_trip(machine)?;
     for file in [
         "support.json",
         "status.json",
@@ -64,7 +95,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         // The value never becomes an argument: a file of patterns, raw and in base64.
         let script = format!(
             "({secret}; echo; {secret} | base64 --wrap 0 | tr --delete '='; echo) > /root/patterns; test $(wc --bytes < /root/patterns) -gt 20; \
-             ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns /root/support"
+             ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns /root/support {STICK}"
         );
         let found = machine.try_run(&format!("set -e; {script}; rm /root/patterns"))?;
         ensure!(found.status.success(), "a secret of `{secret}` is in {}{}", found.stdout, found.stderr);
@@ -76,6 +107,6 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         observations.iter().all(|observation| observation["severity"] != "error"),
         "a ready site shows {observations:#?}"
     );
-    machine.run(&format!("rm --recursive {FILE} {PLANTED_LOG} /root/support"))?;
+    machine.run(&format!("rm --recursive {FILE} {PLANTED_LOG} /root/support {STICK}"))?;
     Ok(())
 }

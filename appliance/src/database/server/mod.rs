@@ -142,6 +142,14 @@ pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
     Ok(Opened { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
 }
 
+/// A connection that cannot write, and what it passes through. Changes nothing: the schema may be an earlier one.
+pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
+    let Reached { relay, options, connection } = reach(settings).await?;
+    let _closed = connection.close().await;
+    let options = options.options([("default_transaction_read_only", "on")]);
+    Ok((Pool::Postgres(pool(1).connect_lazy_with(options)), relay))
+}
+
 /// Begins a transaction of the pool that holds the lock of whoever writes, until its end.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let mut transaction = pool.begin_with(BEGIN).await?;

@@ -111,17 +111,21 @@ pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -
 }
 
 fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> {
-    let path = &arguments.report;
+    let (license, keys) = known(arguments.license.as_deref(), arguments.trust.trust.as_deref(), &arguments.site_key)?;
+    checked_report(&arguments.report, license.as_ref(), keys, arguments.earlier.as_deref())
+}
+
+/// Checks the report in a file against what is known of its site, and against an earlier one.
+pub(crate) fn checked_report(
+    path: &Path,
+    license: Option<&License>,
+    keys: Vec<KeyId>,
+    earlier: Option<&Path>,
+) -> Result<Checked, Failure> {
     let report = UsageReport::read(&path.display().to_string(), &read("report", path)?)?;
-    let license = arguments.license.as_deref().map(|license| verified(license, arguments)).transpose()?;
-    let keys = keys(&arguments.site_key)?;
-    if let Some(license) = license.as_ref().filter(|license| keys.is_empty() && license.terms().site_key.is_none()) {
-        let what = format!("the license {} does not name the site's key", license.terms().id);
-        return Err(Failure::new(codes::BAD_ARGUMENT, what).next("Name the site's key with `--site-key`."));
-    }
-    let wanted = Wanted { terms: license.as_ref().map(License::terms), keys };
+    let wanted = Wanted { terms: license.map(License::terms), keys };
     let key = report.verify(&wanted).map_err(|error| refused(path, &error))?;
-    if let Some(earlier) = &arguments.earlier {
+    if let Some(earlier) = earlier {
         let before = UsageReport::read(&earlier.display().to_string(), &read("report", earlier)?)?;
         // It may be about an earlier license.
         let by_key = Wanted { terms: None, keys: vec![key.id()] };
@@ -130,7 +134,7 @@ fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> 
     }
     Ok(Checked {
         license_compared: license.is_some(),
-        earlier_compared: arguments.earlier.is_some(),
+        earlier_compared: earlier.is_some(),
         made: format!("{:.0}", report.made),
         site_key: key.id().to_string(),
         days: days(&report.periods),
@@ -151,10 +155,25 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// The license, whose signatures are checked against what `--trust` names.
-fn verified(path: &Path, arguments: &LicenseCheckReportArguments) -> Result<License, Failure> {
+/// What a vendor's desk knows of a site: the license in a file, whose signatures are checked against what `--trust` names, and the keys that
+/// a person names. There must be one: the key that the license names, or a named one.
+pub(crate) fn known(
+    license: Option<&Path>,
+    trust: Option<&str>,
+    site_keys: &[String],
+) -> Result<(Option<License>, Vec<KeyId>), Failure> {
+    let license = license.map(|path| verified(path, trust)).transpose()?;
+    let keys = keys(site_keys)?;
+    if let Some(license) = license.as_ref().filter(|license| keys.is_empty() && license.terms().site_key.is_none()) {
+        let what = format!("the license {} does not name the site's key", license.terms().id);
+        return Err(Failure::new(codes::BAD_ARGUMENT, what).next("Name the site's key with `--site-key`."));
+    }
+    Ok((license, keys))
+}
+
+fn verified(path: &Path, trust: Option<&str>) -> Result<License, Failure> {
     let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
-    let anchor = Trust::read(arguments.trust.trust.as_deref(), path)?.anchor;
+    let anchor = Trust::read(trust, path)?.anchor;
     Ok(sealed.verify(&anchor)?)
 }
 
@@ -185,7 +204,7 @@ fn reported_text(reported: &Reported) -> String {
     text
 }
 
-fn checked_text(checked: &Checked) -> String {
+pub(crate) fn checked_text(checked: &Checked) -> String {
     let Checked { site, license, customer, made, site_key, .. } = checked;
     let compared = if checked.license_compared { "" } else { ", which was not compared with it" };
     let mut text = format!(

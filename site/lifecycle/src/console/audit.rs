@@ -75,6 +75,11 @@ impl AuditRecord {
         Ok(unsigned.with_signature(&self.key.sign(&message).map_err(refused)?))
     }
 
+    /// Signs a message, which must begin as no other kind of signed message does.
+    pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, StepError> {
+        self.key.sign(message).map_err(refused)
+    }
+
     /// Signs an answer to software. Nothing is remembered of it: it ends by itself.
     pub(crate) fn seal(&self, answer: &Answer) -> Result<SealedAnswer, StepError> {
         let unsigned = answer.unsigned().map_err(unanswered)?;

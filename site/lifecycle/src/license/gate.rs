@@ -117,6 +117,11 @@ impl Licensing {
         Ok(Self { held: Some(Held { record, license, standing, is_new: given.is_some() }), signed, note })
     }
 
+    /// The license that counts.
+    pub(crate) fn license(&self) -> Option<&License> {
+        self.held.as_ref().map(|held| &held.license)
+    }
+
     /// What blocks an install or an upgrade to this release.
     pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Finding> {
         let held = self.held.as_ref().map(|held| (&held.license, &held.standing));

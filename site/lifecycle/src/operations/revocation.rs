@@ -13,13 +13,18 @@ impl Operations {
     /// Imports a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is
     /// stored durably. Running software is not touched, but the releases that it names can no longer be installed here.
     pub fn import_revocation(&self, path: &Path) -> Result<Revocation> {
+        Ok(Marks::learn(&self.paths, &self.trusted_revocation(path)?)?)
+    }
+
+    /// Reads a revocation that the site's pinned root trusts. Changes nothing.
+    pub(super) fn trusted_revocation(&self, path: &Path) -> Result<Revocation> {
         let pinned = self.pinned_trust()?.ok_or_else(|| OperationError::TrustMissing { bundle: path.to_owned() })?;
         let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;
         let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
         let root = Root::read("the pinned root document", pinned.root.as_bytes()).map_err(refused)?;
         let revocation = Revocation::read(&path.display().to_string(), &bytes).map_err(refused)?;
         revocation.verify(&root).map_err(refused)?;
-        Ok(Marks::learn(&self.paths, &revocation)?)
+        Ok(revocation)
     }
 
     /// Refuses to go on with a release that was revoked since its operation began. It can still be undone.
@@ -30,7 +35,8 @@ impl Operations {
             .map_err(|source| OperationError::Refused { path: self.head_file(pins.bundle), source: Box::new(source) })
     }
 
-    fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
+    /// The newest root that the site's operations pinned; none before one did.
+    pub(super) fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
         Ok(self.history()?.newest_trust().cloned())
     }
 }

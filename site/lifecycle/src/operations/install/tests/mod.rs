@@ -1,5 +1,6 @@
 //! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
 
+mod carried;
 mod clock;
 mod disks;
 mod kept;

@@ -1,0 +1,97 @@
+//! `landfall carry in`: what the vendor sent back, all of it or nothing.
+
+use std::fmt::Write;
+
+use landfall_error_codes::{Coded as _, codes};
+use landfall_lifecycle::operations::{Incoming, IncomingVerdict, RefusedFile, TakenIn};
+
+use crate::cli::CarryInArguments;
+use crate::commands::license::site;
+use crate::commands::site::operations_of_root;
+use crate::document::Document;
+use crate::failure::{Blocking, Failure};
+use crate::printer::Printer;
+
+impl Document for TakenIn {
+    const KIND: &'static str = "carryIn";
+}
+
+/// Takes what is there.
+pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    let incoming = Incoming::find(&arguments.path)?;
+    match operations.check_incoming(&incoming)? {
+        IncomingVerdict::Fit(checked) => {
+            printer.report(&operations.take_in(*checked)?, text);
+            Ok(())
+        }
+        IncomingVerdict::Refused(refused) => {
+            let what = format!("{} is not taken", arguments.path.display());
+            let blockers = refused.into_iter().map(blocking).collect();
+            Err(Failure::new(codes::CARRY_REFUSED, what).blocked_by(blockers))
+        }
+    }
+}
+
+fn blocking(RefusedFile { path, error }: RefusedFile) -> Blocking {
+    let code = error.code().id;
+    let failure = Failure::from(error);
+    let mut why = failure.what().to_owned();
+    for cause in failure.causes() {
+        why.push_str(": ");
+        why.push_str(cause);
+    }
+    Blocking { code, what: path.display().to_string(), why, next: failure.next_step().to_owned() }
+}
+
+fn text(taken: &TakenIn) -> String {
+    let mut text = String::new();
+    if let Some(number) = taken.revocation {
+        let _infallible = writeln!(text, "revocation {number} counts here");
+    }
+    if let Some(license) = &taken.license {
+        let _infallible = writeln!(text, "license     {}", site::line(license));
+    }
+    if let Some(bundle) = &taken.bundle {
+        let (name, version, path) = (&bundle.name, &bundle.version, bundle.path.display());
+        let _infallible = writeln!(text, "{name} {version} can be installed: landfall upgrade {path}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_engine::step::StepError;
+    use landfall_lifecycle::operations::TakenBundle;
+    use landfall_lifecycle::operations::status::sample;
+
+    use super::*;
+
+    #[test]
+    fn each_thing_that_was_taken_has_a_line() {
+        let bundle = TakenBundle {
+            path: "/media/stick".into(),
+            name: "starter".to_owned(),
+            version: "1.1.0".to_owned(),
+            newer: false,
+        };
+        let taken = TakenIn { license: Some(sample::license()), revocation: Some(4), bundle: Some(bundle) };
+        insta::assert_snapshot!(text(&taken), @r"
+        revocation 4 counts here
+        license     acme-1 for Acme: valid; it ends in 11 days, on 2026-12-01T00:00:00Z
+        starter 1.1.0 can be installed: landfall upgrade /media/stick
+        ");
+        assert_eq!(text(&TakenIn { license: None, revocation: None, bundle: None }), "");
+    }
+
+    #[test]
+    fn what_is_refused_keeps_its_own_code_and_advice() {
+        let error = StepError::new(codes::LICENSE_REVOKED, "the license acme-1 is revoked").into();
+        let refused = blocking(RefusedFile { path: "/media/stick/acme-1.license".into(), error });
+        assert_eq!((refused.code, refused.why.as_str()), ("LF4705", "the license acme-1 is revoked"));
+        assert_eq!(
+            (refused.what.as_str(), refused.next.as_str()),
+            ("/media/stick/acme-1.license", codes::LICENSE_REVOKED.fix)
+        );
+    }
+}

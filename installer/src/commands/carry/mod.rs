@@ -1,0 +1,20 @@
+//! `landfall carry`: a stick on its way from a site to its vendor and back.
+
+mod incoming;
+mod outgoing;
+mod read;
+
+pub(crate) use read::Carried;
+
+use crate::cli::CarryCommand;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Does what was asked for.
+pub(crate) fn run(command: &CarryCommand, printer: Printer) -> Result<(), Failure> {
+    match command {
+        CarryCommand::Out(arguments) => outgoing::run(arguments, printer),
+        CarryCommand::In(arguments) => incoming::run(arguments, printer),
+        CarryCommand::Read(arguments) => read::run(arguments, printer),
+    }
+}

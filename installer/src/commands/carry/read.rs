@@ -1,0 +1,297 @@
+//! `landfall carry read`: what a site has carried out, verified at the vendor's desk.
+//!
+//! Nothing of a folder is shown before the manifest's signature and the digest of every part were checked; then each part is judged by the
+//! code of its own command.
+
+use std::fmt::Write;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
+use landfall_audit::{AuditError, Known, verify};
+use landfall_bundle_spec::trust::{KeyId, PublicKey};
+use landfall_error_codes::{Coded as _, codes};
+use landfall_host::facts::Facts;
+use landfall_license::License;
+use landfall_media::{Digested, read_back};
+use landfall_support::analyze::{Analysis, analyze};
+use landfall_support::archive;
+use landfall_support::carry::{
+    CarryManifest, MANIFEST, MANIFEST_BYTES, MissingPart, PartKind, PartRecord, SiteInventory,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::CarryReadArguments;
+use crate::commands::license::report::{Checked, checked_report, checked_text, known};
+use crate::commands::{audit, support};
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// What a site has carried out: all of it is as the site wrote it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Carried {
+    /// The site's UUID.
+    site: String,
+    /// When it was made, by the site's clock, RFC 3339 in UTC.
+    made: String,
+    /// Version of the `landfall` that made it.
+    landfall: String,
+    /// Id of the key that signed.
+    site_key: String,
+    /// The parts that are there.
+    parts: Vec<PartRecord>,
+    /// The parts that are not, each with the reason.
+    missing: Vec<MissingPart>,
+    /// Names of further files in the folder, which the site did not write. Nothing of them was read.
+    foreign: Vec<String>,
+    /// What the site has.
+    inventory: Option<SiteInventory>,
+    /// What its report of usage comes to.
+    usage: Option<Checked>,
+    /// What its audit log was found to be.
+    audit: Option<audit::Verified>,
+    /// What its support bundle shows.
+    support: Option<Analysis>,
+}
+
+impl Document for Carried {
+    const KIND: &'static str = "carryRead";
+}
+
+/// Reads the folder.
+pub(super) fn run(arguments: &CarryReadArguments, printer: Printer) -> Result<(), Failure> {
+    let trust = arguments.trust.trust.as_deref();
+    let (license, keys) = known(arguments.license.as_deref(), trust, &arguments.site_key)?;
+    let carried = read(&arguments.folder, license.as_ref(), keys)?;
+    printer.report(&carried, text);
+    Ok(())
+}
+
+fn read(folder: &Path, license: Option<&License>, mut keys: Vec<KeyId>) -> Result<Carried, Failure> {
+    if let Some(named) = license.and_then(|license| license.terms().site_key).filter(|_| keys.is_empty()) {
+        keys.push(named);
+    }
+    let manifest = manifest(folder)?;
+    let key = manifest.verify(&keys)?;
+    for part in &manifest.parts {
+        check(folder, part)?;
+    }
+    let path = |kind: PartKind| manifest.part(kind).map(|part| folder.join(part.kind.file_name()));
+    if let Some(path) = path(PartKind::Facts) {
+        Facts::read(&path)?;
+    }
+    let usage = path(PartKind::Usage).map(|path| checked_report(&path, license, vec![key.id()], None)).transpose()?;
+    Ok(Carried {
+        inventory: path(PartKind::Inventory).map(|path| inventory(&path)).transpose()?,
+        audit: path(PartKind::Audit).map(|path| audit_log(&path, &key)).transpose()?,
+        support: path(PartKind::Support).map(|path| analysis(&path)).transpose()?,
+        usage,
+        foreign: foreign(folder, &manifest)?,
+        site_key: key.id().to_string(),
+        site: manifest.site,
+        made: manifest.made,
+        landfall: manifest.landfall,
+        parts: manifest.parts,
+        missing: manifest.missing,
+    })
+}
+
+/// The manifest, of which nothing is believed yet.
+fn manifest(folder: &Path) -> Result<CarryManifest, Failure> {
+    let path = folder.join(MANIFEST);
+    let failed = |error: std::io::Error| {
+        Failure::new(codes::CARRY_MANIFEST, format!("{} cannot be read", path.display())).because(&error)
+    };
+    let file = fs_err::File::open(&path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(CarryManifest::read(&path.display().to_string(), &bytes)?)
+}
+
+/// Refuses a part that is not the file that the site wrote. A link or a device on the stick is none.
+fn check(folder: &Path, part: &PartRecord) -> Result<(), Failure> {
+    let path = folder.join(part.kind.file_name());
+    if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        let what = format!("{} is missing, or is not a regular file", path.display());
+        return Err(Failure::new(codes::CARRY_PART, what));
+    }
+    let Digested { size_bytes, sha256 } = read_back(&path)?;
+    Ok(part.check(size_bytes, sha256)?)
+}
+
+fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
+    Ok(SiteInventory::read(&path.display().to_string(), &bytes(path)?)?)
+}
+
+/// A log that the site has not signed yet is checked as a chain: its digest is in the manifest that the site signed.
+fn audit_log(path: &Path, key: &PublicKey) -> Result<audit::Verified, Failure> {
+    let signed = Known { keys: vec![key.clone()], ..Known::default() };
+    let verified = |known: &Known| open(path).map(|file| verify(BufReader::new(file), known));
+    let report = match verified(&signed)? {
+        Err(error) if error.code() == codes::AUDIT_UNSIGNED => verified(&Known::default())?,
+        report => report,
+    };
+    let refused =
+        |error: AuditError| Failure::new(error.code(), format!("{} does not pass", path.display())).because(&error);
+    Ok(audit::Verified::from(&report.map_err(refused)?))
+}
+
+fn analysis(path: &Path) -> Result<Analysis, Failure> {
+    Ok(analyze(&archive::read(BufReader::new(open(path)?))?))
+}
+
+/// Files of the folder that the manifest does not name.
+fn foreign(folder: &Path, manifest: &CarryManifest) -> Result<Vec<String>, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(codes::CARRY_MANIFEST, format!("{} cannot be listed", folder.display())).because(&error)
+    };
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let is_known = name == MANIFEST || manifest.parts.iter().any(|part| part.kind.file_name() == name);
+        if !is_known {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn open(path: &Path) -> Result<fs_err::File, Failure> {
+    fs_err::File::open(path).map_err(|error| unreadable(path, &error))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs_err::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(codes::CARRY_PART, format!("{} cannot be read", path.display())).because(error)
+}
+
+fn text(carried: &Carried) -> String {
+    let Carried { site, made, landfall, site_key, missing, foreign, .. } = carried;
+    let mut text = format!(
+        "all of it is as the site wrote it\nsite        {site}\nmade        {made}, by landfall {landfall}\nsigned by   {site_key}\n"
+    );
+    for missing in missing {
+        let _infallible = writeln!(text, "not there   {}: {}", missing.kind.title(), missing.reason);
+    }
+    for name in foreign {
+        let _infallible = writeln!(text, "not read    {name}, which the site did not write");
+    }
+    if let Some(inventory) = &carried.inventory {
+        inventory_text(&mut text, inventory);
+    }
+    let parts = [
+        carried.usage.as_ref().map(|usage| (PartKind::Usage, checked_text(usage))),
+        carried.audit.as_ref().map(|found| (PartKind::Audit, audit::verified_text(found))),
+        carried.support.as_ref().map(|found| (PartKind::Support, support::analysis_text(found))),
+    ];
+    for (kind, shown) in parts.into_iter().flatten() {
+        let _infallible = write!(text, "\n{}\n{}\n", kind.title(), shown.trim_end());
+    }
+    text
+}
+
+fn inventory_text(text: &mut String, inventory: &SiteInventory) {
+    for (index, release) in inventory.releases.iter().enumerate() {
+        let what = if index == 0 { "installed" } else { "kept" };
+        let _infallible = writeln!(text, "{what:<11} {} {}, bundle {}", release.name, release.version, release.bundle);
+    }
+    if let Some(root) = &inventory.root {
+        let mark = if root.development { " (DEVELOPMENT root)" } else { "" };
+        let _infallible = writeln!(text, "trusts      root {}, {}{mark}", root.number, root.fingerprint);
+    }
+    let _infallible = writeln!(text, "revocation  {}", inventory.revocation);
+    let _infallible = writeln!(text, "license     {}", inventory.license.as_deref().unwrap_or("none"));
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_media::durable;
+
+    use super::*;
+
+    /// A folder that a site with this key has carried out: an inventory and an audit log without entries.
+    fn carried(folder: &Path, site: &Vendor) {
+        let key = site.key.public();
+        let name = "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned();
+        let inventory = SiteInventory::of(name.clone(), "0.1.0".to_owned(), key.id().to_string());
+        let head = format!(
+            "{{\"kind\":\"auditHead\",\"schema\":1,\"exported\":\"2026-11-20T09:00:00Z\",\"head\":\"0:{}\"}}\n",
+            "0".repeat(64)
+        );
+        let files =
+            [(PartKind::Inventory, serde_json::to_vec(&inventory).unwrap()), (PartKind::Audit, head.into_bytes())];
+        let parts = files.map(|(kind, bytes)| {
+            durable::write_file(&folder.join(kind.file_name()), &bytes, 0o644).unwrap();
+            let Digested { size_bytes, sha256 } = Digested::of(&bytes);
+            PartRecord { kind, size_bytes, sha256 }
+        });
+        let absent = [PartKind::Facts, PartKind::Usage, PartKind::Support];
+        let missing = absent.map(|kind| MissingPart { kind, reason: "there is none".to_owned() });
+        let (made, landfall) = ("2026-11-20T09:00:00Z".to_owned(), "0.1.0".to_owned());
+        let unsigned = CarryManifest::unsigned(name, made, landfall, parts.to_vec(), missing.to_vec(), key);
+        let signature = site.key.sign(&unsigned.message().unwrap()).unwrap();
+        let manifest = unsigned.with_signature(&signature).to_bytes().unwrap();
+        durable::write_file(&folder.join(MANIFEST), &manifest, 0o644).unwrap();
+    }
+
+    fn code(folder: &Path, site: &Vendor) -> &'static str {
+        read(folder, None, vec![site.key.public().id()]).map_or_else(|failure| failure.code().id, |_| "read")
+    }
+
+    #[test]
+    fn what_a_site_wrote_is_shown_and_nothing_that_was_changed() {
+        let [site, other] = [(); 2].map(|()| Vendor::new(KeyKind::EcdsaP256).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert_eq!(code(folder, &site), "LF4741");
+        carried(folder, &site);
+        assert_eq!((code(folder, &site), code(folder, &other)), ("read", "LF4742"));
+        let audit = folder.join("audit.jsonl");
+        let whole = fs_err::read(&audit).unwrap();
+        durable::write_file(&audit, &[&whole[..], b"\n"].concat(), 0o644).unwrap();
+        assert_eq!(code(folder, &site), "LF4743");
+        durable::remove_file(&audit).unwrap();
+        assert_eq!(code(folder, &site), "LF4743");
+        durable::symlink(Path::new("inventory.json"), &audit).unwrap();
+        assert_eq!(code(folder, &site), "LF4743", "a link is no part");
+        durable::remove_file(&audit).unwrap();
+        durable::write_file(&audit, &whole, 0o644).unwrap();
+        assert_eq!(code(folder, &site), "read");
+    }
+
+    #[test]
+    fn a_page_names_the_site_and_what_is_missing() {
+        let site = Vendor::new(KeyKind::EcdsaP256).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        carried(folder.path(), &site);
+        durable::write_file(&folder.path().join("autorun.inf"), b"", 0o644).unwrap();
+        let key = site.key.public().id();
+        let page = text(&read(folder.path(), None, vec![key]).unwrap());
+        let page = page.replace(&key.to_string(), "KEY").replace(&"0".repeat(64), "HASH");
+        insta::assert_snapshot!(page, @"
+        all of it is as the site wrote it
+        site        7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b
+        made        2026-11-20T09:00:00Z, by landfall 0.1.0
+        signed by   KEY
+        not there   facts of the host: there is none
+        not there   report of usage: there is none
+        not there   support bundle: there is none
+        not read    autorun.inf, which the site did not write
+        revocation  0
+        license     none
+
+        audit log
+        0 entries are whole; head 0:HASH
+        signed      not checked: this is the chain alone, which whoever owns the console may have written anew
+        exported    at 2026-11-20T09:00:00Z, as the file says
+        ");
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading a file back from the disk itself, after it was written and synced: what a page cache shows proves nothing of a stick.
+
+use std::fs::File;
+use std::path::Path;
+
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::chunks::BlobHasher;
+
+use crate::disk::DiskFile;
+use crate::error::{At, Result};
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Size and digest of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digested {
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of all of them.
+    pub sha256: Sha256,
+}
+
+impl Digested {
+    /// That of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { size_bytes: bytes.len() as u64, sha256: Sha256::of(bytes) }
+    }
+}
+
+/// Reads a regular file to its end, past the page cache where the filesystem allows it, and returns what was there. Changes nothing.
+pub fn read_back(path: &Path) -> Result<Digested> {
+    let file = DiskFile::reading(File::open(path).at("open", path)?);
+    let (mut hasher, mut piece, mut offset) = (BlobHasher::new(), vec![0; PIECE_BYTES], 0);
+    loop {
+        let count = file.read_at(offset, &mut piece).at("read", path)?;
+        if count == 0 {
+            let sums = hasher.finish();
+            return Ok(Digested { size_bytes: sums.size, sha256: sums.sha256 });
+        }
+        hasher.update(&piece[..count]);
+        offset += count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable;
+
+    #[test]
+    fn a_file_reads_back_as_it_was_written_whatever_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 1, 511, 512, PIECE_BYTES, PIECE_BYTES + 7, 3 * PIECE_BYTES] {
+            let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            durable::write_file(&path, &bytes, 0o644).unwrap();
+            assert_eq!(read_back(&path).unwrap(), Digested::of(&bytes), "{length}");
+        }
+        assert!(read_back(&folder.path().join("none")).is_err());
+    }
+}

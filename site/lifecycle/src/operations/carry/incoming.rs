@@ -1,0 +1,262 @@
+//! `landfall carry in`: what a vendor sends back, each file judged by the code of its own command. All of it is judged before any of it is
+//! taken, so that a bad file changes nothing.
+//!
+//! Threats: a stranger may have put every file on the stick. Licenses and revocations count by the root that the site trusts, and so does the
+//! head of a bundle; a revocation beside a license or a bundle is applied to both before either is taken. Root documents need no
+//! file of their own: they travel in licenses and bundles.
+
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation};
+use landfall_engine::step::StepError;
+use landfall_error_codes::{Code, codes};
+use landfall_license::SealedLicense;
+use landfall_media::MediaError;
+use landfall_media::bundle::{locate, locate_counted};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::license::{GivenLicense, LicenseStatus, LicensedHost, Licensing};
+use crate::marks::Marks;
+use crate::operations::error::{OperationError, Result};
+use crate::operations::{Operations, TrustedRelease};
+
+/// What the name of a license's file ends with.
+const LICENSE_EXTENSION: &str = "license";
+
+/// Largest file that is looked into to learn what it is, in bytes.
+const LOOK_BYTES: u64 = 1 << 20;
+
+/// The files that came for a site. Nothing of them is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Incoming {
+    /// A license.
+    pub license: Option<PathBuf>,
+    /// A revocation.
+    pub revocation: Option<PathBuf>,
+    /// A bundle, or the folder that holds it.
+    pub bundle: Option<PathBuf>,
+}
+
+/// A file that is refused.
+#[derive(Debug)]
+pub struct RefusedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub error: OperationError,
+}
+
+/// Files that this site takes.
+pub struct CheckedIncoming {
+    revocation: Option<Revocation>,
+    licensing: Option<Licensing>,
+    bundle: Option<TakenBundle>,
+    release: TrustedRelease,
+}
+
+/// What the files come to, all of them together.
+pub enum IncomingVerdict {
+    /// This site takes all of them.
+    Fit(Box<CheckedIncoming>),
+    /// It takes none: these are refused.
+    Refused(Vec<RefusedFile>),
+}
+
+/// A bundle that this site can be upgraded with. It stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenBundle {
+    /// Its file or folder.
+    pub path: PathBuf,
+    /// Name of its release.
+    pub name: String,
+    /// Version of its release.
+    pub version: String,
+    /// Whether it needs a newer Landfall, which it carries.
+    pub newer: bool,
+}
+
+/// What was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenIn {
+    /// What the license of this site comes to now; none where no license came.
+    pub license: Option<LicenseStatus>,
+    /// Number of the revocation that counts now; none where none came.
+    pub revocation: Option<u64>,
+    /// The bundle with which the site can be upgraded; none where none came.
+    pub bundle: Option<TakenBundle>,
+}
+
+impl Incoming {
+    /// Finds what came: in one file, or in the files of a folder, without those of folders in it. Links in a folder are not followed.
+    pub fn find(path: &Path) -> Result<Self> {
+        let nothing = |what: String| StepError::new(codes::CARRY_NOTHING, what);
+        let metadata = fs_err::metadata(path)
+            .map_err(|error| nothing(format!("{} cannot be looked at", path.display())).because(error))?;
+        let mut found = Self::default();
+        if metadata.is_dir() {
+            for file in regular_files(path)? {
+                found.add(file)?;
+            }
+        } else {
+            found.add_single(path, metadata.len())?;
+        }
+        if metadata.is_dir() || found == Self::default() {
+            found.bundle = bundle_at(path)?;
+        }
+        if found == Self::default() {
+            return Err(nothing(format!("{} has no license, revocation or bundle", path.display())).into());
+        }
+        Ok(found)
+    }
+
+    /// Takes up a file by its name.
+    fn add(&mut self, file: PathBuf) -> Result<()> {
+        let is_license = file.extension().is_some_and(|extension| extension == LICENSE_EXTENSION);
+        let is_revocation = file.file_name().is_some_and(|name| name == REVOCATION_FILE_NAME);
+        let place = match (is_license, is_revocation) {
+            (true, _) => &mut self.license,
+            (_, true) => &mut self.revocation,
+            _ => return Ok(()),
+        };
+        if let Some(first) = place {
+            let what = format!("{} and {} are both licenses", first.display(), file.display());
+            return Err(StepError::new(codes::CARRY_SEVERAL, what).into());
+        }
+        *place = Some(file);
+        Ok(())
+    }
+
+    /// Takes up the one file that a person named, whatever its name is.
+    fn add_single(&mut self, path: &Path, size_bytes: u64) -> Result<()> {
+        self.add(path.to_owned())?;
+        if *self != Self::default() || size_bytes > LOOK_BYTES {
+            return Ok(());
+        }
+        let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;
+        let name = path.display().to_string();
+        if SealedLicense::read(&name, &bytes).is_ok() {
+            self.license = Some(path.to_owned());
+        } else if Revocation::read(&name, &bytes).is_ok() {
+            self.revocation = Some(path.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Operations {
+    /// Judges all files that came, by what this site trusts and has. Changes nothing.
+    pub fn check_incoming(&self, incoming: &Incoming) -> Result<IncomingVerdict> {
+        let release = self.release_of_site()?.ok_or(OperationError::NotInstalled)?;
+        let mut refused = Vec::new();
+        let revocation = judged(incoming.revocation.as_deref(), &mut refused, |path| self.check_revocation(path));
+        let licensing = judged(incoming.license.as_deref(), &mut refused, |path| {
+            self.check_license(path, &release, revocation.as_ref())
+        });
+        let bundle =
+            judged(incoming.bundle.as_deref(), &mut refused, |path| self.check_bundle(path, revocation.as_ref()));
+        if refused.is_empty() {
+            return Ok(IncomingVerdict::Fit(Box::new(CheckedIncoming { revocation, licensing, bundle, release })));
+        }
+        Ok(IncomingVerdict::Refused(refused))
+    }
+
+    /// Takes what was judged: the revocation first, then the license. Both are on the disk when this returns; a bundle stays where it is.
+    pub fn take_in(&self, checked: CheckedIncoming) -> Result<TakenIn> {
+        let CheckedIncoming { revocation, licensing, bundle, release } = checked;
+        let revocation = revocation.map(|revocation| Marks::learn(&self.paths, &revocation)).transpose()?;
+        if let Some(licensing) = &licensing {
+            licensing.store(&self.paths)?;
+        }
+        let license = licensing.and_then(|_| self.license_status(Some(&release)));
+        Ok(TakenIn { license, revocation: revocation.map(|known| known.number()), bundle })
+    }
+
+    /// A revocation that this site would learn.
+    fn check_revocation(&self, path: &Path) -> Result<Revocation> {
+        let given = self.trusted_revocation(path)?;
+        let Some(known) = Marks::read(&self.paths)?.revocation()? else { return Ok(given) };
+        if known.number() > given.number() {
+            let what = format!("this site knows revocation {}, which is newer than {}", known.number(), given.number());
+            return Err(StepError::new(codes::REVOCATION_OLDER, what).into());
+        }
+        let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
+        known.newest(given).map_err(refused)
+    }
+
+    /// A license that this site would store, after it has learned the revocation beside it.
+    fn check_license(&self, path: &Path, release: &TrustedRelease, beside: Option<&Revocation>) -> Result<Licensing> {
+        let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
+        let licensing = Licensing::look(&place, release, Some(&GivenLicense::read(path)?))?;
+        let Some((beside, license)) = beside.zip(licensing.license()) else { return Ok(licensing) };
+        let refused = |code: Code, what: String| -> Result<Licensing> { Err(StepError::new(code, what).into()) };
+        let id = &license.terms().id;
+        if let Some(entry) = beside.license_entry(id) {
+            let (number, reason) = (beside.number(), &entry.reason);
+            let what = format!("the license {id} is revoked by the revocation {number} beside it: {reason}");
+            return refused(codes::LICENSE_REVOKED, what);
+        }
+        match license.revocation().cloned().map(|own| own.newest(beside.clone())) {
+            Some(Err(error)) => {
+                let what = format!("the license {id} has another revocation than the one beside it: {error}");
+                refused(codes::REVOCATION_DIFFERS, what)
+            }
+            _ => Ok(licensing),
+        }
+    }
+
+    /// A bundle whose head this site trusts, whose release can take the place of the installed one, and all parts of which are there. Its
+    /// payload is verified when it is used.
+    fn check_bundle(&self, path: &Path, beside: Option<&Revocation>) -> Result<TakenBundle> {
+        let judged = self.judge(path)?;
+        let found = judged.found;
+        if let Some(refusal) = found.refusal {
+            return Err(refusal);
+        }
+        if let Some(beside) = beside {
+            let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
+            beside.check(&found.name, &found.version, judged.bundle).map_err(refused)?;
+        }
+        if let Some(payload) = judged.payload {
+            locate_counted(path, &self.io.media)?.assemble(payload, self.io.media.clone())?;
+        }
+        Ok(TakenBundle { path: path.to_owned(), name: found.name, version: found.version, newer: found.newer })
+    }
+}
+
+/// What a file comes to; one that is refused joins the others that are.
+fn judged<T>(path: Option<&Path>, refused: &mut Vec<RefusedFile>, judge: impl FnOnce(&Path) -> Result<T>) -> Option<T> {
+    let path = path?;
+    match judge(path) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            refused.push(RefusedFile { path: path.to_owned(), error });
+            None
+        }
+    }
+}
+
+/// Regular files of a folder, in the order of their names.
+fn regular_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| OperationError::io("list", folder, error);
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The path, if a bundle is there.
+fn bundle_at(path: &Path) -> Result<Option<PathBuf>> {
+    match locate(path) {
+        Ok(_) => Ok(Some(path.to_owned())),
+        Err(MediaError::BundleNotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! `inventory.json`: what a site has, for the vendor who makes its next release, delta or license.
+
+use landfall_bundle_spec::{Sha256, read_typed};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::CarryError;
+
+/// The `type` of the inventory.
+const INVENTORY_TYPE: &str = "landfall.dev/site-inventory/1";
+
+/// Largest inventory, in bytes.
+const INVENTORY_BYTES: usize = 1 << 20;
+
+/// What a site has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SiteInventory {
+    /// Always `landfall.dev/site-inventory/1`.
+    #[serde(rename = "type")]
+    document_type: String,
+    /// The site's UUID.
+    pub site: String,
+    /// Version of the `landfall` that wrote it.
+    pub landfall: String,
+    /// The releases that the site keeps, the installed one first.
+    pub releases: Vec<InstalledRelease>,
+    /// Names of the installed release's components.
+    pub components: Vec<String>,
+    /// The root that the site trusts.
+    pub root: Option<PinnedRoot>,
+    /// Number of the newest revocation that the site knows; 0 for none.
+    pub revocation: u64,
+    /// Id of the license that the site has.
+    pub license: Option<String>,
+    /// What identifies the site, for a license that is bound to it.
+    pub identifiers: Vec<String>,
+    /// Id of the key by which the site signs.
+    pub site_key: String,
+}
+
+/// A release that a site keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InstalledRelease {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Counter.
+    pub counter: u64,
+    /// Id of its bundle.
+    pub bundle: String,
+}
+
+/// The root that a site trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PinnedRoot {
+    /// Number of the root document.
+    pub number: u64,
+    /// Its fingerprint.
+    #[schemars(with = "String")]
+    pub fingerprint: Sha256,
+    /// Whether it is for development only.
+    pub development: bool,
+}
+
+impl SiteInventory {
+    /// The inventory of a site of which nothing else is known yet.
+    pub fn of(site: String, landfall: String, site_key: String) -> Self {
+        Self {
+            document_type: INVENTORY_TYPE.to_owned(),
+            site,
+            landfall,
+            releases: Vec::new(),
+            components: Vec::new(),
+            root: None,
+            revocation: 0,
+            license: None,
+            identifiers: Vec::new(),
+            site_key,
+        }
+    }
+
+    /// Reads the file of an inventory, in any layout.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, CarryError> {
+        let form = |source| CarryError::Form { name: name.to_owned(), source: Box::new(source) };
+        if bytes.len() > INVENTORY_BYTES {
+            let what = format!("{name} ({} bytes)", bytes.len());
+            return Err(form(landfall_bundle_spec::Error::TooLarge { what, limit: INVENTORY_BYTES as u64 }));
+        }
+        read_typed(name, INVENTORY_TYPE, bytes).map_err(form)
+    }
+}
