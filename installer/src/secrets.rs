@@ -11,12 +11,16 @@ use crate::shown;
 /// Those of a command that changes something: what is missing of passwords is asked for at a terminal.
 pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
     let ask: AskSecret = typed;
-    BroughtSecrets { arguments: arguments.secret, ask: std::io::stdin().is_terminal().then_some(ask) }
+    BroughtSecrets {
+        arguments: arguments.secret,
+        ask: std::io::stdin().is_terminal().then_some(ask),
+        ..BroughtSecrets::default()
+    }
 }
 
 /// Those of a command that changes nothing: no person is asked.
 pub(crate) fn named(arguments: SecretArguments) -> BroughtSecrets {
-    BroughtSecrets { arguments: arguments.secret, ask: None }
+    BroughtSecrets { arguments: arguments.secret, ask: None, ..BroughtSecrets::default() }
 }
 
 /// Reads `NAME=FILE`, or the name alone of what is typed.

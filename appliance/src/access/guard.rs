@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use landfall_peer::LICENSE_BYTES;
+use landfall_peer::{LICENSE_BYTES, SECRET_BYTES};
 use subtle::ConstantTimeEq as _;
 use tower_http::request_id::RequestId;
 
@@ -25,6 +25,8 @@ use crate::server::{Audience, refuse};
 const BODY_BYTES: usize = 64 << 10;
 /// The same of one with a license, each byte of which may need three in a form.
 const LICENSE_BODY_BYTES: usize = 3 * LICENSE_BYTES + BODY_BYTES;
+/// The same of one with a value of a secret.
+const SECRET_BODY_BYTES: usize = 3 * SECRET_BYTES + BODY_BYTES;
 /// The header in which scripts of a page send the form's token.
 const TOKEN_HEADER: &str = "x-csrf-token";
 
@@ -119,6 +121,7 @@ fn unknown(parts: &Parts, path: &str) -> Refusal {
 fn body_bytes(path: &str) -> usize {
     match path {
         "/license" | "/api/v1/license" => LICENSE_BODY_BYTES,
+        "/settings/secret" => SECRET_BODY_BYTES,
         _ => BODY_BYTES,
     }
 }

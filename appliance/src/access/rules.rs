@@ -119,6 +119,7 @@ pub const RULES: &[Rule] = &[
     get("/live/settings", VIEWER),
     get("/settings/plans/{id}", VIEWER),
     post("/settings/plan", OPERATOR),
+    post("/settings/secret", ADMINISTRATOR),
     post("/settings/ask", OPERATOR),
     post("/settings/approve", ADMINISTRATOR),
     post("/settings/abort", ADMINISTRATOR),

@@ -248,6 +248,9 @@ pub struct SentConfiguration {
     request: Option<String>,
     /// The values that change, as in the request for the plan.
     values: BTreeMap<String, Value>,
+    /// Ids of the values of secrets, as in the plan.
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
     /// Digest of the plan.
     plan: String,
     /// Name of the site.
@@ -399,8 +402,8 @@ pub async fn configure(
     caller: Caller,
     Body(sent): Body<SentConfiguration>,
 ) -> Accepted {
-    let SentConfiguration { request, values, plan, confirm } = sent;
-    approve(&context, &caller, request, Change::Configure { values }, (plan, confirm)).await
+    let SentConfiguration { request, values, secrets, plan, confirm } = sent;
+    approve(&context, &caller, request, Change::Configure { values, secrets }, (plan, confirm)).await
 }
 
 /// Undo the open change

@@ -99,17 +99,18 @@ fn subject(change: &Change) -> String {
             format!("rollback to {version}{}", data.unwrap_or_default())
         }
         Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
-        Change::Configure { values } => settings_of(values),
+        Change::Configure { values, secrets } => settings_of(values, secrets),
     }
 }
 
-/// Which settings become what, for the audit log.
-fn settings_of(values: &BTreeMap<String, Value>) -> String {
+/// Which settings become what, for the audit log, and which secrets get another value.
+fn settings_of(values: &BTreeMap<String, Value>, secrets: &BTreeMap<String, String>) -> String {
     let become_what = |(name, value): (&String, &Value)| match value {
         Value::Null => format!("{name} its default"),
         value => format!("{name} {value}"),
     };
-    let all = values.iter().map(become_what).collect::<Vec<_>>().join(", ");
+    let secrets = secrets.keys().map(|name| format!("another value of the secret {name}"));
+    let all = values.iter().map(become_what).chain(secrets).collect::<Vec<_>>().join(", ");
     format!("change of settings: {}", short(&all))
 }
 
@@ -147,8 +148,11 @@ mod tests {
     #[test]
     fn a_change_of_settings_says_what_becomes_of_each() {
         let values = [("a.mode".to_owned(), "slow".into()), ("b.replicas".to_owned(), Value::Null)].into();
-        let subject_of = |values| subject(&Change::Configure { values });
+        let subject_of = |values| subject(&Change::Configure { values, secrets: [].into() });
         assert_eq!(subject_of(values), r#"change of settings: a.mode "slow", b.replicas its default"#);
         assert!(subject_of([("x".repeat(10_000), Value::Null)].into()).len() < 300);
+        let secrets = [("directory".to_owned(), "0000000f".to_owned())].into();
+        let named = subject(&Change::Configure { values: [].into(), secrets });
+        assert_eq!(named, "change of settings: another value of the secret directory");
     }
 }

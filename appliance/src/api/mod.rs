@@ -25,7 +25,7 @@ pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use events::LISTENERS;
 pub use intent::Intent;
-pub use site::{back_up_now, drill_now, import_license};
+pub use site::{back_up_now, drill_now, give_secret, import_license};
 pub use support::{of_hours, send_support};
 pub use uploads::remove_upload;
 

@@ -194,8 +194,8 @@ fn title_of(page: &PlanPage) -> String {
     let text = |pointer: &str| page.document.pointer(pointer).and_then(serde_json::Value::as_str);
     let at = match &page.change {
         Change::Restore { at, .. } => at,
-        Change::Configure { values } => {
-            let names: Vec<&str> = values.keys().map(String::as_str).collect();
+        Change::Configure { values, secrets } => {
+            let names: Vec<&str> = values.keys().chain(secrets.keys()).map(String::as_str).collect();
             return format!("change of settings {}", short(&names.join(", ")));
         }
         Change::Upgrade { .. } | Change::Rollback { .. } => {

@@ -90,6 +90,7 @@ pub fn routes() -> Router<Context> {
         .route("/live/settings", get(settings::live))
         .route("/settings/plans/{id}", get(settings::show_plan))
         .route("/settings/plan", post(settings::plan))
+        .route("/settings/secret", post(settings::give))
         .route("/settings/ask", post(change::ask_first))
         .route("/settings/approve", post(change::approve))
         .route("/settings/abort", change::abort(change::SETTINGS))

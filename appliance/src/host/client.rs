@@ -14,9 +14,9 @@ use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
-    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, LicenseWish, MediaPage, OperationPage,
-    PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, SupportPage, Upload, UploadWish, UploadsPage,
-    UsersWord, routes,
+    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, KeptSecret, LicenseWish, MediaPage,
+    OperationPage, PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, SecretWish, SupportPage,
+    Upload, UploadWish, UploadsPage, UsersWord, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -236,6 +236,10 @@ impl Host for Client {
             self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?.expect(StatusCode::NO_CONTENT)
         }
         .boxed()
+    }
+
+    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
+        async move { self.post(routes::SECRETS, wish).await?.document(StatusCode::OK) }.boxed()
     }
 
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {

@@ -16,8 +16,8 @@ use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, Host, HostError, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish,
-    Request, RequestState, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, Change, ComponentLogs, Host, HostError, KeptSecret, MediaPage, OperationPage, PlanPage, ProgressPage,
+    RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// What the sample of a name says.
@@ -67,6 +67,10 @@ pub struct FakeHost {
     pub piece_pause: Mutex<Duration>,
     /// The support bundle that is collected.
     pub support: MemorySupport,
+    /// The document of settings.
+    pub settings: Mutex<Value>,
+    /// Values of secrets that were handed over, with their names.
+    pub secrets: Mutex<Vec<(String, String)>>,
 }
 
 /// A sample as a value of a type.
@@ -136,6 +140,8 @@ impl FakeHost {
             pieces: Mutex::default(),
             piece_pause: Mutex::default(),
             support: MemorySupport::default(),
+            settings: Mutex::new(sample("settings")),
+            secrets: Mutex::default(),
         })
     }
 
@@ -161,7 +167,7 @@ impl Host for FakeHost {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),
                 Topic::Backups => Some(sample("backups")),
-                Topic::Settings => Some(sample("settings")),
+                Topic::Settings => Some(self.settings.lock().unwrap().clone()),
                 Topic::License => self.license.lock().unwrap().clone(),
                 Topic::Usage => self.usage.lock().unwrap().clone(),
                 Topic::UsageReport => self.usage.lock().unwrap().is_some().then(|| sample("usageReport")),
@@ -241,6 +247,16 @@ impl Host for FakeHost {
             self.heard()?;
             self.users.store(usize::try_from(users).unwrap(), Ordering::SeqCst);
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
+        async move {
+            self.heard()?;
+            let mut secrets = self.secrets.lock().unwrap();
+            secrets.push((wish.name.clone(), wish.value.clone()));
+            Ok(KeptSecret { id: format!("{:08x}", secrets.len()) })
         }
         .boxed()
     }

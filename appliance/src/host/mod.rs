@@ -21,14 +21,14 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Releases, Setting, Settings, Status, Terms, Usage, Verdict,
+    Part, PointsInTime, Releases, SecretSetting, SecretState, Setting, Settings, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
-    AuditPage, Change, ComponentLogs, DataFate, MediaPage, Medium, OperationPage, OperationState, PlanPage,
-    ProgressPage, RemovalWish, Request, RequestState, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage,
-    is_id,
+    AuditPage, Change, ComponentLogs, DataFate, KeptSecret, MediaPage, Medium, OperationPage, OperationState, PlanPage,
+    ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish,
+    UploadsPage, is_id,
 };
 pub use reports::{Heard, Listener};
 pub use running::Running;
@@ -101,6 +101,9 @@ pub trait Host: Send + Sync + 'static {
         correlation: &'a str,
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// Hands a value of a secret to the host, which keeps it in memory for an approved change.
+    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>>;
 
     /// Reports to the host how many users the console has.
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, Host, HostError, Listener, MediaPage, OperationPage, PlanPage, ProgressPage, RemovalWish,
-    Request, Running, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, ComponentLogs, Host, HostError, KeptSecret, Listener, MediaPage, OperationPage, PlanPage, ProgressPage,
+    RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -244,6 +244,11 @@ impl Site {
         let imported = self.hear(self.host.import_license(by, correlation, license)).await;
         self.forget();
         imported
+    }
+
+    /// Hands a value of a secret to the host, which keeps it in memory for an approved change.
+    pub async fn keep_secret(&self, wish: &SecretWish) -> Result<KeptSecret, HostError> {
+        self.hear(self.host.keep_secret(wish)).await
     }
 
     /// Reports to the host how many users the console has.

@@ -125,6 +125,10 @@ impl landfall_host_api::Site for Answers {
         if users == 12 { Ok(()) } else { Err(problem("LF4702")) }
     }
 
+    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+        if wish.value == "canary" { Ok(KeptSecret { id: "0000000f".to_owned() }) } else { Err(problem("LF3065")) }
+    }
+
     fn import_license(&self, license: &str) -> Result<(), Problem> {
         if license == "signed" { Ok(()) } else { Err(Problem { status: 422, ..problem("LF1106") }) }
     }
@@ -161,7 +165,7 @@ impl landfall_host_api::Site for Answers {
                 made: "2026-11-20T08:00:00Z".to_owned(),
                 document: sample("restoreDryRun"),
             }),
-            Change::Configure { values } => Ok(PlanPage {
+            Change::Configure { values, .. } => Ok(PlanPage {
                 digest: format!("sha256:{:08}", values.len()),
                 change: change.clone(),
                 site: "node-1".to_owned(),
@@ -273,7 +277,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     let begun = outcome(&client, restore).await;
     assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
     let values = [("postgres.storage".to_owned(), "5Gi".into()), ("assistant.replicas".to_owned(), Value::Null)].into();
-    let change = Change::Configure { values };
+    let change = Change::Configure { values, secrets: [].into() };
     let planned = outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000d"), change: change.clone() })).await;
     assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
     let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());

@@ -1,6 +1,7 @@
 //! `landfall node change`: what the host's API lets a process of its own do. Each prints one JSON value for the API alone; an error is
 //! printed as by every command.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +13,12 @@ use landfall_lifecycle::operations::{
     RestoreRequest, UpgradeRequest,
 };
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
+use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
 use landfall_lifecycle::uploads::UploadVerdict;
 use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::configure::ConfigureDryRun;
 use super::install::refusal;
@@ -32,8 +35,8 @@ use crate::shown;
 /// Longest name that is passed on, in characters.
 const NAME_CHARACTERS: usize = 120;
 
-/// Longest text of the values that change, in bytes: more than the API takes.
-const VALUES_BYTES: u64 = 1 << 20;
+/// Longest text of the values and secrets that change, in bytes: more than the API takes.
+const SETTINGS_BYTES: u64 = 8 << 20;
 
 /// What a person does about an upload that is not as the vendor signed it.
 const ANEW: &str = "Nothing of the upload is kept. Get a good copy, compare it with SHA256SUMS, and upload that one.";
@@ -98,13 +101,16 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             begin_restore(&operations, &request_of(selection), approved, printer)?;
         }
         ChangeCommand::PlanConfigure => {
-            let prepared = operations.prepare_values(&sent_values()?, Edits::Refuse)?;
+            let SentSettings { values, secrets } = sent_settings()?;
+            let prepared = operations.prepare_values(&values, &brought(secrets), Edits::Refuse).map_err(refusal)?;
             print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
         }
         ChangeCommand::BeginConfigure { approved } => {
             let approved = digest(approved)?;
             logging::keep(&operations.paths.logs(), "configure");
-            operations.prepare_values(&sent_values()?, Edits::Refuse)?.begin_approved(approved)?;
+            let SentSettings { values, secrets } = sent_settings()?;
+            let prepared = operations.prepare_values(&values, &brought(secrets), Edits::Refuse).map_err(refusal)?;
+            prepared.begin_approved(approved)?;
             print(printer, &json!({}));
         }
         ChangeCommand::CheckUpload { bundle, checked, size } => {
@@ -125,11 +131,25 @@ fn print(printer: Printer, value: &impl Serialize) {
     printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
-/// The values that the API passes on.
-fn sent_values() -> Result<ChangedValues, Failure> {
-    let input = std::io::stdin().lock().take(VALUES_BYTES);
-    serde_json::from_reader(input)
-        .map_err(|error| Failure::new(codes::REQUEST_INVALID, "the values that change cannot be read").because(&error))
+/// What the API passes on. No `Debug`: secrets must not reach a log.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentSettings {
+    values: ChangedValues,
+    secrets: BTreeMap<String, String>,
+}
+
+/// Reads it from standard input. The reason never quotes it.
+fn sent_settings() -> Result<SentSettings, Failure> {
+    let unread = || Failure::new(codes::REQUEST_INVALID, "the settings that change cannot be read");
+    let mut input = Zeroizing::new(Vec::new());
+    std::io::stdin().lock().take(SETTINGS_BYTES).read_to_end(&mut input).map_err(|error| unread().because(&error))?;
+    serde_json::from_slice(&input).map_err(|_| unread())
+}
+
+fn brought(secrets: BTreeMap<String, String>) -> BroughtSecrets {
+    let sent = secrets.into_iter().map(|(name, value)| (name, SentSecret::new(&Zeroizing::new(value)))).collect();
+    BroughtSecrets { sent, ..BroughtSecrets::default() }
 }
 
 fn begin_restore(

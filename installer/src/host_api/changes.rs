@@ -13,12 +13,13 @@ use landfall_error_codes::{Coded, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, DataFate, Medium, PlanPage, Problem, Refusal};
+use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::child::{Question, ask, refusal};
 use super::uploads::ChildJudge;
+use super::vault::Vault;
 use crate::commands::{LookedBundle, shown_name};
 
 /// For a look at all media.
@@ -88,6 +89,8 @@ pub(super) struct Changes {
     /// What a browser uploads, which is a medium once it is whole.
     pub(super) uploads: UploadSlot<ChildJudge>,
     known: Mutex<Vec<Known>>,
+    /// Values of secrets that a person gave the console.
+    vault: Vault,
     /// Held while media are used.
     pub(super) working: Mutex<()>,
 }
@@ -97,7 +100,7 @@ impl Changes {
     pub(super) fn new(operations: Operations) -> Self {
         let shelf = Shelf::of(&operations.paths);
         let uploads = UploadSlot::open(&operations.paths, ChildJudge::new(operations.clone()));
-        Self { operations, shelf, uploads, known: Mutex::default(), working: Mutex::default() }
+        Self { operations, shelf, uploads, known: Mutex::default(), vault: Vault::default(), working: Mutex::default() }
     }
 
     fn working(&self) -> MutexGuard<'_, ()> {
@@ -175,8 +178,22 @@ impl Changes {
         let planned = self.question("plan", change).and_then(|question| ask::<Planned>(&question, PLAN));
         self.clear();
         let Planned { digest, site, document } = planned?;
+        let digest = self.bound(digest, change);
         let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Ok(PlanPage { digest, change: change.clone(), site, made, document })
+    }
+
+    /// Keeps a value of a secret for a change.
+    pub(super) fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+        self.vault.keep(wish)
+    }
+
+    /// The digest that a person approves: that of a change with secrets names the values.
+    fn bound(&self, digest: String, change: &Change) -> String {
+        match (change, digest.parse::<Sha256>()) {
+            (Change::Configure { secrets, .. }, Ok(inner)) => self.vault.bind(inner, secrets).to_string(),
+            _ => digest,
+        }
     }
 
     /// Begins the change of a plan. Returns what a person should read of it.
@@ -185,11 +202,15 @@ impl Changes {
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
         let begun = self.question("begin", &plan.change).and_then(|mut question| {
-            question.arguments.push(format!("--approved={approved}"));
+            question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
             ask::<Begun>(&question, BEGIN)
         });
-        if begun.is_err() {
-            self.clear();
+        match (&begun, &plan.change) {
+            (Err(_), _) => {
+                self.clear();
+            }
+            (Ok(_), Change::Configure { secrets, .. }) => self.vault.forget(secrets),
+            (Ok(_), _) => {}
         }
         begun.map(|Begun { notes }| notes)
     }
@@ -222,9 +243,8 @@ impl Changes {
             Change::Restore { backup, at, components } => self
                 .restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
                 .map(Question::from),
-            Change::Configure { values } => {
-                let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
-                let input = serde_json::to_vec(values).map_err(unwritable)?;
+            Change::Configure { values, secrets } => {
+                let input = self.vault.settings(values, secrets)?;
                 Ok(Question { arguments: vec![format!("{verb}-configure")], input })
             }
         }
@@ -304,6 +324,7 @@ impl Changes {
             if let Ok(_working) = self.working.try_lock() {
                 self.uploads.tend();
             }
+            self.vault.tend();
             std::thread::sleep(TEND);
         }
     }
@@ -389,12 +410,17 @@ mod tests {
         ] {
             assert_eq!(code(changes.plan(&change).unwrap_err()), expected, "{change:?}");
         }
-        let begun = changes.question("begin", &restore(None, Some("2026-11-22T07:00:00+01:00"), &[])).unwrap();
+        let begun = restore(None, Some("2026-11-22T07:00:00+01:00"), &[]);
+        let begun = changes.question("begin", &begun).map_err(code).unwrap();
         assert_eq!(begun.arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
         let values = [("--site=/etc/shadow".to_owned(), Value::from("$(reboot)"))].into();
-        let planned = changes.question("plan", &Change::Configure { values }).unwrap();
+        let change = Change::Configure { values, secrets: [].into() };
+        let planned = changes.question("plan", &change).map_err(code).unwrap();
         assert_eq!(planned.arguments, ["plan-configure"], "what was sent is no argument");
-        assert_eq!(planned.input, br#"{"--site=/etc/shadow":"$(reboot)"}"#);
+        assert_eq!(*planned.input, br#"{"values":{"--site=/etc/shadow":"$(reboot)"},"secrets":{}}"#);
+        let secrets = [("directory".to_owned(), "0000000f".to_owned())].into();
+        let unknown = Change::Configure { values: [].into(), secrets };
+        assert_eq!(code(changes.plan(&unknown).unwrap_err()), "LF4805", "only a value that it keeps");
         let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
         assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");
         let plan = PlanPage {

@@ -10,6 +10,7 @@ use landfall_error_codes::{Code, codes};
 use landfall_peer::{Blocker, Problem, Refusal};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// This very program, also if its file was replaced.
 const PROGRAM: &str = "/proc/self/exe";
@@ -43,18 +44,17 @@ pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refu
     Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
 }
 
-/// What a process is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a process is asked. No `Debug`: what it reads may hold a secret.
 pub(super) struct Question {
     /// Arguments of `landfall node change`, all of them the host's own.
     pub(super) arguments: Vec<String>,
     /// What it reads from its standard input: what a console sent, which must not become an argument.
-    pub(super) input: Vec<u8>,
+    pub(super) input: Zeroizing<Vec<u8>>,
 }
 
 impl From<Vec<String>> for Question {
     fn from(arguments: Vec<String>) -> Self {
-        Self { arguments, input: Vec::new() }
+        Self { arguments, input: Zeroizing::default() }
     }
 }
 
@@ -69,10 +69,10 @@ pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> 
 pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.arg("--json").args(arguments);
-    answer(command, Vec::new(), limit)
+    answer(command, Zeroizing::default(), limit)
 }
 
-fn answer<T: DeserializeOwned>(mut command: Command, input: Vec<u8>, limit: Duration) -> Result<T, Refusal> {
+fn answer<T: DeserializeOwned>(mut command: Command, input: Zeroizing<Vec<u8>>, limit: Duration) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
     let mut child = command
         .env_clear()
@@ -170,7 +170,7 @@ mod tests {
     fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
-        answer(command, INPUT.as_bytes().to_vec(), limit)
+        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), limit)
     }
 
     const INPUT: &str = r#"{"replicas":3}"#;

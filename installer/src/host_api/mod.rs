@@ -5,6 +5,7 @@ mod changes;
 mod child;
 mod support;
 mod uploads;
+mod vault;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +21,8 @@ use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem, ProgressPage,
-    Refusal, server,
+    AuditPage, Change, ComponentLogs, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem,
+    ProgressPage, Refusal, SecretWish, server,
 };
 
 use self::changes::Changes;
@@ -182,6 +183,10 @@ impl Site for Host {
         let imported = self.operations.import_sent_license(license).map(drop);
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).take();
         imported.map_err(|error| problem(&error.into()))
+    }
+
+    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+        self.changes.keep_secret(wish)
     }
 
     fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {

@@ -15,7 +15,7 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES,
-    LicenseWish, Problem, UsersWord, routes,
+    LicenseWish, Problem, SECRET_BYTES, SecretWish, UsersWord, routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -47,6 +47,8 @@ const REFUSAL_PAUSE: Duration = Duration::from_mins(1);
 const BODY_BYTES: usize = 16 << 10;
 /// The same of one with a license, each byte of which may need two in JSON.
 const LICENSE_BODY_BYTES: usize = 2 * LICENSE_BYTES + BODY_BYTES;
+/// The same of one with a value of a secret.
+const SECRET_BODY_BYTES: usize = 2 * SECRET_BYTES + BODY_BYTES;
 /// The same of one with entries of the audit log, in which JSON within JSON takes up to two bytes for one.
 const AUDIT_BODY_BYTES: usize = 2 * AUDIT_BYTES + 2 * BODY_BYTES;
 /// How long progress waits for news.
@@ -209,6 +211,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::BACKUPS, get(|host| answer(host, Question::Backups)).post(begin_backup))
         .route(routes::DRILLS, post(begin_drill))
         .route(routes::SETTINGS, get(|host| answer(host, Question::Settings)))
+        .route(routes::SECRETS, post(keep_secret).layer(DefaultBodyLimit::max(SECRET_BODY_BYTES)))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
         .route(routes::AUDIT, get(audit).merge(of_entries(post(checkpoint))))
@@ -379,6 +382,14 @@ async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>)
     tracing::info!(by, correlation, bytes = license.len(), "a license arrives");
     host.ask(move |site| site.import_license(&license)).await??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps a value for a change that a person will approve. Only the secret's name is noted.
+async fn keep_secret(State(host): State<Host>, Json(wish): Json<SecretWish>) -> Result<Response> {
+    let SecretWish { by, correlation, name, .. } = &wish;
+    tracing::info!(by, correlation, secret = name, "another value of a secret arrives");
+    let kept = host.ask_quickly(move |site| site.keep_secret(wish)).await??;
+    Ok(document(json(&kept)))
 }
 
 /// Signs an answer for software. Software asks the console, and no question is noted: pods ask all day.

@@ -3,8 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal, SupportBundle,
-    SupportWish, Upload, UploadWish, UploadsPage,
+    AuditPage, Change, ComponentLogs, KeptSecret, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
+    SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
 };
 
 /// A question whose answer is a document that a command prints.
@@ -49,6 +49,9 @@ pub trait Site: Send + Sync + 'static {
     /// Stores a license, if the vendor's keys signed it and it may take the place of the one that the site has. On the disk when
     /// this returns.
     fn import_license(&self, license: &str) -> Result<(), Problem>;
+
+    /// Keeps a value of a secret, in memory alone, until an approved change uses it, or an hour is over.
+    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem>;
 
     /// Takes the console's word on how many users it has.
     fn note_users(&self, users: u64) -> Result<(), Problem>;

@@ -8,8 +8,8 @@ use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, H
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
     ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
-    Identity, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage, Problem,
-    ProgressPage, Refusal, SUPPORT_PIECE_BYTES, client, server,
+    Identity, KeptSecret, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage, Problem,
+    ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -81,6 +81,11 @@ impl Site for Remembering {
     fn note_users(&self, users: u64) -> Result<(), Problem> {
         self.begun.lock().unwrap().push(format!("{users} users"));
         Ok(())
+    }
+
+    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+        self.begun.lock().unwrap().push(format!("{} of {} bytes", wish.name, wish.value.len()));
+        Ok(KeptSecret { id: "0000000f".to_owned() })
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
@@ -294,6 +299,17 @@ async fn a_license_may_be_longer_than_other_requests() {
     assert_eq!(*begun.lock().unwrap(), [format!("license of {LICENSE_BYTES} bytes")]);
     let claim = json!({ "token": "x".repeat(LICENSE_BYTES) });
     assert_eq!(served.post("/v1/claims", claim).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_a_secret_is_kept_and_only_its_id_is_answered() {
+    let begun = Arc::default();
+    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let wish = |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
+    assert_eq!(served.post("/v1/secrets", wish(SECRET_BYTES)).await, StatusCode::OK);
+    assert_eq!(served.post("/v1/secrets", wish(4 * SECRET_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(served.post("/v1/secrets", json!({ "name": "mail" })).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(*begun.lock().unwrap(), [format!("mail of {SECRET_BYTES} bytes")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

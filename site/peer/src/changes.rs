@@ -91,6 +91,10 @@ pub enum Change {
     Configure {
         /// The values that change, by name; null returns to the release's default. The others stay as they are.
         values: BTreeMap<String, Value>,
+        /// Other values of secrets that the site gives: by the secret's name, the id under which the host keeps the value. Values themselves are in
+        /// no change.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        secrets: BTreeMap<String, String>,
     },
 }
 

@@ -34,6 +34,32 @@ pub struct LicenseWish {
     pub license: String,
 }
 
+/// Another value of a secret that the site gives, as a person gave it the console. No `Debug`: the value must not reach a log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SecretWish {
+    /// The user's name.
+    pub by: String,
+    /// Id that leads to the request in the appliance's log.
+    pub correlation: String,
+    /// The secret's name, as the release has it.
+    pub name: String,
+    /// The value as text: a password, or PEM.
+    pub value: String,
+}
+
+/// A value that the host keeps in its memory until an approved change uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSecret {
+    /// What a change names it by; it says nothing about the value.
+    pub id: String,
+}
+
+/// Longest value of a secret that the console takes, in bytes. Longer ones, and those that are no text, are given on the host.
+pub const SECRET_BYTES: usize = 64 << 10;
+
+/// How long the host keeps a value that no approved change has used.
+pub const SECRET_LIFE: Duration = Duration::from_hours(1);
+
 /// How many users the console has, which a license may limit. It is the console's word: the host does not know them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsersWord {

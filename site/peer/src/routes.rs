@@ -53,6 +53,8 @@ pub const ROLLBACKS: &str = "/v1/rollbacks";
 pub const RESTORES: &str = "/v1/restores";
 /// POST a [`crate::ApprovedWish`] for a change of settings.
 pub const CONFIGURATIONS: &str = "/v1/configurations";
+/// POST a [`crate::SecretWish`]: 200 with a [`crate::KeptSecret`], which a change of settings names within an hour.
+pub const SECRETS: &str = "/v1/secrets";
 /// POST a [`crate::AbortWish`].
 pub const ABORT: &str = "/v1/operations/abort";
 /// GET: a [`crate::OperationPage`], the latest operation; 404 where there was none.

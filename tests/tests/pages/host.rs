@@ -13,8 +13,8 @@ use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Certificate, Change, ComponentLogs, Event, Identity, LogLine, MediaPage, Medium, NumberedEvent,
-    OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, server,
+    AuditPage, Certificate, Change, ComponentLogs, Event, Identity, KeptSecret, LogLine, MediaPage, Medium,
+    NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, SecretWish, server,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) begun: Vec<String>,
     /// Licenses that were imported.
     pub(crate) licenses: Vec<String>,
+    /// Values of secrets that were handed over, with their names.
+    pub(crate) secrets: Vec<(String, String)>,
     /// What signs the audit log.
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
@@ -81,6 +83,7 @@ impl Recorded {
             drills_begun: 0,
             begun: Vec::new(),
             licenses: Vec::new(),
+            secrets: Vec::new(),
             audit: Signer::generate()?,
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
@@ -216,6 +219,11 @@ impl Site for Recorded {
 
     fn note_users(&self, _users: u64) -> Result<(), Problem> {
         Ok(())
+    }
+
+    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+        self.facts().secrets.push((wish.name, wish.value));
+        Ok(KeptSecret { id: "0000000f".to_owned() })
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
+use super::secrets::SecretRow;
 use crate::host::{Setting, Settings};
 use crate::refusal::Refusal;
 
@@ -101,6 +102,7 @@ pub(super) struct Form {
     /// Name and version of the installed release.
     pub(super) installed: String,
     pub(super) groups: Vec<Group>,
+    pub(super) secrets: Vec<SecretRow>,
 }
 
 impl Form {
@@ -114,7 +116,8 @@ impl Form {
                 None => groups.push(Group { title, fields: vec![field] }),
             }
         }
-        Self { installed: format!("{} {}", settings.release, settings.version), groups }
+        let secrets = settings.secrets.iter().enumerate().map(|(index, secret)| SecretRow::of(index, secret)).collect();
+        Self { installed: format!("{} {}", settings.release, settings.version), groups, secrets }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod form;
 mod plan;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use axum::extract::{Path, State};
 
 use self::form::{Entry, Form, changed};
 use self::plan::PlanView;
+pub use self::secrets::give;
 use super::approval::TwoPeople;
 use super::change::{About, SETTINGS, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
 use super::fields::{Asked, Sent};
@@ -82,8 +84,11 @@ pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): 
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
     let page = plan_of(&context, &digest).await?;
-    let Change::Configure { values } = &page.change else { return go(&plan_path(&page.change, &page.digest)) };
-    let names: Vec<String> = values.keys().cloned().collect();
+    let Change::Configure { values, secrets } = &page.change else {
+        return go(&plan_path(&page.change, &page.digest));
+    };
+    let secrets = secrets.keys().map(|name| format!("the secret {name}"));
+    let names: Vec<String> = values.keys().cloned().chain(secrets).collect();
     let view = PlanView::new(page, &names);
     let frame = Frame::new(&context, &caller, Place::Settings, view.title.clone());
     let two = TwoPeople::of(&context, &caller, &view.digest).await?;
@@ -94,6 +99,6 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
 pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
     let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
-    let intent = Intent::Plan(Change::Configure { values: changed(&settings, &fields)? });
+    let intent = Intent::Plan(Change::Configure { values: changed(&settings, &fields)?, secrets: [].into() });
     hand_over(&context, &caller, SETTINGS, (None, intent)).await
 }

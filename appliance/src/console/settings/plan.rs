@@ -20,7 +20,34 @@ struct Document {
     changes: Option<Vec<Changed>>,
     #[serde(deserialize_with = "where_readable")]
     edits: Option<Vec<Edit>>,
+    #[serde(deserialize_with = "where_readable")]
+    settings: Option<Vec<OwnSetting>>,
     plan: Steps,
+}
+
+/// A change of Landfall's own settings, of which only those of secrets come from a browser.
+#[derive(Deserialize)]
+struct OwnSetting {
+    setting: String,
+    #[serde(default)]
+    from: Value,
+    #[serde(default)]
+    to: Value,
+}
+
+/// Another value of a secret, by the numbers of both.
+pub(super) struct ChangedSecret {
+    pub(super) name: String,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+impl OwnSetting {
+    fn secret(self) -> Option<ChangedSecret> {
+        let number = |value: &Value| if value.is_null() { "not given".to_owned() } else { plain(value) };
+        let name = self.setting.strip_prefix("secrets.")?.to_owned();
+        Some(ChangedSecret { name, from: number(&self.from), to: number(&self.to) })
+    }
 }
 
 impl Document {
@@ -75,6 +102,7 @@ pub(super) struct PlanView {
     pub(super) made: Option<Moment>,
     pub(super) duration: Option<String>,
     pub(super) changes: Vec<Changed>,
+    pub(super) secrets: Vec<ChangedSecret>,
     pub(super) edits: Vec<Edit>,
     pub(super) steps: Vec<Step>,
     pub(super) closing: Vec<Step>,
@@ -96,6 +124,7 @@ impl PlanView {
             made: Moment::read(Some(&page.made)),
             duration: (seconds > 0).then(|| length(seconds)),
             changes: document.changes.unwrap_or_default(),
+            secrets: document.settings.into_iter().flatten().filter_map(OwnSetting::secret).collect(),
             edits: document.edits.unwrap_or_default(),
             steps: document.plan.steps,
             closing: document.plan.closing,

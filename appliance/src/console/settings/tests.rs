@@ -24,7 +24,7 @@ fn planned(site: &Site) -> Change {
 }
 
 fn configure(values: &Value) -> Change {
-    Change::Configure { values: serde_json::from_value(values.clone()).unwrap() }
+    Change::Configure { values: serde_json::from_value(values.clone()).unwrap(), secrets: [].into() }
 }
 
 #[tokio::test]
@@ -172,4 +172,53 @@ async fn a_program_reads_settings_plans_and_approves() {
     let reader = site.program("root", &[Scope::Read]).await;
     let refused = reader.call(Method::POST, "/api/v1/configurations", &approval.to_string()).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
+
+/// A release that asks for a password and a certificate.
+fn ask_for_secrets(site: &Site) {
+    site.host.settings.lock().unwrap()["secrets"] = json!([
+        {"name": "directory", "component": "web", "meaning": "Reads the directory", "kind": "password", "state": "given", "number": 2},
+        {"name": "web-tls", "component": "web", "meaning": "What browsers see", "kind": "tls", "state": "missing"},
+    ]);
+}
+
+#[tokio::test]
+async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_log() {
+    let site = Site::begin().await;
+    ask_for_secrets(&site);
+    let seen = site.sign_in("olga").await.get("/settings").await.body;
+    assert!(seen.contains("Given, value 2") && seen.contains("Not given"), "{seen}");
+    assert!(!seen.contains("/settings/secret"), "an operator gives no values: {seen}");
+    let root = site.sign_in("root").await;
+    let page = root.get("/settings").await.body;
+    assert!(page.contains(r#"name="value" type="password""#) && page.contains(r#"name="key""#), "{page}");
+
+    let password = [("name", "directory"), ("value", "canary-1"), ("again", "canary-1")];
+    let asked = root.post("/settings/secret", &password).await;
+    let led = root.follow(&asked).await;
+    let plan = root.follow(&led).await.body;
+    assert!(plan.contains("Change the secret directory"), "{plan}");
+    let secrets = [("directory".to_owned(), "00000001".to_owned())].into();
+    assert_eq!(planned(&site), Change::Configure { values: [].into(), secrets });
+    let certificate = [("name", "web-tls"), ("value", "canary-2\r\nchain\r\n"), ("key", "canary-3")];
+    root.post("/settings/secret", &certificate).await;
+    let given = site.host.secrets.lock().unwrap().clone();
+    let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(given, [("directory", "canary-1"), ("web-tls", "canary-2\nchain\ncanary-3")]);
+
+    for (fields, status) in [
+        ([("name", "directory"), ("value", "canary-4"), ("again", "canary-5")], StatusCode::UNPROCESSABLE_ENTITY),
+        ([("name", "directory"), ("value", ""), ("again", "")], StatusCode::UNPROCESSABLE_ENTITY),
+        ([("name", "other"), ("value", "canary-6"), ("again", "canary-6")], StatusCode::NOT_FOUND),
+    ] {
+        let refused = root.post("/settings/secret", &fields).await;
+        assert_eq!(refused.status, status);
+        assert!(!refused.body.contains("canary"), "{}", refused.body);
+    }
+    assert_eq!(site.host.secrets.lock().unwrap().len(), 2, "nothing else reached the host");
+    let log = root.get("/audit").await.body;
+    assert!(log.contains("secret.give") && log.contains("another value of the secret directory"), "{log}");
+    for body in [page, plan, log, asked.body, root.get("/settings").await.body] {
+        assert!(!body.contains("canary"), "{body}");
+    }
 }

@@ -90,9 +90,15 @@ impl Operations {
         })
     }
 
-    /// The same for some of the release's values: everything else that is set stays as it is. Refused where nothing would change.
-    pub fn prepare_values(&self, changed: &ChangedValues, policy: Edits) -> Result<PreparedConfigure<'_>> {
-        let prepared = self.prepare_settings(policy, SecretWish::none(), |present, schema| {
+    /// The same for some of the release's values and secrets: everything else that is set stays as it is. Refused where nothing would change.
+    pub fn prepare_values(
+        &self,
+        changed: &ChangedValues,
+        secrets: &BroughtSecrets,
+        policy: Edits,
+    ) -> Result<PreparedConfigure<'_>> {
+        let wish = SecretWish { brought: secrets, are_read: false };
+        let prepared = self.prepare_settings(policy, wish, |present, schema| {
             Ok(present.with_values(changed, "the changed settings", schema)?)
         })?;
         if prepared.plan().all().next().is_none() {
@@ -362,7 +368,7 @@ mod tests {
         let operations = &fixture.operations;
         let changed = |name: &str, value: serde_json::Value| ChangedValues::from([(name.to_owned(), value)]);
         let code = |changed: &ChangedValues| {
-            let error = operations.prepare_values(changed, Edits::Refuse).err().unwrap();
+            let error = operations.prepare_values(changed, &NO_SECRETS, Edits::Refuse).err().unwrap();
             (landfall_error_codes::Coded::code(&error).id, error.to_string())
         };
         // No component has the value, so that nothing would change.

@@ -86,7 +86,7 @@ impl Asked<'_> {
         let known: Vec<&str> = self.secrets().map(|wanted| wanted.secret.name.as_str()).collect();
         let arguments =
             self.brought.arguments.iter().map(|argument| (format!("--secret {}", argument.name), &argument.name));
-        let configured = self.configured.into_iter().flat_map(BTreeMap::keys);
+        let configured = self.configured.into_iter().flat_map(BTreeMap::keys).chain(self.brought.sent.keys());
         let named = arguments.chain(configured.map(|name| (format!("secrets.{name}"), name)));
         let unknown = named.filter(|(_, name)| !known.contains(&name.as_str()));
         let problems: Vec<Problem> = unknown
@@ -155,6 +155,7 @@ impl Wanted<'_> {
         match self.asked.brought.source(&self.secret.name, configured) {
             None => self.kept_or_asked(),
             Some(Source::Terminal) => self.typed(),
+            Some(Source::Sent(sent)) => self.judged(Zeroizing::new(sent.bytes().to_vec())),
             Some(Source::Files(files)) => match read(&files) {
                 Ok(value) => self.judged(value),
                 Err(Unread::Missing(_)) if self.has_served() => self.kept_or_asked(),

@@ -20,7 +20,7 @@ mod value;
 use std::collections::BTreeMap;
 
 pub(crate) use given::{Asked, GivenSecrets, Kept, NewSecrets};
-pub use sources::{AskSecret, BroughtSecrets, NO_SECRETS, SecretArgument, SecretQuestion};
+pub use sources::{AskSecret, BroughtSecrets, NO_SECRETS, SecretArgument, SecretQuestion, SentSecret};
 #[cfg(test)]
 pub(crate) use store::StoredValue;
 pub(crate) use store::{SecretKey, SecretStore};

@@ -1,10 +1,12 @@
-//! Where values come from: files that the command line or the site configuration names, and a terminal.
+//! Where values come from: files that the command line or the site configuration names, a terminal, and the console.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_release_document::SiteSecret;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::configuration::SecretSource;
@@ -41,10 +43,39 @@ pub struct BroughtSecrets {
     pub arguments: Vec<SecretArgument>,
     /// How a person is asked for a password; none where no person is at a terminal.
     pub ask: Option<AskSecret>,
+    /// Those that a person gave the console, by name.
+    pub sent: BTreeMap<String, SentSecret>,
+}
+
+/// A value that reached this process in memory alone. `Debug` does not show it.
+#[derive(Clone)]
+pub struct SentSecret(Zeroizing<Vec<u8>>);
+
+impl SentSecret {
+    /// The value in a text.
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    /// The value.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A name for a value that is kept, which says nothing about it.
+    pub fn new_id() -> String {
+        Uuid::new_v4().to_string()
+    }
+}
+
+impl fmt::Debug for SentSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SentSecret")
+    }
 }
 
 /// Nothing is brought, and nothing is asked for.
-pub static NO_SECRETS: BroughtSecrets = BroughtSecrets { arguments: Vec::new(), ask: None };
+pub static NO_SECRETS: BroughtSecrets = BroughtSecrets { arguments: Vec::new(), ask: None, sent: BTreeMap::new() };
 
 /// Where the value of one secret comes from.
 pub(super) enum Source<'a> {
@@ -52,6 +83,8 @@ pub(super) enum Source<'a> {
     Files(Vec<&'a Path>),
     /// A person types it.
     Terminal,
+    /// It is in memory.
+    Sent(&'a SentSecret),
 }
 
 /// Why a value cannot be read. It never quotes the value.
@@ -74,6 +107,9 @@ impl fmt::Display for Unread {
 impl BroughtSecrets {
     /// Where the value of this secret comes from; none where nothing says so. The command line comes first.
     pub(super) fn source<'a>(&'a self, name: &str, configured: Option<&'a SecretSource>) -> Option<Source<'a>> {
+        if let Some(sent) = self.sent.get(name) {
+            return Some(Source::Sent(sent));
+        }
         if !self.names(name) {
             return configured.map(|source| Source::Files(source.files()));
         }
@@ -82,9 +118,9 @@ impl BroughtSecrets {
         Some(if files.is_empty() { Source::Terminal } else { Source::Files(files) })
     }
 
-    /// Whether the command line has a secret of this name.
+    /// Whether a person brings a secret of this name.
     pub(super) fn names(&self, name: &str) -> bool {
-        self.arguments.iter().any(|argument| argument.name == name)
+        self.sent.contains_key(name) || self.arguments.iter().any(|argument| argument.name == name)
     }
 }
 

@@ -270,6 +270,7 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
     let brought = BroughtSecrets {
         arguments: vec![case.argument("directory", "short"), case.argument("license", "nowhere")],
         ask: None,
+        ..BroughtSecrets::default()
     };
     let given = case.asked(&brought, None).given();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id; 2]);
@@ -277,13 +278,18 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
 
     // A person may type the secret itself in place of its file.
     let in_place = SecretArgument { name: "directory".to_owned(), file: Some("canary-password".into()) };
-    let brought = BroughtSecrets { arguments: vec![in_place, case.argument("license", "license")], ask: None };
+    let brought = BroughtSecrets {
+        arguments: vec![in_place, case.argument("license", "license")],
+        ask: None,
+        ..BroughtSecrets::default()
+    };
     let given = case.asked(&brought, None).given();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id]);
 
     let brought = BroughtSecrets {
         arguments: vec![case.argument("directroy", "password"), case.argument("license", "license")],
         ask: None,
+        ..BroughtSecrets::default()
     };
     let error = case.asked(&brought, None).refuse_unknown().unwrap_err();
     assert_eq!(error.code(), codes::SITE_SECRET_UNKNOWN);
@@ -293,7 +299,11 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
 #[test]
 fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
     let case = Case::new();
-    let brought = BroughtSecrets { arguments: vec![case.argument("license", "license")], ask: Some(typed) };
+    let brought = BroughtSecrets {
+        arguments: vec![case.argument("license", "license")],
+        ask: Some(typed),
+        ..BroughtSecrets::default()
+    };
     let asked = case.asked(&brought, None);
     asked.refuse_unknown().unwrap();
     let given = asked.given();
@@ -306,7 +316,7 @@ fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
     // The same value again is no other one; another one gets the next number.
     let sources = BTreeMap::new();
     let numbers = |arguments: Vec<SecretArgument>| {
-        let brought = BroughtSecrets { arguments, ask: Some(typed) };
+        let brought = BroughtSecrets { arguments, ask: Some(typed), ..BroughtSecrets::default() };
         let given = case.asked(&brought, Some(case.kept(&[("directory", 1), ("license", 1)], &sources))).given();
         assert!(codes_of(&given.findings).is_empty(), "{:?}", given.findings);
         given.new.store(&case.store()).unwrap();
@@ -317,6 +327,32 @@ fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
     assert_eq!(numbers(vec![case.argument("directory", "password")]), [2, 1]);
     assert_eq!(numbers(vec![SecretArgument { name: "directory".to_owned(), file: None }]), [1, 1], "it is typed again");
     assert_eq!(case.store().expect(&key("directory", 2)).unwrap().value.to_vec(), b"canary-password\n");
+}
+
+/// What the console hands over is judged like a file, and never shown.
+#[test]
+fn a_value_in_memory_is_judged_and_numbered_like_any_other() {
+    let case = Case::new();
+    case.store().write(&key("directory", 1), &stored("password", b"canary-typed")).unwrap();
+    case.store().write(&key("license", 1), &stored("file", b"canary-license")).unwrap();
+    let sources = BTreeMap::new();
+    let given = |name: &str, value: &str| -> Result<Vec<u64>, Vec<String>> {
+        let sent = [(name.to_owned(), SentSecret::new(value))].into();
+        let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
+        assert!(!format!("{brought:?}").contains(WORD), "{brought:?}");
+        let asked = case.asked(&brought, Some(case.kept(&[("directory", 1), ("license", 1)], &sources)));
+        asked.refuse_unknown().map_err(|error| vec![error.code().id.to_owned()])?;
+        let given = asked.given();
+        given.new.store(&case.store()).unwrap();
+        let codes: Vec<String> = codes_of(&given.findings).into_iter().map(str::to_owned).collect();
+        if codes.is_empty() { Ok(given.numbers.into_values().collect()) } else { Err(codes) }
+    };
+    assert_eq!(given("directory", "canary-typed"), Ok(vec![1, 1]), "it is the one that the site has");
+    assert_eq!(given("directory", "canary-of-the-console"), Ok(vec![2, 1]));
+    let value = case.store().expect(&key("directory", 2)).unwrap().value;
+    assert_eq!(value.to_vec(), b"canary-of-the-console");
+    assert_eq!(given("directory", "canary"), Err(vec![codes::SITE_SECRET_UNFIT.id.to_owned()]), "too short");
+    assert_eq!(given("directroy", "canary-typed"), Err(vec![codes::SITE_SECRET_UNKNOWN.id.to_owned()]));
 }
 
 /// A later release may ask for more than the site has given.
