@@ -57,6 +57,9 @@ pub struct ServeArguments {
     /// Private key of the console's certificate in PEM
     #[arg(long, env = "LANDFALL_APPLIANCE_KEY", value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// Folder with a certificate that the site supplies, `tls.crt` and `tls.key`, used in place of the other; read again when it changes, and it may be missing
+    #[arg(long, env = "LANDFALL_APPLIANCE_SUPPLIED_CERTIFICATE", value_name = "FOLDER")]
+    pub supplied_certificate: Option<PathBuf>,
     /// Address and port of the host's API
     #[arg(long, env = "LANDFALL_APPLIANCE_HOST_ADDRESS", value_name = "ADDRESS")]
     pub host_address: Option<String>,
@@ -75,6 +78,9 @@ pub struct ServeArguments {
     /// Folder with the settings of a syslog server that audit entries are forwarded to; read again when it changes, and it may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_SYSLOG", value_name = "FOLDER")]
     pub syslog: Option<PathBuf>,
+    /// Folder with the settings of an ingress whose proxies are trusted; read again when it changes, and it may be missing
+    #[arg(long, env = "LANDFALL_APPLIANCE_INGRESS", value_name = "FOLDER")]
+    pub ingress: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,8 +11,9 @@ use crate::database::Database;
 use crate::directory::Directory;
 use crate::forward::Forward;
 use crate::host::Site;
+use crate::ingress::Ingress;
 use crate::people::{Failures, Hasher, Throttle};
-use crate::server::Metrics;
+use crate::server::{CertificateStanding, Metrics};
 
 /// What every request shares; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +39,10 @@ pub struct Shared {
     pub signing: Signing,
     /// Forwards the audit log to a syslog server.
     pub forward: Forward,
+    /// Proxies that speak for browsers.
+    pub ingress: Ingress,
+    /// Which certificate browsers see.
+    pub certificate: Arc<CertificateStanding>,
     /// One request at a time sends to the upload, so that memory holds one piece of it.
     pub arriving: Arc<Semaphore>,
     /// Places of programs that listen to the operation.
@@ -61,6 +66,8 @@ impl Context {
             audit: Watch::default(),
             signing: Signing::default(),
             forward: Forward::default(),
+            ingress: Ingress::default(),
+            certificate: Arc::default(),
             arriving: Arc::new(Semaphore::new(1)),
             listening: Arc::new(Semaphore::new(LISTENERS)),
             metrics: Metrics::new(),

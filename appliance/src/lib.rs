@@ -25,6 +25,7 @@ mod directory;
 mod error;
 mod forward;
 mod host;
+mod ingress;
 mod packages;
 mod people;
 mod printer;

@@ -533,6 +533,8 @@ registry! {
     APPLIANCE_SERVER_OLD = "LF5059", Usage, "The console's PostgreSQL server is too old", "Name a server of a newer version in the Secret `console-database`, or upgrade this one; the message says which version is needed.";
     APPLIANCE_SCHEMA = "LF5060", NotReady, "The schema of the console's database cannot be changed", "Correct what the message names: the user of the Secret `console-database` must own the database, and nothing else may change its tables. Nothing of the failed change is done; it is tried again when the console's pod starts again.";
     APPLIANCE_DATABASE_ELSEWHERE = "LF5061", Usage, "The console's data is in a PostgreSQL server that no setting names", "Make the Secret `console-database` again, which names the server. To go back to a file in the console's volume, restore the component `console` from a backup.";
+    CERTIFICATE_UNUSABLE = "LF5063", Usage, "The certificate that the site supplies to the console cannot be used", "Correct the Secret `console-tls`: `tls.crt` with the chain, `tls.key` with the key to it. The console reads it again within two minutes; until then it uses the certificate of the site's own authority.";
+    INGRESS_SETTINGS = "LF5064", Usage, "The settings of the console's ingress cannot be used", "Correct each fault that the message names in the Secret `console-ingress`; the console reads it again within two minutes. Until then no proxy is trusted.";
     // LF90: usage and bugs.
     PASSWORD = "LF9002", Usage, "The password of a private key is missing or wrong", "Set LANDFALL_KEY_PASSWORD or COSIGN_PASSWORD, or run the command at a terminal.";
     BAD_ARGUMENT = "LF9003", Usage, "An argument cannot be used", "See the command's --help.";

@@ -1,6 +1,6 @@
 //! What every request passes before its handler: who is it, may they, and did they mean it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
@@ -35,6 +35,7 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
     let audience = audience(&request);
     let (mut parts, body) = request.into_parts();
     let mut caller = anonymous(&parts);
+    caller.address = context.ingress.state().client(caller.address, &parts.headers);
     let admitted = admit(&context, &parts, body, &mut caller).await;
     match admitted {
         Ok(body) => {
@@ -71,15 +72,20 @@ fn is_api(path: &str) -> bool {
 }
 
 fn anonymous(parts: &Parts) -> Caller {
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
     let id = parts.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     Caller {
         identity: Identity::Anonymous,
         form_secret: None,
         door_secret: None,
-        address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        address: peer(parts),
         correlation: id.unwrap_or_default().to_owned(),
     }
+}
+
+/// Where the connection of a request comes from: a browser, or a proxy.
+fn peer(parts: &Parts) -> IpAddr {
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
+    address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
 }
 
 async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Refusal> {
@@ -149,7 +155,8 @@ async fn identify(
         return Ok(());
     }
     let (session, form) = (cookie(&parts.headers, SESSION), cookie(&parts.headers, FORM));
-    if !is_own(&parts.headers, changes) {
+    let ingress = context.ingress.state();
+    if !is_own(&parts.headers, ingress.host(peer(parts), &parts.headers), changes) {
         // Without its cookies the request is anonymous. One that would change something is refused with the reason.
         return if changes && (session.is_some() || form.is_some()) { Err(Refusal::Foreign) } else { Ok(()) };
     }

@@ -12,7 +12,9 @@ use crate::cli::ServeArguments;
 use crate::database::Storage;
 use crate::error::{Error, Result};
 
-pub use tls::{ServerFiles, server_config};
+#[cfg(test)]
+pub use tls::server_config;
+pub use tls::{Certificates, ServerFiles, Supplied};
 
 /// Settings that were checked. The certificates were readable at the start; only the server's own may change later.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ pub struct Configuration {
     pub listen: SocketAddr,
     /// Where software is answered that asks about the license; nowhere where it is missing.
     pub answers: Option<SocketAddr>,
-    /// Files of the console's own certificate.
-    pub files: ServerFiles,
+    /// Files of the console's own certificates.
+    pub certificates: Certificates,
     /// The certificate as it was at the start.
     pub server: Arc<rustls::ServerConfig>,
     /// Address and port of the host's API.
@@ -37,6 +39,8 @@ pub struct Configuration {
     pub directory: Option<PathBuf>,
     /// Folder with the settings of a syslog server, of which the same is true.
     pub syslog: Option<PathBuf>,
+    /// Folder with the settings of an ingress, of which the same is true.
+    pub ingress: Option<PathBuf>,
 }
 
 /// Settings that cannot be used, in the order of the arguments.
@@ -73,8 +77,14 @@ impl Configuration {
         let host_address = faults.take("host-address", given(arguments.host_address).and_then(host_and_port));
         let certificate = faults.take("certificate", given(arguments.certificate).and_then(readable));
         let key = faults.take("key", given(arguments.key).and_then(readable));
-        let files = certificate.zip(key).map(|(certificate, key)| ServerFiles { certificate, key });
-        let server = files.as_ref().and_then(|files| faults.take("certificate", server_config(files)));
+        // Its faults must not keep the console from starting, so it is only looked for here.
+        let supplied = arguments
+            .supplied_certificate
+            .map(|folder| ServerFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") });
+        let issued = certificate.zip(key).map(|(certificate, key)| ServerFiles { certificate, key });
+        let certificates = issued.map(|issued| Certificates { issued, supplied });
+        let server = certificates.as_ref().and_then(|all| faults.take("certificate", all.choose()));
+        let server = server.map(|(config, _)| config);
         let host = faults.take("host-certificate", given(arguments.host_certificate).and_then(read));
         let own = faults.take("client-certificate", given(arguments.client_certificate).and_then(read));
         let own_key = faults.take("client-key", given(arguments.client_key).and_then(read));
@@ -87,7 +97,8 @@ impl Configuration {
         let (Some(data), Some(storage), Some(listen), Some(answers)) = (data, storage, listen, answers) else {
             return Err(faults.error());
         };
-        let (Some(files), Some(server), Some(host_address), Some(client)) = (files, server, host_address, client)
+        let (Some(certificates), Some(server), Some(host_address), Some(client)) =
+            (certificates, server, host_address, client)
         else {
             return Err(faults.error());
         };
@@ -96,12 +107,13 @@ impl Configuration {
             storage,
             listen,
             answers,
-            files,
+            certificates,
             server,
             host_address,
             client,
             directory: arguments.directory,
             syslog: arguments.syslog,
+            ingress: arguments.ingress,
         })
     }
 }

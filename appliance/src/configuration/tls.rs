@@ -17,6 +17,41 @@ pub struct ServerFiles {
     pub key: PathBuf,
 }
 
+/// The certificates that the console may serve with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificates {
+    /// Issued by the site's own authority: always there.
+    pub issued: ServerFiles,
+    /// Supplied by the site: it takes the place of the issued one where the site has made it.
+    pub supplied: Option<ServerFiles>,
+}
+
+/// What is known of the certificate that the site supplies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Supplied {
+    /// There is none.
+    #[default]
+    Missing,
+    /// Browsers see it.
+    Used,
+    /// It cannot be used, and why. Browsers see the issued one.
+    Unusable(String),
+}
+
+impl Certificates {
+    /// How the console serves with what the files hold now. A supplied certificate that cannot be used keeps nobody out: the issued one
+    /// is used then. It blocks.
+    pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, Supplied), String> {
+        let supplied = self.supplied.as_ref().filter(|files| files.certificate.exists() || files.key.exists());
+        let standing = match supplied.map(server_config) {
+            Some(Ok(config)) => return Ok((config, Supplied::Used)),
+            Some(Err(why)) => Supplied::Unusable(why),
+            None => Supplied::Missing,
+        };
+        Ok((server_config(&self.issued)?, standing))
+    }
+}
+
 /// How the console serves with the certificate that the files hold now. The error says which file is wrong and why.
 pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, String> {
     let shown = files.certificate.display();

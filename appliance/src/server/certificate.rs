@@ -1,42 +1,73 @@
-//! The console's certificate is read again when its files change: the kubelet replaces them, and nothing is restarted.
+//! The console's certificates are read again when their files change: the kubelet replaces them, and nothing is restarted. One that the
+//! site supplies takes the place of the one that its own authority issued, for as long as it can be used.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
+use landfall_error_codes::codes;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::configuration::{ServerFiles, server_config};
+use crate::configuration::{Certificates, ServerFiles, Supplied};
 
 /// Between two looks. The kubelet itself takes about a minute to replace the files.
 const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
-type Contents = (Option<Vec<u8>>, Option<Vec<u8>>);
+/// What the last look found of the certificate that the site supplies, for pages.
+#[derive(Debug, Default)]
+pub struct CertificateStanding(Mutex<Supplied>);
 
-fn contents(files: &ServerFiles) -> Contents {
-    (fs_err::read(&files.certificate).ok(), fs_err::read(&files.key).ok())
+impl CertificateStanding {
+    /// As it is now.
+    pub fn supplied(&self) -> Supplied {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, supplied: Supplied) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = supplied;
+    }
 }
 
-/// Looks at the files, for as long as the process runs. What cannot be used is logged once, and the certificate in use stays.
-pub async fn renew(files: ServerFiles, tls: RustlsConfig) {
+type Contents = Vec<Option<Vec<u8>>>;
+
+fn contents(certificates: &Certificates) -> Contents {
+    let files = std::iter::once(&certificates.issued).chain(&certificates.supplied);
+    files.flat_map(|ServerFiles { certificate, key }| [certificate, key]).map(|file| fs_err::read(file).ok()).collect()
+}
+
+/// Looks at the files, for as long as the process runs. What cannot be used is logged once; where no other can be used, the certificate in
+/// use stays.
+pub async fn renew(certificates: Certificates, tls: RustlsConfig, standing: Arc<CertificateStanding>) {
     let mut seen: Option<Contents> = None;
     loop {
-        let look = files.clone();
-        let Ok((now, loaded)) = spawn_blocking(move || (contents(&look), server_config(&look))).await else { return };
-        if seen.as_ref().is_some_and(|seen| *seen != now) {
-            take(&tls, loaded);
+        let look = certificates.clone();
+        let Ok((now, chosen)) = spawn_blocking(move || (contents(&look), look.choose())).await else { return };
+        if seen.as_ref() != Some(&now) {
+            take(&tls, &standing, seen.is_some(), chosen);
         }
         seen = Some(now);
         sleep(INTERVAL).await;
     }
 }
 
-fn take(tls: &RustlsConfig, loaded: Result<Arc<rustls::ServerConfig>, String>) {
-    match loaded {
-        Ok(config) => {
-            tls.reload_from_config(config);
-            tracing::info!("the console uses its new certificate");
+fn take(
+    tls: &RustlsConfig,
+    standing: &CertificateStanding,
+    is_new: bool,
+    chosen: Result<(Arc<rustls::ServerConfig>, Supplied), String>,
+) {
+    match chosen {
+        Ok((config, supplied)) => {
+            if let Supplied::Unusable(why) = &supplied {
+                let code = codes::CERTIFICATE_UNUSABLE.id;
+                tracing::error!(code, why, "the certificate that the site supplies cannot be used; the issued one is");
+            }
+            if is_new {
+                tls.reload_from_config(config);
+                tracing::info!(is_supplied = supplied == Supplied::Used, "the console uses its new certificate");
+            }
+            standing.note(supplied);
         }
         Err(why) => tracing::error!(why, "the new certificate cannot be used; the one in use stays"),
     }

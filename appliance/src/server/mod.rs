@@ -15,6 +15,7 @@ mod serve;
 mod site_metrics;
 
 pub use assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+pub use certificate::CertificateStanding;
 pub use log::begin_log;
 pub use metrics::{Metrics, Tally};
 pub use plain::{Limits, serve_plain};

@@ -20,6 +20,7 @@ use crate::directory;
 use crate::error::{Context as _, Result};
 use crate::forward;
 use crate::host::{self, Client, Site};
+use crate::ingress;
 use crate::people;
 use crate::trend;
 
@@ -43,12 +44,16 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     let failed = || format!("cannot accept connections at {}", configuration.listen);
     let listener = TcpListener::bind(configuration.listen).context(codes::APPLIANCE_LISTEN, failed)?;
     let tls = RustlsConfig::from_config(configuration.server.clone());
-    tokio::spawn(certificate::renew(configuration.files.clone(), tls.clone()));
+    let standing = context.certificate.clone();
+    tokio::spawn(certificate::renew(configuration.certificates.clone(), tls.clone(), standing));
     if let Some(folder) = configuration.directory.clone() {
         tokio::spawn(directory::watch(context.clone(), folder));
     }
     if let Some(folder) = configuration.syslog.clone() {
         tokio::spawn(forward::watch(context.clone(), folder));
+    }
+    if let Some(folder) = configuration.ingress.clone() {
+        tokio::spawn(ingress::watch(context.clone(), folder));
     }
     if let Some(address) = configuration.answers {
         tokio::spawn(answers::serve(address, context.site.clone())?);

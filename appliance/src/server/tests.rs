@@ -6,7 +6,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_peer::Bounded;
 
 use super::*;
-use crate::configuration::{ServerFiles, server_config};
+use crate::configuration::{Certificates, ServerFiles, Supplied, server_config};
 use crate::database::query;
 use crate::host::fake::sample;
 use crate::people::Scope;
@@ -234,8 +234,13 @@ async fn a_new_certificate_is_used_without_a_restart() {
     let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
     let first = new_certificate(&files);
     let tls = RustlsConfig::from_config(server_config(&files).unwrap());
-    let renewing = tokio::spawn(certificate::renew(files.clone(), tls.clone()));
     let site = Site::empty().await;
+    let own = keys.path().join("supplied");
+    landfall_media::durable::create_folder(&own).unwrap();
+    let supplied = ServerFiles { certificate: own.join("tls.crt"), key: own.join("tls.key") };
+    let certificates = Certificates { issued: files.clone(), supplied: Some(supplied.clone()) };
+    let standing = site.context.certificate.clone();
+    let renewing = tokio::spawn(certificate::renew(certificates, tls.clone(), standing.clone()));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let handle = axum_server::Handle::new();
@@ -256,6 +261,16 @@ async fn a_new_certificate_is_used_without_a_restart() {
     landfall_media::durable::write_file(&files.certificate, b"nonsense", 0o600).unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(std::sync::Arc::ptr_eq(&used, &tls.get_inner()), "one that cannot be used changes nothing");
+    assert_eq!(standing.supplied(), Supplied::Missing);
+    let third = new_certificate(&files);
+    let fourth = new_certificate(&supplied);
+    until(async || standing.supplied() == Supplied::Used).await;
+    let by_supplied = Visitor { tls: pinning(fourth), ..new.clone() };
+    assert!(by_supplied.get("/health/live").await.is_success(), "what the site supplies takes its place");
+    landfall_media::durable::write_file(&supplied.key, b"nonsense", 0o600).unwrap();
+    until(async || matches!(standing.supplied(), Supplied::Unusable(_))).await;
+    let by_issued = Visitor { tls: pinning(third), ..new };
+    assert!(by_issued.get("/health/live").await.is_success(), "what cannot be used keeps nobody out");
     handle.shutdown();
     renewing.abort();
 }

@@ -51,7 +51,8 @@ pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), 
 }
 
 fn text(access: &ConsoleAccess) -> String {
-    let ConsoleAddress { addresses, reason, fingerprint, authority_fingerprint, certificate_ends } = &access.address;
+    let ConsoleAddress { addresses, reason, fingerprint, authority_fingerprint, certificate_ends, supplied_fingerprint } =
+        &access.address;
     let mut text = String::new();
     for address in addresses {
         let _infallible = writeln!(text, "console      {address}");
@@ -61,6 +62,9 @@ fn text(access: &ConsoleAccess) -> String {
     }
     let _infallible = writeln!(text, "certificate  SHA-256 {fingerprint}, until {certificate_ends}");
     let _infallible = writeln!(text, "authority    SHA-256 {authority_fingerprint}");
+    if let Some(supplied) = supplied_fingerprint {
+        let _infallible = writeln!(text, "supplied     SHA-256 {supplied}: browsers see this one, from the Secret console-tls");
+    }
     if let Some(token) = &access.token {
         let _infallible = writeln!(text, "token        {} (counts once, until {})", token.text, token.ends);
     }
@@ -80,7 +84,11 @@ mod tests {
             fingerprint: "AB:CD".to_owned(),
             authority_fingerprint: "EF:01".to_owned(),
             certificate_ends: "2029-02-01".to_owned(),
+            supplied_fingerprint: None,
         };
+        let supplied = ConsoleAddress { supplied_fingerprint: Some("23:45".to_owned()), ..address.clone() };
+        let shown = text(&ConsoleAccess { address: supplied, token: None });
+        assert!(shown.contains("supplied     SHA-256 23:45: browsers see this one"), "{shown}");
         let token = Token { text: "K7QF2M-9XRT4B".to_owned(), ends: "2026-11-23T10:00:00Z".to_owned() };
         insta::assert_snapshot!(text(&ConsoleAccess { address, token: Some(token) }), @"
         console      https://192.0.2.7:31443/

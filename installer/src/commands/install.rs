@@ -167,6 +167,7 @@ pub(super) mod tests {
                 fingerprint: "5B:0C".to_owned(),
                 authority_fingerprint: "91:E7".to_owned(),
                 certificate_ends: "2029-02-01".to_owned(),
+                supplied_fingerprint: None,
             }),
             notes: Vec::new(),
             secrets: vec!["/var/lib/landfall/secrets/postgres/postgres.json".into()],

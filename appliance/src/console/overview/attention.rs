@@ -5,11 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::answers::sentence;
 use crate::approval::{Approval, Wanted};
 use crate::audit::Unsigned;
+use crate::configuration::Supplied;
 use crate::console::change::{home, plan_path};
 use crate::console::state::{Mark, State};
 use crate::database::Aside;
 use crate::forward::Standing;
 use crate::host::{Part, Status};
+use crate::ingress::State as Ingress;
 
 /// Something for a person.
 #[derive(Debug, Clone)]
@@ -87,6 +89,25 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
     let text = format!("the syslog server has received nothing since {:.0}: {}", failing.since, failing.why);
     let age = Timestamp::now().duration_since(failing.since);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
+}
+
+/// A certificate that the site supplies and the console cannot use.
+pub fn of_certificate(supplied: &Supplied) -> Option<Matter> {
+    let Supplied::Unusable(why) = supplied else { return None };
+    let text = format!(
+        "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's own authority"
+    );
+    Some(matter(State::Attention, "Console", &text, "/node"))
+}
+
+/// Settings of an ingress that cannot be used.
+pub fn of_ingress(ingress: &Ingress) -> Option<Matter> {
+    let Ingress::Faulty(faults) = ingress else { return None };
+    let text = format!(
+        "the settings in the Secret `console-ingress` cannot be used, and no proxy is trusted: {}",
+        faults.join("; ")
+    );
+    Some(matter(State::Attention, "Console", &text, "/node"))
 }
 
 /// A plan that one person has approved waits for another one.

@@ -56,6 +56,8 @@ async fn view(context: &Context) -> View {
             facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
             facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
             facts.matters.extend(attention::of_forwarding(&context.forward.standing()));
+            facts.matters.extend(attention::of_certificate(&context.certificate.supplied()));
+            facts.matters.extend(attention::of_ingress(&context.ingress.state()));
             let waiting = crate::approval::open(context).await.unwrap_or_default();
             facts.matters.extend(waiting.iter().filter_map(attention::of_waiting));
             Ok(facts)

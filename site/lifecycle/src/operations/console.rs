@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, Owner};
+use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, ObjectName, Owner};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_media::progress::Event;
+use landfall_peer::Certificate;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,6 +25,9 @@ use super::license_answer::site_of;
 use super::unit::RunEvents;
 use crate::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
+
+/// The Secret by which a site supplies the console's certificate.
+const SUPPLIED_CERTIFICATE: &str = "console-tls";
 
 /// How long a question of the console waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -41,6 +47,10 @@ pub struct ConsoleAddress {
     pub authority_fingerprint: String,
     /// The certificate's last day.
     pub certificate_ends: String,
+    /// SHA-256 of the certificate that the site supplies in the Secret `console-tls`, which browsers see in place of the other; none where there
+    /// is none, or where the cluster does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supplied_fingerprint: Option<String>,
 }
 
 /// What an operation that runs, or ran last, reported.
@@ -59,7 +69,7 @@ pub struct Reported {
 impl Operations {
     /// Where the console is, and how a browser recognizes it.
     pub fn console_address(&self) -> Result<ConsoleAddress> {
-        let owner = self.console_secrets()?.owner;
+        let ConsoleSecrets { namespace, owner } = self.console_secrets()?;
         let files = ConsoleFiles::of(&self.paths);
         let certificate = ConsoleCertificate::read(&files)?.ok_or_else(missing)?;
         let [fingerprint, authority_fingerprint] = certificate.fingerprints()?;
@@ -74,7 +84,16 @@ impl Operations {
             fingerprint,
             authority_fingerprint,
             certificate_ends: certificate.ends().to_string(),
+            supplied_fingerprint: self.supplied_fingerprint(&namespace),
         })
+    }
+
+    /// That of the certificate in the Secret that an administrator may have made.
+    fn supplied_fingerprint(&self, namespace: &str) -> Option<String> {
+        let name = ObjectName::new("v1", "Secret", namespace, SUPPLIED_CERTIFICATE);
+        let secret = self.patient_cluster().ok()?.get(&name).ok()??;
+        let chain = STANDARD.decode(secret["data"]["tls.crt"].as_str()?).ok()?;
+        Some(Certificate::from_pem(&chain).ok()?.fingerprint())
     }
 
     /// Makes a one-use token, by which a person becomes an administrator of the console. Earlier ones no longer count.

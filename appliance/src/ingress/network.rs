@@ -1,0 +1,50 @@
+//! Addresses of a network, as `192.0.2.0/24` or one address alone.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Shortest prefixes: a shorter one names half the world, by mistake.
+const SHORTEST: [u32; 2] = [8, 16];
+
+/// The addresses that begin with the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// Whether an address is one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let mask = u32::MAX.checked_shl(u32::BITS - self.prefix).unwrap_or(0);
+                u32::from(own) & mask == u32::from(other) & mask
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let mask = u128::MAX.checked_shl(u128::BITS - self.prefix).unwrap_or(0);
+                u128::from(own) & mask == u128::from(other) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unread = || format!("{text} is not an address or a network, such as 192.0.2.7 or 10.244.0.0/16");
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| unread())?;
+        let [shortest, longest] = match address {
+            IpAddr::V4(_) => [SHORTEST[0], u32::BITS],
+            IpAddr::V6(_) => [SHORTEST[1], u128::BITS],
+        };
+        let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| unread()))?;
+        if !(shortest..=longest).contains(&prefix) {
+            return Err(format!("{text} has a prefix that is not from {shortest} to {longest}"));
+        }
+        Ok(Self { address, prefix })
+    }
+}

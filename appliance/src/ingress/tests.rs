@@ -1,0 +1,105 @@
+use std::net::Ipv4Addr;
+
+use axum::http::{HeaderValue, Method, StatusCode};
+
+use super::*;
+use crate::directory::Files;
+use crate::testing::{Site, Visitor, until};
+
+fn state(text: &str) -> State {
+    let folder = tempfile::tempdir().unwrap();
+    landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), text.as_bytes(), 0o644).unwrap();
+    settings::read(&Files::of(folder.path(), &settings::NAMES))
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn said(lines: &[&'static str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_static("192.0.2.7:31443"));
+    for line in lines {
+        headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+    }
+    headers
+}
+
+#[test]
+fn all_faults_are_found_at_once_and_no_file_is_no_fault() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(settings::read(&Files::of(empty.path(), &settings::NAMES)), State::Off);
+    let faulty = state("host: 'a b'\nproxies: [everyone, 10.0.0.0/4, 192.0.2.0/24]\n");
+    let State::Faulty(faults) = &faulty else { panic!("{faulty:?}") };
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    for text in ["host: c\nproxies: []\n", "proxies: [192.0.2.1]\n", "host: c\nproxies: [192.0.2.1]\nmore: 1\n", "["] {
+        assert!(matches!(state(text), State::Faulty(_)), "{text}");
+    }
+}
+
+#[test]
+fn a_network_has_the_addresses_that_begin_alike() {
+    let contains = |network: &str, address: &str| network.parse::<network::Network>().unwrap().contains(ip(address));
+    assert!(contains("10.244.0.0/16", "10.244.3.9") && !contains("10.244.0.0/16", "10.245.0.1"));
+    assert!(contains("192.0.2.7", "192.0.2.7") && !contains("192.0.2.7", "192.0.2.6"));
+    assert!(contains("2001:db8::/32", "2001:db8:1::2") && !contains("2001:db8::/32", "2001:db9::"));
+    assert!(!contains("2001:db8::1", "192.0.2.7"));
+    for wrong in ["", "x", "192.0.2.0/33", "0.0.0.0/0", "::/0", "192.0.2.0/-1", "192.0.2.0/"] {
+        assert!(wrong.parse::<network::Network>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+    let on = state("host: Console.example.com\nproxies: [10.244.0.0/16, 192.0.2.9]\n");
+    let client = |peer: &str, lines: &[&'static str]| on.client(ip(peer), &said(lines)).to_string();
+    assert_eq!(client("10.244.0.5", &["198.51.100.4"]), "198.51.100.4");
+    assert_eq!(
+        client("10.244.0.5", &["203.0.113.1, 198.51.100.4"]),
+        "198.51.100.4",
+        "what the browser says itself is nothing"
+    );
+    assert_eq!(
+        client("10.244.0.5", &["198.51.100.4, 192.0.2.9", "10.244.1.1"]),
+        "198.51.100.4",
+        "over several proxies"
+    );
+    assert_eq!(client("10.244.0.5", &["198.51.100.4:5123"]), "198.51.100.4");
+    assert_eq!(client("10.244.0.5", &["[2001:db8::7]:443"]), "2001:db8::7");
+    assert_eq!(client("10.244.0.5", &["198.51.100.4, unknown"]), "10.244.0.5");
+    assert_eq!(client("10.244.0.5", &[]), "10.244.0.5");
+    assert_eq!(client("203.0.113.8", &["198.51.100.4"]), "203.0.113.8", "no proxy");
+    let off = State::Off;
+    assert_eq!(off.client(ip("10.244.0.5"), &said(&["198.51.100.4"])), ip("10.244.0.5"));
+    let headers = said(&[]);
+    assert_eq!(on.host(ip("10.244.0.5"), &headers), Some("console.example.com"));
+    assert_eq!(on.host(ip("203.0.113.8"), &headers), Some("192.0.2.7:31443"));
+}
+
+/// The whole console: a proxy at one address of the loopback, a stranger at another.
+#[tokio::test]
+async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_the_console() {
+    let site = Site::begin().await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = "host: console.example.com\nproxies: [127.0.0.9]\n";
+    landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), text.as_bytes(), 0o644).unwrap();
+    let watching = tokio::spawn(watch(site.context.clone(), folder.path().to_owned()));
+    until(async || matches!(*site.context.ingress.state(), State::On(_))).await;
+    let root = site.sign_in("root").await;
+    let from = |last: u8| Visitor {
+        from: Ipv4Addr::new(127, 0, 0, last),
+        origin: Some("https://console.example.com".to_owned()),
+        ..root.clone()
+    };
+    let form = format!("csrf={}", root.csrf);
+    let headers =
+        [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", "203.0.113.1, 198.51.100.4")];
+    let by_proxy = from(9).send(Method::POST, "/account/sessions", &headers, &form).await;
+    assert_eq!(by_proxy.status, StatusCode::SEE_OTHER, "{}", by_proxy.body);
+    from(9).send(Method::GET, "/api/v1/audit", &headers[1..], "").await;
+    let log = from(9).get("/audit").await.body;
+    assert!(log.contains("198.51.100.4") && !log.contains("203.0.113.1"), "{log}");
+    let stranger = from(8).send(Method::POST, "/account/sessions", &headers, &form).await;
+    assert_eq!(stranger.status, StatusCode::FORBIDDEN, "another origin than the host that was asked for");
+    watching.abort();
+}
