@@ -42,8 +42,7 @@ pub fn new_request() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Hands a wish over to the host. It is recorded before, and what came of it afterwards, for the host acts and not the database. Both happen
-/// whether or not the browser still waits.
+/// Hands a wish over to the host, and records it before and what came of it afterwards, whether or not the browser still waits.
 pub async fn ask(
     context: &Context,
     caller: &Caller,

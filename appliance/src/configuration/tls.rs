@@ -1,12 +1,15 @@
 //! Certificates and keys, from PEM files to what rustls uses. The provider of cryptography is aws-lc-rs, named each time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 /// Where the console's certificate and its key are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +36,10 @@ pub enum Supplied {
     #[default]
     Missing,
     /// Browsers see it.
-    Used,
+    Used {
+        /// When it ends; none where that cannot be read.
+        ends: Option<Timestamp>,
+    },
     /// It cannot be used, and why. Browsers see the issued one.
     Unusable(String),
 }
@@ -43,13 +49,20 @@ impl Certificates {
     /// is used then. It blocks.
     pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, Supplied), String> {
         let supplied = self.supplied.as_ref().filter(|files| files.certificate.exists() || files.key.exists());
-        let standing = match supplied.map(server_config) {
-            Some(Ok(config)) => return Ok((config, Supplied::Used)),
-            Some(Err(why)) => Supplied::Unusable(why),
+        let standing = match supplied.map(|files| (files, server_config(files))) {
+            Some((files, Ok(config))) => return Ok((config, Supplied::Used { ends: end_of(&files.certificate) })),
+            Some((_, Err(why))) => Supplied::Unusable(why),
             None => Supplied::Missing,
         };
         Ok((server_config(&self.issued)?, standing))
     }
+}
+
+/// When the first certificate of a file ends.
+fn end_of(file: &Path) -> Option<Timestamp> {
+    let first = CertificateDer::from_pem_file(file).ok()?;
+    let ends = Certificate::from_der(first.as_ref()).ok()?.tbs_certificate.validity.not_after;
+    Timestamp::from_second(i64::try_from(ends.to_unix_duration().as_secs()).ok()?).ok()
 }
 
 /// How the console serves with the certificate that the files hold now. The error says which file is wrong and why.

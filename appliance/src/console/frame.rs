@@ -6,7 +6,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{LEAST_CHARACTERS, Role};
 use crate::refusal::{Problem, Refusal};
-use crate::server::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+use crate::server::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, SECRET_SCRIPT, STYLE, UPLOAD_SCRIPT};
 
 /// Places in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,10 @@ impl Frame {
 
     pub fn upload_script(&self) -> String {
         UPLOAD_SCRIPT.path()
+    }
+
+    pub fn secret_script(&self) -> String {
+        SECRET_SCRIPT.path()
     }
 
     pub fn icon(&self) -> String {

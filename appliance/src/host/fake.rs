@@ -67,8 +67,6 @@ pub struct FakeHost {
     pub piece_pause: Mutex<Duration>,
     /// The support bundle that is collected.
     pub support: MemorySupport,
-    /// The document of settings.
-    pub settings: Mutex<Value>,
     /// Values of secrets that were handed over, with their names.
     pub secrets: Mutex<Vec<(String, String)>>,
 }
@@ -140,7 +138,6 @@ impl FakeHost {
             pieces: Mutex::default(),
             piece_pause: Mutex::default(),
             support: MemorySupport::default(),
-            settings: Mutex::new(sample("settings")),
             secrets: Mutex::default(),
         })
     }
@@ -167,7 +164,7 @@ impl Host for FakeHost {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),
                 Topic::Backups => Some(sample("backups")),
-                Topic::Settings => Some(self.settings.lock().unwrap().clone()),
+                Topic::Settings => Some(sample("settings")),
                 Topic::License => self.license.lock().unwrap().clone(),
                 Topic::Usage => self.usage.lock().unwrap().clone(),
                 Topic::UsageReport => self.usage.lock().unwrap().is_some().then(|| sample("usageReport")),

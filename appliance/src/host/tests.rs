@@ -61,6 +61,8 @@ fn documents_of_the_schemas_can_be_read() {
     let usage: Usage = reads("licenseUsage", "licenseUsage");
     assert_eq!((usage.limits[0].now, usage.limits[3].now), (Some(4), None));
     let _report: Value = reads("usageReport", "usageReport");
+    let settings: Settings = reads("settings", "settings");
+    assert_eq!((settings.secrets[0].state, settings.secrets[1].number), (SecretState::Given, None));
 }
 
 /// The document of a plan has no type here: what the console knows of it, it reads for its page.

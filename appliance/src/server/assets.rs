@@ -44,6 +44,10 @@ pub static OWN_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub static UPLOAD_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("upload", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/upload.js"))
 });
+/// Reads a file into a field, on the page of settings.
+pub static SECRET_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("secret", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/secret.js"))
+});
 /// Opens the list of pages by a key.
 pub static PALETTE_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/palette.js"))
@@ -54,7 +58,7 @@ pub static ICON: LazyLock<Asset> =
 
 /// `GET /assets/{name}`. The name is compared, never opened.
 pub async fn asset(Path(name): Path<String>) -> Result<Response, Refusal> {
-    let all = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &PALETTE_SCRIPT, &ICON];
+    let all = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &SECRET_SCRIPT, &PALETTE_SCRIPT, &ICON];
     let found = all.into_iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Refusal::NotThere(format!("file {name}")))?;
     let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];

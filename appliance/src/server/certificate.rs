@@ -65,7 +65,8 @@ fn take(
             }
             if is_new {
                 tls.reload_from_config(config);
-                tracing::info!(is_supplied = supplied == Supplied::Used, "the console uses its new certificate");
+                let is_supplied = matches!(supplied, Supplied::Used { .. });
+                tracing::info!(is_supplied, "the console uses its new certificate");
             }
             standing.note(supplied);
         }

@@ -14,7 +14,7 @@ mod router;
 mod serve;
 mod site_metrics;
 
-pub use assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, STYLE, UPLOAD_SCRIPT};
+pub use assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, SECRET_SCRIPT, STYLE, UPLOAD_SCRIPT};
 pub use certificate::CertificateStanding;
 pub use log::begin_log;
 pub use metrics::{Metrics, Tally};

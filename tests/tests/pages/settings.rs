@@ -52,6 +52,18 @@ async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_
     browser.expect("#live", "is done, and what it changed is ready.").await?;
     browser.click("#live a[href='/settings']").await?;
     browser.expect("form[action='/settings/plan']", "Make a plan of the change").await?;
+
+    // Another value of a secret, which the host gets and no page shows.
+    browser.click("#secret-0-more summary").await?;
+    browser.fill("#secret-0", "canary-password").await?;
+    browser.fill("#secret-0-again", "canary-password").await?;
+    findings.look(&browser, "/settings, secrets", None).await?;
+    browser.click("#secret-0-more button").await?;
+    browser.expect("h1", "Change the secret directory").await?;
+    let given = console.host.site.facts().secrets.clone();
+    ensure!(given == [("directory".to_owned(), "canary-password".to_owned())], "the host was handed {given:?}");
+    let shown = browser.text("body").await?;
+    ensure!(!shown.contains("canary"), "a page shows the value: {shown}");
     expect_no_faults(&browser).await?;
     browser.close().await?;
     findings.judge(3)

@@ -13,6 +13,9 @@ use crate::forward::Standing;
 use crate::host::{Part, Status};
 use crate::ingress::State as Ingress;
 
+/// How long before its end a certificate is named that the site renews itself.
+const WARNED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Something for a person.
 #[derive(Debug, Clone)]
 pub struct Matter {
@@ -91,13 +94,25 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
-/// A certificate that the site supplies and the console cannot use.
-pub fn of_certificate(supplied: &Supplied) -> Option<Matter> {
-    let Supplied::Unusable(why) = supplied else { return None };
-    let text = format!(
-        "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's own authority"
-    );
-    Some(matter(State::Attention, "Console", &text, "/node"))
+/// A certificate that the site supplies and the console cannot use, or that ends soon: nobody but the site renews it.
+pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
+    let (state, text) = match supplied {
+        Supplied::Unusable(why) => (
+            State::Attention,
+            format!(
+                "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's own authority"
+            ),
+        ),
+        Supplied::Used { ends: Some(ends) } if *ends <= now => {
+            (State::Bad, format!("the certificate in the Secret `console-tls` has ended at {ends:.0}: replace it"))
+        }
+        Supplied::Used { ends: Some(ends) } if ends.duration_since(now) < WARNED => (
+            State::Attention,
+            format!("the certificate in the Secret `console-tls` ends at {ends:.0}: replace it before"),
+        ),
+        Supplied::Used { .. } | Supplied::Missing => return None,
+    };
+    Some(matter(state, "Console", &text, "/node"))
 }
 
 /// Settings of an ingress that cannot be used.
@@ -194,5 +209,25 @@ fn backups(status: &Status, list: &mut List) {
         if let Some(reason) = &log.reason {
             list.add(State::Attention, format!("Log of {}", log.stream), reason, "/backups");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supplied_certificate_is_named_when_it_cannot_be_used_or_ends() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let of_days = |days: i64| Supplied::Used { ends: Some(now + SignedDuration::from_hours(24 * days)) };
+        let state = |supplied: &Supplied| of_certificate(supplied, now).map(|matter| matter.mark.state);
+        assert_eq!(state(&Supplied::Missing), None);
+        assert_eq!(state(&of_days(31)), None);
+        assert_eq!(state(&of_days(29)), Some(State::Attention));
+        assert_eq!(state(&of_days(0)), Some(State::Bad));
+        assert_eq!(state(&Supplied::Unusable("no key".to_owned())), Some(State::Attention));
+        assert!(of_ingress(&Ingress::Off).is_none());
+        let faulty = of_ingress(&Ingress::Faulty(vec!["host: none".to_owned(), "proxies: none".to_owned()])).unwrap();
+        assert!(faulty.text.contains("host: none; proxies: none"), "{}", faulty.text);
     }
 }

@@ -5,6 +5,7 @@ mod attention;
 
 use askama::Template;
 use axum::extract::State;
+use jiff::Timestamp;
 
 pub use self::answers::sentence;
 
@@ -56,7 +57,7 @@ async fn view(context: &Context) -> View {
             facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
             facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
             facts.matters.extend(attention::of_forwarding(&context.forward.standing()));
-            facts.matters.extend(attention::of_certificate(&context.certificate.supplied()));
+            facts.matters.extend(attention::of_certificate(&context.certificate.supplied(), Timestamp::now()));
             facts.matters.extend(attention::of_ingress(&context.ingress.state()));
             let waiting = crate::approval::open(context).await.unwrap_or_default();
             facts.matters.extend(waiting.iter().filter_map(attention::of_waiting));

@@ -174,18 +174,9 @@ async fn a_program_reads_settings_plans_and_approves() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
 
-/// A release that asks for a password and a certificate.
-fn ask_for_secrets(site: &Site) {
-    site.host.settings.lock().unwrap()["secrets"] = json!([
-        {"name": "directory", "component": "web", "meaning": "Reads the directory", "kind": "password", "state": "given", "number": 2},
-        {"name": "web-tls", "component": "web", "meaning": "What browsers see", "kind": "tls", "state": "missing"},
-    ]);
-}
-
 #[tokio::test]
 async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_log() {
     let site = Site::begin().await;
-    ask_for_secrets(&site);
     let seen = site.sign_in("olga").await.get("/settings").await.body;
     assert!(seen.contains("Given, value 2") && seen.contains("Not given"), "{seen}");
     assert!(!seen.contains("/settings/secret"), "an operator gives no values: {seen}");
@@ -200,11 +191,11 @@ async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_l
     assert!(plan.contains("Change the secret directory"), "{plan}");
     let secrets = [("directory".to_owned(), "00000001".to_owned())].into();
     assert_eq!(planned(&site), Change::Configure { values: [].into(), secrets });
-    let certificate = [("name", "web-tls"), ("value", "canary-2\r\nchain\r\n"), ("key", "canary-3")];
+    let certificate = [("name", "assistant-tls"), ("value", "canary-2\r\nchain\r\n"), ("key", "canary-3")];
     root.post("/settings/secret", &certificate).await;
     let given = site.host.secrets.lock().unwrap().clone();
     let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(given, [("directory", "canary-1"), ("web-tls", "canary-2\nchain\ncanary-3")]);
+    assert_eq!(given, [("directory", "canary-1"), ("assistant-tls", "canary-2\nchain\ncanary-3")]);
 
     for (fields, status) in [
         ([("name", "directory"), ("value", "canary-4"), ("again", "canary-5")], StatusCode::UNPROCESSABLE_ENTITY),
