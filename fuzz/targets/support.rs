@@ -1,4 +1,5 @@
-//! Support bundles that anyone may have made: the archive, compressed and plain, and the analysis of what is in one.
+//! Support bundles that anyone may have made: the archive, compressed and plain, and the analysis of what is in one. And the documents
+//! beside one on a stick.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use landfall_support::archive::{self, Contents, MAX_FILE_BYTES, MAX_FILES};
+use landfall_support::carry::{CarryManifest, SiteInventory};
 use landfall_support::{Index, Redaction, analyze};
 use libfuzzer_sys::fuzz_target;
 
@@ -46,8 +48,19 @@ fn whole(bytes: &[u8]) -> Contents {
     Contents { index, files }
 }
 
+/// What a manifest says counts for nobody who knows no key, and it is written as it was read.
+fn carried(bytes: &[u8]) {
+    if let Ok(manifest) = CarryManifest::read("carry.json", bytes) {
+        assert!(manifest.verify(&[]).is_err(), "no key signed it");
+        let written = manifest.to_bytes().expect("JSON");
+        assert_eq!(CarryManifest::read("carry.json", &written).expect("what was written"), manifest);
+    }
+    let _ = SiteInventory::read("inventory.json", bytes);
+}
+
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
+    carried(bytes);
     // libFuzzer finds no checksum of gzip.
     let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
     compressed.write_all(bytes).expect("memory");
