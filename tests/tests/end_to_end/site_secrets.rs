@@ -83,6 +83,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
 
     changes_and_goes_back(engineer)?;
     is_typed(engineer)?;
+    is_planned_from_memory(engineer)?;
     expect_no_value(engineer, &key)?;
     engineer.uninstall(&[])?;
     ensure!(!machine.try_run("test -e /var/lib/landfall/site-secrets")?.status.success(), "values outlive their site");
@@ -180,6 +181,20 @@ fn is_typed(engineer: Engineer<'_>) -> Result<()> {
     let said = engineer.machine().try_run(&format!("printf '%s\\n' {password} {password} | {at_a_terminal}"))?;
     ensure!(said.status.success(), "{} {}", said.status, said.stdout);
     expect_password(engineer.machine(), password)
+}
+
+/// What the console hands over reaches the process that plans through its standard input, and its plan has a number alone.
+fn is_planned_from_memory(engineer: Engineer<'_>) -> Result<()> {
+    let (machine, program) = (engineer.machine(), engineer.program()?);
+    let input = json!({ "values": {}, "secrets": { "directory": PASSWORDS[2] } }).to_string();
+    machine.write_file("/root/input", input, 0o600)?;
+    let said = machine.run(&format!("{program} --json node change plan-configure < /root/input && rm /root/input"))?;
+    let planned: serde_json::Value = serde_json::from_str(&said.stdout)?;
+    let setting = &planned["document"]["settings"][0];
+    ensure!(setting["setting"] == "secrets.directory" && setting["to"] == "given (4)", "{planned:#}");
+    let is_shown = PASSWORDS.iter().any(|password| said.stdout.contains(password) || said.stderr.contains(password));
+    ensure!(!is_shown, "a plan has a value: {planned:#}");
+    expect_password(machine, PASSWORDS[0])
 }
 
 /// What the software has for a password.
