@@ -21,6 +21,20 @@ const HOST_LENGTH: usize = 255;
 struct Text {
     host: String,
     proxies: Vec<String>,
+    #[serde(default)]
+    header: Chain,
+}
+
+/// The header in which the proxies append the address of whoever asked them. One alone counts: a proxy passes the other one on as a browser
+/// has written it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chain {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
 }
 
 /// Who speaks for browsers, and how they name the console.
@@ -30,6 +44,8 @@ pub struct Settings {
     pub host: String,
     /// Where connections of trusted proxies come from.
     pub proxies: Vec<Network>,
+    /// Where they name whoever asked them.
+    pub chain: Chain,
 }
 
 /// What the file says.
@@ -90,5 +106,5 @@ fn check(text: &Text, faults: &mut Vec<String>) -> Settings {
             Err(why) => faults.push(format!("proxies: {why}")),
         }
     }
-    Settings { host: text.host.to_ascii_lowercase(), proxies }
+    Settings { host: text.host.to_ascii_lowercase(), proxies, chain: text.header }
 }

@@ -20,7 +20,7 @@ fn said(lines: &[&'static str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, HeaderValue::from_static("192.0.2.7:31443"));
     for line in lines {
-        headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        headers.append("x-forwarded-for", HeaderValue::from_static(line));
     }
     headers
 }
@@ -69,6 +69,18 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     assert_eq!(client("10.244.0.5", &["198.51.100.4, unknown"]), "10.244.0.5");
     assert_eq!(client("10.244.0.5", &[]), "10.244.0.5");
     assert_eq!(client("203.0.113.8", &["198.51.100.4"]), "203.0.113.8", "no proxy");
+    let by_standard = state("host: c\nproxies: [10.244.0.5]\nheader: forwarded\n");
+    let mut headers = said(&["203.0.113.1"]);
+    for (line, expected) in [
+        (r#"for=203.0.113.1, For="[2001:db8::7]:4711";proto=https"#, "2001:db8::7"),
+        ("proto=https;for=198.51.100.4", "198.51.100.4"),
+        ("for=198.51.100.4, for=_hidden", "10.244.0.5"),
+        ("by=198.51.100.4", "10.244.0.5"),
+    ] {
+        headers.insert(header::FORWARDED, HeaderValue::from_static(line));
+        assert_eq!(by_standard.client(ip("10.244.0.5"), &headers), ip(expected), "{line}");
+        assert_eq!(on.client(ip("10.244.0.5"), &headers), ip("203.0.113.1"), "the other header says nothing");
+    }
     let off = State::Off;
     assert_eq!(off.client(ip("10.244.0.5"), &said(&["198.51.100.4"])), ip("10.244.0.5"));
     let headers = said(&[]);
