@@ -127,7 +127,7 @@ fn unknown(parts: &Parts, path: &str) -> Refusal {
 fn body_bytes(path: &str) -> usize {
     match path {
         "/license" | "/api/v1/license" => LICENSE_BODY_BYTES,
-        "/settings/secret" => SECRET_BODY_BYTES,
+        "/settings/secret" | "/api/v1/secrets" => SECRET_BODY_BYTES,
         _ => BODY_BYTES,
     }
 }

@@ -164,6 +164,7 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/backups", Need::Api(Role::Operator, Scope::Backup)),
     post("/api/v1/drills", Need::Api(Role::Operator, Scope::Backup)),
     get("/api/v1/settings", READ),
+    post("/api/v1/secrets", APPROVE),
     get("/api/v1/license", READ),
     post("/api/v1/license", Need::Api(Role::Administrator, Scope::License)),
     get("/api/v1/usage", READ),

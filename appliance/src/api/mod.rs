@@ -8,6 +8,7 @@ mod events;
 mod intent;
 mod keys;
 mod people;
+mod secrets;
 mod site;
 mod support;
 mod trend;
@@ -25,7 +26,8 @@ pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
 pub use events::LISTENERS;
 pub use intent::Intent;
-pub use site::{back_up_now, drill_now, give_secret, import_license};
+pub use secrets::{give_secret, known_secret};
+pub use site::{back_up_now, drill_now, import_license};
 pub use support::{of_hours, send_support};
 pub use uploads::remove_upload;
 
@@ -45,6 +47,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::begin_drill))
         .routes(routes!(site::settings))
+        .routes(routes!(secrets::give))
         .routes(routes!(site::license, site::import))
         .routes(routes!(site::usage))
         .routes(routes!(site::usage_report))

@@ -5,18 +5,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use landfall_error_codes::codes;
-use landfall_peer::{LICENSE_BYTES, SECRET_BYTES};
+use landfall_peer::LICENSE_BYTES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Body;
-use super::changes::host_name_of;
 
 use crate::access::Caller;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{HostError, SecretWish, Topic};
+use crate::host::{HostError, Topic};
 use crate::refusal::Refusal;
 
 async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> {
@@ -201,33 +200,6 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
         asked(&context, &author, ["license.ask", "license.import"], imported).await
     });
     asking.await.context(codes::BUG, || "the import of a license was interrupted".to_owned())?
-}
-
-/// Hands a value of a secret to the host, which keeps it in memory for an hour, and returns the id by which a change names it. The audit log has
-/// the secret's name, and nothing else has the value.
-pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: String) -> Result<String, Refusal> {
-    if value.is_empty() {
-        return Err(Refusal::Invalid(format!("{name}: enter a value")));
-    }
-    if value.len() > SECRET_BYTES {
-        let advice = format!("give it on the host with `landfall configure --secret {name}=FILE`");
-        return Err(Refusal::Invalid(format!(
-            "{name}: the console takes values of up to {SECRET_BYTES} bytes; {advice}"
-        )));
-    }
-    let author = caller.author();
-    let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = SecretWish { by, correlation, name: name.to_owned(), value };
-    match context.site.keep_secret(&wish).await {
-        Ok(kept) => {
-            note(context, &author, Event::done("secret.give", name)).await?;
-            Ok(kept.id)
-        }
-        Err(error) => {
-            note(context, &author, Event::refused("secret.give", name, &error.to_string())).await?;
-            Err(error.into())
-        }
-    }
 }
 
 /// Begin a backup

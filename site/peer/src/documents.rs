@@ -48,7 +48,7 @@ pub struct SecretWish {
 }
 
 /// A value that the host keeps in its memory until an approved change uses it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeptSecret {
     /// What a change names it by; it says nothing about the value.
     pub id: String,

@@ -7,8 +7,8 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{approvals, changes, keys, people, site, support};
-use crate::host::{MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage};
+use super::super::{approvals, changes, keys, people, secrets, site, support};
+use crate::host::{KeptSecret, MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage};
 use crate::refusal::Problem;
 use crate::trend::Point;
 
@@ -47,6 +47,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<people::Change>();
     generator.subschema_for::<keys::Create>();
     generator.subschema_for::<site::NewLicense>();
+    generator.subschema_for::<secrets::NewSecretValue>();
     generator.subschema_for::<changes::Sent>();
     generator.subschema_for::<changes::SentPlan>();
     generator.subschema_for::<changes::SentUpgrade>();
@@ -68,6 +69,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<List<keys::KeyItem>>();
     generator.subschema_for::<List<Point>>();
     generator.subschema_for::<approvals::Approvals>();
+    generator.subschema_for::<KeptSecret>();
     generator.subschema_for::<Request>();
     generator.subschema_for::<MediaPage>();
     generator.subschema_for::<OperationPage>();

@@ -5,12 +5,12 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use crate::access::Caller;
-use crate::api::{Intent, give_secret};
+use crate::api::{Intent, give_secret, known_secret};
 use crate::console::Shown;
 use crate::console::change::{SETTINGS, hand_over};
 use crate::console::fields::Sent;
 use crate::context::Context;
-use crate::host::{Change, SecretSetting, SecretState, Settings, Topic};
+use crate::host::{Change, SecretSetting, SecretState};
 use crate::refusal::Refusal;
 
 /// A secret on the page.
@@ -94,12 +94,9 @@ impl Given {
 
 /// Hands the value to the host, and asks for the plan of a change that uses it. An administrator approves that, or two where it is set.
 pub async fn give(State(context): State<Context>, caller: Caller, Sent(given): Sent<Given>) -> Shown {
-    let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
-    let secrets = settings.map(|settings| settings.secrets).unwrap_or_default();
-    let secret = secrets.into_iter().find(|secret| secret.name == given.name);
-    let secret = secret.ok_or_else(|| Refusal::NotThere("secret of that name in this release".to_owned()))?;
+    let secret = known_secret(&context, &given.name).await?;
     let value = given.value(&secret)?;
-    let id = give_secret(&context, &caller, &secret.name, value).await?;
+    let id = give_secret(&context, &caller, &secret.name, value).await?.id;
     let change = Change::Configure { values: [].into(), secrets: [(secret.name, id)].into() };
     hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
 }

@@ -213,3 +213,36 @@ async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_l
         assert!(!body.contains("canary"), "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_program_gives_a_value_and_approves_what_names_it() {
+    let site = Site::begin().await;
+    let program = site.program("root", &[Scope::Upgrade]).await;
+    let give = async |body: &Value| program.call(Method::POST, "/api/v1/secrets", &body.to_string()).await;
+    let given = give(&json!({ "name": "directory", "value": "canary-1" })).await;
+    assert_eq!((given.status, given.json()), (StatusCode::OK, json!({ "id": "00000001" })));
+    for (body, status) in [
+        (json!({ "name": "other", "value": "canary-2" }), StatusCode::NOT_FOUND),
+        (json!({ "name": "directory", "value": "" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "name": "directory", "value": ["canary-3"] }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "name": "directory", "value": "x".repeat(70_000) }), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let refused = give(&body).await;
+        assert_eq!(refused.status, status, "{}", refused.body);
+        assert!(!refused.body.contains("canary"), "{}", refused.body);
+    }
+    let change = json!({ "change": "configure", "values": {}, "secrets": { "directory": "00000001" } });
+    let planned_by = program.call(Method::POST, "/api/v1/plans", &change.to_string()).await;
+    assert_eq!(planned_by.status, StatusCode::ACCEPTED, "{}", planned_by.body);
+    let approval = |secrets: Value| {
+        let body = json!({ "values": {}, "secrets": secrets, "plan": PLAN, "confirm": "node-1" });
+        let program = &program;
+        async move { program.call(Method::POST, "/api/v1/configurations", &body.to_string()).await }
+    };
+    let begun = approval(json!({ "directory": "00000001" })).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+    assert_eq!(
+        planned(&site),
+        Change::Configure { values: [].into(), secrets: [("directory".to_owned(), "00000001".to_owned())].into() }
+    );
+}

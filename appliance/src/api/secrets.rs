@@ -1,0 +1,86 @@
+//! Values of secrets that the site gives. One goes to the host, and is stored nowhere here; from then on, its id is all that there is.
+
+use axum::Json;
+use axum::extract::State;
+use landfall_peer::{KeptSecret, SECRET_BYTES, SecretWish};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Body;
+use super::changes::host_name_of;
+use super::site::note;
+use crate::access::Caller;
+use crate::audit::Event;
+use crate::context::Context;
+use crate::host::{SecretSetting, Settings, Topic};
+use crate::refusal::Refusal;
+
+/// Another value of a secret. No `Debug`: it must not reach a log.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecretValue {
+    /// Name of the secret, as the settings list it.
+    #[schemars(length(min = 1, max = 63))]
+    name: String,
+    /// The value as text: a password, or PEM; of a certificate with its key, both, one after the other.
+    #[schemars(length(min = 1, max = SECRET_BYTES))]
+    value: String,
+}
+
+/// Give another value of a secret
+///
+/// The host keeps it in memory for an hour, and nothing else keeps it. The id goes into `secrets` of a plan of the kind `configure`, by the secret's
+/// name, and into that of its approval.
+#[utoipa::path(
+    post,
+    path = "/api/v1/secrets",
+    operation_id = "giveSecret",
+    tag = "changes",
+    request_body(content = ref("#/components/schemas/NewSecretValue"), description = "the value", content_type = "application/json"),
+    responses(
+        (status = 200, description = "the host keeps it under this id", body = ref("#/components/schemas/KeptSecret")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn give(
+    State(context): State<Context>,
+    caller: Caller,
+    Body(NewSecretValue { name, value }): Body<NewSecretValue>,
+) -> Result<Json<KeptSecret>, Refusal> {
+    let secret = known_secret(&context, &name).await?;
+    give_secret(&context, &caller, &secret.name, value).await.map(Json)
+}
+
+/// What the host lists of a secret. Names that the release does not ask for reach neither host nor audit log.
+pub async fn known_secret(context: &Context, name: &str) -> Result<SecretSetting, Refusal> {
+    let settings = context.site.read::<Settings>(Topic::Settings).await?;
+    let secrets = settings.map(|settings| settings.secrets).unwrap_or_default();
+    let found = secrets.into_iter().find(|secret| secret.name == name);
+    found.ok_or_else(|| Refusal::NotThere("secret of that name in this release".to_owned()))
+}
+
+/// Hands a value of a secret to the host, which keeps it in memory for an hour, and returns the id by which a change names it. The audit log has
+/// the secret's name, and nothing else has the value.
+pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: String) -> Result<KeptSecret, Refusal> {
+    if value.is_empty() {
+        return Err(Refusal::Invalid(format!("{name}: enter a value")));
+    }
+    if value.len() > SECRET_BYTES {
+        let advice = format!("give it on the host with `landfall configure --secret {name}=FILE`");
+        let what = format!("{name}: the console takes values of up to {SECRET_BYTES} bytes");
+        return Err(Refusal::Invalid(format!("{what}; {advice}")));
+    }
+    let author = caller.author();
+    let (by, correlation) = (host_name_of(&author), author.correlation.clone());
+    let wish = SecretWish { by, correlation, name: name.to_owned(), value };
+    match context.site.keep_secret(&wish).await {
+        Ok(kept) => {
+            note(context, &author, Event::done("secret.give", name)).await?;
+            Ok(kept)
+        }
+        Err(error) => {
+            note(context, &author, Event::refused("secret.give", name, &error.to_string())).await?;
+            Err(error.into())
+        }
+    }
+}
