@@ -2,7 +2,6 @@
 //! ignored, and everything that may be missing may be. The schemas describe each field.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::BackupTimes;
 
@@ -272,57 +271,6 @@ pub struct CopyRecord {
 pub struct LogStatus {
     pub stream: String,
     pub reason: Option<String>,
-}
-
-/// `landfall settings`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Settings {
-    pub release: String,
-    pub version: String,
-    #[serde(default)]
-    pub values: Vec<Setting>,
-    #[serde(default)]
-    pub secrets: Vec<SecretSetting>,
-}
-
-/// A secret that the release asks the site for, without its value.
-#[derive(Debug, Clone, Deserialize)]
-pub struct SecretSetting {
-    pub name: String,
-    pub component: String,
-    #[serde(default)]
-    pub meaning: String,
-    pub kind: String,
-    pub state: SecretState,
-    pub number: Option<u64>,
-    pub reason: Option<String>,
-}
-
-/// Whether a site has a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SecretState {
-    /// It gave a value.
-    Given,
-    /// It gave a value, whose file cannot be used.
-    Unusable,
-    /// It gave none.
-    Missing,
-    /// Of a newer version.
-    #[serde(other)]
-    Unknown,
-}
-
-/// A setting.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Setting {
-    pub name: String,
-    #[serde(default)]
-    pub components: Vec<String>,
-    pub value: Option<Value>,
-    pub default: Option<Value>,
-    #[serde(default)]
-    pub schema: Value,
 }
 
 /// `landfall license show`.

@@ -9,6 +9,7 @@ mod follower;
 mod reports;
 mod running;
 mod schedule;
+mod settings;
 mod site;
 mod wish;
 
@@ -21,7 +22,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Releases, SecretSetting, SecretState, Setting, Settings, Status, Terms, Usage, Verdict,
+    Part, PointsInTime, Releases, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -33,6 +34,7 @@ pub use landfall_peer::{
 pub use reports::{Heard, Listener};
 pub use running::Running;
 pub use schedule::BackupTimes;
+pub use settings::{SecretSetting, SecretState, Setting, Settings};
 pub use site::{Site, Unavailable};
 pub use wish::Wish;
 
