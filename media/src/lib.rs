@@ -13,9 +13,9 @@ pub mod pack;
 pub mod parts;
 mod payload;
 mod pipeline;
-mod read_back;
 #[cfg(any(test, feature = "testing"))]
 pub mod power;
+mod read_back;
 pub mod sink;
 pub mod source;
 pub mod stage;

@@ -51,8 +51,14 @@ pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), 
 }
 
 fn text(access: &ConsoleAccess) -> String {
-    let ConsoleAddress { addresses, reason, fingerprint, authority_fingerprint, certificate_ends, supplied_fingerprint } =
-        &access.address;
+    let ConsoleAddress {
+        addresses,
+        reason,
+        fingerprint,
+        authority_fingerprint,
+        certificate_ends,
+        supplied_fingerprint,
+    } = &access.address;
     let mut text = String::new();
     for address in addresses {
         let _infallible = writeln!(text, "console      {address}");
@@ -63,7 +69,8 @@ fn text(access: &ConsoleAccess) -> String {
     let _infallible = writeln!(text, "certificate  SHA-256 {fingerprint}, until {certificate_ends}");
     let _infallible = writeln!(text, "authority    SHA-256 {authority_fingerprint}");
     if let Some(supplied) = supplied_fingerprint {
-        let _infallible = writeln!(text, "supplied     SHA-256 {supplied}: browsers see this one, from the Secret console-tls");
+        let _infallible =
+            writeln!(text, "supplied     SHA-256 {supplied}: browsers see this one, from the Secret console-tls");
     }
     if let Some(token) = &access.token {
         let _infallible = writeln!(text, "token        {} (counts once, until {})", token.text, token.ends);
