@@ -31,7 +31,11 @@ fn asked() -> Fixture {
 /// Both of them from the same file.
 fn brought(fixture: &Fixture) -> BroughtSecrets {
     let argument = |name: &str| SecretArgument { name: name.to_owned(), file: Some(fixture.path("password")) };
-    BroughtSecrets { arguments: ["directory", "license"].map(argument).to_vec(), ask: None }
+    BroughtSecrets {
+        arguments: ["directory", "license"].map(argument).to_vec(),
+        ask: None,
+        ..BroughtSecrets::default()
+    }
 }
 
 fn look(fixture: &Fixture, secrets: BroughtSecrets, site: Option<PathBuf>) -> PreflightReport {
