@@ -30,8 +30,8 @@ fn all_faults_are_found_at_once_and_no_file_is_no_fault() {
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(settings::read(&Files::of(empty.path(), &settings::NAMES)), State::Off);
     let faulty = state("host: 'a b'\nproxies: [everyone, 10.0.0.0/4, 192.0.2.0/24]\n");
-    let State::Faulty(faults) = &faulty else { panic!("{faulty:?}") };
-    assert_eq!(faults.len(), 3, "{faults:?}");
+    let State::Faulty(found) = &faulty else { panic!("{faulty:?}") };
+    assert_eq!(found.len(), 3, "{found:?}");
     for text in ["host: c\nproxies: []\n", "proxies: [192.0.2.1]\n", "host: c\nproxies: [192.0.2.1]\nmore: 1\n", "["] {
         assert!(matches!(state(text), State::Faulty(_)), "{text}");
     }

@@ -110,13 +110,13 @@ impl CarryManifest {
     }
 
     fn check_parts(&self) -> Result<(), CarryError> {
-        let mut named: Vec<PartKind> = self.parts.iter().map(|part| part.kind).collect();
-        named.extend(self.missing.iter().map(|missing| missing.kind));
-        named.sort_unstable();
-        if named == PartKind::ALL {
+        let mut listed: Vec<PartKind> = self.parts.iter().map(|part| part.kind).collect();
+        listed.extend(self.missing.iter().map(|missing| missing.kind));
+        listed.sort_unstable();
+        if listed == PartKind::ALL {
             return Ok(());
         }
-        let names: Vec<&str> = named.iter().map(|kind| kind.title()).collect();
+        let names: Vec<&str> = listed.iter().map(|kind| kind.title()).collect();
         Err(CarryError::Parts { what: names.join(", ") })
     }
 }

@@ -159,11 +159,11 @@ mod tests {
             entry("ghcr.io/a/two:2")
         );
         let lock = Lock::parse(Path::new("images.lock"), text).expect("lock");
-        let mut named = Named::default();
+        let mut taken = Named::default();
         for (reference, user) in names {
-            named.take(&lock, reference.parse().expect("reference"), Place::file(Path::new("web.yaml")), user);
+            taken.take(&lock, reference.parse().expect("reference"), Place::file(Path::new("web.yaml")), user);
         }
-        named
+        taken
     }
 
     fn problems(named: &Named) -> Vec<&str> {
