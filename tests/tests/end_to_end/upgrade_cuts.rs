@@ -167,8 +167,8 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
 /// Fails unless at least one cut met the trial restore, and one the migration, of the kinds that were tried. `within` are the instants at
 /// which the step still acted, and the pod had begun.
 fn expect_met(tried: &[At], within: &[At]) -> Result<()> {
-    let kinds: [(&str, fn(&At) -> bool); 2] = [("trial restore", is_in_trial), ("migration", is_in_migration)];
-    for (name, is_it) in kinds {
+    type Kind = fn(&At) -> bool;
+    for (name, is_it) in [("trial restore", is_in_trial as Kind), ("migration", is_in_migration)] {
         let met = within.iter().filter(|at| is_it(at)).count();
         let all = tried.iter().filter(|at| is_it(at)).count();
         ensure!(all == 0 || met > 0, "none of {all} cuts met the {name}");

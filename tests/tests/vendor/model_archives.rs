@@ -22,6 +22,11 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
+fn curl(arguments: &[&str]) -> Result<Outcome> {
+    let mut curl = Command::new("curl");
+    Outcome::success(curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(arguments))
+}
+
 /// A registry that takes what is pushed.
 struct Pushing<'a> {
     registry: Registry,
@@ -29,11 +34,6 @@ struct Pushing<'a> {
 }
 
 impl Pushing<'_> {
-    fn curl(&self, arguments: &[&str]) -> Result<Outcome> {
-        let mut curl = Command::new("curl");
-        Outcome::success(curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(arguments))
-    }
-
     fn address(&self, path: &str) -> String {
         format!("http://{}/v2/{REPOSITORY}/{path}", self.registry.address())
     }
@@ -43,8 +43,8 @@ impl Pushing<'_> {
         let file = self.folder.join("blob");
         std::fs::write(&file, bytes)?;
         let (file, begin) = (format!("@{}", file.display()), self.address("blobs/uploads/"));
-        let begun = self.curl(&["--request", "POST", "--dump-header", "-", &begin])?;
-        let location = begun.text()?.lines().find_map(|line| {
+        let answer = curl(&["--request", "POST", "--dump-header", "-", &begin])?;
+        let location = answer.text()?.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
             name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
         });
@@ -52,7 +52,7 @@ impl Pushing<'_> {
         let (digest, and) = (digest(bytes), if location.contains('?') { '&' } else { '?' });
         let place = format!("{location}{and}digest={digest}");
         let octets = "Content-Type: application/octet-stream";
-        self.curl(&["--request", "PUT", "--header", octets, "--data-binary", &file, &place])?;
+        curl(&["--request", "PUT", "--header", octets, "--data-binary", &file, &place])?;
         Ok(json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() }))
     }
 
@@ -66,7 +66,7 @@ impl Pushing<'_> {
         let (file, header) = (self.folder.join("manifest"), format!("Content-Type: {MANIFEST}"));
         std::fs::write(&file, manifest.to_string())?;
         let (file, place) = (format!("@{}", file.display()), self.address(&format!("manifests/{tag}")));
-        self.curl(&["--request", "PUT", "--header", &header, "--data-binary", &file, &place]).map(drop)
+        curl(&["--request", "PUT", "--header", &header, "--data-binary", &file, &place]).map(drop)
     }
 }
 
@@ -133,8 +133,8 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     };
     let refused = build("lying")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2157")), "{}", refused.stderr);
-    let built = build("true")?;
-    assert_eq!(built.code, 0, "{}", built.stderr);
+    let whole = build("true")?;
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
 
     // The site gets the files of the plain model, and says what they are.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;

@@ -154,9 +154,9 @@ fn a_model_of_a_bucket_is_locked_by_its_list_and_built() -> Result<()> {
     let registries = arguments.iter().position(|argument| argument == "--registries").context("no registries")?;
     arguments[registries + 1] = right.display().to_string();
     let mut build = world.starter.command(&world.vendor, &arguments);
-    let built = Outcome::success(build.env("LANDFALL_LOG", "debug"))?;
-    ensure!(built.stderr.contains(&format!("resuming {digest} at byte ")), "{}", built.stderr);
-    ensure!(!built.stderr.contains(SECRET) && !built.stderr.contains("X-Amz-Signature"), "a secret is in the log");
+    let outcome = Outcome::success(build.env("LANDFALL_LOG", "debug"))?;
+    ensure!(outcome.stderr.contains(&format!("resuming {digest} at byte ")), "{}", outcome.stderr);
+    ensure!(!outcome.stderr.contains(SECRET) && !outcome.stderr.contains("X-Amz-Signature"), "a secret is in the log");
     for entry in world.path("stick").read_dir()? {
         let entry = entry?.path();
         let is_small = entry.metadata()?.len() < 64 << 20;

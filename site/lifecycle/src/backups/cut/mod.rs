@@ -222,7 +222,9 @@ impl State<'_> {
                 Err(error) => failures.push((counting.of.pod.stream().to_owned(), error)),
             }
         }
-        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+        for (stream, error) in &failures {
+            self.not_counted(stream, error);
+        }
         self.counted.iter().filter_map(|counting| counting.begun.as_ref()).map(|begun| begun.from).max()
     }
 
@@ -239,7 +241,9 @@ impl State<'_> {
                 Err(error) => failures.push((pod.stream().to_owned(), error)),
             }
         }
-        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+        for (stream, error) in &failures {
+            self.not_counted(stream, error);
+        }
     }
 
     /// Everything that was counted, by stream, once all programs have ended. Nothing where there is no cut.
@@ -253,7 +257,9 @@ impl State<'_> {
                 Some(Err(error)) => failures.push((counting.of.pod.stream().to_owned(), error)),
             }
         }
-        failures.iter().for_each(|(stream, error)| self.not_counted(stream, error));
+        for (stream, error) in &failures {
+            self.not_counted(stream, error);
+        }
         let counted = self.counted.iter();
         counted.filter_map(|one| Some((one.of.pod.stream().to_owned(), one.counts.clone()?))).collect()
     }

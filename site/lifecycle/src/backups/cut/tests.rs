@@ -161,10 +161,10 @@ impl RulePrograms for Printing {
 fn counted(prints: &'static str, is_held: bool) -> (String, String) {
     let (pod, program, hold) = (Printing(prints), ["count".to_owned()], hold(HoldUntil::End));
     let source = PodStream::new(&pod, &program, &Silent);
-    let held = if is_held { vec![Held { pod: &pod, hold: &hold, source }] } else { Vec::new() };
+    let writers = if is_held { vec![Held { pod: &pod, hold: &hold, source }] } else { Vec::new() };
     let logged = if is_held { Vec::new() } else { vec!["db/rows".to_owned()] };
-    let of = Counted { pod: &pod, program: &program, is_held };
-    let cut = MakingCut::new(held, logged, &Silent).counting(vec![of]);
+    let counting = vec![Counted { pod: &pod, program: &program, is_held }];
+    let cut = MakingCut::new(writers, logged, &Silent).counting(counting);
     let text = read_all(cut.counts_stream());
     (text, cut.facts().get(CUT).cloned().unwrap_or_default())
 }
