@@ -211,7 +211,7 @@ registry! {
     // LF2155: models in buckets.
     // LF2155: models in buckets, and layers of artifacts that are archives.
     OBJECT_LIST = "LF2155", Usage, "A bucket's list of objects cannot be used", "Check `endpoint`, `bucket`, `prefix` and `pathStyle` of the lock's entry: the server must be one of S3.";
-    OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";
+    OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket with models refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";
     ARTIFACT_LAYER_MISMATCH = "LF2157", Usage, "A layer of an artifact unpacks to something else than the artifact states", "Do not use the artifact: its description and its layers do not belong together. Ask its publisher, or pin another one.";
     ARTIFACT_ARCHIVE = "LF2158", Usage, "A layer of an artifact cannot be unpacked", "Do not use the artifact where you did not make it. Else pack plain files under relative names, or push each file as a layer of its own.";
     FOLDER_UNFIT = "LF2159", Usage, "A folder of this machine cannot be taken as an artifact", "Name a folder beside the lock, replace links in it by what they lead to (`cp --recursive --dereference`), and give its files plain names.";

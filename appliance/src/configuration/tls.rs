@@ -90,3 +90,24 @@ pub fn client_config(host: &[u8], certificate: &[u8], key: &[u8]) -> Result<Arc<
     let own = landfall_peer::Identity::from_pem(certificate, key).map_err(|error| error.to_string())?;
     landfall_peer::client(&own, host).map(Arc::new).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read_and_one_that_never_ends_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tls.crt");
+        let end = |(year, month, day)| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["console".to_owned()]).unwrap();
+            parameters.not_after = rcgen::date_time_ymd(year, month, day);
+            let certificate = parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+            landfall_media::durable::write_file(&file, certificate.pem().as_bytes(), 0o600).unwrap();
+            end_of(&file)
+        };
+        assert_eq!(end((2031, 2, 3)), Some("2031-02-03T00:00:00Z".parse().unwrap()));
+        // RFC 5280, 4.1.2.5: no well-defined end.
+        assert_eq!(end((9999, 12, 31)), None);
+    }
+}
