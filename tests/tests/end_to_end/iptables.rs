@@ -31,6 +31,9 @@ const CHAINS: [(&str, &str); 5] = [
     ("nat", "KUBE-KUBELET-CANARY"),
 ];
 
+/// The one that the kubelet makes for IPv4 alone: it keeps packets to 127.0.0.0/8 out, which IPv6 has nothing like.
+const OF_IPV4: &str = "KUBE-FIREWALL";
+
 /// What an administrator has set: a rule in a chain that the kubelet uses, too, and a chain whose name begins as the kubelet's do.
 const FOREIGN: [&str; 4] = [
     "-t filter -A INPUT -p tcp --dport 4444 -j DROP",
@@ -68,8 +71,8 @@ impl Rules {
     pub(crate) fn expect_chains_of_the_kubelet(&self, machine: &Machine) -> Result<()> {
         let missing = || -> Result<Vec<String>> {
             let mut missing = Vec::new();
-            for (_, legacy) in FAMILIES {
-                for (table, chain) in CHAINS {
+            for (name, legacy) in FAMILIES {
+                for (table, chain) in CHAINS.iter().filter(|(_, chain)| name == "iptables" || *chain != OF_IPV4) {
                     let found = machine.run(&format!("{legacy}-save -t {table}"))?.stdout;
                     if !found.lines().any(|line| line.starts_with(&format!(":{chain} "))) {
                         missing.push(format!("{legacy} {table} {chain}"));
