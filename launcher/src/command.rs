@@ -122,7 +122,11 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
 
 /// Whether `--only TEXT` asks for this part: it asks for the part of that name or, if there is none, for those whose name contains the text.
 pub fn is_asked_for(only: &str, part: &str) -> bool {
-    if TEST_PARTS.iter().any(|(name, _)| *name == only) { part == only } else { part.contains(only) }
+    if TEST_PARTS.iter().any(|(name, _)| *name == only) {
+        part == only
+    } else {
+        part.contains(only)
+    }
 }
 
 /// `--full` adds the parts that CI leaves out.
