@@ -2,6 +2,7 @@
 //! its answers under load, its memory, and its first page.
 
 use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
 use serde_json::Value;
 
 use super::{bench, pages, run_with, turn_on_this_host, xtask};
@@ -9,9 +10,11 @@ use crate::bench::console::{self, MEASUREMENT};
 use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES};
 use crate::bench::released_program;
 use crate::bench::verbs::{self, MEMORY};
+use crate::setup;
 
 /// Measures while no machines run beside, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
     let _turn = turn_on_this_host()?;
     let rows = bench::rows_of(&verbs::table(), || xtask(&["bench"]))?;
     judge(&rows)?;
@@ -19,7 +22,7 @@ pub(super) fn run() -> Result<()> {
     judge_console(&measured_console()?)
 }
 
-/// Measures the console that ships, with a made-up host.
+/// Measures the console that ships, with a made-up host and, for some figures, a real PostgreSQL.
 fn measured_console() -> Result<Vec<Value>> {
     bench::rows_of(&console::table(), || run_with(&released_program()?, pages::NAME, &[MEASUREMENT]))
 }
