@@ -36,10 +36,7 @@ const DRIVER: &str = r"set -e
 pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     prepare(machine)?;
-    ensure!(
-        !machine.try_run(&format!("ls {SPECIFICATION}"))?.status.success(),
-        "there is a specification without a GPU"
-    );
+    ensure!(!written(machine)?, "there is a specification without a GPU");
     machine.run(DRIVER)?;
     wait_until("the specification", SEEN_LIMIT, || written(machine).map(|is_written| is_written.then_some(())))?;
     machine.copy_in(&images::ensure_device_plugin()?, "/root/device-plugin", 0o755)?;
@@ -65,10 +62,8 @@ fn written(machine: &Machine) -> Result<bool> {
 
 /// The stand-ins for GPU and tool, and the line of containerd's configuration.
 fn prepare(machine: &Machine) -> Result<()> {
-    let tool = format!(
-        "#!/bin/sh\n[ \"$1\" = system ] || cat << 'SPECIFICATION'\n{}\nSPECIFICATION\n",
-        specification("/dev/nvidia0")
-    );
+    let tool =
+        format!("#!/bin/sh\n[ \"$1\" = system ] || cat << 'SPECIFICATION'\n{}\nSPECIFICATION\n", specification());
     machine.write_file(&format!("{PROGRAMS}/nvidia-ctk"), tool, 0o755)?;
     let hook = format!("#!/bin/sh\n/bin/cat > /dev/null\necho \"$@\" >> {HOOK_RAN}\n");
     machine.write_file(&format!("{PROGRAMS}/nvidia-cdi-hook"), hook, 0o755)?;
@@ -79,11 +74,11 @@ fn prepare(machine: &Machine) -> Result<()> {
 }
 
 /// In the form that NVIDIA's tool gives it.
-fn specification(device: &str) -> Value {
+fn specification() -> Value {
     json!({
         "cdiVersion": "0.5.0",
         "kind": "nvidia.com/gpu",
-        "devices": [{"name": UUID, "containerEdits": {"deviceNodes": [{"path": device}]}}],
+        "devices": [{"name": UUID, "containerEdits": {"deviceNodes": [{"path": "/dev/nvidia0"}]}}],
         "containerEdits": {
             "env": ["NVIDIA_VISIBLE_DEVICES=void"],
             "hooks": [{
