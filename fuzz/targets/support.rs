@@ -48,7 +48,7 @@ fn whole(bytes: &[u8]) -> Contents {
     Contents { index, files }
 }
 
-/// What a manifest says counts for nobody who knows no key, and it is written as it was read.
+/// Without keys, no manifest is verified. One that was read is written as it was.
 fn carried(bytes: &[u8]) {
     if let Ok(manifest) = CarryManifest::read("carry.json", bytes) {
         assert!(manifest.verify(&[]).is_err(), "no key signed it");

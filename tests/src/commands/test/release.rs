@@ -48,7 +48,7 @@ pub(super) fn run() -> Result<()> {
     expect_usable(&unpacked(&first, folder.path())?)
 }
 
-/// The programs of a folder in another one: other times and other rights, and files beside them that nobody asked for.
+/// The programs of a folder in another one: other times and other rights, and an unrelated file beside them.
 #[expect(clippy::disallowed_methods, reason = "throw-away copies of a test")]
 fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir(folder).context("cannot make a folder for programs")?;
@@ -67,7 +67,7 @@ fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
 /// environment.
 fn elsewhere(folder: &Path) -> Command {
     let mut command = Command::new("sh");
-    // The shell would be what its own link names.
+    // By number: in the shell, `/proc/self/exe` would name the shell.
     let this = format!("/proc/{}/exe", std::process::id());
     command.args(["-c", "umask 077 && exec \"$0\" \"$@\"", &this]).current_dir(folder);
     command.env("TZ", "Asia/Kathmandu").env("LC_ALL", "tr_TR.UTF-8").env("COLUMNS", "40");

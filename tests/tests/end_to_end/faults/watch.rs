@@ -103,7 +103,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Returns once the journal says that a step has failed, while the operation stands still.
+    /// Stops the operation once the journal shows that a step has failed.
     pub(super) fn wait_for_failure(&mut self, ended: &AtomicBool) -> Result<Paused> {
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
