@@ -26,9 +26,6 @@ const KEYS: &str = "/root/versitygw.keys";
 /// The file with the site's credentials.
 const CREDENTIALS: &str = "/root/offsite.credentials";
 
-/// Settings of the site.
-const SETTINGS: &str = "/root/site.yaml";
-
 /// Puts the newest backup into a bucket, beside the copies in this folder; a server that is away is reported and costs nothing. In the end, the
 /// site copies into the folder alone.
 pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, folder: &str) -> Result<()> {
@@ -39,7 +36,7 @@ pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, fold
     machine.write_file(CREDENTIALS, credentials, 0o600)?;
     let bucket =
         format!("{{name: offsite, endpoint: 'http://{address}:{PORT}', bucket: backups, credentials: {CREDENTIALS}}}");
-    configure(engineer, &format!("backups: {{copies: [{folder}], buckets: [{bucket}]}}\n"))?;
+    engineer.configure(&format!("backups: {{copies: [{folder}], buckets: [{bucket}]}}\n"))?;
 
     let [copy, check] = handbook::arguments(PAGE, &[])?;
     let copied = engineer.follow(&copy, &[])?.report("backup copy s3:offsite")?;
@@ -56,17 +53,11 @@ pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, fold
     );
     desk.run("systemctl stop versitygw")?;
     engineer.follow(&copy, &[])?.refused("backup copy to a server that is away", "LF4628", 4)?;
-    configure(engineer, &format!("backups: {{copies: [{folder}]}}\n"))?;
+    engineer.configure(&format!("backups: {{copies: [{folder}]}}\n"))?;
     machine.run(&format!("rm {CREDENTIALS}"))?;
     desk.power_cut()?;
     printer::note("proved: a bucket on another machine has a copy of the newest backup, which is whole");
     Ok(())
-}
-
-fn configure(engineer: Engineer<'_>, settings: &str) -> Result<()> {
-    engineer.machine().write_file(SETTINGS, settings, 0o600)?;
-    engineer.landfall(&["configure", "--site", SETTINGS])?.report("configure")?;
-    engineer.machine().run(&format!("rm {SETTINGS}")).map(drop)
 }
 
 /// Another machine of the site's network, which serves the bucket `backups`.

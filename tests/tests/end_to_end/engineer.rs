@@ -161,6 +161,14 @@ impl<'a> Engineer<'a> {
         said.report("install --dry-run of a head")
     }
 
+    /// Gives the site this configuration, by a file that is removed afterwards.
+    pub(crate) fn configure(self, configuration: &str) -> Result<()> {
+        let file = "/root/site.yaml";
+        self.machine.write_file(file, configuration, 0o600)?;
+        self.landfall(&["configure", "--site", file])?.report("configure")?;
+        self.machine.run(&format!("rm {file}")).map(drop)
+    }
+
     /// Uninstalls with all data, so that nothing is left.
     pub(crate) fn uninstall_all(self) -> Result<Value> {
         let name = self.machine.run("hostname")?.stdout;

@@ -30,9 +30,6 @@ const NEW_KEY: &str = "### A new key\n";
 /// Where that page puts the repository before.
 const OLD_BACKUPS: &str = "/root/old-backups";
 
-/// Settings of the site.
-const SETTINGS: &str = "/root/site.yaml";
-
 /// A log is saved only where the test does it.
 const STOP_LOG_TIMER: &str = "systemctl stop landfall-log-backup.timer";
 
@@ -66,14 +63,13 @@ fn data_comes_back_whatever_interrupts_it() -> Result<()> {
     engineer.expect_unchanged("after restores and an uninstall", &["/var/log/landfall"])
 }
 
-/// A backup of the first data, which its timer began, is proven, and copied to a bucket, and to a disk that is away from then on. Returns a time to which its log leads, at which
-/// nothing but that data was there.
+/// A backup of the first data, which its timer began, is proven, and copied to a bucket, and to a disk that is away from then on. Returns a
+/// time to which its log leads, at which nothing but that data was there.
 fn has_a_backup(engineer: Engineer<'_>, site: &Site) -> Result<String> {
     let machine = engineer.machine();
     connect_disk(machine)?;
-    machine.write_file(SETTINGS, format!("backups: {{copies: [{DISK}]}}\n"), 0o600)?;
-    engineer.landfall(&["configure", "--site", SETTINGS])?.report("configure")?;
-    machine.run(&format!("rm {SETTINGS} && {STOP_LOG_TIMER}"))?;
+    engineer.configure(&format!("backups: {{copies: [{DISK}]}}\n"))?;
+    machine.run(STOP_LOG_TIMER)?;
     write_data(engineer, "first")?;
     cluster_backup::make_objects(machine)?;
     timer::begins_a_backup(engineer, "default", || a_backup_succeeds(engineer))?;

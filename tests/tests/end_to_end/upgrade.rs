@@ -28,9 +28,6 @@ const ROLLBACK: &str = "## Return to the release before\n";
 /// The stick of the page about upgrades has the next release.
 const OTHER_STICK: (&str, &str) = (STICK, NEXT);
 
-/// Settings of the site.
-const SETTINGS: &str = "/root/site.yaml";
-
 /// The memory that the site sets for its database, which is no release's default.
 const MEMORY: &str = "768Mi";
 
@@ -291,9 +288,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
 fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     differences::expect_memory(machine, differences::default_memory("1.0.0"))?;
-    machine.write_file(SETTINGS, format!("values: {{postgres.memory: {MEMORY}}}\n"), 0o600)?;
-    engineer.landfall(&["configure", "--site", SETTINGS])?.report("configure")?;
-    machine.run(&format!("rm {SETTINGS}"))?;
+    engineer.configure(&format!("values: {{postgres.memory: {MEMORY}}}\n"))?;
     engineer.wait_ready("a change of settings")?;
     differences::expect_memory(machine, MEMORY)
 }
