@@ -8,9 +8,8 @@ use serde::Deserialize;
 
 use super::Body;
 use super::changes::host_name_of;
-use super::site::note;
+use super::site::note_outcome;
 use crate::access::Caller;
-use crate::audit::Event;
 use crate::context::Context;
 use crate::host::{SecretSetting, Settings, Topic};
 use crate::refusal::Refusal;
@@ -73,14 +72,7 @@ pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: 
     let author = caller.author();
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
     let wish = SecretWish { by, correlation, name: name.to_owned(), value };
-    match context.site.keep_secret(&wish).await {
-        Ok(kept) => {
-            note(context, &author, Event::done("secret.give", name)).await?;
-            Ok(kept)
-        }
-        Err(error) => {
-            note(context, &author, Event::refused("secret.give", name, &error.to_string())).await?;
-            Err(error.into())
-        }
-    }
+    let kept = context.site.keep_secret(&wish).await;
+    note_outcome(context, &author, ("secret.give", name), &kept).await?;
+    Ok(kept?)
 }
