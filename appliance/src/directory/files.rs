@@ -61,6 +61,16 @@ impl Files {
         self.contents.get(name).map(Vec::as_slice)
     }
 
+    /// A file of settings in YAML. Of several faults in it, the reason names the first.
+    pub fn yaml<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, String> {
+        let bytes = self.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
+        serde_saphyr::from_str(text).map_err(|error| {
+            let error = error.to_string();
+            format!("{name} cannot be read: {}", error.lines().next().unwrap_or_default())
+        })
+    }
+
     /// A file of certificates in PEM, if it exists: at least one.
     pub fn certificates(&self, name: &str) -> Option<Result<Vec<CertificateDer<'static>>, String>> {
         let certificates = CertificateDer::pem_slice_iter(self.get(name)?).collect::<Result<Vec<_>, _>>();

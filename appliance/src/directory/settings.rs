@@ -106,12 +106,7 @@ pub fn read(files: &Files) -> State {
 }
 
 fn text(files: &Files) -> Result<Text, String> {
-    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
-    let text: Text = serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.to_string();
-        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
-    })?;
+    let text: Text = files.yaml(SETTINGS)?;
     if text.oidc.is_none() && text.ldap.is_none() {
         return Err(format!("{SETTINGS} names no directory: give oidc, ldap or both"));
     }

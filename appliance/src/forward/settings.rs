@@ -70,21 +70,12 @@ pub fn read(files: &Files) -> State {
         return State::Off;
     }
     let mut faults = files.faults.clone();
-    let settings = text(files).map_err(|why| faults.push(why)).ok();
+    let settings = files.yaml::<Text>(SETTINGS).map_err(|why| faults.push(why)).ok();
     let settings = settings.and_then(|text| check(text, files, &mut faults));
     match settings {
         Some(settings) if faults.is_empty() => State::On(Box::new(settings)),
         _ => State::Faulty(faults),
     }
-}
-
-fn text(files: &Files) -> Result<Text, String> {
-    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.to_string();
-        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
-    })
 }
 
 fn check(text: Text, files: &Files, faults: &mut Vec<String>) -> Option<Settings> {

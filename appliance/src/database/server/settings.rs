@@ -79,7 +79,7 @@ pub fn read(folder: &Path) -> State {
         return State::Off;
     }
     let mut faults = files.faults.clone();
-    let text = text(&files).map_err(|why| faults.push(why)).ok();
+    let text = files.yaml::<Text>(SETTINGS).map_err(|why| faults.push(why)).ok();
     let password = files.line(PASSWORD).unwrap_or_else(|| Err(format!("{PASSWORD} is missing")));
     let password = password.map_err(|why| faults.push(why)).ok();
     let settings = text.and_then(|text| check(text, &files, password, &mut faults));
@@ -87,15 +87,6 @@ pub fn read(folder: &Path) -> State {
         Some(settings) if faults.is_empty() => State::On(Arc::new(settings)),
         _ => State::Faulty(faults),
     }
-}
-
-fn text(files: &Files) -> Result<Text, String> {
-    let bytes = files.get(SETTINGS).ok_or_else(|| format!("{SETTINGS} is missing"))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("{SETTINGS} is not UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.to_string();
-        format!("{SETTINGS} cannot be read: {}", error.lines().next().unwrap_or_default())
-    })
 }
 
 fn check(text: Text, files: &Files, password: Option<String>, faults: &mut Vec<String>) -> Option<Settings> {
