@@ -22,6 +22,7 @@ mod container;
 mod context;
 mod database;
 mod directory;
+mod endpoint;
 mod error;
 mod forward;
 mod host;

@@ -20,7 +20,7 @@ pub use error::DirectoryError;
 pub use files::Files;
 pub use ldap::{Groups, Ldap, Name, Way};
 pub use oidc::{Pending, Provider, RETURN, Returned, Vouched};
-pub use settings::{read, trusting};
+pub use settings::{authority, read, trusting};
 pub use watch::watch;
 
 /// What the console knows of directories now.

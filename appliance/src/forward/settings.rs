@@ -8,9 +8,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
-use url::Url;
 
 use crate::directory::{Files, trusting};
+use crate::endpoint::Endpoint;
 
 /// The settings themselves.
 const SETTINGS: &str = "syslog.yaml";
@@ -81,7 +81,9 @@ pub fn read(files: &Files) -> State {
 fn check(text: Text, files: &Files, faults: &mut Vec<String>) -> Option<Settings> {
     let Text { server, name, address } = text;
     let name = sender(name.as_deref().unwrap_or("-")).map_err(|why| faults.push(why)).ok();
-    let (is_secure, host, port) = place(&server).map_err(|why| faults.push(why)).ok()?;
+    let like = format!("tls://log.example.org:{TLS_PORT} or tcp://192.0.2.30:{TCP_PORT}");
+    let endpoint = Endpoint::read(&server, [TLS_PORT, TCP_PORT], &like).map_err(|why| faults.push(why)).ok()?;
+    let Endpoint { is_secure, host, port } = endpoint;
     let tls = if is_secure { tls(&host, files, faults).map(Some) } else { Some(None) };
     Some(Settings { server, host, port, address, tls: tls?, name: name? })
 }
@@ -113,22 +115,6 @@ fn identity(files: &Files) -> Result<Option<Identity>, String> {
             let (chain, key) = (chain?, PrivateKeyDer::from_pem_slice(key));
             Ok(Some((chain, key.map_err(|error| format!("{KEY} is not a private key in PEM: {error}"))?)))
         }
-    }
-}
-
-/// Whether it is over TLS, the host, the port.
-fn place(server: &str) -> Result<(bool, String, u16), String> {
-    let why =
-        || format!("server: {server} is not like tls://log.example.org:{TLS_PORT} or tcp://192.0.2.30:{TCP_PORT}");
-    let url = Url::parse(server).map_err(|_| why())?;
-    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    let is_open = url.username().is_empty() && url.password().is_none();
-    let host = url.host_str().filter(|host| !host.is_empty() && is_bare && is_open).ok_or_else(why)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    match url.scheme() {
-        "tls" => Ok((true, host, url.port().unwrap_or(TLS_PORT))),
-        "tcp" => Ok((false, host, url.port().unwrap_or(TCP_PORT))),
-        _ => Err(why()),
     }
 }
 

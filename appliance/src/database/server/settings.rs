@@ -9,9 +9,9 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
-use url::Url;
 
-use crate::directory::{Files, trusting};
+use crate::directory::{Files, authority};
+use crate::endpoint::Endpoint;
 
 /// The settings themselves.
 pub const SETTINGS: &str = "database.yaml";
@@ -96,7 +96,9 @@ fn check(text: Text, files: &Files, password: Option<String>, faults: &mut Vec<S
             faults.push(format!("{field}: use 1 to {NAME_BYTES} bytes without control characters"));
         }
     }
-    let (is_secure, host, port) = place(&server).map_err(|why| faults.push(why)).ok()?;
+    let like = format!("tls://db.example.org:{PORT} or tcp://192.0.2.40:{PORT}");
+    let endpoint = Endpoint::read(&server, [PORT, PORT], &like).map_err(|why| faults.push(why)).ok()?;
+    let Endpoint { is_secure, host, port } = endpoint;
     let tls = if is_secure { tls(&host, files, faults).map(Some) } else { Some(None) };
     Some(Settings { server, host, port, address, tls: tls?, database, user, password: password? })
 }
@@ -104,23 +106,8 @@ fn check(text: Text, files: &Files, password: Option<String>, faults: &mut Vec<S
 fn tls(host: &str, files: &Files, faults: &mut Vec<String>) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("server: {host} is no name of a server"));
     let name = name.map_err(|why| faults.push(why)).ok();
-    let trusting = trusting(files, AUTHORITY).map_err(|why| faults.push(why)).ok();
-    Some((Arc::new(trusting?.with_no_client_auth()), name?))
-}
-
-/// Whether it is over TLS, the host, the port.
-fn place(server: &str) -> Result<(bool, String, u16), String> {
-    let why = || format!("server: {server} is not like tls://db.example.org:{PORT} or tcp://192.0.2.40:{PORT}");
-    let url = Url::parse(server).map_err(|_| why())?;
-    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    let is_open = url.username().is_empty() && url.password().is_none();
-    let host = url.host_str().filter(|host| !host.is_empty() && is_bare && is_open).ok_or_else(why)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    match url.scheme() {
-        "tls" => Ok((true, host, url.port().unwrap_or(PORT))),
-        "tcp" => Ok((false, host, url.port().unwrap_or(PORT))),
-        _ => Err(why()),
-    }
+    let config = authority(files, AUTHORITY).map_err(|why| faults.push(why)).ok();
+    Some((config?, name?))
 }
 
 #[cfg(test)]
