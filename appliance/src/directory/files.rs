@@ -21,7 +21,7 @@ pub const LDAP_AUTHORITY: &str = "ldap-authority.crt";
 pub const LDAP_PASSWORD: &str = "ldap-bind-password";
 
 /// Every file that is read.
-const NAMES: [&str; 5] = [SETTINGS, OIDC_AUTHORITY, OIDC_SECRET, LDAP_AUTHORITY, LDAP_PASSWORD];
+pub const NAMES: [&str; 5] = [SETTINGS, OIDC_AUTHORITY, OIDC_SECRET, LDAP_AUTHORITY, LDAP_PASSWORD];
 /// Longest file, in bytes. Certificates are the largest.
 const LIMIT: u64 = 1 << 20;
 

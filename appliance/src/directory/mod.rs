@@ -21,7 +21,7 @@ pub use files::Files;
 pub use ldap::{Groups, Ldap, Name, Way};
 pub use oidc::{Pending, Provider, RETURN, Returned, Vouched};
 pub use settings::{authority, read, trusting};
-pub use watch::watch;
+pub use watch::{follow, watch};
 
 /// What the console knows of directories now.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::files::Files;
+use super::files::{Files, NAMES};
 use super::{State, read};
 use crate::context::Context;
 
@@ -16,14 +16,22 @@ const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// Looks at the folder, for as long as the process runs.
 pub async fn watch(context: Context, folder: PathBuf) {
+    let take = |files: &Files| {
+        let state = read(files);
+        report(&state, &folder);
+        context.directory.replace(state);
+    };
+    follow(&folder, &NAMES, take).await;
+}
+
+/// Looks at files of a folder, for as long as the process runs, and hands them over at the first look and whenever they are others.
+pub async fn follow(folder: &Path, names: &'static [&'static str], take: impl Fn(&Files)) {
     let mut seen: Option<Files> = None;
     loop {
-        let look = folder.clone();
-        let Ok(files) = spawn_blocking(move || Files::read(&look)).await else { return };
+        let look = folder.to_owned();
+        let Ok(files) = spawn_blocking(move || Files::of(&look, names)).await else { return };
         if seen.as_ref() != Some(&files) {
-            let state = read(&files);
-            report(&state, &folder);
-            context.directory.replace(state);
+            take(&files);
         }
         seen = Some(files);
         sleep(INTERVAL).await;

@@ -1,33 +1,21 @@
 //! The settings are read again when their file changes: the kubelet replaces it, and nothing is restarted.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use landfall_error_codes::codes;
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 use super::settings::{NAMES, State, read};
 use crate::context::Context;
-use crate::directory::Files;
-
-/// Between two looks. The kubelet itself takes about a minute to replace the file.
-const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+use crate::directory::{Files, follow};
 
 /// Looks at the folder, for as long as the process runs.
 pub async fn watch(context: Context, folder: PathBuf) {
-    let mut seen: Option<Files> = None;
-    loop {
-        let look = folder.clone();
-        let Ok(files) = spawn_blocking(move || Files::of(&look, &NAMES)).await else { return };
-        if seen.as_ref() != Some(&files) {
-            let state = read(&files);
-            report(&state, &folder);
-            context.ingress.replace(state);
-        }
-        seen = Some(files);
-        sleep(INTERVAL).await;
-    }
+    let take = |files: &Files| {
+        let state = read(files);
+        report(&state, &folder);
+        context.ingress.replace(state);
+    };
+    follow(&folder, &NAMES, take).await;
 }
 
 /// One line for each state, with all faults.
