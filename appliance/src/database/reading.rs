@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::server::Relay;
-use super::{Pool, Storage, code_of, file, options, server, sqlite};
-use crate::error::{Error, Result};
+use super::{Pool, Storage, server, sqlite};
+use crate::error::Result;
 
 /// An opened database that nothing is written to.
 pub struct Reading {
@@ -19,14 +19,7 @@ impl Reading {
     /// There is none, or it cannot be opened.
     pub async fn open(folder: &Path, storage: &Storage) -> Result<Self> {
         match storage {
-            Storage::File => {
-                let path = file(folder);
-                let opened = sqlite::pool(1).connect_with(options(&path).read_only(true)).await;
-                let failed = |error: sqlx::Error| {
-                    Error::new(code_of(&error), format!("{} cannot be opened", path.display())).because(error)
-                };
-                Ok(Self { pool: Pool::Sqlite(opened.map_err(failed)?), relay: None })
-            }
+            Storage::File => Ok(Self { pool: sqlite::open_to_read(folder).await?, relay: None }),
             Storage::Server(settings) => {
                 let (pool, relay) = server::open_to_read(settings).await?;
                 Ok(Self { pool, relay: Some(relay) })

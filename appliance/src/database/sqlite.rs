@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landfall_error_codes::codes;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Pool, code_of, damage, migrations, save};
@@ -48,7 +48,7 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
 /// same thread do not continue (sqlx, issue 3645).
 ///
 /// On a full disk SQLite ends a transaction by itself, and sqlx still counts it as open: such a connection is replaced.
-pub fn pool(connections: u32) -> SqlitePoolOptions {
+fn pool(connections: u32) -> SqlitePoolOptions {
     let lasting = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
     lasting.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
@@ -63,13 +63,23 @@ pub async fn open(folder: &Path) -> Result<Opened> {
         let failed = || format!("{} cannot be made", path.display());
         landfall_media::durable::create_file(&path, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;
     }
-    let writer = pool(1).connect_with(options(&path).journal_mode(SqliteJournalMode::Wal)).await;
-    let failed =
-        |error: sqlx::Error| Error::new(code_of(&error), format!("{} cannot be opened", path.display())).because(error);
-    let writer = writer.map_err(failed)?;
+    let writer = connect(&path, options(&path).journal_mode(SqliteJournalMode::Wal)).await?;
     migrations::up(&writer).await?;
     let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
     Ok(Opened { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), damage })
+}
+
+/// A connection to the database of a data folder that cannot write. Makes none.
+pub async fn open_to_read(folder: &Path) -> Result<Pool> {
+    let path = file(folder);
+    Ok(Pool::Sqlite(connect(&path, options(&path).read_only(true)).await?))
+}
+
+/// A pool of one connection to a file, which is open when this returns.
+async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool> {
+    let failed =
+        |error: sqlx::Error| Error::new(code_of(&error), format!("{} cannot be opened", path.display())).because(error);
+    pool(1).connect_with(options).await.map_err(failed)
 }
 
 /// Gives a damaged database another name, and says why it is damaged.
@@ -90,7 +100,7 @@ async fn keep_if_damaged(folder: &Path) -> Result<Option<String>> {
     Ok(Some(why))
 }
 
-/// The same of one in a file that nothing else uses, and that is closed when this returns.
+/// Brings a file that nothing else uses to this version's schema, and then executes statements. It is closed when this returns.
 pub async fn bring_up(path: &Path, after: &[&'static str]) -> Result<()> {
     let pool = pool(1).connect_with(options(path).journal_mode(SqliteJournalMode::Delete)).await?;
     migrations::up(&pool).await?;
