@@ -42,8 +42,10 @@ pub async fn renew(certificates: Certificates, tls: RustlsConfig, standing: Arc<
     let mut seen: Option<Contents> = None;
     loop {
         let look = certificates.clone();
-        let Ok((now, chosen)) = spawn_blocking(move || (contents(&look), look.choose())).await else { return };
+        let Ok(now) = spawn_blocking(move || contents(&look)).await else { return };
         if seen.as_ref() != Some(&now) {
+            let changed = certificates.clone();
+            let Ok(chosen) = spawn_blocking(move || changed.choose()).await else { return };
             take(&tls, &standing, seen.is_some(), chosen);
         }
         seen = Some(now);
