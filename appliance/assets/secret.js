@@ -8,7 +8,7 @@ for (const chooser of document.querySelectorAll("input[data-into]")) {
     if (file) {
       field.value = await file.text();
     }
-    // The name of the file is nobody's concern, and the same file can be chosen again.
+    // The name of the file is not sent, and the same file can be chosen again.
     chooser.value = "";
   });
 }

@@ -39,7 +39,7 @@ pub struct Shared {
     pub signing: Signing,
     /// Forwards the audit log to a syslog server.
     pub forward: Forward,
-    /// Proxies that speak for browsers.
+    /// Trusted proxies between browsers and the console.
     pub ingress: Ingress,
     /// Which certificate browsers see.
     pub certificate: Arc<CertificateStanding>,

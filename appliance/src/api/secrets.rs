@@ -1,4 +1,4 @@
-//! Values of secrets that the site gives. One goes to the host, and is stored nowhere here; from then on, its id is all that there is.
+//! Values of secrets that the site gives. One goes to the host, and the console does not store it; later requests name it by its id.
 
 use axum::Json;
 use axum::extract::State;

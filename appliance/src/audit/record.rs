@@ -23,7 +23,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// The console itself, whom nobody asked.
+    /// The console itself, which acts without a request.
     pub fn console() -> Self {
         Self { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() }
     }

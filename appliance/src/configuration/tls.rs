@@ -45,7 +45,7 @@ pub enum Supplied {
 }
 
 impl Certificates {
-    /// How the console serves with what the files hold now. A supplied certificate that cannot be used keeps nobody out: the issued one
+    /// How the console serves with what the files hold now. A supplied certificate that cannot be used locks no browser out: the issued one
     /// is used then. It blocks.
     pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, Supplied), String> {
         let supplied = self.supplied.as_ref().filter(|files| files.certificate.exists() || files.key.exists());

@@ -17,7 +17,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// What the settings of a folder say, for a process in a namespace. Without any, it is a file. The error has every fault.
+    /// Where the settings in a folder place the data, for a process in a namespace. Without any, it is a file. The error has every fault.
     ///
     /// A drill has a copy of the site's Secrets. What it loads stays in its own volume: it must not reach the data that is in use.
     pub fn of(folder: &Path, namespace: Option<&str>) -> Result<Self, Vec<String>> {

@@ -1,9 +1,9 @@
-//! Use behind an ingress: proxies that speak for browsers. Off by default: nothing that a request says of its address or of the console's name
-//! is believed then.
+//! Use behind an ingress: proxies that pass requests of browsers on. Off by default: the headers of a request then change neither its address
+//! nor the console's name.
 //!
 //! Threats: a browser that names another address for itself, to be counted as someone else by rate limits and in the audit log (only what
-//! a trusted proxy has added itself counts: the list is read from its end); a stranger who reaches the console past the proxy (their
-//! own address is no trusted one, so their headers say nothing); a header that names another host (none is read: the host is a setting).
+//! a trusted proxy has added itself counts: the list is read from its end); a client that bypasses the proxy (its address
+//! is not a trusted one, so its headers are ignored); a header that names another host (none is read: the host is a setting).
 
 mod chain;
 mod network;
@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// The address of whoever made a request: the peer's own, or the last one that no trusted proxy has.
+    /// The address that a request came from: the peer's own, or the last one that no trusted proxy has.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let Some(settings) = self.of_proxy(peer) else { return peer };
         let mut client = peer;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Shortest prefixes: a shorter one names half the world, by mistake.
+/// Shortest prefixes: a shorter one would trust a large part of the internet.
 const SHORTEST: [u32; 2] = [8, 16];
 
 /// The addresses that begin with the same bits.

@@ -25,8 +25,8 @@ struct Text {
     header: Chain,
 }
 
-/// The header in which the proxies append the address of whoever asked them. One alone counts: a proxy passes the other one on as a browser
-/// has written it.
+/// The header to which the proxies append the address of their client. Only one counts: a proxy passes the other one on as a browser has
+/// written it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
@@ -37,18 +37,18 @@ pub enum Chain {
     Forwarded,
 }
 
-/// Who speaks for browsers, and how they name the console.
+/// The trusted proxies, and how browsers name the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Host, and port where it is not 443, as browsers show them.
     pub host: String,
     /// Where connections of trusted proxies come from.
     pub proxies: Vec<Network>,
-    /// Where they name whoever asked them.
+    /// Where they name their client.
     pub chain: Chain,
 }
 
-/// What the file says.
+/// What the file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// There is none.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const PROGRAMS: &str = "/usr/lib/postgresql";
 /// Debian's account `nobody`: PostgreSQL does not run as root.
 const NOBODY: u32 = 65534;
-/// Below a folder that everybody may enter, and with a short name: the path of a socket has 107 bytes at most.
+/// Below a folder that every account may enter, and with a short name: the path of a socket has 107 bytes at most.
 const PLACE: &str = "/tmp";
 /// Who may do everything, by the socket alone.
 pub const SUPERUSER: &str = "postgres";
@@ -44,7 +44,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts one, which takes a second or two, and waits until it lets somebody in.
+    /// Starts one, which takes a second or two, and waits until it answers a query.
     pub fn begin() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("landfall-postgresql-").tempdir_in(PLACE)?;
         let at = folder.path();

@@ -94,7 +94,7 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
-/// A certificate that the site supplies and the console cannot use, or that ends soon: nobody but the site renews it.
+/// A certificate that the site supplies and the console cannot use, or that ends soon: only the site renews it.
 pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
     let (state, text) = match supplied {
         Supplied::Unusable(why) => (

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 
 pub use aside::{Aside, complete, kept, set_aside};
 
-/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error. A server looks after
-/// its own disk, and says so where a query meets damage.
+/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error. A server checks
+/// its own disk, and reports damage that a query meets.
 pub async fn damage_of(connection: &mut Connection) -> Result<Option<String>> {
     match connection.sqlite() {
         Some(connection) => damage_of_pages(connection).await,

@@ -68,7 +68,7 @@ impl Lease {
         format!("tcp://127.0.0.1:{}", self.server.port())
     }
 
-    /// What the settings say.
+    /// The storage that the settings name.
     pub fn storage(&self) -> Storage {
         Storage::of(self.secret.path(), Some("landfall-console")).unwrap()
     }

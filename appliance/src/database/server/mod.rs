@@ -1,5 +1,5 @@
 //! PostgreSQL, where a site names a server. One console writes at a time: each transaction that writes holds a lock of the database, so
-//! that the audit log has one end, whoever else is connected.
+//! that the audit log has one end, whatever else is connected.
 
 #[cfg(test)]
 pub mod fixture;
@@ -32,7 +32,7 @@ pub use transfer::{fill, write_snapshot};
 
 /// Oldest version that is used, as the server counts: 14.0.
 const OLDEST: i32 = 140_000;
-/// The lock of whoever writes: `LFCN`, as in the header of a file.
+/// The lock of a writer: `LFCN`, as in the header of a file.
 const WRITER: i64 = sqlite::APPLICATION_ID;
 /// How long the server may take to let the first connection in.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -150,14 +150,14 @@ pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
     Ok((Pool::Postgres(pool(1).connect_lazy_with(options)), relay))
 }
 
-/// Begins a transaction of the pool that holds the lock of whoever writes, until its end.
+/// Begins a transaction of the pool that holds the lock of a writer until its end.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let mut transaction = pool.begin_with(BEGIN).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER).execute(&mut *transaction).await?;
     Ok(transaction)
 }
 
-/// The same for whoever knows of no database in particular.
+/// The same as a transaction of either database.
 pub async fn write(pool: &PgPool) -> Result<Write, sqlx::Error> {
     Ok(Write::of_postgres(begin(pool).await?))
 }

@@ -1,5 +1,5 @@
 //! A site that names a server keeps its people and its log: what the file of the data folder holds moves into the server's database, if
-//! nobody has used that.
+//! that is unused.
 
 use std::path::Path;
 

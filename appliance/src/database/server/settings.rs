@@ -61,7 +61,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What the files say.
+/// What the files hold.
 #[derive(Debug)]
 pub enum State {
     /// No server is named.

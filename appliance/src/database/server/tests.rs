@@ -104,7 +104,7 @@ async fn every_change_of_the_schema_goes_up_down_and_up_with_rows_in_both_databa
                 execute(&mut connection, sql).await;
             }
         }
-        // Before the third change, nobody is disabled and nobody comes from a directory: who was, cannot sign in.
+        // Before the third change, no user is disabled or comes from a directory: such users cannot sign in.
         down_to(&mut connection, &migrator, 2).await;
         assert_eq!(
             texts(&mut connection, "SELECT name || ':' || password FROM users ORDER BY name").await,
