@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Has the superuser execute one statement in a database.
-    pub fn execute(&self, database: &str, sql: &str) -> Result<()> {
+    fn execute(&self, database: &str, sql: &str) -> Result<()> {
         let mut psql = program("psql", self.folder())?;
         psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", SUPERUSER, "--host"]);
         psql.arg(self.folder()).args(["--port", &self.port.to_string(), "--dbname", database, "--command", sql]);
