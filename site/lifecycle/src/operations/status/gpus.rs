@@ -10,12 +10,14 @@ use landfall_gpu_facts::nvml::{Gpu, GpuEntry, GpuProcess};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 use landfall_host::facts::ProbedGpus;
 use landfall_host::paths::SitePaths;
-use landfall_release_document::GPU_RESOURCES;
+use landfall_release_document::{GPU_RESOURCES, ReleaseDocument};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::{SiteState, StatusReport};
+use crate::configuration::SiteConfiguration;
 use crate::plan::gpu_resources::listed;
 use crate::plan::gpu_resources::offer::{Offer, offered};
 use crate::preflight::problem_of_gpu;
@@ -108,7 +110,7 @@ impl GpusStatus {
 
     /// Compares what is offered, and the specification that containers get GPUs by, with what the driver reports, for a release whose
     /// device plugin offers them.
-    pub(super) fn compare(&mut self, report: &GpuReport, offer: Offer, paths: &SitePaths) {
+    fn compare(&mut self, report: &GpuReport, offer: Offer, paths: &SitePaths) {
         if !matches!(report.nvml, NvmlState::Read(_)) {
             return;
         }
@@ -136,6 +138,23 @@ impl GpusStatus {
         for holder in self.devices.iter_mut().flat_map(|device| &mut device.holders) {
             let groups = fs_err::read_to_string(paths.host(format!("/proc/{}/cgroup", holder.pid))).unwrap_or_default();
             holder.pod = pod_in(&groups).and_then(|uid| named.get(&uid).cloned());
+        }
+    }
+}
+
+impl StatusReport {
+    /// Compares the GPUs that the node offers with those of the driver, where an installed release offers them and the cluster answers.
+    pub(super) fn compare_gpus(
+        &mut self,
+        probed: &ProbedGpus,
+        release: &ReleaseDocument,
+        settings: &SiteConfiguration,
+        paths: &SitePaths,
+    ) {
+        let is_offered = release.requirements.gpus.as_ref().is_some_and(|gpus| gpus.plugin.is_some());
+        let is_known = self.state == SiteState::Installed && !self.nodes.is_empty();
+        if let Some(gpus) = self.gpus.as_mut().filter(|_| is_offered && is_known) {
+            gpus.compare(&probed.report, Offer::of(release, settings), paths);
         }
     }
 }

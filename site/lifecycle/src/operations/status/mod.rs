@@ -9,21 +9,17 @@ mod firewall;
 mod gpus;
 mod host;
 mod nodes;
+mod report;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod services;
 mod verdict;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_host::paths::SitePaths;
 use landfall_media::store::ContentStore;
-use landfall_release_document::ReleaseDocument;
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::Operations;
@@ -32,11 +28,7 @@ use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
 use crate::backups::BackupFolder;
-use crate::configuration::SiteConfiguration;
-use crate::license::LicenseStatus;
 use crate::pins::{Pins, Replay};
-use crate::plan::gpu_resources::offer::Offer;
-use crate::preflight::AcceptedWarning;
 use crate::registry::REGISTRY;
 use crate::replaced_data::ReplacedData;
 use crate::settled::containers;
@@ -47,13 +39,14 @@ pub use firewall::FirewallStatus;
 pub use gpus::{GpuHolder, GpuStatus, GpusStatus};
 pub use host::{ClockStatus, DiskStatus, EtcdStatus, MemoryStatus};
 use landfall_agent::units::{HOST_API, UnitState};
-use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, ComponentStatus, MANAGED_BY, MANAGED_BY_LABEL};
+use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{Holder, Phase, RecordedError};
-use landfall_engine::plan::{Operation, Plan};
+use landfall_engine::journal::Phase;
+use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 use landfall_host::facts::ProbedGpus;
 pub use nodes::NodeStatus;
+pub use report::{OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState, StatusReport, StepReport};
 pub use services::ServiceAddresses;
 pub use verdict::Verdict;
 
@@ -62,236 +55,6 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What no one should believe otherwise.
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
-
-/// The state of a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SiteState {
-    /// Nothing is installed.
-    Absent,
-    /// An install runs.
-    Installing,
-    /// An install was interrupted.
-    InstallInterrupted,
-    /// A release is installed.
-    Installed,
-    /// The settings of the installed release change.
-    Changing,
-    /// A change was interrupted.
-    ChangeInterrupted,
-    /// An uninstall runs.
-    Uninstalling,
-    /// An uninstall was interrupted.
-    UninstallInterrupted,
-}
-
-/// Everything that status reports.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StatusReport {
-    /// What all of it comes to.
-    pub verdict: Verdict,
-    /// The state of the site.
-    pub state: SiteState,
-    /// Whether all that should run is ready: release installed, agent, nodes, firewall, every component of the release, registry,
-    /// certificates, clock, disk, etcd.
-    pub ready: bool,
-    /// The release, installed or on its way.
-    pub release: Option<ReleaseStatus>,
-    /// Its latest operation.
-    pub operation: Option<OperationStatus>,
-    /// The host's agent.
-    pub agent: Option<AgentStatus>,
-    /// Nodes of the cluster.
-    pub nodes: Vec<NodeStatus>,
-    /// Whether the cluster's service addresses answer; none where the cluster was not asked.
-    pub service_addresses: Option<ServiceAddresses>,
-    /// Whether the host's firewalls let packets of pods pass; none where nothing is installed.
-    pub firewall: Option<FirewallStatus>,
-    /// Components of the release.
-    pub components: Vec<ComponentStatus>,
-    /// The site's registry.
-    pub registry: Option<RegistryStatus>,
-    /// The site's certificates; none where there is no control plane.
-    pub certificates: Option<CertificatesStatus>,
-    /// The machine's clock; none where nothing is installed.
-    pub clock: Option<ClockStatus>,
-    /// NVIDIA's GPUs; none where there are none, or nothing is installed. They never keep a site from being ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gpus: Option<GpusStatus>,
-    /// Space of the data folder.
-    pub disk: Option<DiskStatus>,
-    /// Memory of the machine; none where nothing is installed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<MemoryStatus>,
-    /// The cluster's own database; none where there is none.
-    pub etcd: Option<EtcdStatus>,
-    /// Backups of the site's data; none where none was ever made.
-    pub backups: Option<BackupsStatus>,
-    /// What undone changes found in volumes whose data they had changed: it is kept until a person removes it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced_data: Vec<ReplacedData>,
-    /// The warnings that a person accepted before the release came.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accepted: Vec<AcceptedWarning>,
-    /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
-    pub license: Option<LicenseStatus>,
-    /// What a person should know besides.
-    pub notes: Vec<String>,
-}
-
-/// A release on a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReleaseStatus {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Counter.
-    pub counter: u64,
-    /// Id of its bundle.
-    pub bundle: String,
-    /// Fingerprint of the root document that is trusted.
-    pub root: String,
-    /// Whether that root is for development only.
-    pub development: bool,
-    /// Where its trust came from.
-    pub trust: String,
-}
-
-/// An operation, by its journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OperationStatus {
-    /// What it does.
-    pub operation: Operation,
-    /// Who runs it now.
-    pub running: Option<Holder>,
-    /// Sequence of its last record.
-    pub record: u64,
-    /// When that was written.
-    pub at: Option<String>,
-    /// The journal's file.
-    pub journal: PathBuf,
-    /// The step that is next, or in progress.
-    pub step: Option<StepReport>,
-}
-
-/// A step, by the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepReport {
-    /// 1 for the first.
-    pub index: usize,
-    /// All the steps.
-    pub count: usize,
-    /// Its id.
-    pub id: String,
-    /// What it does.
-    pub title: String,
-    /// Its state.
-    pub status: &'static str,
-    /// Why it failed last.
-    pub failure: Option<RecordedError>,
-    /// What it found that is not Landfall's.
-    pub blocked: Option<String>,
-    /// Whether a person must remove what stopped it, before it can continue.
-    pub stuck: bool,
-}
-
-/// Where a component is reached within the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceStatus {
-    /// Its component.
-    pub component: String,
-    /// Name within the cluster.
-    pub name: String,
-    /// Address within the cluster; none where the name leads to the pods themselves.
-    pub address: Option<String>,
-    /// Ports.
-    pub ports: Vec<u64>,
-}
-
-/// The registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RegistryStatus {
-    /// Where it listens.
-    pub address: String,
-    /// Whether it answers.
-    pub ready: bool,
-    /// Why it does not.
-    pub reason: Option<String>,
-    /// Blobs of the release that are staged.
-    pub staged_blobs: usize,
-    /// Blobs of the release.
-    pub blobs: usize,
-    /// Bytes of the staged blobs.
-    pub staged_bytes: u64,
-}
-
-impl StatusReport {
-    fn is_ready(&self) -> bool {
-        let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
-        self.state == SiteState::Installed
-            && self.agent.as_ref().is_some_and(|agent| agent.ready)
-            && self.registry.as_ref().is_some_and(|registry| registry.ready)
-            && self.service_addresses.as_ref().is_some_and(|addresses| addresses.ready)
-            && self.firewall.as_ref().is_some_and(|firewall| firewall.ready)
-            && !self.nodes.is_empty()
-            && self.nodes.iter().all(|node| node.ready)
-            && self.components.iter().all(is_ready)
-            && self.certificates.as_ref().is_some_and(|certificates| certificates.ready)
-            && self.clock.as_ref().is_some_and(|clock| clock.ready)
-            && self.disk.as_ref().is_some_and(|disk| disk.ready)
-            && self.etcd.as_ref().is_some_and(|etcd| etcd.ready)
-    }
-
-    /// Compares the GPUs that the node offers with those of the driver, where an installed release offers them and the cluster answers.
-    fn compare_gpus(
-        &mut self,
-        probed: &ProbedGpus,
-        release: &ReleaseDocument,
-        settings: &SiteConfiguration,
-        paths: &SitePaths,
-    ) {
-        let is_offered = release.requirements.gpus.as_ref().is_some_and(|gpus| gpus.plugin.is_some());
-        let is_known = self.state == SiteState::Installed && !self.nodes.is_empty();
-        if let Some(gpus) = self.gpus.as_mut().filter(|_| is_offered && is_known) {
-            gpus.compare(&probed.report, Offer::of(release, settings), paths);
-        }
-    }
-
-    /// The report on a host without a site, to which everything that is found is added.
-    fn absent(disk: Option<DiskStatus>) -> Self {
-        Self {
-            verdict: Verdict::Absent,
-            state: SiteState::Absent,
-            ready: false,
-            release: None,
-            operation: None,
-            agent: None,
-            nodes: Vec::new(),
-            service_addresses: None,
-            firewall: None,
-            components: Vec::new(),
-            registry: None,
-            certificates: None,
-            clock: None,
-            gpus: None,
-            disk,
-            memory: None,
-            etcd: None,
-            backups: None,
-            replaced_data: Vec::new(),
-            accepted: Vec::new(),
-            license: None,
-            notes: Vec::new(),
-        }
-    }
-}
 
 impl Operations {
     /// What is true of this host now; of its GPUs, what was found within the last minute.
