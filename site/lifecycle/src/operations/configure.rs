@@ -28,11 +28,13 @@ use crate::preflight::{Finding, refuse_unknown};
 use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
+use landfall_bundle_spec::head::Contents;
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_models::MODELS_DOCUMENT_NAME;
+use landfall_release_document::ReleaseDocument;
 
 /// A change of settings that is possible; nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -150,11 +152,11 @@ impl Operations {
         }
         let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
         if is_fitted_again {
-            let Fitted { values, findings } = fitted_to(&facts, release, settings);
+            let Fitted { values, findings } = fitted_to(&facts, &release.release, &release.verified, settings);
             refuse_blocked(findings)?;
             return Ok(values);
         }
-        refuse_blocked(gpu_findings(&facts, release, settings, &pins.fitted))?;
+        refuse_blocked(gpu_findings(&facts, &release.release, &release.verified, settings, &pins.fitted))?;
         Ok(pins.fitted.clone())
     }
 
@@ -168,27 +170,33 @@ impl Operations {
         if !is_fitted(&release.release) {
             return Ok(Fitted::default());
         }
-        Ok(fitted_to(&facts::collect(&self.paths, gpus)?, release, settings))
+        let facts = facts::collect(&self.paths, gpus)?;
+        Ok(fitted_to(&facts, &release.release, &release.verified, settings))
     }
 }
 
-/// The figures of a release's models for the host of these facts, and the GPUs that its pods then ask for.
-pub(super) fn fitted_to(facts: &Facts, release: &TrustedRelease, settings: &SiteConfiguration) -> Fitted {
-    let models = release.documents.get(MODELS_DOCUMENT_NAME).map(Vec::as_slice);
-    let mut found = fitted(&release.release, models, facts, settings);
-    found.findings.extend(gpu_findings(facts, release, settings, &found.values));
+/// The figures of a release's models for the host of these facts, and the GPUs that its pods then ask for. `contents` is its head.
+pub(super) fn fitted_to(
+    facts: &Facts,
+    release: &ReleaseDocument,
+    contents: &Contents,
+    settings: &SiteConfiguration,
+) -> Fitted {
+    let mut found = fitted(release, contents.small_document(MODELS_DOCUMENT_NAME), facts, settings);
+    found.findings.extend(gpu_findings(facts, release, contents, settings, &found.values));
     found
 }
 
 /// The GPUs that the pods of a release ask for, against those of the host.
 fn gpu_findings(
     facts: &Facts,
-    release: &TrustedRelease,
+    release: &ReleaseDocument,
+    contents: &Contents,
     configuration: &SiteConfiguration,
     fitted: &ResolvedValues,
 ) -> Vec<Finding> {
-    let inputs = GpuResourceInputs { release: &release.release, gpus: facts.gpus.as_ref(), configuration, fitted };
-    gpu_resources::findings(&inputs, |name| release.documents.get(name).map(Vec::as_slice))
+    let inputs = GpuResourceInputs { release, gpus: facts.gpus.as_ref(), configuration, fitted };
+    gpu_resources::findings(&inputs, |name| contents.small_document(name))
 }
 
 /// The key in `site.yaml` of the warnings that are accepted.

@@ -110,7 +110,7 @@ impl Judged<'_> {
             built_at: &built_at,
         };
         let mut findings = preflight(&subject);
-        let fitted = fitted_to(&facts, &release, &configuration);
+        let fitted = fitted_to(&facts, &release.release, &release.verified, &configuration);
         findings.extend(fitted.findings);
         findings.extend(secrets.findings);
         findings.extend(adoption.blockers);

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use landfall_bundle_spec::head::{Contents, Opened};
 use landfall_error_codes::codes;
 use landfall_host::facts::{self, Facts, ProbedGpus};
-use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
+use super::configure::fitted_to;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::planned::{first_secrets, sizes};
@@ -20,8 +20,6 @@ use super::trust::Trust;
 use crate::choice::locate_for_host;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
-use crate::plan::gpu_resources::{self, GpuResourceInputs};
-use crate::plan::models::fitted;
 use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
 use crate::site_secrets::BroughtSecrets;
 
@@ -128,16 +126,7 @@ impl Operations {
             sizes: sizes(looked.contents(), looked.release()),
             built_at: &identity.built_at,
         });
-        let models = looked.contents().small_document(MODELS_DOCUMENT_NAME);
-        let fitted = fitted(looked.release(), models, &facts, &configuration);
-        findings.extend(fitted.findings);
-        let inputs = GpuResourceInputs {
-            release: looked.release(),
-            gpus: facts.gpus.as_ref(),
-            configuration: &configuration,
-            fitted: &fitted.values,
-        };
-        findings.extend(gpu_resources::findings(&inputs, |name| looked.contents().small_document(name)));
+        findings.extend(fitted_to(&facts, looked.release(), looked.contents(), &configuration).findings);
         findings.extend(secrets.findings);
         findings.extend(self.of_site(request, &looked, &facts)?);
         accept(&mut findings, &request.accept, &configuration.accept)?;

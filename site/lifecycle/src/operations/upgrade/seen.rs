@@ -32,7 +32,7 @@ impl Operations {
         // Only rules ask for speeds, and to measure them is to write beside living databases.
         let collect = if release.release.rules.is_empty() { facts::collect } else { facts::collect_measured };
         let facts = collect(&self.paths, &gpus)?;
-        let fitted = fitted_to(&facts, release, settings);
+        let fitted = fitted_to(&facts, &release.release, &release.verified, settings);
         Ok((Seen { status: self.status_with(|| gpus)?, fitted }, facts))
     }
 
