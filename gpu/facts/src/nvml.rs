@@ -89,6 +89,19 @@ pub struct Gpu {
     pub processes: Reading<Vec<GpuProcess>>,
 }
 
+impl Gpu {
+    /// Whether it is divided (MIG).
+    pub fn is_divided(&self) -> bool {
+        self.mig.value().is_some_and(|mig| mig.is_enabled)
+    }
+
+    /// The MIG devices of a GPU that is divided, as far as they are known; none of one that is not.
+    pub fn parts(&self) -> &[MigDevice] {
+        let mig = self.mig.value().filter(|mig| mig.is_enabled);
+        mig.and_then(|mig| mig.devices.value()).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
 /// Memory of a GPU or of a MIG device, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

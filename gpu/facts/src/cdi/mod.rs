@@ -134,11 +134,11 @@ impl Edits {
 /// The UUIDs of the devices that containers can get: GPUs that are not divided, and MIG devices.
 pub fn uuids(report: &GpuReport) -> BTreeSet<String> {
     let of = |gpu: &Gpu| -> Vec<String> {
-        let Some(mig) = gpu.mig.value().filter(|mig| mig.is_enabled) else {
-            return gpu.uuid.value().cloned().into_iter().collect();
-        };
-        let parts = mig.devices.value().map(Vec::as_slice).unwrap_or_default();
-        parts.iter().filter_map(|part| part.uuid.value().cloned()).collect()
+        if gpu.is_divided() {
+            gpu.parts().iter().filter_map(|part| part.uuid.value().cloned()).collect()
+        } else {
+            gpu.uuid.value().cloned().into_iter().collect()
+        }
     };
     gpus(report).flat_map(of).collect()
 }

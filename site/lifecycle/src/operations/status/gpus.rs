@@ -178,8 +178,7 @@ impl GpuStatus {
     fn answering(gpu: &Gpu, warnings: &[(u32, Warning)]) -> Self {
         // That its memory is held is no problem of a site that uses it.
         let of_this = warnings.iter().filter(|(index, warning)| *index == gpu.index && *warning != Warning::MemoryHeld);
-        let parts = gpu.mig.value().filter(|mig| mig.is_enabled).and_then(|mig| mig.devices.value());
-        let parts = parts.into_iter().flatten().filter_map(|part| part.name.value().cloned());
+        let parts = gpu.parts().iter().filter_map(|part| part.name.value().cloned());
         Self {
             index: gpu.index,
             model: gpu.model.value().cloned(),

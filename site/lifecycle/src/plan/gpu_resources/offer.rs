@@ -50,7 +50,7 @@ pub(crate) enum OfferFault {
 
 /// The number of devices by resource; resources without one are left out.
 pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<String, u64>, OfferFault> {
-    let (divided, whole): (Vec<&Gpu>, Vec<&Gpu>) = gpus(report).partition(|gpu| is_divided(gpu));
+    let (divided, whole): (Vec<&Gpu>, Vec<&Gpu>) = gpus(report).partition(|gpu| gpu.is_divided());
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let mut add = |resource: String, count: usize| {
         if count > 0 {
@@ -61,11 +61,11 @@ pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<Strin
         MigStrategy::None => add(GPU_RESOURCE.to_owned(), divided.len() + whole.len()),
         MigStrategy::Single => {
             refuse_uneven(&divided, &whole)?;
-            add(GPU_RESOURCE.to_owned(), whole.len() + divided.iter().map(|gpu| parts(gpu).len()).sum::<usize>());
+            add(GPU_RESOURCE.to_owned(), whole.len() + divided.iter().map(|gpu| gpu.parts().len()).sum::<usize>());
         }
         MigStrategy::Mixed => {
             add(GPU_RESOURCE.to_owned(), whole.len());
-            for part in divided.iter().flat_map(|gpu| parts(gpu)) {
+            for part in divided.iter().flat_map(|gpu| gpu.parts()) {
                 if let Some(profile) = profile(part).filter(|profile| is_whole_instance(profile)) {
                     add(format!("{MIG_RESOURCES}{}", profile.replace('+', ".")), 1);
                 }
@@ -80,22 +80,14 @@ pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<Strin
 
 /// Refuses what the strategy `single` cannot offer under one name.
 fn refuse_uneven(divided: &[&Gpu], whole: &[&Gpu]) -> Result<(), OfferFault> {
-    if let Some(gpu) = divided.iter().find(|gpu| parts(gpu).is_empty()) {
+    if let Some(gpu) = divided.iter().find(|gpu| gpu.parts().is_empty()) {
         return Err(OfferFault::NoParts(gpu.index));
     }
-    let profiles: BTreeSet<&str> = divided.iter().flat_map(|gpu| parts(gpu)).filter_map(profile).collect();
+    let profiles: BTreeSet<&str> = divided.iter().flat_map(|gpu| gpu.parts()).filter_map(profile).collect();
     if profiles.len() > 1 {
         return Err(OfferFault::Unequal(profiles.into_iter().collect::<Vec<_>>().join(", ")));
     }
     if divided.is_empty() || whole.is_empty() { Ok(()) } else { Err(OfferFault::Mixed) }
-}
-
-fn is_divided(gpu: &Gpu) -> bool {
-    gpu.mig.value().is_some_and(|mig| mig.is_enabled)
-}
-
-fn parts(gpu: &Gpu) -> &[MigDevice] {
-    gpu.mig.value().and_then(|mig| mig.devices.value()).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The profile of a MIG device, which its name ends in: `1g.10gb` of `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.

@@ -129,21 +129,18 @@ fn devices(gpu: &Gpu, wanted: Option<MigRequirement>) -> Vec<Device> {
     let name = format!("GPU {} ({model})", gpu.index);
     let capability = gpu.compute_capability.value().copied();
     let total = |memory: &landfall_gpu_facts::nvml::Memory| memory.total_bytes;
-    let mig = gpu.mig.value().filter(|mig| mig.is_enabled);
-    match (mig, wanted) {
-        (Some(mig), Some(MigRequirement::Divided)) => {
-            let parts = mig.devices.value().map(Vec::as_slice).unwrap_or_default();
+    let is_divided = gpu.is_divided();
+    match wanted {
+        Some(MigRequirement::Divided) if is_divided => {
             let part = |part: &landfall_gpu_facts::nvml::MigDevice| Device {
                 name: format!("{name}, MIG device {}", part.index),
                 memory_bytes: part.memory.value().map(total),
                 capability,
                 is_divided: true,
             };
-            parts.iter().map(part).collect()
+            gpu.parts().iter().map(part).collect()
         }
-        (mig, _) => {
-            vec![Device { name, memory_bytes: gpu.memory.value().map(total), capability, is_divided: mig.is_some() }]
-        }
+        _ => vec![Device { name, memory_bytes: gpu.memory.value().map(total), capability, is_divided }],
     }
 }
 
