@@ -9,8 +9,8 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
-    ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedUpgrade,
-    RestoreRequest, UpgradeRequest,
+    ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedConfigure,
+    PreparedUpgrade, RestoreRequest, UpgradeRequest,
 };
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
 use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
@@ -101,16 +101,13 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             begin_restore(&operations, &request_of(selection), approved, printer)?;
         }
         ChangeCommand::PlanConfigure => {
-            let SentSettings { values, secrets } = sent_settings()?;
-            let prepared = operations.prepare_values(&values, &brought(secrets), Edits::Refuse).map_err(refusal)?;
+            let prepared = prepare_configure(&operations)?;
             print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
         }
         ChangeCommand::BeginConfigure { approved } => {
             let approved = digest(approved)?;
             logging::keep(&operations.paths.logs(), "configure");
-            let SentSettings { values, secrets } = sent_settings()?;
-            let prepared = operations.prepare_values(&values, &brought(secrets), Edits::Refuse).map_err(refusal)?;
-            prepared.begin_approved(approved)?;
+            prepare_configure(&operations)?.begin_approved(approved)?;
             print(printer, &json!({}));
         }
         ChangeCommand::CheckUpload { bundle, checked, size } => {
@@ -147,9 +144,12 @@ fn sent_settings() -> Result<SentSettings, Failure> {
     serde_json::from_slice(&input).map_err(|_| unread())
 }
 
-fn brought(secrets: BTreeMap<String, String>) -> BroughtSecrets {
+/// The change of settings that the API passes on.
+fn prepare_configure(operations: &Operations) -> Result<PreparedConfigure<'_>, Failure> {
+    let SentSettings { values, secrets } = sent_settings()?;
     let sent = secrets.into_iter().map(|(name, value)| (name, SentSecret::new(&Zeroizing::new(value)))).collect();
-    BroughtSecrets { sent, ..BroughtSecrets::default() }
+    let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
+    operations.prepare_values(&values, &brought, Edits::Refuse).map_err(refusal)
 }
 
 fn begin_restore(
