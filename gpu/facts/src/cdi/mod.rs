@@ -124,10 +124,10 @@ impl Edits {
             require(HOOK_NAMES.contains(&hook_name.as_str()), || format!("the hook `{hook_name}`, which OCI lacks"))?;
             require(Path::new(path) == hook, || format!("a hook that is {path}, not {}", hook.display()))?;
         }
-        let variable = self.env.iter().find(|variable| !variable.contains('='));
-        require(variable.is_none(), || {
-            format!("the variable `{}` without a value", variable.map_or("", String::as_str))
-        })
+        for variable in &self.env {
+            require(variable.contains('='), || format!("the variable `{variable}` without a value"))?;
+        }
+        Ok(())
     }
 }
 
