@@ -23,6 +23,12 @@ use super::period::{Period, periods};
 use crate::binding::Identifier;
 use crate::terms::Terms;
 
+/// The field `kind` of the report as a document.
+pub const KIND: &str = "usageReport";
+
+/// The form of the report as a document.
+pub const SCHEMA: u32 = 1;
+
 /// The `type` of the report.
 const REPORT_TYPE: &str = "landfall.dev/usage-report/1";
 

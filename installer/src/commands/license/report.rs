@@ -22,7 +22,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 impl Document for UsageReport {
-    const KIND: &'static str = "usageReport";
+    const KIND: &'static str = landfall_license::usage::KIND;
+    const SCHEMA: u32 = landfall_license::usage::SCHEMA;
 }
 
 /// A report that was written.

@@ -11,6 +11,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host::facts::{self, ProbedGpus};
+use landfall_license::usage;
 use landfall_media::Digested;
 use landfall_media::progress::Event;
 use landfall_support::carry::{
@@ -125,7 +126,7 @@ impl Operations {
     fn usage_document(&self) -> Had<Vec<u8>> {
         let report = self.usage_report().map_err(reason)?;
         let report = report.ok_or_else(|| codes::USAGE_NONE.title.to_owned())?;
-        document(Some(("usageReport", 1)), &report)
+        document(Some((usage::KIND, usage::SCHEMA)), &report)
     }
 
     fn inventory(&self, source: &Source<'_>) -> Result<SiteInventory> {
