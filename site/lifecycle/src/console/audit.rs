@@ -72,7 +72,7 @@ impl AuditRecord {
     pub(crate) fn sign_usage(&self, contents: ReportContents<'_>) -> Result<UsageReport, StepError> {
         let unsigned = UsageReport::unsigned(contents, self.key.public());
         let message = unsigned.message().map_err(|error| StepError::new(error.code(), error.to_string()))?;
-        Ok(unsigned.with_signature(&self.key.sign(&message).map_err(refused)?))
+        Ok(unsigned.with_signature(&self.sign_message(&message)?))
     }
 
     /// Signs a message, which must begin as no other kind of signed message does.
@@ -83,7 +83,7 @@ impl AuditRecord {
     /// Signs an answer to software. Nothing is remembered of it: it ends by itself.
     pub(crate) fn seal(&self, answer: &Answer) -> Result<SealedAnswer, StepError> {
         let unsigned = answer.unsigned().map_err(unanswered)?;
-        let signature = self.key.sign(unsigned.message()).map_err(refused)?;
+        let signature = self.sign_message(unsigned.message())?;
         unsigned.seal(self.public_key().id(), signature).map_err(unanswered)
     }
 
