@@ -10,7 +10,7 @@ use landfall_lifecycle::operations::{
     BackupsStatus, CertificatesStatus, CopyRecord, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus,
     SiteState, StatusReport, Verdict,
 };
-
+use landfall_lifecycle::plan::gpu_resources::listed;
 use landfall_lifecycle::preflight::AcceptedWarning;
 
 use super::license;
@@ -129,8 +129,7 @@ fn gpus_text(text: &mut String, gpus: &GpusStatus) {
         }
     }
     if !gpus.offered.is_empty() {
-        let offered: Vec<_> = gpus.offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
-        let _infallible = writeln!(text, "            the node offers {}", shown::line(&offered.join(", ")));
+        let _infallible = writeln!(text, "            the node offers {}", shown::line(&listed(&gpus.offered)));
     }
     for difference in &gpus.differences {
         let _infallible = writeln!(text, "            {}", shown::line(difference));

@@ -136,7 +136,7 @@ fn wanted(resource: &str, asked: &Asked) -> String {
 }
 
 /// What is offered, for people.
-pub(crate) fn listed(offered: &BTreeMap<String, u64>) -> String {
+pub fn listed(offered: &BTreeMap<String, u64>) -> String {
     let offered: Vec<String> = offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
     if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
 }
