@@ -28,6 +28,14 @@ impl Digested {
     }
 }
 
+impl From<BlobHasher> for Digested {
+    /// That of the bytes that were hashed.
+    fn from(hasher: BlobHasher) -> Self {
+        let sums = hasher.finish();
+        Self { size_bytes: sums.size, sha256: sums.sha256 }
+    }
+}
+
 /// Reads a regular file to its end, past the page cache where the filesystem allows it, and returns what was there. Changes nothing.
 pub fn read_back(path: &Path) -> Result<Digested> {
     let file = DiskFile::reading(File::open(path).at("open", path)?);
@@ -35,8 +43,7 @@ pub fn read_back(path: &Path) -> Result<Digested> {
     loop {
         let count = file.read_at(offset, &mut piece).at("read", path)?;
         if count == 0 {
-            let sums = hasher.finish();
-            return Ok(Digested { size_bytes: sums.size, sha256: sums.sha256 });
+            return Ok(hasher.into());
         }
         hasher.update(&piece[..count]);
         offset += count as u64;

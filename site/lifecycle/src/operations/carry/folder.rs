@@ -120,8 +120,7 @@ fn copy(
         }
         file.write_all(&piece[..count]).map_err(|error| files::failed("write", path, error))?;
     }
-    let sums = hasher.finish();
-    Ok(Ok(Digested { size_bytes: sums.size, sha256: sums.sha256 }))
+    Ok(Ok(hasher.into()))
 }
 
 fn digest(mut file: File) -> std::io::Result<Digested> {
@@ -132,8 +131,7 @@ fn digest(mut file: File) -> std::io::Result<Digested> {
             count => hasher.update(&piece[..count]),
         }
     }
-    let sums = hasher.finish();
-    Ok(Digested { size_bytes: sums.size, sha256: sums.sha256 })
+    Ok(hasher.into())
 }
 
 #[cfg(test)]
