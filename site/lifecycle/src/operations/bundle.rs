@@ -190,8 +190,7 @@ impl TrustedRelease {
     /// Reads and verifies a head that the site stores.
     pub fn read(head: &Path, trust: &Trust) -> Result<Self> {
         let bytes = fs_err::read(head).map_err(|error| OperationError::io("read", head, error))?;
-        let refused = |source| OperationError::Refused { path: head.to_owned(), source: Box::new(source) };
-        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(refused)?)
+        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(OperationError::refused(head))?)
     }
 
     fn understand(verified: Verified) -> Result<Self> {

@@ -1,6 +1,6 @@
 //! Why an operation did not begin, or did not complete.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, Coded, ExitClass, codes};
@@ -387,6 +387,11 @@ impl OperationError {
 
     pub(super) fn io(act: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { act, path: path.into(), source }
+    }
+
+    /// What maps an error of the format to that of the file at this path.
+    pub(super) fn refused(path: &Path) -> impl Fn(landfall_bundle_spec::Error) -> Self {
+        move |source| Self::Refused { path: path.to_owned(), source: Box::new(source) }
     }
 }
 

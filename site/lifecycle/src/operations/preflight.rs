@@ -140,9 +140,7 @@ impl Operations {
             return Ok(Looked::Trusted(Box::new(TrustedRelease::find(&request.bundle, &trust, self)?)));
         }
         let located = locate_for_host(&request.bundle, &self.io.media)?;
-        let refused =
-            |source| OperationError::Refused { path: located.head_path().to_owned(), source: Box::new(source) };
-        let opened = Opened::read(located.head()?).map_err(refused)?;
+        let opened = Opened::read(located.head()?).map_err(OperationError::refused(located.head_path()))?;
         let contents = opened.untrusted();
         let name = || format!("{} {}", contents.identity().name, contents.identity().version);
         let bytes = contents

@@ -182,8 +182,7 @@ impl Operations {
             let what = format!("this site knows revocation {}, which is newer than {}", known.number(), given.number());
             return Err(StepError::new(codes::REVOCATION_OLDER, what).into());
         }
-        let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
-        known.newest(given).map_err(refused)
+        known.newest(given).map_err(OperationError::refused(path))
     }
 
     /// A license that this site would store, after it has learned the revocation beside it.
@@ -216,8 +215,7 @@ impl Operations {
             return Err(refusal);
         }
         if let Some(beside) = beside {
-            let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
-            beside.check(&found.name, &found.version, judged.bundle).map_err(refused)?;
+            beside.check(&found.name, &found.version, judged.bundle).map_err(OperationError::refused(path))?;
         }
         if let Some(payload) = judged.payload {
             locate_counted(path, &self.io.media)?.assemble(payload, self.io.media.clone())?;
