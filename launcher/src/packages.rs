@@ -7,7 +7,7 @@ use crate::command::Work;
 /// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing, and the linker that `.cargo/config.toml` names.
 pub const PROGRAM: &[&str] = &["gcc", "lld", "musl-tools"];
 
-/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter, a server of databases, and the
+/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter, a database server, and the
 /// foreign programs beside which Landfall must do no harm.
 pub const TESTS: &[&str] = &[
     "b3sum",

@@ -1,7 +1,7 @@
 //! Values of secrets that a person gave the console, until an approved change uses them: in memory alone, a few of them, and for an hour.
 //!
-//! A change names a value by an id that says nothing about it. The plan of such a change has the number of the value alone, so two plans of
-//! two values would have one digest: the digest that a person approves is therefore over the ids, too.
+//! A change names a value by a random id. The plan of such a change has the number of the value alone, so two plans of two values would have
+//! one digest: the digest that a person approves is therefore over the ids, too.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;

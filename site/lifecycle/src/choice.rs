@@ -38,7 +38,7 @@ struct Offer {
 }
 
 impl Offer {
-    /// What a bundle says about itself; nothing where it cannot be read, or is none of a release.
+    /// Reads how a bundle describes itself; none where it cannot be read, or is none of a release.
     fn read(folder: &Path, name: &str, counters: &Counters) -> Option<Self> {
         let located = locate_counted(&folder.join(name), counters).ok()?;
         let opened = Opened::read(located.head().ok()?).ok()?;

@@ -46,7 +46,7 @@ pub struct CarryManifest {
 }
 
 impl CarryManifest {
-    /// The manifest with the public key of whoever signs it, before [`CarryManifest::with_signature`].
+    /// The manifest with the public key of its signer, before [`CarryManifest::with_signature`].
     pub fn unsigned(
         site: String,
         made: String,

@@ -2,7 +2,7 @@
 //! Here are the documents, as functions of bytes; writing them is the site's business (`landfall-lifecycle`).
 //!
 //! Threats: a part that was changed, left out, taken from another folder or added (the manifest names kind, size and digest of each, and
-//! says which are missing and why); a manifest that another host signed (its reader names the key); one that was cut by a removed stick
+//! lists which are missing and why); a manifest that another host signed (its reader names the key); one that was cut by a removed stick
 //! (it is written last); names that lead out of the folder (each part's name follows from its kind).
 
 mod error;

@@ -27,7 +27,7 @@ impl Trailer {
     }
 
     /// Takes a piece of the output; returns the bytes that certainly precede the trailer. Only what the trailer may begin with is held back:
-    /// whoever waits for the first line of an output gets it at once.
+    /// a reader that waits for the first line of an output gets it at once.
     pub(crate) fn pass(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
         let word = self.word.as_bytes();

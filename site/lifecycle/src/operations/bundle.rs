@@ -34,7 +34,7 @@ pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(
 
 /// Finds a bundle of either kind, of a release or a host pack, and trusts its head. Reads no payload.
 pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, Arc<Verified>)> {
-    // Which of several is checked must be said: one that is for this host would pass for all of them.
+    // A person must name which of several is checked: the one for this host would pass for all of them.
     let (located, verified) = SignedHead::of(locate_counted(path, counters)?, trust)?.verified()?;
     let verified = if verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         TrustedHostPack::understand(verified)?.verified

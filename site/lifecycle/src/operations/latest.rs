@@ -1,4 +1,4 @@
-//! The latest operation, for who did not begin it: what it does, its state, why it failed, and whether it may still be undone.
+//! The latest operation, for a person who did not begin it: what it does, its state, why it failed, and whether it may still be undone.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -62,7 +62,7 @@ impl SentSecret {
         &self.0
     }
 
-    /// A name for a value that is kept, which says nothing about it.
+    /// A random name for a value that is kept.
     pub fn new_id() -> String {
         Uuid::new_v4().to_string()
     }

@@ -33,7 +33,7 @@ pub struct RuntimeConfiguration {
     /// Whether processes may lower their OOM score; if not, containerd must not try.
     pub lowers_oom_score: bool,
     /// Whether containers get GPUs: by specifications (CDI), which the agent writes where only this containerd reads them. Without it,
-    /// the file says nothing about specifications, as before they were written.
+    /// the file does not mention specifications, as before there were any.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gpus: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.

@@ -14,7 +14,7 @@ use crate::pods::{Container, ready_container};
 /// How long an export may take: a log of years has some hundred MiB.
 const LIMIT: Duration = Duration::from_mins(30);
 
-/// Largest export that is taken: whoever owns the console writes it.
+/// Largest export that is taken, in bytes: a console that was taken over may write without end.
 pub(super) const AUDIT_BYTES: u64 = 2 << 30;
 
 /// How the rule that backs up the console names the folder of its data to its programs.

@@ -14,7 +14,7 @@ use landfall_media::{Digested, durable, read_back};
 
 use crate::operations::error::Result;
 
-/// Whoever has the stick may read what is on it: nothing there is a secret.
+/// Every user may read what is on the stick: nothing there is a secret.
 const MODE: u32 = 0o644;
 
 /// Bytes that are copied at once.
@@ -86,7 +86,7 @@ impl OutFolder {
 
     /// Removes all of it: a folder without its manifest is of no use.
     pub(super) fn remove(&self) {
-        // What is left says nothing: the error that stopped it counts.
+        // A removal that fails is not reported: the error before it is.
         let _left = durable::remove_tree(&self.path);
     }
 }

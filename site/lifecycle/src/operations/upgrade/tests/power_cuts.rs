@@ -65,7 +65,7 @@ fn rollback_of(fixture: &Fixture) -> Change {
     Change { plan, release, trust }
 }
 
-/// Files of an artifact whose blob nobody has: the step fails for good.
+/// Files of an artifact whose blob does not exist: the step fails for good.
 fn lacking() -> Action {
     let file = PlacedFile { path: "file".to_owned(), blob: Sha256::of(b"nowhere"), size: 7, links: Vec::new() };
     Action::ArtifactFiles(ArtifactFiles { artifact: "lacking".to_owned(), files: vec![file], executable: false })
