@@ -1,6 +1,7 @@
 //! The error of a command: a code, what failed, why, and what to do next.
 
 use std::error::Error;
+use std::path::Path;
 
 use landfall_error_codes::{Code, Coded, ExitClass};
 use schemars::JsonSchema;
@@ -86,6 +87,11 @@ impl Failure {
             blockers: Vec::new(),
             next: code.fix.to_owned(),
         }))
+    }
+
+    /// That of a file which this error keeps from passing its check.
+    pub(crate) fn not_passed(file: &Path, error: &impl Coded) -> Self {
+        Self::new(error.code(), format!("{} does not pass", file.display())).because(error)
     }
 
     /// The same with its causes, outermost first.

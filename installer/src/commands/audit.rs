@@ -154,10 +154,7 @@ fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failu
     let name = arguments.file.display();
     let file = fs_err::File::open(&arguments.file)
         .map_err(|error| Failure::new(codes::AUDIT_FILE, format!("{name} cannot be opened")).because(&error))?;
-    let report = verify(BufReader::new(file), &known).map_err(|error| {
-        let code = landfall_error_codes::Coded::code(&error);
-        Failure::new(code, format!("{name} does not pass")).because(&error)
-    })?;
+    let report = verify(BufReader::new(file), &known).map_err(|error| Failure::not_passed(&arguments.file, &error))?;
     printer.report(&Verified::from(&report), verified_text);
     Ok(())
 }

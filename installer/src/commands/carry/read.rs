@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 
-use landfall_audit::{AuditError, Known, verify};
+use landfall_audit::{Known, verify};
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host::facts::Facts;
@@ -133,9 +133,8 @@ fn audit_log(path: &Path, key: &PublicKey) -> Result<audit::Verified, Failure> {
         Err(error) if error.code() == codes::AUDIT_UNSIGNED => verified(&Known::default())?,
         report => report,
     };
-    let refused =
-        |error: AuditError| Failure::new(error.code(), format!("{} does not pass", path.display())).because(&error);
-    Ok(audit::Verified::from(&report.map_err(refused)?))
+    let report = report.map_err(|error| Failure::not_passed(path, &error))?;
+    Ok(audit::Verified::from(&report))
 }
 
 fn analysis(path: &Path) -> Result<Analysis, Failure> {

@@ -147,7 +147,7 @@ pub(crate) fn checked_report(
 }
 
 fn refused(path: &Path, error: &UsageError) -> Failure {
-    Failure::new(landfall_error_codes::Coded::code(error), format!("{} does not pass", path.display())).because(error)
+    Failure::not_passed(path, error)
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
