@@ -95,14 +95,10 @@ impl Specification {
         Ok(specification)
     }
 
-    /// The names of its devices: UUIDs, indexes, and `all`.
-    pub fn names(&self) -> BTreeSet<&str> {
-        self.devices.iter().map(|device| device.name.as_str()).collect()
-    }
-
     /// The UUIDs of GPUs and MIG devices that NVML reports and the specification lacks.
     pub fn lacks(&self, report: &GpuReport) -> BTreeSet<String> {
-        let names = self.names();
+        // UUIDs, indexes, and `all`.
+        let names: BTreeSet<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
         uuids(report).into_iter().filter(|uuid| !names.contains(uuid.as_str())).collect()
     }
 }
