@@ -60,6 +60,11 @@ pub enum MigRequirement {
 }
 
 impl Requirements {
+    /// How the release's device plugin offers GPUs to pods; none where it has none.
+    pub fn gpu_plugin(&self) -> Option<&GpuPlugin> {
+        self.gpus.as_ref()?.plugin.as_ref()
+    }
+
     /// Whether the figures are within their bounds; the fault is a noun, for a message that begins with "it has".
     pub(crate) fn check(&self) -> Checked {
         let bytes = self.memory_bytes.max(self.data_bytes);

@@ -8,7 +8,7 @@ use crate::error::{BuildError, Result};
 
 /// Refuses a release with a device plugin whose node pack lacks one of the programs.
 pub fn check(definition: &Definition, release: &ReleaseDocument) -> Result<()> {
-    let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+    let plugin = release.requirements.gpu_plugin();
     let (Some(gpus), Some(_), Some(pack)) = (&definition.release.requirements.gpus, plugin, release.node_packs.last())
     else {
         return Ok(());

@@ -71,7 +71,7 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
 
 /// Whether the values that say how GPUs are offered exist.
 fn check_gpu_plugin(release: &ReleaseDocument) -> Checked {
-    let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+    let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
     let unknown = names.find(|name| release.values.iter().all(|value| value.name != *name));
     require(unknown.is_none(), || {

@@ -151,7 +151,7 @@ impl StatusReport {
         settings: &SiteConfiguration,
         paths: &SitePaths,
     ) {
-        let is_offered = release.requirements.gpus.as_ref().is_some_and(|gpus| gpus.plugin.is_some());
+        let is_offered = release.requirements.gpu_plugin().is_some();
         let is_known = self.state == SiteState::Installed && !self.nodes.is_empty();
         if let Some(gpus) = self.gpus.as_mut().filter(|_| is_offered && is_known) {
             gpus.compare(&probed.report, Offer::of(release, settings), paths);

@@ -54,7 +54,7 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
 
 /// Whether two configurations have GPUs offered differently.
 pub fn is_changed(release: &ReleaseDocument, before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
-    let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+    let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
     names.any(|name| before.values.get(name) != after.values.get(name))
 }

@@ -22,7 +22,7 @@ pub(crate) struct Offer {
 impl Offer {
     /// How a site sets the plugin of a release. The release's schema allows nothing that means nothing.
     pub(crate) fn of(release: &ReleaseDocument, configuration: &SiteConfiguration) -> Self {
-        let plugin = release.requirements.gpus.as_ref().and_then(|gpus| gpus.plugin.as_ref());
+        let plugin = release.requirements.gpu_plugin();
         let value = |name: Option<&String>| {
             let name = name?;
             let default = || release.values.iter().find(|value| value.name == *name)?.default.as_ref();
