@@ -222,9 +222,7 @@ impl State<'_> {
                 Err(error) => failures.push((counting.of.pod.stream().to_owned(), error)),
             }
         }
-        for (stream, error) in &failures {
-            self.not_counted(stream, error);
-        }
+        self.note_not_counted(&failures);
         self.counted.iter().filter_map(|counting| counting.begun.as_ref()).map(|begun| begun.from).max()
     }
 
@@ -241,9 +239,7 @@ impl State<'_> {
                 Err(error) => failures.push((pod.stream().to_owned(), error)),
             }
         }
-        for (stream, error) in &failures {
-            self.not_counted(stream, error);
-        }
+        self.note_not_counted(&failures);
     }
 
     /// Everything that was counted, by stream, once all programs have ended. Nothing where there is no cut.
@@ -257,17 +253,17 @@ impl State<'_> {
                 Some(Err(error)) => failures.push((counting.of.pod.stream().to_owned(), error)),
             }
         }
-        for (stream, error) in &failures {
-            self.not_counted(stream, error);
-        }
+        self.note_not_counted(&failures);
         let counted = self.counted.iter();
         counted.filter_map(|one| Some((one.of.pod.stream().to_owned(), one.counts.clone()?))).collect()
     }
 
-    /// A count that fails costs no backup: a drill then compares nothing.
-    fn not_counted(&self, stream: &str, error: &io::Error) {
-        let text = format!("the data of {stream} is not counted: {}", with_causes(error));
-        self.progress.event(Event::Note(text));
+    /// Notes what is not counted, by stream. A count that fails costs no backup: a drill then compares nothing.
+    fn note_not_counted(&self, failures: &[(String, io::Error)]) {
+        for (stream, error) in failures {
+            let text = format!("the data of {stream} is not counted: {}", with_causes(error));
+            self.progress.event(Event::Note(text));
+        }
     }
 
     /// Ends a hold that has begun.
