@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
 use landfall_error_codes::codes;
-use landfall_media::durable;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{BlobFile, ContentStore};
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedImage};
 use crate::listing::{self, Lister};
-use crate::unpacked;
+use crate::{record, unpacked};
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
 
@@ -96,23 +95,16 @@ fn write_record(path: &Path, facts: &LayerContents) -> Result<()> {
         unpacked_bytes: facts.unpacked_bytes,
         inodes: facts.inodes,
     };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(path, &bytes, 0o644)?;
-    Ok(())
+    record::write(path, &record, "a layer's record")
 }
 
 fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
-    let hex = layer.to_hex();
-    store.root().join("landfall/layers").join(&hex[..2]).join(hex)
+    record::path(store, "layers", layer)
 }
 
 /// A record that cannot be read is replaced.
 fn read_record(path: &Path) -> Option<LayerContents> {
-    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    let record: Record = record::read(path)?;
     let Record { document_type, diff_id, unpacked_bytes, inodes } = record;
     (document_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }

@@ -34,6 +34,7 @@ pub mod pack;
 mod package_index;
 mod patterns;
 pub mod proofs;
+mod record;
 pub mod reference;
 mod render;
 pub mod signing;

@@ -12,13 +12,13 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_inventory::limits;
 use landfall_inventory::read::{self, Found, Source};
-use landfall_media::durable;
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::Described;
+use crate::record;
 
 /// Changes with what is read of a layer: records of another type are made again.
 const RECORD_TYPE: &str = "landfall.dev/listing/3";
@@ -141,8 +141,7 @@ impl Lister {
 }
 
 fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
-    let hex = layer.to_hex();
-    store.root().join("landfall/listings").join(&hex[..2]).join(hex)
+    record::path(store, "listings", layer)
 }
 
 /// A path from the root, without `.` and `..`.
@@ -160,23 +159,19 @@ pub fn plain(path: &Path) -> PathBuf {
 
 /// None where there is no record that this version understands: it is made again.
 fn read_record(path: &Path) -> Option<LayerListing> {
-    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.listing)
 }
 
 fn write_record(path: &Path, listing: LayerListing) -> Result<()> {
     let record = Record { document_type: RECORD_TYPE.to_owned(), listing };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "a layer's list has no JSON form").because(error))?;
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(path, &bytes, 0o644)?;
-    Ok(())
+    record::write(path, &record, "a layer's list")
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_media::durable;
+
     use super::*;
 
     #[test]

@@ -4,14 +4,13 @@
 use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
-use landfall_media::durable;
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 
 use super::ListedObject;
-use crate::error::{BuildError, Result};
+use crate::error::Result;
 use crate::file_url::FileUrl;
+use crate::record;
 
 const RECORD_TYPE: &str = "landfall.dev/object/1";
 
@@ -25,7 +24,7 @@ struct Record {
 
 /// The SHA-256 of an object that was read before, if its bytes are still in the store.
 pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Option<Sha256> {
-    let record: Record = serde_json::from_slice(&fs_err::read(path(store, url, object)).ok()?).ok()?;
+    let record: Record = record::read(&path(store, url, object))?;
     (record.document_type == RECORD_TYPE && store.contains(record.digest)).then_some(record.digest)
 }
 
@@ -36,20 +35,12 @@ pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Optio
 /// Where it cannot be written.
 pub fn keep(store: &ContentStore, url: &FileUrl, object: &ListedObject, digest: Sha256) -> Result<()> {
     let record = Record { document_type: RECORD_TYPE.to_owned(), digest };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "an object's record has no JSON form").because(error))?;
-    let path = path(store, url, object);
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(&path, &bytes, 0o644)?;
-    Ok(())
+    record::write(&path(store, url, object), &record, "an object's record")
 }
 
 fn path(store: &ContentStore, url: &FileUrl, ListedObject { size, tag, .. }: &ListedObject) -> PathBuf {
     // No tag has a line's end.
-    let hex = Sha256::of(format!("{url}\n{tag}\n{size}").as_bytes()).to_hex();
-    store.root().join("landfall/objects").join(&hex[..2]).join(hex)
+    record::path(store, "objects", Sha256::of(format!("{url}\n{tag}\n{size}").as_bytes()))
 }
 
 #[cfg(test)]

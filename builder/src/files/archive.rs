@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
+use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, Expected};
-use landfall_media::{MediaError, durable};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
+use crate::record;
 
 const RECORD_TYPE: &str = "landfall.dev/archive/1";
 
@@ -207,13 +208,12 @@ impl<R: Read> Read for Limited<R> {
 }
 
 fn record_path(store: &ContentStore, archive: Sha256) -> PathBuf {
-    let hex = archive.to_hex();
-    store.root().join("landfall/archives").join(&hex[..2]).join(hex)
+    record::path(store, "archives", archive)
 }
 
 /// A record that cannot be read is replaced.
 fn read_record(path: &Path) -> Members {
-    let record = fs_err::read(path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let record = record::read::<Record>(path);
     let members = record.filter(|record| record.document_type == RECORD_TYPE).map(|record| record.members);
     let expected = |member: RecordedMember| Expected { digest: member.digest, size: member.size };
     members.unwrap_or_default().into_iter().map(|(name, member)| (name, expected(member))).collect()
@@ -225,11 +225,5 @@ fn write_record(path: &Path, members: impl Iterator<Item = (String, Expected)>) 
         document_type: RECORD_TYPE.to_owned(),
         members: members.map(|(name, found)| (name, recorded(found))).collect(),
     };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "an archive's record has no JSON form").because(error))?;
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(path, &bytes, 0o644)?;
-    Ok(())
+    record::write(path, &record, "an archive's record")
 }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Sha256, limits};
 use landfall_error_codes::codes;
+use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, Expected};
-use landfall_media::{MediaError, durable};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -20,6 +20,7 @@ use super::archive::{Limits, is_sparse, kind_name};
 use super::is_relative;
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
+use crate::record;
 use crate::unpacked::BEFORE_ENTRY_BYTES;
 
 const RECORD_TYPE: &str = "landfall.dev/unpacked/1";
@@ -220,23 +221,16 @@ impl Read for Bounded<'_> {
 }
 
 fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
-    let hex = layer.to_hex();
-    store.root().join("landfall/unpacked").join(&hex[..2]).join(hex)
+    record::path(store, "unpacked", layer)
 }
 
 /// A record that cannot be read is replaced.
 fn read_record(path: &Path) -> Option<Layer> {
-    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.layer)
 }
 
 fn write_record(path: &Path, layer: Layer) -> Result<()> {
     let record = Record { document_type: RECORD_TYPE.to_owned(), layer };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "a layer's record has no JSON form").because(error))?;
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(path, &bytes, 0o644)?;
-    Ok(())
+    record::write(path, &record, "a layer's record")
 }

@@ -9,7 +9,6 @@ use landfall_error_codes::codes;
 use landfall_inventory::{
     ArtifactLicense, ChartEntry, INVENTORY_DOCUMENT_NAME, ImageInventory, InventoryDocument, ReadImage, read,
 };
-use landfall_media::durable;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactEntry, ArtifactKind, ReleaseDocument};
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,7 @@ use crate::fetch::FetchedImage;
 use crate::gpu_program::{GpuProgram, OWN_LICENSE};
 use crate::image_files::ImageFiles;
 use crate::lock::ArtifactPin;
+use crate::record;
 
 /// Changes with what is read of an image: records of another type are made again.
 const RECORD_TYPE: &str = "landfall.dev/image-inventory/2";
@@ -76,25 +76,18 @@ fn inventory(image: &FetchedImage, store: &ContentStore) -> Result<ImageInventor
 }
 
 fn record_path(store: &ContentStore, manifest: Sha256) -> PathBuf {
-    let hex = manifest.to_hex();
-    store.root().join("landfall/inventories").join(&hex[..2]).join(hex)
+    record::path(store, "inventories", manifest)
 }
 
 /// None where there is no record that this version understands: it is made again.
 fn read_record(path: &Path) -> Option<ImageInventory> {
-    let record: Record = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+    let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.inventory)
 }
 
 fn write_record(path: &Path, inventory: ImageInventory) -> Result<()> {
     let record = Record { document_type: RECORD_TYPE.to_owned(), inventory };
-    let bytes = serde_json::to_vec(&record)
-        .map_err(|error| BuildError::new(codes::BUG, "an image's inventory has no JSON form").because(error))?;
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder)?;
-    }
-    durable::write_file(path, &bytes, 0o644)?;
-    Ok(())
+    record::write(path, &record, "an image's inventory")
 }
 
 /// The license that a model states: in its configuration as a `ModelPack`, or in the front matter of its README.
@@ -137,6 +130,7 @@ mod tests {
     use landfall_bundle_spec::head::Identity;
     use landfall_bundle_spec::trust::TrustAnchor;
     use landfall_inventory::diff::{Side, diff};
+    use landfall_media::durable;
     use landfall_release_document::RELEASE_DOCUMENT_NAME;
 
     use super::*;
