@@ -90,28 +90,13 @@ pub(super) fn read(written: WrittenBucket, text: &str, refuse: Refuse<'_>) -> Re
     let pinned = match pinned.value {
         WrittenPinned::Unresolved => None,
         WrittenPinned::Known(known) => {
-            check(&known, &name, refuse)?;
+            let paths = known.files.iter().map(|file| file.path.as_str());
+            let is_path = |path: &str| is_relative(path) && name.object_url(path).is_some();
+            pinned::check_files(FIELD, paths, is_path, refuse)?;
             Some(known)
         }
     };
     Ok(BucketFields { name, patterns, pinned, line })
-}
-
-fn check(pinned: &BucketPinned, name: &BucketName, refuse: Refuse<'_>) -> Result<()> {
-    let refuse = |what: String| refuse(&format!("{FIELD}.pinned"), what);
-    if pinned.files.is_empty() {
-        return Err(refuse("an artifact has at least one file".to_owned()));
-    }
-    for (index, file) in pinned.files.iter().enumerate() {
-        let shown = file.path.escape_default();
-        if !is_relative(&file.path) || name.object_url(&file.path).is_none() {
-            return Err(refuse(format!("`{shown}` is not a relative path")));
-        }
-        if pinned.files[..index].iter().any(|other| other.path == file.path) {
-            return Err(refuse(format!("`{shown}` occurs twice")));
-        }
-    }
-    Ok(())
 }
 
 impl BucketFields {

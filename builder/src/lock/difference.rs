@@ -9,8 +9,8 @@ use landfall_packages::npm::package_of_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::bucket::{BucketFile, BucketPinned};
-use super::folder::{FolderFile, FolderPinned};
+use super::bucket::BucketPinned;
+use super::folder::FolderPinned;
 use super::hub::HubPinned;
 use super::set::{SetFields, SetKind, SetPackage, SetPinned};
 use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
@@ -178,20 +178,22 @@ fn file(file: &LockedFile) -> Option<Input> {
 fn model(pinned: &HubPinned) -> Vec<Input> {
     let version = Some(pinned.commit.to_string());
     let commit = Input { name: None, pinned: PinnedInput { version, digest: None, size_bytes: None } };
-    let files = pinned.files.iter().map(|file| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size)));
+    let files = pinned.files.iter().map(|file| pinned_file(&file.path, file.digest, file.size));
     std::iter::once(commit).chain(files).collect()
 }
 
 /// The objects of a bucket.
 fn objects(pinned: &BucketPinned) -> Vec<Input> {
-    let object = |file: &BucketFile| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size));
-    pinned.files.iter().map(object).collect()
+    pinned.files.iter().map(|file| pinned_file(&file.path, file.digest, file.size)).collect()
 }
 
 /// The files of a folder.
 fn local(pinned: &FolderPinned) -> Vec<Input> {
-    let file = |file: &FolderFile| Input::new(Some(file.path.clone()), None, file.digest, Some(file.size));
-    pinned.files.iter().map(file).collect()
+    pinned.files.iter().map(|file| pinned_file(&file.path, file.digest, file.size)).collect()
+}
+
+fn pinned_file(path: &str, digest: Sha256, size: u64) -> Input {
+    Input::new(Some(path.to_owned()), None, digest, Some(size))
 }
 
 /// The file that names the packages of a set, and the packages.

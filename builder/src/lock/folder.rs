@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use landfall_bundle_spec::Sha256;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, WrittenPinned, quoted};
+use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
 use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{Place, Result};
 use crate::files::is_relative;
@@ -37,19 +36,7 @@ pub struct FolderPinned {
     /// What it was resolved from: another text since then makes it stale.
     pub resolved: String,
     /// The files that are taken.
-    pub files: Vec<FolderFile>,
-}
-
-/// A pinned file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FolderFile {
-    /// Path below the folder.
-    pub path: String,
-    /// SHA-256 of its bytes.
-    pub digest: Sha256,
-    /// Its bytes.
-    pub size: u64,
+    pub files: Vec<PinnedFile>,
 }
 
 /// `folder` as it is written.
@@ -75,28 +62,12 @@ pub(super) fn read(written: WrittenFolder, text: &str, refuse: Refuse<'_>) -> Re
     let pinned = match pinned.value {
         WrittenPinned::Unresolved => None,
         WrittenPinned::Known(known) => {
-            check(&known, refuse)?;
+            let paths = known.files.iter().map(|file| file.path.as_str());
+            pinned::check_files(FIELD, paths, is_relative, refuse)?;
             Some(known)
         }
     };
     Ok(FolderFields { path, patterns, pinned, line })
-}
-
-fn check(pinned: &FolderPinned, refuse: Refuse<'_>) -> Result<()> {
-    let refuse = |what: String| refuse(&format!("{FIELD}.pinned"), what);
-    if pinned.files.is_empty() {
-        return Err(refuse("an artifact has at least one file".to_owned()));
-    }
-    for (index, file) in pinned.files.iter().enumerate() {
-        let shown = file.path.escape_default();
-        if !is_relative(&file.path) {
-            return Err(refuse(format!("`{shown}` is not a relative path")));
-        }
-        if pinned.files[..index].iter().any(|other| other.path == file.path) {
-            return Err(refuse(format!("`{shown}` occurs twice")));
-        }
-    }
-    Ok(())
 }
 
 impl FolderFields {
@@ -118,7 +89,7 @@ impl FolderFields {
     /// The pinned files, as they are read.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let folder = lock.beside(&self.path);
-        let pin = |(number, file): (usize, &FolderFile)| FilePin {
+        let pin = |(number, file): (usize, &PinnedFile)| FilePin {
             source: FileSource::Local(folder.join(&file.path)),
             digest: file.digest,
             size: file.size,
@@ -138,8 +109,5 @@ impl FolderFields {
 /// The lines below `pinned`.
 fn lines(found: &FolderPinned) -> Vec<String> {
     let head = [format!("resolved: {}", quoted(&found.resolved)), "files:".to_owned()];
-    let files = found.files.iter().map(|FolderFile { path, digest, size }| {
-        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quoted(path))
-    });
-    head.into_iter().chain(files).collect()
+    head.into_iter().chain(found.files.iter().map(PinnedFile::line)).collect()
 }

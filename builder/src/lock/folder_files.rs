@@ -10,7 +10,8 @@ use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
 
 use super::LockEntry;
-use super::folder::{FolderFields, FolderFile, FolderPinned};
+use super::folder::{FolderFields, FolderPinned};
+use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
 use crate::files::is_relative;
@@ -45,12 +46,12 @@ impl Asking<'_> {
     }
 
     /// Reads a file into the store.
-    async fn local(self, folder: &Path, (path, _): &Listed) -> Result<FolderFile> {
+    async fn local(self, folder: &Path, (path, _): &Listed) -> Result<PinnedFile> {
         let (store, from) = (self.store.clone(), folder.join(path));
         let sums = tokio::task::spawn_blocking(move || ingested(&store, &from)).await;
         let sums = sums.map_err(|error| BuildError::new(codes::BUG, "a thread that reads a file died").because(error));
         let sums = sums??;
-        Ok(FolderFile { path: path.clone(), digest: sums.sha256, size: sums.size })
+        Ok(PinnedFile { path: path.clone(), digest: sums.sha256, size: sums.size })
     }
 }
 
@@ -117,7 +118,7 @@ fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Resu
 /// The first file that has another size than is pinned, is gone, or is new: as it is pinned and as it is now.
 fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<(String, String)> {
     let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
-    let changed = pinned.files.iter().find_map(|FolderFile { path, size, .. }| {
+    let changed = pinned.files.iter().find_map(|PinnedFile { path, size, .. }| {
         let now = taken.iter().copied().find(|(other, _)| other == path);
         let now = match now {
             Some((_, now)) if now == size => return None,

@@ -1,12 +1,11 @@
 //! Artifacts that are files of a repository on a hub: what a person writes of one, and what `landfall lock` writes below it.
 
-use landfall_bundle_spec::Sha256;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, WrittenPinned, quoted};
+use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
 use super::{FilePin, FileSource, Lock, Take};
 use crate::error::Place;
 use crate::files::is_relative;
@@ -36,19 +35,7 @@ pub struct HubPinned {
     /// The license of the model card.
     pub license: Option<String>,
     /// The files that are taken.
-    pub files: Vec<HubFile>,
-}
-
-/// A pinned file of a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HubFile {
-    /// Path within the repository.
-    pub path: String,
-    /// SHA-256 of its bytes.
-    pub digest: Sha256,
-    /// Its bytes.
-    pub size: u64,
+    pub files: Vec<PinnedFile>,
 }
 
 /// `hub` as it is written.
@@ -72,7 +59,7 @@ struct PinnedFields {
     commit: String,
     #[serde(default)]
     license: Option<String>,
-    files: Vec<HubFile>,
+    files: Vec<PinnedFile>,
 }
 
 /// Checks what is written of a repository; `text` is that of the lock.
@@ -90,20 +77,10 @@ pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate
 }
 
 fn known(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::error::Result<HubPinned> {
-    let refuse = |what: String| refuse("hub.pinned", what);
-    let commit: Commit = fields.commit.parse().map_err(|error| refuse(format!("{error}")))?;
-    if fields.files.is_empty() {
-        return Err(refuse("an artifact has at least one file".to_owned()));
-    }
-    for (index, file) in fields.files.iter().enumerate() {
-        let shown = file.path.escape_default();
-        if !is_relative(&file.path) || name.file_url(&commit, &file.path).is_none() {
-            return Err(refuse(format!("`{shown}` is not a relative path")));
-        }
-        if fields.files[..index].iter().any(|other| other.path == file.path) {
-            return Err(refuse(format!("`{shown}` occurs twice")));
-        }
-    }
+    let commit: Commit = fields.commit.parse().map_err(|error| refuse("hub.pinned", format!("{error}")))?;
+    let paths = fields.files.iter().map(|file| file.path.as_str());
+    let is_path = |path: &str| is_relative(path) && name.file_url(&commit, path).is_some();
+    pinned::check_files("hub", paths, is_path, refuse)?;
     Ok(HubPinned { resolved: fields.resolved, commit, license: fields.license, files: fields.files })
 }
 
@@ -126,7 +103,7 @@ impl HubFields {
     /// The pinned files, as they are fetched.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let pinned = self.pinned.as_ref()?;
-        let pin = |(number, file): (usize, &HubFile)| {
+        let pin = |(number, file): (usize, &PinnedFile)| {
             let field = format!("{entry}.hub.pinned.files[{number}]");
             Some(FilePin {
                 source: FileSource::Url(self.name.file_url(&pinned.commit, &file.path)?),
@@ -151,8 +128,6 @@ fn lines(found: &HubPinned) -> Vec<String> {
     let mut lines = vec![format!("resolved: {}", quoted(&found.resolved)), format!("commit: '{}'", found.commit)];
     lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));
     lines.push("files:".to_owned());
-    lines.extend(found.files.iter().map(|HubFile { path, digest, size }| {
-        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quoted(path))
-    }));
+    lines.extend(found.files.iter().map(PinnedFile::line));
     lines
 }

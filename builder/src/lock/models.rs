@@ -9,7 +9,8 @@ use landfall_error_codes::codes;
 use sha2::Digest as _;
 
 use super::LockEntry;
-use super::hub::{HubFields, HubFile, HubPinned};
+use super::hub::{HubFields, HubPinned};
+use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
 use crate::fetch::{Asked, Of};
@@ -46,10 +47,10 @@ impl Asking<'_> {
     }
 
     /// What a file of a list is.
-    async fn pinned(self, fields: &HubFields, commit: &Commit, file: &ListedFile) -> Result<HubFile> {
+    async fn pinned(self, fields: &HubFields, commit: &Commit, file: &ListedFile) -> Result<PinnedFile> {
         let (path, size) = (file.path.clone(), file.size);
         let git_name = match &file.content {
-            ListedContent::Large(digest) => return Ok(HubFile { path, digest: *digest, size }),
+            ListedContent::Large(digest) => return Ok(PinnedFile { path, digest: *digest, size }),
             ListedContent::Small(git_name) => git_name,
         };
         let too_large = || {
@@ -69,7 +70,7 @@ impl Asking<'_> {
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
         let digest: Sha256 = self.store.ingest_bytes(&bytes)?.sha256;
-        Ok(HubFile { path, digest, size })
+        Ok(PinnedFile { path, digest, size })
     }
 }
 

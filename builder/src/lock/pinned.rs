@@ -1,8 +1,10 @@
 //! The key `pinned` of an entry, below which `landfall lock` writes all that it found.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use landfall_bundle_spec::Sha256;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, de};
 
@@ -45,6 +47,50 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for PinnedVisitor<T> {
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(WrittenPinned::Known)
     }
+}
+
+/// A pinned file of a repository or a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedFile {
+    /// Path within the repository, or below the folder.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub digest: Sha256,
+    /// Its bytes.
+    pub size: u64,
+}
+
+impl PinnedFile {
+    /// Its line below `files`.
+    pub(super) fn line(&self) -> String {
+        let Self { path, digest, size } = self;
+        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quoted(path))
+    }
+}
+
+/// Refuses the pinned files of an entry's `field` where there are none, one has no path, or two have the same.
+pub(super) fn check_files<'a>(
+    field: &str,
+    paths: impl Iterator<Item = &'a str>,
+    is_path: impl Fn(&str) -> bool,
+    refuse: Refuse<'_>,
+) -> crate::error::Result<()> {
+    let refuse = |what: String| refuse(&format!("{field}.{PINNED}"), what);
+    let mut seen = HashSet::new();
+    for path in paths {
+        let shown = path.escape_default();
+        if !is_path(path) {
+            return Err(refuse(format!("`{shown}` is not a relative path")));
+        }
+        if !seen.insert(path) {
+            return Err(refuse(format!("`{shown}` occurs twice")));
+        }
+    }
+    if seen.is_empty() {
+        return Err(refuse("an artifact has at least one file".to_owned()));
+    }
+    Ok(())
 }
 
 /// The line of the key of an entry's `field`, by the line of the key's value; `text` is that of the lock.
