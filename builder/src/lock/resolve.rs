@@ -31,10 +31,20 @@ pub(super) const PARALLEL: usize = 8;
 /// What was found for a manifest.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    pub(super) index: IndexField,
+    index: IndexField,
     pub(super) digest: Sha256,
     pub(super) media_type: String,
     pub(super) size: usize,
+}
+
+impl Found {
+    /// The field `index`, as it is written into the lock.
+    pub(super) fn index_text(&self) -> String {
+        match self.index {
+            IndexField::Known(digest) => digest.to_string(),
+            IndexField::None | IndexField::Unresolved => "none".to_owned(),
+        }
+    }
 }
 
 /// A tag, a branch, an object or a file that is another one since it was resolved. `landfall build` still packs what the lock pins.
@@ -333,10 +343,6 @@ impl Asking<'_> {
 
     /// The fields of a manifest that was found `by` a reference.
     fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found, by: String) -> Vec<Option<Replacement>> {
-        let index_text = match found.index {
-            IndexField::Known(digest) => digest.to_string(),
-            IndexField::None | IndexField::Unresolved => "none".to_owned(),
-        };
         let mut lacking = Vec::new();
         let mut replacements = vec![
             Replacement::new(&fields.digest, found.digest.to_string()),
@@ -348,8 +354,8 @@ impl Asking<'_> {
             None => lacking.push(("resolved", by)),
         }
         match &fields.index {
-            Some(index) => replacements.push(Replacement::new(index, index_text)),
-            None => lacking.push(("index", index_text)),
+            Some(index) => replacements.push(Replacement::new(index, found.index_text())),
+            None => lacking.push(("index", found.index_text())),
         }
         if !lacking.is_empty() {
             replacements.push(edit::beside(self.lock, &entry.reference, &lacking));

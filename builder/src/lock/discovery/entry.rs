@@ -4,8 +4,8 @@ use landfall_error_codes::codes;
 
 use super::named::NewImage;
 use crate::error::{BuildError, Place, Result};
+use crate::lock::Lock;
 use crate::lock::resolve::Found;
-use crate::lock::{IndexField, Lock};
 
 /// The key of the list, which begins a line.
 const KEY: &str = "images:";
@@ -16,14 +16,10 @@ const INDENTATION: usize = 2;
 /// The lines of an entry, without indentation. The comment says what the entry was made for.
 pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     let name = image.name();
-    let index = match found.index {
-        IndexField::Known(digest) => digest.to_string(),
-        IndexField::None | IndexField::Unresolved => "none".to_owned(),
-    };
     vec![
         format!("- reference: {name}  # found in {}", image.used_by.join(", ")),
         format!("  resolved: {}", image.reference),
-        format!("  index: {index}"),
+        format!("  index: {}", found.index_text()),
         format!("  digest: {}", found.digest),
         format!("  mediaType: {}", found.media_type),
         format!("  size: {}", found.size),
