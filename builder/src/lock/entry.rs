@@ -36,6 +36,9 @@ impl LockEntry {
             let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
             format!("\n  line {line}: {name} ({from})")
         };
+        let of_pins = |line: u64, source: &str, from: Option<&str>| -> Vec<String> {
+            (from != Some(source)).then(|| text(line, source, from)).into_iter().collect()
+        };
         match &self.content {
             Content::Manifest(fields) => {
                 let name = &self.reference.value;
@@ -54,19 +57,13 @@ impl LockEntry {
                 stale.into_iter().collect()
             }
             Content::Hub(hub) => {
-                let from = hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
-                let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), from));
-                stale.into_iter().collect()
+                of_pins(hub.line(), &hub.source(), hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str()))
             }
             Content::Bucket(bucket) => {
-                let from = bucket.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
-                let stale = (!bucket.is_confirmed()).then(|| text(bucket.line(), &bucket.source(), from));
-                stale.into_iter().collect()
+                of_pins(bucket.line(), &bucket.source(), bucket.pinned.as_ref().map(|pinned| pinned.resolved.as_str()))
             }
             Content::Folder(folder) => {
-                let from = folder.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
-                let stale = (!folder.is_confirmed()).then(|| text(folder.line(), &folder.source(), from));
-                stale.into_iter().collect()
+                of_pins(folder.line(), &folder.source(), folder.pinned.as_ref().map(|pinned| pinned.resolved.as_str()))
             }
             Content::Set(set) => {
                 let stale = set.stale().map(|why| format!("\n  line {}: {set} ({why})", set.line()));
@@ -77,6 +74,11 @@ impl LockEntry {
 
     /// One text for the entry, or for each of its files, of which a field is unresolved.
     pub(super) fn unresolved(&self) -> Vec<String> {
+        let of_pins = |line: u64, field: &str, is_open: bool| -> Vec<String> {
+            let field = format!("{field}.pinned");
+            let fields: Vec<_> = is_open.then_some(field.as_str()).into_iter().collect();
+            open_fields(line, &self.reference.value, &fields).into_iter().collect()
+        };
         match &self.content {
             Content::Manifest(fields) => {
                 let line = self.reference.referenced.line();
@@ -90,25 +92,10 @@ impl LockEntry {
                 let line = self.reference.referenced.line();
                 open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
             }
-            Content::Hub(hub) => {
-                let unresolved: &[&str] = if hub.pinned.is_none() { &["hub.pinned"] } else { &[] };
-                open_fields(hub.line(), &self.reference.value, unresolved).into_iter().collect()
-            }
-            Content::Bucket(bucket) => {
-                let field = format!("{}.pinned", bucket::FIELD);
-                let unresolved: Vec<_> = bucket.pinned.is_none().then_some(field.as_str()).into_iter().collect();
-                open_fields(bucket.line(), &self.reference.value, &unresolved).into_iter().collect()
-            }
-            Content::Folder(folder) => {
-                let field = format!("{}.pinned", folder::FIELD);
-                let unresolved: Vec<_> = folder.pinned.is_none().then_some(field.as_str()).into_iter().collect();
-                open_fields(folder.line(), &self.reference.value, &unresolved).into_iter().collect()
-            }
-            Content::Set(set) => {
-                let field = format!("{}.pinned", set.kind.field());
-                let unresolved: Vec<_> = set.pinned.is_none().then_some(field.as_str()).into_iter().collect();
-                open_fields(set.line(), &self.reference.value, &unresolved).into_iter().collect()
-            }
+            Content::Hub(hub) => of_pins(hub.line(), "hub", hub.pinned.is_none()),
+            Content::Bucket(bucket) => of_pins(bucket.line(), bucket::FIELD, bucket.pinned.is_none()),
+            Content::Folder(folder) => of_pins(folder.line(), folder::FIELD, folder.pinned.is_none()),
+            Content::Set(set) => of_pins(set.line(), set.kind.field(), set.pinned.is_none()),
         }
     }
 
