@@ -182,26 +182,27 @@ impl Checked<'_> {
         let is_pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
         let is_pinned = is_pinned.contains(&true);
         let sole = Sole { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
+        let sources = [hub.is_some(), s3.is_some(), folder.is_some(), wheels.is_some(), npm.is_some()];
+        let has_more = sources.into_iter().filter(|is_there| *is_there).count() > 1;
         if let Some(hub) = hub {
-            let has_more = s3.is_some() || folder.is_some() || wheels.is_some() || npm.is_some();
             sole.check("hub", has_more, refuse)?;
             return Ok(Content::Hub(Box::new(hub::read(hub, self.text, refuse)?)));
         }
         if let Some(bucket) = s3 {
-            sole.check(bucket::FIELD, folder.is_some() || wheels.is_some() || npm.is_some(), refuse)?;
+            sole.check(bucket::FIELD, has_more, refuse)?;
             return Ok(Content::Bucket(Box::new(bucket::read(bucket, self.text, refuse)?)));
         }
         if let Some(folder) = folder {
-            sole.check(folder::FIELD, wheels.is_some() || npm.is_some(), refuse)?;
+            sole.check(folder::FIELD, has_more, refuse)?;
             return Ok(Content::Folder(Box::new(folder::read(folder, self.text, refuse)?)));
         }
         let within = Within { lock: self.path, text: self.text, platform: self.platform };
         if let Some(wheels) = wheels {
-            sole.check("wheels", npm.is_some(), refuse)?;
+            sole.check("wheels", has_more, refuse)?;
             return Ok(Content::Set(Box::new(wheel_source::read(wheels, within, refuse)?)));
         }
         if let Some(npm) = npm {
-            sole.check("npm", false, refuse)?;
+            sole.check("npm", has_more, refuse)?;
             return Ok(Content::Set(Box::new(set::read_npm(npm, within, refuse)?)));
         }
         if let (None, Some(files)) = (&origin, files) {
