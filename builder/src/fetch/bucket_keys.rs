@@ -52,10 +52,7 @@ pub(super) struct HostKeys {
 impl HostKeys {
     /// The keys, if they are for the server of an address: the host itself, or one in whose name a bucket precedes it.
     pub(super) fn of(&self, address: &Url) -> Option<&Credentials> {
-        let asked = web::authority(address);
-        let is_below =
-            asked.strip_suffix(self.host.as_str()).is_some_and(|bucket| bucket.is_empty() || bucket.ends_with('.'));
-        is_below.then_some(&self.keys)
+        is_of(&web::authority(address), &self.host).then_some(&self.keys)
     }
 }
 
@@ -88,13 +85,17 @@ impl EnvironmentKeys {
     /// The keys, if they are for the server of an address.
     pub(super) fn of(&self, address: &Url) -> Option<&Credentials> {
         let asked = web::authority(address);
-        let is_below = |host: &str| asked == *host || asked.strip_suffix(host).is_some_and(|rest| rest.ends_with('.'));
         let is_meant = match &self.endpoint {
-            Some(host) => is_below(host.as_str()),
-            None => AMAZON.into_iter().any(is_below),
+            Some(host) => is_of(&asked, host),
+            None => AMAZON.into_iter().any(|domain| is_of(&asked, domain)),
         };
         is_meant.then_some(&self.keys)
     }
+}
+
+/// Whether what is asked is a host itself, or one in whose name a bucket or a region precedes it.
+fn is_of(asked: &str, host: &str) -> bool {
+    asked.strip_suffix(host).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// Reads the keys of an entry. No error quotes the file.
