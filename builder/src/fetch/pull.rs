@@ -12,7 +12,7 @@ use landfall_media::store::{ContentStore, Expected};
 use super::ask::{Asked, Of};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
-use super::local::fetch_local;
+use super::local::read_local;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
@@ -237,7 +237,7 @@ async fn fetch_missing(
                     let fetched = fetch_blob(client, origin, needed.blob, store, progress).await;
                     fetched.map_err(|error| about(error, origin))
                 }
-                Source::Disk(path) => fetch_local(path, needed.blob, store).await,
+                Source::Disk(path) => read_local(path, Some(needed.blob), store).await.map(drop),
                 Source::Here(bytes) => store.ingest_bytes(bytes).map(drop).map_err(BuildError::from),
             };
             fetched.map_err(|error| error.within(needed.place.clone()))

@@ -5,15 +5,14 @@
 use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use landfall_bundle_spec::chunks::BlobSums;
 use landfall_error_codes::codes;
-use landfall_media::store::ContentStore;
 
 use super::LockEntry;
 use super::folder::{FolderFields, FolderPinned};
 use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
+use crate::fetch::read_local;
 use crate::files::is_relative;
 
 /// Files of one folder that are read at the same time.
@@ -47,18 +46,9 @@ impl Asking<'_> {
 
     /// Reads a file into the store.
     async fn local(self, folder: &Path, (path, _): &Listed) -> Result<PinnedFile> {
-        let (store, from) = (self.store.clone(), folder.join(path));
-        let sums = tokio::task::spawn_blocking(move || ingested(&store, &from)).await;
-        let sums = sums.map_err(|error| BuildError::new(codes::BUG, "a thread that reads a file died").because(error));
-        let sums = sums??;
+        let sums = read_local(&folder.join(path), None, self.store).await?;
         Ok(PinnedFile { path: path.clone(), digest: sums.sha256, size: sums.size })
     }
-}
-
-fn ingested(store: &ContentStore, from: &Path) -> Result<BlobSums> {
-    let unread = |error: std::io::Error| unfit(from, "cannot be read").because(error);
-    let mut file = fs_err::File::open(from).map_err(unread)?;
-    Ok(store.ingest(&mut file, None)?)
 }
 
 fn unfit(path: &Path, what: &str) -> BuildError {
@@ -139,6 +129,7 @@ mod tests {
     use landfall_error_codes::Coded as _;
     use landfall_media::durable;
     use landfall_media::progress::Silent;
+    use landfall_media::store::ContentStore;
 
     use super::*;
     use crate::fetch::tests::registry::digest;
