@@ -30,6 +30,7 @@ pub struct Existing {
 /// stays, and no message names it.
 pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
     let identity = new.identity();
+    let platform_of_new = platform(new);
     let names = file_names(folder);
     let heads = names.iter().filter_map(|name| match BundleName::parse(name)? {
         (bundle, FileKind::Head) => Some((bundle, folder.join(name))),
@@ -42,8 +43,8 @@ pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
                 |other: &Identity| (&other.name, &other.version) == (&identity.name, &identity.version);
             // A host pack may have the name and the version of its release.
             let is_same_kind = is_host_pack(&verified) == is_host_pack(new);
-            let is_same_platform = platform(&verified) == platform(new);
-            let is_same = is_same_release(&verified.identity()) && is_same_kind && is_same_platform;
+            let is_same =
+                is_same_release(&verified.identity()) && is_same_kind && platform(&verified) == platform_of_new;
             (is_same && verified.bundle_name() == name).then_some(Existing { name, verified })
         })
         .collect()
