@@ -3,6 +3,9 @@
 use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
+use landfall_error_codes::codes;
+
+use crate::error::BuildError;
 
 /// A file of every repository that says how Git stores the others; no program of a site reads it.
 const GIT_ATTRIBUTES: &str = ".gitattributes";
@@ -10,6 +13,9 @@ const GIT_ATTRIBUTES: &str = ".gitattributes";
 /// The longest pattern, in bytes, and the maximum number of them.
 const PATTERN_BYTES: usize = 256;
 const PATTERNS: usize = 64;
+
+/// How many names of files a message lists.
+const NAMES_LISTED: usize = 12;
 
 /// Patterns of file names. `*` stands for any characters, `/` among them; `?` for one; `[ab]` for one of these.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +65,15 @@ impl fmt::Display for Patterns {
         }
         Ok(())
     }
+}
+
+/// The error where nothing is taken by patterns, or by one of them: `what` says so, and the names of what is there follow as they are
+/// shown, or `none` where nothing is there.
+pub fn not_taken(what: &str, names: impl ExactSizeIterator<Item = impl fmt::Display>, none: &str) -> BuildError {
+    let more = if names.len() > NAMES_LISTED { ", …" } else { "" };
+    let listed: Vec<_> = names.take(NAMES_LISTED).map(|name| format!("`{name}`")).collect();
+    let has = if listed.is_empty() { none.to_owned() } else { format!("{}{more}", listed.join(", ")) };
+    BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

@@ -12,7 +12,7 @@ use rusty_s3::actions::ListObjectsV2;
 use super::BucketName;
 use crate::error::{BuildError, Result};
 use crate::files::is_relative;
-use crate::patterns::Patterns;
+use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of objects below a prefix, and of pages of their list.
 const OBJECTS: usize = 10_000;
@@ -20,9 +20,6 @@ const PAGES: usize = 100;
 
 /// The longest tag of an object, in bytes.
 const TAG_BYTES: usize = 128;
-
-/// How many names of objects a message lists.
-const NAMES_LISTED: usize = 12;
 
 /// An object of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,11 +118,7 @@ impl ObjectListing {
                 return Ok(taken);
             }
         };
-        let more = if paths.len() > NAMES_LISTED { ", …" } else { "" };
-        let names: Vec<_> =
-            paths.iter().take(NAMES_LISTED).map(|path| format!("`{}`", path.escape_default())).collect();
-        let has = if names.is_empty() { "no objects".to_owned() } else { format!("{}{more}", names.join(", ")) };
-        Err(BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
+        Err(not_taken(&what, paths.iter().copied().map(str::escape_default), "no objects")
             .hint("Correct `bucket`, `prefix`, `include` and `exclude` of the lock's entry."))
     }
 }

@@ -15,16 +15,13 @@ use super::{Commit, HubName};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::files::is_relative;
-use crate::patterns::Patterns;
+use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of files in a list.
 const FILES: usize = 10_000;
 
 /// The longest license, in bytes.
 const LICENSE_BYTES: usize = 128;
-
-/// How many names of files a message lists.
-const NAMES_LISTED: usize = 12;
 
 /// What a hub lists of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,11 +115,7 @@ impl Listing {
             None if taken.is_empty() => format!("the patterns take no file of {name}"),
             None => return Ok(taken),
         };
-        let more = if paths.len() > NAMES_LISTED { ", …" } else { "" };
-        let names: Vec<_> =
-            paths.iter().take(NAMES_LISTED).map(|path| format!("`{}`", path.escape_default())).collect();
-        let has = if names.is_empty() { "no files".to_owned() } else { format!("{}{more}", names.join(", ")) };
-        Err(BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
+        Err(not_taken(&what, paths.iter().copied().map(str::escape_default), "no files")
             .hint("Correct `include` and `exclude` of the lock's entry."))
     }
 }

@@ -14,6 +14,7 @@ use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
 use crate::fetch::read_local;
 use crate::files::is_relative;
+use crate::patterns::not_taken;
 
 /// Files of one folder that are read at the same time.
 const PARALLEL: usize = 2;
@@ -21,9 +22,6 @@ const PARALLEL: usize = 2;
 /// How deep folders are searched, and the maximum number of files and folders that are looked at.
 const DEPTH: usize = 32;
 const ENTRIES: usize = 10_000;
-
-/// How many names of files a message lists.
-const NAMES_LISTED: usize = 12;
 
 /// A file of a folder: its path below it, and its bytes.
 type Listed = (String, u64);
@@ -98,11 +96,7 @@ fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Resu
         None if taken.is_empty() => format!("there is no file to take in {folder}"),
         None => return Ok(taken),
     };
-    let names: Vec<_> = paths.iter().take(NAMES_LISTED).map(|path| format!("`{path}`")).collect();
-    let more = if paths.len() > NAMES_LISTED { ", …" } else { "" };
-    let has = if names.is_empty() { "no files".to_owned() } else { format!("{}{more}", names.join(", ")) };
-    Err(BuildError::new(codes::FILE_MISSING, format!("{what}; it has {has}"))
-        .hint("Correct `path`, `include` and `exclude` of the lock's entry."))
+    Err(not_taken(&what, paths.iter(), "no files").hint("Correct `path`, `include` and `exclude` of the lock's entry."))
 }
 
 /// The first file that has another size than is pinned, is gone, or is new: as it is pinned and as it is now.
