@@ -140,14 +140,8 @@ impl Unpacking<'_> {
             return Err(self.refuse(format_args!("has `{member}` of {size} bytes, more than {limit}")));
         }
         let size = entry.size();
-        let sums = self.store.ingest(&mut entry, None).map_err(|error| match error {
-            MediaError::Source { source, .. } => self.broken(source),
-            other => other.into(),
-        })?;
-        if sums.size != size {
-            return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
-        }
-        self.found.insert(member, Expected { digest: sums.sha256, size });
+        let digest = ingest(self.store, &mut entry, |error| self.broken(error))?;
+        self.found.insert(member, Expected { digest, size });
         Ok(())
     }
 
@@ -177,6 +171,20 @@ pub(super) fn is_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bo
         }
     }
     Ok(false)
+}
+
+/// Reads a member into the store, and returns its SHA-256; `broken` makes the error where the archive cannot be read.
+pub(super) fn ingest<R: Read>(
+    store: &ContentStore,
+    entry: &mut tar::Entry<'_, R>,
+    broken: impl Fn(io::Error) -> BuildError,
+) -> Result<Sha256> {
+    let size = entry.size();
+    let sums = store.ingest(entry, None).map_err(|error| match error {
+        MediaError::Source { source, .. } => broken(source),
+        other => other.into(),
+    })?;
+    if sums.size == size { Ok(sums.sha256) } else { Err(broken(io::ErrorKind::UnexpectedEof.into())) }
 }
 
 /// What a member is, for people.

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Sha256, limits};
 use landfall_error_codes::codes;
-use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, Expected};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::archive::{Limits, is_sparse, kind_name};
+use super::archive::{Limits, ingest, is_sparse, kind_name};
 use super::is_relative;
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
@@ -185,14 +184,8 @@ impl Taking<'_> {
         if !self.paths.insert(path.clone()) {
             return Err(self.refuse(format_args!("has `{path}` twice")));
         }
-        let sums = self.store.ingest(&mut entry, None).map_err(|error| match error {
-            MediaError::Source { source, .. } => self.broken(source),
-            other => other.into(),
-        })?;
-        if sums.size != size {
-            return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
-        }
-        self.files.push(LayerFile { path, digest: sums.sha256, size });
+        let digest = ingest(self.store, &mut entry, |error| self.broken(error))?;
+        self.files.push(LayerFile { path, digest, size });
         Ok(())
     }
 }
