@@ -27,7 +27,7 @@ pub(super) struct NewImage {
 impl NewImage {
     /// The reference of its entry.
     pub(super) fn name(&self) -> String {
-        Reference { digest: None, ..self.reference.clone() }.to_string()
+        without_digest(&self.reference).to_string()
     }
 
     /// Whether no component names it.
@@ -88,8 +88,8 @@ impl Named {
 
     /// One entry serves all who name an image by the same tag, unless they mean different digests.
     fn add(&mut self, reference: Reference, place: Place, user: &str) {
-        let name = |reference: &Reference| Reference { digest: None, ..reference.clone() };
-        let Some(known) = self.new.iter_mut().find(|image| name(&image.reference) == name(&reference)) else {
+        let name = without_digest(&reference);
+        let Some(known) = self.new.iter_mut().find(|image| without_digest(&image.reference) == name) else {
             self.new.push(NewImage { reference, place, used_by: vec![user.to_owned()] });
             return;
         };
@@ -109,6 +109,10 @@ impl Named {
     fn unlist(&mut self, user: &str, problem: String) {
         self.unlisted.push(UnlistedImage { used_by: user.to_owned(), problem });
     }
+}
+
+fn without_digest(reference: &Reference) -> Reference {
+    Reference { digest: None, ..reference.clone() }
 }
 
 fn unlisted(user: &str, error: &BuildError) -> UnlistedImage {
