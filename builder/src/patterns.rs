@@ -67,8 +67,8 @@ impl fmt::Display for Patterns {
     }
 }
 
-/// The error where nothing is taken by patterns, or by one of them: `what` says so, and the names of what is there follow as they are
-/// shown, or `none` where nothing is there.
+/// The error where nothing is taken by patterns, or by one of them: the message begins with `what`, and
+/// ends with the names of what is there as they are shown, or with `none`.
 pub fn not_taken(what: &str, names: impl ExactSizeIterator<Item = impl fmt::Display>, none: &str) -> BuildError {
     let more = if names.len() > NAMES_LISTED { ", …" } else { "" };
     let listed: Vec<_> = names.take(NAMES_LISTED).map(|name| format!("`{name}`")).collect();

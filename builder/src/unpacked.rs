@@ -41,7 +41,7 @@ pub fn read<R: Read>(
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
-/// The bytes of an entry in the archive, which come before the next entry as far as nobody read them.
+/// The bytes of an entry in the archive, which precede the next entry where they were not read.
 fn stored_bytes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
     match entry.header().entry_type() {
         tar::EntryType::GNUSparse => entry.header().entry_size(),
@@ -93,7 +93,7 @@ mod tests {
         archive
     }
 
-    /// An archive of a large file that nobody reads, and a file with a name of this many bytes, as GNU tar writes it.
+    /// An archive of a large file that is not read, and a file with a name of this many bytes, as GNU tar writes it.
     fn long_name(bytes: usize) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         let long = vec![b'a'; bytes];

@@ -15,7 +15,7 @@ pub const MIG_RESOURCES: &str = "nvidia.com/mig-";
 /// Kinds of MIG profiles, as NVIDIA's device plugin writes them in names: with `.` for `+`.
 const MIG_KINDS: [&str; 5] = ["", ".me", ".me.all", ".gfx", "-me"];
 
-/// Most pods that may share a GPU.
+/// Maximum number of containers that may share a GPU.
 const MOST_REPLICAS: u64 = 1024;
 
 /// Whether NVIDIA's device plugin has resources of this name: `nvidia.com/gpu`, and names such as `nvidia.com/mig-1g.10gb`.
@@ -56,15 +56,15 @@ impl MigStrategy {
     }
 }
 
-/// Which values of the site say how the release's device plugin offers GPUs.
+/// The values of the site that determine how the release's device plugin offers GPUs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuPlugin {
     /// Name of the value with the strategy for MIG: `none`, `single` or `mixed`. Without one, it is `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mig_strategy: Option<String>,
-    /// Name of the value that says how many containers share a `nvidia.com/gpu` in turns (time slicing), as a number or its text. Without
-    /// one, a GPU is one container's.
+    /// Name of the value with the number of containers that share a `nvidia.com/gpu` in turns (time slicing), as a number or its text.
+    /// Without one, a GPU is for one container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a server says of a bucket: the objects below a prefix, a page at a time.
+//! What a server lists of a bucket: the objects below a prefix, a page at a time.
 //!
 //! Threats: a server, or an attacker in front of it, may name objects that are elsewhere or lead out of a folder, a name twice, pages
 //! without an end, absurd sizes, or texts that move a terminal's cursor. Names and sizes are checked before anything is fetched.

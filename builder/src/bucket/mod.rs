@@ -1,4 +1,4 @@
-//! Buckets of S3 servers that have the files of artifacts: how a lock names a part of one, where its objects are, what its list says,
+//! Buckets of S3 servers that have the files of artifacts: how a lock names a part of one, where its objects are, how its list is read,
 //! and what was read of an object before.
 
 mod list;

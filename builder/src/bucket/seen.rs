@@ -28,7 +28,7 @@ pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Optio
     (record.document_type == RECORD_TYPE && store.contains(record.digest)).then_some(record.digest)
 }
 
-/// Notes what an object is. The record is synced.
+/// Records the SHA-256 of an object. The record is synced.
 ///
 /// # Errors
 ///

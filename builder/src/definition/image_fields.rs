@@ -19,7 +19,7 @@ pub struct ImageFieldDefinition {
     pub group: String,
     /// Kind of the objects.
     pub kind: String,
-    /// Name of the one object that is meant; without it, every object of the kind.
+    /// Name of the object; without it, every object of the kind.
     #[serde(default)]
     pub name: Option<String>,
     /// JSON Pointer (RFC 6901) of the field. `*` stands for any one segment, and `[name=NAME]` for the element of a list whose `name` is

@@ -51,7 +51,7 @@ pub struct GpuDefinition {
     pub plugin: Option<GpuPluginDefinition>,
 }
 
-/// Which values of a site say how the device plugin of a component offers GPUs.
+/// The values of a site that determine how the device plugin of a component offers GPUs.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GpuPluginDefinition {

@@ -126,7 +126,7 @@ fn as_it_is(layer: &Described) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size, "annotations": annotations })
 }
 
-/// A file of an archive as a layer of its own, which says where it is from.
+/// A file of an archive as a layer of its own, whose annotations name its origin.
 fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
     let LayerFile { path, digest, size } = file;
     let model = layer.media_type.strip_prefix(MODEL_TYPES).and_then(|kind| kind.split_once(".tar"));

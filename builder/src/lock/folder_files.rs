@@ -1,6 +1,6 @@
 //! Resolving folders of this machine: their files by names and sizes, and the SHA-256 of each, which is read into the store.
 //!
-//! A folder is the vendor's own, and may hold what nobody meant to ship: links that lead out of it are refused rather than followed.
+//! A folder is the vendor's own, and may hold files that the vendor did not mean to ship: links that lead out of it are refused rather than followed.
 
 use std::path::Path;
 

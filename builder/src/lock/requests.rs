@@ -154,7 +154,7 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let objects = objects.map(|url| request(name, RequestKind::Object, &url, "", registries));
             list.into_iter().chain(objects).collect::<Result<_>>()?
         }
-        // Nobody is asked for what is on this machine.
+        // Files of this machine need no request.
         Asked::Folder(..) => Vec::new(),
         Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })

@@ -285,7 +285,7 @@ impl Asking<'_> {
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
         let by = fields.found_by(&entry.reference.value);
         let confirmed = by.is_some();
-        // A digest that an object names stays what is meant, whatever the tag names by now.
+        // A digest that an object names counts, whatever the tag names by now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
         let named = self.named(&asked, &tagged)?;

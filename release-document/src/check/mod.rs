@@ -69,7 +69,7 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     release.components.iter().try_for_each(|component| check_canary(release, component))
 }
 
-/// Whether the values that say how GPUs are offered exist.
+/// Whether the values that determine how GPUs are offered exist.
 fn check_gpu_plugin(release: &ReleaseDocument) -> Checked {
     let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);

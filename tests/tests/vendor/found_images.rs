@@ -1,5 +1,5 @@
 //! A release with a chart, a known custom resource and one of its own, and a lock without images: `lock` and `build` alone make a bundle of
-//! it, from a real registry and with the real Helm. What only looks like an image is told, and waits for the release's word.
+//! it, from a real registry and with the real Helm. What only looks like an image is reported, and waits for a declaration in the release.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -43,7 +43,7 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
-/// What the release says of the fields that are not known.
+/// The release's declarations of the fields that are not known.
 const IMAGE_FIELDS: &str = "imageFields:
   - {group: database.example.com, kind: Cluster, path: /spec/imageName}
   - {group: apps, kind: Deployment, path: '/spec/template/spec/containers/*/env/[name=OPERATOR_IMAGE_NAME]/value'}
@@ -149,7 +149,7 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
         "{said:?}"
     );
 
-    // The release says that they are images, and two commands make a bundle.
+    // The release declares them to be images, and two commands make a bundle.
     let definition = release.join("release.yaml");
     std::fs::write(&definition, std::fs::read_to_string(&definition)? + IMAGE_FIELDS)?;
     let report = Outcome::success(lock().arg("--json"))?.json()?;

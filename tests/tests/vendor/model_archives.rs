@@ -1,5 +1,5 @@
 //! The starter's model as `ModelPack` packs folders: layers that are archives, one of them compressed, pushed to a real registry, and unpacked by
-//! `build`. A model whose configuration lies about them is refused.
+//! `build`. A model whose configuration states something else about them is refused.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     let whole = build("true")?;
     assert_eq!(whole.code, 0, "{}", whole.stderr);
 
-    // The site gets the files of the plain model, and says what they are.
+    // The site gets the files of the plain model, and recognizes them.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
     let names = |files: &[(String, String, PathBuf)]| {
         let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();

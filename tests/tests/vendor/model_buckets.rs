@@ -169,7 +169,7 @@ fn a_model_of_a_bucket_is_locked_by_its_list_and_built() -> Result<()> {
     assert_eq!((moved.code, moved.error()), (4, Some("LF2019")), "{}", moved.stderr);
     ensure!(moved.stderr.contains("`vocab.txt` of ") && moved.stderr.contains("with the ETag"), "{}", moved.stderr);
 
-    // What the store has is asked of nobody.
+    // What is in the store is not requested.
     world.server.kill()?;
     let again = world.vendor.build_arguments(&release(), &world.path("again"), &[]);
     Outcome::success(&mut world.starter.command(&world.vendor, &again))?;

@@ -99,7 +99,7 @@ async fn objects_are_listed_read_once_and_fetched_by_their_digests() {
     assert_eq!(resolution.text, text);
     assert_eq!(case.asked().len(), 3, "the list and two objects");
 
-    // What was read is not read again, whether it is pinned or not; what the store has is asked of nobody.
+    // What was read is not read again, whether it is pinned or not; what is in the store is not requested.
     let again = case.resolve(&client(), &case.lock()).await;
     assert_eq!((again.text.as_str(), case.asked().as_slice()), (text.as_str(), &[LIST.to_owned()][..]));
     let holds = case.resolve(&client(), &text).await;

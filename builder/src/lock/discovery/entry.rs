@@ -13,7 +13,7 @@ const KEY: &str = "images:";
 /// Where entries of a list that has none begin.
 const INDENTATION: usize = 2;
 
-/// The lines of an entry, without indentation. The comment says what the entry was made for.
+/// The lines of an entry, without indentation. The comment names what uses the image.
 pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     let name = image.name();
     vec![

@@ -134,7 +134,8 @@ impl Discovery<'_> {
     }
 }
 
-/// The components that were not rendered. `of_chart` says why for one with a chart, where that is known better than by rendering it.
+/// The components that were not rendered. `of_chart` gives the reason for one with a chart, where a better one is known than the
+/// error of rendering it.
 fn unrendered(
     definition: &Definition,
     failed: Vec<(usize, BuildError)>,

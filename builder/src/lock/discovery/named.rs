@@ -16,7 +16,7 @@ const NODE_PACKS: &str = "nodePacks[";
 /// An image that the lock does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewImage {
-    /// With a tag, and with a digest where an object names it by one: then that is meant, whatever the tag names by now.
+    /// With a tag, and with a digest where an object names it by one: the digest then counts, whatever the tag names by now.
     pub(super) reference: Reference,
     /// The first place that names it.
     pub(super) place: Place,
@@ -86,7 +86,7 @@ impl Named {
         }
     }
 
-    /// One entry serves all who name an image by the same tag, unless they mean different digests.
+    /// One entry serves all references to an image by the same tag, unless they have different digests.
     fn add(&mut self, reference: Reference, place: Place, user: &str) {
         let name = without_digest(&reference);
         let Some(known) = self.new.iter_mut().find(|image| without_digest(&image.reference) == name) else {
@@ -124,7 +124,7 @@ enum Entry {
     Possible,
     /// The lock has entries from which a person must choose, or one of this tag with another digest.
     Taken,
-    /// Nothing says which version is meant.
+    /// It is named without a tag.
     WithoutTag(&'static str),
 }
 

@@ -179,7 +179,7 @@ async fn what_is_not_certain_is_told_and_never_added() {
         assert!(!text(&bench).contains(word), "{word}");
     }
 
-    // The release says what two of them are, and what the third is not.
+    // The release declares two of them to be images, and the third to be none.
     bench.push_image("quay.io/a/reloader:v1", false);
     bench.push_image("ghcr.io/a/helper:3", false);
     let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\ncomponents:";

@@ -1,4 +1,4 @@
-//! GPUs that containers ask for, against the names that NVIDIA's device plugin has, and what the release says that it needs.
+//! GPUs that containers ask for, against the names that NVIDIA's device plugin has, and the requirements of the release.
 
 use landfall_error_codes::codes;
 use landfall_release_document::{GPU_RESOURCES, is_gpu_resource};
