@@ -10,7 +10,7 @@ use landfall_tests::registry::Registry;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::models::files_of_model;
+use super::models::{files_of_model, names, with_model};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
@@ -82,13 +82,11 @@ fn archive(folder: &Path, name: &str, files: &[&str]) -> Result<PathBuf> {
 /// The lock of assembled parts with this tag of the model.
 fn lock(starter: &Starter, tag: &str) -> Result<String> {
     let text = std::fs::read_to_string(starter.lock_file())?;
-    let from = text.find("  - reference: huggingface.co/").context("no model")?;
-    let to = text[from + 1..].find("\n  - reference: ").map_or(text.len(), |at| from + 1 + at + 1);
     let entry = format!(
         "  - reference: huggingface.co/{REPOSITORY}:{tag}\n    license: Apache-2.0\n    digest: unresolved\n    \
          mediaType: unresolved\n    size: unresolved\n"
     );
-    Ok(format!("{}{entry}{}", &text[..from], &text[to..]))
+    with_model(&text, &entry)
 }
 
 #[test]
@@ -138,11 +136,6 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
 
     // The site gets the files of the plain model, and recognizes them.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
-    let names = |files: &[(String, String, PathBuf)]| {
-        let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();
-        names.sort();
-        names
-    };
     assert_eq!(names(&files_of_model(starter, &shown)?), names(&files));
     let blobs = shown["blobs"].as_array().context("no blobs")?;
     ensure!(!blobs.iter().any(|blob| blob["digest"] == json!(digest(&weights_gzip))), "the archive travels");

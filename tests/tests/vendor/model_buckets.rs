@@ -12,7 +12,7 @@ use landfall_tests::vendor::Vendor;
 use landfall_tests::workspace;
 use rusty_s3::{Credentials, S3Action as _, UrlStyle};
 
-use super::models::{files_of_model, holds};
+use super::models::{files_of_model, holds, model_entry, with_model};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
@@ -65,15 +65,13 @@ impl World {
     /// The lock of assembled parts, with the model from the bucket.
     fn lock_text(&self) -> Result<String> {
         let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
-        let from = lock.find("  - reference: huggingface.co/").context("no model")?;
-        let to = lock[from + 1..].find("\n  - reference: ").map_or(lock.len(), |at| from + 1 + at + 1);
-        let reference = lock[from..].lines().next().context("no reference")?;
+        let reference = model_entry(&lock)?.lines().next().context("no reference")?;
         let entry = format!(
             "{reference}\n    license: Apache-2.0\n    s3:\n      endpoint: {}\n      bucket: {BUCKET}\n      \
              prefix: '{PREFIX}'\n      exclude: ['onnx/*']\n      pinned: unresolved\n",
             self.server.endpoint()
         );
-        Ok(format!("{}{entry}{}", &lock[..from], &lock[to..]))
+        with_model(&lock, &entry)
     }
 
     /// A registries file with this secret for the server, or with none for it.

@@ -30,6 +30,13 @@ pub fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(Stri
     files.collect::<Option<_>>().context("a file has no digest")
 }
 
+/// Paths and digests of files, in the order of the paths.
+pub fn names(files: &[(String, String, PathBuf)]) -> Vec<(String, String)> {
+    let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();
+    names.sort();
+    names
+}
+
 /// A hub with the model under its public name, open only to the token.
 fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = Hub::start()?;
@@ -56,16 +63,20 @@ fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
 fn lock() -> Result<String> {
     let read = |path: &str| std::fs::read_to_string(workspace::root().join(path)).context("a lock is missing");
     let (assembled, upstream) = (read("tests/images/assembled.lock")?, read("images.lock")?);
-    let entry = |text: &str| -> Result<(usize, usize)> {
-        let from = text.find("  - reference: huggingface.co/").context("no model")?;
-        let rest = &text[from + 1..];
-        let to = rest.find("\n  - reference: ").map_or(text.len(), |at| from + 1 + at + 1);
-        Ok((from, to))
-    };
-    let (from, to) = entry(&upstream)?;
-    let hub = upstream[from..to].replace("    license: Apache-2.0\n", "");
-    let (from, to) = entry(&assembled)?;
-    Ok(format!("{}{hub}{}", &assembled[..from], &assembled[to..]))
+    let hub = model_entry(&upstream)?.replace("    license: Apache-2.0\n", "");
+    with_model(&assembled, &hub)
+}
+
+/// The entry of the model in the text of a lock.
+pub fn model_entry(lock: &str) -> Result<&str> {
+    let from = lock.find("  - reference: huggingface.co/").context("no model")?;
+    let to = lock[from + 1..].find("\n  - reference: ").map_or(lock.len(), |at| from + 1 + at + 1);
+    Ok(&lock[from..to])
+}
+
+/// The text of a lock with this entry in place of that of the model.
+pub fn with_model(lock: &str, entry: &str) -> Result<String> {
+    Ok(lock.replacen(model_entry(lock)?, entry, 1))
 }
 
 /// Whether a file holds these bytes.
@@ -118,11 +129,6 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
     // The bundle has the same files as that of the registry, and says what they are.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
     let found = files_of_model(starter, &shown)?;
-    let names = |files: &[(String, String, PathBuf)]| {
-        let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();
-        names.sort();
-        names
-    };
     assert_eq!(names(&found), names(&files));
     for entry in path("stick").read_dir()? {
         let entry = entry?.path();
