@@ -49,9 +49,18 @@ fn checksums(lock: &str) -> Checksums {
         .collect()
 }
 
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The ids of the packages that a resolved package needs, other than for builds and tests alone.
+fn needed(node: &Value) -> impl Iterator<Item = &str> {
+    let is_normal = |next: &&Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
+    list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str())
+}
+
 /// Packages that the roots reach through normal dependencies; those of builds and tests are not in the programs.
 fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>> {
-    let list = |value: &'a Value| value.as_array().into_iter().flatten();
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
     let members: BTreeSet<&str> = list(&metadata["workspace_members"]).filter_map(Value::as_str).collect();
@@ -63,9 +72,8 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
     let mut reached = BTreeSet::new();
     while let Some(id) = waiting.pop() {
         if reached.insert(id) {
-            let node = nodes.get(id).with_context(|| format!("cargo metadata does not resolve {id}"))?;
-            let is_normal = |next: &&'a Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
-            waiting.extend(list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str()));
+            let node = nodes.get(id).copied();
+            waiting.extend(needed(node.with_context(|| format!("cargo metadata does not resolve {id}"))?));
         }
     }
     Ok(reached)
@@ -73,12 +81,9 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
 
 /// Which package needs which, of those that are reached, by their ids.
 fn needs<'a>(metadata: &'a Value, reached: &BTreeSet<&'a str>) -> BTreeSet<(&'a str, &'a str)> {
-    let list = |value: &'a Value| value.as_array().into_iter().flatten();
-    let is_normal = |next: &&'a Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
     let of_node = |node: &'a Value| {
         let id = node["id"].as_str().filter(|id| reached.contains(id));
-        let needed = list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str());
-        needed.filter_map(move |needed| Some((id?, needed)))
+        needed(node).filter_map(move |needed| Some((id?, needed)))
     };
     list(&metadata["resolve"]["nodes"]).flat_map(of_node).collect()
 }
