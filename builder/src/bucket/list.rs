@@ -11,7 +11,7 @@ use rusty_s3::actions::ListObjectsV2;
 
 use super::BucketName;
 use crate::error::{BuildError, Result};
-use crate::files::is_relative;
+use crate::files::is_plain_path;
 use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of objects below a prefix, and of pages of their list.
@@ -128,7 +128,7 @@ fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
     let mut paths = HashSet::new();
     for object in taken {
         let shown = object.path.escape_default();
-        if !is_relative(&object.path) || object.path.chars().any(char::is_control) {
+        if !is_plain_path(&object.path) {
             return Err(refused(name, &format!("names an object `{shown}` that cannot be a file")));
         }
         if object.size > limits::BLOB_BYTES {
@@ -142,7 +142,7 @@ fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
 }
 
 /// Whether a text can be the tag of an object: it is written into the lock.
-pub(super) fn is_tag(text: &str) -> bool {
+fn is_tag(text: &str) -> bool {
     (1..=TAG_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
 }
 

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::file_url::FileUrl;
-use crate::files::is_relative;
+use crate::files::is_plain_path;
 use crate::hub::InvalidName;
 
 /// What stays as it is in an address: a signature of S3 is of a path in which all else is escaped.
@@ -63,7 +63,7 @@ impl BucketName {
             return Err(invalid("bucket", format!("`{}` is not the name of a bucket", bucket.escape_default())));
         }
         let prefix = prefix.trim_end_matches('/');
-        if !prefix.is_empty() && (!is_relative(prefix) || prefix.chars().any(char::is_control)) {
+        if !prefix.is_empty() && !is_plain_path(prefix) {
             return Err(invalid("prefix", format!("`{}` is not a relative path", prefix.escape_default())));
         }
         let base = if path_style {

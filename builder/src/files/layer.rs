@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::archive::{Limits, ingest, is_sparse, kind_name};
-use super::is_relative;
+use super::is_plain_path;
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::record;
@@ -165,7 +165,7 @@ impl Taking<'_> {
                 return Ok(String::new());
             }
         }
-        if !is_relative(path) || path.chars().any(char::is_control) {
+        if !is_plain_path(path) {
             return Err(leads_out());
         }
         Ok(path.to_owned())

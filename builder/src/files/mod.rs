@@ -11,7 +11,7 @@ mod unpack;
 mod unpack_tests;
 
 pub use compose::compose;
-pub use names::is_relative;
+pub use names::{is_plain_path, is_relative};
 pub use unpack::unpack;
 
 /// The annotation that names the file of a layer, in OCI artifacts in general.

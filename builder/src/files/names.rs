@@ -8,3 +8,8 @@ pub fn is_relative(path: &str) -> bool {
     let segment = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(['\0', '\\', '\n']);
     path.len() <= PATH_BYTES && path.split('/').all(segment)
 }
+
+/// Whether a path is relative, and can be shown as it is: no control characters.
+pub fn is_plain_path(path: &str) -> bool {
+    is_relative(path) && !path.chars().any(char::is_control)
+}

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Commit, HubName};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
-use crate::files::is_relative;
+use crate::files::is_plain_path;
 use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of files in a list.
@@ -123,7 +123,7 @@ impl Listing {
 fn listed(sibling: Sibling) -> Result<ListedFile, String> {
     let path = sibling.rfilename;
     let shown = path.escape_default().to_string();
-    if !is_relative(&path) || path.chars().any(char::is_control) {
+    if !is_plain_path(&path) {
         return Err(format!("names a file `{shown}` that leads elsewhere"));
     }
     let (size, content) = if let Some(large) = sibling.lfs {

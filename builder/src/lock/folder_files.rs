@@ -13,7 +13,7 @@ use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
 use crate::fetch::read_local;
-use crate::files::is_relative;
+use crate::files::is_plain_path;
 use crate::patterns::not_taken;
 
 /// Files of one folder that are read at the same time.
@@ -69,7 +69,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
             left.checked_sub(1).ok_or_else(|| unfit(folder, &format!("has more than {ENTRIES} files and folders")))?;
         let metadata = path.symlink_metadata().map_err(|error| unfit(&path, "cannot be looked at").because(error))?;
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.map(|name| format!("{prefix}{name}")).filter(|name| is_plain(name));
+        let name = name.map(|name| format!("{prefix}{name}")).filter(|name| is_plain_path(name));
         let name = name.ok_or_else(|| unfit(folder, "holds a name that no file of an artifact may have"))?;
         match metadata.file_type() {
             kind if kind.is_dir() && depth == 0 => return Err(unfit(&path, "is too deep below the folder")),
@@ -80,10 +80,6 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
         }
     }
     Ok(())
-}
-
-fn is_plain(name: &str) -> bool {
-    is_relative(name) && !name.chars().any(char::is_control)
 }
 
 /// The files that are taken; at least one, and at least one for each pattern.

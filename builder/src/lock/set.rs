@@ -20,7 +20,7 @@ use super::wheel_source::WheelSource;
 use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
-use crate::files::is_relative;
+use crate::files::is_plain_path;
 use crate::npm::{Omit, Registry};
 use crate::wheels::{self, Form};
 
@@ -152,7 +152,7 @@ fn check(found: &SetPinned, file_name: &str, refuse: &dyn Fn(String) -> BuildErr
     let mut paths = HashSet::from([file_name]);
     for SetPackage { path, url, size, .. } in &found.files {
         let shown = path.escape_default();
-        if !is_relative(path) || path.chars().any(char::is_control) {
+        if !is_plain_path(path) {
             return Err(refuse(format!("`{shown}` is not a relative path")));
         }
         if !paths.insert(path) {
@@ -200,7 +200,7 @@ impl SetFile {
         let path = lock.parent().unwrap_or(Path::new("")).join(&written);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_package = [WheelName::ENDING, TARBALL_ENDING].iter().any(|ending| name.ends_with(ending));
-        if !is_relative(name) || name.chars().any(char::is_control) || is_package {
+        if !is_plain_path(name) || is_package {
             return Err(refuse(format!("`{}` is not the path of a file beside the lock", written.escape_default())));
         }
         let content = content(&path).map(|bytes| (Arc::from(bytes.as_slice()), Sha256::of(&bytes)));
