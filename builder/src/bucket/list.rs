@@ -60,7 +60,7 @@ impl ObjectPage {
     ///
     /// # Errors
     ///
-    /// `OBJECT_LIST` where it is none of S3, or names an object that is not below the prefix.
+    /// `OBJECT_LIST` where it is not an answer of S3, or names an object that is not below the prefix.
     pub fn read(name: &BucketName, bytes: &[u8]) -> Result<Self> {
         let malformed = || refused(name, "is malformed");
         let text = std::str::from_utf8(bytes).map_err(|error| malformed().because(error))?;

@@ -81,8 +81,8 @@ impl<'a> Asked<'a> {
 
 impl Client {
     /// Asks for a file, or for the rest of one, and follows permitted redirects. Secrets go to the first server alone: once
-    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server. A server of S3 leads nowhere: a
-    /// signature is of one address.
+    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server. Redirects of a server of S3 are
+    /// not followed: a signature is for one address.
     pub(super) async fn request(
         &self,
         asked: Asked<'_>,

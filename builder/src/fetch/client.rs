@@ -60,7 +60,7 @@ pub struct Client {
     web_without_redirects: OnceCell<reqwest::Client>,
     /// The token of the environment, which one hub gets.
     pub(super) hub_token: Option<String>,
-    /// The keys of the environment, which some servers of S3 get signatures of.
+    /// The keys of the environment, which sign requests to some servers of S3.
     pub(super) environment_keys: Option<EnvironmentKeys>,
 }
 

@@ -36,7 +36,7 @@ pub struct Spot {
 enum Form {
     /// As one text.
     Whole,
-    /// As one text, behind another one.
+    /// As one text, after a prefix.
     Behind(String),
     /// Its tag with the digest behind it, in a field of its own.
     Tag,

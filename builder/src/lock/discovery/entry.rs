@@ -1,4 +1,4 @@
-//! New entries in the text of a lock, behind those that it has. Everything else stays as a person left it.
+//! New entries in the text of a lock, after those that it has. Everything else stays as a person left it.
 
 use landfall_error_codes::codes;
 
@@ -51,7 +51,7 @@ pub(super) fn appended(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
 struct Gap<'a> {
     /// The text before them, which ends with a line.
     before: String,
-    /// The text behind them.
+    /// The text after them.
     after: &'a str,
     /// Spaces before the dash of an entry.
     indentation: usize,
@@ -76,7 +76,7 @@ fn empty(text: &str, key: usize) -> Option<Gap<'_>> {
     Some(Gap { before, after: &text[end..], indentation: INDENTATION })
 }
 
-/// Behind the last line of the last entry.
+/// After the last line of the last entry.
 fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     let text = lock.text();
     let lines: Vec<_> = text.lines().collect();
