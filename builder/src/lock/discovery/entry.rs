@@ -86,10 +86,11 @@ fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     let first =
         (key + 1..=of_reference).rev().find(|number| lines.get(*number).is_some_and(|line| begins_entry(line)))?;
     let indentation = indentation(lines[first]);
-    // Lines of an entry are further in than its dash; empty lines behind it belong to what follows.
-    let below =
-        lines[first + 1..].iter().take_while(|line| line.trim().is_empty() || self::indentation(line) > indentation);
-    let length = below.collect::<Vec<_>>().iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
+    // Lines of an entry are further in than its dash; empty lines and comments behind the last of them belong to what follows.
+    let is_within = |line: &str| !line.trim().is_empty() && self::indentation(line) > indentation;
+    let is_free = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let below = lines[first + 1..].iter().take_while(|line| is_free(line) || is_within(line));
+    let length = below.collect::<Vec<_>>().iter().rposition(|line| is_within(line)).map_or(0, |at| at + 1);
     let (_, end) = span(text, first + length)?;
     let newline = if text[..end].ends_with('\n') { "" } else { "\n" };
     Some(Gap { before: format!("{}{newline}", &text[..end]), after: &text[end..], indentation })
@@ -145,6 +146,7 @@ mod tests {
         let inline =
             "  - {reference: 'ghcr.io/a/one:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n";
         let block = "  # why\n  - license: MIT\n    reference: ghcr.io/a/one:1  # tag\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n    # its own\n";
+        let outdented = "  - reference: ghcr.io/a/one:1\n# why\n    digest: unresolved\n    mediaType: unresolved\n  # and\n    size: unresolved\n";
         let flat = "- reference: ghcr.io/a/one:1\n  digest: unresolved\n  mediaType: unresolved\n  size: unresolved\n";
         for (before, behind, indentation) in [
             (format!("images:\n{inline}"), "artifacts: []\n", "  "),
@@ -152,6 +154,7 @@ mod tests {
             (format!("artifacts: []\nimages:\n{block}"), "\n\n", "  "),
             (format!("images:\n{flat}"), "artifacts: []\n", ""),
             (format!("images:\n  # first\n{inline}"), "  # - reference: left out\nartifacts: []\n", "  "),
+            (format!("images:\n{outdented}"), "# Files.\nartifacts: []\n", "  "),
         ] {
             let extended = with_entry(&format!("{before}{behind}")).expect("extended");
             assert_eq!(extended, format!("{HEAD}{before}{}{behind}", new(indentation)));
