@@ -2,7 +2,7 @@
 //! that the site sees one form, a file for each layer. What the artifact states about an archive is compared first.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
 use serde::Deserialize;
@@ -21,6 +21,15 @@ const MODEL_TYPES: &str = "application/vnd.cncf.model.";
 
 /// What oras states about the folder that it packed: the digest of the archive without compression.
 const CONTENT_DIGEST: &str = "io.deis.oras.content.digest";
+
+/// What oras states about a folder: that whoever pulls it unpacks it.
+const UNPACK: &str = "io.deis.oras.content.unpack";
+
+/// The type that oras gives to a file for which none is named.
+const UNTYPED: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// What to do about such a file.
+const TYPE_FILES: &str = "oras calls a file without a type an archive. If this layer is a file, push it with a type, as `NAME:application/octet-stream`; else pack plain files under relative names.";
 
 /// The largest configuration that is read, in bytes.
 const CONFIGURATION_BYTES: u64 = 8 << 20;
@@ -73,7 +82,8 @@ pub fn unpack(
         };
         let name = format!("the layer {} of {}", layer.digest, pin.reference);
         let blob = Expected { digest: layer.digest, size: layer.size };
-        let unpacked = layer::unpack(store, &name, blob, compression, layer::limits_of(blob))?;
+        let unpacked = layer::unpack(store, &name, blob, compression, layer::limits_of(blob));
+        let unpacked = unpacked.map_err(|error| advised(layer, error))?;
         let of_configuration = configuration.as_ref().and_then(|stated| stated.diff_ids.get(number).copied());
         check_stated(&name, layer, &unpacked, of_configuration)?;
         layers.extend(unpacked.files.iter().map(|file| of_archive(pin, layer, file)));
@@ -81,6 +91,13 @@ pub fn unpack(
     let unpacked = composed(store, pin, layers, configuration)?;
     progress.event(Event::PhaseDone);
     Ok(unpacked)
+}
+
+/// With what to do about a file of oras, where the layer may be one: only a folder is marked as to be unpacked.
+fn advised(layer: &Described, error: BuildError) -> BuildError {
+    let has_name = layer.annotations.contains_key(TITLE) && !layer.annotations.contains_key(UNPACK);
+    let is_file = has_name && layer.media_type == UNTYPED && error.code() == codes::ARTIFACT_ARCHIVE;
+    if is_file { error.hint(TYPE_FILES) } else { error }
 }
 
 /// What the configuration states; nothing where it states nothing about layers.

@@ -187,6 +187,25 @@ fn a_layer_that_is_not_what_the_artifact_states_is_refused() {
     assert!(code == codes::ARTIFACT_INVALID && what.contains("is malformed"), "{what}");
 }
 
+#[test]
+fn a_file_that_oras_calls_an_archive_is_refused_with_the_way_to_push_it() {
+    let bench = Bench::new();
+    let hint = |kind: &str, notes: Value| {
+        let layers = [Pushed(kind, b"a program, pushed without a type".to_vec(), notes)];
+        let error = bench.unpacked(("application/vnd.oci.empty.v1+json", &none()), &layers).expect_err("refused");
+        assert_eq!(error.code(), codes::ARTIFACT_ARCHIVE, "{error}");
+        landfall_error_codes::Coded::hint(&error)
+    };
+    let untyped = "application/vnd.oci.image.layer.v1.tar";
+    let named = json!({ "org.opencontainers.image.title": "tool" });
+    let said = hint(untyped, named.clone()).expect("a hint");
+    assert!(said.contains("`NAME:application/octet-stream`"), "{said}");
+    let folder = json!({ "org.opencontainers.image.title": "tools", "io.deis.oras.content.unpack": "true" });
+    for (kind, notes) in [(untyped, folder), (untyped, none()), ("application/vnd.cncf.model.weight.v1.tar", named)] {
+        assert_eq!(hint(kind, notes), None, "{kind}");
+    }
+}
+
 /// An archive whose member has a name of this many bytes, as GNU tar writes it.
 fn long_name(bytes: usize) -> Vec<u8> {
     archive(|archive| {
