@@ -72,7 +72,9 @@ impl EnvironmentKeys {
 
     /// With the server that a variable names.
     fn for_server(keys: Credentials, variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let endpoint = ENDPOINTS.into_iter().find_map(variable).filter(|text| !text.is_empty());
+        // A name that is set to nothing names no server, and does not hide the other one.
+        let named = |name| variable(name).filter(|text| !text.is_empty());
+        let endpoint = ENDPOINTS.into_iter().find_map(named);
         // Keys for a server that is no address are for no server.
         let endpoint = endpoint.map(|text| Url::parse(&text).ok().map(|url| web::authority(&url)));
         match endpoint {
@@ -198,6 +200,13 @@ mod tests {
         assert!(own.of(&address("https://s3.example:9000/models/a")).is_some());
         assert!(own.of(&address("https://s3.eu-central-1.amazonaws.com/a")).is_none());
         assert!(environment(Some("s3 example")).is_none());
+        let second = EnvironmentKeys::for_server(keys.clone(), |name| {
+            let is_second = name == ENDPOINTS[1];
+            Some(if is_second { "https://s3.example:9000".to_owned() } else { String::new() })
+        });
+        let second = second.expect("keys");
+        assert!(second.of(&address("https://s3.example:9000/models/a")).is_some());
+        assert!(second.of(&address("https://s3.eu-central-1.amazonaws.com/a")).is_none());
     }
 
     #[test]
