@@ -59,8 +59,8 @@ pub(crate) enum Of<'a> {
     /// A server of S3: a page of the list of a bucket's objects whose keys begin with the prefix; `after` is what the page before
     /// names for it.
     ObjectList { region: &'a str, prefix: &'a str, after: Option<&'a str> },
-    /// A server of S3: an object of a bucket.
-    Object { region: &'a str },
+    /// A server of S3: an object of a bucket; `tag` is what the bucket's list says of it, where that is what is meant.
+    Object { region: &'a str, tag: Option<&'a str> },
 }
 
 impl Of<'_> {
@@ -116,6 +116,9 @@ impl Client {
             }
             if asked.of.is_of_bucket() && !response.status().is_success() {
                 return Ok(Err(objects::refused(response, self.longest_stall()).await));
+            }
+            if let Some(failure) = objects::replaced(asked.of, &response) {
+                return Ok(Err(failure));
             }
             address = match web::redirected(&response) {
                 Ok(Some(to)) => to,

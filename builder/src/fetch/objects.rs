@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_error_codes::codes;
 use reqwest::Response;
+use reqwest::header::ETAG;
 use rusty_s3::Method;
 use rusty_s3::signing::sign;
 use url::Url;
@@ -31,7 +32,7 @@ impl<'a> Of<'a> {
     /// The region for which a request is signed.
     fn region(self) -> Option<&'a str> {
         match self {
-            Self::ObjectList { region, .. } | Self::Object { region } => Some(region),
+            Self::ObjectList { region, .. } | Self::Object { region, .. } => Some(region),
             Self::Server | Self::Index | Self::HubList | Self::Hub { .. } => None,
         }
     }
@@ -65,6 +66,23 @@ impl Client {
         let (now, query, headers) = (Timestamp::now(), query.iter().copied(), std::iter::empty());
         Ok(sign(&now, Method::Get, address, key, secret, token, region, SIGNED_SECONDS, query, headers))
     }
+}
+
+/// Why an object is refused before any of its bytes is read: it is not the one that the list of its bucket names. What has no tag, or
+/// one that is not of the bytes, is not compared.
+pub(super) fn replaced(of: Of<'_>, response: &Response) -> Option<Failure> {
+    let Of::Object { tag: Some(listed), .. } = of else { return None };
+    let found = response.headers().get(ETAG)?.to_str().ok()?.trim();
+    let is_weak = [found, listed].iter().any(|tag| tag.starts_with("W/"));
+    let found = found.trim_matches('"');
+    if is_weak || found.is_empty() || found == listed {
+        return None;
+    }
+    let found = found.escape_default();
+    let what = format!(
+        "it was replaced after its bucket was listed, and has the ETag `{found}` where the list has `{listed}`"
+    );
+    Some(Failure::Final(codes::FETCH_MISMATCH, what.into()))
 }
 
 /// What an answer of a server of S3 means that is not a good one.

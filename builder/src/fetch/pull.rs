@@ -211,7 +211,10 @@ fn source(file: &FilePin) -> Source<'_> {
     let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
     match source {
         FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
-        FileSource::Object { url, region } => Source::Away(Origin::File(Asked { url, of: Of::Object { region } })),
+        // The digest says what is meant: a mirror may have other tags.
+        FileSource::Object { url, region } => {
+            Source::Away(Origin::File(Asked { url, of: Of::Object { region, tag: None } }))
+        }
         FileSource::Local(path) => Source::Disk(path),
         FileSource::Beside(bytes) => Source::Here(bytes),
     }

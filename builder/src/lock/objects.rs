@@ -53,7 +53,7 @@ impl Asking<'_> {
         let digest = if let Some(digest) = seen(self.store, &url, object) {
             digest
         } else {
-            let asked = Asked { url: &url, of: Of::Object { region: name.region() } };
+            let asked = Asked { url: &url, of: Of::Object { region: name.region(), tag: Some(tag) } };
             let measured = self.client.measured(asked, self.store, self.progress).await?;
             if measured.size != *size {
                 self.forget(measured.digest)?;

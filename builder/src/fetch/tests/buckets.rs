@@ -22,7 +22,7 @@ impl Case {
     fn new() -> Self {
         let server = PackageServer::start().expect("server");
         server.put(WEIGHTS, Resource::File(b"weights".to_vec()));
-        server.put("/models/llama/config.json", Resource::File(b"{}".to_vec()));
+        server.put("/models/llama/config.json", Resource::Page("application/json\r\nETag: \"two\"", "{}".to_owned()));
         let case = Self { server, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() };
         case.list(&[
             ("llama/model%20a.gguf", 7, "one"),
@@ -140,6 +140,8 @@ async fn what_a_server_refuses_or_lies_about_is_named_and_kept_nowhere() {
         (WEIGHTS, Resource::Redirect(elsewhere.clone()), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::Status(403), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::File(b"longer than listed".to_vec()), codes::FETCH_MISMATCH),
+        // Of the same size, but no longer what was listed.
+        (WEIGHTS, Resource::Page("text/plain\r\nETag: \"five\"", "weights".to_owned()), codes::FETCH_MISMATCH),
     ] {
         let case = Case::new();
         case.server.put(path, resource.clone());
