@@ -62,12 +62,13 @@ fn begun(text: &str) -> Option<usize> {
     text.lines().position(|line| line.starts_with(KEY))
 }
 
-/// Below the key of a list without entries, which is written `[]`.
+/// Below the key of a list without entries, which is written `[]`, or as nothing.
 fn empty(text: &str, key: usize) -> Option<Gap<'_>> {
     let (start, end) = span(text, key)?;
     let line = text[start..end].trim_end();
     let value = line[KEY.len()..].trim_start();
-    let comment = value.strip_prefix("[]")?.trim_start();
+    let nothing = || ends_here(&text[end..]).then_some(value);
+    let comment = value.strip_prefix("[]").or_else(nothing)?.trim_start();
     if !comment.is_empty() && !comment.starts_with('#') {
         return None;
     }
@@ -88,12 +89,21 @@ fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     let indentation = indentation(lines[first]);
     // Lines of an entry are further in than its dash; empty lines and comments behind the last of them belong to what follows.
     let is_within = |line: &str| !line.trim().is_empty() && self::indentation(line) > indentation;
-    let is_free = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     let below = lines[first + 1..].iter().take_while(|line| is_free(line) || is_within(line));
     let length = below.collect::<Vec<_>>().iter().rposition(|line| is_within(line)).map_or(0, |at| at + 1);
     let (_, end) = span(text, first + length)?;
     let newline = if text[..end].ends_with('\n') { "" } else { "\n" };
     Some(Gap { before: format!("{}{newline}", &text[..end]), after: &text[end..], indentation })
+}
+
+/// Whether the value of a key has no line below it, by the text that follows.
+fn ends_here(rest: &str) -> bool {
+    rest.lines().find(|line| !is_free(line)).is_none_or(|line| indentation(line) == 0)
+}
+
+/// Whether a line has no field: it is empty, or a comment.
+fn is_free(line: &str) -> bool {
+    line.trim().is_empty() || line.trim_start().starts_with('#')
 }
 
 fn indentation(line: &str) -> usize {
@@ -170,6 +180,8 @@ mod tests {
             ("images: []\nartifacts: []\n", format!("images:\n{}artifacts: []\n", new("  "))),
             ("images: []  # none yet\n", format!("images:  # none yet\n{}", new("  "))),
             ("artifacts: []\nimages: []", format!("artifacts: []\nimages:\n{}", new("  "))),
+            ("images:\n# Files.\nartifacts: []\n", format!("images:\n{}# Files.\nartifacts: []\n", new("  "))),
+            ("images:  # none yet\n\n", format!("images:  # none yet\n{}\n", new("  "))),
         ] {
             assert_eq!(with_entry(list).expect("extended"), format!("{HEAD}{expected}"), "{list}");
         }
@@ -179,7 +191,7 @@ mod tests {
     fn a_list_within_brackets_is_left_to_a_person() {
         let list =
             "images: [{reference: 'ghcr.io/a/one:1', digest: unresolved, mediaType: unresolved, size: unresolved}]\n";
-        for list in [list.to_owned(), list.replace("images: [", "images:\n  [")] {
+        for list in [list.to_owned(), list.replace("images: [", "images:\n  ["), "images:\n  []\n".to_owned()] {
             let refused = with_entry(&list).expect_err("refused");
             assert_eq!(refused.code(), codes::LOCK_NOT_EXTENDED);
             assert!(refused.to_string().contains("no entry for ghcr.io/a/new:1"), "{refused}");
