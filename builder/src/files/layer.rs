@@ -96,6 +96,10 @@ pub fn unpack(
     // The end of the archive is not the end of the layer: truncation and damage show there, and its name is of all of it.
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.broken(error))?;
+    if rest.left == limits.unpacked_bytes {
+        // An empty file that is called an archive would be missing at the site.
+        return Err(taking.refuse("is empty, which no archive is"));
+    }
     let unpacked = Layer { diff_id: Sha256(rest.hasher.finalize().into()), files: taking.files };
     write_record(&path, unpacked.clone())?;
     Ok(unpacked)

@@ -238,6 +238,7 @@ fn one_bad_member_refuses_the_whole_layer() {
         ("a sparse file", sparse),
         ("a name of 2 MiB", long_name(2 << 20)),
         ("an archive that ends early", cut),
+        ("an empty file", Vec::new()),
         ("no archive", b"not an archive, and longer than nothing".repeat(40)),
     ];
     for (what, bytes) in bad {
