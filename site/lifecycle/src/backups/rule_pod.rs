@@ -21,8 +21,8 @@ pub(super) trait RulePrograms {
     /// `COMPONENT/RULE`.
     fn stream(&self) -> &str;
 
-    /// Starts a program whose output is a backup. It may take as long as the rule says.
-    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError>;
+    /// Starts a program whose output is read. It may take so many seconds, or as long as the rule says.
+    fn open(&self, arguments: &[String], limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError>;
 
     /// Runs a program to its end.
     fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError>;
@@ -43,7 +43,7 @@ impl RulePrograms for RulePod<'_> {
         &self.stream
     }
 
-    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
+    fn open(&self, arguments: &[String], limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError> {
         let container = self.container()?;
         let program = Program {
             namespace: &container.namespace,
@@ -52,7 +52,7 @@ impl RulePrograms for RulePod<'_> {
             arguments,
             success: Success::Trailer,
         };
-        let limit = Duration::from_secs(self.rule.limit_seconds);
+        let limit = Duration::from_secs(limit_seconds.unwrap_or(self.rule.limit_seconds));
         let opened = self.cluster.open_stream(&program, limit);
         Ok(Box::new(opened.map_err(|error| failed(&self.stream, "cannot be started", error))?))
     }

@@ -173,7 +173,7 @@ impl Saving<'_> {
             let missing = || StepError::new(codes::BUG, format!("{} has no log", pod.stream));
             let log = pod.rule.log.as_ref().ok_or_else(missing)?;
             let lock = LogRecords::of(self.paths).lock()?;
-            Ok(OpenLog::new(pod.open(&log.save)?, lock))
+            Ok(OpenLog::new(pod.open(&log.save, None)?, lock))
         }
     }
 

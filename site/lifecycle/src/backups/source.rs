@@ -51,7 +51,7 @@ impl<'a> PodStream<'a> {
     fn opened(&mut self) -> io::Result<&mut (dyn Read + 'a)> {
         if self.stream.is_none() {
             self.mark().map_err(io::Error::other)?;
-            self.stream = Some(self.pod.open(self.arguments).map_err(io::Error::other)?);
+            self.stream = Some(self.pod.open(self.arguments, None).map_err(io::Error::other)?);
         }
         self.stream.as_deref_mut().ok_or_else(|| io::Error::other("the stream is not open"))
     }

@@ -111,6 +111,13 @@ struct Holding<'a> {
     milliseconds: u64,
 }
 
+impl Holding<'_> {
+    /// Seconds that are left of its hold; none where it has not begun or has ended.
+    fn left_seconds(&self) -> Option<u64> {
+        Some(self.held.hold.limit_seconds.saturating_sub(self.begun?.elapsed().as_secs()))
+    }
+}
+
 /// A cut that is being made: the streams of a backup are read beside it.
 pub(super) struct MakingCut<'a> {
     state: RefCell<State<'a>>,
@@ -214,7 +221,8 @@ impl State<'_> {
         }
         // All of them start before the first one is waited for: each states its numbers for a moment.
         let of_logs = self.counted.iter_mut().filter(|counting| !counting.of.is_held);
-        let opened: Vec<_> = of_logs.map(|counting| (counting.of.pod.open(counting.of.program), counting)).collect();
+        let opened: Vec<_> =
+            of_logs.map(|counting| (counting.of.pod.open(counting.of.program, None), counting)).collect();
         let mut failures = Vec::new();
         for (opened, counting) in opened {
             match opened.map_err(io::Error::other).and_then(BegunCount::begin) {
@@ -226,7 +234,7 @@ impl State<'_> {
         self.counted.iter().filter_map(|counting| counting.begun.as_ref()).map(|begun| begun.from).max()
     }
 
-    /// Counts what is held, while it is.
+    /// Counts what is held, while it is. A count that hangs takes half of what is left of the shortest hold: the cut is not lost by it.
     fn count_held(&mut self) {
         if self.is_void {
             return;
@@ -234,7 +242,8 @@ impl State<'_> {
         let mut failures = Vec::new();
         for counting in self.counted.iter_mut().filter(|counting| counting.of.is_held) {
             let Counted { pod, program, .. } = counting.of;
-            match pod.open(program).map_err(io::Error::other).and_then(Counts::read) {
+            let limit = self.held.iter().filter_map(Holding::left_seconds).min().map(|left| (left / 2).max(1));
+            match pod.open(program, limit).map_err(io::Error::other).and_then(Counts::read) {
                 Ok(counts) => counting.counts = Some(counts),
                 Err(error) => failures.push((pod.stream().to_owned(), error)),
             }

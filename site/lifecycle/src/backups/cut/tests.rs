@@ -23,7 +23,7 @@ impl RulePrograms for Played<'_> {
         self.stream
     }
 
-    fn open(&self, arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
+    fn open(&self, arguments: &[String], _limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError> {
         self.run(arguments, 0)?;
         Ok(Box::new(io::Cursor::new(self.stream.as_bytes().to_vec())))
     }
@@ -148,7 +148,7 @@ impl RulePrograms for Printing {
         "db/rows"
     }
 
-    fn open(&self, _arguments: &[String]) -> Result<Box<dyn Read>, StepError> {
+    fn open(&self, _arguments: &[String], _limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError> {
         Ok(Box::new(io::Cursor::new(self.0.as_bytes().to_vec())))
     }
 
@@ -181,6 +181,40 @@ fn data_is_counted_as_of_the_cut_and_a_count_that_fails_costs_nothing() {
         assert_eq!(text, "{}", "{prints}");
         assert!(time.parse::<Timestamp>().is_ok(), "the cut is as good without: {time}");
     }
+}
+
+/// A pod that notes how long each program may take whose output is read.
+#[derive(Default)]
+struct Limited(RefCell<Vec<Option<u64>>>);
+
+impl RulePrograms for Limited {
+    fn stream(&self) -> &'static str {
+        "kv/keys"
+    }
+
+    fn open(&self, _arguments: &[String], limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError> {
+        self.0.borrow_mut().push(limit_seconds);
+        Ok(Box::new(io::empty()))
+    }
+
+    fn run(&self, _arguments: &[String], _limit_seconds: u64) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
+    let (pod, program, hold) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
+    let held = vec![Held { pod: &pod, hold: &hold, source: PodStream::new(&pod, &program, &Silent) }];
+    let counting = vec![Counted { pod: &pod, program: &program, is_held: true }];
+    let cut = MakingCut::new(held, Vec::new(), &Silent).counting(counting);
+    for stream in cut.held_streams() {
+        assert_eq!(read_all(stream), "");
+    }
+    drop(cut);
+    let limits = pod.0.into_inner();
+    let [Some(count), None] = limits[..] else { panic!("{limits:?}") };
+    assert!((10..=15).contains(&count), "half of a hold of 30 seconds: {count}");
 }
 
 #[test]
