@@ -39,15 +39,17 @@ const UNTIL: &str = "until=";
 pub(crate) struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Reads the output of a program to its end. Times at its beginning are skipped.
+    /// Reads the output of a program to its end. The times in its first two lines are skipped.
     ///
     /// # Errors
     /// If it cannot be read, is no list of numbers, or is too long.
     pub(super) fn read(from: impl Read) -> IoResult<Self> {
         let mut from = BufReader::new(from);
         let mut counts = Self::default();
+        let mut times = [FROM, UNTIL].into_iter().peekable();
         while let Some(line) = next_line(&mut from)? {
-            if time(&line, FROM).is_none() && time(&line, UNTIL).is_none() {
+            let is_time = counts.0.is_empty() && times.next_if(|begin| time(&line, begin).is_some()).is_some();
+            if !is_time {
                 counts.add(&line)?;
             }
         }
@@ -189,7 +191,16 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_numbers_is_refused() {
-        for text in ["orders\n", "orders=\n", "=1\n", "orders=-1\n", "orders=1", "a=1\na=1\n", "a\u{1b}[2J=1\n"] {
+        for text in [
+            "orders\n",
+            "orders=\n",
+            "=1\n",
+            "orders=-1\n",
+            "orders=1",
+            "a=1\na=1\n",
+            "a\u{1b}[2J=1\n",
+            "from=1\nfrom=1\nfrom=1\n",
+        ] {
             assert!(Counts::read(text.as_bytes()).is_err(), "{text:?}");
         }
         let long = format!("{}=1\n", "a".repeat(1 << 10));
