@@ -2,7 +2,8 @@
 //! containerd alone reads and that a boot empties. A node pack without that tool gives containers no GPUs.
 //!
 //! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU, so it runs within limits, and never in the
-//! agent's loop. What it prints is judged before containerd sees it: root does what it says.
+//! agent's loop; nor are the driver's own files read there, which wait for the driver. What the tool prints is judged before containerd sees
+//! it: root does what it says.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -45,6 +46,9 @@ const GENERATE: [&str; 7] = [
 /// Options with which the tool loads the driver's further modules and makes their device files: nothing else does before the first
 /// program of CUDA, and a specification has only files that exist.
 const MAKE_FILES: [&str; 4] = ["system", "create-device-nodes", "--control-devices", "--load-kernel-modules"];
+
+/// The folder of NVIDIA's driver, where it is loaded.
+const DRIVER: &str = "/proc/driver/nvidia";
 
 /// NVIDIA's programs in the node pack that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +112,11 @@ impl Source {
         let found = || Some(Self::Gpus { tools: Tools::of(paths)?, layout: Root::new(&root).gpu_layout()? });
         found().unwrap_or(Self::Nothing)
     }
+
+    /// Whether it is certainly [`Self::Nothing`], by files that need no answer of the driver.
+    fn is_certainly_nothing(paths: &SitePaths) -> bool {
+        Tools::of(paths).is_none() || !paths.host(DRIVER).exists()
+    }
 }
 
 /// Makes the folder that containerd watches for specifications, if the node pack can write one.
@@ -148,38 +157,63 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
     Ok(true)
 }
 
+/// A look of the agent: what was found, and what came of writing the specification from it; none where nothing had changed.
+#[derive(Debug)]
+struct Looked {
+    source: Source,
+    written: Option<Result<bool, StepError>>,
+}
+
+impl Looked {
+    fn now(paths: &SitePaths, last: Option<&Source>) -> Self {
+        let source = Source::of(paths);
+        let written = (last != Some(&source)).then(|| write(paths, &source));
+        Self { source, written }
+    }
+}
+
 /// The agent's part: the specification follows the driver, the GPUs, their division and the node pack.
 #[derive(Debug, Default)]
 pub(crate) struct GpuSpecification {
     /// What it was last written from, or tried to be; none before the first look.
     last: Option<Source>,
-    running: Option<JoinHandle<Result<bool, StepError>>>,
+    running: Option<JoinHandle<Looked>>,
     /// When it is tried again after a failure.
     again: Option<Instant>,
 }
 
 impl GpuSpecification {
-    /// Begins to write it where something changed, on a thread of its own. Returns what became of that; none where there is no news.
+    /// Looks on a thread of its own, which writes it where something changed. Returns what became of that; none where there is no news.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         if let Some(running) = self.running.take() {
             if !running.is_finished() {
                 self.running = Some(running);
                 return None;
             }
-            let ended = running.join().unwrap_or_else(|_| {
-                Err(StepError::new(codes::GPU_SPECIFICATION, "the thread that writes the specification ended"))
-            });
-            self.again = ended.is_err().then(|| now + AGAIN);
-            return Some(ended);
+            let Ok(Looked { source, written }) = running.join() else {
+                (self.last, self.again) = (None, Some(now + AGAIN));
+                let what = "the thread that writes the specification ended";
+                return Some(Err(StepError::new(codes::GPU_SPECIFICATION, what)));
+            };
+            self.last = Some(source);
+            if let Some(written) = &written {
+                self.again = written.is_err().then(|| now + AGAIN);
+            }
+            return written;
         }
-        let source = Source::of(paths);
-        let is_due = self.again.is_some_and(|again| now >= again);
-        if self.last.as_ref() == Some(&source) && !is_due {
+        let waits = self.again.is_some_and(|again| now < again);
+        let is_idle = match &self.last {
+            None => waits,
+            Some(Source::Nothing) => self.again.is_none() && Source::is_certainly_nothing(paths),
+            Some(Source::Gpus { .. }) => false,
+        };
+        if is_idle {
             return None;
         }
-        (self.last, self.again) = (Some(source.clone()), None);
+        // Some time after a failure, it is written from the same once more.
+        let last = self.last.clone().filter(|_| waits || self.again.is_none());
         let paths = paths.clone();
-        self.running = Some(std::thread::spawn(move || write(&paths, &source)));
+        self.running = Some(std::thread::spawn(move || Looked::now(&paths, last.as_ref())));
         None
     }
 }
@@ -273,6 +307,22 @@ mod tests {
         assert!(found(&paths).unwrap().contains("MIG-1"));
         fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
         assert_eq!((news(), found(&paths), news()), (Some(true), None, None), "without a driver there is none");
+    }
+
+    #[test]
+    fn the_drivers_files_are_read_beside_the_agents_loop_and_only_where_there_is_a_driver() {
+        let (tree, paths) = machine();
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        let (mut tended, now) = (GpuSpecification::default(), Instant::now());
+        assert!(settle(&mut tended, &paths, now).unwrap().unwrap());
+        assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may let its readers wait");
+        assert!(settle(&mut tended, &paths, now).is_none());
+        fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
+        assert!(settle(&mut tended, &paths, now).unwrap().unwrap());
+        assert!(
+            tended.tend(&paths, now).is_none() && tended.running.is_none(),
+            "a host without a driver has no thread"
+        );
     }
 
     #[test]
