@@ -30,10 +30,18 @@ pub struct CheckResult {
 /// What a pass of the counts shows.
 const COUNTED: &str = "The restored data counts what was counted at the cut of the backup";
 
+/// What is expected where the restored data cannot be counted.
+const ITS_COUNTS: &str = "its counts";
+
 impl CheckResult {
     /// Whether it compares counts.
     pub(crate) fn is_of_counts(&self) -> bool {
         self.shows == COUNTED
+    }
+
+    /// Whether it found counts that differ, and not that nothing can be counted.
+    pub(crate) fn counts_differ(&self) -> bool {
+        self.is_of_counts() && self.failure.as_ref().is_some_and(|failure| failure.expected != ITS_COUNTS)
     }
 
     pub(super) fn passed(shows: impl Into<String>) -> Self {
@@ -85,7 +93,7 @@ fn count(
 /// What comes of the counts of restored data.
 pub(super) fn judged(counted: &Counts, found: Result<Counts, String>) -> CheckResult {
     match found {
-        Err(why) => CheckResult::failed(COUNTED, "its counts", why),
+        Err(why) => CheckResult::failed(COUNTED, ITS_COUNTS, why),
         Ok(found) => match counted.difference(&found) {
             None => CheckResult::passed(COUNTED),
             Some((wanted, found)) => CheckResult::failed(COUNTED, wanted, found),
@@ -123,9 +131,12 @@ mod tests {
         let same = judged(&counted, Ok(counts("public.orders=7\n")));
         assert!(same.passed && same.is_of_counts());
         let lost = judged(&counted, Ok(counts("public.orders=6\n")));
+        assert!(lost.counts_differ() && !same.counts_differ());
         let failure = lost.failure.unwrap();
         assert_eq!((failure.expected.as_str(), failure.found.as_str()), ("public.orders: 7", "public.orders: 6"));
-        let unread = judged(&counted, Err("psql is missing".to_owned())).failure.unwrap();
+        let unread = judged(&counted, Err("psql is missing".to_owned()));
+        assert!(unread.is_of_counts() && !unread.counts_differ());
+        let unread = unread.failure.unwrap();
         assert_eq!((unread.expected.as_str(), unread.found.as_str()), ("its counts", "psql is missing"));
         assert!(!CheckResult::passed("It answers").is_of_counts());
     }

@@ -58,9 +58,12 @@ impl Step<Site> for CheckRestored {
             let (expected, found) = (&failure.expected, &failure.found);
             // Its clients may have written since it started: only a drill, which has none, fails by that.
             if result.is_of_counts() {
-                let text =
-                    format!("{}: at the cut of the backup, {expected} was counted; now it is {found}", saved.name());
-                site.progress.event(Event::Note(text));
+                let what = if result.counts_differ() {
+                    format!("at the cut of the backup, {expected} was counted; now it is {found}")
+                } else {
+                    format!("the restored data is not counted: {found}")
+                };
+                site.progress.event(Event::Note(format!("{}: {what}", saved.name())));
                 continue;
             }
             let what = format!("{}: {}: expected {expected}; found {found}", saved.name(), result.shows);

@@ -76,7 +76,7 @@ impl DrillReport {
     pub(crate) fn refusal(&self) -> Option<StepError> {
         let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
-        if check.is_of_counts() {
+        if check.counts_differ() {
             let expected = check.failure.as_ref().map(|failure| failure.expected.as_str()).unwrap_or_default();
             let what = format!("the backup of {} is not proven: {stream}: ", self.time);
             let differs = format!("at its cut, {expected} was counted; found {found}");
@@ -268,6 +268,11 @@ mod tests {
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: at its cut, public.orders: 7 was counted; \
                         found public.orders: 0";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_COUNTS, expected));
+        report.streams[1].checks = vec![judged(&counted, Err("psql is missing".to_owned()))];
+        let refusal = report.refusal().unwrap();
+        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: The restored data counts what was counted at \
+                        the cut of the backup; found psql is missing";
+        assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_UNPROVEN, expected));
         report.streams.remove(1);
         report.streams[1].recovered_to = Some("2026-11-22T18:00:00Z".to_owned());
         let refusal = report.refusal().unwrap();
