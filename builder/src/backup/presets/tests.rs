@@ -264,6 +264,7 @@ fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
     let counts = |lines: &str| rule(lines).counts;
     let postgresql = counts(WAYS[2]).expect("a log leads to the cut");
     assert!(postgresql[2].contains("SELECT 'from='") && postgresql[2].contains("NOWAIT"), "{postgresql:?}");
+    assert_eq!(postgresql[2].matches("SET statement_timeout = 0;").count(), 2, "a database may limit statements");
     // The lock of each table goes before the next one is read, and the server's room for locks is not filled.
     let releases = "c.oid, c.relfilenode), 'ROLLBACK TO SAVEPOINT locked'\n";
     assert!(postgresql[2].contains(releases) && postgresql[2].contains("max_locks_per_transaction"), "{postgresql:?}");
