@@ -34,7 +34,7 @@ pub struct GpuResourceInputs<'a> {
 }
 
 /// A blocker for each resource that the host will not offer as it is asked for; what passed otherwise, and nothing for a release without
-/// GPUs. `document` has the bytes of a small document of the head.
+/// GPUs, or on a host with GPUs for one that does not say how they are offered. `document` has the bytes of a small document of the head.
 pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Finding> {
     // Values or objects that do not fit are refused with the plan.
     let Some(values) = values(inputs) else { return Vec::new() };
@@ -42,12 +42,17 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
     if asked.is_empty() {
         return Vec::new();
     }
+    let needed = inputs.release.requirements.gpus.as_ref();
     match inputs.gpus {
         Some(report) if matches!(report.nvml, NvmlState::Read(_)) => {
+            // Of an older build, which did not ask how the release's plugin offers GPUs: nobody knows what is offered.
+            if needed.is_none_or(|needed| needed.plugin.is_none()) {
+                return Vec::new();
+            }
             judged(report, Offer::of(inputs.release, inputs.configuration), &asked)
         }
         // What keeps the GPUs from being known is a finding of its own then.
-        _ if inputs.release.requirements.gpus.is_some() => Vec::new(),
+        _ if needed.is_some() => Vec::new(),
         _ => asked.iter().map(|(resource, asked)| short(resource, 0, asked)).collect(),
     }
 }

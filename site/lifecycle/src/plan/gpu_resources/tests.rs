@@ -179,6 +179,25 @@ fn gpus_that_cannot_be_counted_are_judged_elsewhere() {
     assert_eq!(findings(&GpuResourceInputs { release: &without, ..inputs }, document), []);
 }
 
+/// Its plugin may offer parts, or share GPUs: the site that it runs on must take it again.
+#[test]
+fn a_release_of_an_older_build_is_not_judged_by_a_plugin_that_it_does_not_describe() {
+    for (machine, resource, pods) in [("a100-mig", "nvidia.com/mig-1g.5gb", 3), ("two-l4", GPU_RESOURCE, 8)] {
+        let (mut release, documents) = asking(resource, 1, pods);
+        let (report, configuration, fitted) = (report(machine), site(&[]), ResolvedValues::new());
+        let found = |release: &ReleaseDocument| {
+            let gpus = Some(&report);
+            let inputs = GpuResourceInputs { release, gpus, configuration: &configuration, fitted: &fitted };
+            findings(&inputs, |name| documents.get(name).map(Vec::as_slice))
+        };
+        assert!(found(&release)[0].is_blocker(), "{machine}");
+        release.requirements.gpus.as_mut().unwrap().plugin = None;
+        assert_eq!(found(&release), [], "{machine}");
+        release.requirements.gpus = None;
+        assert_eq!(found(&release), [], "{machine}");
+    }
+}
+
 #[test]
 fn settings_that_offer_gpus_differently_are_known() {
     let (release, _) = asking(GPU_RESOURCE, 1, 1);
