@@ -131,7 +131,7 @@ impl Pool {
     pub async fn begin(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::Sqlite(Held::Open(pool.begin().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Open(pool.begin_with(ONE_MOMENT).await?)),
+            Self::Postgres(pool) => Connection::Postgres(Held::Open(begin(pool, ONE_MOMENT).await?)),
         })
     }
 
@@ -151,6 +151,20 @@ impl Pool {
             Self::Postgres(_) => panic!("it is PostgreSQL's"),
         }
     }
+}
+
+/// Begins a transaction of PostgreSQL, which is undone also where the caller has given up meanwhile.
+///
+/// sqlx 0.9.0 counts a transaction once the server has answered. A caller that is dropped before that would leave the connection in a
+/// transaction that sqlx does not know of: whoever reads with it next would see one moment forever. So a task of its own waits.
+pub(in crate::database) async fn begin(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    // The task ends early only with the runtime.
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// What a query is sent to.

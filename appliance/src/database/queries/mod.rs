@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use connection::Target;
+pub(in crate::database) use connection::begin;
 pub use connection::{Connection, ONE_MOMENT, Pool, Write};
 pub use row::{Read, Row};
 

@@ -21,7 +21,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSs
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
 use tokio::time::timeout;
 
-use super::{Pool, Write, code_of, migrations, sqlite};
+use super::{Pool, Write, code_of, migrations, queries, sqlite};
 use crate::error::{Context as _, Error, Result};
 
 pub use relay::Relay;
@@ -152,7 +152,7 @@ pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
 
 /// Begins a transaction of the pool that holds the lock of a writer until its end.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let mut transaction = pool.begin_with(BEGIN).await?;
+    let mut transaction = queries::begin(pool, BEGIN).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER).execute(&mut *transaction).await?;
     Ok(transaction)
 }

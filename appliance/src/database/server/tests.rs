@@ -207,6 +207,29 @@ async fn a_look_at_one_moment_sees_nothing_that_is_written_meanwhile() {
 }
 
 #[tokio::test]
+async fn whoever_gives_up_while_a_look_begins_leaves_no_transaction_behind() {
+    let lease = Lease::new().await;
+    let Storage::Server(settings) = lease.storage() else { panic!("no server") };
+    let (pool, _relay) = open_to_read(&settings).await.unwrap();
+    // In a transaction, the time is that of its beginning.
+    let time = async || -> String { query_scalar("SELECT CAST(now() AS TEXT)").fetch_one(&pool).await.unwrap() };
+    // From before the connection is had to after the server has answered.
+    let all = std::iter::successors(Some(8_u32), |turns| Some(turns + turns / 8));
+    for turns in all.take_while(|turns| *turns < 20_000) {
+        let patience = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _begun = pool.begin() => {}
+            () = patience => {}
+        }
+        assert_ne!(time().await, time().await, "given up after {turns} turns");
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_goes_from_a_server_to_a_file_and_back() {
     let site = Site::of_server(Lease::new().await).await;
     let session = site.sign_in("root").await;
