@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landfall_error_codes::codes;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -22,6 +23,9 @@ use crate::error::{Context as _, Result};
 const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 /// How long the server may leave unacknowledged what was sent, in milliseconds.
 const UNANSWERED: u32 = 20_000;
+/// How long nothing may come before the server is asked whether it is there, and between such questions. The system's own would wait for
+/// two hours: whoever waits for an answer has sent everything, and nothing of that is unacknowledged.
+const QUIET: Duration = Duration::from_secs(5);
 /// What asks a server of PostgreSQL for TLS: a length of 8 bytes and a number
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>, `SSLRequest`).
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -110,9 +114,7 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
     };
     let mut stream = stream.map_err(|error| format!("no connection: {error}"))?;
     stream.set_nodelay(true).map_err(|error| format!("no connection: {error}"))?;
-    rustix::net::sockopt::set_tcp_user_timeout(&stream, UNANSWERED)
-        .and_then(|()| rustix::net::sockopt::set_socket_keepalive(&stream, true))
-        .map_err(|error| format!("the connection cannot be bounded: {error}"))?;
+    bound(&stream).map_err(|error| format!("the connection cannot be bounded: {error}"))?;
     let Some((tls, name)) = &settings.tls else { return Ok(Box::new(stream)) };
     let broke = |error: std::io::Error| format!("the server did not answer: {error}");
     stream.write_all(&TLS_REQUEST).await.map_err(broke)?;
@@ -122,4 +124,28 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
     }
     let secured = TlsConnector::from(tls.clone()).connect(name.clone(), stream).await;
     Ok(Box::new(secured.map_err(|error| format!("no TLS: {error}"))?))
+}
+
+/// Has a connection end when the server is gone, whether something was sent to it or an answer is awaited.
+fn bound(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_tcp_user_timeout(stream, UNANSWERED)?;
+    sockopt::set_tcp_keepidle(stream, QUIET)?;
+    sockopt::set_tcp_keepintvl(stream, QUIET)?;
+    sockopt::set_socket_keepalive(stream, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_noticed_also_while_its_answer_is_awaited() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        bound(&stream).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), QUIET);
+        assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), QUIET);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), UNANSWERED);
+    }
 }
