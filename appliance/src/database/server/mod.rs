@@ -38,6 +38,10 @@ const WRITER: i64 = sqlite::APPLICATION_ID;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a statement waits for a lock.
 const LOCK_TIMEOUT: &str = if cfg!(test) { "2s" } else { "10s" };
+/// How soon the server notices that a console is gone, such as by a power cut, and lets go of its locks; its system would wait for two hours.
+/// A minute: the console may read a long log no faster than its disk takes it, and what waits for it meanwhile is unacknowledged too.
+const NOTICED: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_user_timeout", "60000")];
 /// In a transaction of another kind, what is read after the lock could be of before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// A file of the data folder which says that the data is in a server.
@@ -79,6 +83,7 @@ fn options(settings: &Settings, port: u16) -> PgConnectOptions {
         .ssl_mode(PgSslMode::Disable)
         .application_name("landfall-appliance")
         .options([("search_path", "public"), ("synchronous_commit", "on"), ("lock_timeout", LOCK_TIMEOUT)])
+        .options(NOTICED)
 }
 
 fn not_reached(settings: &Settings, error: sqlx::Error, why: Option<String>) -> Error {

@@ -397,6 +397,17 @@ async fn a_lock_and_a_server_that_ended_its_connections_pass() {
 }
 
 #[tokio::test]
+async fn the_server_notices_a_console_that_lost_its_power_in_a_transaction() {
+    let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
+    let database = Database::open_in(folder.path(), &lease.storage()).await.unwrap();
+    let mut write = database.write().await.unwrap();
+    for (name, value) in NOTICED {
+        let set = query_scalar("SELECT setting FROM pg_settings WHERE name = $1").bind(name);
+        assert_eq!(set.fetch_one::<String>(&mut *write).await.unwrap(), value, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_text_with_a_zero_byte_finds_nothing_and_breaks_nothing() {
     let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
     let database = Database::open_in(folder.path(), &lease.storage()).await.unwrap();
