@@ -1,7 +1,11 @@
 //! What a server's database held before a snapshot took its place. It is kept beside the new content, as a damaged file is: it may be
 //! evidence, and a person may save rows from it.
 
-use jiff::Timestamp;
+use std::cmp::Reverse;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::Result;
@@ -13,6 +17,33 @@ const TIME: &str = "%Y%m%dt%H%M%Sz";
 /// Most that are kept; the oldest one beyond that is removed.
 const MOST: usize = 3;
 
+fn name_of(at: Timestamp) -> String {
+    format!("{PREFIX}{}", at.strftime(TIME))
+}
+
+/// When the content of a schema was set aside, as its name says; none for a schema of somebody else's.
+fn time_of(name: &str) -> Option<Timestamp> {
+    let at = DateTime::strptime(TIME, name.strip_prefix(PREFIX)?).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    (name_of(at) == name).then_some(at)
+}
+
+/// The time of the next one. Of two in one second, and under a clock that was set back, the later one still has the later name: it would
+/// be removed as the oldest one otherwise.
+fn next(now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
+    let second = SignedDuration::from_secs(1);
+    let earliest = newest.map_or(Timestamp::MIN, |newest| newest.saturating_add(second).unwrap_or(newest));
+    Timestamp::from_second(now.as_second()).unwrap_or(Timestamp::UNIX_EPOCH).max(earliest)
+}
+
+/// Those that are kept, the newest first.
+async fn kept(connection: &mut PgConnection) -> Result<Vec<Timestamp>> {
+    let all = "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE starts_with(CAST(nspname AS TEXT), $1)";
+    let all: Vec<String> = sqlx::query_scalar(all).bind(PREFIX).fetch_all(&mut *connection).await?;
+    let mut times: Vec<Timestamp> = all.iter().filter_map(|name| time_of(name)).collect();
+    times.sort_by_key(|at| Reverse(*at));
+    Ok(times)
+}
+
 /// Moves all tables into a schema of their own, in the transaction of the connection: those of a newer version, too, whose changes of the
 /// schema are made again some time.
 pub async fn keep(connection: &mut PgConnection) -> Result<()> {
@@ -21,7 +52,7 @@ pub async fn keep(connection: &mut PgConnection) -> Result<()> {
     if present.is_empty() {
         return Ok(());
     }
-    let schema = format!("{PREFIX}{}", Timestamp::now().strftime(TIME));
+    let schema = name_of(next(Timestamp::now(), kept(connection).await?.first().copied()));
     sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&mut *connection).await?;
     for name in &present {
         let moved = AssertSqlSafe(format!("ALTER TABLE public.{} SET SCHEMA {schema}", quoted(name)));
@@ -32,11 +63,8 @@ pub async fn keep(connection: &mut PgConnection) -> Result<()> {
 }
 
 async fn remove_oldest(connection: &mut PgConnection) -> Result<()> {
-    let all = "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE starts_with(CAST(nspname AS TEXT), $1) \
-               ORDER BY 1 DESC";
-    let all: Vec<String> = sqlx::query_scalar(all).bind(PREFIX).fetch_all(&mut *connection).await?;
-    for schema in all.iter().skip(MOST) {
-        let removed = AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", quoted(schema)));
+    for at in kept(connection).await?.into_iter().skip(MOST) {
+        let removed = AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", name_of(at)));
         sqlx::query(removed).execute(&mut *connection).await?;
     }
     Ok(())
@@ -44,4 +72,33 @@ async fn remove_oldest(connection: &mut PgConnection) -> Result<()> {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_schema_of_somebody_else_is_no_former_content() {
+        let time = at("2026-11-26T17:19:52Z");
+        assert_eq!(name_of(time), "former_20261126t171952z");
+        assert_eq!(time_of("former_20261126t171952z"), Some(time));
+        for name in ["former_", "former_members", "former_20261126", "former_20261126t171952z_copy", "20261126t171952z"]
+        {
+            assert_eq!(time_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_later_one_has_the_later_name_whatever_the_clock_says() {
+        let now = at("2026-11-26T17:19:52.9Z");
+        assert_eq!(next(now, None), at("2026-11-26T17:19:52Z"));
+        assert_eq!(next(now, Some(at("2026-11-26T17:19:52Z"))), at("2026-11-26T17:19:53Z"));
+        assert_eq!(next(now, Some(at("2031-01-01T00:00:00Z"))), at("2031-01-01T00:00:01Z"));
+        assert_eq!(next(now, Some(at("2020-01-01T00:00:00Z"))), at("2026-11-26T17:19:52Z"));
+    }
 }
