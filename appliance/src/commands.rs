@@ -34,7 +34,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Database(DatabaseCommand::Save(data)) => {
-            let storage = storage(&data)?;
+            let storage = storage(&data)?.in_use(&data.data)?;
             let saved = runtime.block_on(database::save(&data.data, &storage, &mut stdout().lock()));
             saved.map(|chain| warn_of_broken(&chain))
         }
@@ -44,11 +44,12 @@ pub fn execute(arguments: Arguments) -> Result<()> {
             loaded.map(|chain| warn_of_broken(&chain))
         }
         Command::Database(DatabaseCommand::Check(data)) => {
-            show(&runtime.block_on(database::check(&data.data, &storage(&data)?))?);
+            show(&runtime.block_on(database::check(&data.data, &storage(&data)?.in_use(&data.data)?))?);
             Ok(())
         }
         Command::Audit(AuditCommand::Export(data)) => {
-            runtime.block_on(audit::export(&data.data, &storage(&data)?, &mut stdout().lock()))
+            let storage = storage(&data)?.in_use(&data.data)?;
+            runtime.block_on(audit::export(&data.data, &storage, &mut stdout().lock()))
         }
         Command::Directory(DirectoryCommand::Check(arguments)) => {
             runtime.block_on(directory::check(&arguments.directory))?.iter().for_each(|text| line(text));
@@ -57,7 +58,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Where the data is. The error names every fault of the settings.
+/// Where the settings say that the data is. The error names every fault of them.
 fn storage(arguments: &DataArguments) -> Result<Storage> {
     Storage::of(&arguments.database, arguments.namespace.as_deref()).map_err(|faults| {
         Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", faults.join("; ")))

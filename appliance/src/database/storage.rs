@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use landfall_release_document::container::DRILL_NAMESPACE;
 
-use super::server::{Settings, State, read};
+use super::file;
+use super::server::{Settings, State, has_begun, read, refuse_if_elsewhere};
+use crate::error::Error;
 
 /// Where the data is.
 #[derive(Debug, Clone)]
@@ -34,6 +36,19 @@ impl Storage {
             (State::On(settings), Some(_)) => Ok(Self::Server(settings)),
         }
     }
+
+    /// Where the console has the data that runs on a data folder. It reads the settings at its start alone: with newer ones, a backup
+    /// would be of another database than the one that it writes to.
+    ///
+    /// # Errors
+    /// The data is in a server, and the settings no longer name one.
+    pub fn in_use(self, folder: &Path) -> Result<Self, Error> {
+        match self {
+            Self::File => refuse_if_elsewhere(folder).map(|()| Self::File),
+            Self::Server(_) if !has_begun(folder) && file(folder).exists() => Ok(Self::File),
+            Self::Server(settings) => Ok(Self::Server(settings)),
+        }
+    }
 }
 
 fn unknown() -> String {
@@ -42,10 +57,12 @@ fn unknown() -> String {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::{Coded as _, codes};
     use landfall_media::durable;
 
     use super::*;
-    use crate::database::server::{PASSWORD, SETTINGS};
+    use crate::database::FILE;
+    use crate::database::server::{MARK, PASSWORD, SETTINGS};
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -66,5 +83,22 @@ mod tests {
         for missing in [folder.path().join("missing"), tempfile::tempdir().unwrap().path().to_owned()] {
             assert!(matches!(Storage::of(&missing, None), Ok(Storage::File)), "{}", missing.display());
         }
+    }
+
+    #[test]
+    fn what_is_saved_is_what_the_console_writes_to_whatever_the_settings_have_become() {
+        let settings = "server: tcp://192.0.2.40\ndatabase: console\nuser: console\n";
+        let secret = folder(&[(SETTINGS, settings), (PASSWORD, "seven green owls\n")]);
+        let named = || Storage::of(secret.path(), Some("landfall-console")).unwrap();
+        let (empty, before) = (folder(&[]), folder(&[(FILE, "rows")]));
+        let after = folder(&[(FILE, "rows of a while ago"), (MARK, "tcp://192.0.2.40\n")]);
+        // The Secret is there, and the console has not started again.
+        assert!(matches!(named().in_use(before.path()), Ok(Storage::File)));
+        assert!(matches!(named().in_use(after.path()), Ok(Storage::Server(_))));
+        assert!(matches!(named().in_use(empty.path()), Ok(Storage::Server(_))));
+        // The Secret is gone, and the console has not started again.
+        let refused = Storage::File.in_use(after.path()).unwrap_err();
+        assert_eq!(refused.code(), codes::APPLIANCE_DATABASE_ELSEWHERE);
+        assert!(matches!(Storage::File.in_use(before.path()), Ok(Storage::File)));
     }
 }

@@ -45,7 +45,7 @@ const NOTICED: [(&str, &str); 3] =
 /// In a transaction of another kind, what is read after the lock could be of before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// A file of the data folder which says that the data is in a server.
-const MARK: &str = "console.postgresql";
+pub const MARK: &str = "console.postgresql";
 
 /// An opened database of a server.
 pub struct Opened {
@@ -165,6 +165,11 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx
 /// The same as a transaction of either database.
 pub async fn write(pool: &PgPool) -> Result<Write, sqlx::Error> {
     Ok(Write::of_postgres(begin(pool).await?))
+}
+
+/// Whether a console has begun with a server's database on this data folder.
+pub fn has_begun(folder: &Path) -> bool {
+    folder.join(MARK).exists()
 }
 
 /// Refuses to begin with a file where the data is in a server that the settings no longer name.
