@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use super::fixture::Lease;
 use super::transfer::TABLES;
 use super::*;
-use crate::audit::{Chain, page};
+use crate::audit::{Author, Chain, Event, page, record};
 use crate::database::{Connection, Database, Storage, check, load, query, query_scalar, save};
 use crate::error::Error;
 use crate::testing::{PASSWORD, Site, note, until};
@@ -307,6 +307,23 @@ async fn a_file_moves_into_an_unused_database_and_does_not_come_back_without_its
     let beside = Database::open_in(other.path(), &lease.storage()).await.unwrap();
     assert_one_chain(&beside, 4).await;
     assert!(other.path().join("console.db").exists());
+}
+
+#[tokio::test]
+async fn a_log_of_more_than_a_batch_moves_and_is_saved_whole() {
+    let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
+    let database = Database::open(folder.path()).await.unwrap();
+    let mut write = database.write().await.unwrap();
+    for number in 0..250 {
+        record(&mut write, &Author::console(), Event::done("test", &number.to_string())).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    database.close().await;
+    let moved = Database::open_in(folder.path(), &lease.storage()).await.unwrap();
+    assert_one_chain(&moved, 251).await;
+    let mut bytes = Vec::new();
+    let saved = save(folder.path(), &lease.storage(), &mut bytes).await.unwrap();
+    assert!(matches!(&saved, Chain::Whole(head) if head.number == 251), "{saved:?}");
 }
 
 /// Why a console does not begin with these settings.

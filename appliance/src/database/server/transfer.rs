@@ -9,8 +9,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::{Reached, Settings, begin, former, pool, reach};
 use crate::database::queries::{ONE_MOMENT, Value};
-use crate::database::{Connection, Write, migrations, query, sqlite};
+use crate::database::{Connection, Row, Write, migrations, query, sqlite};
 use crate::error::{Error, Result};
+
+/// Rows that one statement inserts. A server answers each statement, and a long log must have moved before the pod's startup has taken too
+/// long.
+const BATCH: usize = 100;
+/// Bytes of texts that wait for a batch to be full. No row of the console's own is as long.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// A table of the newest schema.
 pub struct Table {
@@ -61,28 +67,62 @@ impl Table {
         format!("SELECT {} FROM {}", self.columns().join(", "), self.name)
     }
 
-    fn insert(&self) -> String {
+    fn insert(&self, rows: usize) -> String {
         let columns = self.columns();
-        let places: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
-        format!("INSERT INTO {} ({}) VALUES ({})", self.name, columns.join(", "), places.join(", "))
+        let row = |row: usize| {
+            let first = row * columns.len() + 1;
+            let places: Vec<String> = (first..first + columns.len()).map(|number| format!("${number}")).collect();
+            format!("({})", places.join(", "))
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        format!("INSERT INTO {} ({}) VALUES {}", self.name, columns.join(", "), rows.join(", "))
+    }
+
+    /// The values of a row, in the order of the columns.
+    fn values(&self, row: &Row) -> Result<Vec<Value>, sqlx::Error> {
+        let (texts, all) = (self.texts.len(), self.texts.len() + self.numbers.len());
+        let numbers = (texts..all).map(|index| row.try_get(index).map(Value::Integer));
+        (0..texts).map(|index| row.try_get(index).map(Value::Text)).chain(numbers).collect()
     }
 }
 
 /// Copies all rows into tables without rows.
 async fn copy(from: &mut Connection, to: &mut Connection) -> Result<()> {
     for table in &TABLES {
-        let insert = table.insert();
         let mut rows = query(AssertSqlSafe(table.select())).fetch(from);
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await? {
-            let mut statement = query(AssertSqlSafe(insert.clone()));
-            for index in 0..table.texts.len() {
-                statement = statement.bind(Value::Text(row.try_get(index)?));
+            let values = table.values(&row)?;
+            bytes += values.iter().map(length).sum::<usize>();
+            batch.push(values);
+            if batch.len() == BATCH || bytes > BATCH_BYTES {
+                insert(table, &batch, to).await?;
+                batch.clear();
+                bytes = 0;
             }
-            for index in table.texts.len()..table.texts.len() + table.numbers.len() {
-                statement = statement.bind(Value::Integer(row.try_get(index)?));
-            }
-            statement.execute(&mut *to).await?;
         }
+        insert(table, &batch, to).await?;
+    }
+    Ok(())
+}
+
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Text(Some(text)) => text.len(),
+        Value::Text(None) | Value::Integer(_) => 0,
+    }
+}
+
+/// Inserts a full batch at once, and fewer rows one after the other: so a table has two statements, each of which is prepared once.
+async fn insert(table: &Table, rows: &[Vec<Value>], to: &mut Connection) -> Result<()> {
+    let at_once = if rows.len() == BATCH { BATCH } else { 1 };
+    let sql = table.insert(at_once);
+    for rows in rows.chunks(at_once) {
+        let mut statement = query(AssertSqlSafe(sql.clone()));
+        for value in rows.iter().flatten() {
+            statement = statement.bind(value.clone());
+        }
+        statement.execute(&mut *to).await?;
     }
     Ok(())
 }
@@ -130,4 +170,16 @@ pub async fn write_snapshot(settings: &Arc<Settings>, target: &Path) -> Result<(
     from.close().await?;
     relay.close();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_inserts_as_many_rows_as_it_is_asked_to() {
+        let audit = TABLES.iter().find(|table| table.name == "audit").unwrap();
+        assert_eq!(audit.insert(1), "INSERT INTO audit (entry, hash, number) VALUES ($1, $2, $3)");
+        assert_eq!(audit.insert(2), "INSERT INTO audit (entry, hash, number) VALUES ($1, $2, $3), ($4, $5, $6)");
+    }
 }
