@@ -123,7 +123,7 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::Sqlite(Held::Pooled(pool.acquire().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await?)),
+            Self::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await.map_err(unanswered)?)),
         })
     }
 
@@ -131,7 +131,9 @@ impl Pool {
     pub async fn begin(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::Sqlite(Held::Open(pool.begin().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Open(begin(pool, ONE_MOMENT).await?)),
+            Self::Postgres(pool) => {
+                Connection::Postgres(Held::Open(begin(pool, ONE_MOMENT).await.map_err(unanswered)?))
+            }
         })
     }
 
@@ -150,6 +152,15 @@ impl Pool {
             Self::Sqlite(pool) => pool,
             Self::Postgres(_) => panic!("it is PostgreSQL's"),
         }
+    }
+}
+
+/// What it means that no connection for reading was had in time. Reading is quick, so none of a server could be made: sqlx tries again and
+/// again while the server begins, or has as many as it takes. Those that write may wait for each other instead.
+pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::PoolTimedOut => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+        other => other,
     }
 }
 
@@ -194,5 +205,30 @@ impl<'e> From<&'e Pool> for Target<'e> {
             Pool::Sqlite(pool) => Self::SqlitePool(pool),
             Pool::Postgres(pool) => Self::PostgresPool(pool),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use landfall_error_codes::codes;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::database::{code_of, query_scalar};
+
+    #[tokio::test]
+    async fn a_server_that_lets_nobody_in_is_silent_and_not_locked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("console");
+        let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
+        let pool = Pool::Postgres(pool);
+        let silent = |error: Option<sqlx::Error>| code_of(&error.unwrap()) == codes::APPLIANCE_SERVER_SILENT;
+        assert!(silent(pool.acquire().await.err()));
+        assert!(silent(pool.begin().await.err()));
+        assert!(silent(query_scalar("SELECT 1").fetch_one::<i64>(&pool).await.err()));
     }
 }

@@ -10,9 +10,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
-use connection::Target;
 pub(in crate::database) use connection::begin;
 pub use connection::{Connection, ONE_MOMENT, Pool, Write};
+use connection::{Target, unanswered};
 pub use row::{Read, Row};
 
 /// What PostgreSQL stores in the place of a zero byte, which no text of it may have.
@@ -128,7 +128,9 @@ impl Query {
                 Target::Sqlite(connection) => self.for_sqlite().execute(connection).await?.rows_affected(),
                 Target::SqlitePool(pool) => self.for_sqlite().execute(pool).await?.rows_affected(),
                 Target::Postgres(connection) => self.for_postgres().execute(connection).await?.rows_affected(),
-                Target::PostgresPool(pool) => self.for_postgres().execute(pool).await?.rows_affected(),
+                Target::PostgresPool(pool) => {
+                    self.for_postgres().execute(pool).await.map_err(unanswered)?.rows_affected()
+                }
             };
             Ok(Done(rows))
         })
@@ -142,7 +144,9 @@ impl Query {
                 Target::Sqlite(connection) => of_sqlite(self.for_sqlite().fetch_all(connection).await?),
                 Target::SqlitePool(pool) => of_sqlite(self.for_sqlite().fetch_all(pool).await?),
                 Target::Postgres(connection) => of_postgres(self.for_postgres().fetch_all(connection).await?),
-                Target::PostgresPool(pool) => of_postgres(self.for_postgres().fetch_all(pool).await?),
+                Target::PostgresPool(pool) => {
+                    of_postgres(self.for_postgres().fetch_all(pool).await.map_err(unanswered)?)
+                }
             })
         })
     }
@@ -157,7 +161,9 @@ impl Query {
                 Target::Postgres(connection) => {
                     self.for_postgres().fetch_optional(connection).await?.map(Row::Postgres)
                 }
-                Target::PostgresPool(pool) => self.for_postgres().fetch_optional(pool).await?.map(Row::Postgres),
+                Target::PostgresPool(pool) => {
+                    self.for_postgres().fetch_optional(pool).await.map_err(unanswered)?.map(Row::Postgres)
+                }
             })
         })
     }
