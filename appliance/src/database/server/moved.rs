@@ -6,11 +6,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
 
 use super::transfer::{TABLES, copy_file};
 use super::{Settings, write};
-use crate::audit::{Author, Event, record};
+use crate::audit::{Author, Event, head, record};
 use crate::database::sqlite::{self, FILE};
 use crate::database::{Connection, damage, query, query_scalar};
 use crate::error::{Context as _, Error, Result};
@@ -20,7 +20,7 @@ const MARK: &str = ".moved-";
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// Moves the content of the file, wholly or not at all. The file then has another name, and nothing reads it. Where the server's database
-/// has people or a log, the file stays as it is.
+/// has people or a log of another file, the file stays as it is.
 pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Result<()> {
     let path = sqlite::file(folder);
     if !path.exists() {
@@ -28,6 +28,9 @@ pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Res
     }
     let mut write = write(pool).await?;
     if !is_unused(&mut write).await? {
+        if has_moved(&path, &mut write).await? {
+            return rename(folder, settings);
+        }
         tracing::warn!(file = %path.display(), "the server's database is in use: the file stays, and is not read");
         return Ok(());
     }
@@ -43,11 +46,33 @@ pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Res
     let event = Event::done("database.move", "PostgreSQL").with(&settings.server);
     record(&mut write, &Author::console(), event).await?;
     write.commit().await?;
+    rename(folder, settings)
+}
+
+/// Gives the file whose content has moved its other name.
+fn rename(folder: &Path, settings: &Settings) -> Result<()> {
+    let path = sqlite::file(folder);
     let moved = folder.join(format!("{FILE}{MARK}{}", Timestamp::now().strftime(TIME)));
     let failed = || format!("{} cannot be kept as {}", path.display(), moved.display());
     durable::rename(&path, &moved).context(codes::APPLIANCE_DATABASE, failed)?;
     tracing::warn!(kept = %moved.display(), server = settings.server, "the data has moved into PostgreSQL");
     Ok(())
+}
+
+/// Whether the server's log has the last entry of the file's: the move was interrupted before the file had its other name. A file without
+/// entries, or one that cannot be read, has not moved; nor has one with a log of changes beside it, since a move leaves none.
+async fn has_moved(path: &Path, server: &mut Connection) -> Result<bool> {
+    if path.with_file_name(format!("{FILE}-wal")).exists() {
+        return Ok(false);
+    }
+    let Ok(opened) = sqlite::options(path).read_only(true).connect().await else { return Ok(false) };
+    let mut file = Connection::to_file(opened);
+    let last = head(&mut file).await;
+    let _closed = file.close().await;
+    let Ok(last) = last else { return Ok(false) };
+    let hash = query_scalar("SELECT hash FROM audit WHERE number = $1").bind(last.number);
+    let hash: Option<String> = hash.fetch_optional(server).await?;
+    Ok(hash.is_some_and(|hash| hash == last.hash.to_string()))
 }
 
 /// Whether the database has no people and no log.

@@ -310,6 +310,26 @@ async fn a_file_moves_into_an_unused_database_and_does_not_come_back_without_its
 }
 
 #[tokio::test]
+async fn a_move_that_ended_before_the_file_had_its_other_name_is_completed() {
+    let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
+    let database = Database::open(folder.path()).await.unwrap();
+    note(&database, "entry").await;
+    database.close().await;
+    Database::open_in(folder.path(), &lease.storage()).await.unwrap().close().await;
+    let names = || -> Vec<String> {
+        let all = fs_err::read_dir(folder.path()).unwrap();
+        all.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    };
+    let moved = || names().into_iter().filter(|name| name.starts_with("console.db.moved-")).collect::<Vec<_>>();
+    let file = folder.path().join("console.db");
+    durable::rename(&folder.path().join(&moved()[0]), &file).unwrap();
+    let again = Database::open_in(folder.path(), &lease.storage()).await.unwrap();
+    assert_one_chain(&again, 2).await;
+    assert!(!file.exists());
+    assert_eq!(moved().len(), 1, "{:?}", names());
+}
+
+#[tokio::test]
 async fn a_log_of_more_than_a_batch_moves_and_is_saved_whole() {
     let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
     let database = Database::open(folder.path()).await.unwrap();
