@@ -19,7 +19,8 @@ impl Chain {
 
     /// The addresses, the last one first, up to the first that cannot be read: what is before that is not believed.
     pub fn addresses(self, headers: &HeaderMap) -> Vec<IpAddr> {
-        let lines = headers.get_all(self.name()).iter().map(|value| value.to_str().unwrap_or_default());
+        // Bytes that are no text spoil their own element alone: a browser must not hide the address that a proxy appended to its line.
+        let lines = headers.get_all(self.name()).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let list = lines.collect::<Vec<_>>().join(",");
         list.rsplit(',').take(HOPS).map_while(|element| self.address(element)).collect()
     }

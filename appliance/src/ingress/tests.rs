@@ -69,6 +69,10 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     assert_eq!(client("10.244.0.5", &["198.51.100.4, unknown"]), "10.244.0.5");
     assert_eq!(client("10.244.0.5", &[]), "10.244.0.5");
     assert_eq!(client("203.0.113.8", &["198.51.100.4"]), "203.0.113.8", "no proxy");
+    let mut spoiled = said(&[]);
+    spoiled.append("x-forwarded-for", HeaderValue::from_bytes(b"caf\xe9, 198.51.100.4").unwrap());
+    let found = on.client(ip("10.244.0.5"), &spoiled);
+    assert_eq!(found, ip("198.51.100.4"), "bytes that are no text hide no address behind them");
     let by_standard = state("host: c\nproxies: [10.244.0.5]\nheader: forwarded\n");
     let mut headers = said(&["203.0.113.1"]);
     for (line, expected) in [
