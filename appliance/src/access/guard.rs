@@ -83,7 +83,7 @@ fn anonymous(parts: &Parts) -> Caller {
 }
 
 /// Where the connection of a request comes from: a browser, or a proxy.
-fn peer(parts: &Parts) -> IpAddr {
+pub fn peer(parts: &Parts) -> IpAddr {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
     address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
 }

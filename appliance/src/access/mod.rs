@@ -11,7 +11,7 @@ pub use caller::Caller;
 #[cfg(test)]
 pub use caller::Identity;
 pub use cookies::{DEPARTED, FORM, SESSION, cookie, set_cookie, set_departed, unset_cookie};
-pub use guard::{guard, stranger};
+pub use guard::{guard, peer, stranger};
 pub use rules::{Need, RULES, Rule};
 
 #[cfg(test)]

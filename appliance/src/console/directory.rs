@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect};
 
 use super::fields::Asked;
 use super::frame::{Frame, Place};
 use super::{Shown, draw, go};
-use crate::access::{Caller, DEPARTED, SESSION, cookie, set_cookie, set_departed, unset_cookie};
+use crate::access::{Caller, DEPARTED, SESSION, cookie, peer, set_cookie, set_departed, unset_cookie};
 use crate::audit::Event;
 use crate::context::Context;
 use crate::directory::{DirectoryError, Provider, Returned};
@@ -30,13 +31,14 @@ fn no_provider() -> Refusal {
 }
 
 /// Leads a browser to the provider.
-pub async fn begin(State(context): State<Context>, caller: Caller, headers: HeaderMap) -> Shown {
+pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
     if caller.user().is_some() {
         return go("/");
     }
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
-    refuse_other_origin(provider, &headers)?;
+    let ingress = context.ingress.state();
+    refuse_other_origin(provider, ingress.host(peer(&parts), &parts.headers))?;
     let wait = context.throttle.depart(caller.address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let secret = Secret::random()?;
@@ -46,11 +48,10 @@ pub async fn begin(State(context): State<Context>, caller: Caller, headers: Head
     Ok((AppendHeaders(cookie), Redirect::to(place.as_str())).into_response())
 }
 
-/// The provider leads back to one origin, and the cookie of another one would not come along.
-fn refuse_other_origin(provider: &Provider, headers: &HeaderMap) -> Result<(), Refusal> {
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// The provider leads back to one origin, and the cookie of another one would not come along. `host` is what the browser knows the console by.
+fn refuse_other_origin(provider: &Provider, host: Option<&str>) -> Result<(), Refusal> {
     let own = &provider.settings().console;
-    if *own == format!("https://{}", host.to_lowercase()) {
+    if *own == format!("https://{}", host.unwrap_or_default().to_lowercase()) {
         return Ok(());
     }
     Err(Refusal::Directory(format!("open the console at {own}, where the provider leads back to")))
