@@ -1,5 +1,6 @@
 //! Files that a step puts on the host and later removes: compared byte by byte, written durably.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
@@ -89,6 +90,16 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     }
 }
 
+/// The content of a file that anyone may have written: at most so many bytes and one more, by which its reader sees that it is too long.
+///
+/// # Errors
+/// It cannot be opened or read.
+pub fn read_at_most(path: &Path, most_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A text file's content; none if it does not exist.
 pub fn read_text(path: &Path) -> Result<Option<String>, StepError> {
     Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -115,4 +126,19 @@ fn is_absent(error: &std::io::Error) -> bool {
 /// An error about a file; `operation` is a verb.
 pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError {
     StepError::new(codes::NODE_FILE, format!("cannot {operation} {}", path.display())).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_of_a_file_is_read_than_shows_that_it_is_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        durable::write_file(&path, b"12345", 0o644).unwrap();
+        let read = |most_bytes| read_at_most(&path, most_bytes).unwrap();
+        assert_eq!([read(3), read(4), read(5)], [b"1234".to_vec(), b"12345".to_vec(), b"12345".to_vec()]);
+        assert!(read_at_most(folder.path(), 5).is_err());
+    }
 }

@@ -8,6 +8,7 @@ use landfall_bundle_spec::head::Opened;
 use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor};
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
+use landfall_host::files;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
@@ -21,6 +22,9 @@ use super::record::{LicenseRecord, why};
 use crate::marks::Marks;
 use crate::operations::TrustedRelease;
 use crate::preflight::Finding;
+
+/// More than any license has, in bytes: a stick may bring a file of any length.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// For which machine a license is looked at.
 pub(crate) enum LicensedHost<'a> {
@@ -45,7 +49,7 @@ pub(crate) struct GivenLicense {
 impl GivenLicense {
     /// Reads the file of a license.
     pub(crate) fn read(path: &Path) -> Result<Self, StepError> {
-        let bytes = fs_err::read(path).map_err(|error| landfall_host::files::failed("read", path, error))?;
+        let bytes = files::read_at_most(path, MOST_BYTES).map_err(|error| files::failed("read", path, error))?;
         Ok(Self { name: path.display().to_string(), bytes })
     }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::marks::Marks;
 use crate::pins::{PinnedTrust, Pins};
+use landfall_bundle_spec::limits::AREA_FILE_BYTES;
 use landfall_bundle_spec::trust::{Revocation, Root};
+use landfall_host::files;
 
 use super::Operations;
 use super::error::{OperationError, Result};
@@ -19,7 +21,8 @@ impl Operations {
     /// Reads a revocation that the site's pinned root trusts. Changes nothing.
     pub(super) fn trusted_revocation(&self, path: &Path) -> Result<Revocation> {
         let pinned = self.pinned_trust()?.ok_or_else(|| OperationError::TrustMissing { bundle: path.to_owned() })?;
-        let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;
+        let bytes =
+            files::read_at_most(path, AREA_FILE_BYTES).map_err(|error| OperationError::io("read", path, error))?;
         let refused = |source| OperationError::Refused { path: path.to_owned(), source: Box::new(source) };
         let root = Root::read("the pinned root document", pinned.root.as_bytes()).map_err(refused)?;
         let revocation = Revocation::read(&path.display().to_string(), &bytes).map_err(refused)?;
