@@ -5,11 +5,13 @@
 //! head of a bundle; a revocation beside a license or a bundle is applied to both before either is taken. Root documents need no
 //! file of their own: they travel in licenses and bundles.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation};
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Code, codes};
+use landfall_host::files;
 use landfall_license::SealedLicense;
 use landfall_media::MediaError;
 use landfall_media::bundle::{locate, locate_counted};
@@ -90,7 +92,8 @@ pub struct TakenIn {
 }
 
 impl Incoming {
-    /// Finds what came: in one file, or in the files of a folder, without those of folders in it. Links in a folder are not followed.
+    /// Finds what came: in one file, or in the files of a folder, without those of folders in it. Links in a folder are not followed, and
+    /// names that begin with a dot are passed over.
     pub fn find(path: &Path) -> Result<Self> {
         let nothing = |what: String| StepError::new(codes::CARRY_NOTHING, what);
         let metadata = fs_err::metadata(path)
@@ -101,7 +104,7 @@ impl Incoming {
                 found.add(file)?;
             }
         } else {
-            found.add_single(path, metadata.len())?;
+            found.add_single(path, &metadata)?;
         }
         if metadata.is_dir() || found == Self::default() {
             found.bundle = bundle_at(path)?;
@@ -130,12 +133,14 @@ impl Incoming {
     }
 
     /// Takes up the one file that a person named, whatever its name is.
-    fn add_single(&mut self, path: &Path, size_bytes: u64) -> Result<()> {
+    fn add_single(&mut self, path: &Path, metadata: &Metadata) -> Result<()> {
         self.add(path.to_owned())?;
-        if *self != Self::default() || size_bytes > LOOK_BYTES {
+        // A device has no size, and all of a stick would be read.
+        let is_small = metadata.is_file() && metadata.len() <= LOOK_BYTES;
+        if *self != Self::default() || !is_small {
             return Ok(());
         }
-        let bytes = fs_err::read(path).map_err(|error| OperationError::io("read", path, error))?;
+        let bytes = files::read_at_most(path, LOOK_BYTES).map_err(|error| OperationError::io("read", path, error))?;
         let name = path.display().to_string();
         if SealedLicense::read(&name, &bytes).is_ok() {
             self.license = Some(path.to_owned());
@@ -236,13 +241,14 @@ fn judged<T>(path: Option<&Path>, refused: &mut Vec<RefusedFile>, judge: impl Fn
     }
 }
 
-/// Regular files of a folder, in the order of their names.
+/// Regular files of a folder, in the order of their names. Without hidden ones: macOS writes `._NAME` beside each file on a stick.
 fn regular_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| OperationError::io("list", folder, error);
     let mut files = Vec::new();
     for entry in fs_err::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_file() {
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !is_hidden && entry.file_type().map_err(failed)?.is_file() {
             files.push(entry.path());
         }
     }

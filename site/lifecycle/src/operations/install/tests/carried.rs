@@ -165,6 +165,11 @@ fn what_came_is_found_by_name_or_as_the_one_file_that_a_person_names() {
     assert_eq!(Incoming::find(&renamed).unwrap().license, Some(renamed));
     durable::symlink(Path::new("/etc/passwd"), &fixture.path("back/other.license")).unwrap();
     assert_eq!(Incoming::find(&fixture.path("back")).unwrap().license, Some(fixture.path("back").join(NAME)));
+    durable::write_file(&fixture.path("back").join(format!("._{NAME}")), b"\0\x05\x16\x07", 0o644).unwrap();
+    let found = Incoming::find(&fixture.path("back")).unwrap().license;
+    assert_eq!(found, Some(fixture.path("back").join(NAME)), "what macOS writes beside it is none");
+    let _listening = std::os::unix::net::UnixListener::bind(fixture.path("socket")).unwrap();
+    assert_eq!(code("socket"), codes::CARRY_NOTHING, "what is no file is not read");
     bring_license(&fixture, &vendor, "acme-2");
     assert_eq!(code("back"), codes::CARRY_SEVERAL);
 }
