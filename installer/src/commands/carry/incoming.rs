@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use landfall_error_codes::{Coded as _, codes};
 use landfall_lifecycle::operations::{Incoming, IncomingVerdict, RefusedFile, TakenIn};
+use landfall_lifecycle::preflight::quote;
 
 use crate::cli::CarryInArguments;
 use crate::commands::license::site;
@@ -53,7 +54,7 @@ fn text(taken: &TakenIn) -> String {
         let _infallible = writeln!(text, "license     {}", site::line(license));
     }
     if let Some(bundle) = &taken.bundle {
-        let (name, version, path) = (&bundle.name, &bundle.version, bundle.path.display());
+        let (name, version, path) = (&bundle.name, &bundle.version, quote(&bundle.path.display().to_string()));
         let _infallible = writeln!(text, "{name} {version} can be installed: landfall upgrade {path}");
     }
     text
@@ -75,6 +76,9 @@ mod tests {
             version: "1.1.0".to_owned(),
             newer: false,
         };
+        let of_desktop = TakenBundle { path: "/media/ada/MY STICK".into(), ..bundle.clone() };
+        let taken = TakenIn { license: None, revocation: None, bundle: Some(of_desktop) };
+        assert_eq!(text(&taken), "starter 1.1.0 can be installed: landfall upgrade '/media/ada/MY STICK'\n");
         let taken = TakenIn { license: Some(sample::license()), revocation: Some(4), bundle: Some(bundle) };
         insta::assert_snapshot!(text(&taken), @r"
         revocation 4 counts here
