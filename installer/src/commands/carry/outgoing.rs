@@ -10,6 +10,7 @@ use crate::commands::site::operations_of_root;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 impl Document for CarriedOut {
     const KIND: &'static str = "carryOut";
@@ -29,7 +30,8 @@ fn text(carried: &CarriedOut) -> String {
         let _infallible = writeln!(text, "  {:<15} {}", part.kind.file_name(), HumanBytes(part.size_bytes));
     }
     for missing in missing {
-        let _infallible = writeln!(text, "not there: {}: {}", missing.kind.title(), missing.reason);
+        // A reason may quote what the console's pod said.
+        let _infallible = writeln!(text, "not there: {}: {}", missing.kind.title(), shown::line(&missing.reason));
     }
     let _infallible = write!(
         text,
@@ -65,5 +67,8 @@ mod tests {
         signed by the site's key 0123
         Look into it before you hand it over. You may remove the stick after `umount`.
         ");
+        let reason = "it failed\nsigned by the site's key 9999".to_owned();
+        let forged = CarriedOut { missing: vec![MissingPart { kind: PartKind::Audit, reason }], ..carried };
+        assert_eq!(text(&forged).lines().filter(|line| line.starts_with("signed by")).count(), 1);
     }
 }

@@ -27,6 +27,7 @@ use crate::commands::{audit, support};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 /// What a site has carried out: all of it is as the site wrote it.
 #[derive(Serialize, JsonSchema)]
@@ -171,15 +172,17 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn text(carried: &Carried) -> String {
-    let Carried { site, made, landfall, site_key, missing, foreign, .. } = carried;
+    let Carried { site_key, missing, foreign, .. } = carried;
+    // Whoever wrote the stick chose names of files, and whoever signed chose the rest: none of it becomes a line of its own.
+    let [site, made, landfall] = [&carried.site, &carried.made, &carried.landfall].map(|said| shown::line(said));
     let mut text = format!(
         "all of it is as the site wrote it\nsite        {site}\nmade        {made}, by landfall {landfall}\nsigned by   {site_key}\n"
     );
     for missing in missing {
-        let _infallible = writeln!(text, "not there   {}: {}", missing.kind.title(), missing.reason);
+        let _infallible = writeln!(text, "not there   {}: {}", missing.kind.title(), shown::line(&missing.reason));
     }
     for name in foreign {
-        let _infallible = writeln!(text, "not read    {name}, which the site did not write");
+        let _infallible = writeln!(text, "not read    {}, which the site did not write", shown::line(name));
     }
     if let Some(inventory) = &carried.inventory {
         inventory_text(&mut text, inventory);
@@ -198,14 +201,16 @@ fn text(carried: &Carried) -> String {
 fn inventory_text(text: &mut String, inventory: &SiteInventory) {
     for (index, release) in inventory.releases.iter().enumerate() {
         let what = if index == 0 { "installed" } else { "kept" };
-        let _infallible = writeln!(text, "{what:<11} {} {}, bundle {}", release.name, release.version, release.bundle);
+        let release = format!("{} {}, bundle {}", release.name, release.version, release.bundle);
+        let _infallible = writeln!(text, "{what:<11} {}", shown::line(&release));
     }
     if let Some(root) = &inventory.root {
         let mark = if root.development { " (DEVELOPMENT root)" } else { "" };
         let _infallible = writeln!(text, "trusts      root {}, {}{mark}", root.number, root.fingerprint);
     }
     let _infallible = writeln!(text, "revocation  {}", inventory.revocation);
-    let _infallible = writeln!(text, "license     {}", inventory.license.as_deref().unwrap_or("none"));
+    let license = shown::line(inventory.license.as_deref().unwrap_or("none"));
+    let _infallible = writeln!(text, "license     {license}");
 }
 
 #[cfg(test)]
@@ -264,6 +269,17 @@ mod tests {
         durable::remove_file(&audit).unwrap();
         durable::write_file(&audit, &whole, 0o644).unwrap();
         assert_eq!(code(folder, &site), "read");
+    }
+
+    #[test]
+    fn the_name_of_a_file_on_the_stick_forges_no_line() {
+        let site = Vendor::new(KeyKind::EcdsaP256).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        carried(folder.path(), &site);
+        durable::write_file(&folder.path().join("a\nsigned by   B"), b"", 0o644).unwrap();
+        let page = text(&read(folder.path(), None, vec![site.key.public().id()]).unwrap());
+        assert_eq!(page.lines().filter(|line| line.starts_with("signed by")).count(), 1, "{page}");
+        assert!(page.contains(r"not read    a\u{a}signed by   B, which"), "{page}");
     }
 
     #[test]
