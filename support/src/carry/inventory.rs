@@ -10,7 +10,7 @@ use super::error::CarryError;
 const INVENTORY_TYPE: &str = "landfall.dev/site-inventory/1";
 
 /// Largest inventory, in bytes.
-const INVENTORY_BYTES: usize = 1 << 20;
+pub const INVENTORY_BYTES: u64 = 1 << 20;
 
 /// What a site has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,9 +86,9 @@ impl SiteInventory {
     /// Reads the file of an inventory, in any layout.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, CarryError> {
         let form = |source| CarryError::Form { name: name.to_owned(), source: Box::new(source) };
-        if bytes.len() > INVENTORY_BYTES {
+        if bytes.len() as u64 > INVENTORY_BYTES {
             let what = format!("{name} ({} bytes)", bytes.len());
-            return Err(form(landfall_bundle_spec::Error::TooLarge { what, limit: INVENTORY_BYTES as u64 }));
+            return Err(form(landfall_bundle_spec::Error::TooLarge { what, limit: INVENTORY_BYTES }));
         }
         read_typed(name, INVENTORY_TYPE, bytes).map_err(form)
     }

@@ -13,6 +13,6 @@ mod part;
 mod tests;
 
 pub use error::CarryError;
-pub use inventory::{InstalledRelease, PinnedRoot, SiteInventory};
+pub use inventory::{INVENTORY_BYTES, InstalledRelease, PinnedRoot, SiteInventory};
 pub use manifest::{CarryManifest, MANIFEST, MANIFEST_BYTES};
 pub use part::{MissingPart, PartKind, PartRecord};

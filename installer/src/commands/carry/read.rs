@@ -4,19 +4,20 @@
 //! code of its own command.
 
 use std::fmt::Write;
-use std::io::{BufReader, Read as _};
+use std::io::BufReader;
 use std::path::Path;
 
 use landfall_audit::{Known, verify};
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_host::facts::Facts;
+use landfall_host::files;
 use landfall_license::License;
 use landfall_media::{Digested, read_back};
 use landfall_support::analyze::{Analysis, analyze};
 use landfall_support::archive;
 use landfall_support::carry::{
-    CarryManifest, MANIFEST, MANIFEST_BYTES, MissingPart, PartKind, PartRecord, SiteInventory,
+    CarryManifest, INVENTORY_BYTES, MANIFEST, MANIFEST_BYTES, MissingPart, PartKind, PartRecord, SiteInventory,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -105,9 +106,7 @@ fn manifest(folder: &Path) -> Result<CarryManifest, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(codes::CARRY_MANIFEST, format!("{} cannot be read", path.display())).because(&error)
     };
-    let file = fs_err::File::open(&path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = files::read_at_most(&path, MANIFEST_BYTES).map_err(failed)?;
     Ok(CarryManifest::read(&path.display().to_string(), &bytes)?)
 }
 
@@ -123,7 +122,8 @@ fn check(folder: &Path, part: &PartRecord) -> Result<(), Failure> {
 }
 
 fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
-    Ok(SiteInventory::read(&path.display().to_string(), &bytes(path)?)?)
+    let bytes = files::read_at_most(path, INVENTORY_BYTES).map_err(|error| unreadable(path, &error))?;
+    Ok(SiteInventory::read(&path.display().to_string(), &bytes)?)
 }
 
 /// A log that the site has not signed yet is checked as a chain: its digest is in the manifest that the site signed.
@@ -161,10 +161,6 @@ fn foreign(folder: &Path, manifest: &CarryManifest) -> Result<Vec<String>, Failu
 
 fn open(path: &Path) -> Result<fs_err::File, Failure> {
     fs_err::File::open(path).map_err(|error| unreadable(path, &error))
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs_err::read(path).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::codes;
+use landfall_host::files;
 use landfall_license::usage::{Period, UsageError, UsageReport, Wanted, first_break};
 use landfall_license::{License, SealedLicense};
 use landfall_lifecycle::operations::Trust;
@@ -20,6 +21,9 @@ use crate::document;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+/// As much as the longest report has, in bytes: whoever sends one may have made it as long as they like.
+const MOST_BYTES: u64 = 16 << 20;
 
 impl Document for UsageReport {
     const KIND: &'static str = landfall_license::usage::KIND;
@@ -151,7 +155,7 @@ fn refused(path: &Path, error: &UsageError) -> Failure {
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    fs_err::read(path).map_err(|error| {
+    files::read_at_most(path, MOST_BYTES).map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)
     })
 }
