@@ -37,6 +37,13 @@ impl FromStr for Network {
         let unread = || format!("{text} is not an address or a network, such as 192.0.2.7 or 10.244.0.0/16");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| unread())?;
+        // Connections are known by their own kind of address, so this one would never be met.
+        if address.to_canonical() != address {
+            return Err(format!(
+                "{text} is an address of IPv4 within one of IPv6: write it as {}",
+                address.to_canonical()
+            ));
+        }
         let [shortest, longest] = match address {
             IpAddr::V4(_) => [SHORTEST[0], u32::BITS],
             IpAddr::V6(_) => [SHORTEST[1], u128::BITS],

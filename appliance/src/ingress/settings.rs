@@ -106,5 +106,11 @@ fn check(text: &Text, faults: &mut Vec<String>) -> Settings {
             Err(why) => faults.push(format!("proxies: {why}")),
         }
     }
-    Settings { host: text.host.to_ascii_lowercase(), proxies, chain: text.header }
+    Settings { host: origin_of(&text.host), proxies, chain: text.header }
+}
+
+/// The host as browsers write it in an origin: in lower case, and without the port that HTTPS has anyway.
+fn origin_of(host: &str) -> String {
+    let bare = host.strip_suffix(":443").filter(|bare| !bare.contains(':') || bare.ends_with(']'));
+    bare.unwrap_or(host).to_ascii_lowercase()
 }

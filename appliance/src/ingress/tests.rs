@@ -44,7 +44,17 @@ fn a_network_has_the_addresses_that_begin_alike() {
     assert!(contains("192.0.2.7", "192.0.2.7") && !contains("192.0.2.7", "192.0.2.6"));
     assert!(contains("2001:db8::/32", "2001:db8:1::2") && !contains("2001:db8::/32", "2001:db9::"));
     assert!(!contains("2001:db8::1", "192.0.2.7"));
-    for wrong in ["", "x", "192.0.2.0/33", "0.0.0.0/0", "::/0", "192.0.2.0/-1", "192.0.2.0/"] {
+    for wrong in [
+        "::ffff:192.0.2.7",
+        "::ffff:192.0.2.0/120",
+        "",
+        "x",
+        "192.0.2.0/33",
+        "0.0.0.0/0",
+        "::/0",
+        "192.0.2.0/-1",
+        "192.0.2.0/",
+    ] {
         assert!(wrong.parse::<network::Network>().is_err(), "{wrong}");
     }
 }
@@ -90,6 +100,19 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     let headers = said(&[]);
     assert_eq!(on.host(ip("10.244.0.5"), &headers), Some("console.example.com"));
     assert_eq!(on.host(ip("203.0.113.8"), &headers), Some("192.0.2.7:31443"));
+}
+
+#[test]
+fn the_host_is_what_browsers_write_in_an_origin() {
+    for (host, shown) in [
+        ("Console.example.com:443", "console.example.com"),
+        ("console.example.com:8443", "console.example.com:8443"),
+        ("[2001:db8::7]:443", "[2001:db8::7]"),
+        ("[2001:db8::443]", "[2001:db8::443]"),
+    ] {
+        let State::On(settings) = state(&format!("host: '{host}'\nproxies: [192.0.2.9]\n")) else { panic!("{host}") };
+        assert_eq!(settings.host, shown);
+    }
 }
 
 /// The whole console: a proxy at one address of the loopback, a stranger at another.
