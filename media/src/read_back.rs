@@ -5,6 +5,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::BlobHasher;
+use rustix::fs::Advice;
 
 use crate::disk::DiskFile;
 use crate::error::{At, Result};
@@ -38,7 +39,10 @@ impl From<BlobHasher> for Digested {
 
 /// Reads a regular file to its end, past the page cache where the filesystem allows it, and returns what was there. Changes nothing.
 pub fn read_back(path: &Path) -> Result<Digested> {
-    let file = DiskFile::reading(File::open(path).at("open", path)?);
+    let file = File::open(path).at("open", path)?;
+    // Where the filesystem has no way past the page cache, the cache gives up what it has of a synced file.
+    let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+    let file = DiskFile::reading(file);
     let (mut hasher, mut piece, mut offset) = (BlobHasher::new(), vec![0; PIECE_BYTES], 0);
     loop {
         let count = file.read_at(offset, &mut piece).at("read", path)?;
