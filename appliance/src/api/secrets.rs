@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use landfall_peer::{KeptSecret, SECRET_BYTES, SecretWish};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Body;
 use super::changes::host_name_of;
@@ -23,7 +24,13 @@ pub struct NewSecretValue {
     name: String,
     /// The value as text: a password, or PEM; of a certificate with its key, both, one after the other.
     #[schemars(length(min = 1, max = SECRET_BYTES))]
+    #[serde(deserialize_with = "text")]
     value: String,
+}
+
+/// A text. Derived code would quote a number that was sent in its place, and programs log refusals.
+fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    String::deserialize(value).map_err(|_| D::Error::custom("a value is a text"))
 }
 
 /// Give another value of a secret
