@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 #[cfg(test)]
 pub use tls::server_config;
-pub use tls::{Certificates, ServerFiles, Supplied};
+pub use tls::{Certificates, ServerFiles, Supplied, pem_fault};
 
 /// Settings that were checked. The certificates were readable at the start; only the server's own may change later.
 #[derive(Debug)]

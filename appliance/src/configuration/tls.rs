@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
 use x509_cert::Certificate;
@@ -65,17 +65,27 @@ fn end_of(file: &Path) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(ends.to_unix_duration().as_secs()).ok()?).ok()
 }
 
+/// Why a text is not PEM. The parser's own reasons quote the line that is wrong, which is the whole key where its ends of lines were lost;
+/// logs and pages have this one.
+pub fn pem_fault(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => "there is none in it".to_owned(),
+        _ => "it is damaged; BEGIN and END each have a line of their own".to_owned(),
+    }
+}
+
 /// How the console serves with the certificate that the files hold now. The error says which file is wrong and why.
 pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, String> {
     let shown = files.certificate.display();
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| format!("{shown} is not a certificate in PEM: {error}"))?;
+        .map_err(|error| format!("{shown} is not a certificate in PEM: {}", pem_fault(&error)))?;
     if chain.is_empty() {
         return Err(format!("{shown} holds no certificate"));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| format!("{} is not a private key in PEM: {error}", files.key.display()))?;
+        .map_err(|error| format!("{} is not a private key in PEM: {}", files.key.display(), pem_fault(&error)))?;
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
@@ -94,6 +104,25 @@ pub fn client_config(host: &[u8], certificate: &[u8], key: &[u8]) -> Result<Arc<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_reason_quotes_a_key_whose_ends_of_lines_were_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ServerFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
+        crate::testing::new_certificate(&files);
+        let key = fs_err::read_to_string(&files.key).unwrap();
+        let line = key.trim_end().replace('\n', " ");
+        for text in [line.clone(), format!("{line} and more")] {
+            for file in [&files.key, &files.certificate] {
+                crate::testing::new_certificate(&files);
+                landfall_media::durable::write_file(file, text.as_bytes(), 0o600).unwrap();
+                let why = server_config(&files).err().unwrap();
+                assert!(why.contains("in PEM"), "{why}");
+                // Text, or bytes as Rust shows them.
+                assert!(!why.contains(&line[40..50]) && !why.contains("45, 45"), "{why}");
+            }
+        }
+    }
 
     #[test]
     fn the_end_of_a_certificate_is_read_and_one_that_never_ends_has_none() {

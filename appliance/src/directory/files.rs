@@ -8,6 +8,8 @@ use std::path::Path;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::configuration::pem_fault;
+
 /// The settings themselves.
 pub const SETTINGS: &str = "directory.yaml";
 /// The certificates that the identity provider's chain ends in.
@@ -75,7 +77,7 @@ impl Files {
     pub fn certificates(&self, name: &str) -> Option<Result<Vec<CertificateDer<'static>>, String>> {
         let certificates = CertificateDer::pem_slice_iter(self.get(name)?).collect::<Result<Vec<_>, _>>();
         Some(match certificates {
-            Err(error) => Err(format!("{name} is not a certificate in PEM: {error}")),
+            Err(error) => Err(format!("{name} is not a certificate in PEM: {}", pem_fault(&error))),
             Ok(certificates) if certificates.is_empty() => Err(format!("{name} holds no certificate")),
             Ok(certificates) => Ok(certificates),
         })

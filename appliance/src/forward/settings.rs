@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
 
+use crate::configuration::pem_fault;
 use crate::directory::{Files, trusting};
 use crate::endpoint::Endpoint;
 
@@ -113,7 +114,8 @@ fn identity(files: &Files) -> Result<Option<Identity>, String> {
         (None, Some(_)) => Err(format!("{CERTIFICATE} is missing, the certificate of {KEY}")),
         (Some(chain), Some(key)) => {
             let (chain, key) = (chain?, PrivateKeyDer::from_pem_slice(key));
-            Ok(Some((chain, key.map_err(|error| format!("{KEY} is not a private key in PEM: {error}"))?)))
+            let key = key.map_err(|error| format!("{KEY} is not a private key in PEM: {}", pem_fault(&error)))?;
+            Ok(Some((chain, key)))
         }
     }
 }
