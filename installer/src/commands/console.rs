@@ -69,8 +69,10 @@ fn text(access: &ConsoleAccess) -> String {
     let _infallible = writeln!(text, "certificate  SHA-256 {fingerprint}, until {certificate_ends}");
     let _infallible = writeln!(text, "authority    SHA-256 {authority_fingerprint}");
     if let Some(supplied) = supplied_fingerprint {
-        let _infallible =
-            writeln!(text, "supplied     SHA-256 {supplied}: browsers see this one, from the Secret console-tls");
+        let _infallible = writeln!(
+            text,
+            "supplied     SHA-256 {supplied}: browsers see this one, if the console can use the Secret console-tls"
+        );
     }
     if let Some(token) = &access.token {
         let _infallible = writeln!(text, "token        {} (counts once, until {})", token.text, token.ends);
