@@ -65,8 +65,9 @@ fn take(
                 let code = codes::CERTIFICATE_UNUSABLE.id;
                 tracing::error!(code, why, "the certificate that the site supplies cannot be used; the issued one is");
             }
+            // At the first look, too: between it and the start, a database may have moved for minutes.
+            tls.reload_from_config(config);
             if is_new {
-                tls.reload_from_config(config);
                 let is_supplied = matches!(supplied, Supplied::Used { .. });
                 tracing::info!(is_supplied, "the console uses its new certificate");
             }

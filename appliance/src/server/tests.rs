@@ -232,8 +232,10 @@ async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
 async fn a_new_certificate_is_used_without_a_restart() {
     let keys = tempfile::tempdir().unwrap();
     let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
-    let first = new_certificate(&files);
+    new_certificate(&files);
     let tls = RustlsConfig::from_config(server_config(&files).unwrap());
+    let begun = tls.get_inner();
+    let first = new_certificate(&files);
     let site = Site::empty().await;
     let own = keys.path().join("supplied");
     landfall_media::durable::create_folder(&own).unwrap();
@@ -241,6 +243,7 @@ async fn a_new_certificate_is_used_without_a_restart() {
     let certificates = Certificates { issued: files.clone(), supplied: Some(supplied.clone()) };
     let standing = site.context.certificate.clone();
     let renewing = tokio::spawn(certificate::renew(certificates, tls.clone(), standing.clone()));
+    until(async || !std::sync::Arc::ptr_eq(&begun, &tls.get_inner())).await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let handle = axum_server::Handle::new();
