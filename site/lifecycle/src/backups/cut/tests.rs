@@ -204,8 +204,8 @@ impl RulePrograms for Limited {
 
 #[test]
 fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
-    let (pod, program, hold) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
-    let held = vec![Held { pod: &pod, hold: &hold, source: PodStream::new(&pod, &program, &Silent) }];
+    let (pod, program, rule) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
+    let held = vec![Held { pod: &pod, hold: &rule, source: PodStream::new(&pod, &program, &Silent) }];
     let counting = vec![Counted { pod: &pod, program: &program, is_held: true }];
     let cut = MakingCut::new(held, Vec::new(), &Silent).counting(counting);
     for stream in cut.held_streams() {
