@@ -16,6 +16,8 @@ mod pipeline;
 #[cfg(any(test, feature = "testing"))]
 pub mod power;
 mod read_back;
+#[cfg(any(test, feature = "testing"))]
+pub mod runnable;
 pub mod sink;
 pub mod source;
 pub mod stage;

@@ -16,6 +16,7 @@ pub mod dependencies;
 pub mod documents;
 pub mod edits;
 pub mod file_server;
+pub mod gpu;
 #[path = "../../builder/src/fetch/tests/hub_server.rs"]
 pub mod hub_server;
 pub mod images;

@@ -42,6 +42,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Builds `landfall-gpu` for glibc, and returns its path.
+pub fn landfall_gpu() -> Result<PathBuf> {
+    dependencies::bring();
+    run(cargo().args(["build", "--quiet", "--package", "landfall-gpu", "--target", GLIBC_TARGET]))?;
+    Ok(target_folder().join(GLIBC_TARGET).join("debug").join("landfall-gpu"))
+}
+
 /// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle. The program
 /// that `$LANDFALL_PROGRAM` names is used as it is.
 pub fn landfall() -> Result<PathBuf> {

@@ -192,7 +192,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::
 #[cfg(test)]
 mod tests {
     use landfall_error_codes::Coded as _;
-    use landfall_media::durable;
+    use landfall_media::runnable::write_program;
 
     use super::*;
     use crate::lock::Lock;
@@ -202,7 +202,7 @@ mod tests {
     fn run(script: &str) -> Result<String> {
         let folder = tempfile::tempdir().expect("folder");
         let helm = folder.path().join("helm");
-        durable::write_file(&helm, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).expect("script");
+        write_program(&helm, format!("#!/bin/sh\n{script}\n"));
         let lock =
             Lock::parse(Path::new("images.lock"), "assembled: false\nplatform: linux/amd64\nimages: []\n".into());
         let helm = Program::find(Tool::Helm, &helm, &lock.expect("lock")).expect("found");

@@ -2,6 +2,7 @@
 //! crate.
 
 use landfall_error_codes::Coded as _;
+use landfall_media::runnable::write_program;
 
 use super::*;
 
@@ -41,7 +42,10 @@ impl Case {
     fn write(&self, name: &str, text: &str, mode: u32) {
         let path = self.path(name);
         durable::create_folder(path.parent().expect("folder")).expect("folder");
-        durable::write_file(&path, text.as_bytes(), mode).expect("file");
+        match mode {
+            0o755 => write_program(&path, text),
+            _ => durable::write_file(&path, text.as_bytes(), mode).expect("file"),
+        }
     }
 
     fn run(&self, sources: &[&str]) -> Result<InitReport> {

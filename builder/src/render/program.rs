@@ -176,7 +176,7 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
-    use landfall_media::durable;
+    use landfall_media::runnable::write_program;
 
     use super::*;
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_program_of_a_relative_path_runs_in_any_folder() {
         let here = std::env::current_dir().expect("folder");
         let folder = tempfile::tempdir_in(&here).expect("folder");
-        durable::write_file(&folder.path().join("helm"), b"#!/bin/sh\n", 0o755).expect("script");
+        write_program(&folder.path().join("helm"), "#!/bin/sh\n");
         let text = "assembled: false\nplatform: linux/amd64\nimages: []\n";
         let lock = Lock::parse(Path::new("images.lock"), text.into()).expect("lock");
         let relative = folder.path().strip_prefix(&here).expect("below").join("helm");

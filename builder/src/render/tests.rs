@@ -415,7 +415,7 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         landfall_media::durable::create_folder(path.parent().expect("folder")).expect("folder");
-        landfall_media::durable::write_file(&path, text.as_bytes(), 0o755).expect("file");
+        landfall_media::runnable::write_program(&path, text);
         path
     };
     write("release.yaml", DEFINITION);

@@ -222,6 +222,7 @@ impl GpuSpecification {
 mod tests {
     use landfall_error_codes::Coded as _;
     use landfall_gpu_facts::sample::Tree;
+    use landfall_media::runnable::write_program;
 
     use super::*;
 
@@ -244,8 +245,8 @@ mod tests {
         let programs = paths.node().join("pack/bin");
         durable::create_folder(&programs).unwrap();
         let noted = format!("#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/calls\"\n{script}\n");
-        durable::write_file(&programs.join(GENERATOR), noted.as_bytes(), 0o755).unwrap();
-        durable::write_file(&programs.join(HOOK), b"#!/bin/sh\n", 0o755).unwrap();
+        write_program(&programs.join(GENERATOR), noted);
+        write_program(&programs.join(HOOK), "#!/bin/sh\n");
         durable::symlink(&programs, &paths.node_link()).unwrap();
     }
 

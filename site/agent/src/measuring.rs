@@ -99,6 +99,7 @@ fn failed(paths: &SitePaths, what: &str) -> StepError {
 mod tests {
     use landfall_error_codes::Coded as _;
     use landfall_media::durable;
+    use landfall_media::runnable::write_program;
 
     use super::*;
 
@@ -107,7 +108,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(paths.command().parent().unwrap()).unwrap();
-        durable::write_file(&paths.command(), format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
+        write_program(&paths.command(), format!("#!/bin/sh\n{script}\n"));
         durable::create_folder(&paths.data()).unwrap();
         (root, paths)
     }

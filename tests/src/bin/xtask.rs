@@ -25,6 +25,8 @@ enum Command {
     Documents(commands::documents::Arguments),
     /// Gives every reader of hostile bytes inputs that libFuzzer makes.
     Fuzz(commands::fuzz::Arguments),
+    /// Compares what is told about the GPUs of this machine with NVIDIA's own program.
+    Gpu(commands::gpu::Arguments),
     /// Builds the real parts that tests and demo use.
     Images(commands::images::Arguments),
     /// Starts, uses and ends test machines.
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Dist(arguments) => commands::dist::run(&arguments),
         Command::Documents(arguments) => commands::documents::run(&arguments),
         Command::Fuzz(arguments) => commands::fuzz::run(&arguments),
+        Command::Gpu(arguments) => commands::gpu::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
         Command::Test(arguments) => commands::test::run(&arguments),

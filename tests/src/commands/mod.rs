@@ -5,6 +5,7 @@ pub mod demo;
 pub mod dist;
 pub mod documents;
 pub mod fuzz;
+pub mod gpu;
 pub mod images;
 pub mod site;
 pub mod test;

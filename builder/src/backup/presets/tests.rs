@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use landfall_media::durable;
+use landfall_media::runnable::write_program;
 use landfall_release_document::BackupRule;
 use serde_json::{Value, json};
 
@@ -219,8 +220,8 @@ const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$
 fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
-    durable::write_file(&at("valkey-cli"), SLOW_SNAPSHOT.as_bytes(), 0o755).expect("program");
-    durable::write_file(&at("valkey-check-rdb"), b"#!/bin/sh\n", 0o755).expect("program");
+    write_program(&at("valkey-cli"), SLOW_SNAPSHOT);
+    write_program(&at("valkey-check-rdb"), b"#!/bin/sh\n");
     let mut save = valkey(folder.path(), |rule| rule.save.clone()).spawn().expect("a shell");
     let mut stream = save.stdout.take().expect("a stream");
     let mut first = [0; 9];
@@ -243,7 +244,7 @@ fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     assert_eq!(base, rest);
 
     // A server that refuses gives no snapshot, and the script says so by its end.
-    durable::write_file(&at("valkey-cli"), b"#!/bin/sh\nexit 1\n", 0o755).expect("program");
+    write_program(&at("valkey-cli"), b"#!/bin/sh\nexit 1\n");
     assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
 }
 
@@ -252,10 +253,10 @@ fn keys_of_valkey_that_may_end_are_not_counted() {
     let folder = tempfile::tempdir().expect("folder");
     let program = folder.path().join("valkey-cli");
     let keyspace = "#!/bin/sh\nprintf '# Keyspace\\r\\ndb0:keys=7,expires=3,avg_ttl=1,subexpiry=0\\r\\ndb12:keys=2,expires=0,avg_ttl=0\\r\\n'\n";
-    durable::write_file(&program, keyspace.as_bytes(), 0o755).expect("program");
+    write_program(&program, keyspace);
     let counted = || valkey(folder.path(), |rule| rule.counts.clone().expect("counts")).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&counted().stdout), "db0=4\ndb12=2\n");
-    durable::write_file(&program, b"#!/bin/sh\nexit 1\n", 0o755).expect("program");
+    write_program(&program, b"#!/bin/sh\nexit 1\n");
     assert!(!counted().status.success(), "a server that refuses counts nothing");
 }
 

@@ -13,6 +13,7 @@ use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Progress, Silent};
+use landfall_media::runnable::write_program;
 use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
 use serde_json::{Value, json};
 
@@ -93,7 +94,10 @@ impl Bench {
     pub(crate) fn write(&self, name: &str, bytes: &[u8], mode: u32) {
         let path = self.path(name);
         durable::create_folder(path.parent().expect("folder")).expect("folder");
-        durable::write_file(&path, bytes, mode).expect("file");
+        match mode {
+            0o755 => write_program(&path, bytes),
+            _ => durable::write_file(&path, bytes, mode).expect("file"),
+        }
     }
 
     pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {

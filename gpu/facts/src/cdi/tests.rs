@@ -138,3 +138,14 @@ fn what_a_container_must_not_get_is_refused() {
         Specification::read(b"kind: nvidia.com/gpu\n", Path::new(PROGRAM)).unwrap_err().starts_with("other content: ")
     );
 }
+
+#[test]
+fn what_nvidias_tool_wrote_on_a_real_machine_is_read_and_lacks_nothing() {
+    let kept = |name: &str| {
+        let path = format!("{}/testdata/real/h200-idle/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).expect("kept")
+    };
+    let report = GpuReport::read(&kept("facts")).expect("facts");
+    let whole = Specification::read(&kept("specification"), Path::new(PROGRAM)).expect("specification");
+    assert_eq!((whole.devices.len(), whole.lacks(&report)), (3, BTreeSet::new()), "by index, by UUID, and `all`");
+}

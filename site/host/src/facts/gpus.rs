@@ -119,6 +119,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use landfall_media::durable;
+    use landfall_media::runnable::write_program;
 
     use super::*;
 
@@ -170,7 +171,7 @@ mod tests {
         let program = folder.path().join(PROGRAM);
         let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/two-l4.json");
         let says = |script: &str| {
-            durable::write_file(&program, format!("#!/bin/sh\n{script}\n").as_bytes(), 0o755).unwrap();
+            write_program(&program, format!("#!/bin/sh\n{script}\n"));
             ask(&program, TIME_LIMIT)
         };
         let report = says(&format!("cat '{stored}'")).unwrap();

@@ -1,0 +1,47 @@
+//! `cargo xtask gpu`: what `landfall-gpu` tells about this machine's GPUs, against NVIDIA's own program.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use landfall_launcher::packages;
+
+use crate::gpu::{Field, Printed};
+use crate::{printer, setup, workspace};
+
+/// Compares `landfall-gpu` with `nvidia-smi` on a machine with a GPU, field by field.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Keep what both programs print in this folder, serial numbers included.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "kept")]
+    keep: Option<PathBuf>,
+    /// Compare what was kept on another machine.
+    #[arg(long, value_name = "FOLDER")]
+    kept: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let printed = match &arguments.kept {
+        Some(folder) => Printed::kept(folder)?,
+        None => here()?,
+    };
+    if let Some(folder) = &arguments.keep {
+        printed.keep(folder)?;
+    }
+    let fields = printed.compared()?;
+    fields.iter().for_each(show);
+    let differ = fields.iter().filter(|field| !field.agrees).count();
+    printer::note(format_args!("{} fields compared, {differ} differ", fields.len()));
+    Ok(u8::from(differ > 0))
+}
+
+fn here() -> Result<Printed> {
+    setup::ensure_packages(packages::PROGRAM)?;
+    Printed::here(&workspace::landfall_gpu()?)
+}
+
+fn show(field: &Field) {
+    let Field { subject, name, landfall, nvidia_smi, agrees } = field;
+    let mark = if *agrees { "same   " } else { "DIFFERS" };
+    printer::data(format_args!("{mark} {subject} {name}: {landfall} | {nvidia_smi}"));
+}

@@ -1,0 +1,332 @@
+//! Every field that both `landfall-gpu` and `nvidia-smi` tell about a GPU, side by side.
+
+use landfall_gpu_facts::hardware::PciDevice;
+use landfall_gpu_facts::nvml::{ComputeMode, EccMode, Gpu, GpuProcess, Mig, NvmlFacts, ProcessKind, Virtualization};
+use landfall_gpu_facts::{GpuReport, Reading};
+
+use super::smi::{NONE, Smi, SmiGpu, number, profiles};
+
+/// Bytes of a MiB.
+const MIB: u64 = 1 << 20;
+
+/// How far memory may move while both programs read it, in MiB: the programs themselves take some.
+const MEMORY_SLACK: f64 = 16.0;
+
+/// How far power may move between two readings, in watts.
+const POWER_SLACK: f64 = 25.0;
+
+/// How far a temperature may move, in degrees Celsius.
+const TEMPERATURE_SLACK: f64 = 3.0;
+
+/// How far a clock may move, in megahertz: a GPU that was idle speeds up when it is read.
+const CLOCK_SLACK: f64 = 300.0;
+
+/// How many characters of a program's name the kernel keeps.
+const NAME_CHARACTERS: usize = 15;
+
+/// One field as both tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// What it is about: the driver, or the address of a GPU.
+    pub subject: String,
+    /// Its path in the document of `nvidia-smi`.
+    pub name: String,
+    /// What `landfall-gpu` tells, in the units of `nvidia-smi`.
+    pub landfall: String,
+    /// What `nvidia-smi` tells; two values where it moved between its readings before and after.
+    pub nvidia_smi: String,
+    /// Whether these are the same, or as near as a field that moves can be.
+    pub agrees: bool,
+}
+
+/// What was read on one machine, the document of `landfall-gpu` between two of `nvidia-smi`.
+pub struct Readings<'a> {
+    /// The document of `landfall-gpu`.
+    pub report: &'a GpuReport,
+    /// That of NVML in it.
+    pub nvml: &'a NvmlFacts,
+    /// The document of `nvidia-smi` before it.
+    pub before: &'a Smi,
+    /// The same after it.
+    pub after: &'a Smi,
+    /// The table of `nvidia-smi mig -lgip`.
+    pub profiles: &'a str,
+}
+
+impl Readings<'_> {
+    /// Every field that both tell.
+    pub fn compared(&self) -> Vec<Field> {
+        let Self { nvml, before, .. } = self;
+        let mut fields = vec![
+            same("driver", "driver_version", told(&nvml.driver_version), &before.driver_version),
+            same("driver", "cuda_version", told(&nvml.cuda_version), &before.cuda_version),
+            same("driver", "attached_gpus", nvml.gpus.len().to_string(), &before.gpus.len().to_string()),
+        ];
+        let answering = nvml.gpus.iter().filter_map(|entry| match entry {
+            landfall_gpu_facts::nvml::GpuEntry::Answers(gpu) => Some(gpu),
+            landfall_gpu_facts::nvml::GpuEntry::Fails(_) => None,
+        });
+        for gpu in answering {
+            let address = told(&gpu.pci_address);
+            let of = |smi: &'_ Smi| smi.gpus.iter().position(|found| is_at(found, &address));
+            let (Some(first), Some(second)) = (of(self.before), of(self.after)) else {
+                fields.push(same(&address, "pci/pci_bus_id", address.clone(), NONE));
+                continue;
+            };
+            let sides = Sides { subject: address, before: &self.before.gpus[first], after: &self.after.gpus[second] };
+            fields.extend(sides.of_the_gpu(gpu));
+            let device = self.report.hardware.devices.iter().find(|device| device.address.to_string() == sides.subject);
+            fields.extend(device.into_iter().flat_map(|device| sides.of_the_bus(device)));
+            fields.extend(sides.of_profiles(gpu, self.profiles));
+        }
+        fields
+    }
+}
+
+fn is_at(gpu: &SmiGpu, address: &str) -> bool {
+    let found = gpu.field("pci/pci_bus_id").parse::<landfall_gpu_facts::hardware::PciAddress>();
+    found.is_ok_and(|found| found.to_string() == address)
+}
+
+fn same(subject: &str, name: &str, landfall: String, nvidia_smi: &str) -> Field {
+    let agrees = landfall == nvidia_smi;
+    Field { subject: subject.to_owned(), name: name.to_owned(), landfall, nvidia_smi: nvidia_smi.to_owned(), agrees }
+}
+
+/// A reading as `nvidia-smi` prints it.
+fn told<T: ToString>(reading: &Reading<T>) -> String {
+    reading.value().map_or_else(|| NONE.to_owned(), ToString::to_string)
+}
+
+/// A reading of yes or no in the words of `nvidia-smi`.
+fn either(reading: &Reading<bool>, [yes, no]: [&str; 2]) -> String {
+    reading.value().map_or(NONE, |value| if *value { yes } else { no }).to_owned()
+}
+
+const ENABLED: [&str; 2] = ["Enabled", "Disabled"];
+const YES: [&str; 2] = ["Yes", "No"];
+
+/// What `nvidia-smi` tells about one GPU, before and after.
+struct Sides<'a> {
+    subject: String,
+    before: &'a SmiGpu,
+    after: &'a SmiGpu,
+}
+
+impl Sides<'_> {
+    fn same(&self, name: &str, landfall: String) -> Field {
+        same(&self.subject, name, landfall, self.before.field(name))
+    }
+
+    /// A field that moves: between its two readings, or this near to one.
+    fn moving(&self, name: &str, landfall: Option<f64>, slack: f64) -> Field {
+        let nvidia_smi = [self.before.number(name), self.after.number(name)];
+        let agrees = match (landfall, nvidia_smi) {
+            (Some(value), [Some(one), Some(other)]) => {
+                (one.min(other) - slack..=one.max(other) + slack).contains(&value)
+            }
+            (landfall, nvidia_smi) => landfall.is_none() && nvidia_smi == [None, None],
+        };
+        let shown = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.1}"));
+        let [before, after] = nvidia_smi.map(shown);
+        let nvidia_smi = if before == after { before } else { format!("{before} … {after}") };
+        Field { subject: self.subject.clone(), name: name.to_owned(), landfall: shown(landfall), nvidia_smi, agrees }
+    }
+
+    fn of_the_gpu(&self, gpu: &Gpu) -> Vec<Field> {
+        let mut fields = vec![
+            self.same("product_name", told(&gpu.model)),
+            self.same("uuid", told(&gpu.uuid)),
+            self.same("minor_number", told(&gpu.minor)),
+            self.same("persistence_mode", either(&gpu.persistence, ENABLED)),
+            self.same("display_attached", either(&gpu.display.is_attached, YES)),
+            self.same("display_active", either(&gpu.display.is_active, ENABLED)),
+            self.same("compute_mode", told(&gpu.compute_mode.clone().map(compute_mode))),
+            self.same(
+                "gpu_virtualization_mode/virtualization_mode",
+                told(&gpu.virtualization.clone().map(virtualization)),
+            ),
+        ];
+        fields.extend(self.of_division(gpu.mig.value()));
+        fields.extend(self.of_memory(gpu));
+        fields.extend(self.of_errors(gpu));
+        fields.extend(self.of_power_and_clocks(gpu));
+        fields.push(self.processes(gpu.processes.value().map(Vec::as_slice).unwrap_or_default()));
+        fields
+    }
+
+    fn of_division(&self, mig: Option<&Mig>) -> [Field; 3] {
+        let mode =
+            |of: fn(&Mig) -> bool| mig.map_or(NONE, |mig| if of(mig) { ENABLED[0] } else { ENABLED[1] }).to_owned();
+        let devices = mig.and_then(|mig| mig.devices.value()).map_or(0, Vec::len);
+        [
+            self.same("mig_mode/current_mig", mode(|mig| mig.is_enabled)),
+            self.same("mig_mode/pending_mig", mode(|mig| mig.is_enabled_after_reset)),
+            same(&self.subject, "mig_devices", devices.to_string(), &self.before.mig_devices.to_string()),
+        ]
+    }
+
+    /// `nvidia-smi` rounds up to whole MiB.
+    fn of_memory(&self, gpu: &Gpu) -> [Field; 4] {
+        let memory = gpu.memory.value();
+        let mib = |bytes: u64| bytes.div_ceil(MIB);
+        let whole = |bytes: Option<u64>| bytes.map_or_else(|| NONE.to_owned(), |bytes| format!("{} MiB", mib(bytes)));
+        let part = |bytes: Option<u64>| bytes.map(|bytes| as_number(mib(bytes)));
+        [
+            self.same("fb_memory_usage/total", whole(memory.map(|memory| memory.total_bytes))),
+            self.same("fb_memory_usage/reserved", whole(memory.map(|memory| memory.reserved_bytes))),
+            self.moving("fb_memory_usage/used", part(memory.map(|memory| memory.used_bytes)), MEMORY_SLACK),
+            self.moving("fb_memory_usage/free", part(memory.map(|memory| memory.free_bytes)), MEMORY_SLACK),
+        ]
+    }
+
+    fn of_errors(&self, gpu: &Gpu) -> Vec<Field> {
+        let mode = |of: fn(&EccMode) -> bool| either(&gpu.ecc.mode.clone().map(|mode| of(&mode)), ENABLED);
+        let (rows, pages) = (&gpu.remapped_rows, &gpu.retired_pages);
+        let mut fields = vec![
+            self.same("ecc_mode/current_ecc", mode(|mode| mode.is_enabled)),
+            self.same("ecc_mode/pending_ecc", mode(|mode| mode.is_enabled_after_reboot)),
+            self.same("retired_pages/multiple_single_bit_retirement/retired_count", told(&pages.single_bit)),
+            self.same("retired_pages/double_bit_retirement/retired_count", told(&pages.double_bit)),
+            self.same("retired_pages/pending_retirement", either(&pages.is_pending, YES)),
+            self.same("remapped_rows/remapped_row_corr", told(&rows.correctable)),
+            self.same("remapped_rows/remapped_row_unc", told(&rows.uncorrectable)),
+            self.same("remapped_rows/remapped_row_pending", either(&rows.is_pending, YES)),
+            self.same("remapped_rows/remapped_row_failure", either(&rows.has_failed, YES)),
+        ];
+        for (period, corrected, uncorrected) in [
+            ("volatile", &gpu.ecc.corrected_since_load, &gpu.ecc.uncorrected_since_load),
+            ("aggregate", &gpu.ecc.corrected_ever, &gpu.ecc.uncorrected_ever),
+        ] {
+            fields.push(self.errors(period, "correctable", corrected));
+            fields.push(self.errors(period, "uncorrectable", uncorrected));
+        }
+        fields
+    }
+
+    /// `nvidia-smi` counts errors by place and kind, and some drivers have no kinds.
+    fn errors(&self, period: &str, kind: &str, landfall: &Reading<u64>) -> Field {
+        let places = ["sram", "dram"].map(|place| format!("{place}_{kind}"));
+        let kinds = ["_parity", "_secded"].map(|suffix| format!("{}{suffix}", places[0]));
+        let counts = places.iter().chain(&kinds).map(|name| self.before.number(&format!("ecc_errors/{period}/{name}")));
+        let sum = counts.flatten().map(|count| format!("{count:.0}")).filter_map(|count| count.parse::<u64>().ok());
+        let sum = sum.reduce(|one, other| one + other).map_or_else(|| NONE.to_owned(), |sum| sum.to_string());
+        same(&self.subject, &format!("ecc_errors/{period}/{kind}"), told(landfall), &sum)
+    }
+
+    fn of_power_and_clocks(&self, gpu: &Gpu) -> Vec<Field> {
+        let (power, clocks) = (&gpu.power, &gpu.clocks);
+        let watts = |reading: &Reading<u32>| reading.value().map(|milliwatts| f64::from(*milliwatts) / 1000.0);
+        let limit = |reading| watts(reading).map_or_else(|| NONE.to_owned(), |watts| format!("{watts:.2} W"));
+        let mut fields = vec![
+            self.moving("gpu_power_readings/average_power_draw", watts(&power.draw_milliwatts), POWER_SLACK),
+            self.same("gpu_power_readings/requested_power_limit", limit(&power.limit_milliwatts)),
+            self.same("gpu_power_readings/current_power_limit", limit(&power.enforced_limit_milliwatts)),
+            self.same("gpu_power_readings/default_power_limit", limit(&power.default_limit_milliwatts)),
+            self.same("gpu_power_readings/min_power_limit", limit(&power.min_limit_milliwatts)),
+            self.same("gpu_power_readings/max_power_limit", limit(&power.max_limit_milliwatts)),
+        ];
+        let now = |reading: &Reading<u32>| reading.value().map(|value| f64::from(*value));
+        fields.push(self.moving("temperature/gpu_temp", now(&gpu.temperature.gpu_celsius), TEMPERATURE_SLACK));
+        for (name, clock, most) in [
+            ("graphics_clock", &clocks.graphics_megahertz, &clocks.max_graphics_megahertz),
+            ("sm_clock", &clocks.multiprocessor_megahertz, &clocks.max_multiprocessor_megahertz),
+            ("mem_clock", &clocks.memory_megahertz, &clocks.max_memory_megahertz),
+        ] {
+            fields.push(self.moving(&format!("clocks/{name}"), now(clock), CLOCK_SLACK));
+            let most = most.value().map_or_else(|| NONE.to_owned(), |megahertz| format!("{megahertz} MHz"));
+            fields.push(self.same(&format!("max_clocks/{name}"), most));
+        }
+        fields
+    }
+
+    /// The processes by number, kind, name and MiB.
+    fn processes(&self, found: &[GpuProcess]) -> Field {
+        let mut landfall: Vec<String> = found.iter().map(process).collect();
+        let mut nvidia_smi: Vec<String> = self
+            .before
+            .processes
+            .iter()
+            .map(|fields| {
+                let field = |name: &str| fields.get(name).map_or(NONE, String::as_str);
+                let name = field("process_name").split_ascii_whitespace().next().unwrap_or(NONE);
+                let name: String = name.rsplit('/').next().unwrap_or(name).chars().take(NAME_CHARACTERS).collect();
+                let used = number(field("used_memory")).map_or_else(|| NONE.to_owned(), |mib| format!("{mib:.0} MiB"));
+                format!("{} {} {name} {used}", field("pid"), field("type"))
+            })
+            .collect();
+        landfall.sort();
+        nvidia_smi.sort();
+        same(&self.subject, "processes", landfall.join(", "), &nvidia_smi.join(", "))
+    }
+
+    fn of_the_bus(&self, device: &PciDevice) -> Vec<Field> {
+        let pair = |one: u32, other: u32| format!("{one:04X}{other:04X}");
+        let card = device.subsystem_device.zip(device.subsystem_vendor);
+        let lanes = |lanes: Option<u32>| lanes.map_or_else(|| NONE.to_owned(), |lanes| format!("{lanes}x"));
+        vec![
+            self.same("pci/pci_device_id", pair(device.device.0, device.vendor.0)),
+            self.same(
+                "pci/pci_sub_system_id",
+                card.map_or_else(|| NONE.to_owned(), |(device, vendor)| pair(device.0, vendor.0)),
+            ),
+            self.same("pci/pci_gpu_link_info/link_widths/current_link_width", lanes(device.link_width)),
+            self.same("pci/pci_gpu_link_info/link_widths/max_link_width", lanes(device.max_link_width)),
+        ]
+    }
+
+    /// The divisions that the GPU can have, each with its number, how many fit, memory in GiB and multiprocessors.
+    fn of_profiles(&self, gpu: &Gpu, table: &str) -> Vec<Field> {
+        let known = gpu.mig.value().and_then(|mig| mig.profiles.value()).map(Vec::as_slice).unwrap_or_default();
+        let listed = profiles(table, gpu.index);
+        let names: std::collections::BTreeSet<String> = known
+            .iter()
+            .map(|profile| told(&profile.name))
+            .chain(listed.iter().map(|profile| profile.name.clone()))
+            .collect();
+        let compared = |name: String| {
+            let ours = known.iter().find(|profile| told(&profile.name) == name).map(|profile| {
+                let memory = format!("{}.{:02}", profile.memory_mib / 1024, profile.memory_mib % 1024 * 100 / 1024);
+                [profile.id.to_string(), profile.max_instances.to_string(), memory, profile.multiprocessors.to_string()]
+            });
+            let theirs = listed.iter().find(|profile| profile.name == name).map(|profile| profile.numbers.clone());
+            let shown =
+                |numbers: Option<[String; 4]>| numbers.map_or_else(|| NONE.to_owned(), |numbers| numbers.join(" "));
+            same(&self.subject, &format!("mig profile {name}"), shown(ours), &shown(theirs))
+        };
+        names.into_iter().map(compared).collect()
+    }
+}
+
+fn process(process: &GpuProcess) -> String {
+    let kind = match process.kind {
+        ProcessKind::Compute => "C",
+        ProcessKind::Graphics => "G",
+    };
+    let used = process.used_bytes.value().map_or_else(|| NONE.to_owned(), |bytes| format!("{} MiB", bytes / MIB));
+    format!("{} {kind} {} {used}", process.pid, told(&process.name))
+}
+
+fn compute_mode(mode: ComputeMode) -> &'static str {
+    match mode {
+        ComputeMode::Shared => "Default",
+        ComputeMode::ExclusiveThread => "Exclusive_Thread",
+        ComputeMode::ExclusiveProcess => "Exclusive_Process",
+        ComputeMode::Prohibited => "Prohibited",
+    }
+}
+
+fn virtualization(mode: Virtualization) -> &'static str {
+    match mode {
+        Virtualization::None => "None",
+        Virtualization::PassThrough => "Pass-Through",
+        Virtualization::Vgpu => "VGPU",
+        Virtualization::HostVgpu => "Host VGPU",
+        Virtualization::HostVsga => "Host VSGA",
+    }
+}
+
+/// MiB of one GPU are few enough for an exact number.
+fn as_number(mib: u64) -> f64 {
+    f64::from(u32::try_from(mib).unwrap_or(u32::MAX))
+}

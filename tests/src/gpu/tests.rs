@@ -1,0 +1,74 @@
+//! On what real machines printed.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::Printed;
+
+/// What real machines printed, without serial numbers, and with another UUID: a GPU that was idle, and one whose memory a process held.
+const MACHINES: [&str; 2] = ["h200-idle", "h200-held"];
+
+fn kept(machine: &str) -> Printed {
+    let folder: PathBuf = crate::workspace::root().join("gpu/facts/testdata/real").join(machine);
+    Printed::kept(&folder).unwrap()
+}
+
+#[test]
+fn a_real_gpu_is_told_as_nvidias_own_program_tells_it() {
+    for machine in MACHINES {
+        let fields = kept(machine).compared().unwrap();
+        let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).collect();
+        assert!(differ.is_empty(), "{machine}: {differ:#?}");
+        let names: BTreeSet<_> = fields.iter().map(|field| (&field.subject, &field.name)).collect();
+        assert_eq!((names.len(), fields.len()), (56, 56), "{machine}: a field is missing, or is there twice");
+    }
+}
+
+#[test]
+fn another_value_of_any_compared_field_is_seen() {
+    let machine = kept("h200-held");
+    let fields = machine.compared().unwrap();
+    let altered = |path: &str, text: &str| {
+        let element = path.rsplit('/').next().unwrap();
+        let (start, end) = (format!("<{element}>"), format!("</{element}>"));
+        // The element of that path: after its parents, one by one.
+        let mut from = 0;
+        for parent in path.split('/') {
+            from += text[from..].find(&format!("<{parent}>")).unwrap_or_else(|| panic!("{path}"));
+        }
+        let from = from + start.len();
+        let to = from + text[from..].find(&end).unwrap();
+        format!("{}99999 of another{}", &text[..from], &text[to..])
+    };
+    let mut seen = 0;
+    for field in &fields {
+        if field.name.contains(' ') || ["processes", "mig_devices", "attached_gpus"].contains(&field.name.as_str()) {
+            continue;
+        }
+        let path = match field.name.as_str() {
+            name if name.starts_with("ecc_errors/") => {
+                name.replace("/correctable", "/sram_correctable").replace("/uncorrectable", "/dram_uncorrectable")
+            }
+            name => name.to_owned(),
+        };
+        let [before, after] = [&machine.before, &machine.after].map(|text| altered(&path, text));
+        let changed = Printed { facts: machine.facts.clone(), before, after, profiles: machine.profiles.clone() };
+        let differ: Vec<_> = changed.compared().unwrap().into_iter().filter(|field| !field.agrees).collect();
+        assert!(
+            differ.iter().any(|differs| differs.name == field.name || field.name == "pci/pci_bus_id"),
+            "{path}: {differ:#?}"
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 46);
+}
+
+#[test]
+fn processes_and_divisions_that_only_one_of_both_tells_are_seen() {
+    let mut machine = kept("h200-held");
+    machine.before = machine.before.replace("<pid>", "<pid>1");
+    machine.profiles = machine.profiles.replace("MIG 2g.35gb", "MIG 2g.36gb");
+    let differ = machine.compared().unwrap().into_iter().filter(|field| !field.agrees);
+    let names: Vec<_> = differ.map(|field| field.name).collect();
+    assert_eq!(names, ["processes", "mig profile 2g.35gb", "mig profile 2g.36gb"]);
+}
