@@ -58,7 +58,8 @@ impl BundleName {
         format!("cat {}.landfall* | tar --extract --occurrence landfall", self.0)
     }
 
-    /// What a file name says, or `None` for foreign files. Only a hint: contents decide.
+    /// What a file name says, or `None` for foreign files, among them hidden ones: macOS writes `._NAME` beside each file on a stick. Only a
+    /// hint: contents decide.
     pub fn parse(file: &str) -> Option<(Self, FileKind)> {
         if let Some(stem) = file.strip_suffix(".head") {
             return Self::stem_of(stem).map(|name| (name, FileKind::Head));
@@ -74,7 +75,8 @@ impl BundleName {
     fn stem_of(stem: &str) -> Option<Self> {
         let (release, id) = stem.rsplit_once('-')?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (!release.is_empty() && id.len() == ID_DIGITS && id.bytes().all(is_digit)).then(|| Self(stem.to_owned()))
+        let is_named = !release.is_empty() && !release.starts_with('.');
+        (is_named && id.len() == ID_DIGITS && id.bytes().all(is_digit)).then(|| Self(stem.to_owned()))
     }
 }
 
@@ -105,6 +107,7 @@ mod tests {
             "a-abababababab.landfall.1",
             "a-abababababab.landfall.000",
             "-.head",
+            "._starter-1.0.0-abababababab.landfall",
         ] {
             assert_eq!(BundleName::parse(foreign), None, "{foreign}");
         }

@@ -80,6 +80,7 @@ mod tests {
         write("next/deep/c-1-ababababab00.landfall");
         write("heads/d-1-ababababab00.head");
         write("photo.jpg");
+        write("._a-1.0-abababababab.landfall");
         durable::symlink(&root.path().join("next/deep"), &root.path().join("link")).unwrap();
         durable::symlink(&root.path().join("photo.jpg"), &root.path().join("e-1-ababababab00.landfall")).unwrap();
         let found = bundles_below(root.path());
