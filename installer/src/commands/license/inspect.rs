@@ -7,6 +7,7 @@ use landfall_lifecycle::operations::Trust;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::report::read;
 use super::{entitlements_text, time};
 use crate::cli::LicenseInspectArguments;
 use crate::document::Document;
@@ -64,11 +65,7 @@ impl Document for Inspection {
 /// Shows a license file.
 pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Result<(), Failure> {
     let path = &arguments.license;
-    let bytes = fs_err::read(path).map_err(|error| {
-        let what = format!("the license {} cannot be read", path.display());
-        Failure::new(landfall_error_codes::codes::BAD_ARGUMENT, what).because(&error)
-    })?;
-    let sealed = SealedLicense::read(&path.display().to_string(), &bytes)?;
+    let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
     let inspection = if let Some(trust) = &arguments.trust.trust {
         let anchor = Trust::read(Some(trust), path)?.anchor;
         let license = sealed.verify(&anchor)?;

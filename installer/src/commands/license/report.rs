@@ -22,7 +22,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// As much as the longest report has, in bytes: whoever sends one may have made it as long as they like.
+/// As much as the longest report has, in bytes, and more than any license: whoever sends one may have made it as long as they like.
 const MOST_BYTES: u64 = 16 << 20;
 
 impl Document for UsageReport {
@@ -154,7 +154,8 @@ fn refused(path: &Path, error: &UsageError) -> Failure {
     Failure::not_passed(path, error)
 }
 
-fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a document that somebody sent, up to its limit.
+pub(super) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     files::read_at_most(path, MOST_BYTES).map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)
     })
