@@ -21,6 +21,7 @@ use crate::document;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
 
 /// As much as the longest report has, in bytes, and more than any license: whoever sends one may have made it as long as they like.
 const MOST_BYTES: u64 = 16 << 20;
@@ -211,7 +212,9 @@ fn reported_text(reported: &Reported) -> String {
 }
 
 pub(crate) fn checked_text(checked: &Checked) -> String {
-    let Checked { site, license, customer, made, site_key, .. } = checked;
+    let Checked { made, site_key, .. } = checked;
+    // Whoever signed chose these, and the license may not be there to compare them with: none of it becomes a line of its own.
+    let [site, license, customer] = [&checked.site, &checked.license, &checked.customer].map(|said| shown::line(said));
     let compared = if checked.license_compared { "" } else { ", which was not compared with it" };
     let mut text = format!(
         "the report of {made} is as the site signed it, its days follow one another, and its sums are theirs\n\
@@ -221,14 +224,15 @@ pub(crate) fn checked_text(checked: &Checked) -> String {
         text.push_str("earlier   the days of the earlier report that were over are in it\n");
     }
     for period in &checked.periods {
-        let Period { license, from, until, days, unmeasured_days, .. } = period;
+        let Period { from, until, days, unmeasured_days, .. } = period;
+        let license = shown::line(&period.license);
         let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", counted(*days, "day"));
         if *unmeasured_days > 0 {
             let _infallible = write!(text, ", not on {}", counted(*unmeasured_days, "day"));
         }
         text.push('\n');
         text.push_str(&table(period.limits.iter().map(|of| (None, of))));
-        let _infallible = writeln!(text, "components  {}", components_text(&period.components));
+        let _infallible = writeln!(text, "components  {}", shown::line(&components_text(&period.components)));
     }
     text.trim_end().to_owned()
 }
@@ -342,20 +346,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_report_that_passes_is_summed_up_for_each_license() {
-        let checked = Checked {
+    fn report_of(customer: &str) -> Checked {
+        Checked {
             site: "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned(),
             license: "acme-1".to_owned(),
-            customer: "Acme".to_owned(),
+            customer: customer.to_owned(),
             license_compared: false,
             earlier_compared: false,
             made: "2026-11-20T08:00:00Z".to_owned(),
             site_key: "0123".to_owned(),
             days: 20,
             periods: vec![period()],
-        };
+        }
+    }
+
+    #[test]
+    fn a_report_that_passes_is_summed_up_for_each_license() {
+        let checked = report_of("Acme");
         insta::assert_snapshot!(checked_text(&checked));
+    }
+
+    #[test]
+    fn what_a_site_signed_forges_no_line_of_the_check() {
+        let text = checked_text(&report_of("Acme\nsigned by 9999"));
+        assert_eq!(text.lines().filter(|line| line.starts_with("signed by")).count(), 1, "{text}");
     }
 
     #[test]
