@@ -14,9 +14,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads one. The ports are those of a text without any, with `tls` and with `tcp`. The error ends with the examples in `like`.
+    /// Reads one. The ports are those of a text without any, with `tls` and with `tcp`. The error ends with the examples in `like`. It is
+    /// logged, so it quotes no text that may have a password, as addresses and lists of options of PostgreSQL's own clients do.
     pub fn read(server: &str, [tls, tcp]: [u16; 2], like: &str) -> Result<Self, String> {
-        let why = || format!("server: {server} is not like {like}");
+        let shown = if may_have_password(server) { "what is there, with a user or options," } else { server };
+        let why = || format!("server: {shown} is not like {like}");
         let url = Url::parse(server).map_err(|_| why())?;
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
         let is_open = url.username().is_empty() && url.password().is_none();
@@ -27,5 +29,32 @@ impl Endpoint {
             "tcp" => Ok(Self { is_secure: false, host, port: url.port().unwrap_or(tcp) }),
             _ => Err(why()),
         }
+    }
+}
+
+/// Whether a text has something with a colon before an `@`, or an option.
+fn may_have_password(server: &str) -> bool {
+    let after_scheme = server.split_once("://").map_or(server, |(_, rest)| rest);
+    server.contains('=') || after_scheme.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_quotes_no_password() {
+        let why = |server: &str| Endpoint::read(server, [1, 2], "tls://db.example.org").unwrap_err();
+        for server in [
+            "postgresql://console:canary@db.example.org/console",
+            "tls://console:can@ary@db.example.org",
+            "console:canary@db.example.org",
+            "postgresql://db.example.org/console?user=console&password=canary",
+            "host=db.example.org user=console password=canary",
+        ] {
+            let expected = "server: what is there, with a user or options, is not like tls://db.example.org";
+            assert_eq!(why(server), expected, "{server}");
+        }
+        assert_eq!(why("db.example.org"), "server: db.example.org is not like tls://db.example.org");
     }
 }
