@@ -6,7 +6,7 @@ use std::sync::Arc;
 use landfall_release_document::container::DRILL_NAMESPACE;
 
 use super::file;
-use super::server::{Settings, State, has_begun, read, refuse_if_elsewhere};
+use super::server::{Settings, State, has_begun, read, refuse_if_elsewhere, refuse_if_in_another};
 use crate::error::Error;
 
 /// Where the data is.
@@ -41,12 +41,12 @@ impl Storage {
     /// would be of another database than the one that it writes to.
     ///
     /// # Errors
-    /// The data is in a server, and the settings no longer name one.
+    /// The data is in a server, and the settings no longer name one, or name another one.
     pub fn in_use(self, folder: &Path) -> Result<Self, Error> {
         match self {
             Self::File => refuse_if_elsewhere(folder).map(|()| Self::File),
             Self::Server(_) if !has_begun(folder) && file(folder).exists() => Ok(Self::File),
-            Self::Server(settings) => Ok(Self::Server(settings)),
+            Self::Server(settings) => refuse_if_in_another(folder, &settings).map(|()| Self::Server(settings)),
         }
     }
 }
@@ -96,6 +96,11 @@ mod tests {
         assert!(matches!(named().in_use(before.path()), Ok(Storage::File)));
         assert!(matches!(named().in_use(after.path()), Ok(Storage::Server(_))));
         assert!(matches!(named().in_use(empty.path()), Ok(Storage::Server(_))));
+        let same = folder(&[(MARK, "tls://192.0.2.40:5432\n")]);
+        assert!(matches!(named().in_use(same.path()), Ok(Storage::Server(_))));
+        // The Secret names another server, and the console has not started again.
+        let another = folder(&[(MARK, "tcp://192.0.2.41\n")]);
+        assert_eq!(named().in_use(another.path()).unwrap_err().code(), codes::APPLIANCE_DATABASE_ELSEWHERE);
         // The Secret is gone, and the console has not started again.
         let refused = Storage::File.in_use(after.path()).unwrap_err();
         assert_eq!(refused.code(), codes::APPLIANCE_DATABASE_ELSEWHERE);

@@ -172,14 +172,30 @@ pub fn has_begun(folder: &Path) -> bool {
     folder.join(MARK).exists()
 }
 
-/// Refuses to begin with a file where the data is in a server that the settings no longer name.
-pub fn refuse_if_elsewhere(folder: &Path) -> Result<()> {
+/// The server that has the data of a folder, as its settings named it when the console began; none where it began with none.
+fn marked(folder: &Path) -> Result<Option<String>> {
     let mark = folder.join(MARK);
     if !mark.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let failed = || format!("{} cannot be read", mark.display());
     let server = fs_err::read_to_string(&mark).context(codes::APPLIANCE_DATABASE, failed)?;
-    let what = format!("the console's data is in {}, and no settings name a server", server.trim_end());
+    Ok(Some(server.trim_end().to_owned()))
+}
+
+/// Refuses to begin with a file where the data is in a server that the settings no longer name.
+pub fn refuse_if_elsewhere(folder: &Path) -> Result<()> {
+    let Some(server) = marked(folder)? else { return Ok(()) };
+    let what = format!("the console's data is in {server}, and no settings name a server");
+    Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
+}
+
+/// Refuses settings that name another server than the one with which the console on this data folder began.
+pub fn refuse_if_in_another(folder: &Path, settings: &Settings) -> Result<()> {
+    let Some(server) = marked(folder)?.filter(|server| !settings.names_as(server)) else { return Ok(()) };
+    let what = format!(
+        "the console's data is in {server}, and the settings name {}, which the console uses after its next start",
+        settings.server
+    );
     Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
 }

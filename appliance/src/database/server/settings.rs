@@ -54,6 +54,14 @@ pub struct Settings {
     pub password: String,
 }
 
+impl Settings {
+    /// Whether another text names the same server, by its host and port.
+    pub fn names_as(&self, server: &str) -> bool {
+        let other = Endpoint::read(server, [PORT, PORT], "");
+        other.is_ok_and(|other| (other.host.as_str(), other.port) == (self.host.as_str(), self.port))
+    }
+}
+
 /// Without the password.
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
