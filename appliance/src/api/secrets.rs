@@ -1,13 +1,12 @@
 //! Values of secrets that the site gives. One goes to the host, and the console does not store it; later requests name it by its id.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request, State};
 use landfall_peer::{KeptSecret, SECRET_BYTES, SecretWish};
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::Body;
 use super::changes::host_name_of;
 use super::site::note_outcome;
 use crate::access::Caller;
@@ -24,13 +23,24 @@ pub struct NewSecretValue {
     name: String,
     /// The value as text: a password, or PEM; of a certificate with its key, both, one after the other.
     #[schemars(length(min = 1, max = SECRET_BYTES))]
-    #[serde(deserialize_with = "text")]
     value: String,
 }
 
-/// A text. Derived code would quote a number that was sent in its place, and programs log refusals.
-fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
-    String::deserialize(value).map_err(|_| D::Error::custom("a value is a text"))
+impl<S: Send + Sync> FromRequest<S> for NewSecretValue {
+    type Rejection = Refusal;
+
+    /// Reads the body. The reason of a refusal quotes nothing of it, as derived code would quote a number or a value alone: programs log
+    /// refusals.
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let why = match Json::<Self>::from_request(request, state).await {
+            Ok(Json(given)) => return Ok(given),
+            Err(JsonRejection::JsonDataError(_)) => {
+                "the body has `name` and `value`, each a text, and nothing else".to_owned()
+            }
+            Err(other) => other.body_text(),
+        };
+        Err(Refusal::Invalid(why))
+    }
 }
 
 /// Give another value of a secret
@@ -51,8 +61,9 @@ fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
 pub async fn give(
     State(context): State<Context>,
     caller: Caller,
-    Body(NewSecretValue { name, value }): Body<NewSecretValue>,
+    given: NewSecretValue,
 ) -> Result<Json<KeptSecret>, Refusal> {
+    let NewSecretValue { name, value } = given;
     let secret = known_secret(&context, &name).await?;
     give_secret(&context, &caller, &secret.name, value).await.map(Json)
 }

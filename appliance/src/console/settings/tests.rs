@@ -226,6 +226,8 @@ async fn a_program_gives_a_value_and_approves_what_names_it() {
         (json!({ "name": "directory", "value": "" }), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({ "name": "directory", "value": ["canary-3"] }), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({ "name": "directory", "value": 71_604_391 }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!("canary-4"), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "name": 71_604_391, "value": "canary-5" }), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({ "name": "directory", "value": "x".repeat(70_000) }), StatusCode::UNPROCESSABLE_ENTITY),
     ] {
         let refused = give(&body).await;
