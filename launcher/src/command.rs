@@ -102,7 +102,7 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
         _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
-        Some("dist" | "documents") => BTreeSet::from([Work::Program]),
+        Some("dist" | "documents" | "gpu") => BTreeSet::from([Work::Program]),
         Some("fuzz") => BTreeSet::from([Work::Program, Work::Fuzz]),
         Some("site") => BTreeSet::from([Work::Machines]),
         Some("images") => BTreeSet::from([Work::Parts]),
@@ -182,6 +182,13 @@ mod tests {
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
         assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());
+    }
+
+    #[test]
+    fn a_machine_with_a_gpu_needs_what_builds_a_program_alone() {
+        for line in ["gpu", "gpu --keep h200", "gpu --kept h200"] {
+            assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program]), "{line}");
+        }
     }
 
     #[test]
