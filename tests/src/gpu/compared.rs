@@ -1,7 +1,9 @@
 //! Every field that both `landfall-gpu` and `nvidia-smi` tell about a GPU, side by side.
 
 use landfall_gpu_facts::hardware::PciDevice;
-use landfall_gpu_facts::nvml::{ComputeMode, EccMode, Gpu, GpuProcess, Mig, NvmlFacts, ProcessKind, Virtualization};
+use landfall_gpu_facts::nvml::{
+    ComputeMode, EccMode, FailedGpu, Gpu, GpuEntry, GpuProcess, Mig, NvmlFacts, ProcessKind, Virtualization,
+};
 use landfall_gpu_facts::{GpuReport, Reading};
 
 use super::smi::{NONE, Smi, SmiGpu, number, profiles};
@@ -62,30 +64,37 @@ impl Readings<'_> {
             same("driver", "cuda_version", told(&nvml.cuda_version), &before.cuda_version),
             same("driver", "attached_gpus", nvml.gpus.len().to_string(), &before.gpus.len().to_string()),
         ];
-        let answering = nvml.gpus.iter().filter_map(|entry| match entry {
-            landfall_gpu_facts::nvml::GpuEntry::Answers(gpu) => Some(gpu),
-            landfall_gpu_facts::nvml::GpuEntry::Fails(_) => None,
-        });
-        for gpu in answering {
-            let address = told(&gpu.pci_address);
-            let of = |smi: &'_ Smi| smi.gpus.iter().position(|found| is_at(found, &address));
-            let (Some(first), Some(second)) = (of(self.before), of(self.after)) else {
-                fields.push(same(&address, "pci/pci_bus_id", address.clone(), NONE));
-                continue;
-            };
-            let sides = Sides { subject: address, before: &self.before.gpus[first], after: &self.after.gpus[second] };
-            fields.extend(sides.of_the_gpu(gpu));
-            let device = self.report.hardware.devices.iter().find(|device| device.address.to_string() == sides.subject);
-            fields.extend(device.into_iter().flat_map(|device| sides.of_the_bus(device)));
-            fields.extend(sides.of_profiles(gpu, self.profiles));
+        for entry in &nvml.gpus {
+            match entry {
+                GpuEntry::Answers(gpu) => fields.extend(self.of_answering(gpu)),
+                GpuEntry::Fails(failed) => fields.push(self.of_failing(failed)),
+            }
         }
         fields
     }
-}
 
-fn is_at(gpu: &SmiGpu, address: &str) -> bool {
-    let found = gpu.field("pci/pci_bus_id").parse::<landfall_gpu_facts::hardware::PciAddress>();
-    found.is_ok_and(|found| found.to_string() == address)
+    fn of_answering(&self, gpu: &Gpu) -> Vec<Field> {
+        let address = told(&gpu.pci_address);
+        let (Some(before), Some(after)) = (self.before.at(&address), self.after.at(&address)) else {
+            return vec![same(&address, "pci/pci_bus_id", address.clone(), NONE)];
+        };
+        let sides = Sides { subject: address, before, after };
+        let mut fields = sides.of_the_gpu(gpu);
+        let device = self.report.hardware.devices.iter().find(|device| device.address.to_string() == sides.subject);
+        match device {
+            Some(device) => fields.extend(sides.of_the_bus(device)),
+            None => fields.push(sides.same("pci/pci_device_id", NONE.to_owned())),
+        }
+        fields.extend(sides.of_profiles(gpu, self.profiles));
+        fields
+    }
+
+    /// Nothing of such a GPU can be compared, and that counts as a difference.
+    fn of_failing(&self, failed: &FailedGpu) -> Field {
+        let address = told(&failed.pci_address);
+        let uuid = self.before.at(&address).map_or(NONE, |gpu| gpu.field("uuid"));
+        same(&address, "uuid", "does not answer".to_owned(), uuid)
+    }
 }
 
 fn same(subject: &str, name: &str, landfall: String, nvidia_smi: &str) -> Field {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use landfall_gpu_facts::hardware::PciAddress;
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// What `nvidia-smi` prints for a field that a GPU does not have.
@@ -45,6 +46,15 @@ impl Smi {
         let counted = value("attached_gpus")?;
         ensure!(counted == gpus.len().to_string(), "nvidia-smi counts {counted} GPUs and prints {}", gpus.len());
         Ok(Self { driver_version: value("driver_version")?, cuda_version: value("cuda_version")?, gpus })
+    }
+
+    /// The GPU at this address, as `landfall-gpu` writes addresses.
+    pub fn at(&self, address: &str) -> Option<&SmiGpu> {
+        let is_at = |gpu: &&SmiGpu| {
+            let found = gpu.field("pci/pci_bus_id").parse::<PciAddress>();
+            found.is_ok_and(|found| found.to_string() == address)
+        };
+        self.gpus.iter().find(is_at)
     }
 }
 

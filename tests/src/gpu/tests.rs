@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use super::Printed;
 
 /// What real machines printed, without serial numbers, and with another UUID: a GPU that was idle, and one whose memory a process held.
@@ -71,4 +73,25 @@ fn processes_and_divisions_that_only_one_of_both_tells_are_seen() {
     let differ = machine.compared().unwrap().into_iter().filter(|field| !field.agrees);
     let names: Vec<_> = differ.map(|field| field.name).collect();
     assert_eq!(names, ["processes", "mig profile 2g.35gb", "mig profile 2g.36gb"]);
+}
+
+/// Names of the fields that differ where the document of `landfall-gpu` is another one.
+fn differing(change: impl Fn(&mut Value)) -> Vec<String> {
+    let mut machine = kept("h200-held");
+    let mut facts = serde_json::from_str(&machine.facts).unwrap();
+    change(&mut facts);
+    machine.facts = facts.to_string();
+    let differ = machine.compared().unwrap().into_iter().filter(|field| !field.agrees);
+    differ.map(|field| field.name).collect()
+}
+
+#[test]
+fn a_gpu_that_does_not_answer_or_is_not_on_the_bus_is_no_agreement() {
+    let fails = differing(|facts| {
+        let gpu = &mut facts["nvml"]["read"]["gpus"][0];
+        let address = gpu["answers"]["pciAddress"].take();
+        *gpu = json!({ "fails": { "index": 0, "pciAddress": address, "failure": { "reason": "lost" } } });
+    });
+    assert_eq!(fails, ["uuid"]);
+    assert_eq!(differing(|facts| facts["hardware"]["devices"] = json!([])), ["pci/pci_device_id"]);
 }
