@@ -295,7 +295,7 @@ impl Sides<'_> {
             .collect();
         let compared = |name: String| {
             let ours = known.iter().find(|profile| told(&profile.name) == name).map(|profile| {
-                let memory = format!("{}.{:02}", profile.memory_mib / 1024, profile.memory_mib % 1024 * 100 / 1024);
+                let memory = format!("{:.2}", as_number(profile.memory_mib) / 1024.0);
                 [profile.id.to_string(), profile.max_instances.to_string(), memory, profile.multiprocessors.to_string()]
             });
             let theirs = listed.iter().find(|profile| profile.name == name).map(|profile| profile.numbers.clone());

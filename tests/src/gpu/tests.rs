@@ -95,3 +95,17 @@ fn a_gpu_that_does_not_answer_or_is_not_on_the_bus_is_no_agreement() {
     assert_eq!(fails, ["uuid"]);
     assert_eq!(differing(|facts| facts["hardware"]["devices"] = json!([])), ["pci/pci_device_id"]);
 }
+
+#[test]
+fn memory_of_a_division_is_rounded_and_not_cut_off() {
+    // Of an A30's `2g.12gb` and `4g.24gb`, and of an A100's `3g.20gb`, which is halfway between two.
+    for (mib, gib) in [(11_968, "11.69"), (24_000, "23.44"), (20_096, "19.62")] {
+        let mut machine = kept("h200-held");
+        assert!(machine.facts.contains("\"memoryMib\": 143360") && machine.profiles.contains(" 140.00 "));
+        machine.facts = machine.facts.replace("\"memoryMib\": 143360", &format!("\"memoryMib\": {mib}"));
+        machine.profiles = machine.profiles.replace(" 140.00 ", &format!(" {gib} "));
+        let fields = machine.compared().unwrap();
+        let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).collect();
+        assert!(differ.is_empty(), "{differ:#?}");
+    }
+}
