@@ -78,7 +78,9 @@ pub fn unpack(
     limits: Limits,
 ) -> Result<Layer> {
     let path = record_path(store, layer.digest);
+    // A record without files may be of an empty file: earlier versions took one for an archive.
     if let Some(known) = read_record(&path)
+        && !known.files.is_empty()
         && known.files.iter().all(|file| store.contains(file.digest))
     {
         return Ok(known);

@@ -206,6 +206,20 @@ fn a_file_that_oras_calls_an_archive_is_refused_with_the_way_to_push_it() {
     }
 }
 
+#[test]
+fn a_record_of_an_empty_file_by_an_earlier_version_hides_it_no_longer() {
+    let bench = Bench::new();
+    let empty = bench.stored(b"");
+    let hex = empty.digest.to_hex();
+    let folder = bench.store.root().join("landfall/unpacked").join(&hex[..2]);
+    let record = json!({ "type": "landfall.dev/unpacked/1", "layer": { "diff_id": empty.digest, "files": [] } });
+    landfall_media::durable::create_folder(&folder).expect("folder");
+    landfall_media::durable::write_file(&folder.join(hex), record.to_string().as_bytes(), 0o644).expect("record");
+    let limits = layer::limits_of(empty);
+    let error = layer::unpack(&bench.store, "a layer", empty, Compression::None, limits).expect_err("refused");
+    assert_eq!(error.code(), codes::ARTIFACT_ARCHIVE, "{error}");
+}
+
 /// An archive whose member has a name of this many bytes, as GNU tar writes it.
 fn long_name(bytes: usize) -> Vec<u8> {
     archive(|archive| {
