@@ -269,6 +269,9 @@ fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
     // The lock of each table goes before the next one is read, and the server's room for locks is not filled.
     let releases = "c.oid, c.relfilenode), 'ROLLBACK TO SAVEPOINT locked'\n";
     assert!(postgresql[2].contains(releases) && postgresql[2].contains("max_locks_per_transaction"), "{postgresql:?}");
+    // A database without tables is counted, too.
+    let locks = "\n\\if :{?tables}\nLOCK TABLE :tables IN SHARE MODE NOWAIT;\n\\endif\n";
+    assert!(postgresql[2].contains(locks), "{postgresql:?}");
     assert!(counts(WAYS[6]).is_some(), "clients are held");
     assert_eq!(counts(WAYS[3]), None, "without points in time there is no log");
     assert_eq!(counts(&format!("{}        counted: false\n", WAYS[2])), None);
