@@ -25,7 +25,7 @@ enum Command {
     Documents(commands::documents::Arguments),
     /// Gives every reader of hostile bytes inputs that libFuzzer makes.
     Fuzz(commands::fuzz::Arguments),
-    /// Compares what is told about the GPUs of this machine with NVIDIA's own program.
+    /// Compares what `landfall-gpu` reports about this machine's GPUs with NVIDIA's own program.
     Gpu(commands::gpu::Arguments),
     /// Builds the real parts that tests and demo use.
     Images(commands::images::Arguments),
