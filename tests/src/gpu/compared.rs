@@ -223,12 +223,19 @@ impl Sides<'_> {
         same(&self.subject, &format!("ecc_errors/{period}/{kind}"), told(landfall), &sum)
     }
 
+    /// The first of these that `nvidia-smi` tells: GPUs before Ampere, and A100 and A30, have no average, and older drivers one field alone.
+    fn power_draw(&self) -> String {
+        let names = ["average", "instant"].map(|kind| format!("gpu_power_readings/{kind}_power_draw"));
+        let known = names.into_iter().find(|name| self.before.number(name).is_some());
+        known.unwrap_or_else(|| "gpu_power_readings/power_draw".to_owned())
+    }
+
     fn of_power_and_clocks(&self, gpu: &Gpu) -> Vec<Field> {
         let (power, clocks) = (&gpu.power, &gpu.clocks);
         let watts = |reading: &Reading<u32>| reading.value().map(|milliwatts| f64::from(*milliwatts) / 1000.0);
         let limit = |reading| watts(reading).map_or_else(|| NONE.to_owned(), |watts| format!("{watts:.2} W"));
         let mut fields = vec![
-            self.moving("gpu_power_readings/average_power_draw", watts(&power.draw_milliwatts), POWER_SLACK),
+            self.moving(&self.power_draw(), watts(&power.draw_milliwatts), POWER_SLACK),
             self.same("gpu_power_readings/requested_power_limit", limit(&power.limit_milliwatts)),
             self.same("gpu_power_readings/current_power_limit", limit(&power.enforced_limit_milliwatts)),
             self.same("gpu_power_readings/default_power_limit", limit(&power.default_limit_milliwatts)),

@@ -109,3 +109,18 @@ fn memory_of_a_division_is_rounded_and_not_cut_off() {
         assert!(differ.is_empty(), "{differ:#?}");
     }
 }
+
+#[test]
+fn a_gpu_without_an_average_of_its_power_is_compared_by_what_it_has() {
+    let without_average = |text: &str| {
+        let (before, readings) = text.split_once("<gpu_power_readings>").unwrap();
+        let (average, after) = readings.split_once("</average_power_draw>").unwrap();
+        let (state, _watts) = average.split_once("<average_power_draw>").unwrap();
+        format!("{before}<gpu_power_readings>{state}<average_power_draw>N/A</average_power_draw>{after}")
+    };
+    let mut machine = kept("h200-held");
+    (machine.before, machine.after) = (without_average(&machine.before), without_average(&machine.after));
+    let fields = machine.compared().unwrap();
+    assert!(fields.iter().all(|field| field.agrees), "{fields:#?}");
+    assert!(fields.iter().any(|field| field.name == "gpu_power_readings/instant_power_draw"));
+}
