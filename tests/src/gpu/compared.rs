@@ -148,7 +148,7 @@ impl Sides<'_> {
             self.same("uuid", told(&gpu.uuid)),
             self.same("minor_number", told(&gpu.minor)),
             self.same("persistence_mode", either(&gpu.persistence, ENABLED)),
-            self.same("display_attached", either(&gpu.display.is_attached, YES)),
+            self.display(&gpu.display.is_attached),
             self.same("display_active", either(&gpu.display.is_active, ENABLED)),
             self.same("compute_mode", told(&gpu.compute_mode.clone().map(compute_mode))),
             self.same(
@@ -162,6 +162,15 @@ impl Sides<'_> {
         fields.extend(self.of_power_and_clocks(gpu));
         fields.push(self.processes(gpu.processes.value().map(Vec::as_slice).unwrap_or_default()));
         fields
+    }
+
+    /// Before driver 575, `nvidia-smi` told by another field whether a display is attached.
+    fn display(&self, is_attached: &Reading<bool>) -> Field {
+        let (name, words) = match self.before.field("display_attached") {
+            NONE => ("display_mode", ENABLED),
+            _ => ("display_attached", YES),
+        };
+        self.same(name, either(is_attached, words))
     }
 
     fn of_division(&self, mig: Option<&Mig>) -> [Field; 3] {

@@ -124,3 +124,20 @@ fn a_gpu_without_an_average_of_its_power_is_compared_by_what_it_has() {
     assert!(fields.iter().all(|field| field.agrees), "{fields:#?}");
     assert!(fields.iter().any(|field| field.name == "gpu_power_readings/instant_power_draw"));
 }
+
+#[test]
+fn a_driver_that_calls_an_attached_display_a_mode_is_compared_by_that() {
+    let [deprecated, attached] = [
+        "<display_mode>Requested functionality has been deprecated</display_mode>",
+        "<display_attached>Yes</display_attached>",
+    ];
+    for (mode, is_same) in [("Enabled", true), ("Disabled", false)] {
+        let mut machine = kept("h200-held");
+        assert!(machine.before.contains(deprecated) && machine.before.contains(attached));
+        let mode = format!("<display_mode>{mode}</display_mode>");
+        machine.before = machine.before.replace(attached, "").replace(deprecated, &mode);
+        let fields = machine.compared().unwrap();
+        let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).map(|field| field.name.as_str()).collect();
+        assert_eq!(differ, if is_same { vec![] } else { vec!["display_mode"] });
+    }
+}
