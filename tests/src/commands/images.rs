@@ -43,8 +43,14 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 /// Builds the programs of a Go module or a single image or artifact, and prints its path or reference.
 fn build_one(workshop: &Workshop, name: &str) -> Result<u8> {
-    let tools =
-        [&&node_pack::COSIGN, &&node_pack::HELM, &&node_pack::VERSITYGW, &&node_pack::DEX, &&node_pack::DEVICE_PLUGIN];
+    let tools = [
+        &&node_pack::COSIGN,
+        &&node_pack::HELM,
+        &&node_pack::VERSITYGW,
+        &&node_pack::DEX,
+        &&node_pack::CONTAINER_TOOLKIT,
+        &&node_pack::DEVICE_PLUGIN,
+    ];
     let modules = || node_pack::MODULES.iter().chain(tools);
     let recipes = || starter::IMAGES.iter().chain(python::ARTIFACTS);
     if let Some(module) = modules().find(|module| module.name == name) {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "what a developer keeps of a machine can be printed again")]
 
 mod compared;
+pub mod driver;
 mod smi;
 
 use std::path::Path;

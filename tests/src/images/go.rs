@@ -35,7 +35,7 @@ pub struct Program {
     pub file: &'static str,
 }
 
-/// How a module is compiled. The result is static in both cases.
+/// How a module is compiled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Build {
     /// Without C.
@@ -45,6 +45,9 @@ pub enum Build {
         /// Build tags.
         tags: &'static str,
     },
+    /// With C code that loads a library of the host when it runs, which a static program cannot: it needs the host's glibc, and nothing
+    /// else.
+    LoadingC,
 }
 
 impl GoModule {
@@ -63,6 +66,15 @@ impl GoModule {
         workshop.recipe("node-pack").join(self.name)
     }
 
+    /// Build tags; none without C.
+    fn tags(&self) -> Option<&'static str> {
+        match self.build {
+            Build::Go => None,
+            Build::StaticC { tags } => Some(tags),
+            Build::LoadingC => Some(""),
+        }
+    }
+
     /// The key of the built programs: module files, Go version, flags and, with C, the C compiler's version.
     pub fn key(&self, workshop: &Workshop) -> Result<Key> {
         let mut key = Key::new().with("go", go_version()?).with("flags", self.linker_flags(workshop)?.join(" "));
@@ -72,7 +84,7 @@ impl GoModule {
         for program in self.programs {
             key = key.with(program.file, program.package);
         }
-        if let Build::StaticC { tags } = self.build {
+        if let Some(tags) = self.tags() {
             setup::ensure_packages(packages::NODE_PACK)?;
             key = key.with("tags", tags).with("compiler", first_line(Command::new("gcc").arg("--version"))?);
         }
@@ -96,7 +108,7 @@ impl GoModule {
         Ok(flags)
     }
 
-    /// Builds the programs if they are missing; returns the folder that holds them, all of them static.
+    /// Builds the programs if they are missing; returns the folder that holds them.
     pub fn ensure(&self, workshop: &Workshop) -> Result<PathBuf> {
         let key = self.key(workshop)?;
         workshop.entry("go", self.name, &key, |folder| {
@@ -112,17 +124,17 @@ impl GoModule {
             for program in self.programs {
                 let output = folder.join(program.file);
                 self.compile(workshop, program, source.path(), &output)?;
-                check_static(&output)?;
+                match self.build {
+                    Build::Go | Build::StaticC { .. } => check_static(&output)?,
+                    Build::LoadingC => check_loading(&output)?,
+                }
             }
             Ok(())
         })
     }
 
     fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
-        let (cgo, tags) = match self.build {
-            Build::Go => ("0", ""),
-            Build::StaticC { tags } => ("1", tags),
-        };
+        let (cgo, tags) = self.tags().map_or(("0", ""), |tags| ("1", tags));
         let result = Command::new("nice")
             .args(["-n", "10", "go", "build", "-tags", tags, "-ldflags"])
             .arg(self.linker_flags(workshop)?.join(" "))
@@ -143,19 +155,34 @@ impl GoModule {
 
 /// Fails unless the program needs no shared library: `readelf` finds neither NEEDED nor an interpreter.
 pub fn check_static(program: &Path) -> Result<()> {
+    let headers = headers(program)?;
+    let dynamic = headers.lines().find(|line| line.contains("(NEEDED)") || line.contains("INTERP"));
+    if let Some(line) = dynamic {
+        bail!("{} is not static, and the host has no libraries for it: {}", program.display(), line.trim());
+    }
+    Ok(())
+}
+
+/// Fails unless the program needs glibc alone.
+fn check_loading(program: &Path) -> Result<()> {
+    let headers = headers(program)?;
+    let needed: Vec<&str> = headers.lines().filter(|line| line.contains("(NEEDED)")).collect();
+    let is_glibc = matches!(needed[..], [library] if library.contains("[libc.so.6]"));
+    ensure!(is_glibc, "{} needs other libraries than glibc: {}", program.display(), needed.join(", "));
+    Ok(())
+}
+
+/// What `readelf` says of a program.
+fn headers(program: &Path) -> Result<String> {
     let output = Command::new("readelf")
         .args(["--dynamic", "--program-headers", "--wide"])
         .arg(program)
         .output()
         .context("cannot run readelf")?;
     ensure!(output.status.success(), "readelf cannot read {}", program.display());
-    let text = String::from_utf8_lossy(&output.stdout);
-    let dynamic = text.lines().find(|line| line.contains("(NEEDED)") || line.contains("INTERP"));
-    if let Some(line) = dynamic {
-        bail!("{} is not static, and the host has no libraries for it: {}", program.display(), line.trim());
-    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(text.contains("Program Headers"), "readelf found no program headers in {}", program.display());
-    Ok(())
+    Ok(text)
 }
 
 /// The Go release on this machine, such as `go1.26.8`.

@@ -217,9 +217,14 @@ pub fn ensure_versitygw() -> Result<PathBuf> {
     Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
 }
 
-/// The program `device-plugin`, which offers a device of a specification (CDI) to pods as a GPU.
+/// The folder of NVIDIA's `nvidia-ctk` and `nvidia-cdi-hook`.
+pub fn ensure_container_toolkit() -> Result<PathBuf> {
+    node_pack::CONTAINER_TOOLKIT.ensure(&Workshop::open()?)
+}
+
+/// NVIDIA's program `nvidia-device-plugin`.
 pub fn ensure_device_plugin() -> Result<PathBuf> {
-    Ok(node_pack::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("device-plugin"))
+    Ok(node_pack::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
 /// The program `dex`, an identity provider.

@@ -183,15 +183,30 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
-/// A device plugin that stands in for NVIDIA's where no machine has a GPU; the tests' own. Its module takes what it needs in the versions
-/// of [`KUBERNETES`].
-pub const DEVICE_PLUGIN: GoModule = GoModule {
-    name: "device-plugin",
-    upstream: "k8s.io/kubelet",
+/// NVIDIA's tools that give containers a GPU.
+pub const CONTAINER_TOOLKIT: GoModule = GoModule {
+    name: "nvidia-container-toolkit",
+    upstream: "github.com/NVIDIA/nvidia-container-toolkit",
     stamp: None,
-    programs: &[Program { package: ".", file: "device-plugin" }],
-    build: Build::Go,
-    variables: &[("main.version", "{version}")],
+    programs: &[
+        Program { package: "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-ctk", file: "nvidia-ctk" },
+        Program { package: "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-cdi-hook", file: "nvidia-cdi-hook" },
+    ],
+    build: Build::LoadingC,
+    variables: &[("github.com/NVIDIA/nvidia-container-toolkit/internal/info.version", "{version}")],
+};
+
+/// NVIDIA's program that offers GPUs to pods.
+pub const DEVICE_PLUGIN: GoModule = GoModule {
+    name: "nvidia-device-plugin",
+    upstream: "github.com/NVIDIA/k8s-device-plugin",
+    stamp: None,
+    programs: &[Program {
+        package: "github.com/NVIDIA/k8s-device-plugin/cmd/nvidia-device-plugin",
+        file: "nvidia-device-plugin",
+    }],
+    build: Build::LoadingC,
+    variables: &[("github.com/NVIDIA/k8s-device-plugin/internal/info.version", "{version}")],
 };
 
 /// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.

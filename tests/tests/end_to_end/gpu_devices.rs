@@ -1,15 +1,15 @@
-//! A container gets the device that the specification of GPUs (CDI) names: by the site's own agent, kubelet, containerd and runc. No machine
-//! of the tests has a GPU, so three things stand in for NVIDIA's: a null device for the GPU, a script for the tool that writes the
-//! specification, and a device plugin that offers one `nvidia.com/gpu`. containerd's configuration gets the line that the plan gives it where
-//! the node pack has NVIDIA's tools.
+//! A container gets the device that the specification of GPUs (CDI) names: by NVIDIA's own container toolkit and device plugin, and the
+//! site's own agent, kubelet, containerd and runc. No machine of the tests has a GPU, so two things stand in for it: null devices, and
+//! a library for those of the driver. containerd's configuration gets the line that the plan gives it where the node pack has NVIDIA's tools.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use landfall_tests::gpu::driver;
 use landfall_tests::proofs::administered;
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::{images, printer};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::engineer::Engineer;
 use super::helper_pods;
@@ -18,101 +18,122 @@ use super::helper_pods;
 const PROGRAMS: &str = "/var/lib/landfall/node/current";
 /// What the agent writes.
 const SPECIFICATION: &str = "/run/landfall/cdi/nvidia.json";
-/// Where the hook notes that it ran; containerd reads no file of this name.
-const HOOK_RAN: &str = "/run/landfall/cdi/hook-ran";
-const UUID: &str = "GPU-00000000-0000-0000-0000-000000000001";
+/// Where the driver's libraries are.
+const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 /// How long the agent may take to see a change, and the kubelet to see a resource.
 const SEEN_LIMIT: Duration = Duration::from_mins(1);
 
-/// The driver as the kernel shows it, with one GPU.
+/// The driver as the kernel shows it, with two GPUs.
 const DRIVER: &str = r"set -e
     mount -t tmpfs none /proc/driver
-    mkdir --parents /proc/driver/nvidia/gpus/0000:01:00.0
-    printf 'Device Minor: \t 0\nGPU Excluded:\t No\n' > /proc/driver/nvidia/gpus/0000:01:00.0/information
+    for n in 0 1; do
+        gpu=/proc/driver/nvidia/gpus/0000:0$((n + 1)):00.0
+        mkdir --parents $gpu
+        printf 'Device Minor: \t %s\nGPU Excluded:\t No\n' $n > $gpu/information
+    done
     echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build' > /proc/driver/nvidia/version";
 
-/// Fails unless a pod that asks for a GPU gets the device of the specification. Leaves the site as it was, but for a line of containerd's
-/// configuration.
+/// How NVIDIA's device plugin runs, as in `examples/gpu`: it finds its own specifications' folder where the site's containerd reads them.
+const PLUGIN: &str = "systemd-run --quiet --unit test-device-plugin --property BindPaths=/run/landfall/cdi:/run/cdi \
+    --setenv MIG_STRATEGY=none --setenv DEVICE_DISCOVERY_STRATEGY=nvml --setenv DEVICE_ID_STRATEGY=uuid \
+    --setenv DEVICE_LIST_STRATEGY=cdi-cri --setenv NVIDIA_DRIVER_ROOT=/ --setenv NVIDIA_DEV_ROOT=/ \
+    --setenv NVIDIA_CDI_HOOK_PATH=/var/lib/landfall/node/current/nvidia-cdi-hook --setenv DRIVER_ROOT_CTR_PATH=/ \
+    --setenv DP_DISABLE_HEALTHCHECKS=all /root/nvidia-device-plugin";
+
+/// Fails unless a pod that asks for a GPU gets one of two, and a pod that asks for none gets none. Leaves the site as it was, but for a line of
+/// containerd's configuration.
 pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     prepare(machine)?;
     ensure!(!written(machine)?, "there is a specification without a GPU");
     machine.run(DRIVER)?;
     wait_until("the specification", SEEN_LIMIT, || written(machine).map(|is_written| is_written.then_some(())))?;
-    machine.copy_in(&images::ensure_device_plugin()?, "/root/device-plugin", 0o755)?;
-    machine.run(&format!("systemd-run --quiet --unit test-device-plugin /root/device-plugin {UUID}"))?;
+    let specification = machine.run(&format!("cat {SPECIFICATION}"))?.stdout;
+    for uuid in driver::UUIDS {
+        ensure!(specification.contains(uuid), "the specification lacks {uuid}: {specification}");
+    }
+    machine.copy_in(&images::ensure_device_plugin()?, "/root/nvidia-device-plugin", 0o755)?;
+    machine.run(PLUGIN)?;
     wait_until("the resource of the node", SEEN_LIMIT, || {
         let line = r"kubectl get nodes --output jsonpath='{.items[0].status.allocatable.nvidia\.com/gpu}'";
-        Ok((administered(machine, line)?.trim() == "1").then_some(()))
+        Ok((administered(machine, line)?.trim() == "2").then_some(()))
     })?;
-    expect_device(machine)?;
+    expect_devices(machine)?;
     machine.run("umount /proc/driver")?;
     wait_until("the end of the specification", SEEN_LIMIT, || {
         written(machine).map(|is_written| (!is_written).then_some(()))
     })?;
-    let made = format!("{PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook /dev/nvidia0 /root/device-plugin {HOOK_RAN}");
-    machine.run(&format!("systemctl stop test-device-plugin && rm {made}"))?;
-    printer::note("proved: a container has the device, variable and hook of the specification of GPUs");
-    engineer.wait_ready("the GPU was removed").map(drop)
+    machine.run(&format!(
+        "systemctl stop test-device-plugin && rm -r {PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
+             /root/nvidia-device-plugin /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
+             {LIBRARIES}/libcuda.so.* && ldconfig"
+    ))?;
+    printer::note(
+        "proved: NVIDIA's toolkit and device plugin give a container one GPU of two, and another container none",
+    );
+    engineer.wait_ready("the GPUs were removed").map(drop)
 }
 
 fn written(machine: &Machine) -> Result<bool> {
     Ok(machine.try_run(&format!("test -e {SPECIFICATION}"))?.status.success())
 }
 
-/// The stand-ins for GPU and tool, and the line of containerd's configuration.
+/// NVIDIA's tools, what stands in for GPUs and driver, and the line of containerd's configuration.
 fn prepare(machine: &Machine) -> Result<()> {
-    let tool =
-        format!("#!/bin/sh\n[ \"$1\" = system ] || cat << 'SPECIFICATION'\n{}\nSPECIFICATION\n", specification());
-    machine.write_file(&format!("{PROGRAMS}/nvidia-ctk"), tool, 0o755)?;
-    let hook = format!("#!/bin/sh\n/bin/cat > /dev/null\necho \"$@\" >> {HOOK_RAN}\n");
-    machine.write_file(&format!("{PROGRAMS}/nvidia-cdi-hook"), hook, 0o755)?;
-    machine.run("mknod -m 666 /dev/nvidia0 c 1 3")?;
+    let tools = images::ensure_container_toolkit()?;
+    for tool in ["nvidia-ctk", "nvidia-cdi-hook"] {
+        machine.copy_in(&tools.join(tool), &format!("{PROGRAMS}/{tool}"), 0o755)?;
+    }
+    let folder = tempfile::tempdir()?;
+    for library in ["libnvidia-ml.so", "libcuda.so"] {
+        let name = format!("{library}.1");
+        driver::compile(&name, &folder.path().join(&name))?;
+        let path = format!("{LIBRARIES}/{library}.{}", driver::VERSION);
+        machine.copy_in(&folder.path().join(&name), &path, 0o644)?;
+    }
+    machine.run("ldconfig && for n in 0 1 ctl; do mknod -m 666 /dev/nvidia$n c 1 3; done")?;
     let line = "cdi_spec_dirs = ['/run/landfall/cdi']";
     machine.run(&format!("sed -i \"/^restrict_oom_score_adj/a {line}\" /etc/landfall/containerd.toml"))?;
     machine.run("systemctl restart landfall-containerd").map(drop)
 }
 
-/// In the form that NVIDIA's tool gives it.
-fn specification() -> Value {
-    json!({
-        "cdiVersion": "0.5.0",
-        "kind": "nvidia.com/gpu",
-        "devices": [{"name": UUID, "containerEdits": {"deviceNodes": [{"path": "/dev/nvidia0"}]}}],
-        "containerEdits": {
-            "env": ["NVIDIA_VISIBLE_DEVICES=void"],
-            "hooks": [{
-                "hookName": "createContainer",
-                "path": format!("{PROGRAMS}/nvidia-cdi-hook"),
-                "args": ["nvidia-cdi-hook", "update-ldcache"],
-            }],
-        },
-    })
+/// A pod that asks for a GPU has one of the devices, can write to it, and finds the driver's library by its name; one that asks for none
+/// has nothing of it.
+fn expect_devices(machine: &Machine) -> Result<()> {
+    let script = "ls /dev | grep nvidia | tr '\n' ' '; for file in /dev/nvidia[0-9]; do echo lost > $file || exit 1; done; \
+                  ls /usr/lib/x86_64-linux-gnu | grep -c libcuda.so.1; echo visible: $NVIDIA_VISIBLE_DEVICES";
+    let said = pod(machine, "gpu", &json!({"limits": {"nvidia.com/gpu": "1"}}), script)?;
+    let expected = [0, 1].map(|number| format!("nvidia{number} nvidiactl 1\nvisible: void\n"));
+    ensure!(expected.contains(&said), "the pod that asks for a GPU says {said:?}");
+    let script = "ls /dev /usr/lib/x86_64-linux-gnu 2> /dev/null | grep -c -e nvidia -e libcuda || true";
+    let said = pod(machine, "no-gpu", &json!({}), script)?;
+    ensure!(said == "0\n", "the pod that asks for no GPU says {said:?}");
+    Ok(())
 }
 
-/// A pod that asks for a GPU has the device, and can write to it.
-fn expect_device(machine: &Machine) -> Result<()> {
+/// What a pod with these resources says that runs this script once.
+fn pod(machine: &Machine, name: &str, resources: &serde_json::Value, script: &str) -> Result<String> {
     let container = json!({
-        "name": "gpu",
+        "name": "main",
         "image": helper_pods::image(machine)?,
-        "command": ["sh", "-euc", "ls /dev/nvidia*; echo lost > /dev/nvidia0; echo visible: $NVIDIA_VISIBLE_DEVICES"],
-        "resources": {"limits": {"nvidia.com/gpu": "1"}},
+        "command": ["sh", "-uc", script],
+        "resources": resources,
     });
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "gpu", "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default"},
         "spec": {"restartPolicy": "Never", "containers": [container]},
     });
     administered(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
     let ended = administered(
         machine,
-        "kubectl --namespace default wait --for=jsonpath='{.status.phase}'=Succeeded pod/gpu --timeout=120s",
+        &format!(
+            "kubectl --namespace default wait --for=jsonpath='{{.status.phase}}'=Succeeded pod/{name} --timeout=120s"
+        ),
     );
-    let said = administered(machine, "kubectl --namespace default logs gpu")?;
+    let said = administered(machine, &format!("kubectl --namespace default logs {name}"))?;
     ended?;
-    ensure!(said == "/dev/nvidia0\nvisible: void\n", "the pod says {said:?}");
-    let ran = machine.run(&format!("cat {HOOK_RAN}"))?.stdout;
-    ensure!(ran == "update-ldcache\n", "the hook notes {ran:?}");
-    administered(machine, "kubectl --namespace default delete pod gpu").map(drop)
+    administered(machine, &format!("kubectl --namespace default delete pod {name}"))?;
+    Ok(said)
 }

@@ -1,7 +1,9 @@
-/* A stand-in for NVIDIA's libnvidia-ml.so.1, for tests alone: it plays the machine that STUB_MACHINE names.
+/* A stand-in for NVIDIA's libnvidia-ml.so.1, for tests alone: it plays the machine that STUB_MACHINE names, or else the
+ * one that it was compiled for with -DMACHINE_NAME.
  *
- * Only what landfall-gpu calls is here. Layouts of structures are those of NVIDIA's header nvml.h. With -DOLD_DRIVER,
- * functions are left out that drivers before 510 do not have. */
+ * Only what landfall-gpu calls is here, and what NVIDIA's own tools for containers and Kubernetes call for GPUs that are
+ * not divided. Layouts of structures are those of NVIDIA's header nvml.h. With -DOLD_DRIVER, functions are left out that
+ * drivers before 510 do not have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,9 @@ static int is(const char *name) { return machine != NULL && strcmp(machine->name
 
 static int start(void) {
     const char *name = getenv("STUB_MACHINE");
+#ifdef MACHINE_NAME
+    if (name == NULL) name = MACHINE_NAME;
+#endif
     if (name == NULL) abort();
     if (strcmp(name, "hangs") == 0) for (;;) pause();
     if (strcmp(name, "crashes") == 0) abort();
@@ -271,3 +276,23 @@ int nvmlDeviceGetClockInfo(const gpu *g, int clock, unsigned *to) { ANSWERS(g); 
 int nvmlDeviceGetMaxClockInfo(const gpu *g, int clock, unsigned *to) { ANSWERS(g); return *to = 1980 + 10 * clock, OK; }
 int nvmlDeviceGetDisplayMode(const gpu *g, int *to) { ANSWERS(g); return *to = 0, is("newer") ? DEPRECATED : OK; }
 int nvmlDeviceGetDisplayActive(const gpu *g, int *to) { ANSWERS(g); return *to = 0, OK; }
+
+/* What NVIDIA's tools for containers and Kubernetes call beside these. */
+#ifndef OLD_DRIVER
+int nvmlInitWithFlags(unsigned flags) { (void)flags; return start(); }
+const char *nvmlErrorString(int result) { return result == UNSUPPORTED ? "Not Supported" : "another error"; }
+int nvmlDeviceGetHandleByUUID(const char *uuid, const gpu **to) {
+    for (unsigned i = 0; i < machine->count; i++)
+        if (strcmp(machine->gpus[i].uuid, uuid) == 0) return *to = &machine->gpus[i], OK;
+    return NOT_FOUND;
+}
+int nvmlDeviceGetIndex(const gpu *g, unsigned *to) { ANSWERS(g); return *to = g - machine->gpus, OK; }
+int nvmlDeviceIsMigDeviceHandle(const gpu *g, unsigned *to) { return *to = part(g) != NULL, OK; }
+typedef struct { unsigned long long total, free, used; } old_memory;
+int nvmlDeviceGetMemoryInfo(const gpu *g, old_memory *to) {
+    memory now;
+    ANSWERS(g);
+    nvmlDeviceGetMemoryInfo_v2(g, &now);
+    return to->total = now.total, to->free = now.free, to->used = now.used, OK;
+}
+#endif
