@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::Printed;
 
-/// What real machines printed, without serial numbers, and with another UUID: a GPU that was idle, and one whose memory a process held.
-const MACHINES: [&str; 2] = ["h200-idle", "h200-held"];
+/// What real machines printed, without serial numbers, and with another UUID: GPUs that were idle, and while a process held their memory.
+const MACHINES: [&str; 4] = ["h100-idle", "h100-held", "h200-idle", "h200-held"];
 
 fn kept(machine: &str) -> Printed {
     let folder: PathBuf = crate::workspace::root().join("gpu/facts/testdata/real").join(machine);
