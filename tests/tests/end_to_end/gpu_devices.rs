@@ -126,14 +126,12 @@ fn pod(machine: &Machine, name: &str, resources: &serde_json::Value, script: &st
         "spec": {"restartPolicy": "Never", "containers": [container]},
     });
     administered(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
-    let ended = administered(
-        machine,
-        &format!(
-            "kubectl --namespace default wait --for=jsonpath='{{.status.phase}}'=Succeeded pod/{name} --timeout=120s"
-        ),
-    );
+    let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
+    if let Err(error) = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
+        let described = administered(machine, &format!("kubectl --namespace default describe pod {name}"))?;
+        return Err(error.context(format!("the pod {name} did not end well:\n{described}")));
+    }
     let said = administered(machine, &format!("kubectl --namespace default logs {name}"))?;
-    ended?;
     administered(machine, &format!("kubectl --namespace default delete pod {name}"))?;
     Ok(said)
 }

@@ -287,6 +287,8 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, const gpu **to) {
     return NOT_FOUND;
 }
 int nvmlDeviceGetIndex(const gpu *g, unsigned *to) { ANSWERS(g); return *to = g - machine->gpus, OK; }
+/* Below one host bridge. */
+int nvmlDeviceGetTopologyCommonAncestor(const gpu *g, const gpu *other, int *to) { (void)other; ANSWERS(g); return *to = 30, OK; }
 int nvmlDeviceIsMigDeviceHandle(const gpu *g, unsigned *to) { return *to = part(g) != NULL, OK; }
 typedef struct { unsigned long long total, free, used; } old_memory;
 int nvmlDeviceGetMemoryInfo(const gpu *g, old_memory *to) {
