@@ -66,7 +66,7 @@ pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     machine.run(&format!(
         "systemctl stop test-device-plugin && rm -r {PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
              /root/nvidia-device-plugin /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
-             {LIBRARIES}/libcuda.so.* && ldconfig"
+             {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache"
     ))?;
     printer::note(
         "proved: NVIDIA's toolkit and device plugin give a container one GPU of two, and another container none",
