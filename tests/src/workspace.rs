@@ -44,6 +44,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Builds `landfall-gpu` for glibc, and returns its path.
 pub fn landfall_gpu() -> Result<PathBuf> {
+    setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
     run(cargo().args(["build", "--quiet", "--package", "landfall-gpu", "--target", GLIBC_TARGET]))?;
     Ok(target_folder().join(GLIBC_TARGET).join("debug").join("landfall-gpu"))

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_launcher::packages;
 
 use crate::gpu::{Field, Printed};
-use crate::{printer, setup, workspace};
+use crate::printer;
 
 /// Compares `landfall-gpu` with `nvidia-smi` on a machine with a GPU, field by field.
 #[derive(Debug, clap::Args)]
@@ -23,7 +22,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let printed = match &arguments.kept {
         Some(folder) => Printed::kept(folder)?,
-        None => here()?,
+        None => Printed::here()?,
     };
     if let Some(folder) = &arguments.keep {
         printed.keep(folder)?;
@@ -33,11 +32,6 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let differ = fields.iter().filter(|field| !field.agrees).count();
     printer::note(format_args!("{} fields compared, {differ} differ", fields.len()));
     Ok(u8::from(differ > 0))
-}
-
-fn here() -> Result<Printed> {
-    setup::ensure_packages(packages::PROGRAM)?;
-    Printed::here(&workspace::landfall_gpu()?)
 }
 
 fn show(field: &Field) {

@@ -1,4 +1,7 @@
-//! Every field that both `landfall-gpu` and `nvidia-smi` tell about a GPU, side by side.
+//! Fields of a GPU that both `landfall-gpu` and `nvidia-smi` report, side by side.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use landfall_gpu_facts::hardware::PciDevice;
 use landfall_gpu_facts::nvml::{
@@ -26,16 +29,16 @@ const CLOCK_SLACK: f64 = 300.0;
 /// How many characters of a program's name the kernel keeps.
 const NAME_CHARACTERS: usize = 15;
 
-/// One field as both tell it.
+/// One field as both report it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// What it is about: the driver, or the address of a GPU.
     pub subject: String,
     /// Its path in the document of `nvidia-smi`.
     pub name: String,
-    /// What `landfall-gpu` tells, in the units of `nvidia-smi`.
+    /// What `landfall-gpu` reports, in the units of `nvidia-smi`.
     pub landfall: String,
-    /// What `nvidia-smi` tells; two values where it moved between its readings before and after.
+    /// What `nvidia-smi` reports; two values where it moved between its readings before and after.
     pub nvidia_smi: String,
     /// Whether these are the same, or as near as a field that moves can be.
     pub agrees: bool,
@@ -56,12 +59,12 @@ pub struct Readings<'a> {
 }
 
 impl Readings<'_> {
-    /// Every field that both tell.
+    /// The fields that both report.
     pub fn compared(&self) -> Vec<Field> {
         let Self { nvml, before, .. } = self;
         let mut fields = vec![
-            same("driver", "driver_version", told(&nvml.driver_version), &before.driver_version),
-            same("driver", "cuda_version", told(&nvml.cuda_version), &before.cuda_version),
+            same("driver", "driver_version", text_of(&nvml.driver_version), &before.driver_version),
+            same("driver", "cuda_version", text_of(&nvml.cuda_version), &before.cuda_version),
             same("driver", "attached_gpus", nvml.gpus.len().to_string(), &before.gpus.len().to_string()),
         ];
         for entry in &nvml.gpus {
@@ -74,7 +77,7 @@ impl Readings<'_> {
     }
 
     fn of_answering(&self, gpu: &Gpu) -> Vec<Field> {
-        let address = told(&gpu.pci_address);
+        let address = text_of(&gpu.pci_address);
         let (Some(before), Some(after)) = (self.before.at(&address), self.after.at(&address)) else {
             return vec![same(&address, "pci/pci_bus_id", address.clone(), NONE)];
         };
@@ -91,7 +94,7 @@ impl Readings<'_> {
 
     /// Nothing of such a GPU can be compared, and that counts as a difference.
     fn of_failing(&self, failed: &FailedGpu) -> Field {
-        let address = told(&failed.pci_address);
+        let address = text_of(&failed.pci_address);
         let uuid = self.before.at(&address).map_or(NONE, |gpu| gpu.field("uuid"));
         same(&address, "uuid", "does not answer".to_owned(), uuid)
     }
@@ -102,9 +105,14 @@ fn same(subject: &str, name: &str, landfall: String, nvidia_smi: &str) -> Field 
     Field { subject: subject.to_owned(), name: name.to_owned(), landfall, nvidia_smi: nvidia_smi.to_owned(), agrees }
 }
 
-/// A reading as `nvidia-smi` prints it.
-fn told<T: ToString>(reading: &Reading<T>) -> String {
-    reading.value().map_or_else(|| NONE.to_owned(), ToString::to_string)
+/// A value as `nvidia-smi` prints it.
+fn text(value: Option<impl Display>) -> String {
+    value.map_or_else(|| NONE.to_owned(), |value| value.to_string())
+}
+
+/// The same of a reading.
+fn text_of<T: Display>(reading: &Reading<T>) -> String {
+    text(reading.value())
 }
 
 /// A reading of yes or no in the words of `nvidia-smi`.
@@ -115,7 +123,7 @@ fn either(reading: &Reading<bool>, [yes, no]: [&str; 2]) -> String {
 const ENABLED: [&str; 2] = ["Enabled", "Disabled"];
 const YES: [&str; 2] = ["Yes", "No"];
 
-/// What `nvidia-smi` tells about one GPU, before and after.
+/// What `nvidia-smi` reports about one GPU, before and after.
 struct Sides<'a> {
     subject: String,
     before: &'a SmiGpu,
@@ -136,7 +144,7 @@ impl Sides<'_> {
             }
             (landfall, nvidia_smi) => landfall.is_none() && nvidia_smi == [None, None],
         };
-        let shown = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.1}"));
+        let shown = |value: Option<f64>| text(value.map(|value| format!("{value:.1}")));
         let [before, after] = nvidia_smi.map(shown);
         let nvidia_smi = if before == after { before } else { format!("{before} … {after}") };
         Field { subject: self.subject.clone(), name: name.to_owned(), landfall: shown(landfall), nvidia_smi, agrees }
@@ -144,16 +152,16 @@ impl Sides<'_> {
 
     fn of_the_gpu(&self, gpu: &Gpu) -> Vec<Field> {
         let mut fields = vec![
-            self.same("product_name", told(&gpu.model)),
-            self.same("uuid", told(&gpu.uuid)),
-            self.same("minor_number", told(&gpu.minor)),
+            self.same("product_name", text_of(&gpu.model)),
+            self.same("uuid", text_of(&gpu.uuid)),
+            self.same("minor_number", text_of(&gpu.minor)),
             self.same("persistence_mode", either(&gpu.persistence, ENABLED)),
             self.display(&gpu.display.is_attached),
             self.same("display_active", either(&gpu.display.is_active, ENABLED)),
-            self.same("compute_mode", told(&gpu.compute_mode.clone().map(compute_mode))),
+            self.same("compute_mode", text_of(&gpu.compute_mode.clone().map(compute_mode))),
             self.same(
                 "gpu_virtualization_mode/virtualization_mode",
-                told(&gpu.virtualization.clone().map(virtualization)),
+                text_of(&gpu.virtualization.clone().map(virtualization)),
             ),
         ];
         fields.extend(self.of_division(gpu.mig.value()));
@@ -164,7 +172,7 @@ impl Sides<'_> {
         fields
     }
 
-    /// Before driver 575, `nvidia-smi` told by another field whether a display is attached.
+    /// Before driver 575, another field of `nvidia-smi` has whether a display is attached.
     fn display(&self, is_attached: &Reading<bool>) -> Field {
         let (name, words) = match self.before.field("display_attached") {
             NONE => ("display_mode", ENABLED),
@@ -188,7 +196,7 @@ impl Sides<'_> {
     fn of_memory(&self, gpu: &Gpu) -> [Field; 4] {
         let memory = gpu.memory.value();
         let mib = |bytes: u64| bytes.div_ceil(MIB);
-        let whole = |bytes: Option<u64>| bytes.map_or_else(|| NONE.to_owned(), |bytes| format!("{} MiB", mib(bytes)));
+        let whole = |bytes: Option<u64>| text(bytes.map(|bytes| format!("{} MiB", mib(bytes))));
         let part = |bytes: Option<u64>| bytes.map(|bytes| as_number(mib(bytes)));
         [
             self.same("fb_memory_usage/total", whole(memory.map(|memory| memory.total_bytes))),
@@ -204,11 +212,11 @@ impl Sides<'_> {
         let mut fields = vec![
             self.same("ecc_mode/current_ecc", mode(|mode| mode.is_enabled)),
             self.same("ecc_mode/pending_ecc", mode(|mode| mode.is_enabled_after_reboot)),
-            self.same("retired_pages/multiple_single_bit_retirement/retired_count", told(&pages.single_bit)),
-            self.same("retired_pages/double_bit_retirement/retired_count", told(&pages.double_bit)),
+            self.same("retired_pages/multiple_single_bit_retirement/retired_count", text_of(&pages.single_bit)),
+            self.same("retired_pages/double_bit_retirement/retired_count", text_of(&pages.double_bit)),
             self.same("retired_pages/pending_retirement", either(&pages.is_pending, YES)),
-            self.same("remapped_rows/remapped_row_corr", told(&rows.correctable)),
-            self.same("remapped_rows/remapped_row_unc", told(&rows.uncorrectable)),
+            self.same("remapped_rows/remapped_row_corr", text_of(&rows.correctable)),
+            self.same("remapped_rows/remapped_row_unc", text_of(&rows.uncorrectable)),
             self.same("remapped_rows/remapped_row_pending", either(&rows.is_pending, YES)),
             self.same("remapped_rows/remapped_row_failure", either(&rows.has_failed, YES)),
         ];
@@ -227,12 +235,11 @@ impl Sides<'_> {
         let places = ["sram", "dram"].map(|place| format!("{place}_{kind}"));
         let kinds = ["_parity", "_secded"].map(|suffix| format!("{}{suffix}", places[0]));
         let counts = places.iter().chain(&kinds).map(|name| self.before.number(&format!("ecc_errors/{period}/{name}")));
-        let sum = counts.flatten().map(|count| format!("{count:.0}")).filter_map(|count| count.parse::<u64>().ok());
-        let sum = sum.reduce(|one, other| one + other).map_or_else(|| NONE.to_owned(), |sum| sum.to_string());
-        same(&self.subject, &format!("ecc_errors/{period}/{kind}"), told(landfall), &sum)
+        let sum = text(counts.flatten().reduce(|one, other| one + other));
+        same(&self.subject, &format!("ecc_errors/{period}/{kind}"), text_of(landfall), &sum)
     }
 
-    /// The first of these that `nvidia-smi` tells: GPUs before Ampere, and A100 and A30, have no average, and older drivers one field alone.
+    /// The first of these that `nvidia-smi` reports: GPUs before Ampere, and A100 and A30, have no average, and older drivers one field alone.
     fn power_draw(&self) -> String {
         let names = ["average", "instant"].map(|kind| format!("gpu_power_readings/{kind}_power_draw"));
         let known = names.into_iter().find(|name| self.before.number(name).is_some());
@@ -242,7 +249,7 @@ impl Sides<'_> {
     fn of_power_and_clocks(&self, gpu: &Gpu) -> Vec<Field> {
         let (power, clocks) = (&gpu.power, &gpu.clocks);
         let watts = |reading: &Reading<u32>| reading.value().map(|milliwatts| f64::from(*milliwatts) / 1000.0);
-        let limit = |reading| watts(reading).map_or_else(|| NONE.to_owned(), |watts| format!("{watts:.2} W"));
+        let limit = |reading| text(watts(reading).map(|watts| format!("{watts:.2} W")));
         let mut fields = vec![
             self.moving(&self.power_draw(), watts(&power.draw_milliwatts), POWER_SLACK),
             self.same("gpu_power_readings/requested_power_limit", limit(&power.limit_milliwatts)),
@@ -259,7 +266,7 @@ impl Sides<'_> {
             ("mem_clock", &clocks.memory_megahertz, &clocks.max_memory_megahertz),
         ] {
             fields.push(self.moving(&format!("clocks/{name}"), now(clock), CLOCK_SLACK));
-            let most = most.value().map_or_else(|| NONE.to_owned(), |megahertz| format!("{megahertz} MHz"));
+            let most = text(most.value().map(|megahertz| format!("{megahertz} MHz")));
             fields.push(self.same(&format!("max_clocks/{name}"), most));
         }
         fields
@@ -276,7 +283,7 @@ impl Sides<'_> {
                 let field = |name: &str| fields.get(name).map_or(NONE, String::as_str);
                 let name = field("process_name").split_ascii_whitespace().next().unwrap_or(NONE);
                 let name: String = name.rsplit('/').next().unwrap_or(name).chars().take(NAME_CHARACTERS).collect();
-                let used = number(field("used_memory")).map_or_else(|| NONE.to_owned(), |mib| format!("{mib:.0} MiB"));
+                let used = text(number(field("used_memory")).map(|mib| format!("{mib:.0} MiB")));
                 format!("{} {} {name} {used}", field("pid"), field("type"))
             })
             .collect();
@@ -288,13 +295,10 @@ impl Sides<'_> {
     fn of_the_bus(&self, device: &PciDevice) -> Vec<Field> {
         let pair = |one: u32, other: u32| format!("{one:04X}{other:04X}");
         let card = device.subsystem_device.zip(device.subsystem_vendor);
-        let lanes = |lanes: Option<u32>| lanes.map_or_else(|| NONE.to_owned(), |lanes| format!("{lanes}x"));
+        let lanes = |lanes: Option<u32>| text(lanes.map(|lanes| format!("{lanes}x")));
         vec![
             self.same("pci/pci_device_id", pair(device.device.0, device.vendor.0)),
-            self.same(
-                "pci/pci_sub_system_id",
-                card.map_or_else(|| NONE.to_owned(), |(device, vendor)| pair(device.0, vendor.0)),
-            ),
+            self.same("pci/pci_sub_system_id", text(card.map(|(device, vendor)| pair(device.0, vendor.0)))),
             self.same("pci/pci_gpu_link_info/link_widths/current_link_width", lanes(device.link_width)),
             self.same("pci/pci_gpu_link_info/link_widths/max_link_width", lanes(device.max_link_width)),
         ]
@@ -304,19 +308,18 @@ impl Sides<'_> {
     fn of_profiles(&self, gpu: &Gpu, table: &str) -> Vec<Field> {
         let known = gpu.mig.value().and_then(|mig| mig.profiles.value()).map(Vec::as_slice).unwrap_or_default();
         let listed = profiles(table, gpu.index);
-        let names: std::collections::BTreeSet<String> = known
+        let names: BTreeSet<String> = known
             .iter()
-            .map(|profile| told(&profile.name))
+            .map(|profile| text_of(&profile.name))
             .chain(listed.iter().map(|profile| profile.name.clone()))
             .collect();
         let compared = |name: String| {
-            let ours = known.iter().find(|profile| told(&profile.name) == name).map(|profile| {
+            let ours = known.iter().find(|profile| text_of(&profile.name) == name).map(|profile| {
                 let memory = format!("{:.2}", as_number(profile.memory_mib) / 1024.0);
                 [profile.id.to_string(), profile.max_instances.to_string(), memory, profile.multiprocessors.to_string()]
             });
             let theirs = listed.iter().find(|profile| profile.name == name).map(|profile| profile.numbers.clone());
-            let shown =
-                |numbers: Option<[String; 4]>| numbers.map_or_else(|| NONE.to_owned(), |numbers| numbers.join(" "));
+            let shown = |numbers: Option<[String; 4]>| text(numbers.map(|numbers| numbers.join(" ")));
             same(&self.subject, &format!("mig profile {name}"), shown(ours), &shown(theirs))
         };
         names.into_iter().map(compared).collect()
@@ -328,8 +331,8 @@ fn process(process: &GpuProcess) -> String {
         ProcessKind::Compute => "C",
         ProcessKind::Graphics => "G",
     };
-    let used = process.used_bytes.value().map_or_else(|| NONE.to_owned(), |bytes| format!("{} MiB", bytes / MIB));
-    format!("{} {kind} {} {used}", process.pid, told(&process.name))
+    let used = text(process.used_bytes.value().map(|bytes| format!("{} MiB", bytes / MIB)));
+    format!("{} {kind} {} {used}", process.pid, text_of(&process.name))
 }
 
 fn compute_mode(mode: ComputeMode) -> &'static str {

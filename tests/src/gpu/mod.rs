@@ -16,6 +16,8 @@ pub use compared::Field;
 use compared::Readings;
 use smi::Smi;
 
+use crate::workspace;
+
 /// The names of what is kept of a machine.
 const FACTS: &str = "facts.json";
 const BEFORE: &str = "before.xml";
@@ -35,10 +37,14 @@ pub struct Printed {
 }
 
 impl Printed {
-    /// Runs both programs here: `landfall-gpu` between two runs of `nvidia-smi`, since some fields move.
-    pub fn here(landfall_gpu: &Path) -> Result<Self> {
+    /// Runs both programs here: `landfall-gpu` between two runs of `nvidia-smi`, since some fields move. `landfall-gpu` is built only on a
+    /// machine with a GPU.
+    pub fn here() -> Result<Self> {
+        printed(Command::new(NVIDIA_SMI).arg("-L"))
+            .context("this command needs a machine with a GPU and NVIDIA's driver")?;
+        let landfall_gpu = workspace::landfall_gpu()?;
         let all = || printed(Command::new(NVIDIA_SMI).args(["-q", "-x"]));
-        let before = all().context("this command needs a machine with a GPU and NVIDIA's driver")?;
+        let before = all()?;
         let facts = printed(&mut Command::new(landfall_gpu))?;
         let after = all()?;
         // GPUs that cannot be divided make it fail.
@@ -66,7 +72,7 @@ impl Printed {
         Ok(())
     }
 
-    /// Every field that both programs tell.
+    /// The fields that both programs report.
     pub fn compared(&self) -> Result<Vec<Field>> {
         let report = GpuReport::read(self.facts.as_bytes())?;
         let NvmlState::Read(nvml) = &report.nvml else { bail!("NVML was not read: {:?}", report.nvml) };

@@ -9,7 +9,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 /// What `nvidia-smi` prints for a field that a GPU does not have.
 pub const NONE: &str = "N/A";
 
-/// What it prints for a field that the driver no longer tells.
+/// What it prints for a field that the driver no longer reports.
 const DEPRECATED: &str = "Requested functionality has been deprecated";
 
 /// The document of `nvidia-smi -q -x`.

@@ -3,13 +3,13 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_builder::{backup, definition};
+use landfall_media::runnable;
 use landfall_release_document::BackupRule;
 use landfall_tests::images;
 use landfall_tests::site::wait_until;
@@ -43,7 +43,7 @@ impl KeyStore {
         std::fs::create_dir(folder.path().join("data"))?;
         for program in ["server", "cli", "check-rdb"] {
             let program = format!("{name}-{program}");
-            write_program(&programs.join(&program), root, &program)?;
+            write_program(&programs.join(&program), root, &program);
         }
         let rule = rule(name, port, &folder.path().join("data"))?;
         Ok(Self { name, port, folder, rule, server: None })
@@ -113,7 +113,7 @@ impl Drop for KeyStore {
 }
 
 /// A program of the root that runs with the root's own loader and libraries.
-fn write_program(path: &Path, root: &Path, name: &str) -> Result<()> {
+fn write_program(path: &Path, root: &Path, name: &str) {
     let libraries = root.join("usr/lib/x86_64-linux-gnu");
     let (loader, program) = (libraries.join("ld-linux-x86-64.so.2"), root.join("usr/bin").join(name));
     let text = format!(
@@ -122,8 +122,7 @@ fn write_program(path: &Path, root: &Path, name: &str) -> Result<()> {
         libraries.display(),
         program.display()
     );
-    std::fs::write(path, text)?;
-    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
+    runnable::write_program(path, text);
 }
 
 /// The rule that the preset of this name makes.

@@ -21,7 +21,7 @@ fn name_of(at: Timestamp) -> String {
     format!("{PREFIX}{}", at.strftime(TIME))
 }
 
-/// When the content of a schema was set aside, as its name says; none for a schema of somebody else's.
+/// When the content of a schema was set aside, by its name; none for another schema.
 fn time_of(name: &str) -> Option<Timestamp> {
     let at = DateTime::strptime(TIME, name.strip_prefix(PREFIX)?).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
     (name_of(at) == name).then_some(at)

@@ -261,7 +261,7 @@ async fn a_snapshot_goes_from_a_server_to_a_file_and_back() {
     }
     let kept = "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE nspname LIKE 'former%'";
     let kept: Vec<String> = sqlx::query_scalar(kept).fetch_all(&mut lease.superuser().await).await.unwrap();
-    assert!(kept.iter().any(|name| name == "former_members"), "the schema of somebody else stays: {kept:?}");
+    assert!(kept.iter().any(|name| name == "former_members"), "another schema stays: {kept:?}");
     assert_eq!(kept.len(), 4, "{kept:?}");
 }
 

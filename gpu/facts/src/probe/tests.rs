@@ -1,9 +1,9 @@
 //! The outcomes, with real programs: shell scripts in place of `landfall-gpu`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use landfall_error_codes::codes;
+use landfall_media::runnable::write_program;
 
 use super::{Outcome, Probe};
 use crate::hardware::NVIDIA;
@@ -12,26 +12,10 @@ use crate::sample::Tree;
 
 /// Runs a script as the program, on a tree with one GPU on its bus.
 fn run(script: &str, time_limit: Duration) -> Outcome {
-    let tree =
-        Tree::empty().pci("0000:01:00.0", NVIDIA, 0x2335, 0x03_0200).file("program", format!("#!/bin/sh\n{script}\n"));
+    let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, 0x2335, 0x03_0200);
     let program = tree.path().join("program");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    // A test beside this one may start a program while the script is open for writing: the kernel then refuses to run it.
-    for _ in 0..50 {
-        let probe = Probe {
-            program: program.clone(),
-            time_limit,
-            output_limit_bytes: SIZE_LIMIT,
-            root: tree.path().to_owned(),
-        };
-        match probe.run() {
-            Outcome::NotRun { reason, .. } if reason.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            outcome => return outcome,
-        }
-    }
-    panic!("the script stays busy")
+    write_program(&program, format!("#!/bin/sh\n{script}\n"));
+    Probe { program, time_limit, output_limit_bytes: SIZE_LIMIT, root: tree.path().to_owned() }.run()
 }
 
 const LONG: Duration = Duration::from_secs(20);

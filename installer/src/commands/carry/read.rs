@@ -242,6 +242,12 @@ mod tests {
         durable::write_file(&folder.join(MANIFEST), &manifest, 0o644).unwrap();
     }
 
+    fn carried_by_a_site() -> (Vendor, tempfile::TempDir) {
+        let (site, folder) = (Vendor::new(KeyKind::EcdsaP256).unwrap(), tempfile::tempdir().unwrap());
+        carried(folder.path(), &site);
+        (site, folder)
+    }
+
     fn code(folder: &Path, site: &Vendor) -> &'static str {
         read(folder, None, vec![site.key.public().id()]).map_or_else(|failure| failure.code().id, |_| "read")
     }
@@ -269,9 +275,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_file_on_the_stick_forges_no_line() {
-        let site = Vendor::new(KeyKind::EcdsaP256).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        carried(folder.path(), &site);
+        let (site, folder) = carried_by_a_site();
         durable::write_file(&folder.path().join("a\nsigned by   B"), b"", 0o644).unwrap();
         let page = text(&read(folder.path(), None, vec![site.key.public().id()]).unwrap());
         assert_eq!(page.lines().filter(|line| line.starts_with("signed by")).count(), 1, "{page}");
@@ -280,9 +284,7 @@ mod tests {
 
     #[test]
     fn a_page_names_the_site_and_what_is_missing() {
-        let site = Vendor::new(KeyKind::EcdsaP256).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        carried(folder.path(), &site);
+        let (site, folder) = carried_by_a_site();
         durable::write_file(&folder.path().join("autorun.inf"), b"", 0o644).unwrap();
         let key = site.key.public().id();
         let page = text(&read(folder.path(), None, vec![key]).unwrap());

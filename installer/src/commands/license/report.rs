@@ -155,7 +155,7 @@ fn refused(path: &Path, error: &UsageError) -> Failure {
     Failure::not_passed(path, error)
 }
 
-/// Reads a document that somebody sent, up to its limit.
+/// Reads a document that a site sent, up to its limit.
 pub(super) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     files::read_at_most(path, MOST_BYTES).map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)

@@ -1,11 +1,11 @@
 //! The vendor's desk: a folder in which the guide is followed, and around it the programs, the store and the home of the vendor.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_media::runnable::write_program;
 use landfall_tests::vendor::KEY_PASSWORD;
 use landfall_tests::{images, workspace};
 use serde_json::{Value, json};
@@ -68,9 +68,8 @@ impl Desk {
         let script = format!(
             "#!/bin/sh\nwhile [ \"$1\" != --output-file ]; do shift; done\necho 'tally==1.0 --hash=sha256:{wheel}' > \"$2\"\n"
         );
-        let pip_compile = folder.join("pip-compile");
-        std::fs::write(&pip_compile, script)?;
-        Ok(std::fs::set_permissions(&pip_compile, std::fs::Permissions::from_mode(0o755))?)
+        write_program(&folder.join("pip-compile"), script);
+        Ok(())
     }
 
     /// A shell in the folder for a line of the guide.

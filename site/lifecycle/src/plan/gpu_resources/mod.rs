@@ -45,7 +45,7 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
     let needed = inputs.release.requirements.gpus.as_ref();
     match inputs.gpus {
         Some(report) if matches!(report.nvml, NvmlState::Read(_)) => {
-            // Of an older build, which did not ask how the release's plugin offers GPUs: nobody knows what is offered.
+            // Of an older build, which did not ask how the release's plugin offers GPUs: what is offered is not known.
             if needed.is_none_or(|needed| needed.plugin.is_none()) {
                 return Vec::new();
             }
