@@ -208,6 +208,10 @@ registry! {
     SIGNATURES_UNCHECKED = "LF2147", Usage, "The lock does not state who signed an image", "Run `landfall lock`: it checks the signatures of the image that the lock pins.";
     // GPUs of containers.
     GPU_TOOLS_MISSING = "LF2148", Usage, "The node pack lacks the programs with which containers get GPUs", "Add an artifact of kind `node` with NVIDIA's container toolkit to the lock, and to `artifacts` of the node pack.";
+    // LF2149: what vendors publish beside files, and what images only name.
+    SUMS_WITHOUT_FILE = "LF2149", Usage, "Published sums do not state the SHA-256 of a file", "Name the checksum file of this version under `sums`: one with a line for the file, or with its digest alone.";
+    SUMS_DIFFER = "LF2150", Usage, "Published sums state another SHA-256 of a file", "Do not use the file before its publisher explains the difference. Where the checksum file is of another version, correct `sums` of the lock.";
+    FOREIGN_LAYER = "LF2151", Usage, "An image has a foreign layer, which no bundle may carry", "Use another image, or have its publisher push it with all of its layers into the registry.";
     // LF2155: models in buckets, and layers of artifacts that are archives.
     OBJECT_LIST = "LF2155", Usage, "A bucket's list of objects cannot be used", "Check `endpoint`, `bucket`, `prefix` and `pathStyle` of the lock's entry: the server must be one of S3.";
     OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket with models refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";

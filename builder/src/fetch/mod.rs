@@ -9,6 +9,7 @@ mod chart;
 mod client;
 mod credentials;
 mod file;
+pub(crate) mod foreign;
 mod headers;
 mod local;
 mod manifest;

@@ -12,6 +12,7 @@ use landfall_media::store::{ContentStore, Expected};
 use super::ask::{Asked, Of};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
+use super::foreign;
 use super::local::read_local;
 use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::compression::Compression;
@@ -288,6 +289,8 @@ pub(super) async fn fetch_manifest(
         return Err(mismatch(format!("has {} bytes where the lock says {}", bytes.len(), pin.size)));
     }
     let document = serde_json::from_slice(&bytes).map_err(|error| mismatch("is malformed".into()).because(error))?;
+    // A lock of an earlier version may pin such an image.
+    foreign::refuse(&pin.reference, &bytes)?;
     store.ingest_bytes(&bytes)?;
     Ok(document)
 }

@@ -21,7 +21,7 @@ use super::{
     ManifestFields, SetFields, resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Client, IndexDocument, RawManifest, is_index};
+use crate::fetch::{Client, IndexDocument, RawManifest, foreign, is_index};
 use crate::reference::Reference;
 use crate::render::{Renderer, Tool};
 
@@ -338,6 +338,7 @@ impl Asking<'_> {
             let what = format!("{reference} names an index where a platform manifest is needed");
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
+        foreign::refuse(reference, &manifest.bytes)?;
         Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type, size: manifest.bytes.len() })
     }
 

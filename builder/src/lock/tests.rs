@@ -204,6 +204,29 @@ async fn a_tag_that_moved_is_reported_and_the_pin_stays() {
     assert_eq!(lock(&resolution.text).expect("good").document.images[0].digest(), Some(first));
 }
 
+#[tokio::test]
+async fn an_image_with_a_foreign_layer_is_not_locked() {
+    let registry = Registry::start(|_| ()).await;
+    let layer = Sha256([7; 32]);
+    let manifest = serde_json::json!({ "mediaType": MANIFEST, "layers": [{
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": layer, "size": 9,
+        "urls": ["https://layers.example/base"],
+    }] });
+    registry.add_manifest("a", "1", MANIFEST, manifest.to_string().as_bytes());
+    let text = format!(
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: '{}/a:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n",
+        registry.address()
+    );
+    let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+    let resolution = resolved(&lock(&text).expect("good"), &client).await;
+    assert_eq!(resolution.resolved, 0);
+    let [refused] = &resolution.failures[..] else { panic!("{:?}", resolution.failures) };
+    assert_eq!(refused.code(), codes::FOREIGN_LAYER);
+    let said = refused.to_string();
+    assert!(said.starts_with("images.lock:4: images[0]: ") && said.contains(&layer.to_string()), "{said}");
+    assert_eq!(resolution.text, with_renderer(&text), "nothing of it is pinned");
+}
+
 #[test]
 fn an_image_is_found_by_the_digest_of_its_index() {
     let (index, manifest) = (Sha256([1; 32]), Sha256([2; 32]));

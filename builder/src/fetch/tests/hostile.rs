@@ -36,6 +36,24 @@ async fn a_manifest_without_an_end_and_one_that_stalls_are_given_up() {
     }
 }
 
+/// The lock of an earlier version may pin one.
+#[tokio::test]
+async fn a_pinned_image_with_a_foreign_layer_is_refused_before_any_layer_is_fetched() {
+    let registry = Registry::start(|_| ()).await;
+    let pin = image(&registry, "library/thing", &[&bytes(10)]);
+    let folder = tempfile::tempdir().expect("folder");
+    let store = ContentStore::at(folder.path());
+    let raw = client().manifest(&pin.reference, &Notes::default()).await.expect("manifest");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&raw.bytes).expect("JSON");
+    manifest["layers"][0]["urls"] = serde_json::json!(["https://layers.example/base"]);
+    let manifest = manifest.to_string().into_bytes();
+    registry.add_manifest("library/thing", "1", MANIFEST, &manifest);
+    let pin = Pin { digest: digest(&manifest), size: manifest.len() as u64, ..pin };
+    let refused = fetch_manifests(&client(), &store, &[pin], &[], &Notes::default()).await.expect_err("refused");
+    assert_eq!(refused.code(), codes::FOREIGN_LAYER);
+    assert!(registry.ranges().is_empty() && !store.contains(digest(&manifest)));
+}
+
 #[tokio::test]
 async fn a_blob_without_an_end_is_not_kept_and_one_that_stalls_is_continued_later() {
     let blob = bytes(500_000);
