@@ -28,6 +28,9 @@ const PARALLEL: usize = 8;
 const WITHDRAWN: [Code; 4] =
     [codes::IMAGE_MISSING, codes::FILE_MISSING, codes::CHART_NOT_OFFERED, codes::PACKAGE_MISSING];
 
+/// Errors that say that something is another one now.
+const CHANGED: [Code; 3] = [codes::FETCH_MISMATCH, codes::SUMS_DIFFER, codes::SUMS_WITHOUT_FILE];
+
 /// A lock of which everything is still as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -112,13 +115,15 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
     match pinned {
         Pinned::File(file) => {
             let at = format!("\n  line {}: {}", file.line(), file.url);
-            match asking.client.published(Asked::file(&file.url), asking.progress).await {
+            let published = match asking.client.published(Asked::file(&file.url), asking.progress).await {
                 Ok(Some(size)) if file.size.value.known().is_some_and(|pinned| *pinned != size) => {
-                    vec![format!("{at} has {size} bytes now")]
+                    Some(format!("{at} has {size} bytes now"))
                 }
-                Ok(_) => Vec::new(),
-                Err(error) => vec![failed(&at, &error)],
-            }
+                Ok(_) => None,
+                Err(error) => Some(failed(&at, &error)),
+            };
+            let stated = asking.stated(file).await.err().map(|error| failed_sums(file, &error));
+            published.into_iter().chain(stated).collect()
         }
         Pinned::Entry(entry) => {
             let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
@@ -201,11 +206,17 @@ impl Asking<'_> {
     }
 }
 
+/// What is wrong with the published sums of a file, in a line.
+fn failed_sums(file: &LockedFile, error: &BuildError) -> String {
+    let name = file.sums.as_ref().map(|sums| sums.url.to_string()).unwrap_or_default();
+    failed(&format!("\n  line {}: {name}", file.line()), error)
+}
+
 fn failed(at: &str, error: &BuildError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let withdrawn = match error.code() {
         code if WITHDRAWN.contains(&code) => "is withdrawn",
-        code if code == codes::FETCH_MISMATCH => "has changed",
+        code if CHANGED.contains(&code) => "has changed",
         code if code == codes::PROJECT_LOCK_OUTDATED => "is stale",
         _ => "could not be asked for",
     };
@@ -303,6 +314,33 @@ mod tests {
 
         let open = looked(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
         assert!(open.asked == 2 && open.lines[0].contains("is stale"), "{:?}", open.lines);
+    }
+
+    #[tokio::test]
+    async fn sums_that_state_something_else_or_are_gone_are_named() {
+        let registry = Registry::start(|_| ()).await;
+        let file = registry.add_file("tool", b"tool");
+        let line = |bytes: &[u8]| format!("{} *tool\n", digest(bytes).to_hex()).into_bytes();
+        let sums = registry.add_file("tool.sha256", &line(b"tool"));
+        let text = format!(
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    files:\n      \
+             - {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
+            digest(b"tool")
+        );
+        assert_eq!(looked(&text).await.fault(), None);
+        registry.add_file("tool.sha256", &line(b"other"));
+        let changed = looked(&text).await;
+        assert_eq!((changed.outdated, changed.lines.len()), (1, 1), "{:?}", changed.lines);
+        assert!(changed.lines[0].starts_with(&format!("\n  line 7: {sums} has changed: ")), "{:?}", changed.lines);
+        for found in [b"tool".as_slice(), b"other"] {
+            assert!(changed.lines[0].contains(&digest(found).to_string()), "{:?}", changed.lines);
+        }
+        let gone = text.replace("tool.sha256", "gone.sha256");
+        let gone = looked(&gone).await.lines;
+        assert!(gone.len() == 1 && gone[0].contains("gone.sha256 is withdrawn"), "{gone:?}");
+        let new = text.replace(&format!(", confirmed: '{sums}'"), "");
+        let new = looked(&new).await.lines;
+        assert!(new.len() == 1 && new[0].ends_with(&format!("(not held against {sums}) is stale")), "{new:?}");
     }
 
     #[tokio::test]

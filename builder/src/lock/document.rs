@@ -14,6 +14,7 @@ use super::folder::{self, WrittenFolder};
 use super::hub::{self, WrittenHub};
 use super::set::{self, Within, WrittenNpm};
 use super::signatures::{self, WrittenRule};
+use super::sums;
 use super::wheel_source::{self, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
@@ -97,6 +98,10 @@ struct WrittenFile {
     resolved: Option<Spanned<Field<String>>>,
     digest: Spanned<Field<Sha256>>,
     size: Spanned<Field<u64>>,
+    #[serde(default)]
+    sums: Option<Spanned<String>>,
+    #[serde(default)]
+    confirmed: Option<Spanned<Field<String>>>,
     #[serde(default)]
     path: Option<String>,
     #[serde(default)]
@@ -246,6 +251,7 @@ impl Checked<'_> {
             if !self.urls.insert(file.url.value.clone()) {
                 return Err(refuse("url", format!("`{url}` occurs twice")));
             }
+            let sums = sums::read(file.sums, file.confirmed, &refuse)?;
             let take = take(&url, file.path, file.members, &refuse)?;
             for path in take.paths() {
                 if !paths.insert(path.to_owned()) {
@@ -258,6 +264,7 @@ impl Checked<'_> {
                 resolved: file.resolved,
                 digest: file.digest,
                 size: file.size,
+                sums,
                 take,
             });
         }

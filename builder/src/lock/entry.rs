@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::Sha256;
 
-use super::{Content, Field, IndexField, LockEntry, bucket, folder, resolved_from};
+use super::{Content, Field, IndexField, LockEntry, LockedFile, bucket, folder, resolved_from};
 use crate::reference::Reference;
 
 impl LockEntry {
@@ -46,11 +46,18 @@ impl LockEntry {
                 let stale = fields.found_by(name).is_none();
                 stale.then(|| text(self.reference.referenced.line(), name, from)).into_iter().collect()
             }
-            Content::Files(files) => files
-                .iter()
-                .filter(|file| !file.is_confirmed())
-                .map(|file| text(file.line(), &file.written.value, resolved_from(&file.resolved)))
-                .collect(),
+            Content::Files(files) => {
+                let of_file = |file: &LockedFile| match file.unconfirmed_sums() {
+                    _ if !file.is_confirmed() => {
+                        Some(text(file.line(), &file.written.value, resolved_from(&file.resolved)))
+                    }
+                    Some(sums) => {
+                        Some(format!("\n  line {}: {} (not held against {})", file.line(), file.url, sums.url))
+                    }
+                    None => None,
+                };
+                files.iter().filter_map(of_file).collect()
+            }
             Content::Archive(archive) => {
                 let (name, from) = (archive.name(&self.reference.value), resolved_from(&archive.resolved));
                 let stale = (from != Some(&name)).then(|| text(self.reference.referenced.line(), &name, from));
@@ -114,6 +121,9 @@ impl LockEntry {
                 for file in files {
                     file.digest.value = Field::Unresolved;
                     file.size.value = Field::Unresolved;
+                    if let Some(sums) = &mut file.sums {
+                        sums.open();
+                    }
                 }
             }
             Content::Archive(archive) => {

@@ -27,6 +27,7 @@ mod requests;
 mod resolve;
 mod set;
 mod signatures;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -57,6 +58,7 @@ pub use resolve::Moved;
 pub use resolve::{Resolution, resolve};
 pub use set::SetFields;
 pub use signatures::{CarriedSignature, SignatureRule, SignatureSource, carried};
+pub use sums::SumsFields;
 pub use update::{LockUpdate, update};
 
 use crate::definition;
@@ -185,6 +187,8 @@ pub struct LockedFile {
     pub digest: Spanned<Field<Sha256>>,
     /// Its bytes.
     pub size: Spanned<Field<u64>>,
+    /// What its publisher states about it, where the lock names that.
+    pub sums: Option<SumsFields>,
     /// What is taken of it.
     pub take: Take,
 }
@@ -262,6 +266,21 @@ impl LockedFile {
     /// Whether its digest was resolved from the address that it has now.
     pub fn is_confirmed(&self) -> bool {
         resolved_from(&self.resolved) == Some(&self.written.value)
+    }
+
+    /// Whether its digest says what its address must have: what was resolved from another address says nothing about this one.
+    fn is_binding(&self) -> bool {
+        resolved_from(&self.resolved).is_none() || self.is_confirmed()
+    }
+
+    /// The published sums that have not stated its digest yet.
+    fn unconfirmed_sums(&self) -> Option<&SumsFields> {
+        self.sums.as_ref().filter(|sums| !sums.is_confirmed())
+    }
+
+    /// Whether anything of it must be asked for.
+    fn is_open(&self) -> bool {
+        !self.unresolved().is_empty() || !self.is_confirmed() || self.unconfirmed_sums().is_some()
     }
 
     /// Names of the fields that are unresolved.

@@ -13,7 +13,7 @@ use super::resolve::{Asked, asked};
 use super::set::SetKind;
 use super::wheel_source::WheelSource;
 use super::wheels::{Wanted, WheelSet};
-use super::{ArchiveOrigin, List, Lock, LockEntry, SetFields};
+use super::{ArchiveOrigin, List, Lock, LockEntry, LockedFile, SetFields};
 use crate::definition;
 use crate::error::Result;
 use crate::fetch::Registries;
@@ -61,6 +61,8 @@ pub enum RequestKind {
     Manifest,
     /// A file.
     File,
+    /// A checksum file, which states the SHA-256 of a file.
+    Sums,
     /// The index of a repository of charts, which names the address of the archive.
     ChartIndex,
     /// The list of a hub, which names the files of a repository of models.
@@ -128,7 +130,7 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let (upstream, mirror) = registries.manifest_addresses(&reference);
             vec![LockRequest { entry: name, what: RequestKind::Manifest, upstream, mirror }]
         }
-        Asked::File(file) => vec![request(&file.written.value, RequestKind::File, &file.url, "", registries)?],
+        Asked::File(file) => of_file(file, registries)?,
         Asked::Archive(entry, archive) => match &archive.origin {
             ArchiveOrigin::File(_) => Vec::new(),
             ArchiveOrigin::Repository(address) => {
@@ -158,6 +160,15 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
         Asked::Folder(..) => Vec::new(),
         Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })
+}
+
+/// The published sums of a file, and the file, unless those alone are new.
+fn of_file(file: &LockedFile, registries: &Registries) -> Result<Vec<LockRequest>> {
+    let asked = |what, url| request(&file.written.value, what, url, "", registries);
+    let sums = file.sums.as_ref().map(|sums| asked(RequestKind::Sums, &sums.url));
+    let is_known = file.unresolved().is_empty() && file.is_confirmed();
+    let bytes = (!is_known).then(|| asked(RequestKind::File, &file.url));
+    sums.into_iter().chain(bytes).collect()
 }
 
 /// What a set asks, as far as its file names it; what is wrong with the file is an error when it is asked.

@@ -200,8 +200,7 @@ pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry
         Content::Set(set) if set.is_confirmed() => Vec::new(),
         Content::Set(set) => whole(Asked::Set(entry, set)),
         Content::Files(files) => {
-            let open = |file: &LockedFile| !file.unresolved().is_empty() || !file.is_confirmed();
-            let files = files.iter().enumerate().filter(|(_, file)| open(file));
+            let files = files.iter().enumerate().filter(|(_, file)| file.is_open());
             let asked = |(number, file): (usize, &'a LockedFile)| {
                 (at(file.line(), format!("{position}.files[{number}]")), Asked::File(file))
             };
@@ -246,15 +245,19 @@ impl Asking<'_> {
         self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
     }
 
-    /// Fetches a file for its digest and its size.
+    /// Fetches a file for its digest and its size. Where only its published sums are new, they are asked for alone.
     async fn measure(self, file: &LockedFile) -> Result<Outcome> {
+        let stated = self.stated(file).await?;
+        let confirmed = file.sums.as_ref().map(|sums| sums.record(self.lock));
+        if file.unresolved().is_empty() && file.is_confirmed() {
+            return self.replaced(confirmed, &file.written.value);
+        }
         let found = self.client.measure(&file.url, self.store, self.progress).await?;
         let mismatch = |found: String, pinned: String| {
             let what = format!("{} {found} where the lock says {pinned}", file.url);
             Err(BuildError::new(codes::FETCH_MISMATCH, what))
         };
-        // What was resolved from another address says nothing about this one.
-        let binding = resolved_from(&file.resolved).is_none() || file.is_confirmed();
+        let binding = file.is_binding();
         match (file.digest.value.known(), file.size.value.known()) {
             (Some(pinned), _) if binding && *pinned != found.digest => {
                 mismatch(format!("is {}", found.digest), pinned.to_string())
@@ -263,6 +266,9 @@ impl Asking<'_> {
                 mismatch(format!("has {} bytes", found.size), format!("{pinned}"))
             }
             _ => {
+                if let (Some(sums), Some(stated)) = (&file.sums, stated) {
+                    sums.must_state(&file.url, stated, ("whose server sends", found.digest))?;
+                }
                 let record = match &file.resolved {
                     Some(resolved) => Replacement::in_style(self.lock, resolved, &file.written.value),
                     None => edit::beside(self.lock, &file.written, &[("resolved", file.written.value.clone())]),
@@ -272,7 +278,7 @@ impl Asking<'_> {
                     Replacement::new(&file.digest, found.digest.to_string()),
                     Replacement::new(&file.size, found.size.to_string()),
                 ];
-                self.replaced(fields, &file.written.value)
+                self.replaced(fields.into_iter().chain(confirmed), &file.written.value)
             }
         }
     }

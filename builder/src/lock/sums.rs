@@ -1,0 +1,369 @@
+//! Published sums: a file of a publisher that states the SHA-256 of other files, as `sha256sum` and its kin write it. What it states
+//! is held against what the lock pins and what the server sends.
+//!
+//! Threats: the checksum file comes from outside. It may have no end, name a file twice, or state the digest of another one. It is read
+//! up to a limit, and nothing but one SHA-256 for the file's own name is taken from it. It proves that both come from one publisher
+//! as far as they come from different servers; it is no signature.
+
+use std::collections::BTreeSet;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
+use percent_encoding::percent_decode_str;
+use serde_saphyr::Spanned;
+
+use super::document::Refuse;
+use super::edit::{self, Replacement};
+use super::field::Field;
+use super::resolve::Asking;
+use super::{Lock, LockedFile, Resolved, resolved_from};
+use crate::error::{BuildError, Result};
+use crate::fetch::Asked;
+use crate::file_url::FileUrl;
+
+/// The field of the address.
+const FIELD: &str = "sums";
+
+/// The field that `landfall lock` writes.
+const CONFIRMED: &str = "confirmed";
+
+/// The most bytes of a checksum file: those of large projects have some hundred lines.
+const LIMIT_BYTES: usize = 1 << 20;
+
+/// Hexadecimal digits of the shortest digest that a line may begin with, which is that of MD5.
+const SHORTEST_DIGITS: usize = 32;
+
+/// What stands for the file where a digest was computed from standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Names of SHA-256 in lines of the form `SHA256 (file) = digest`.
+const ALGORITHMS: [&str; 2] = ["SHA256", "SHA2-256"];
+
+/// The published sums of a file.
+#[derive(Debug, Clone)]
+pub struct SumsFields {
+    /// The address as the lock has it.
+    pub written: Spanned<String>,
+    /// Where the checksum file is published.
+    pub url: FileUrl,
+    /// The address of the checksum file that stated the digest.
+    pub confirmed: Resolved,
+}
+
+/// Reads the fields of a file of a lock.
+pub(super) fn read(
+    written: Option<Spanned<String>>,
+    confirmed: Resolved,
+    refuse: Refuse<'_>,
+) -> Result<Option<SumsFields>> {
+    let Some(written) = written else {
+        return match confirmed {
+            Some(_) => Err(refuse(CONFIRMED, format!("is about `{FIELD}`, which is missing: remove both or none"))),
+            None => Ok(None),
+        };
+    };
+    let url: FileUrl = written.value.parse().map_err(|error| refuse(FIELD, format!("{error}")))?;
+    Ok(Some(SumsFields { written, url, confirmed }))
+}
+
+impl SumsFields {
+    /// Whether the checksum file at this address has stated the digest.
+    pub fn is_confirmed(&self) -> bool {
+        resolved_from(&self.confirmed) == Some(self.written.value.as_str())
+    }
+
+    /// The record that it has.
+    pub(super) fn record(&self, lock: &Lock) -> Option<Replacement> {
+        let address = &self.written.value;
+        match &self.confirmed {
+            Some(confirmed) => Replacement::in_style(lock, confirmed, address),
+            None => edit::beside(lock, &self.written, &[(CONFIRMED, address.clone())]),
+        }
+    }
+
+    /// Forgets the record, as if a person had written `unresolved`.
+    pub(super) fn open(&mut self) {
+        if let Some(confirmed) = &mut self.confirmed {
+            confirmed.value = Field::Unresolved;
+        }
+    }
+
+    /// Refuses a digest of a file that is not the stated one; `whose` says where it is from.
+    pub(super) fn must_state(&self, file: &FileUrl, stated: Sha256, (whose, digest): (&str, Sha256)) -> Result<()> {
+        if stated == digest {
+            return Ok(());
+        }
+        let what = format!("{} states {stated} for {file}, {whose} {digest}", self.url);
+        Err(BuildError::new(codes::SUMS_DIFFER, what))
+    }
+}
+
+impl Asking<'_> {
+    /// What the published sums of a file state, where the lock names some. What the lock pins must agree, if it is about this address.
+    pub(super) async fn stated(self, file: &LockedFile) -> Result<Option<Sha256>> {
+        let Some(sums) = &file.sums else { return Ok(None) };
+        let bytes = self.client.document(Asked::file(&sums.url), LIMIT_BYTES, self.progress).await?;
+        let stated = stated(&String::from_utf8_lossy(&bytes), &file.url).map_err(|why| {
+            BuildError::new(codes::SUMS_WITHOUT_FILE, format!("{} {why}, and should state {}", sums.url, file.url))
+        })?;
+        if let Some(pinned) = file.digest.value.known().filter(|_| file.is_binding()) {
+            sums.must_state(&file.url, stated, ("which the lock pins as", *pinned))?;
+        }
+        Ok(Some(stated))
+    }
+}
+
+/// The SHA-256 that a checksum file states for the file at an address; else why there is none.
+fn stated(text: &str, file: &FileUrl) -> std::result::Result<Sha256, String> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (name, path) = (decoded(file.name()), decoded(file.path()));
+    let shown = name.escape_default();
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if let [only] = lines[..]
+        && let Some(digest) = bare(only)
+    {
+        return Ok(digest);
+    }
+    let lines: Vec<_> = lines.into_iter().filter_map(Line::read).filter(|line| line.base() == name).collect();
+    // Where folders of one build are listed, the one that the address has is meant.
+    let fitting = |line: &Line<'_>| path.ends_with(&format!("/{}", line.name));
+    let longest = lines.iter().filter(|line| fitting(line)).map(|line| line.name.len()).max();
+    let meant = lines.iter().filter(|line| longest.is_none_or(|length| fitting(line) && line.name.len() == length));
+    let digests: BTreeSet<_> = meant.filter_map(|line| line.digest).collect();
+    match (digests.first(), digests.len()) {
+        (Some(digest), 1) => Ok(*digest),
+        (Some(_), _) => Err(format!("has several SHA-256 for `{shown}`")),
+        (None, _) if lines.is_empty() => Err(format!("has no line for `{shown}`")),
+        (None, _) => Err(format!("has a line for `{shown}` without a SHA-256")),
+    }
+}
+
+/// The digest of a file that has nothing else, or that was computed from standard input.
+fn bare(line: &str) -> Option<Sha256> {
+    let mut words = line.split_whitespace();
+    let digest = sha256(words.next()?)?;
+    let rest = words.next();
+    (rest.is_none_or(|word| word == STANDARD_INPUT) && words.next().is_none()).then_some(digest)
+}
+
+/// A line that names a file.
+struct Line<'a> {
+    /// The file, with folders where the line has them.
+    name: &'a str,
+    /// None for a digest of another algorithm.
+    digest: Option<Sha256>,
+}
+
+impl<'a> Line<'a> {
+    /// A line in the form of GNU, `digest  file` or `digest *file`, or in that of BSD and OpenSSL, `SHA256 (file) = digest`.
+    fn read(line: &'a str) -> Option<Self> {
+        Self::of_gnu(line).or_else(|| Self::of_bsd(line))
+    }
+
+    fn of_gnu(line: &'a str) -> Option<Self> {
+        let (digest, rest) = line.split_once([' ', '\t'])?;
+        let is_digest = digest.len() >= SHORTEST_DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let rest = rest.trim_start();
+        is_digest.then(|| Self::new(rest.strip_prefix('*').unwrap_or(rest), sha256(digest)))
+    }
+
+    fn of_bsd(line: &'a str) -> Option<Self> {
+        let (algorithm, rest) = line.split_once('(')?;
+        let (name, digest) = rest.rsplit_once(')')?;
+        let digest = digest.trim_start().strip_prefix('=')?.trim();
+        let is_known = ALGORITHMS.iter().any(|known| algorithm.trim().eq_ignore_ascii_case(known));
+        Some(Self::new(name, if is_known { sha256(digest) } else { None }))
+    }
+
+    fn new(name: &'a str, digest: Option<Sha256>) -> Self {
+        Self { name: name.strip_prefix("./").unwrap_or(name), digest }
+    }
+
+    /// What follows the last `/` of the name.
+    fn base(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(self.name)
+    }
+}
+
+/// A SHA-256 in hexadecimal digits of either case.
+fn sha256(digits: &str) -> Option<Sha256> {
+    Sha256::from_hex(&digits.to_ascii_lowercase()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use landfall_error_codes::Coded as _;
+    use landfall_media::progress::Silent;
+    use landfall_media::store::ContentStore;
+
+    use super::*;
+    use crate::fetch::tests::registry::{Registry, digest};
+    use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
+    use crate::lock::Resolution;
+
+    const ADDRESS: &str = "https://dl.example/v1/amd64/kubelet";
+
+    fn of(text: &str) -> std::result::Result<Sha256, String> {
+        stated(text, &ADDRESS.parse().expect("address"))
+    }
+
+    #[test]
+    fn the_line_of_a_file_is_found_in_each_form() {
+        let (own, other) = (Sha256([0xab; 32]), Sha256([1; 32]));
+        let (hex, other_hex) = (own.to_hex(), other.to_hex());
+        let sha512 = "cd".repeat(64);
+        for text in [
+            format!("{other_hex}  kubectl\n{hex}  kubelet\n"),
+            format!("{hex} *kubelet\r\n{other_hex} *kubelet.sig\r\n"),
+            format!("{hex}\tkubelet"),
+            format!("{}  ./v1/amd64/kubelet\n", hex.to_uppercase()),
+            format!("{other_hex}  arm64/kubelet\n{hex}  amd64/kubelet\n"),
+            format!("{hex}  out/of/the/build/kubelet\n"),
+            format!("SHA256 (kubelet) = {hex}\nSHA512 (kubelet) = {sha512}\n"),
+            format!("SHA2-256(kubelet)= {hex}\n"),
+            format!("{sha512}  kubelet\n{hex}  kubelet\n{hex}  kubelet\n"),
+            format!("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{hex}  kubelet\n"),
+            format!("{hex}\n"),
+            format!("\n{hex}"),
+            format!("{hex}  -\n"),
+        ] {
+            assert_eq!(of(&text), Ok(own), "{text}");
+        }
+        let with_space =
+            stated(&format!("{hex}  a b.iso\n"), &"https://dl.example/a%20b.iso".parse().expect("address"));
+        assert_eq!(with_space, Ok(own));
+    }
+
+    #[test]
+    fn what_does_not_state_one_sha_256_of_the_file_says_why() {
+        let (hex, other) = (Sha256([0xab; 32]).to_hex(), Sha256([1; 32]).to_hex());
+        for (text, why) in [
+            (String::new(), "no line"),
+            ("<html>not found</html>".to_owned(), "no line"),
+            (format!("{hex}  kubectl\n"), "no line"),
+            (format!("{hex}  kubelet.tar.gz\n"), "no line"),
+            (format!("{hex}\n{other}\n"), "no line"),
+            (format!("{hex}  kubelet\n{other}  kubelet\n"), "several SHA-256"),
+            (format!("{}  kubelet\n", "cd".repeat(64)), "without a SHA-256"),
+            (format!("MD5 (kubelet) = {hex}\n"), "without a SHA-256"),
+            (format!("{}  kubelet\n", &hex[..63]), "without a SHA-256"),
+        ] {
+            let refused = of(&text).expect_err(&text);
+            assert!(refused.contains(why) && refused.contains("`kubelet`"), "{text}: {refused}");
+        }
+    }
+
+    /// A server with a file and its sums, and a lock that names both.
+    struct Case {
+        server: Registry,
+        folder: tempfile::TempDir,
+    }
+
+    impl Case {
+        async fn new(sums: &[u8]) -> Self {
+            let server = Registry::start(|_| ()).await;
+            server.add_file("kubelet", b"kubelet");
+            server.add_file("SHA256SUMS", sums);
+            Self { server, folder: tempfile::tempdir().expect("folder") }
+        }
+
+        fn address(&self, name: &str) -> String {
+            format!("http://{}/files/{name}", self.server.address())
+        }
+
+        fn text(&self) -> String {
+            format!(
+                "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:1\n    files:\n      \
+                 - url: {}\n        sums: {}  # published\n        digest: unresolved\n        size: unresolved\n        path: kubelet\n",
+                self.address("kubelet"),
+                self.address("SHA256SUMS")
+            )
+        }
+
+        async fn resolved(&self, text: &str) -> Resolution {
+            let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
+            let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
+            let store = ContentStore::at(self.folder.path());
+            crate::lock::resolve(&lock, &[], &client, &store, &Silent).await
+        }
+    }
+
+    fn line(bytes: &[u8]) -> String {
+        format!("{}  kubelet\n", digest(bytes).to_hex())
+    }
+
+    fn refusal(resolution: &Resolution) -> (&'static str, String) {
+        let [refused] = &resolution.failures[..] else { panic!("{:?}", resolution.failures) };
+        (refused.code().id, refused.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_file_is_pinned_with_the_sums_that_confirm_it() {
+        let case = Case::new(line(b"kubelet").as_bytes()).await;
+        let resolution = case.resolved(&case.text()).await;
+        assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
+        let (kubelet, sums) = (case.address("kubelet"), case.address("SHA256SUMS"));
+        let expected = case
+            .text()
+            .replacen(&format!("url: {kubelet}\n"), &format!("url: {kubelet}\n        resolved: {kubelet}\n"), 1)
+            .replacen("# published\n", &format!("# published\n        confirmed: {sums}\n"), 1)
+            .replacen("digest: unresolved", &format!("digest: {}", digest(b"kubelet")), 1)
+            .replacen("size: unresolved", "size: 7", 1);
+        assert_eq!(resolution.text, expected);
+
+        // What is confirmed is not asked for again; sums that are new are, and the file is not.
+        let asked = case.server.requests();
+        assert_eq!(case.resolved(&expected).await.text, expected);
+        assert_eq!(case.server.requests(), asked);
+        let without = expected.replacen(&format!("        confirmed: {sums}\n"), "", 1);
+        let lock = Lock::parse(Path::new("images.lock"), without.clone()).expect("lock");
+        let refused = lock.check_resolved(&[&lock.document.artifacts[0]]).expect_err("not confirmed");
+        assert_eq!(refused.code().id, "LF2030");
+        assert!(refused.to_string().contains(&sums), "{refused}");
+        assert_eq!(case.resolved(&without).await.text, expected);
+        assert_eq!(case.server.requests(), asked + 1);
+    }
+
+    #[tokio::test]
+    async fn other_sums_than_the_bytes_or_the_pin_are_refused_with_both_digests() {
+        let case = Case::new(line(b"other").as_bytes()).await;
+        let (own, other) = (digest(b"kubelet"), digest(b"other"));
+        let open = case.text();
+        let confirmed = format!("digest: {own}\n        resolved: {}", case.address("kubelet"));
+        let pinned = open.replacen("digest: unresolved", &confirmed, 1).replacen("size: unresolved", "size: 7", 1);
+        for (text, whose) in [(open, "whose server sends"), (pinned, "which the lock pins as")] {
+            let resolution = case.resolved(&text).await;
+            let (code, said) = refusal(&resolution);
+            assert_eq!((code, resolution.text.as_str()), ("LF2150", text.as_str()), "{said}");
+            for part in [case.address("kubelet"), case.address("SHA256SUMS"), own.to_string(), other.to_string()] {
+                assert!(said.contains(&part) && said.contains(whose), "{said}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn sums_without_the_file_or_without_an_end_are_refused() {
+        let case = Case::new(b"# nothing\n").await;
+        let (code, said) = refusal(&case.resolved(&case.text()).await);
+        assert!(code == "LF2149" && said.contains(&case.address("SHA256SUMS")), "{code} {said}");
+        let long = [line(b"kubelet").into_bytes(), vec![b'\n'; LIMIT_BYTES]].concat();
+        let case = Case::new(&long).await;
+        let (code, said) = refusal(&case.resolved(&case.text()).await);
+        assert_eq!(code, codes::BODY_TOO_LONG.id, "{said}");
+    }
+
+    #[test]
+    fn a_record_without_sums_and_sums_at_no_address_are_refused() {
+        let text = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:1\n    files:\n      - {url: 'https://dl.example/a', FIELD, digest: unresolved, size: unresolved, path: a}\n";
+        for (field, named) in [
+            ("confirmed: 'https://dl.example/b'", "artifacts[0].files[0].confirmed"),
+            ("sums: 'ftp://dl.example/b'", "artifacts[0].files[0].sums"),
+        ] {
+            let refused = Lock::parse(Path::new("images.lock"), text.replace("FIELD", field)).expect_err(field);
+            assert_eq!(refused.code().id, "LF2005");
+            assert!(refused.to_string().contains(named), "{refused}");
+        }
+    }
+}
