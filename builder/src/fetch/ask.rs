@@ -94,7 +94,9 @@ impl Client {
         let mut is_home = true;
         address = self.signed(address, asked.of)?;
         for _ in 0..=web::REDIRECTS {
-            let mut request = self.web_without_redirects().await?.get(address).header(ACCEPT_ENCODING, "identity");
+            // Each server is reached in its own way, wherever another one leads.
+            let host = web::authority(&address);
+            let mut request = self.web_without_redirects(&host).await?.get(address).header(ACCEPT_ENCODING, "identity");
             if matches!(asked.of, Of::Index) {
                 request = request.header(ACCEPT, PAGE_FORMS);
             }
@@ -107,7 +109,7 @@ impl Client {
             if is_home {
                 request = request.headers(secrets.clone());
             }
-            let response = match web::send(request, self.registries.proxies()).await {
+            let response = match web::send(request, self.registries.proxies(&host)).await {
                 Ok(response) => response,
                 Err(failure) => return Ok(Err(failure)),
             };

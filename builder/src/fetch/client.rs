@@ -50,18 +50,25 @@ pub struct Client {
     given_up: std::sync::Mutex<HashSet<String>>,
     /// Notes that were made already: what fails in all transfers is reported once.
     noted: std::sync::Mutex<HashSet<String>>,
-    /// The clients for registries with TLS, and without; made at the first request.
-    pub(super) oci: [OnceLock<oci_client::Client>; 2],
+    /// The ways to hosts, by the numbers that the registries file gives them.
+    ways: Vec<Way>,
     /// What opened each repository so far.
     pub(super) opened: Mutex<HashMap<Repository, Opened>>,
-    /// Made at the first request.
-    web: OnceCell<reqwest::Client>,
-    /// The same for requests whose redirects Landfall follows itself.
-    web_without_redirects: OnceCell<reqwest::Client>,
     /// The token of the environment, which one hub gets.
     pub(super) hub_token: Option<String>,
     /// The keys of the environment, which sign requests to some servers of S3.
     pub(super) environment_keys: Option<EnvironmentKeys>,
+}
+
+/// What asks the hosts of one way, with its proxies and authorities; each is made at the first request.
+#[derive(Default)]
+pub(super) struct Way {
+    /// For registries with TLS, and without.
+    pub oci: [OnceLock<oci_client::Client>; 2],
+    /// For everything else.
+    web: OnceCell<reqwest::Client>,
+    /// The same for requests whose redirects Landfall follows itself.
+    web_without_redirects: OnceCell<reqwest::Client>,
 }
 
 /// What opened a repository.
@@ -130,30 +137,36 @@ impl Client {
     /// A client with these registries, credentials and tries.
     pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
         let (given_up, noted) = Default::default();
+        let ways = std::iter::repeat_with(Way::default).take(registries.ways()).collect();
         Self {
             registries,
             docker,
             retry,
             given_up,
             noted,
-            oci: Default::default(),
+            ways,
             opened: Mutex::default(),
-            web: OnceCell::new(),
-            web_without_redirects: OnceCell::new(),
             hub_token: None,
             environment_keys: None,
         }
     }
 
-    /// The HTTP client for everything but registries.
-    pub(super) async fn web(&self) -> Result<&reqwest::Client> {
-        self.web.get_or_try_init(|| async { web::client(&self.registries) }).await
+    /// The way to a host, which is written with its port unless that is the default.
+    pub(super) fn way(&self, host: &str) -> &Way {
+        &self.ways[self.registries.way(host)]
     }
 
-    /// The HTTP client for files, which follows no redirect by itself.
-    pub(super) async fn web_without_redirects(&self) -> Result<&reqwest::Client> {
-        let make = || async { web::client_without_redirects(&self.registries) };
-        self.web_without_redirects.get_or_try_init(make).await
+    /// The HTTP client for what `oci-client` does not ask of a registry. Where the registry leads, and its token server, are reached
+    /// as it is itself.
+    pub(super) async fn web(&self, registry: &str) -> Result<&reqwest::Client> {
+        let make = || async { web::client(&self.registries, registry) };
+        self.way(registry).web.get_or_try_init(make).await
+    }
+
+    /// The HTTP client for files of a host, which follows no redirect by itself.
+    pub(super) async fn web_without_redirects(&self, host: &str) -> Result<&reqwest::Client> {
+        let make = || async { web::client_without_redirects(&self.registries, host) };
+        self.way(host).web_without_redirects.get_or_try_init(make).await
     }
 
     /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks the answer.

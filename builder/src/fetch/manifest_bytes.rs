@@ -74,7 +74,8 @@ impl Client {
             Ok(opened) => opened,
             Err(failure) => return Ok(Err(failure)),
         };
-        let request = self.web().await?.get(repository.address(image, path)).header(ACCEPT, accept);
+        let registry = repository.endpoint.registry.as_str();
+        let request = self.web(registry).await?.get(repository.address(image, path)).header(ACCEPT, accept);
         let request = match opened {
             Opened { token: Some(token), .. } => request.bearer_auth(token),
             Opened { auth: RegistryAuth::Basic(user, password), token: None } => {
@@ -82,7 +83,7 @@ impl Client {
             }
             Opened { token: None, .. } => request,
         };
-        Ok(web::send(request, self.registries.proxies()).await)
+        Ok(web::send(request, self.registries.proxies(registry)).await)
     }
 }
 

@@ -11,6 +11,7 @@ mod credentials;
 mod file;
 pub(crate) mod foreign;
 mod headers;
+mod hosts;
 mod local;
 mod manifest;
 mod manifest_bytes;

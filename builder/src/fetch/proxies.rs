@@ -13,6 +13,9 @@ use crate::error::{BuildError, Result};
 /// What is always reached without a proxy: loopback is this machine, and a proxy has its own.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
+/// How the address of a proxy looks.
+const EXAMPLE: &str = "http://proxy.example:3128";
+
 /// `proxies` of a registries file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -54,6 +57,17 @@ impl Proxies {
         }
     }
 
+    /// One proxy for everything.
+    pub(super) fn of_all(address: &str) -> Self {
+        Self { http: Some(address.to_owned()), https: Some(address.to_owned()), none: Vec::new() }
+    }
+
+    /// Why an address that is written cannot be used; nothing that is quoted holds a password. One without a scheme is one of HTTP.
+    pub(super) fn check(&self) -> std::result::Result<(), String> {
+        let written = [self.http(), self.https()];
+        written.into_iter().flatten().filter(|text| text.contains("://")).try_for_each(check)
+    }
+
     /// For `http://`.
     pub(super) fn http(&self) -> Option<&str> {
         self.http.as_deref()
@@ -87,18 +101,30 @@ impl Proxies {
         let builder = Matcher::builder().no(self.none());
         let builder = builder.http(self.http.clone().unwrap_or_default()).https(self.https.clone().unwrap_or_default());
         let proxy = builder.build().intercept(&address.as_str().parse().ok()?)?;
-        proxy.uri().authority().map(|authority| {
-            let text = authority.as_str();
-            text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned()
-        })
+        proxy.uri().authority().map(|authority| without_password(authority.as_str()).to_owned())
     }
+}
+
+/// Why a text is not the address of a proxy of HTTP; nothing that is quoted holds a password.
+pub(super) fn check(text: &str) -> std::result::Result<(), String> {
+    let shown = without_password(text).escape_default();
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if let Some(other) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
+        return Err(format!("the proxy `{shown}` speaks {}; Landfall knows http and https", other.escape_default()));
+    }
+    let is_address = scheme.is_some() && Url::parse(text).is_ok_and(|url| url.host_str().is_some());
+    if is_address { Ok(()) } else { Err(format!("the proxy `{shown}` is not an address such as {EXAMPLE}")) }
+}
+
+/// What follows the user and the password of an address.
+fn without_password(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, host)| host)
 }
 
 fn usable(text: &str, proxy: reqwest::Result<reqwest::Proxy>) -> Result<reqwest::Proxy> {
     proxy.map_err(|error| {
-        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
         let what =
-            format!("the proxy `{}` is not an address such as http://proxy.example:3128", shown.escape_default());
+            format!("the proxy `{}` is not an address such as {EXAMPLE}", without_password(text).escape_default());
         BuildError::new(codes::REGISTRIES_INVALID, what)
             .because(error)
             .hint("Correct HTTP_PROXY and HTTPS_PROXY, or `proxies` of the registries file.")

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::bucket_keys::{self, BucketEntry, HostKeys};
 use super::headers::{self, HeaderEntry, HostHeader};
+use super::hosts::{self, HostEntry, HostWay};
 use super::proxies::Proxies;
 use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
@@ -26,6 +27,7 @@ pub struct Registries {
     mirrors: Vec<Mirror>,
     proxies: Option<Proxies>,
     authorities: Vec<Authority>,
+    hosts: Vec<HostWay>,
     headers: Vec<HostHeader>,
     buckets: Vec<HostKeys>,
 }
@@ -41,6 +43,9 @@ struct RegistriesDocument {
     /// Files of certificates in PEM, relative to this one, that are trusted beside those of the machine.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
+    /// Hosts with a proxy or authorities of their own.
+    #[serde(default)]
+    hosts: Vec<HostEntry>,
     /// Headers for servers of files and hubs.
     #[serde(default)]
     headers: Vec<HeaderEntry>,
@@ -60,10 +65,18 @@ pub(super) struct Authority {
 impl Authority {
     /// As the HTTP client takes it.
     pub(super) fn certificate(&self) -> Result<reqwest::Certificate> {
-        reqwest::Certificate::from_pem(&self.pem).map_err(|error| {
-            BuildError::at(codes::REGISTRIES_INVALID, Place::file(&self.path), "is not a certificate in PEM")
-                .because(error)
-        })
+        reqwest::Certificate::from_pem(&self.pem).map_err(|error| self.invalid(error))
+    }
+
+    /// Refuses what no server could be certified by. Only a client that is made with it reads what is within the PEM.
+    fn check(&self) -> Result<()> {
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([self.certificate()?]).build();
+        client.map(drop).map_err(|error| self.invalid(error))
+    }
+
+    fn invalid(&self, error: reqwest::Error) -> BuildError {
+        let place = Place::file(&self.path);
+        BuildError::at(codes::REGISTRIES_INVALID, place, "is not a certificate in PEM").because(error)
     }
 
     /// One certificate in PEM.
@@ -105,13 +118,19 @@ impl Registries {
         let document: RegistriesDocument = yaml(path, codes::REGISTRIES_INVALID)?;
         let mirrors = document.mirrors.iter().enumerate().map(|(index, entry)| mirror(path, index, entry));
         let mirrors = mirrors.collect::<Result<_>>()?;
-        let authorities = document.authorities.iter().enumerate().map(|(index, file)| authorities(path, index, file));
-        let authorities = authorities.collect::<Result<Vec<_>>>()?.concat();
+        let of_file =
+            |(index, file): (usize, &Spanned<PathBuf>)| authorities(path, &format!("authorities[{index}]"), file);
+        let authorities = document.authorities.iter().enumerate().map(of_file).collect::<Result<Vec<_>>>()?.concat();
+        if let Some(proxies) = &document.proxies {
+            let place = || Place::field(path, 0, "proxies");
+            proxies.check().map_err(|what| BuildError::at(codes::REGISTRIES_INVALID, place(), what))?;
+        }
+        let hosts = hosts::read(path, &document.hosts)?;
         let headers = document.headers.iter().enumerate().map(|(index, entry)| headers::read(path, index, entry));
         let headers = headers.collect::<Result<_>>()?;
         let buckets = document.buckets.iter().enumerate().map(|(index, entry)| bucket_keys::read(path, index, entry));
         let buckets = buckets.collect::<Result<_>>()?;
-        Ok(Self { mirrors, proxies: document.proxies, authorities, headers, buckets })
+        Ok(Self { mirrors, proxies: document.proxies, authorities, hosts, headers, buckets })
     }
 
     /// The same with these proxies, unless the file names some.
@@ -120,15 +139,31 @@ impl Registries {
         self
     }
 
-    /// The proxies through which servers are asked.
-    pub(super) fn proxies(&self) -> &Proxies {
+    /// The proxies through which a host is asked, which is written with its port unless that is the default.
+    pub(super) fn proxies(&self, host: &str) -> &Proxies {
         static NONE: LazyLock<Proxies> = LazyLock::new(Proxies::default);
-        self.proxies.as_ref().unwrap_or(&NONE)
+        let own = self.host(host).and_then(|way| way.proxies.as_ref());
+        own.or(self.proxies.as_ref()).unwrap_or(&NONE)
     }
 
-    /// The authorities that may certify servers, beside those that this machine trusts.
-    pub(super) fn authorities(&self) -> &[Authority] {
-        &self.authorities
+    /// The authorities that may certify a host, beside those that this machine trusts.
+    pub(super) fn authorities(&self, host: &str) -> impl Iterator<Item = &Authority> {
+        let own = self.host(host).map(|way| way.authorities.as_slice()).unwrap_or_default();
+        self.authorities.iter().chain(own)
+    }
+
+    /// The number of the way in which a host is reached, counted from 0, which is that of all hosts without one of their own.
+    pub(super) fn way(&self, host: &str) -> usize {
+        self.hosts.iter().position(|way| way.host == host).map_or(0, |index| index + 1)
+    }
+
+    /// How many ways there are.
+    pub(super) fn ways(&self) -> usize {
+        self.hosts.len() + 1
+    }
+
+    fn host(&self, host: &str) -> Option<&HostWay> {
+        self.hosts.iter().find(|way| way.host == host)
     }
 
     /// The headers that a host gets, which is written with its port unless that is the default. All of them are secrets.
@@ -179,11 +214,10 @@ impl Registries {
     }
 }
 
-/// The certificates of one file.
-fn authorities(path: &Path, index: usize, file: &Spanned<PathBuf>) -> Result<Vec<Authority>> {
-    let field = format!("authorities[{index}]");
+/// The certificates of one file, which a field of the registries file names.
+pub(super) fn authorities(path: &Path, field: &str, file: &Spanned<PathBuf>) -> Result<Vec<Authority>> {
     let invalid = |what: String| {
-        BuildError::at(codes::REGISTRIES_INVALID, Place::field(path, file.referenced.line(), &*field), what)
+        BuildError::at(codes::REGISTRIES_INVALID, Place::field(path, file.referenced.line(), field), what)
     };
     let from = path.parent().unwrap_or(Path::new("")).join(&file.value);
     let text = fs_err::read_to_string(&from)
@@ -194,7 +228,7 @@ fn authorities(path: &Path, index: usize, file: &Spanned<PathBuf>) -> Result<Vec
     if found.is_empty() {
         return Err(invalid(format!("{} has no certificate in PEM", from.display())));
     }
-    found.iter().try_for_each(|authority| authority.certificate().map(drop))?;
+    found.iter().try_for_each(Authority::check)?;
     Ok(found)
 }
 

@@ -112,7 +112,7 @@ impl Client {
                 Err(error) => return self.failed(repository, &image, &name, error).await.map(Err),
             }
         }
-        Ok(Err(self.failure(OciDistributionError::UnauthorizedError { url: String::new() })))
+        Ok(Err(self.failure(repository, OciDistributionError::UnauthorizedError { url: String::new() })))
     }
 
     /// Forgets the authorization of a repository: a token that replaced an identity token expires after minutes.
@@ -167,7 +167,7 @@ impl Client {
             return self.no_token(repository, &auth, error).await;
         }
         let may_say = may_say_how_long(&error);
-        Ok(match self.failure(error) {
+        Ok(match self.failure(repository, error) {
             Failure::Transient { code, cause, wait: None } if may_say => {
                 Failure::Transient { code, cause, wait: self.wait(repository, image, blob).await? }
             }
@@ -177,33 +177,34 @@ impl Client {
 
     /// The wait that a registry asks for; none if it names none, or answers otherwise by now.
     async fn wait(&self, repository: &Repository, image: &OciReference, blob: &str) -> Result<Option<Duration>> {
-        let mut request = self.web().await?.head(repository.address(image, &format!("blobs/{blob}")));
+        let registry = repository.endpoint.registry.as_str();
+        let mut request = self.web(registry).await?.head(repository.address(image, &format!("blobs/{blob}")));
         let opened = self.opened.lock().await.get(repository).cloned();
         if let Some(token) = opened.and_then(|opened| opened.token) {
             request = request.bearer_auth(token);
         }
-        Ok(web::send(request, self.registries.proxies()).await.ok().as_ref().and_then(web::wait_of))
+        Ok(web::send(request, self.registries.proxies(registry)).await.ok().as_ref().and_then(web::wait_of))
     }
 
     /// The client for registries with TLS, or without.
     fn oci(&self, endpoint: &Endpoint) -> Result<&oci_client::Client> {
-        let cell = &self.oci[usize::from(endpoint.plain_http)];
+        let cell = &self.way(&endpoint.registry).oci[usize::from(endpoint.plain_http)];
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = oci_client::Client::try_from(self.configuration(endpoint.plain_http)).map_err(|error| {
+        let client = oci_client::Client::try_from(self.configuration(endpoint)).map_err(|error| {
             BuildError::new(codes::FETCH_FAILED, "the client for registries cannot be made").because(error)
         })?;
         Ok(cell.get_or_init(|| client))
     }
 
-    fn configuration(&self, plain_http: bool) -> ClientConfig {
-        let proxies = self.registries.proxies();
+    fn configuration(&self, endpoint: &Endpoint) -> ClientConfig {
+        let proxies = self.registries.proxies(&endpoint.registry);
         let has_none = proxies.http().is_none() && proxies.https().is_none();
         let plain = if has_none { Some(NO_PROXY.0) } else { proxies.http() };
-        let authorities = self.registries.authorities().iter();
+        let authorities = self.registries.authorities(&endpoint.registry);
         ClientConfig {
-            protocol: if plain_http { ClientProtocol::Http } else { ClientProtocol::Https },
+            protocol: if endpoint.plain_http { ClientProtocol::Http } else { ClientProtocol::Https },
             extra_root_certificates: authorities
                 .map(|authority| Certificate { encoding: CertificateEncoding::Pem, data: authority.pem().to_vec() })
                 .collect(),
@@ -217,10 +218,12 @@ impl Client {
         }
     }
 
-    /// What an error of a registry means.
-    pub(super) fn failure(&self, error: OciDistributionError) -> Failure {
+    /// What an error of the registry that has a repository means.
+    pub(super) fn failure(&self, repository: &Repository, error: OciDistributionError) -> Failure {
         match error {
-            OciDistributionError::RequestError(error) => web::unanswered(&error, self.registries.proxies()),
+            OciDistributionError::RequestError(error) => {
+                web::unanswered(&error, self.registries.proxies(&repository.endpoint.registry))
+            }
             OciDistributionError::RegistryError { envelope, .. } => {
                 let Some(first) = envelope.errors.first() else {
                     return Failure::Final(codes::FETCH_FAILED, "it refuses without a reason".into());

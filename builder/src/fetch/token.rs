@@ -79,7 +79,8 @@ impl Client {
         let registry = Url::parse(&text).map_err(|error| {
             BuildError::new(codes::FETCH_FAILED, format!("{text} is not an address")).because(error)
         })?;
-        let response = match web::send(self.web().await?.get(registry.clone()), self.registries.proxies()).await {
+        let request = self.web(&endpoint.registry).await?.get(registry.clone());
+        let response = match web::send(request, self.registries.proxies(&endpoint.registry)).await {
             Ok(response) => response,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -101,7 +102,7 @@ impl Client {
         auth: &RegistryAuth,
         error: OciDistributionError,
     ) -> Result<Failure> {
-        let refused = self.failure(error);
+        let refused = self.failure(repository, error);
         if !matches!(refused, Failure::Final(codes::CREDENTIALS_REFUSED, _)) {
             return Ok(refused);
         }
@@ -111,7 +112,8 @@ impl Client {
         if let Some(service) = service {
             address.query_pairs_mut().append_pair("service", &service);
         }
-        let mut request = self.web().await?.get(address);
+        let registry = repository.endpoint.registry.as_str();
+        let mut request = self.web(registry).await?.get(address);
         let is_anonymous = match auth {
             RegistryAuth::Basic(user, password) => {
                 request = request.basic_auth(user, Some(password));
@@ -119,12 +121,11 @@ impl Client {
             }
             other => matches!(other, RegistryAuth::Anonymous),
         };
-        let Ok(response) = web::send(request, self.registries.proxies()).await else { return Ok(refused) };
+        let Ok(response) = web::send(request, self.registries.proxies(registry)).await else { return Ok(refused) };
         Ok(match web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await {
             // It was a limit that has passed meanwhile.
             Ok(_) => Failure::transient(format!("its token server {who} gave no token at first")),
             Err(Failure::Transient { code, cause, wait }) => {
-                let registry = &repository.endpoint.registry;
                 Failure::Transient { code, cause: limited(&who, registry, &cause, code, is_anonymous).into(), wait }
             }
             Err(_) => refused,
@@ -152,8 +153,9 @@ impl Client {
             form.append_pair(key, value);
         }
         let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let request = self.web().await?.post(address).header(kind.0, kind.1).body(form.finish());
-        let answer = match web::send(request, self.registries.proxies()).await {
+        let registry = repository.endpoint.registry.as_str();
+        let request = self.web(registry).await?.post(address).header(kind.0, kind.1).body(form.finish());
+        let answer = match web::send(request, self.registries.proxies(registry)).await {
             Ok(response) => {
                 web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await
             }

@@ -56,19 +56,19 @@ impl OpenFile {
     }
 }
 
-/// The HTTP client, which follows only permitted redirects.
-pub(super) fn client(registries: &Registries) -> Result<reqwest::Client> {
-    client_that(redirect::Policy::custom(follow), registries)
+/// The HTTP client for a host, which follows only permitted redirects.
+pub(super) fn client(registries: &Registries, host: &str) -> Result<reqwest::Client> {
+    client_that(redirect::Policy::custom(follow), registries, host)
 }
 
 /// The HTTP client of requests whose headers depend on the server: it follows no redirect by itself.
-pub(super) fn client_without_redirects(registries: &Registries) -> Result<reqwest::Client> {
-    client_that(redirect::Policy::none(), registries)
+pub(super) fn client_without_redirects(registries: &Registries, host: &str) -> Result<reqwest::Client> {
+    client_that(redirect::Policy::none(), registries, host)
 }
 
-fn client_that(policy: redirect::Policy, registries: &Registries) -> Result<reqwest::Client> {
-    let mut builder = registries.proxies().apply(reqwest::Client::builder())?;
-    for authority in registries.authorities() {
+fn client_that(policy: redirect::Policy, registries: &Registries, host: &str) -> Result<reqwest::Client> {
+    let mut builder = registries.proxies(host).apply(reqwest::Client::builder())?;
+    for authority in registries.authorities(host) {
         builder = builder.add_root_certificate(authority.certificate()?);
     }
     builder

@@ -4,6 +4,7 @@
 mod buckets;
 mod files;
 mod hostile;
+mod hosts;
 mod hub;
 pub(crate) mod hub_server;
 mod loopback;
