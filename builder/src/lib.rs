@@ -54,12 +54,9 @@ pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
 pub use pack::{BuildReport, SiteRoom};
 
-use std::path::Path;
-
 use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
-use landfall_media::store::ContentStore;
 
 /// `landfall lock`: resolves the lock of a release, adds the images that the release names, and writes it, synced. Blocks; not to be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
@@ -77,10 +74,10 @@ pub fn lock_requests(options: &LockOptions) -> error::Result<LockRequests> {
     lock::requests(options)
 }
 
-/// `landfall lock --check`: whether a release's lock is still what upstream has. Writes nothing. Blocks; not to be called from
-/// async code.
-pub fn lock_check(source: &SourceOptions, store: &Path, progress: &dyn Progress) -> error::Result<LockCheck> {
-    runtime()?.block_on(lock::check(source, &ContentStore::at(store), progress))
+/// `landfall lock --check`: whether a release's lock is still what upstream has, and has what the release names. The lock is not
+/// written. Blocks; not to be called from async code.
+pub fn lock_check(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockCheck> {
+    runtime()?.block_on(lock::check(options, progress))
 }
 
 /// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; not to be called from async

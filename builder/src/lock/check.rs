@@ -1,5 +1,6 @@
 //! `landfall lock --check`: whether everything that the lock pins is resolved, fresh, and still what upstream has. Nothing is
-//! written, and of what is pinned, no content is fetched.
+//! written, and of what is pinned, no content is fetched but charts. These are rendered with the rest of the release: what it names
+//! must be in the lock.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,18 +8,19 @@ use std::path::PathBuf;
 use futures_util::{StreamExt as _, stream};
 use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_media::progress::Progress;
-use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::command::Opened;
+use super::discovery::{Compared, Discovery, LockFindings, compare};
 use super::resolve::{Asking, Moved, Outcome};
 use super::set::{SetKind, SetPinned};
 use super::wheels::WheelSet;
-use super::{Content, List, Lock, LockEntry, LockedFile, SetFields, signatures};
+use super::{Content, List, LockEntry, LockedFile, SetFields, signatures};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Asked, Client, Of};
 use crate::hub::HubName;
-use crate::options::SourceOptions;
+use crate::options::LockOptions;
 use crate::reference::Reference;
 
 /// Entries and files that are asked for at the same time.
@@ -39,6 +41,9 @@ pub struct LockCheck {
     pub lock: PathBuf,
     /// Manifests, repositories and files that were asked for.
     pub asked: usize,
+    /// What the release names, compared with the lock, which has an entry for each image that it names. Nothing is among those that
+    /// were added or could not be.
+    pub found: LockFindings,
 }
 
 /// Something that is pinned.
@@ -47,17 +52,29 @@ enum Pinned<'a> {
     File(&'a LockedFile),
 }
 
-/// Checks the lock of a release. One error names everything that is unresolved, stale, moved or withdrawn, and whatever
-/// could not be asked.
-pub async fn check(source: &SourceOptions, store: &ContentStore, progress: &dyn Progress) -> Result<LockCheck> {
-    let path = super::command::path(source)?;
-    let lock = Lock::read(&path)?;
-    let client = Client::configured(source.registries.as_deref())?;
-    let looked = look(Asking { lock: &lock, client: &client, store, progress }).await;
-    match looked.fault() {
-        None => Ok(LockCheck { lock: path, asked: looked.asked }),
-        Some(what) => Err(BuildError::at(codes::LOCK_OUTDATED, Place::file(&path), what)),
-    }
+/// Checks the lock of a release. One error names everything that is unresolved, stale, moved or withdrawn, whatever could not be
+/// asked, and each image that the release names and the lock lacks.
+pub async fn check(options: &LockOptions, progress: &dyn Progress) -> Result<LockCheck> {
+    let opened = Opened::read(options)?;
+    let client = Client::configured(options.source.registries.as_deref())?;
+    let Opened { path, lock, store, .. } = &opened;
+    let looked = look(Asking { lock, client: &client, store, progress }).await;
+    let Compared { found, missing } = compare(Discovery { options, opened: &opened, client: &client, progress }).await;
+    let outdated = looked.fault().map(|what| (codes::LOCK_OUTDATED, what));
+    let lacking = lacking(&missing).map(|what| (codes::LOCK_LACKS_IMAGES, what));
+    let faults: Vec<_> = outdated.into_iter().chain(lacking).collect();
+    let Some((code, _)) = faults.first() else {
+        return Ok(LockCheck { lock: path.clone(), asked: looked.asked, found });
+    };
+    let what: Vec<_> = faults.iter().map(|(_, what)| what.as_str()).collect();
+    Err(BuildError::at(*code, Place::file(path), what.join("\n")))
+}
+
+/// All images that the lock lacks, by their lines; none where it has them all.
+fn lacking(missing: &[String]) -> Option<String> {
+    let images = if missing.len() == 1 { "1 image".to_owned() } else { format!("{} images", missing.len()) };
+    let what = || format!("the release names {images} for which there is no entry:{}", missing.concat());
+    (!missing.is_empty()).then(what)
 }
 
 /// What a look at all that is pinned came to.
@@ -228,12 +245,14 @@ mod tests {
     use std::path::Path;
 
     use landfall_media::progress::Silent;
+    use landfall_media::store::ContentStore;
 
     use super::*;
     use crate::fetch::tests::hub_server::Hub;
     use crate::fetch::tests::package_server::{PackageServer, Resource};
     use crate::fetch::tests::registry::{Registry, digest};
     use crate::fetch::{DockerConfiguration, Registries, Retry};
+    use crate::lock::Lock;
 
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     const COMMITS: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];

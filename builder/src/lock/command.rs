@@ -42,12 +42,7 @@ pub struct LockReport {
     pub found: LockFindings,
 }
 
-/// Where the lock of a release is; the release is read for it, and refused if it is wrong by itself.
-pub(super) fn path(source: &SourceOptions) -> Result<PathBuf> {
-    Ok(path_of(source, &definition::read(&source.release)?))
-}
-
-/// The same of a release that was read.
+/// Where the lock of a release is.
 pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
     source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
 }

@@ -42,16 +42,13 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
         return Ok(());
     }
     let store = arguments.store.map_or_else(default_store, Ok)?;
-    if arguments.check {
-        let check = landfall_builder::lock_check(&source, &store, &Drawn::new(printer))?;
-        printer.report(&check, |check| {
-            let LockCheck { lock, asked } = check;
-            format!("{}: everything is resolved and still what upstream has ({asked} asked)", lock.display())
-        });
-        return Ok(());
-    }
     let options =
         LockOptions { source, store, kubectl: arguments.kubectl, helm: arguments.helm, output: arguments.output };
+    if arguments.check {
+        let check = landfall_builder::lock_check(&options, &Drawn::new(printer))?;
+        printer.report(&check, check_text);
+        return Ok(());
+    }
     if let Some(names) = &arguments.update {
         let update = landfall_builder::lock_update(&options, names, &Drawn::new(printer))?;
         printer.report(&update, update_text);
@@ -79,6 +76,12 @@ fn text(report: &LockReport) -> String {
     lines.extend(moved);
     lines.extend(found_images::lines(&report.found));
     lines.join("\n")
+}
+
+fn check_text(check: &LockCheck) -> String {
+    let LockCheck { lock, asked, found } = check;
+    let held = format!("{}: everything is resolved and still what upstream has ({asked} asked)", lock.display());
+    std::iter::once(held).chain(found_images::lines(found)).collect::<Vec<_>>().join("\n")
 }
 
 fn requests_text(found: &LockRequests) -> String {
@@ -142,7 +145,7 @@ pub(super) fn source(release: PathBuf, arguments: SourceArguments) -> SourceOpti
 
 #[cfg(test)]
 mod tests {
-    use landfall_builder::ChangedKind;
+    use landfall_builder::{ChangedKind, LockFindings, UnusedEntry};
 
     use super::*;
 
@@ -158,6 +161,16 @@ mod tests {
     /// What the entry itself names.
     fn whole(before: PinnedInput, after: PinnedInput) -> InputChange {
         InputChange { name: None, before: Some(before), after: Some(after) }
+    }
+
+    #[test]
+    fn a_check_lists_what_it_found_below_what_holds() {
+        let unused = UnusedEntry { kind: ChangedKind::Image, entry: "docker.io/valkey/valkey:1".to_owned() };
+        let found = LockFindings { unused: vec![unused], ..LockFindings::default() };
+        let check = LockCheck { lock: "images.lock".into(), asked: 3, found };
+        let expected = "images.lock: everything is resolved and still what upstream has (3 asked)\n\
+                        not used by this release, and kept: image docker.io/valkey/valkey:1";
+        assert_eq!(check_text(&check), expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::entry::{self, open_lines};
 use super::named::{Named, NewImage};
-use super::{UnrenderedComponent, unrendered};
+use super::{UnrenderedComponent, none_rendered, unrendered};
 use crate::charts::{self, Charts};
 use crate::definition::Definition;
 use crate::error::Result;
@@ -45,14 +45,7 @@ fn rendered(
 ) -> (Vec<Rendered>, Vec<UnrenderedComponent>) {
     let kubectl = match Program::find(Tool::Kubectl, &options.kubectl, lock) {
         Ok(kubectl) => kubectl,
-        Err(error) => {
-            let components = definition.release.components.iter();
-            let unrendered = components.map(|component| UnrenderedComponent {
-                component: component.name.value.clone(),
-                problem: error.in_short(),
-            });
-            return (Vec::new(), unrendered.collect());
-        }
+        Err(error) => return (Vec::new(), none_rendered(definition, &error)),
     };
     let (charts, unopened) = match folders(options, definition, lock) {
         Ok(charts) => (charts, None),

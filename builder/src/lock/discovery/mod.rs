@@ -8,6 +8,7 @@
 //! Charts are rendered for the Kubernetes of the node pack, so its images come first. Only what a known field holds is added; what
 //! merely looks like an image is reported. Nothing is removed: several releases may use one lock.
 
+mod compared;
 mod entry;
 mod foreseen;
 mod named;
@@ -19,6 +20,7 @@ mod unused;
 use futures_util::{StreamExt as _, stream};
 use landfall_media::progress::{Event, Progress};
 
+pub(super) use self::compared::{Compared, compare};
 use self::entry::lines;
 pub(super) use self::foreseen::foreseen;
 use self::named::{Named, NewImage};
@@ -147,6 +149,14 @@ fn unrendered(
         UnrenderedComponent { component: component.name.value.clone(), problem }
     };
     failed.into_iter().map(component).collect()
+}
+
+/// All components of a release, where the program that renders is missing.
+fn none_rendered(definition: &Definition, error: &BuildError) -> Vec<UnrenderedComponent> {
+    let components = definition.release.components.iter();
+    let unrendered = components
+        .map(|component| UnrenderedComponent { component: component.name.value.clone(), problem: error.in_short() });
+    unrendered.collect()
 }
 
 /// What looks like an image in a component, and is not known to be one.

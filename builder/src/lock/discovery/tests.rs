@@ -3,7 +3,6 @@
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::Silent;
-use landfall_media::store::ContentStore;
 
 use super::*;
 use crate::fetch::tests::registry::digest;
@@ -129,7 +128,7 @@ async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_
     assert!(written.contains(&format!("    resolved: {named}\n")), "{written}");
     let again = bench.lock().await.expect("locked");
     assert_eq!((again.moved.len(), again.found), (0, LockFindings::default()));
-    crate::lock::check(&bench.source(), &ContentStore::at(bench.path("store")), &Silent).await.expect("it holds");
+    crate::lock::check(&bench.lock_options(), &Silent).await.expect("it holds");
     let update =
         crate::lock::update(&bench.lock_options(), &["small/database".to_owned()], &Silent).await.expect("asked");
     assert_eq!((update.entries, update.changed.len(), text(&bench)), (1, 0, written));
@@ -226,4 +225,50 @@ async fn a_dry_run_lists_what_would_be_added_and_asks_nothing() {
     assert_eq!((entries[..7].to_vec(), entries[7], entries.len()), (IMAGES[..7].to_vec(), IMAGES[7], 10));
     assert_eq!((listed.unrendered, text(&bench)), (Vec::new(), before));
     assert_eq!(bench.registry.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothing_uses() {
+    let bench = Bench::new(false, false).await;
+    bench.lock().await.expect("locked");
+    let before = text(&bench);
+    let options = bench.lock_options();
+    let held = crate::lock::check(&options, &Silent).await.expect("all is there");
+    assert_eq!(held.found, LockFindings::default());
+
+    // Nothing is asked about an image without an entry: its registry need not have it.
+    bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
+    let refused = crate::lock::check(&options, &Silent).await.expect_err("no entry");
+    assert_eq!(refused.code(), codes::LOCK_LACKS_IMAGES);
+    assert_eq!(refused.code().class, codes::LOCK_OUTDATED.class, "both end alike");
+    let said = refused.to_string();
+    assert!(said.contains("the release names 1 image for which there is no entry:\n"), "{said}");
+    assert!(said.contains("objects.yaml: StatefulSet/database: /spec/template/spec/containers/0/image: "), "{said}");
+    assert!(said.ends_with("`ghcr.io/small/database:2` (database)"), "{said}");
+    assert_eq!(text(&bench), before);
+
+    bench.push_image("ghcr.io/small/database:2", false);
+    bench.lock().await.expect("locked");
+    let held = crate::lock::check(&options, &Silent).await.expect("all is there");
+    let unused = UnusedEntry { kind: ChangedKind::Image, entry: "ghcr.io/small/database:1".to_owned() };
+    assert_eq!(held.found, LockFindings { unused: vec![unused], ..LockFindings::default() });
+
+    // Without the program that renders, the check says what it did not look at.
+    let options = LockOptions { kubectl: bench.path("gone"), ..options };
+    let found = crate::lock::check(&options, &Silent).await.expect("the entries hold").found;
+    assert!(found.unused.is_empty() && found.unrendered.len() > 1, "{found:?}");
+}
+
+#[tokio::test]
+async fn a_check_names_what_moved_and_what_is_missing_in_one_error() {
+    let bench = Bench::new(false, false).await;
+    bench.lock().await.expect("locked");
+    bench.push_image_of("registry.k8s.io/pause:3.10.2", false, &[b"another layer".to_vec()]);
+    bench.write(MANIFESTS, objects("ghcr.io/small/unknown").as_bytes(), 0o644);
+    let refused = crate::lock::check(&bench.lock_options(), &Silent).await.expect_err("both");
+    assert_eq!(refused.code(), codes::LOCK_OUTDATED);
+    let said = refused.to_string();
+    for part in ["registry.k8s.io/pause:3.10.2 names sha256:", "an image of database: ", "is named without a version"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
 }

@@ -6,7 +6,6 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{KeyKind, SigningKey, TrustAnchor};
 use landfall_error_codes::Coded as _;
 use landfall_media::progress::Silent;
-use landfall_media::store::ContentStore;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
@@ -104,8 +103,7 @@ impl Case {
     }
 
     async fn check(&self) -> &'static str {
-        let store = ContentStore::at(self.bench.path("store"));
-        let checked = crate::lock::check(&self.bench.source(), &store, &Silent).await;
+        let checked = crate::lock::check(&self.bench.lock_options(), &Silent).await;
         checked.map_or_else(|error| error.code().id, |_| "as upstream has it")
     }
 

@@ -1,0 +1,38 @@
+//! `landfall lock --check`: what a release names, held against its lock. Nothing is asked about it, and nothing is added.
+
+use super::named::{Named, NewImage};
+use super::{Discovery, LockFindings, UnlistedImage, in_doubt, none_rendered, unused};
+use crate::lock::command::Opened;
+
+/// What a release names and what its lock has.
+pub(in crate::lock) struct Compared {
+    /// What a person should know.
+    pub(in crate::lock) found: LockFindings,
+    /// A line for each image that the release names and the lock lacks.
+    pub(in crate::lock) missing: Vec<String>,
+}
+
+/// Renders a release and compares what it names with its lock. Charts that the store lacks are fetched.
+pub(in crate::lock) async fn compare(discovery: Discovery<'_>) -> Compared {
+    let Opened { definition, lock, .. } = discovery.opened;
+    let mut definition = definition.clone();
+    let (components, unrendered) = match discovery.rendered(&mut definition, lock).await {
+        Ok(rendered) => rendered,
+        Err(error) => (Vec::new(), none_rendered(&definition, &error)),
+    };
+    let Named { new, used, unlisted } = Named::by(&definition, &components, lock);
+    let absent = |NewImage { reference, place, used_by }: &NewImage| {
+        format!("\n  {place}`{reference}` ({})", used_by.join(", "))
+    };
+    let unclear = |UnlistedImage { used_by, problem }: &UnlistedImage| format!("\n  an image of {used_by}: {problem}");
+    let missing = new.iter().map(absent).chain(unlisted.iter().map(unclear)).collect();
+    let images = unrendered.is_empty().then_some(&used);
+    let found = LockFindings {
+        added: Vec::new(),
+        unused: unused::entries(&definition, lock, images),
+        unlisted,
+        in_doubt: components.iter().flat_map(|component| in_doubt(&definition, component, lock)).collect(),
+        unrendered,
+    };
+    Compared { found, missing }
+}
