@@ -49,7 +49,7 @@ pub(crate) struct LockArguments {
     /// Print every address that would be asked; ask none, and write nothing.
     #[arg(long, conflicts_with_all = ["output", "check"])]
     pub(crate) dry_run: bool,
-    /// Report what is unresolved, stale, moved or withdrawn; write nothing.
+    /// Report what is unresolved, stale, moved, withdrawn or missing; write nothing.
     #[arg(long, conflicts_with = "output")]
     pub(crate) check: bool,
     /// Pin what upstream has now for these entries, and print what changed; everything else stays as it is. A NAME is an

@@ -29,8 +29,8 @@ fn lock_with_files() -> Result<String> {
     let after = rest.find("  - reference: ").map_or("", |next| &rest[next..]);
     Ok(format!(
         "{before}  - reference: github.com/opencontainers/runc:{version}\n    license: Apache-2.0\n    files:\n      \
-         - url: https://files.example/runc.tar.gz\n        digest: unresolved\n        size: unresolved\n        \
-         members: {{bin/runc: runc}}\n      - url: https://files.example/NOTICE\n        digest: unresolved\n        \
+         - url: https://files.example/runc.tar.gz\n        sums: https://files.example/SHA256SUMS\n        \
+         digest: unresolved\n        size: unresolved\n        members: {{bin/runc: runc}}\n      - url: https://files.example/NOTICE\n        digest: unresolved\n        \
          size: unresolved\n        path: NOTICE\n{after}"
     ))
 }
@@ -45,6 +45,8 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     std::fs::copy(starter.binaries().join("runc"), path("served/bin/runc"))?;
     write(&path("served/NOTICE"), "as upstream says\n")?;
     Outcome::success(Command::new("tar").args(["-czf", "runc.tar.gz", "bin"]).current_dir(path("served")))?;
+    let sums = Outcome::success(Command::new("sha256sum").args(["NOTICE", "runc.tar.gz"]).current_dir(path("served")))?;
+    write(&path("served/SHA256SUMS"), &sums.text()?)?;
     let server = FileServer::start(&path("served"))?;
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;
@@ -54,14 +56,26 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     )?;
     write(&path("images.lock"), &lock_with_files()?)?;
 
-    let mut lock = starter.landfall_lock();
-    lock.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(vendor.registries_file());
-    Outcome::success(lock.arg("--output").arg(vendor.lock_file()))?;
+    let lock = || {
+        let mut lock = starter.landfall_lock();
+        lock.arg(release()).arg("--lock").arg(path("images.lock")).arg("--registries").arg(vendor.registries_file());
+        lock
+    };
+    Outcome::success(lock().arg("--output").arg(vendor.lock_file()))?;
     let locked = std::fs::read_to_string(vendor.lock_file())?;
     for served in ["served/runc.tar.gz", "served/NOTICE"] {
         let (digest, size) = (digest(&path(served))?, std::fs::metadata(path(served))?.len());
         assert!(locked.contains(&format!("digest: {digest}\n        size: {size}\n")), "{served}:\n{locked}");
     }
+    let sums = "https://files.example/SHA256SUMS";
+    assert!(locked.contains(&format!("        sums: {sums}\n        confirmed: {sums}\n")), "{locked}");
+
+    // The project states another digest than its server sends.
+    write(&path("served/SHA256SUMS"), &format!("{}  runc.tar.gz\n", "0".repeat(64)))?;
+    let refused = Outcome::of(lock().arg("--output").arg(path("other.lock")))?;
+    assert_eq!((refused.code, refused.error()), (2, Some("LF2150")), "{}", refused.stderr);
+    let own = digest(&path("served/runc.tar.gz"))?;
+    assert!(refused.stderr.contains(&own) && refused.stderr.contains(sums), "{}", refused.stderr);
 
     let arguments = vendor.build_arguments(&release(), &path("stick"), &["--json"]);
     let report = Outcome::success(&mut starter.command(&vendor, &arguments))?.json()?;

@@ -152,6 +152,9 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
     // The release declares them to be images, and two commands make a bundle.
     let definition = release.join("release.yaml");
     std::fs::write(&definition, std::fs::read_to_string(&definition)? + IMAGE_FIELDS)?;
+    let lacking = Outcome::of(lock().arg("--check"))?;
+    assert_eq!((lacking.code, lacking.error()), (4, Some("LF2152")), "{}", lacking.stderr);
+    ensure!(lacking.stderr.contains(&pgvector), "{}", lacking.stderr);
     let report = Outcome::success(lock().arg("--json"))?.json()?;
     assert_eq!(each(&report["found"]["added"], "reference"), [pgvector.as_str()]);
     assert_eq!((&report["found"]["inDoubt"], &report["found"]["unused"]), (&json!([]), &json!(unused_artifacts()?)));
@@ -177,6 +180,8 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
     std::fs::write(release.join("rows/kustomization.yaml"), "resources: [kind.yaml, own.yaml]\n")?;
     let report = Outcome::success(lock().arg("--json"))?.json()?;
     ensure!(each(&report["found"]["unused"], "entry").contains(&valkey.as_str()), "{}", report["found"]);
+    let checked = Outcome::success(lock().args(["--check", "--json"]))?.json()?;
+    ensure!(each(&checked["found"]["unused"], "entry").contains(&valkey.as_str()), "{}", checked["found"]);
     assert_eq!(std::fs::read_to_string(release.join("images.lock"))?, locked);
     Ok(())
 }
