@@ -41,8 +41,7 @@ pub struct LockCheck {
     pub lock: PathBuf,
     /// Manifests, repositories and files that were asked for.
     pub asked: usize,
-    /// What the release names, compared with the lock, which has an entry for each image that it names. Nothing is among those that
-    /// were added or could not be.
+    /// What the release names, compared with the lock. `added` and `unlisted` are empty: an image without an entry is an error.
     pub found: LockFindings,
 }
 
