@@ -47,8 +47,9 @@ pub use gpu_program::GPU_PROGRAM;
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
 pub use lock::{
-    AddedImage, ChangedKind, EntryChange, ImageInDoubt, InputChange, LockCheck, LockFindings, LockReport, LockRequest,
-    LockRequests, LockUpdate, PinnedInput, RequestKind, UnlistedImage, UnrenderedComponent, UnusedEntry,
+    AddedImage, ChangedKind, EntryChange, FollowUp, FollowUpKind, ImageInDoubt, InputChange, LockCheck, LockFindings,
+    LockReport, LockRequest, LockRequests, LockUpdate, PinnedInput, RequestKind, UnlistedImage, UnrenderedComponent,
+    UnusedEntry,
 };
 pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};

@@ -7,9 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::TARGET;
 use crate::collect::cargo;
 use crate::facts::Unreachable;
-use crate::TARGET;
 
 /// How long a source may take to answer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -90,9 +90,9 @@ fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("Go modules", &format!("go list -m {module}@latest"), &mut command)
 }
 
-/// The first wheel of the recipes that runs anywhere.
+/// The first wheel of the starter release that runs anywhere.
 fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
-    let text = fs::read_to_string(clone.join("tests/images/wheels/requirements.txt")).ok()?;
+    let text = fs::read_to_string(clone.join("releases/starter/requirements.txt")).ok()?;
     let pin = text.lines().find(|line| line.starts_with("packaging=="))?.to_owned();
     let folder = folder.join("python");
     write(&folder, "requirements.txt", &pin)?;

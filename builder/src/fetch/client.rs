@@ -22,6 +22,7 @@ use super::registry::Repository;
 use super::retry::{LONGEST_ASKED, Retry, Tries};
 use super::web;
 use crate::error::{BuildError, Result};
+use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
 /// What a try must bring before it stalls, so that the tries begin again.
@@ -154,6 +155,11 @@ impl Client {
     /// The way to a host, which is written with its port unless that is the default.
     pub(super) fn way(&self, host: &str) -> &Way {
         &self.ways[self.registries.way(host)]
+    }
+
+    /// The index of Python packages for entries of the lock that name none.
+    pub(crate) fn package_index(&self) -> Option<&FileUrl> {
+        self.registries.package_index()
     }
 
     /// The HTTP client for what `oci-client` does not ask of a registry. Where the registry leads, and its token server, are reached

@@ -30,6 +30,7 @@ pub struct Registries {
     hosts: Vec<HostWay>,
     headers: Vec<HostHeader>,
     buckets: Vec<HostKeys>,
+    package_index: Option<FileUrl>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +53,9 @@ struct RegistriesDocument {
     /// Keys for servers of S3.
     #[serde(default)]
     buckets: Vec<BucketEntry>,
+    /// The index of Python packages for entries that name none.
+    #[serde(default, rename = "packageIndex")]
+    package_index: Option<Spanned<String>>,
 }
 
 /// A certificate that signs those of registries and servers.
@@ -130,7 +134,8 @@ impl Registries {
         let headers = headers.collect::<Result<_>>()?;
         let buckets = document.buckets.iter().enumerate().map(|(index, entry)| bucket_keys::read(path, index, entry));
         let buckets = buckets.collect::<Result<_>>()?;
-        Ok(Self { mirrors, proxies: document.proxies, authorities, hosts, headers, buckets })
+        let package_index = document.package_index.map(|address| package_index(path, &address)).transpose()?;
+        Ok(Self { mirrors, proxies: document.proxies, authorities, hosts, headers, buckets, package_index })
     }
 
     /// The same with these proxies, unless the file names some.
@@ -177,6 +182,11 @@ impl Registries {
         self.buckets.iter().find_map(|keys| keys.of(address))
     }
 
+    /// The index of Python packages for entries of the lock that name none, without `/` at the end.
+    pub(crate) fn package_index(&self) -> Option<&FileUrl> {
+        self.package_index.as_ref()
+    }
+
     /// Where repositories of an upstream host are.
     pub fn endpoint(&self, host: &str) -> Endpoint {
         self.mirror(host).unwrap_or_else(|| Endpoint {
@@ -212,6 +222,14 @@ impl Registries {
         let prefix = format!("{}{host}/", any.endpoint.prefix);
         Some(Endpoint { prefix, ..any.endpoint.clone() })
     }
+}
+
+/// The address of a package index.
+fn package_index(path: &Path, address: &Spanned<String>) -> Result<FileUrl> {
+    address.value.trim_end_matches('/').parse().map_err(|error| {
+        let place = Place::field(path, address.referenced.line(), "packageIndex");
+        BuildError::at(codes::REGISTRIES_INVALID, place, format!("{error}"))
+    })
 }
 
 /// The certificates of one file, which a field of the registries file names.
@@ -326,6 +344,16 @@ mod tests {
             file(&mirrored, "https://github.example/a.tar.gz").expect("mirrored").as_str(),
             "https://proxy.example:8443/files/github.example/a.tar.gz"
         );
+    }
+
+    #[test]
+    fn a_package_index_is_named_as_pip_is_given_it() {
+        let registries = read("packageIndex: https://packages.example/simple/\n").expect("good");
+        assert_eq!(registries.package_index().expect("named").to_string(), "https://packages.example/simple");
+        assert!(Registries::default().package_index().is_none());
+        let refused = read("packageIndex: https://me:secret@packages.example/simple\n").expect_err("credentials");
+        assert_eq!(refused.code(), codes::REGISTRIES_INVALID);
+        assert!(!refused.to_string().contains("secret"), "{refused}");
     }
 
     #[test]

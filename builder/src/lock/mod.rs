@@ -52,7 +52,7 @@ pub use hub::HubFields;
 pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
 #[cfg(test)]
 pub(crate) use requests::requests_of_lock;
-pub use requests::{LockRequest, LockRequests, RequestKind, requests};
+pub use requests::{FollowUp, FollowUpKind, LockRequest, LockRequests, RequestKind, requests};
 pub use resolve::Moved;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};

@@ -1,5 +1,6 @@
 //! `landfall lock --dry-run`: every address that the lock would ask, without asking any of them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use landfall_release_document::{COSIGN_SUFFIXES, referrers_tag};
@@ -25,6 +26,19 @@ use crate::options::SourceOptions;
 use crate::reference::Reference;
 use crate::wheels::{Listed, Tags};
 
+/// Where every registry answers, below its host.
+const API: &str = "/v2/";
+
+/// What follows the first request to a registry, below [`API`].
+const FORMS: [(FollowUpKind, &str); 3] = [
+    (FollowUpKind::Registry, ""),
+    (FollowUpKind::ManifestByDigest, "NAME/manifests/DIGEST"),
+    (FollowUpKind::Blob, "NAME/blobs/DIGEST"),
+];
+
+/// The word for an index that nothing names yet.
+const INDEX: &str = "INDEX";
+
 /// What `landfall lock` would ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -34,6 +48,8 @@ pub struct LockRequests {
     /// The first request for each thing that is asked for, in the order of the lock. Images that it does not have yet come after those
     /// that it has.
     pub requests: Vec<LockRequest>,
+    /// What follows from the answers, in `lock` and in `build`, once for each registry.
+    pub follow_ups: Vec<FollowUp>,
     /// Components whose objects were not looked at: what they name and the lock does not have would be asked, too.
     pub unrendered: Vec<UnrenderedComponent>,
 }
@@ -51,6 +67,32 @@ pub struct LockRequest {
     /// The address of the mirror that is asked instead, where one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
+}
+
+/// Requests of one form. `NAME` stands for the name of a repository, and `DIGEST` for a digest that an answer or the lock names. A
+/// registry may name a server of tokens, and any server may redirect: no program knows these addresses before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FollowUp {
+    /// What is asked for.
+    pub what: FollowUpKind,
+    /// The address upstream.
+    pub upstream: String,
+    /// The address of the mirror that is asked instead, where one is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+}
+
+/// What is asked for after the first requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FollowUpKind {
+    /// Whether a registry needs a token, and whose.
+    Registry,
+    /// A manifest by its digest: that of the platform, which an index names, and what `build` fetches.
+    ManifestByDigest,
+    /// A configuration, a layer or a file of an artifact, which `build` fetches.
+    Blob,
 }
 
 /// What is asked for.
@@ -77,6 +119,7 @@ pub enum RequestKind {
     /// asked for beside it. `HEX` stands for a digest that is not known yet.
     Signatures,
     /// The page of a project on a package index, which names its wheels. A wheel is asked for where the page states no size of it.
+    /// `INDEX` stands for an index that neither the lock nor the registries file names.
     PackagePage,
 }
 
@@ -92,7 +135,8 @@ pub fn requests(options: &LockOptions) -> Result<LockRequests> {
         requests.extend(of(asked, &registries)?);
     }
     requests.extend(signatures(&lock, &registries));
-    Ok(LockRequests { lock: path, requests, unrendered })
+    let follow_ups = follow_ups(&requests);
+    Ok(LockRequests { lock: path, requests, follow_ups, unrendered })
 }
 
 /// The same where no program renders: what the lock has.
@@ -104,6 +148,23 @@ pub(crate) fn requests_of_lock(source: &SourceOptions) -> Result<Vec<LockRequest
     let found = requests(&options)?;
     assert_eq!(found.unrendered.len(), definition::read(&source.release)?.release.components.len());
     Ok(found.requests)
+}
+
+/// What follows from the answers of the registries that are asked for manifests.
+fn follow_ups(requests: &[LockRequest]) -> Vec<FollowUp> {
+    let root = |address: &String| address.split_once(API).map(|(root, _)| format!("{root}{API}"));
+    let manifests = requests.iter().filter(|request| request.what == RequestKind::Manifest);
+    let registries: BTreeSet<(String, Option<String>)> = manifests
+        .filter_map(|request| Some((root(&request.upstream)?, request.mirror.as_ref().and_then(root))))
+        .collect();
+    let of_registry = |(upstream, mirror): &(String, Option<String>)| {
+        FORMS.map(|(what, form)| FollowUp {
+            what,
+            upstream: format!("{upstream}{form}"),
+            mirror: mirror.as_ref().map(|mirror| format!("{mirror}{form}")),
+        })
+    };
+    registries.iter().flat_map(of_registry).collect()
 }
 
 /// What is asked about the signatures of images, once for each image.
@@ -197,7 +258,13 @@ fn of_wheel(
 ) -> Result<Option<LockRequest>> {
     let Wanted { requirement, listed } = wanted;
     let Some(files) = listed else {
-        let page = source.page(&requirement.name)?;
+        let common = registries.package_index();
+        if source.index.as_ref().or(common).is_none() {
+            let upstream = format!("{INDEX}/{}/", requirement.name);
+            let (entry, what) = (entry.to_owned(), RequestKind::PackagePage);
+            return Ok(Some(LockRequest { entry, what, upstream, mirror: None }));
+        }
+        let page = source.page(&requirement.name, common)?;
         return request(entry, RequestKind::PackagePage, &page, "/", registries).map(Some);
     };
     match source.chosen(requirement, files, tags).ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
@@ -241,6 +308,43 @@ mod tests {
     #[test]
     fn every_address_that_the_starters_lock_asks_is_listed() {
         insta::assert_snapshot!(shown(None));
+    }
+
+    #[test]
+    fn what_follows_is_listed_once_for_each_registry() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = tempfile::tempdir().expect("folder");
+        let registries = folder.path().join("registries.yaml");
+        let text = "mirrors: [{host: ghcr.io, endpoint: 'https://mirror.example/ghcr'}]\n";
+        landfall_media::durable::write_file(&registries, text.as_bytes(), 0o644).expect("file");
+        let source = SourceOptions { release: root.join("releases/starter"), lock: None, registries: Some(registries) };
+        let found = follow_ups(&requests_of_lock(&source).expect("read"));
+        let shown: Vec<_> = found.iter().map(|one| (one.upstream.as_str(), one.mirror.as_deref())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("https://ghcr.io/v2/", Some("https://mirror.example/v2/")),
+                ("https://ghcr.io/v2/NAME/manifests/DIGEST", Some("https://mirror.example/v2/NAME/manifests/DIGEST")),
+                ("https://ghcr.io/v2/NAME/blobs/DIGEST", Some("https://mirror.example/v2/NAME/blobs/DIGEST")),
+                ("https://index.docker.io/v2/", None),
+                ("https://index.docker.io/v2/NAME/manifests/DIGEST", None),
+                ("https://index.docker.io/v2/NAME/blobs/DIGEST", None),
+                ("https://registry.k8s.io/v2/", None),
+                ("https://registry.k8s.io/v2/NAME/manifests/DIGEST", None),
+                ("https://registry.k8s.io/v2/NAME/blobs/DIGEST", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_index_of_the_registries_file_is_named_where_the_lock_names_none() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("registries.yaml");
+        let text = "packageIndex: https://packages.example/simple\n";
+        landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
+        let shown = shown(Some(file));
+        let page = "PackagePage https://packages.example/simple/numpy/ for landfall.internal/wheels/starter:1.0.0\n";
+        assert!(shown.contains(page) && !shown.contains(INDEX), "{shown}");
     }
 
     #[test]

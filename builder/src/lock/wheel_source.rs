@@ -34,7 +34,8 @@ pub(super) struct WrittenWheels {
 pub struct WheelSource {
     /// How the file names them.
     pub form: Form,
-    /// Address of the package index, without `/` at the end; a project lock may do without, since it has addresses itself.
+    /// Address of the package index, without `/` at the end. A project lock may do without, since it has addresses itself; requirements
+    /// without one are looked up at the index that the registries file names.
     pub index: Option<FileUrl>,
     /// Python and platform.
     pub target: Target,
@@ -71,16 +72,9 @@ impl WheelSource {
         }
     }
 
-    /// Refuses a file of requirements without an index, and one of which something is chosen.
+    /// Refuses a file of requirements of which something is chosen.
     fn check(&self, refuse: Refuse<'_>) -> Result<()> {
-        if self.form != Form::Requirements {
-            return Ok(());
-        }
-        if self.index.is_none() {
-            let what = "is missing: a file of requirements does not say where its packages are";
-            return Err(refuse("wheels.index", what.to_owned()));
-        }
-        if !self.selection.is_empty() {
+        if self.form == Form::Requirements && !self.selection.is_empty() {
             let what =
                 "`project`, `extras` and `groups` are chosen of a `uv.lock` or a `pylock.toml`, not of requirements";
             return Err(refuse("wheels.requirements", what.to_owned()));
@@ -88,9 +82,13 @@ impl WheelSource {
         Ok(())
     }
 
-    /// The address of a project's page on the index, without `/` at the end; `project` is its normalized name.
-    pub(super) fn page(&self, project: &str) -> Result<FileUrl> {
-        let index = self.index.as_ref().ok_or_else(|| BuildError::new(codes::BUG, "a set of wheels has no index"))?;
+    /// The address of a project's page on the entry's own index, else on the one that the registries file names, without `/` at the
+    /// end; `project` is its normalized name.
+    pub(super) fn page(&self, project: &str, common: Option<&FileUrl>) -> Result<FileUrl> {
+        let Some(index) = self.index.as_ref().or(common) else {
+            let what = format!("neither the entry nor the registries file names an index that has {project}");
+            return Err(BuildError::new(codes::PACKAGE_INDEX_UNNAMED, what));
+        };
         format!("{index}/{project}")
             .parse()
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))

@@ -126,7 +126,7 @@ impl Asking<'_> {
 
     /// The page of a project, whose normalized name is given.
     async fn page(self, source: &WheelSource, project: &str) -> Result<ProjectPage> {
-        let url = source.page(project)?;
+        let url = source.page(project, self.client.package_index())?;
         let page = self.client.page(&url, ProjectPage::LIMIT_BYTES, self.progress).await;
         let page = page.map_err(|error| match error {
             error if error.code() == codes::FILE_MISSING => {

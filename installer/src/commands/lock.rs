@@ -84,19 +84,27 @@ fn check_text(check: &LockCheck) -> String {
     std::iter::once(held).chain(found_images::lines(found)).collect::<Vec<_>>().join("\n")
 }
 
+const FOLLOWS: &str = "what answers name is asked for then, here and by `landfall build`:";
+
+const UNFORESEEN: &str =
+    "a registry may name a server of tokens, a package index the addresses of its wheels, and any server may redirect";
+
 fn requests_text(found: &LockRequests) -> String {
-    let lines = found.requests.iter().map(|request| match &request.mirror {
-        Some(mirror) => format!("{} by way of {mirror}", request.upstream),
-        None => request.upstream.clone(),
-    });
-    let lines: Vec<_> = lines.collect();
+    let line = |upstream: &str, mirror: &Option<String>| match mirror {
+        Some(mirror) => format!("{upstream} by way of {mirror}"),
+        None => upstream.to_owned(),
+    };
+    let lines: Vec<_> = found.requests.iter().map(|request| line(&request.upstream, &request.mirror)).collect();
     let count = lines.len();
     let said =
         format!("{}\n{}: {count} addresses would be asked, and none was", lines.join("\n"), found.lock.display());
     let unknown = found.unrendered.iter().map(|UnrenderedComponent { component, problem }| {
         format!("\nwhat {component} names besides what the lock has is not known yet: {problem}")
     });
-    said + &unknown.collect::<Vec<_>>().concat()
+    let after: Vec<_> = found.follow_ups.iter().map(|one| line(&one.upstream, &one.mirror)).collect();
+    let after =
+        if after.is_empty() { String::new() } else { format!("\n{FOLLOWS}\n{}\n{UNFORESEEN}", after.join("\n")) };
+    said + &unknown.collect::<Vec<_>>().concat() + &after
 }
 
 /// Each entry that changed, with a line for each state of what it pins: `-` for before, `+` for now.
@@ -145,7 +153,7 @@ pub(super) fn source(release: PathBuf, arguments: SourceArguments) -> SourceOpti
 
 #[cfg(test)]
 mod tests {
-    use landfall_builder::{ChangedKind, LockFindings, UnusedEntry};
+    use landfall_builder::{ChangedKind, FollowUp, FollowUpKind, LockFindings, LockRequest, RequestKind, UnusedEntry};
 
     use super::*;
 
@@ -171,6 +179,30 @@ mod tests {
         let expected = "images.lock: everything is resolved and still what upstream has (3 asked)\n\
                         not used by this release, and kept: image docker.io/valkey/valkey:1";
         assert_eq!(check_text(&check), expected);
+    }
+
+    #[test]
+    fn a_dry_run_says_what_follows_from_the_answers() {
+        let request = LockRequest {
+            entry: "ghcr.io/a/one:1".to_owned(),
+            what: RequestKind::Manifest,
+            upstream: "https://ghcr.io/v2/a/one/manifests/1".to_owned(),
+            mirror: None,
+        };
+        let follow_up = FollowUp {
+            what: FollowUpKind::Blob,
+            upstream: "https://ghcr.io/v2/NAME/blobs/DIGEST".to_owned(),
+            mirror: Some("https://mirror.example/v2/NAME/blobs/DIGEST".to_owned()),
+        };
+        let (requests, follow_ups) = (vec![request], vec![follow_up]);
+        let found = LockRequests { lock: "images.lock".into(), requests, follow_ups, unrendered: Vec::new() };
+        assert_eq!(
+            requests_text(&found),
+            "https://ghcr.io/v2/a/one/manifests/1\nimages.lock: 1 addresses would be asked, and none was\n\
+             what answers name is asked for then, here and by `landfall build`:\n\
+             https://ghcr.io/v2/NAME/blobs/DIGEST by way of https://mirror.example/v2/NAME/blobs/DIGEST\n\
+             a registry may name a server of tokens, a package index the addresses of its wheels, and any server may redirect"
+        );
     }
 
     #[test]

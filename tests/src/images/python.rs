@@ -11,7 +11,7 @@ use super::node_pack::TITLE;
 use super::oci::{Blob, Published, artifact};
 use super::{CREATED, Recipe, Workshop};
 use crate::cache::Key;
-use crate::setup;
+use crate::{setup, workspace};
 
 /// CNCF ModelPack: type of the artifact, and media types of what it holds.
 const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
@@ -30,6 +30,9 @@ const REQUIREMENTS: &str = "application/vnd.landfall.wheel.requirements.v1";
 
 /// Version of the set of wheels, which Landfall defines: raise it when the requirements change.
 const WHEELS_VERSION: &str = "1.0.0";
+
+/// The file that names the wheels, from the project's root; the lock of upstream's parts names it, too.
+const WHEELS_FILE: &str = "releases/starter/requirements.txt";
 
 /// Files of the model and their kinds, by path in the package; nothing else of the package travels.
 const MODEL_FILES: &[(&str, &str)] = &[
@@ -113,7 +116,7 @@ fn move_model(unpacked: &Path, files: &Path) -> Result<()> {
 }
 
 fn wheels(workshop: &Workshop) -> Result<Published> {
-    let requirements = workshop.recipe("wheels/requirements.txt");
+    let requirements = workspace::root().join(WHEELS_FILE);
     let key = Key::new().with_file("requirements", &requirements)?.with("platform", PLATFORM.join(" "));
     let folder = workshop.entry("wheels", "starter", &key, |folder| {
         download_wheels(&requirements, &folder.join("files"), PLATFORM)?;

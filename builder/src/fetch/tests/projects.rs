@@ -151,7 +151,6 @@ fn what_does_not_belong_together_is_refused_where_the_lock_is_read() {
     let refusals = [
         refusal(&text.replace("uv.lock", "pyproject.toml")),
         refusal(&text.replace("uv.lock", "poetry.lock")),
-        refusal(&text.replace("uv.lock", "requirements.txt")),
         refusal(
             &Case::text("      index: https://packages.example/simple\n      extras: [a]\n")
                 .replace("uv.lock", "requirements.txt"),

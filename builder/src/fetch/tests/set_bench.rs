@@ -37,7 +37,12 @@ impl SetBench {
     }
 
     pub(super) async fn resolve(&self, text: &str) -> Resolution {
-        crate::lock::resolve(&self.lock(text), &[], &client(), &self.store(), &self.notes).await
+        self.resolve_by(text, &client()).await
+    }
+
+    /// The same by another client.
+    pub(super) async fn resolve_by(&self, text: &str, client: &Client) -> Resolution {
+        crate::lock::resolve(&self.lock(text), &[], client, &self.store(), &self.notes).await
     }
 
     pub(super) async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {

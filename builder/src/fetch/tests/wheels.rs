@@ -77,6 +77,32 @@ impl Case {
     }
 }
 
+/// The lock names no index: the same definition is built wherever a vendor's packages are.
+#[tokio::test]
+async fn requirements_without_an_index_are_looked_up_at_the_one_of_the_registries_file() {
+    let case = Case::new();
+    let server = case.bench.server.endpoint();
+    let text = case.text().replacen(&format!("      index: {server}/simple/\n"), "", 1);
+    assert_ne!(text, case.text());
+    let refused = case.bench.resolve(&text).await;
+    let found: Vec<_> = refused.failures.iter().map(landfall_error_codes::Coded::code).collect();
+    assert_eq!(found, [codes::PACKAGE_INDEX_UNNAMED; 2]);
+    assert_eq!((refused.text, case.bench.asked()), (text.clone(), Vec::new()));
+
+    case.bench.write("registries.yaml", &format!("packageIndex: {server}/simple/\n"));
+    let registries = Registries::read(&case.bench.folder.path().join("registries.yaml")).expect("good");
+    let client = Client::new(registries, DockerConfiguration::default(), QUICK);
+    let resolution = case.bench.resolve_by(&text, &client).await;
+    assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
+    assert_eq!(case.bench.asked(), ["/simple/bard/", "/simple/lyre/"]);
+    let (bard, _) = &case.wheels[0];
+    assert!(resolution.text.contains(&format!("url: '{server}/files/{bard}'")), "{}", resolution.text);
+    // Hashes decide, not the index: another one makes no pin stale.
+    assert!(resolution.text.contains("resolved: 'requirements.txt, Python 3.12 on"), "{}", resolution.text);
+    let again = case.bench.resolve(&resolution.text).await;
+    assert_eq!((again.failures.len(), again.text, case.bench.asked()), (0, resolution.text, Vec::new()));
+}
+
 #[tokio::test]
 async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_requirements() {
     let case = Case::new();
