@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod asvs;
+pub mod authority;
 pub mod bench;
 pub mod bucket_server;
 pub mod bulletin;

@@ -35,4 +35,5 @@ mod vendor {
     mod tools;
     mod trust;
     mod updates;
+    mod upstreams;
 }

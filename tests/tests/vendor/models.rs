@@ -17,11 +17,16 @@ const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_tokenOfTheTests";
 
-/// The model's files in the bundle: path, digest, and where the registry of the parts stores the bytes.
+/// The model's files in the bundle.
 pub fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
+    files_of(starter, inspection, "minilm")
+}
+
+/// The files of an artifact in the bundle: path, digest, and where the registry of the parts stores the bytes.
+pub fn files_of(starter: &Starter, inspection: &Value, name: &str) -> Result<Vec<(String, String, PathBuf)>> {
     let artifacts = inspection["release"]["artifacts"].as_array().context("no artifacts")?;
-    let model = artifacts.iter().find(|artifact| artifact["name"] == "minilm").context("no model")?;
-    let files = model["files"].as_array().context("no files")?.iter().map(|file| {
+    let artifact = artifacts.iter().find(|artifact| artifact["name"] == name).context("no such artifact")?;
+    let files = artifact["files"].as_array().context("no files")?.iter().map(|file| {
         let (path, digest) = (file["path"].as_str()?, file["blob"]["digest"].as_str()?);
         let hex = digest.strip_prefix("sha256:")?;
         let stored = format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
@@ -37,8 +42,8 @@ pub fn names(files: &[(String, String, PathBuf)]) -> Vec<(String, String)> {
     names
 }
 
-/// A hub with the model under its public name, open only to the token.
-fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
+/// A hub with the model under its public name, beside a file that no entry takes.
+pub fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = Hub::start()?;
     let mut content = Vec::new();
     for (path, _, stored) in files {
@@ -49,6 +54,12 @@ fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     content.push(("pytorch_model.bin", b"pickled".to_vec(), true));
     let content: Vec<_> = content.iter().map(|(path, bytes, large)| (*path, bytes.as_slice(), *large)).collect();
     hub.push(REPOSITORY, COMMIT, &content);
+    Ok(hub)
+}
+
+/// The same, open only to the token.
+fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
+    let hub = public_hub(files)?;
     let mut state = hub.state();
     state.token = Some(TOKEN.to_owned());
     if let Some(repository) = state.repositories.get_mut(REPOSITORY) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use landfall_tests::outcome::Outcome;
+use landfall_tests::authority::certify;
 
 const PROGRAM: &str = include_str!("proxy.py");
 
@@ -22,7 +22,8 @@ impl Proxy {
     /// Starts it before servers with these names, with a certificate of an authority whose own is then in `authority.pem` of the
     /// folder. Tokens of `registry.test` end after so many seconds.
     pub fn start(folder: &Path, token_seconds: u32, servers: &[(&str, SocketAddr)]) -> Result<Self> {
-        certify(folder, servers)?;
+        let names: Vec<_> = servers.iter().map(|(name, _)| *name).collect();
+        certify(folder, &names)?;
         let log = folder.join("proxy.log");
         let mut python = Command::new("setpriv");
         python.args(["--pdeathsig", "KILL", "python3", "-c", PROGRAM]);
@@ -47,27 +48,4 @@ impl Drop for Proxy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Makes an authority, and a certificate of it for these names.
-fn certify(folder: &Path, servers: &[(&str, SocketAddr)]) -> Result<()> {
-    let names: Vec<_> = servers.iter().map(|(name, _)| format!("DNS:{name}")).collect();
-    let extensions = format!("basicConstraints=critical,CA:FALSE\nsubjectAltName={}\n", names.join(","));
-    landfall_media::durable::write_file(&folder.join("leaf.ext"), extensions.as_bytes(), 0o644)?;
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    let authority: [&[&str]; 3] = [
-        &["req", "-x509", "-days", "2", "-subj", "/CN=Corporate authority", "-out", "authority.pem"],
-        &["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"],
-        &["-keyout", "authority.key"],
-    ];
-    let request = ["req", "-subj", "/CN=proxy", "-keyout", "leaf.key", "-out", "leaf.csr"];
-    let sign =
-        ["x509", "-req", "-in", "leaf.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial"];
-    let signed = ["-days", "2", "-extfile", "leaf.ext", "-out", "leaf.pem"];
-    for arguments in
-        [[&authority.concat()[..], &key].concat(), [&request[..], &key].concat(), [&sign[..], &signed].concat()]
-    {
-        Outcome::success(Command::new("openssl").args(&arguments).current_dir(folder))?;
-    }
-    Ok(())
 }

@@ -1,0 +1,95 @@
+//! The server that plays every upstream host, and what it was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use landfall_media::durable;
+use landfall_tests::authority::certify;
+use serde::Serialize;
+
+const PROGRAM: &str = include_str!("server.py");
+
+/// What is at which address; the program explains it.
+#[derive(Debug, Serialize)]
+pub struct Routes {
+    pub registry: String,
+    pub registries: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+    pub files: BTreeMap<String, PathBuf>,
+    pub servers: BTreeMap<String, String>,
+    pub elsewhere: String,
+}
+
+impl Routes {
+    /// Every host.
+    fn hosts(&self) -> BTreeSet<&str> {
+        let of_files = self.files.keys().filter_map(|address| address.split('/').nth(2));
+        of_files
+            .chain(self.registries.keys().map(String::as_str))
+            .chain(self.servers.keys().map(String::as_str))
+            .collect()
+    }
+}
+
+/// The running server, which ends with this value.
+pub struct Upstream {
+    child: Child,
+    log: PathBuf,
+    seen: usize,
+    /// Its port on loopback.
+    pub port: u16,
+}
+
+/// What was asked in a while.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Addresses, in their order; one for each request.
+    pub addresses: Vec<String>,
+    /// Where answers led.
+    pub led: BTreeSet<String>,
+}
+
+impl Upstream {
+    /// Starts it, with a certificate of an authority whose own is then in `authority.pem` of the folder.
+    pub fn start(folder: &Path, routes: &Routes) -> Result<Self> {
+        certify(folder, &routes.hosts().into_iter().collect::<Vec<_>>())?;
+        let (log, file) = (folder.join("upstream.log"), folder.join("routes.json"));
+        durable::write_file(&log, b"", 0o644)?;
+        durable::write_file(&file, &serde_json::to_vec(routes)?, 0o644)?;
+        let mut python = Command::new("setpriv");
+        python.args(["--pdeathsig", "KILL", "python3", "-c", PROGRAM]);
+        python.arg(folder.join("leaf.pem")).arg(folder.join("leaf.key")).arg(&log).arg(&file);
+        python.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = python.spawn().context("cannot start the server")?;
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut port)?;
+        Ok(Self { child, log, seen: 0, port: port.trim().parse().context("the server names no port")? })
+    }
+
+    /// What was asked since the last call. An error names a host that is not upstream's.
+    pub fn asked(&mut self) -> Result<Asked> {
+        let text = std::fs::read_to_string(&self.log).context("the log cannot be read")?;
+        let mut asked = Asked::default();
+        for line in text.lines().skip(self.seen) {
+            self.seen += 1;
+            match line.split_once(' ') {
+                Some(("asked", address)) => asked.addresses.push(address.to_owned()),
+                Some(("led", address)) => {
+                    asked.led.insert(address.to_owned());
+                }
+                _ => bail!("something else was asked: {line}"),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
