@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_media::durable;
 use landfall_tests::hub_server::Hub;
 use landfall_tests::package_server::PackageServer;
 use landfall_tests::registry::Registry;
@@ -51,6 +52,9 @@ struct File {
     url: String,
     #[serde(default)]
     path: Option<String>,
+    /// Where its project publishes its digest.
+    #[serde(default)]
+    sums: Option<String>,
     #[serde(default)]
     members: BTreeMap<String, String>,
 }
@@ -79,12 +83,22 @@ impl StandIns {
         }
         let (upstream, assembled) = (lock("images.lock")?, lock("tests/images/assembled.lock")?);
         let (mut files, mut programs) = (BTreeMap::new(), BTreeMap::new());
+        let mut sums: BTreeMap<&str, String> = BTreeMap::new();
         let of_artifacts = upstream.artifacts.iter().flat_map(|entry| &entry.files);
         for (number, file) in of_artifacts.enumerate() {
             let served = folder.join(format!("served-{number}"));
             std::fs::create_dir(&served)?;
             let path = file.publish(&served, starter.binaries(), &mut programs)?;
+            if let Some(address) = &file.sums {
+                let published = sums.entry(address).or_default();
+                published.push_str(&format!("{}  {}\n", digits(&path)?, file.published_name()));
+            }
             files.insert(file.url.clone(), path);
+        }
+        for (number, (address, text)) in sums.into_iter().enumerate() {
+            let path = folder.join(format!("sums-{number}"));
+            durable::write_file(&path, text.as_bytes(), 0o644)?;
+            files.insert(address.to_owned(), path);
         }
         Ok(Self { hub, index, upstream, assembled, files, programs })
     }
@@ -128,6 +142,11 @@ impl StandIns {
 }
 
 impl File {
+    /// The name under which the project publishes it.
+    fn published_name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Makes the file that upstream would publish; returns its path, and adds what is taken of it.
     fn publish(&self, folder: &Path, binaries: &Path, programs: &mut BTreeMap<String, String>) -> Result<PathBuf> {
         let path = folder.join("file");
@@ -158,8 +177,13 @@ fn lock(path: &str) -> Result<Lock> {
 }
 
 fn sha256(path: &Path) -> Result<String> {
+    Ok(format!("sha256:{}", digits(path)?))
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+fn digits(path: &Path) -> Result<String> {
     let shown = Outcome::success(Command::new("sha256sum").arg(path))?;
     let digest = shown.text()?.split_whitespace().next().unwrap_or_default().to_owned();
     ensure!(digest.len() == 64, "sha256sum shows {digest}");
-    Ok(format!("sha256:{digest}"))
+    Ok(digest)
 }
