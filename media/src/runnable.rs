@@ -20,3 +20,14 @@ pub fn write_program(path: &Path, bytes: impl AsRef<[u8]>) {
     let written = install.stdin.take().expect("it reads").write_all(bytes.as_ref());
     assert!(install.wait().expect("it ends").success() && written.is_ok(), "cannot write {}", path.display());
 }
+
+/// Copies a program so that the copy can run at once, by a process of its own as [`write_program`] does; nothing is synced.
+///
+/// # Panics
+///
+/// If it cannot be copied.
+#[expect(clippy::expect_used, reason = "for tests")]
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("install").arg("--mode=755").args([from, to]).status().expect("install runs");
+    assert!(copied.success(), "cannot copy {} to {}", from.display(), to.display());
+}

@@ -33,6 +33,8 @@ pub mod proofs;
 pub mod registry;
 pub mod results;
 pub mod rights;
+#[path = "../../media/src/runnable.rs"]
+pub mod runnable;
 pub mod schemathesis;
 pub mod seed;
 pub mod setup;

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::{TEST_FEATURES, packages};
 
+use crate::runnable::copy_program;
 use crate::{dependencies, setup};
 
 pub use landfall_launcher::TARGET;
@@ -68,13 +69,11 @@ pub fn landfall() -> Result<PathBuf> {
 }
 
 /// Copies `landfall`, and beside it the programs that its builds take from there, into a folder; returns the path of the copy.
-#[expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 pub fn copy_landfall(folder: &Path) -> Result<PathBuf> {
     let (built, copy) = (landfall()?, folder.join("landfall"));
-    std::fs::copy(&built, &copy).context("cannot copy landfall")?;
+    copy_program(&built, &copy);
     for program in ["landfall-appliance", "landfall-validator"] {
-        let copied = std::fs::copy(built.with_file_name(program), folder.join(program));
-        copied.with_context(|| format!("cannot copy {program}"))?;
+        copy_program(&built.with_file_name(program), &folder.join(program));
     }
     Ok(copy)
 }

@@ -5,9 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::debian::{Account, Root, ensure_base};
-use super::layer::{FileTree, Kind, Layer, ensure_layer, put};
+use super::layer::{FileTree, Kind, Layer, ensure_layer};
 use super::oci::{Published, Settings, image};
 use super::{Recipe, Workshop, chosen, postgres};
+use crate::runnable::write_program;
 
 /// Valkey.
 pub const VALKEY: Root = Root {
@@ -118,14 +119,38 @@ pub fn busybox(workshop: &Workshop) -> Result<Published> {
 
 /// The commands of a busybox, by its own list: it is static, so it runs here.
 fn applets(program: &[u8]) -> Result<Vec<String>> {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let path = folder.path().join("busybox");
-    put(&path, program)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))?;
+    write_program(&path, program);
     let output = Command::new(&path).arg("--list").output().context("cannot run busybox")?;
     let names: Vec<String> =
         String::from_utf8_lossy(&output.stdout).lines().filter(|name| *name != "busybox").map(str::to_owned).collect();
     ensure!(output.status.success() && names.iter().any(|name| name == "sh"), "busybox lists no shell");
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_busybox_lists_its_commands_while_other_threads_start_programs() {
+        let ended = AtomicBool::new(false);
+        // Long enough that writing it takes a while.
+        let program = format!("#!/bin/sh\n#{}\necho busybox; echo ls; echo sh\n", " ".repeat(1 << 16));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !ended.load(Ordering::Relaxed) {
+                        Command::new("true").status().unwrap();
+                    }
+                });
+            }
+            let listed: Result<Vec<_>> = (0..100).map(|_| applets(program.as_bytes())).collect();
+            ended.store(true, Ordering::Relaxed);
+            assert!(listed.unwrap().iter().all(|names| *names == ["ls", "sh"]));
+        });
+    }
 }

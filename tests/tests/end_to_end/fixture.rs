@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 use landfall_bundle_spec::trust::Role;
+use landfall_media::runnable::copy_program;
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
@@ -115,7 +116,7 @@ fn build() -> Result<Fixture> {
     vendor.lock(&release)?;
     vendor.build(&release, &stick, &["--part-size", PART_SIZE, "--key", &second])?;
     let landfall = stick.join("landfall");
-    std::fs::copy(vendor.landfall(), &landfall).context("cannot copy landfall to the stick")?;
+    copy_program(vendor.landfall(), &landfall);
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
     roots::expect_signed_by_release_keys(&vendor, &inspection)?;
     printer::note(format!("the starter bundle is in {}", stick.display()));

@@ -18,6 +18,11 @@ mod signature;
 /// The file of checksums, in the form that `sha256sum --check` reads.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
+/// The names of the programs that are packed.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    programs::names()
+}
+
 /// The time of every file when set, in seconds since 1970.
 const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 

@@ -30,6 +30,11 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
 }
 
+/// The name of each program.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|(name, _)| *name)
+}
+
 /// Programs that were built before. What they were built from is not known.
 pub(super) fn in_folder(folder: &Path) -> Result<Vec<Program>> {
     let found: Vec<_> = PROGRAMS.iter().map(|(name, _)| Program { name, path: folder.join(name) }).collect();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::THIS_PROGRAM;
-use crate::commands::dist::{SUMS, read, write};
+use crate::commands::dist::{self, SUMS, read, write};
 use crate::site::tool;
 use crate::workspace;
 
@@ -52,7 +52,7 @@ pub(super) fn run() -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "throw-away copies of a test")]
 fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir(folder).context("cannot make a folder for programs")?;
-    for name in ["landfall", "landfall-appliance", "landfall-validator", "landfall-gpu"] {
+    for name in dist::names() {
         let (from, to) = (programs.join(name), folder.join(name));
         if from.is_file() {
             std::fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, ensure};
 
 use super::{name_of, tool};
+use crate::runnable::write_program;
 use crate::workspace::{self, TARGET};
 
 /// Seconds that one run may take.
@@ -370,8 +371,7 @@ impl Machine {
         for (name, script) in &self.fakes {
             let path = fakes.join(name);
             // Of two fakes of one program, the later counts.
-            std::fs::write(&path, script)?;
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
+            write_program(&path, script);
         }
         let mut folders = vec![fakes];
         for (index, folder) in folders_of_path().into_iter().enumerate() {
