@@ -4,6 +4,7 @@
 #[cfg(test)]
 pub mod fixture;
 mod former;
+mod mark;
 mod moved;
 mod relay;
 mod settings;
@@ -16,14 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_error_codes::codes;
-use landfall_media::durable;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
 use tokio::time::timeout;
 
 use super::{Pool, Write, code_of, migrations, queries, sqlite};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 
+#[cfg(test)]
+pub use mark::MARK;
+pub use mark::{has_begun, refuse_if_elsewhere, refuse_if_in_another};
 pub use relay::Relay;
 #[cfg(test)]
 pub use settings::{PASSWORD, SETTINGS};
@@ -44,8 +47,6 @@ const NOTICED: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_user_timeout", "60000")];
 /// In a transaction of another kind, what is read after the lock could be of before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-/// A file of the data folder which says that the data is in a server.
-pub const MARK: &str = "console.postgresql";
 
 /// An opened database of a server.
 pub struct Opened {
@@ -130,18 +131,18 @@ fn pool(connections: u32) -> PgPoolOptions {
 }
 
 /// Opens the database, and brings it to this version's schema. What a file of the data folder holds moves into a database without people
-/// and without a log.
+/// and without a log. Such a database is refused where the console on this data folder had its data in a server.
 pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
     super::save::remove_leftovers(folder)?;
     let Reached { relay, options, mut connection } = reach(settings).await?;
     migrations::up_server(&mut connection).await?;
     let _closed = connection.close().await;
     let writer = pool(1).connect_with(options.clone()).await?;
+    if moved::is_unused_now(&writer).await? {
+        mark::refuse_if_emptied(folder, settings)?;
+    }
     moved::take_file(folder, &writer, settings).await?;
-    let mark = folder.join(MARK);
-    let failed = || format!("{} cannot be written", mark.display());
-    durable::write_file(&mark, format!("{}\n", settings.server).as_bytes(), 0o600)
-        .context(codes::APPLIANCE_DATABASE, failed)?;
+    mark::write(folder, settings, !moved::is_unused_now(&writer).await?)?;
     tracing::info!(server = settings.server, database = settings.database, "the data is in PostgreSQL");
     let readers = pool(sqlite::READERS).connect_lazy_with(options);
     Ok(Opened { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
@@ -165,37 +166,4 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx
 /// The same as a transaction of either database.
 pub async fn write(pool: &PgPool) -> Result<Write, sqlx::Error> {
     Ok(Write::of_postgres(begin(pool).await?))
-}
-
-/// Whether a console has begun with a server's database on this data folder.
-pub fn has_begun(folder: &Path) -> bool {
-    folder.join(MARK).exists()
-}
-
-/// The server that has the data of a folder, as its settings named it when the console began; none where it began with none.
-fn marked(folder: &Path) -> Result<Option<String>> {
-    let mark = folder.join(MARK);
-    if !mark.exists() {
-        return Ok(None);
-    }
-    let failed = || format!("{} cannot be read", mark.display());
-    let server = fs_err::read_to_string(&mark).context(codes::APPLIANCE_DATABASE, failed)?;
-    Ok(Some(server.trim_end().to_owned()))
-}
-
-/// Refuses to begin with a file where the data is in a server that the settings no longer name.
-pub fn refuse_if_elsewhere(folder: &Path) -> Result<()> {
-    let Some(server) = marked(folder)? else { return Ok(()) };
-    let what = format!("the console's data is in {server}, and no settings name a server");
-    Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
-}
-
-/// Refuses settings that name another server than the one with which the console on this data folder began.
-pub fn refuse_if_in_another(folder: &Path, settings: &Settings) -> Result<()> {
-    let Some(server) = marked(folder)?.filter(|server| !settings.names_as(server)) else { return Ok(()) };
-    let what = format!(
-        "the console's data is in {server}, and the settings name {}, which the console uses after its next start",
-        settings.server
-    );
-    Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
 }

@@ -75,6 +75,12 @@ async fn has_moved(path: &Path, server: &mut Connection) -> Result<bool> {
     Ok(hash.is_some_and(|hash| hash == last.hash.to_string()))
 }
 
+/// Whether the database has no people and no log, once whatever writes to it has ended.
+pub async fn is_unused_now(pool: &PgPool) -> Result<bool> {
+    let mut write = write(pool).await?;
+    is_unused(&mut write).await
+}
+
 /// Whether the database has no people and no log.
 async fn is_unused(connection: &mut Connection) -> Result<bool> {
     for count in ["SELECT count(*) FROM users", "SELECT count(*) FROM audit"] {

@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use landfall_error_codes::{Code, Coded as _};
+use landfall_media::durable;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
