@@ -33,25 +33,21 @@ impl Network {
 impl FromStr for Network {
     type Err = String;
 
+    /// An address of IPv4 within one of IPv6 is the one of IPv4: connections are known by that.
     fn from_str(text: &str) -> Result<Self, String> {
         let unread = || format!("{text} is not an address or a network, such as 192.0.2.7 or 10.244.0.0/16");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| unread())?;
-        // Connections are known by their own kind of address, so this one would never be met.
-        if address.to_canonical() != address {
-            return Err(format!(
-                "{text} is an address of IPv4 within one of IPv6: write it as {}",
-                address.to_canonical()
-            ));
-        }
+        let written: IpAddr = address.parse().map_err(|_| unread())?;
+        let address = written.to_canonical();
+        let within = if address == written { 0 } else { u128::BITS - u32::BITS };
         let [shortest, longest] = match address {
-            IpAddr::V4(_) => [SHORTEST[0], u32::BITS],
+            IpAddr::V4(_) => [SHORTEST[0], u32::BITS].map(|bits| bits + within),
             IpAddr::V6(_) => [SHORTEST[1], u128::BITS],
         };
         let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| unread()))?;
         if !(shortest..=longest).contains(&prefix) {
             return Err(format!("{text} has a prefix that is not from {shortest} to {longest}"));
         }
-        Ok(Self { address, prefix })
+        Ok(Self { address, prefix: prefix - within })
     }
 }

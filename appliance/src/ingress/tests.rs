@@ -44,9 +44,12 @@ fn a_network_has_the_addresses_that_begin_alike() {
     assert!(contains("192.0.2.7", "192.0.2.7") && !contains("192.0.2.7", "192.0.2.6"));
     assert!(contains("2001:db8::/32", "2001:db8:1::2") && !contains("2001:db8::/32", "2001:db9::"));
     assert!(!contains("2001:db8::1", "192.0.2.7"));
+    assert!(contains("::ffff:192.0.2.7", "192.0.2.7") && !contains("::ffff:192.0.2.7", "192.0.2.6"));
+    assert!(contains("::ffff:10.244.0.0/112", "10.244.3.9") && !contains("::ffff:10.244.0.0/112", "10.245.0.1"));
     for wrong in [
-        "::ffff:192.0.2.7",
-        "::ffff:192.0.2.0/120",
+        "::ffff:192.0.2.0/24",
+        "::ffff:192.0.2.0/103",
+        "::ffff:0.0.0.0/96",
         "",
         "x",
         "192.0.2.0/33",

@@ -235,8 +235,11 @@ impl Sides<'_> {
         let places = ["sram", "dram"].map(|place| format!("{place}_{kind}"));
         let kinds = ["_parity", "_secded"].map(|suffix| format!("{}{suffix}", places[0]));
         let counts = places.iter().chain(&kinds).map(|name| self.before.number(&format!("ecc_errors/{period}/{name}")));
-        let sum = text(counts.flatten().reduce(|one, other| one + other));
-        same(&self.subject, &format!("ecc_errors/{period}/{kind}"), text_of(landfall), &sum)
+        let sum = counts.flatten().reduce(|one, other| one + other);
+        // GPUs before Turing count by bits and place, with a total of their own.
+        let bits = if kind == "correctable" { "single_bit" } else { "double_bit" };
+        let sum = sum.or_else(|| self.before.number(&format!("ecc_errors/{period}/{bits}/total")));
+        same(&self.subject, &format!("ecc_errors/{period}/{kind}"), text_of(landfall), &text(sum))
     }
 
     /// The first of these that `nvidia-smi` reports: GPUs before Ampere, and A100 and A30, have no average, and older drivers one field alone.
@@ -274,7 +277,7 @@ impl Sides<'_> {
 
     /// The processes by number, kind, name and MiB.
     fn processes(&self, found: &[GpuProcess]) -> Field {
-        let mut landfall: Vec<String> = found.iter().map(process).collect();
+        let mut landfall: Vec<String> = found.iter().filter_map(|process| shown(process, found)).collect();
         let mut nvidia_smi: Vec<String> = self
             .before
             .processes
@@ -326,13 +329,17 @@ impl Sides<'_> {
     }
 }
 
-fn process(process: &GpuProcess) -> String {
+/// A process as `nvidia-smi` prints it: one that computes and draws, which NVML lists twice, once.
+fn shown(process: &GpuProcess, all: &[GpuProcess]) -> Option<String> {
+    let is_also = |kind| all.iter().any(|other| other.pid == process.pid && other.kind == kind);
     let kind = match process.kind {
+        ProcessKind::Compute if is_also(ProcessKind::Graphics) => "C+G",
         ProcessKind::Compute => "C",
+        ProcessKind::Graphics if is_also(ProcessKind::Compute) => return None,
         ProcessKind::Graphics => "G",
     };
     let used = text(process.used_bytes.value().map(|bytes| format!("{} MiB", bytes / MIB)));
-    format!("{} {kind} {} {used}", process.pid, text_of(&process.name))
+    Some(format!("{} {kind} {} {used}", process.pid, text_of(&process.name)))
 }
 
 fn compute_mode(mode: ComputeMode) -> &'static str {

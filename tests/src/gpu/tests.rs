@@ -141,3 +141,53 @@ fn a_driver_that_calls_an_attached_display_a_mode_is_compared_by_that() {
         assert_eq!(differ, if is_same { vec![] } else { vec!["display_mode"] });
     }
 }
+
+#[test]
+fn a_process_that_computes_and_draws_is_one() {
+    let mut facts: Value = serde_json::from_str(&kept("h200-held").facts).unwrap();
+    let processes = facts["nvml"]["read"]["gpus"][0]["answers"]["processes"]["value"].as_array_mut().unwrap();
+    let mut drawing = processes[0].clone();
+    drawing["kind"] = json!("graphics");
+    processes.push(drawing);
+    for (kind, is_same) in [("C+G", true), ("C", false), ("G", false)] {
+        let mut machine = kept("h200-held");
+        machine.facts = facts.to_string();
+        machine.before = machine.before.replace("<type>C</type>", &format!("<type>{kind}</type>"));
+        let fields = machine.compared().unwrap();
+        let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).map(|field| field.name.as_str()).collect();
+        assert_eq!(differ, if is_same { vec![] } else { vec!["processes"] });
+    }
+}
+
+#[test]
+fn errors_of_a_gpu_before_turing_are_those_of_its_totals() {
+    let bits = |bits: &str, total: u64| {
+        format!(
+            "<{bits}><device_memory>{total}</device_memory><register_file>0</register_file><l1_cache>0</l1_cache>\
+             <l2_cache>0</l2_cache><texture_memory>N/A</texture_memory><texture_shm>N/A</texture_shm><cbu>N/A</cbu>\
+             <total>{total}</total></{bits}>"
+        )
+    };
+    let period = |text: &str, period: &str| {
+        let (start, end) = (format!("<{period}>"), format!("</{period}>"));
+        let (before, rest) = text.split_once(&start).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        format!("{before}{start}{}{}{end}{after}", bits("single_bit", 7), bits("double_bit", 3))
+    };
+    for (corrected, expected) in [(7, vec![]), (0, vec!["ecc_errors/volatile/correctable"])] {
+        let mut machine = kept("h200-held");
+        machine.before = period(&period(&machine.before, "volatile"), "aggregate");
+        let mut facts: Value = serde_json::from_str(&machine.facts).unwrap();
+        let ecc = &mut facts["nvml"]["read"]["gpus"][0]["answers"]["ecc"];
+        for (name, count) in [("correctedSinceLoad", corrected), ("correctedEver", 7)] {
+            ecc[name] = json!({ "value": count });
+        }
+        for name in ["uncorrectedSinceLoad", "uncorrectedEver"] {
+            ecc[name] = json!({ "value": 3 });
+        }
+        machine.facts = facts.to_string();
+        let fields = machine.compared().unwrap();
+        let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).map(|field| field.name.as_str()).collect();
+        assert_eq!(differ, expected);
+    }
+}

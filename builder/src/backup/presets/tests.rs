@@ -266,6 +266,10 @@ fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
     let postgresql = counts(WAYS[2]).expect("a log leads to the cut");
     assert!(postgresql[2].contains("SELECT 'from='") && postgresql[2].contains("NOWAIT"), "{postgresql:?}");
     assert_eq!(postgresql[2].matches("SET statement_timeout = 0;").count(), 2, "a database may limit statements");
+    // From version 17 on, it may limit transactions, too. An earlier one does not know the setting, and refuses a `SET` of it.
+    let limit =
+        "\nSELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout' \\g /dev/null\n";
+    assert_eq!(postgresql[2].matches(limit).count(), 2, "{postgresql:?}");
     // The lock of each table goes before the next one is read, and the server's room for locks is not filled.
     let releases = "c.oid, c.relfilenode), 'ROLLBACK TO SAVEPOINT locked'\n";
     assert!(postgresql[2].contains(releases) && postgresql[2].contains("max_locks_per_transaction"), "{postgresql:?}");
