@@ -17,8 +17,7 @@ impl Endpoint {
     /// Reads one. The ports are those of a text without any, with `tls` and with `tcp`. The error ends with the examples in `like`. It is
     /// logged, so it quotes no text that may have a password, as addresses and lists of options of PostgreSQL's own clients do.
     pub fn read(server: &str, [tls, tcp]: [u16; 2], like: &str) -> Result<Self, String> {
-        let shown = if may_have_password(server) { "what is there, with a user or options," } else { server };
-        let why = || format!("server: {shown} is not like {like}");
+        let why = || format!("server: {} is not like {like}", shown(server));
         let url = Url::parse(server).map_err(|_| why())?;
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
         let is_open = url.username().is_empty() && url.password().is_none();
@@ -32,10 +31,9 @@ impl Endpoint {
     }
 }
 
-/// Whether a text has something with a colon before an `@`, or an option.
-fn may_have_password(server: &str) -> bool {
-    let after_scheme = server.split_once("://").map_or(server, |(_, rest)| rest);
-    server.contains('=') || after_scheme.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+/// What a refusal quotes of a text that should be an address: nothing of one that may have a password, or a token in the place of the user.
+pub fn shown(text: &str) -> &str {
+    if text.contains(['@', '=']) { "what is there, with a user or options," } else { text }
 }
 
 #[cfg(test)]
@@ -49,6 +47,7 @@ mod tests {
             "postgresql://console:canary@db.example.org/console",
             "tls://console:can@ary@db.example.org",
             "console:canary@db.example.org",
+            "tls://canary@db.example.org",
             "postgresql://db.example.org/console?user=console&password=canary",
             "host=db.example.org user=console password=canary",
         ] {

@@ -59,7 +59,7 @@ impl FromStr for FileUrl {
     type Err = InvalidFileUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidFileUrl> {
-        let invalid = |why: String| InvalidFileUrl { text: text.to_owned(), why };
+        let invalid = |why: String| InvalidFileUrl { text: without_user(text), why };
         let url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
         if !matches!(url.scheme(), "https" | "http") {
             return Err(invalid(format!("Landfall does not speak {}", url.scheme())));
@@ -87,9 +87,42 @@ fn plain(url: &Url) -> String {
     url[..url::Position::BeforeUsername].to_owned() + &url[url::Position::BeforeHost..url::Position::AfterPath]
 }
 
+/// A text that should be an address, for a message: without the user and the password that an address may have before its host. It need not
+/// be an address at all.
+pub fn without_user(text: &str) -> String {
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = authority.rsplit_once(']').map_or(authority, |(_, port)| port).split_once(':');
+    // A path may have an `@`, too: that of a package with a scope.
+    let is_server = !authority.contains('@') && port.is_none_or(|(_, port)| is_port(port));
+    match rest.rsplit_once('@') {
+        Some((_, host)) if !is_server => format!("{scheme}…@{host}"),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_message_has_the_user_of_an_address() {
+        for (text, shown) in [
+            ("ftp://user:secret@dl.example/kubelet", "ftp://…@dl.example/kubelet"),
+            ("https://user:sec@ret@dl.example:port/x", "https://…@dl.example:port/x"),
+            ("https://user:sec/ret@dl.example:x", "https://…@dl.example:x"),
+            ("user:secret@dl.example", "…@dl.example"),
+            ("https://token@", "https://…@"),
+            ("https://registry.example:8443/@scope/name/", "https://registry.example:8443/@scope/name/"),
+            ("http://[2001:db8::7]:80/@scope", "http://[2001:db8::7]:80/@scope"),
+            ("kubelet", "kubelet"),
+        ] {
+            assert_eq!(without_user(text), shown);
+            let refused = text.parse::<FileUrl>().expect_err(text).to_string();
+            assert!(!["sec", "ret"].iter().any(|hidden| refused.contains(hidden)), "{refused}");
+        }
+    }
 
     #[test]
     fn only_plain_addresses_of_files_are_taken() {

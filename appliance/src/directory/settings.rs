@@ -15,6 +15,7 @@ use super::ldap::{self, Ldap, LdapText};
 use super::oidc::Provider;
 use super::roles::Roles;
 use super::{Sources, State};
+use crate::endpoint::shown;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -156,12 +157,12 @@ pub fn line(text: String, most: usize) -> Result<String, String> {
 
 /// An address without a port.
 pub fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("{text} is not an IP address"))
+    text.parse().map_err(|_| format!("{} is not an IP address", shown(text)))
 }
 
 /// The host of an issuer, which is an address over TLS and nothing more.
 fn issuer(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text} is not an address such as https://id.example.org/realms/plant");
+    let wrong = || format!("{} is not an address such as https://id.example.org/realms/plant", shown(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
     let host = url.host_str().filter(|_| url.scheme() == "https" && is_bare);
@@ -170,7 +171,7 @@ fn issuer(text: &str) -> Result<String, String> {
 
 /// An origin as browsers write it.
 fn origin(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text} is not where browsers open the console, such as https://192.0.2.7:31443");
+    let wrong = || format!("{} is not where browsers open the console, such as https://192.0.2.7:31443", shown(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
     let origin = url.origin().ascii_serialization();
     let is_origin = url.scheme() == "https" && text.trim_end_matches('/') == origin;

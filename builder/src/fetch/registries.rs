@@ -16,7 +16,7 @@ use super::hosts::{self, HostEntry, HostWay};
 use super::proxies::Proxies;
 use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
-use crate::file_url::FileUrl;
+use crate::file_url::{FileUrl, without_user};
 
 /// The entry for every host without one of its own.
 const ANY_HOST: &str = "*";
@@ -255,11 +255,10 @@ fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
     let fail = |code, what: String| {
         Err(BuildError::at(code, Place::field(path, entry.endpoint.referenced.line(), &*field), what))
     };
-    let text = &entry.endpoint.value;
-    let url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.username().is_empty() => {
-            url
-        }
+    let text = without_user(&entry.endpoint.value);
+    let is_bare = |url: &Url| url.query().is_none() && url.username().is_empty() && url.password().is_none();
+    let url = match Url::parse(&entry.endpoint.value) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && is_bare(&url) => url,
         Ok(_) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not the address of a registry")),
         Err(error) => return fail(codes::REGISTRIES_INVALID, format!("`{text}` is not an address: {error}")),
     };
@@ -362,6 +361,10 @@ mod tests {
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
         read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example', plainHttp: true}\n").expect("allowed");
         assert!(read("mirrors:\n- {host: '*', endpoint: 'ftp://proxy.example'}\n").is_err());
+        for endpoint in ["https://user:canary@proxy.example", "https://:canary@proxy.example", "https://a:canary@b:x"] {
+            let refused = read(&format!("mirrors:\n- {{host: '*', endpoint: '{endpoint}'}}\n")).expect_err(endpoint);
+            assert!(refused.code() == codes::REGISTRIES_INVALID && !format!("{refused:?}").contains("canary"));
+        }
         assert!(read("mirrors:\n- {host: '*', endpoint: 'https://proxy.example', insecure: true}\n").is_err());
     }
 }

@@ -10,6 +10,7 @@ use super::super::files::{Files, LDAP_AUTHORITY, LDAP_PASSWORD};
 use super::super::roles::Roles;
 use super::super::settings::{Faults, Hidden, address, authority, line, roles};
 use super::name::Name;
+use crate::endpoint::shown;
 
 /// What stands for the name that a person typed.
 pub const NAME: &str = "{name}";
@@ -113,8 +114,12 @@ pub fn check(text: LdapText, files: &Files, faults: &mut Faults<'_>) -> Option<L
 }
 
 fn url(text: &str) -> Result<Url, String> {
-    let wrong =
-        || format!("{text} is not an address such as ldaps://dc1.example.org or, for StartTLS, ldap://dc1.example.org");
+    let wrong = || {
+        format!(
+            "{} is not an address such as ldaps://dc1.example.org or, for StartTLS, ldap://dc1.example.org",
+            shown(text)
+        )
+    };
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
     let is_server = matches!(url.scheme(), "ldap" | "ldaps") && matches!(url.path(), "" | "/");
