@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::checks::{Finding, Remedy};
+use crate::cluster::NoCluster;
 use crate::{report, TARGET};
 
 /// Installs everything that the findings name; all of them must have a remedy. Returns the failure as text.
@@ -21,6 +22,8 @@ pub fn bring(findings: &[Finding]) -> Result<(), String> {
 }
 
 fn install_packages(packages: &BTreeSet<&'static str>) -> Result<(), String> {
+    let _no_cluster = NoCluster::during(packages.iter().copied())
+        .map_err(|error| format!("the settings of PostgreSQL's packages cannot be written: {error}"))?;
     let install = || {
         let mut command = apt_get();
         run(command.args(["install", "--yes", "--no-install-recommends"]).args(packages))

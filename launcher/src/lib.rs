@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod checks;
+pub mod cluster;
 pub mod collect;
 pub mod command;
 pub mod dependencies;

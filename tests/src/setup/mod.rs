@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_launcher::cluster::NoCluster;
 use landfall_launcher::packages;
 
 use crate::cache::Cache;
@@ -64,6 +65,8 @@ pub fn ensure_packages(packages: &[&str]) -> Result<()> {
         "these Debian packages are missing: {list}\n  run as root, or install them: sudo apt-get install {list}"
     );
     printer::note(format_args!("installing Debian packages: {list}"));
+    let no_cluster = NoCluster::during(missing.iter().copied());
+    let _no_cluster = no_cluster.context("cannot write settings of PostgreSQL's packages")?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&missing);
     if apt_get(&arguments).is_ok() {
@@ -248,6 +251,25 @@ mod tests {
             found.source_line("trixie"),
             "deb [signed-by=/keys/debian.gpg] https://mirror.example/debian trixie main"
         );
+    }
+
+    /// Debian's own program finds the setting, as its package does when it is installed.
+    #[test]
+    fn postgresql_is_installed_without_a_cluster() {
+        let etc = tempfile::tempdir().unwrap();
+        let settings = etc.path().join("createcluster.conf");
+        let text = format!("include_dir '{}'\n", etc.path().join("createcluster.d").display());
+        landfall_media::durable::write_file(&settings, text.as_bytes(), 0o644).unwrap();
+        let makes = || {
+            let mut conftool = Command::new("pg_conftool");
+            let output = conftool.arg(&settings).args(["show", "-bs", "create_main_cluster"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        assert_eq!(makes(), "");
+        let no_cluster = NoCluster::below(etc.path()).unwrap();
+        assert_eq!(makes(), "off");
+        drop(no_cluster);
+        assert_eq!(makes(), "");
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! Debian's packages of PostgreSQL make a database cluster when they are installed, and start it. The tests start servers of their own, in
+//! folders of their own: a machine that runs them gets no cluster by that.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Where Debian has the settings for new clusters.
+const SETTINGS: &str = "/etc/postgresql-common";
+/// The folder in it with more settings, of which the last file counts.
+const MORE: &str = "createcluster.d";
+/// The file of this program.
+const FILE: &str = "zz-landfall.conf";
+const TEXT: &str = "# By `cargo xtask`, while it installs packages.\ncreate_main_cluster = false\n";
+
+/// Packages make no cluster while this exists.
+#[derive(Debug)]
+pub struct NoCluster {
+    file: PathBuf,
+    /// Folders that were missing, the outer one first.
+    made: Vec<PathBuf>,
+}
+
+impl NoCluster {
+    /// For the installation of these packages; none where no database is among them.
+    pub fn during<'a>(mut packages: impl Iterator<Item = &'a str>) -> io::Result<Option<Self>> {
+        if packages.any(|package| package.starts_with("postgresql")) {
+            Self::below(Path::new(SETTINGS)).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The same with the settings in another folder.
+    #[allow(clippy::disallowed_methods)]
+    pub fn below(settings: &Path) -> io::Result<Self> {
+        let more = settings.join(MORE);
+        let mut none = Self { file: more.join(FILE), made: Vec::new() };
+        for folder in [settings, &more] {
+            if !folder.is_dir() {
+                fs::create_dir(folder)?;
+                none.made.push(folder.to_owned());
+                // The server's account reads there, too.
+                fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+            }
+        }
+        fs::write(&none.file, TEXT)?;
+        Ok(none)
+    }
+}
+
+impl Drop for NoCluster {
+    /// Folders in which packages have files by now stay.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+        for folder in self.made.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_stays_but_what_was_there_and_what_packages_brought() {
+        let etc = std::env::temp_dir().join(format!("landfall-no-cluster-{}", std::process::id()));
+        let settings = etc.join("postgresql-common");
+        fs::create_dir(&etc).unwrap();
+        drop(NoCluster::below(&settings).unwrap());
+        assert!(!settings.exists());
+
+        let none = NoCluster::below(&settings).unwrap();
+        assert_eq!(fs::read_to_string(settings.join("createcluster.d/zz-landfall.conf")).unwrap(), TEXT);
+        fs::create_dir(settings.join("of a package")).unwrap();
+        drop(none);
+        assert!(settings.join("of a package").exists() && !settings.join(MORE).exists());
+
+        fs::create_dir(settings.join(MORE)).unwrap();
+        drop(NoCluster::below(&settings).unwrap());
+        assert!(settings.join(MORE).exists() && !settings.join(MORE).join(FILE).exists());
+        fs::remove_dir_all(&etc).unwrap();
+    }
+
+    #[test]
+    fn only_a_database_needs_it() {
+        assert!(NoCluster::during(["gcc", "openssl"].iter().copied()).unwrap().is_none());
+    }
+}
