@@ -29,7 +29,8 @@ pub struct DrillNamespace<'a> {
 
 impl DrillNamespace<'_> {
     /// Its objects, in the order in which they are made: the namespace itself, its default account, which gets no token,
-    /// its quota, and a policy that forbids all traffic. Whether policies are enforced is up to the cluster's network.
+    /// its quota, and a policy that forbids all traffic. Whether policies are enforced is up to the cluster's network: the node pack's
+    /// enforces none, so what cuts a drill off is in its pod.
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![self.namespace(), self.account()];
         objects.extend(quota(self.name, self.quota));

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::console::Console;
 use crate::proofs::{self, Expected};
 use crate::results::{self, Outcome, Run};
+use crate::runnable::copy_program;
 use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::vendor::Vendor;
 use crate::{printer, workspace};
@@ -109,7 +110,7 @@ pub(crate) fn write_stick(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let stick = folder.join("stick");
     vendor.build(&release(), &stick, &BUILD_OPTIONS)?;
     // A vendor hands over the installer beside the bundle: extracting it from a bundle needs a tool.
-    std::fs::copy(vendor.landfall(), stick.join("landfall")).context("cannot copy landfall to the stick")?;
+    copy_program(vendor.landfall(), &stick.join("landfall"));
     Ok(stick)
 }
 
