@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use landfall_bundle_spec::Sha256;
 
+use crate::file_url::without_user;
+
 /// The host that an abbreviated reference means.
 const DEFAULT_HOST: &str = "docker.io";
 
@@ -59,7 +61,9 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        let invalid = |why| InvalidReference { text: text.to_owned(), why };
+        // An address in its place may have a password; a reference has an `@` before its digest.
+        let shown = || if text.contains("://") { without_user(text) } else { text.to_owned() };
+        let invalid = |why| InvalidReference { text: shown(), why };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| invalid("its digest is malformed"))?)),
             None => (text, None),
@@ -141,5 +145,7 @@ mod tests {
         {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
+        let refused = "https://user:canary@x.example/y/z".parse::<Reference>().expect_err("an address").to_string();
+        assert!(refused.starts_with("`https://…@x.example/y/z` is not an image reference: "), "{refused}");
     }
 }

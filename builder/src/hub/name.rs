@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::file_url::FileUrl;
+use crate::file_url::{FileUrl, without_user};
 
 /// The longest part of a repository's name, and the longest revision, in bytes.
 const NAME_BYTES: usize = 96;
@@ -46,8 +46,8 @@ impl HubName {
             segments.pop();
         }
         if !is_repository(repository) {
-            let what =
-                format!("`{}` is not the name of a repository, such as owner/model", repository.escape_default());
+            let shown = without_user(&repository.escape_default().to_string());
+            let what = format!("`{shown}` is not the name of a repository, such as owner/model");
             return Err(invalid("repository", what));
         }
         if !is_revision(revision) {
@@ -155,6 +155,13 @@ impl FromStr for Commit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_in_the_place_of_a_repository_is_refused_without_its_password() {
+        let address = "https://user:canary@hub.example/owner/model";
+        let refused = HubName::new("https://hub.example", address, "main").expect_err("an address");
+        assert!(refused.what.starts_with("`https://…@hub.example/owner/model` is not "), "{}", refused.what);
+    }
 
     #[test]
     fn addresses_are_escaped_segment_by_segment() {
