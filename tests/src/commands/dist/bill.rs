@@ -175,12 +175,11 @@ fn entry(package: &Value, sums: &Checksums) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ROOTS: [&str; 4] = ["landfall", "landfall-appliance", "landfall-validator", "landfall-gpu"];
+    use crate::commands::dist::names;
 
     #[test]
     fn the_bill_of_this_tree_is_valid_has_what_ships_and_nothing_of_the_tests() {
-        let programs = ROOTS.map(|name| Shipped { name, sha256: "ab".repeat(32) });
+        let programs: Vec<_> = names().map(|name| Shipped { name, sha256: "ab".repeat(32) }).collect();
         let bytes = of_this_tree(&programs, "1.2.3", 7).unwrap();
         assert_eq!(bytes, of_this_tree(&programs, "1.2.3", 7).unwrap());
         let mut bill: Value = serde_json::from_slice(&bytes).unwrap();
@@ -190,7 +189,7 @@ mod tests {
         assert_eq!(faults, Vec::<String>::new());
         let packages = bill["packages"].as_array().unwrap();
         let find = |name: &str| packages.iter().find(|package| package["name"] == name);
-        assert!(ROOTS.into_iter().all(|root| find(root).is_some()));
+        assert!(names().all(|root| find(root).is_some()));
         assert!(find("insta").is_none() && find("landfall-tests").is_none() && find("cc").is_none());
         let rustls = find("rustls").unwrap();
         assert_eq!(rustls["checksums"][0]["checksumValue"].as_str().unwrap().len(), 64);
