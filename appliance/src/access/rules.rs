@@ -108,6 +108,7 @@ pub const RULES: &[Rule] = &[
     get("/live/backups", VIEWER),
     post("/backups", OPERATOR),
     post("/backups/drill", OPERATOR),
+    post("/backups/schedule", OPERATOR),
     get("/restore", VIEWER),
     get("/live/restore", VIEWER),
     get("/restore/plans/{id}", VIEWER),

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
-use landfall_peer::{Asking, ID_PATTERN};
+use landfall_peer::{Asking, BACKUP_TIME_PATTERN, ID_PATTERN};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -51,6 +51,9 @@ pub async fn ask(
 ) -> Result<Request, Refusal> {
     if request.as_deref().is_some_and(|id| !is_id(id)) {
         return Err(unusable_id());
+    }
+    if let Some(fault) = intent.fault() {
+        return Err(fault);
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
     asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?
@@ -250,6 +253,10 @@ pub struct SentConfiguration {
     /// Ids of the values of secrets, as in the plan.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
+    /// The time of each day's backup, as in the request for the plan.
+    #[serde(default, rename = "backupTime")]
+    #[schemars(regex(pattern = BACKUP_TIME_PATTERN))]
+    backup_time: Option<String>,
     /// Digest of the plan.
     plan: String,
     /// Name of the site.
@@ -401,8 +408,9 @@ pub async fn configure(
     caller: Caller,
     Body(sent): Body<SentConfiguration>,
 ) -> Accepted {
-    let SentConfiguration { request, values, secrets, plan, confirm } = sent;
-    approve(&context, &caller, request, Change::Configure { values, secrets }, (plan, confirm)).await
+    let SentConfiguration { request, values, secrets, backup_time, plan, confirm } = sent;
+    let change = Change::Configure { values, secrets, backup_time };
+    approve(&context, &caller, request, change, (plan, confirm)).await
 }
 
 /// Undo the open change

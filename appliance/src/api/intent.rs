@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish};
+use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish, is_backup_time};
 use serde_json::Value;
 
 use crate::approval::Approved;
 use crate::host::{Change, DataFate, Wish};
+use crate::refusal::Refusal;
 
 /// Longest part of a change that the audit log has, in characters.
 const LONGEST: usize = 200;
@@ -64,6 +65,14 @@ impl Intent {
         }
     }
 
+    /// Why it cannot be handed over, whatever the host says.
+    pub(super) fn fault(&self) -> Option<Refusal> {
+        let (Self::Plan(change) | Self::Approve { change, .. }) = self else { return None };
+        let Change::Configure { backup_time: Some(time), .. } = change else { return None };
+        let what = "backupTime: a time of day such as 03:15, or `default`";
+        (!is_backup_time(time)).then(|| Refusal::Invalid(what.to_owned()))
+    }
+
     /// Who approved it first, where two people did.
     pub(super) fn first(&self) -> Option<String> {
         if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
@@ -99,18 +108,26 @@ fn subject(change: &Change) -> String {
             format!("rollback to {version}{}", data.unwrap_or_default())
         }
         Change::Restore { backup, at, components } => restore_of(backup.as_deref(), at.as_deref(), components),
-        Change::Configure { values, secrets } => settings_of(values, secrets),
+        Change::Configure { values, secrets, backup_time } => settings_of(values, secrets, backup_time.as_deref()),
     }
 }
 
-/// Which settings become what, for the audit log, and which secrets get another value.
-fn settings_of(values: &BTreeMap<String, Value>, secrets: &BTreeMap<String, String>) -> String {
+/// Which settings become what, for the audit log, which secrets get another value, and when backups are made.
+fn settings_of(
+    values: &BTreeMap<String, Value>,
+    secrets: &BTreeMap<String, String>,
+    backup_time: Option<&str>,
+) -> String {
     let become_what = |(name, value): (&String, &Value)| match value {
         Value::Null => format!("{name} its default"),
         value => format!("{name} {value}"),
     };
     let secrets = secrets.keys().map(|name| format!("another value of the secret {name}"));
-    let all = values.iter().map(become_what).chain(secrets).collect::<Vec<_>>().join(", ");
+    let backup = backup_time.map(|time| match time {
+        "default" => "the time of the daily backup its default".to_owned(),
+        time => format!("the time of the daily backup {time}"),
+    });
+    let all = values.iter().map(become_what).chain(secrets).chain(backup).collect::<Vec<_>>().join(", ");
     format!("change of settings: {}", short(&all))
 }
 
@@ -148,11 +165,17 @@ mod tests {
     #[test]
     fn a_change_of_settings_says_what_becomes_of_each() {
         let values = [("a.mode".to_owned(), "slow".into()), ("b.replicas".to_owned(), Value::Null)].into();
-        let subject_of = |values| subject(&Change::Configure { values, secrets: [].into() });
+        let subject_of = |values| subject(&Change::Configure { values, secrets: [].into(), backup_time: None });
         assert_eq!(subject_of(values), r#"change of settings: a.mode "slow", b.replicas its default"#);
         assert!(subject_of([("x".repeat(10_000), Value::Null)].into()).len() < 300);
         let secrets = [("directory".to_owned(), "0000000f".to_owned())].into();
-        let named = subject(&Change::Configure { values: [].into(), secrets });
+        let named = subject(&Change::Configure { values: [].into(), secrets, backup_time: None });
         assert_eq!(named, "change of settings: another value of the secret directory");
+        let timed = |time: &str| {
+            let backup_time = Some(time.to_owned());
+            subject(&Change::Configure { values: [].into(), secrets: [].into(), backup_time })
+        };
+        assert_eq!(timed("03:15"), "change of settings: the time of the daily backup 03:15");
+        assert_eq!(timed("default"), "change of settings: the time of the daily backup its default");
     }
 }

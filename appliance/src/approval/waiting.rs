@@ -194,8 +194,9 @@ fn title_of(page: &PlanPage) -> String {
     let text = |pointer: &str| page.document.pointer(pointer).and_then(serde_json::Value::as_str);
     let at = match &page.change {
         Change::Restore { at, .. } => at,
-        Change::Configure { values, secrets } => {
-            let names: Vec<&str> = values.keys().chain(secrets.keys()).map(String::as_str).collect();
+        Change::Configure { values, secrets, backup_time } => {
+            let time = backup_time.as_ref().map(|_| "backups.time");
+            let names: Vec<&str> = values.keys().chain(secrets.keys()).map(String::as_str).chain(time).collect();
             return format!("change of settings {}", short(&names.join(", ")));
         }
         Change::Upgrade { .. } | Change::Rollback { .. } => {

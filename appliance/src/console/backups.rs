@@ -1,10 +1,13 @@
 //! Backups: what comes back, and the button for another one.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::fields::Asked;
+use super::change::{SETTINGS, hand_over};
+use super::fields::{Asked, Sent};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::overview::sentence;
@@ -13,9 +16,11 @@ use super::trouble::Trouble;
 use super::units::{bytes, short};
 use super::{Shown, draw, go};
 use crate::access::Caller;
-use crate::api::{back_up_now, drill_now};
+use crate::api::{Intent, back_up_now, drill_now};
 use crate::context::Context;
-use crate::host::{Backup, BackupTimes, BackupTry, Backups, CopyRecord, Cut, PointsInTime, Running, Status, Topic};
+use crate::host::{
+    Backup, BackupTimes, BackupTry, Backups, Change, CopyRecord, Cut, PointsInTime, Running, Status, Topic,
+};
 
 struct Row {
     mark: Mark,
@@ -235,6 +240,19 @@ pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
     go("/backups?done=begun")
 }
 
+/// The time as it was entered.
+#[derive(Deserialize)]
+pub struct Wanted {
+    time: String,
+}
+
+/// Asks for the plan of another time of each day's backup. An administrator approves it, or two people where that is set.
+pub async fn plan_time(State(context): State<Context>, caller: Caller, Sent(Wanted { time }): Sent<Wanted>) -> Shown {
+    let backup_time = Some(time.trim().to_owned());
+    let change = Change::Configure { values: BTreeMap::new(), secrets: BTreeMap::new(), backup_time };
+    hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
+}
+
 pub async fn drill(State(context): State<Context>, caller: Caller) -> Shown {
     drill_now(&context, &caller).await?;
     go("/backups?done=drill")
@@ -247,6 +265,7 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
+    use crate::host::Wish;
     use crate::host::fake::sample;
     use crate::people::Scope;
     use crate::testing::{Site, words_of};
@@ -308,6 +327,40 @@ mod tests {
         for action in ["drill.ask", "drill.begin"] {
             assert_eq!(log.lines().filter(|line| line.contains(action)).count(), 2, "{action}: {log}");
         }
+    }
+
+    #[tokio::test]
+    async fn another_time_is_a_plan_of_settings_that_an_administrator_approves() {
+        let site = Site::begin().await;
+        let (vera, olga) = (site.sign_in("vera").await, site.sign_in("olga").await);
+        assert!(!vera.get("/backups").await.body.contains("/backups/schedule"), "a viewer changes nothing");
+        assert_eq!(vera.post("/backups/schedule", &[("time", "03:15")]).await.status, StatusCode::FORBIDDEN);
+        assert!(olga.get("/backups").await.body.contains(r#"name="time" type="time" value="01:30""#));
+        for time in ["", "25:00", "3:15", "03:15; reboot"] {
+            let refused = olga.post("/backups/schedule", &[("time", time)]).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{time}");
+        }
+        let program = site.program("root", &Scope::ALL).await;
+        let sent = r#"{"change": "configure", "values": {}, "backupTime": "noon"}"#;
+        let refused = program.call(axum::http::Method::POST, "/api/v1/plans", sent).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+        assert!(refused.body.contains("backupTime") && refused.json()["status"] == 422, "{}", refused.body);
+        assert!(site.host.wishes.lock().unwrap().is_empty(), "none of these reached the host");
+        let asked = olga.post("/backups/schedule", &[("time", "03:15")]).await;
+        assert!(asked.header("location").starts_with("/settings?request="), "{}", asked.header("location"));
+        let wishes = site.host.wishes.lock().unwrap().clone();
+        let [Wish::Plan(plan)] = wishes.as_slice() else { panic!("{wishes:?}") };
+        let (values, secrets) = (BTreeMap::new(), BTreeMap::new());
+        assert_eq!(plan.change, Change::Configure { values, secrets, backup_time: Some("03:15".to_owned()) });
+        let own = serde_json::json!([{ "setting": "backups.time", "from": null, "to": "03:15" }]);
+        site.host.plans.lock().unwrap()[0].document["settings"] = own;
+        let led = olga.follow(&asked).await;
+        let page = words_of(&olga.follow(&led).await.body);
+        for words in ["Change the time of the daily backup", "the usual time", "03:15"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
+        assert!(log.contains("change of settings: the time of the daily backup 03:15"), "{log}");
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn routes() -> Router<Context> {
         .route("/backups", get(backups::show).post(backups::begin))
         .route("/live/backups", get(backups::live))
         .route("/backups/drill", post(backups::drill))
+        .route("/backups/schedule", post(backups::plan_time))
         .route("/restore", get(restore::show))
         .route("/live/restore", get(restore::live))
         .route("/restore/plans/{id}", get(restore::show_plan))

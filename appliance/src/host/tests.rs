@@ -279,7 +279,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     let begun = outcome(&client, restore).await;
     assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
     let values = [("postgres.storage".to_owned(), "5Gi".into()), ("assistant.replicas".to_owned(), Value::Null)].into();
-    let change = Change::Configure { values, secrets: [].into() };
+    let change = Change::Configure { values, secrets: [].into(), backup_time: None };
     let planned = outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000d"), change: change.clone() })).await;
     assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
     let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());

@@ -134,6 +134,8 @@ fn print(printer: Printer, value: &impl Serialize) {
 struct SentSettings {
     values: ChangedValues,
     secrets: BTreeMap<String, String>,
+    #[serde(default, rename = "backupTime")]
+    backup_time: Option<String>,
 }
 
 /// Reads it from standard input. The reason never quotes it.
@@ -146,10 +148,10 @@ fn sent_settings() -> Result<SentSettings, Failure> {
 
 /// The change of settings that the API passes on.
 fn prepare_configure(operations: &Operations) -> Result<PreparedConfigure<'_>, Failure> {
-    let SentSettings { values, secrets } = sent_settings()?;
+    let SentSettings { values, secrets, backup_time } = sent_settings()?;
     let sent = secrets.into_iter().map(|(name, value)| (name, SentSecret::new(&Zeroizing::new(value)))).collect();
     let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
-    operations.prepare_values(&values, &brought, Edits::Refuse).map_err(refusal)
+    operations.prepare_values(&values, backup_time.as_deref(), &brought, Edits::Refuse).map_err(refusal)
 }
 
 fn begin_restore(

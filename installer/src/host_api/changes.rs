@@ -243,8 +243,8 @@ impl Changes {
             Change::Restore { backup, at, components } => self
                 .restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
                 .map(Question::from),
-            Change::Configure { values, secrets } => {
-                let input = self.vault.settings(values, secrets)?;
+            Change::Configure { values, secrets, backup_time } => {
+                let input = self.vault.settings(values, secrets, backup_time.as_deref())?;
                 Ok(Question { arguments: vec![format!("{verb}-configure")], input })
             }
         }
@@ -414,12 +414,17 @@ mod tests {
         let begun = changes.question("begin", &begun).map_err(code).unwrap();
         assert_eq!(begun.arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
         let values = [("--site=/etc/shadow".to_owned(), Value::from("$(reboot)"))].into();
-        let change = Change::Configure { values, secrets: [].into() };
+        let change = Change::Configure { values, secrets: [].into(), backup_time: None };
         let planned = changes.question("plan", &change).map_err(code).unwrap();
         assert_eq!(planned.arguments, ["plan-configure"], "what was sent is no argument");
         assert_eq!(*planned.input, br#"{"values":{"--site=/etc/shadow":"$(reboot)"},"secrets":{}}"#);
+        let timed =
+            Change::Configure { values: [].into(), secrets: [].into(), backup_time: Some("03:15; reboot".to_owned()) };
+        let planned = changes.question("plan", &timed).map_err(code).unwrap();
+        assert_eq!(planned.arguments, ["plan-configure"], "the time is no argument");
+        assert_eq!(*planned.input, br#"{"values":{},"secrets":{},"backupTime":"03:15; reboot"}"#);
         let secrets = [("directory".to_owned(), "0000000f".to_owned())].into();
-        let unknown = Change::Configure { values: [].into(), secrets };
+        let unknown = Change::Configure { values: [].into(), secrets, backup_time: None };
         assert_eq!(code(changes.plan(&unknown).unwrap_err()), "LF4805", "only a value that it keeps");
         let change = Change::Rollback { version: "1.0.0 --data=restore".to_owned(), data: None };
         assert_eq!(code(changes.plan(&change).unwrap_err()), "LF4408");

@@ -52,6 +52,8 @@ pub(super) struct Vault {
 struct SentSettings<'a> {
     values: &'a BTreeMap<String, Value>,
     secrets: BTreeMap<&'a str, &'a str>,
+    #[serde(rename = "backupTime", skip_serializing_if = "Option::is_none")]
+    backup_time: Option<&'a str>,
 }
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,11 +80,13 @@ impl Vault {
         Ok(KeptSecret { id })
     }
 
-    /// The values that change, and those of these secrets, as a process reads them. Refused where one is no longer kept.
+    /// The values that change, those of these secrets, and the time of the backup, as a process reads them. Refused where a value of a secret is
+    /// no longer kept.
     pub(super) fn settings(
         &self,
         values: &BTreeMap<String, Value>,
         secrets: &BTreeMap<String, String>,
+        backup_time: Option<&str>,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let kept = locked(&self.kept);
         let mut sent = BTreeMap::new();
@@ -99,7 +103,8 @@ impl Vault {
         }
         // A serializer's message never quotes what it writes; these are texts and values without NaN.
         let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
-        serde_json::to_vec(&SentSettings { values, secrets: sent }).map(Zeroizing::new).map_err(unwritable)
+        let sent = SentSettings { values, secrets: sent, backup_time };
+        serde_json::to_vec(&sent).map(Zeroizing::new).map_err(unwritable)
     }
 
     /// The digest that a person approves of a plan with these secrets; that of the plan itself where there are none.
@@ -153,7 +158,7 @@ mod tests {
     }
 
     fn input(vault: &Vault, secrets: &BTreeMap<String, String>) -> Result<String, String> {
-        let settings = vault.settings(&BTreeMap::new(), secrets);
+        let settings = vault.settings(&BTreeMap::new(), secrets, None);
         settings
             .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
             .map_err(|refusal| refusal.problem.code.unwrap())

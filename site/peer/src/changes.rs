@@ -47,6 +47,19 @@ pub fn is_id(text: &str) -> bool {
     (8..=TEXT_BYTES).contains(&rest.len()) && rest.bytes().all(is_digit)
 }
 
+/// What [`is_backup_time`] accepts, as a pattern of JSON Schema.
+pub const BACKUP_TIME_PATTERN: &str = "^(default|([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+/// Whether a text can be the time of each day's backup: a time of day such as `03:15`, or `default` for the usual one.
+pub fn is_backup_time(text: &str) -> bool {
+    let is_below = |digits: &str, limit: u8| {
+        let are_two = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        are_two && digits.parse::<u8>().is_ok_and(|number| number < limit)
+    };
+    let is_time = |(hour, minute): (&str, &str)| is_below(hour, 24) && is_below(minute, 60);
+    text == "default" || text.split_once(':').is_some_and(is_time)
+}
+
 /// What becomes of data that the installed release has changed, in a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +108,10 @@ pub enum Change {
         /// no change.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         secrets: BTreeMap<String, String>,
+        /// Another time of each day's backup, in the host's time zone, such as `03:15`; `default` returns to the usual one.
+        #[schemars(regex(pattern = BACKUP_TIME_PATTERN))]
+        #[serde(default, rename = "backupTime", skip_serializing_if = "Option::is_none")]
+        backup_time: Option<String>,
     },
 }
 
@@ -385,6 +402,25 @@ mod tests {
         let asking = |by: &str| asking(by, None);
         assert!(asking("ada").is_sound() && !asking("ada\u{1b}[2J").is_sound() && !asking(&"a".repeat(97)).is_sound());
         assert!(!self::asking("ada", Some("bob\n")).is_sound() && self::asking("ada", Some("bob")).is_sound());
+    }
+
+    #[test]
+    fn a_time_of_a_backup_is_written_in_one_way() {
+        assert!(["00:00", "03:15", "23:59", "default"].into_iter().all(is_backup_time));
+        let others =
+            ["", "3:15", "24:00", "03:60", "03:15:00", "+3:15", "03:15 --dry-run", "Default", "\u{663}\u{663}:15"];
+        assert!(!others.into_iter().any(is_backup_time));
+    }
+
+    #[test]
+    fn a_change_without_a_time_is_read_and_written_as_before_there_was_one() {
+        let earlier = json!({ "change": "configure", "values": { "a.mode": "slow" } });
+        let change: Change = serde_json::from_value(earlier.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&change).unwrap(), earlier);
+        let timed = json!({ "change": "configure", "values": {}, "backupTime": "03:15" });
+        let change: Change = serde_json::from_value(timed.clone()).unwrap();
+        assert!(matches!(&change, Change::Configure { backup_time: Some(time), .. } if time == "03:15"));
+        assert_eq!(serde_json::to_value(&change).unwrap(), timed);
     }
 
     #[test]

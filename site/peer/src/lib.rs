@@ -15,8 +15,9 @@ mod uploads;
 pub use authority::{Authority, Day};
 pub use bounded::{Bounded, Held};
 pub use changes::{
-    AbortWish, ApprovedWish, Asking, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage, Medium, MediumRelease,
-    OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, is_id,
+    AbortWish, ApprovedWish, Asking, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage,
+    Medium, MediumRelease, OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request,
+    RequestState, is_backup_time, is_id,
 };
 pub use documents::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,

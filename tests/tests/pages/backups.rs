@@ -1,6 +1,9 @@
 //! The schedule of backups, a drill that a person starts, and a backup that the host refuses.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use landfall_peer::Change;
 use serde_json::json;
 
 use super::appearance::Findings;
@@ -29,6 +32,35 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
     expect_no_faults(&browser).await?;
     browser.close().await?;
     findings.judge(3)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    let own = json!([{ "setting": "backups.time", "from": null, "to": "03:15" }]);
+    console.host.site.facts().configure["settings"] = own;
+    browser.open("/backups").await?;
+    browser.expect("section[aria-labelledby=daily]", "Time of the daily backup").await?;
+    findings.look(&browser, "/backups with the form of a time", None).await?;
+    // What is typed into such a field depends on the browser's language.
+    let enter = "document.getElementById('daily-time').value = '03:15'";
+    browser.driver.execute(enter, Vec::new()).await?;
+    browser.click("section[aria-labelledby=daily] form.form button").await?;
+    browser.expect("h1", "Change the time of the daily backup").await?;
+    for words in ["the usual time", "03:15"] {
+        browser.expect("main", words).await?;
+    }
+    let planned = console.host.site.facts().planned.last().cloned().context("the host was asked for no plan")?;
+    let (values, secrets) = (BTreeMap::new(), BTreeMap::new());
+    let expected = Change::Configure { values, secrets, backup_time: Some("03:15".to_owned()) };
+    ensure!(planned == expected, "{planned:?} was planned");
+    findings.look(&browser, "the plan of another time", None).await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(6)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_
     browser.expect("h1", "Change 3 settings").await?;
     let planned = console.host.site.facts().planned.last().cloned().context("the host was asked for no plan")?;
     let values = json!({ "postgres.memory": "4Gi", "assistant.mode": null, "assistant.topics": ["weather"] });
-    let expected = Change::Configure { values: serde_json::from_value(values)?, secrets: [].into() };
+    let expected = Change::Configure { values: serde_json::from_value(values)?, secrets: [].into(), backup_time: None };
     ensure!(planned == expected, "{planned:?} was planned: only what was entered, although every field was sent");
     for words in ["postgres.memory", "4Gi", "as the release was built", "the settings from before return", "Stays"] {
         browser.expect("main", words).await?;

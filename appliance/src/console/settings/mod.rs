@@ -84,11 +84,12 @@ pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): 
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
     let page = plan_of(&context, &digest).await?;
-    let Change::Configure { values, secrets } = &page.change else {
+    let Change::Configure { values, secrets, backup_time } = &page.change else {
         return go(&plan_path(&page.change, &page.digest));
     };
     let secrets = secrets.keys().map(|name| format!("the secret {name}"));
-    let names: Vec<String> = values.keys().cloned().chain(secrets).collect();
+    let time = backup_time.as_ref().map(|_| "the time of the daily backup".to_owned());
+    let names: Vec<String> = values.keys().cloned().chain(secrets).chain(time).collect();
     let view = PlanView::new(page, &names);
     let frame = Frame::new(&context, &caller, Place::Settings, view.title.clone());
     let two = TwoPeople::of(&context, &caller, &view.digest).await?;
@@ -99,6 +100,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
 pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
     let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
-    let intent = Intent::Plan(Change::Configure { values: changed(&settings, &fields)?, secrets: [].into() });
+    let values = changed(&settings, &fields)?;
+    let intent = Intent::Plan(Change::Configure { values, secrets: [].into(), backup_time: None });
     hand_over(&context, &caller, SETTINGS, (None, intent)).await
 }

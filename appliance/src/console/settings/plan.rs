@@ -10,6 +10,9 @@ use crate::console::planned::{Approving, Edit, Further, Step, Steps, further, wh
 use crate::console::units::count;
 use crate::host::PlanPage;
 
+/// Landfall's own setting of the time of each day's backup.
+const BACKUP_TIME: &str = "backups.time";
+
 /// Fields of the document that have a place of their own.
 const KNOWN: [&str; 4] = ["kind", "schema", "settings", "plan"];
 
@@ -25,7 +28,7 @@ struct Document {
     plan: Steps,
 }
 
-/// A change of Landfall's own settings, of which only those of secrets come from a browser.
+/// A change of Landfall's own settings, of which those of secrets and the time of the daily backup come from a browser.
 #[derive(Deserialize)]
 struct OwnSetting {
     setting: String,
@@ -35,18 +38,24 @@ struct OwnSetting {
     to: Value,
 }
 
-/// Another value of a secret, by the numbers of both.
-pub(super) struct ChangedSecret {
+/// One of Landfall's own settings in words: another value of a secret, by the numbers of both, or another time.
+pub(super) struct ChangedOwn {
     pub(super) name: String,
     pub(super) from: String,
     pub(super) to: String,
 }
 
 impl OwnSetting {
-    fn secret(self) -> Option<ChangedSecret> {
+    fn secret(self) -> Option<ChangedOwn> {
         let number = |value: &Value| if value.is_null() { "not given".to_owned() } else { plain(value) };
         let name = self.setting.strip_prefix("secrets.")?.to_owned();
-        Some(ChangedSecret { name, from: number(&self.from), to: number(&self.to) })
+        Some(ChangedOwn { name, from: number(&self.from), to: number(&self.to) })
+    }
+
+    fn backup_time(&self) -> Option<ChangedOwn> {
+        let time = |value: &Value| if value.is_null() { "the usual time".to_owned() } else { plain(value) };
+        let name = "Daily backup".to_owned();
+        (self.setting == BACKUP_TIME).then(|| ChangedOwn { name, from: time(&self.from), to: time(&self.to) })
     }
 }
 
@@ -102,7 +111,8 @@ pub(super) struct PlanView {
     pub(super) made: Option<Moment>,
     pub(super) duration: Option<String>,
     pub(super) changes: Vec<Changed>,
-    pub(super) secrets: Vec<ChangedSecret>,
+    pub(super) secrets: Vec<ChangedOwn>,
+    pub(super) times: Vec<ChangedOwn>,
     pub(super) edits: Vec<Edit>,
     pub(super) steps: Vec<Step>,
     pub(super) closing: Vec<Step>,
@@ -117,6 +127,7 @@ impl PlanView {
         let mut rest = page.document.as_object().cloned().unwrap_or_default();
         rest.retain(|name, _| !document.has(name));
         let seconds = document.plan.seconds();
+        let own = document.settings.unwrap_or_default();
         Self {
             title: title(names),
             digest: page.digest,
@@ -124,7 +135,8 @@ impl PlanView {
             made: Moment::read(Some(&page.made)),
             duration: (seconds > 0).then(|| length(seconds)),
             changes: document.changes.unwrap_or_default(),
-            secrets: document.settings.into_iter().flatten().filter_map(OwnSetting::secret).collect(),
+            times: own.iter().filter_map(OwnSetting::backup_time).collect(),
+            secrets: own.into_iter().filter_map(OwnSetting::secret).collect(),
             edits: document.edits.unwrap_or_default(),
             steps: document.plan.steps,
             closing: document.plan.closing,

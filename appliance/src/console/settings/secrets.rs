@@ -97,6 +97,6 @@ pub async fn give(State(context): State<Context>, caller: Caller, Sent(given): S
     let secret = known_secret(&context, &given.name).await?;
     let value = given.value(&secret)?;
     let id = give_secret(&context, &caller, &secret.name, value).await?.id;
-    let change = Change::Configure { values: [].into(), secrets: [(secret.name, id)].into() };
+    let change = Change::Configure { values: [].into(), secrets: [(secret.name, id)].into(), backup_time: None };
     hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
 }

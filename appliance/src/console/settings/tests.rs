@@ -24,7 +24,7 @@ fn planned(site: &Site) -> Change {
 }
 
 fn configure(values: &Value) -> Change {
-    Change::Configure { values: serde_json::from_value(values.clone()).unwrap(), secrets: [].into() }
+    Change::Configure { values: serde_json::from_value(values.clone()).unwrap(), secrets: [].into(), backup_time: None }
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_l
     let plan = root.follow(&led).await.body;
     assert!(plan.contains("Change the secret directory"), "{plan}");
     let secrets = [("directory".to_owned(), "00000001".to_owned())].into();
-    assert_eq!(planned(&site), Change::Configure { values: [].into(), secrets });
+    assert_eq!(planned(&site), Change::Configure { values: [].into(), secrets, backup_time: None });
     let certificate = [("name", "assistant-tls"), ("value", "canary-2\r\nchain\r\n"), ("key", "canary-3")];
     root.post("/settings/secret", &certificate).await;
     let given = site.host.secrets.lock().unwrap().clone();
@@ -247,6 +247,10 @@ async fn a_program_gives_a_value_and_approves_what_names_it() {
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
     assert_eq!(
         planned(&site),
-        Change::Configure { values: [].into(), secrets: [("directory".to_owned(), "00000001".to_owned())].into() }
+        Change::Configure {
+            values: [].into(),
+            secrets: [("directory".to_owned(), "00000001".to_owned())].into(),
+            backup_time: None
+        }
     );
 }

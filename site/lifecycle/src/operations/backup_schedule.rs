@@ -108,8 +108,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::configuration::ChangedValues;
     use crate::operations::install::tests::release;
     use crate::operations::testing::{Systemd, installed, with_data};
+    use crate::site_secrets::NO_SECRETS;
 
     #[test]
     fn a_schedule_says_what_is_set_what_comes_next_and_what_became_of_the_latest() {
@@ -151,8 +153,14 @@ mod tests {
         let code = |time: &str| operations.prepare_backup_time(time).err().unwrap().code();
         assert_eq!(operations.schedule_by(&Systemd).err().unwrap().code(), codes::BACKUP_NO_RULES);
         assert_eq!(code("03:15"), codes::BACKUP_NO_RULES);
+        // The console changes it together with values, and gets the same reasons.
+        let sent = |time: &str| {
+            let none = ChangedValues::new();
+            operations.prepare_values(&none, Some(time), &NO_SECRETS, Edits::Refuse).err().unwrap().code()
+        };
+        assert_eq!(sent("03:15"), codes::BACKUP_NO_RULES);
         for time in ["", "25:00", "nightly"] {
-            assert_eq!(code(time), codes::SITE_VALUE, "{time}");
+            assert_eq!((code(time), sent(time)), (codes::SITE_VALUE, codes::SITE_VALUE), "{time}");
         }
         let lock = operations.journals().lock("backup").unwrap();
         assert_eq!(code("03:15"), codes::SITE_BUSY);

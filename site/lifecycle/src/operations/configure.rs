@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Operations;
+use super::backup::refuse_without_rules;
 use super::bundle::TrustedRelease;
 use super::change::Changed;
 use super::changing::{ObjectEdit, refuse_edits};
@@ -92,17 +93,26 @@ impl Operations {
         })
     }
 
-    /// The same for some of the release's values and secrets: everything else that is set stays as it is. Refused where nothing would change.
+    /// The same for some of the release's values and secrets, and for the time of each day's backup where one is given, such as `03:15` or
+    /// `default`: everything else that is set stays as it is. Refused where nothing would change.
     pub fn prepare_values(
         &self,
         changed: &ChangedValues,
+        backup_time: Option<&str>,
         secrets: &BroughtSecrets,
         policy: Edits,
     ) -> Result<PreparedConfigure<'_>> {
         let wish = SecretWish { brought: secrets, are_read: false };
         let prepared = self.prepare_settings(policy, wish, |present, schema| {
-            Ok(present.with_values(changed, "the changed settings", schema)?)
+            let valued = present.with_values(changed, "the changed settings", schema)?;
+            match backup_time {
+                Some(time) => Ok(valued.with_backup_time(time)?),
+                None => Ok(valued),
+            }
         })?;
+        if backup_time.is_some() {
+            refuse_without_rules(&prepared.release)?;
+        }
         if prepared.plan().all().next().is_none() {
             return Err(OperationError::SettingsSame);
         }
@@ -376,7 +386,7 @@ mod tests {
         let operations = &fixture.operations;
         let changed = |name: &str, value: serde_json::Value| ChangedValues::from([(name.to_owned(), value)]);
         let code = |changed: &ChangedValues| {
-            let error = operations.prepare_values(changed, &NO_SECRETS, Edits::Refuse).err().unwrap();
+            let error = operations.prepare_values(changed, None, &NO_SECRETS, Edits::Refuse).err().unwrap();
             (landfall_error_codes::Coded::code(&error).id, error.to_string())
         };
         // No component has the value, so that nothing would change.
