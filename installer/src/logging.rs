@@ -1,13 +1,15 @@
 //! Logs: for a developer on standard error, off unless asked for; and of each operation, as lines of JSON in a file that
 //! outlives the site.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use landfall_media::durable;
+use landfall_peer::is_id;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
@@ -37,6 +39,9 @@ enum Kept {
 }
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
+
+/// Id of the console's request for which this process works.
+static CORRELATION: OnceLock<String> = OnceLock::new();
 
 /// A line of the log, as a line of JSON on standard error.
 #[derive(Serialize, JsonSchema)]
@@ -107,6 +112,26 @@ pub(crate) fn keep(folder: &Path, name: &str) {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Kept::Wanted(folder.join(format!("{name}.log")));
 }
 
+/// From here on, each line of the operation's log has the id of the console's request that asked for it, whichever thread writes it.
+pub(crate) fn correlate(id: Option<String>) {
+    if let Some(id) = id.filter(|id| is_id(id)) {
+        // A process works for one request.
+        let _first = CORRELATION.set(id);
+    }
+}
+
+/// A line of JSON with the id as its first field.
+fn marked<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
+    match (line.strip_prefix(b"{"), correlation) {
+        (Some(fields), Some(id)) => {
+            let mut marked = format!("{{\"correlation\":\"{id}\",").into_bytes();
+            marked.extend_from_slice(fields);
+            Cow::Owned(marked)
+        }
+        _ => Cow::Borrowed(line),
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     path.parent().map_or(Ok(()), durable::create_folder).map_err(io::Error::other)?;
     OpenOptions::new().create(true).append(true).open(path)
@@ -123,12 +148,33 @@ impl Write for KeptLog {
             *kept = open(path).map_or(Kept::Nowhere, Kept::Open);
         }
         match &mut *kept {
-            Kept::Open(file) => file.write(bytes),
+            // The formatter hands over whole lines.
+            Kept::Open(file) => {
+                file.write_all(&marked(bytes, CORRELATION.get().map(String::as_str)))?;
+                Ok(bytes.len())
+            }
             Kept::Nowhere | Kept::Wanted(_) => Ok(bytes.len()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_id_of_the_request_as_its_first_field_and_stays_json() {
+        let line = b"{\"timestamp\":\"2026-11-27T00:00:00Z\",\"level\":\"INFO\",\"message\":\"committed\"}\n";
+        let with = marked(line, Some("2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"));
+        let read: serde_json::Value = serde_json::from_slice(&with).unwrap();
+        assert_eq!(read["correlation"], "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a");
+        assert!(read["level"] == "INFO" && read["message"] == "committed", "{read}");
+        assert!(with.ends_with(b"\n"));
+        assert_eq!(*marked(line, None), *line);
+        assert_eq!(*marked(b"no line of JSON", Some("0123abcd")), *b"no line of JSON");
     }
 }

@@ -178,7 +178,7 @@ impl landfall_host_api::Site for Answers {
         }
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, _asking: &Asking) -> Result<Vec<String>, Refusal> {
         Ok(vec![format!("the {} has begun", plan.change.verb())])
     }
 

@@ -10,7 +10,7 @@ use landfall_error_codes::{Coded as _, codes};
 use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
     ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedConfigure,
-    PreparedUpgrade, RestoreRequest, UpgradeRequest,
+    PreparedUpgrade, RestoreRequest, UpgradeRequest, correlation_of_environment,
 };
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
 use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
@@ -64,6 +64,7 @@ pub(crate) struct LookedBundle {
 /// Runs what was asked for.
 pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
+    logging::correlate(correlation_of_environment());
     match command {
         ChangeCommand::Look { folders } => {
             let found = folders.iter().enumerate().flat_map(|(index, folder)| look(&operations, index, folder));

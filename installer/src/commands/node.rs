@@ -35,6 +35,11 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
 fn operate(paths: &SitePaths) -> Result<(), Failure> {
     let events: Arc<dyn Progress> = Arc::new(EventFile::begin(paths));
     logging::keep(&paths.logs(), "operate");
-    let ended = Operations::new(events.clone()).operate();
+    let operations = Operations::new(events.clone());
+    if let Some(id) = operations.correlation_of_latest() {
+        events.event(Event::Note(format!("the console's request {id} asked for this")));
+        logging::correlate(Some(id));
+    }
+    let ended = operations.operate();
     ended.map(drop).map_err(Failure::from).inspect_err(|failure| events.event(Event::Note(failure_text(failure))))
 }

@@ -13,7 +13,7 @@ use landfall_error_codes::{Coded, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish};
+use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish, is_id};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -196,13 +196,14 @@ impl Changes {
         }
     }
 
-    /// Begins the change of a plan. Returns what a person should read of it.
-    pub(super) fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
+    /// Begins the change of a plan, for the console's request of this id. Returns what a person should read of it.
+    pub(super) fn begin(&self, plan: &PlanPage, correlation: &str) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
         let begun = self.question("begin", &plan.change).and_then(|mut question| {
             question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
+            question.correlation = is_id(correlation).then(|| correlation.to_owned());
             ask::<Begun>(&question, BEGIN)
         });
         match (&begun, &plan.change) {
@@ -245,7 +246,7 @@ impl Changes {
                 .map(Question::from),
             Change::Configure { values, secrets, backup_time } => {
                 let input = self.vault.settings(values, secrets, backup_time.as_deref())?;
-                Ok(Question { arguments: vec![format!("{verb}-configure")], input })
+                Ok(Question { input, ..Question::from(vec![format!("{verb}-configure")]) })
             }
         }
     }
@@ -435,7 +436,7 @@ mod tests {
             made: String::new(),
             document: Value::Null,
         };
-        assert_eq!(code(changes.begin(&plan).unwrap_err()), "LF4805");
+        assert_eq!(code(changes.begin(&plan, "0123abcd").unwrap_err()), "LF4805");
         assert!(changes.operations.media_of_open_change().unwrap().is_none() && !changes.clear());
     }
 

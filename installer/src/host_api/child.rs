@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landfall_error_codes::{Code, codes};
+use landfall_lifecycle::operations::CORRELATION_VARIABLE;
 use landfall_peer::{Blocker, Problem, Refusal};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,11 +51,13 @@ pub(super) struct Question {
     pub(super) arguments: Vec<String>,
     /// What it reads from its standard input: what a console sent, which must not become an argument.
     pub(super) input: Zeroizing<Vec<u8>>,
+    /// Id of the console's request that it works for.
+    pub(super) correlation: Option<String>,
 }
 
 impl From<Vec<String>> for Question {
     fn from(arguments: Vec<String>) -> Self {
-        Self { arguments, input: Zeroizing::default() }
+        Self { arguments, input: Zeroizing::default(), correlation: None }
     }
 }
 
@@ -62,22 +65,28 @@ impl From<Vec<String>> for Question {
 pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.args(["--json", "node", "change"]).args(&question.arguments);
-    answer(command, question.input.clone(), limit)
+    answer(command, question.input.clone(), question.correlation.as_deref(), limit)
 }
 
 /// Runs `landfall --json` with these arguments, all of them the host's own, for at most this long, and reads its answer.
 pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.arg("--json").args(arguments);
-    answer(command, Zeroizing::default(), limit)
+    answer(command, Zeroizing::default(), None, limit)
 }
 
-fn answer<T: DeserializeOwned>(mut command: Command, input: Zeroizing<Vec<u8>>, limit: Duration) -> Result<T, Refusal> {
+fn answer<T: DeserializeOwned>(
+    mut command: Command,
+    input: Zeroizing<Vec<u8>>,
+    correlation: Option<&str>,
+    limit: Duration,
+) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
     let mut child = command
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
+        .envs(correlation.map(|id| (CORRELATION_VARIABLE, id)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -170,7 +179,7 @@ mod tests {
     fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
-        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), limit)
+        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), Some("0123abcd"), limit)
     }
 
     const INPUT: &str = r#"{"replicas":3}"#;
@@ -180,6 +189,7 @@ mod tests {
     fn an_answer_is_read_and_an_argument_arrives_as_it_is() {
         assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
         assert_eq!(say("cat", LIMIT).unwrap(), json!({ "replicas": 3 }));
+        assert_eq!(say(r#"printf '["%s"]' "$LANDFALL_CORRELATION""#, LIMIT).unwrap(), json!(["0123abcd"]));
         let long = say("head -c 3000000 /dev/zero >&2; printf '[]'", LIMIT);
         assert_eq!(long.unwrap(), json!([]), "what it says beside the answer does not hold it up");
     }

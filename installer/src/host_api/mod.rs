@@ -21,8 +21,8 @@ use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage, Problem,
-    ProgressPage, Refusal, SecretWish, server,
+    Asking, AuditPage, Change, ComponentLogs, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
+    Problem, ProgressPage, Refusal, SecretWish, server,
 };
 
 use self::changes::Changes;
@@ -214,8 +214,8 @@ impl Site for Host {
         self.changes.plan(change)
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
-        self.changes.begin(plan)
+    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+        self.changes.begin(plan, &asking.correlation)
     }
 
     fn abort(&self, operation: u64) -> Result<(), Refusal> {

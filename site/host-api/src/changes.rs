@@ -61,13 +61,15 @@ fn spawn(
     let Asking { by, first, correlation, .. } = asking;
     tracing::info!(by, first, correlation, verb = request.verb, "the console asks");
     let (desk, site, id) = (host.desk.clone(), host.site.clone(), request.request.clone());
+    let correlation = correlation.clone();
     tokio::spawn(async move {
         let done = spawn_blocking(move || act(&*site)).await;
         let outcome = done.unwrap_or_else(|_| {
             Err(problem(StatusCode::INTERNAL_SERVER_ERROR, codes::BUG, "the request ended without an answer").into())
         });
         if let Err(Refusal { problem, .. }) = &outcome {
-            tracing::warn!(request = id, code = problem.code, title = problem.title, "a request of the console failed");
+            let (code, title) = (&problem.code, &problem.title);
+            tracing::warn!(request = id, correlation, code, title, "a request of the console failed");
         }
         desk.end(&id, outcome, now());
     });
@@ -135,7 +137,10 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
         Taken::New(request) => request,
     };
     match host.desk.approve(wish) {
-        Ok(plan) => Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan).map(Outcome::Begun))),
+        Ok(plan) => {
+            let asking = wish.asking.clone();
+            Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan, &asking).map(Outcome::Begun)))
+        }
         Err(problem) => {
             host.desk.end(&request.request, Err(problem.clone().into()), now());
             Err(problem.into())

@@ -3,8 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, KeptSecret, Medium, OperationPage, PlanPage, Problem, ProgressPage, Refusal,
-    SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+    Asking, AuditPage, Change, ComponentLogs, KeptSecret, Medium, OperationPage, PlanPage, Problem, ProgressPage,
+    Refusal, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
 };
 
 /// A question whose answer is a document that a command prints.
@@ -72,8 +72,9 @@ pub trait Site: Send + Sync + 'static {
     /// Plans a change; changes nothing. The medium is one of the last look. May take minutes.
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal>;
 
-    /// Begins the change of a plan, if planning it once more gives the same. Returns when it has begun, with what a person should read.
-    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal>;
+    /// Begins the change of a plan that was approved, if planning it once more gives the same. Returns when it has begun, with what a person
+    /// should read.
+    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal>;
 
     /// Makes the operation of this number go back, if it is open. Returns when it does.
     fn abort(&self, operation: u64) -> Result<(), Refusal>;

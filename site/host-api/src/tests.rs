@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, Blocker, Certificate, Change, ComponentLogs,
-    Identity, KeptSecret, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage, Problem,
-    ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish, client, server,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Asking, AuditPage, Blocker, Certificate, Change,
+    ComponentLogs, Identity, KeptSecret, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES,
+    PlanPage, Problem, ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -141,7 +141,8 @@ impl Site for Remembering {
         })
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+        assert_eq!(asking.correlation, "c", "the id of the console's request arrives with the change");
         self.begun.lock().unwrap().push(plan.digest.clone());
         Ok(vec![format!("the {} has begun", plan.change.verb())])
     }

@@ -359,6 +359,10 @@ pub struct OperationPage {
     /// Why a step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<OperationFailure>,
+    /// Id of the console's request that asked for it: the logs of the console and of the host have it, and so has the audit log. None where a
+    /// person at the host began it, or before the host last booted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
 }
 
 /// Why a step failed.

@@ -13,7 +13,7 @@ use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Certificate, Change, ComponentLogs, Event, Identity, KeptSecret, LogLine, MediaPage, Medium,
+    Asking, AuditPage, Certificate, Change, ComponentLogs, Event, Identity, KeptSecret, LogLine, MediaPage, Medium,
     NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, SecretWish, server,
 };
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) drills_begun: usize,
     /// Digests of plans that were begun.
     pub(crate) begun: Vec<String>,
+    /// Id of the console's request that began the latest of them.
+    pub(crate) asked_by: Option<String>,
     /// Licenses that were imported.
     pub(crate) licenses: Vec<String>,
     /// Values of secrets that were handed over, with their names.
@@ -82,6 +84,7 @@ impl Recorded {
             backups_begun: 0,
             drills_begun: 0,
             begun: Vec::new(),
+            asked_by: None,
             licenses: Vec::new(),
             secrets: Vec::new(),
             audit: Signer::generate()?,
@@ -155,6 +158,7 @@ impl Facts {
             at: Some(jiff::Timestamp::now().to_string()),
             undone_because: None,
             failure: None,
+            correlation: self.asked_by.take(),
         };
         let run = self.progress.run + 1;
         let operation = Some(operation.to_owned());
@@ -273,9 +277,10 @@ impl Site for Recorded {
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
 
-    fn begin(&self, plan: &PlanPage) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
+        facts.asked_by = Some(asking.correlation.clone());
         if matches!(plan.change, Change::Restore { .. }) {
             facts.begin_restore();
             return Ok(vec!["what was written since the latest log backup is not saved".to_owned()]);

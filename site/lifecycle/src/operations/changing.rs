@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
+use super::asked::correlation_of_environment;
 use super::bundle::TrustedRelease;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
@@ -145,8 +146,10 @@ impl Operations {
         };
         secrets.store(&SecretStore::of(&self.paths))?;
         drop(self.journals().create(&lock, with(change))?);
+        let file = self.journals().latest()?.ok_or(OperationError::NotInstalled)?;
+        self.note_asked(file.number, correlation_of_environment());
         drop(lock);
-        self.journals().latest()?.ok_or(OperationError::NotInstalled)
+        Ok(file)
     }
 
     /// Undoes the open change, and ends it. The unit that runs it is stopped first: what its step has begun, the undo

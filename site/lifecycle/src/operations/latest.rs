@@ -19,7 +19,8 @@ impl Operations {
         let Some(file) = self.journals().latest()? else { return Ok(None) };
         let past = Past { replay: self.journals().read(&file)?, file };
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
-        past.pins().map(|pins| page(&past, pins, running)).transpose()
+        let found = past.pins().map(|pins| page(&past, pins, running)).transpose()?;
+        Ok(found.map(|page| OperationPage { correlation: self.correlation_of(page.number), ..page }))
     }
 
     /// Where the bundle of the open change is read from; none where no change is open. Changes nothing.
@@ -52,6 +53,7 @@ fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
         at: past.replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
         undone_because: state.undo_cause.as_ref().map(cause_text),
         failure: failure_of(&state.steps, &titles),
+        correlation: None,
     })
 }
 

@@ -4,6 +4,7 @@
 mod administration;
 mod adopt_backups;
 mod approval;
+mod asked;
 mod back_up_logs;
 mod backup;
 mod backup_schedule;
@@ -65,6 +66,7 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use adopt_backups::AdoptedBackups;
+pub use asked::{CORRELATION_VARIABLE, correlation_of_environment};
 pub use back_up_logs::SavedLogs;
 pub use backup::{BackedUp, BackupCheckReport, Drilled, RecoveryKey};
 pub use backup_schedule::{KeptBackups, ScheduledBackups};
