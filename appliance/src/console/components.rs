@@ -81,6 +81,9 @@ fn row(component: ComponentStatus, version: &str) -> Row {
 
 async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
     let Some(status) = context.site.read::<Status>(Topic::Status).await? else { return Ok(Vec::new()) };
+    if let Some(why) = &status.cluster_silence {
+        return Err(Trouble::of_silent_cluster(why));
+    }
     let version = status.release.map(|release| release.version).unwrap_or_default();
     let mut rows: Vec<_> = status.components.into_iter().map(|component| row(component, &version)).collect();
     rows.sort_by(|one, other| {
@@ -135,4 +138,34 @@ pub async fn one(
 
 pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Asked(choice): Asked<Choice>) -> Shown {
     draw(&LiveOne { view: detail(&context, name, choice).await? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{Site, words_of};
+
+    #[tokio::test]
+    async fn while_the_api_server_does_not_answer_no_component_is_said_to_be_missing() {
+        let site = Site::begin().await;
+        {
+            let mut status = site.host.status.lock().unwrap();
+            (status["nodes"], status["components"]) = (json!([]), json!([]));
+            status["verdict"] = "not-ready".into();
+            status["clusterSilence"] = "the cluster does not answer: no answer within 3 s".into();
+        }
+        let vera = site.sign_in("vera").await;
+        for path in ["/components", "/components/postgres"] {
+            let reply = vera.get(path).await;
+            assert!(reply.is_success(), "{path}: {}", reply.body);
+            let page = words_of(&reply.body);
+            for words in ["The API server does not answer", "no answer within 3 s", "LF4202", "What runs continues"] {
+                assert!(page.contains(words), "{path}: {words}: {page}");
+            }
+            assert!(!page.contains("There are no components"), "{page}");
+        }
+        let first = words_of(&vera.get("/").await.body);
+        assert!(first.contains("API server does not answer, so what is ready is not known"), "{first}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What a page shows in place of what the host did not report.
 
+use landfall_error_codes::codes;
+
 use super::moment::Moment;
 use crate::host::{HostError, Unavailable};
 use crate::refusal::Refusal;
@@ -17,6 +19,18 @@ pub struct Trouble {
     pub hint: String,
     /// Its code.
     pub code: String,
+}
+
+/// What a person does about an API server that does not answer.
+pub const SILENT_NEXT: &str = "What runs continues. On the host, `journalctl --unit landfall-kubelet` and the logs in `/var/log/pods` say why it does not answer.";
+
+impl Trouble {
+    /// The cluster's API server does not answer, so nothing is known of what only it knows.
+    pub fn of_silent_cluster(why: &str) -> Self {
+        let code = codes::CLUSTER_UNREACHABLE;
+        let (why, hint) = (why.to_owned(), SILENT_NEXT.to_owned());
+        Self { title: code.title.to_owned(), why, since: None, hint, code: code.id.to_owned() }
+    }
 }
 
 impl From<Unavailable> for Trouble {

@@ -48,6 +48,9 @@ pub struct Status {
     pub etcd: Option<Etcd>,
     pub backups: Option<BackupsStatus>,
     pub license: Option<License>,
+    /// Why nothing is known of nodes and components: the cluster's API server does not answer.
+    #[serde(default)]
+    pub cluster_silence: Option<String>,
     #[serde(default)]
     pub notes: Vec<String>,
 }

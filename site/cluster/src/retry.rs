@@ -14,7 +14,7 @@ pub(super) enum Failure {
     #[error("the connection failed")]
     Transport(#[source] kube::Error),
     /// No answer in time.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no answer within {} s", .0.as_millis().div_ceil(1000))]
     TimedOut(Duration),
     /// A refusal by an API server that has not loaded RBAC yet.
     #[error("it is still starting: {0}")]

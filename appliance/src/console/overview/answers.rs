@@ -37,6 +37,10 @@ fn healthy(status: &Status) -> Answer {
             State::Good.mark("Yes"),
             format!("All {} and {} are ready.", count(total, "component"), count(status.nodes.len(), "node")),
         ),
+        Verdict::NotReady if status.cluster_silence.is_some() => (
+            State::Bad.mark("Not known"),
+            "The cluster's API server does not answer, so what is ready is not known. What runs continues.".to_owned(),
+        ),
         Verdict::NotReady => (State::Bad.mark("No"), format!("{ready} of {} are ready.", count(total, "component"))),
         Verdict::Absent => {
             (State::Unknown.mark("Nothing installed"), "No release is installed on this site.".to_owned())

@@ -8,6 +8,7 @@ use crate::audit::Unsigned;
 use crate::configuration::Supplied;
 use crate::console::change::{home, plan_path};
 use crate::console::state::{Mark, State};
+use crate::console::trouble::SILENT_NEXT;
 use crate::database::Aside;
 use crate::forward::Standing;
 use crate::host::{Part, Status};
@@ -135,6 +136,10 @@ pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
 /// All matters of a status, the worst first.
 pub fn matters(status: &Status) -> Vec<Matter> {
     let mut list = List::default();
+    if let Some(why) = &status.cluster_silence {
+        let text = format!("{why}. {SILENT_NEXT}");
+        list.add(State::Bad, "API server", &text, "/components");
+    }
     operation(status, &mut list);
     list.part("Agent", status.agent.as_ref().map(|agent| &agent.part), "/node");
     for node in &status.nodes {
@@ -167,7 +172,10 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     for note in status.license.iter().flat_map(|license| &license.notes) {
         list.add(State::Attention, "License", note, "/license");
     }
-    let is_shown = |note: &&String| status.license.iter().any(|license| license.notes.contains(note));
+    let is_shown = |note: &&String| {
+        let is_silence = status.cluster_silence.as_ref() == Some(*note);
+        is_silence || status.license.iter().any(|license| license.notes.contains(note))
+    };
     for note in status.notes.iter().filter(|note| !is_shown(note)) {
         list.add(State::Unknown, "Host", note, "/node");
     }

@@ -82,6 +82,27 @@ fn every_reason_reaches_a_person_the_worst_first() {
 }
 
 #[test]
+fn an_api_server_that_does_not_answer_comes_first_and_once() {
+    let silence = "the cluster does not answer: no answer within 3 s";
+    let found = status(|status| {
+        status["verdict"] = "not-ready".into();
+        status["nodes"] = serde_json::json!([]);
+        status["components"] = serde_json::json!([]);
+        status["clusterSilence"] = silence.into();
+        status["notes"] = serde_json::json!([silence]);
+    });
+    let healthy = answers(&found, None)[0].clone();
+    assert_eq!(healthy.mark.state, State::Bad);
+    assert!(healthy.evidence.contains("API server does not answer"), "{}", healthy.evidence);
+    let matters = matters(&found);
+    let first = &matters[0];
+    assert!(first.subject == "API server" && first.text.contains("no answer within 3 s"), "{first:?}");
+    assert!(first.text.contains("journalctl --unit landfall-kubelet"), "{first:?}");
+    let said = matters.iter().filter(|matter| matter.text.contains("The cluster does not answer")).count();
+    assert_eq!(said, 1);
+}
+
+#[test]
 fn a_backup_that_fails_is_no_yes() {
     use State::{Attention, Bad, Good};
     let failed = |hours: i64| {

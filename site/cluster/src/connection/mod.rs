@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub struct Cluster {
     shared: Arc<Shared>,
     patience: Duration,
+    /// When everything that is asked through it must be answered; none where each answer has its own time.
+    until: Option<Instant>,
 }
 
 struct Shared {
@@ -110,13 +112,36 @@ impl Cluster {
             })
             .map_err(failed(kubeconfig))?;
         let shared = Arc::new(Shared { runtime, client, patient, server, kinds: Mutex::default() });
-        Ok(Self { shared, patience: PATIENCE })
+        Ok(Self { shared, patience: PATIENCE, until: None })
     }
 
     /// The same cluster with another limit on how long a request is repeated; zero means that it is made once.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
-        Self { shared: Arc::clone(&self.shared), patience }
+        Self { shared: Arc::clone(&self.shared), patience, until: self.until }
+    }
+
+    /// The same cluster with a limit from now on for everything that is asked through it, however many requests that takes. A server that
+    /// accepts connections and then says nothing holds no caller up for longer.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self { until: Some(Instant::now() + limit), ..self.clone() }
+    }
+
+    /// Waits until the API server answers at all, be it ready or not, and at most this long. A few seconds show that one is stopped or gone;
+    /// a request that matters may take longer.
+    pub fn answers(&self, limit: Duration) -> Result<(), ClusterError> {
+        let call = Call::readiness();
+        match self.within(limit).with_patience(limit).attempt(&call) {
+            Ok(_) | Err(GivenUp { failure: Failure::Status(_) | Failure::Starting(_), .. }) => Ok(()),
+            Err(given_up) => Err(self.error(&call, given_up)),
+        }
+    }
+
+    /// How long the next answer may take.
+    fn answer_limit(&self) -> Duration {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(ANSWER_TIMEOUT, |left| left.min(ANSWER_TIMEOUT))
     }
 
     /// How long a request is repeated.
@@ -158,7 +183,8 @@ impl Cluster {
                 Err(failure) => failure,
             };
             let delay = backoff.delay(failure.wait_asked_for());
-            if !failure.is_transient() || started.elapsed() + delay > self.patience {
+            let is_over = self.until.is_some_and(|until| Instant::now() + delay >= until);
+            if is_over || !failure.is_transient() || started.elapsed() + delay > self.patience {
                 return Err(GivenUp { failure, seconds: started.elapsed().as_secs() });
             }
             tracing::debug!(action = call.action(), ?failure, ?delay, "request failed, repeating it");
@@ -188,10 +214,11 @@ impl Cluster {
             .header(http::header::ACCEPT, "application/json, text/plain, */*")
             .body(call.body.clone())
             .map_err(kube::Error::HttpError)?;
-        let answer = async { tokio::time::timeout(ANSWER_TIMEOUT, self.shared.client.request_text(request)).await };
+        let limit = self.answer_limit();
+        let answer = async { tokio::time::timeout(limit, self.shared.client.request_text(request)).await };
         match self.shared.runtime.block_on(answer) {
             Ok(answer) => answer.map_err(Failure::from),
-            Err(_) => Err(Failure::TimedOut(ANSWER_TIMEOUT)),
+            Err(_) => Err(Failure::TimedOut(limit)),
         }
     }
 

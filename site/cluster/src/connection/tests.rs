@@ -77,3 +77,48 @@ fn who_asks_once_learns_that_it_is_still_starting() {
     assert!(with_causes(&error).contains(": it is still starting: "), "{}", with_causes(&error));
     serving.join().unwrap();
 }
+
+/// A server that accepts connections and never answers, as one that was stopped by a signal. It ends with the test.
+fn silent() -> (tempfile::TempDir, Cluster, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // The kernel accepts connections for a listener by itself.
+    let (folder, cluster) = at(listener.local_addr().unwrap());
+    (folder, cluster, listener)
+}
+
+#[test]
+fn a_server_that_never_answers_holds_no_caller_up_for_longer_than_the_limit() {
+    let (_folder, cluster, _listener) = silent();
+    let limit = Duration::from_secs(1);
+    let begun = Instant::now();
+    let error = cluster.answers(limit).unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
+    assert!(with_causes(&error).contains("no answer within"), "{}", with_causes(&error));
+    // Of all requests together, however patient each of them would be.
+    let bounded = cluster.within(limit);
+    for _ in 0..3 {
+        assert_eq!(bounded.call(&call()).unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
+    }
+    assert!(begun.elapsed() < 4 * limit, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_is_gone_is_asked_again_until_the_limit() {
+    // Bound by nothing: the listener is dropped at once.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_folder, cluster) = at(address);
+    let begun = Instant::now();
+    let error = cluster.answers(Duration::from_secs(1)).unwrap_err();
+    assert_eq!(error.code(), codes::CLUSTER_UNREACHABLE, "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_is_not_ready_answers_all_the_same() {
+    let (_folder, cluster, serving) = server(&[("/readyz", 200)]);
+    cluster.answers(Duration::from_secs(5)).unwrap();
+    serving.join().unwrap();
+    let (_folder, cluster, serving) = server(&[("/readyz", 404)]);
+    cluster.answers(Duration::from_secs(5)).unwrap();
+    serving.join().unwrap();
+}

@@ -32,6 +32,12 @@ const SUPPLIED_CERTIFICATE: &str = "console-tls";
 /// How long a question of the console waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a page waits for an API server that accepts connections, and says nothing.
+const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
+
+/// How long logs are read in all: the console waits for fifteen seconds.
+const LOGS_LIMIT: Duration = Duration::from_secs(10);
+
 /// Where the console is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -162,7 +168,9 @@ impl Operations {
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
     pub fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
-        let (cluster, inventory) = component_of(self.patient_cluster()?, component)?;
+        let cluster = self.patient_cluster()?;
+        cluster.answers(CLUSTER_SILENCE).map_err(StepError::from)?;
+        let (cluster, inventory) = component_of(cluster.within(LOGS_LIMIT), component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }
 

@@ -28,6 +28,9 @@ use crate::usage;
 /// How long a license waits for the API server: its answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same for one that accepts connections, and says nothing.
+const CLUSTER_LIMIT: Duration = Duration::from_secs(3);
+
 /// What `confirm-date` changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -153,7 +156,8 @@ impl Operations {
         if !kubeconfig.exists() {
             return None;
         }
-        cluster_identifier(&Cluster::connect(&kubeconfig).ok()?.with_patience(CLUSTER_PATIENCE))
+        let cluster = Cluster::connect(&kubeconfig).ok()?.with_patience(CLUSTER_PATIENCE);
+        cluster_identifier(&cluster.within(CLUSTER_LIMIT))
     }
 }
 

@@ -53,6 +53,12 @@ pub use verdict::Verdict;
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long status waits for the API server to answer at all: one that was stopped accepts connections, and never says anything.
+const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
+
+/// How long status asks the API server in all: whoever waits for a status waits for fifteen seconds.
+const CLUSTER_LIMIT: Duration = Duration::from_secs(8);
+
 /// What no one should believe otherwise.
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
 
@@ -185,6 +191,8 @@ impl Operations {
         }
         let asked =
             Cluster::connect(&kubeconfig).map(|cluster| cluster.with_patience(CLUSTER_PATIENCE)).and_then(|cluster| {
+                cluster.answers(CLUSTER_SILENCE)?;
+                let cluster = cluster.within(CLUSTER_LIMIT);
                 let list = |version: &str, kind: &str| cluster.list(&cluster.resource(version, kind)?, None, "");
                 let (pods, leases) = (list("v1", "Pod")?, list("coordination.k8s.io/v1", "Lease")?);
                 // After the pods: a container that starts meanwhile must not seem to be missing.
@@ -204,7 +212,11 @@ impl Operations {
                 report.service_addresses = Some(ServiceAddresses::of(&services));
                 report.notes.push(POLICIES_NOTE.to_owned());
             }
-            Err(error) => report.notes.push(format!("the cluster does not answer: {}", with_causes(&error))),
+            Err(error) => {
+                let silence = format!("the cluster does not answer: {}", with_causes(&error));
+                report.notes.push(silence.clone());
+                report.cluster_silence = Some(silence);
+            }
         }
     }
 }

@@ -89,6 +89,10 @@ pub struct StatusReport {
     pub accepted: Vec<AcceptedWarning>,
     /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
     pub license: Option<LicenseStatus>,
+    /// Why nothing is known of nodes and components, which is among the notes, too: the API server does not answer. What runs continues. None
+    /// where it answers, or where there is no cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_silence: Option<String>,
     /// What a person should know besides.
     pub notes: Vec<String>,
 }
@@ -227,6 +231,7 @@ impl StatusReport {
             replaced_data: Vec::new(),
             accepted: Vec::new(),
             license: None,
+            cluster_silence: None,
             notes: Vec::new(),
         }
     }

@@ -81,6 +81,7 @@ pub fn installed() -> StatusReport {
         }],
         license: Some(license()),
         etcd: Some(EtcdStatus { ready: true, reason: None, size_bytes: 20 << 20, quota_bytes: 2 << 30 }),
+        cluster_silence: None,
         notes: vec!["network policies are stored but not enforced: flannel does not implement them".to_owned()],
     }
 }
