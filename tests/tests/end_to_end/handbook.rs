@@ -74,6 +74,12 @@ fn pages_have_the_commands_that_tests_type() {
     assert_eq!(restore[..3], ["restore", "--component", "postgres"]);
     let [look, resume, again, prove] = arguments("### An undo that failed\n", &[]).unwrap();
     assert_eq!([look, resume, again, prove].concat(), ["status", "resume", "status", "prove"]);
+    let [token, why, log, restore] = arguments("### A lost administrator\n", &[]).unwrap();
+    assert_eq!([token, why, log, restore].map(|words| words[0].clone()), ["console", "status", "logs", "restore"]);
+    let [show, _status, import, _again] = arguments("### An expired license\n", &[]).unwrap();
+    assert_eq!([show.join(" "), import[..2].join(" ")], ["license show", "license import"]);
+    assert_eq!(commands("### A wrong clock\n").unwrap().last().unwrap(), "landfall license confirm-date");
+    assert!(commands("### A certificate\n").unwrap().contains(&"landfall console".to_owned()));
     let another = commands("### A new key\n").unwrap();
     assert_eq!(another.len(), 5);
     assert_eq!([another[0].as_str(), another[4].as_str()], ["landfall backup key rotate", "landfall backup key"]);
