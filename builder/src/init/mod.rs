@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! folders, charts ── sources ── rendered objects ── guess ─┬─ release.yaml (with fields to fill in)
-//! starter: node pack, network, dns, storage ───────────────┴─ images.lock (unresolved), manifests/
+//! starter: node pack, network, dns, storage, console ──────┴─ images.lock (unresolved), manifests/
 //! ```
 //!
 //! Nothing of a Secret's values is copied. The folder gets its name once it is whole.
@@ -41,6 +41,8 @@ pub struct InitOptions {
     pub output: PathBuf,
     /// Name of the release; by default that of the folder.
     pub name: Option<String>,
+    /// Whether the release gets Landfall's console, unless a source is one, or has its name.
+    pub console: bool,
     /// A lock whose entries are taken where it has what is needed.
     pub lock: Option<PathBuf>,
     /// The kubectl that renders: a path, or a name that is looked up in PATH.
@@ -90,8 +92,10 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
     let donors = Donors::read(options.lock.as_deref())?;
     let unfinished_folder = Unfinished::beside(&output)?;
     let guesses = render::all(options, &sources, &donors, &unfinished_folder)?;
-    starter::write_manifests(unfinished_folder.path(), &sources)?;
-    let text = release_text::text(&name, &sources, &guesses);
+    let has_console =
+        options.console && guesses.iter().all(|guess| !guess.is_console && guess.name != starter::CONSOLE);
+    starter::write_manifests(unfinished_folder.path(), &sources, has_console)?;
+    let text = release_text::text(&name, &sources, &guesses, has_console);
     let lock = lock_text::text(&donors, &guesses)?;
     durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
     durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;

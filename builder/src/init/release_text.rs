@@ -20,13 +20,19 @@ const RULE: &str = "      # `save` writes the data to its standard output in a r
 const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it has, and list that under\n      \
     # `artifacts` and in images.lock. Remove the entry if software makes the claim at the site.\n";
 
-/// The definition of a release of these components.
-pub fn text(name: &str, sources: &[Source], guesses: &[Guess]) -> String {
+const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init --no-console` leaves it out.\n";
+
+/// The definition of a release of these components, with Landfall's console where it is wanted.
+pub fn text(name: &str, sources: &[Source], guesses: &[Guess], has_console: bool) -> String {
     let folder_of = |component: &str| {
         let source = sources.iter().position(|source| source.name == component).and_then(|index| guesses.get(index));
         source.map_or_else(|| format!("manifests/{component}"), |guess| guess.folder.clone())
     };
-    let platform: Vec<_> = starter::NAMES.iter().map(|name| starter::component(name, &folder_of(name))).collect();
+    let mut platform: Vec<_> = starter::NAMES.iter().map(|name| starter::component(name, &folder_of(name))).collect();
+    if has_console {
+        let console = starter::component(starter::CONSOLE, &folder_of(starter::CONSOLE));
+        platform.push(format!("{CONSOLE_NOTE}{console}"));
+    }
     let own = guesses.iter().filter(|guess| !starter::NAMES.contains(&guess.name.as_str()));
     let own: Vec<_> = own.map(component).collect();
     format!(

@@ -23,8 +23,8 @@ pub const NAMES: [&str; 3] = ["network", "dns", "storage"];
 /// The component of the console, which a source of that name may be.
 pub const CONSOLE: &str = "console";
 
-/// Their manifests.
-const MANIFESTS: [(&str, &str); 16] = [
+/// Manifests of [`NAMES`] and of the console.
+const MANIFESTS: [(&str, &str); 21] = [
     ("network/access.yaml", include_str!("../../../manifests/network/access.yaml")),
     ("network/daemon-set.yaml", include_str!("../../../manifests/network/daemon-set.yaml")),
     ("network/kustomization.yaml", include_str!("../../../manifests/network/kustomization.yaml")),
@@ -41,6 +41,11 @@ const MANIFESTS: [(&str, &str); 16] = [
     ("storage/network-policy.yaml", include_str!("../../../manifests/storage/network-policy.yaml")),
     ("storage/settings.yaml", include_str!("../../../manifests/storage/settings.yaml")),
     ("storage/storage-class.yaml", include_str!("../../../manifests/storage/storage-class.yaml")),
+    ("console/kustomization.yaml", include_str!("../../../manifests/console/kustomization.yaml")),
+    ("console/network-policy.yaml", include_str!("../../../manifests/console/network-policy.yaml")),
+    ("console/service-account.yaml", include_str!("../../../manifests/console/service-account.yaml")),
+    ("console/service.yaml", include_str!("../../../manifests/console/service.yaml")),
+    ("console/stateful-set.yaml", include_str!("../../../manifests/console/stateful-set.yaml")),
 ];
 
 /// Images that the manifests of [`NAMES`] name.
@@ -51,11 +56,11 @@ const IMAGES: [&str; 4] = [
     "docker.io/library/busybox",
 ];
 
-/// Writes the manifests of the components that no source takes the place of.
-pub fn write_manifests(folder: &Path, sources: &[Source]) -> Result<()> {
+/// Writes the manifests of the components that no source takes the place of, those of the console where it is wanted.
+pub fn write_manifests(folder: &Path, sources: &[Source], has_console: bool) -> Result<()> {
     for (path, text) in MANIFESTS {
         let name = path.split('/').next().unwrap_or_default();
-        if sources.iter().all(|source| source.name != name) {
+        if sources.iter().all(|source| source.name != name) && (has_console || name != CONSOLE) {
             let path = folder.join("manifests").join(path);
             durable::create_folder(path.parent().unwrap_or(folder))?;
             durable::write_file(&path, text.as_bytes(), 0o644)?;

@@ -49,7 +49,12 @@ impl Case {
     }
 
     fn run(&self, sources: &[&str]) -> Result<InitReport> {
+        self.run_with(sources, true)
+    }
+
+    fn run_with(&self, sources: &[&str], console: bool) -> Result<InitReport> {
         init(&InitOptions {
+            console,
             sources: sources.iter().map(|source| self.path(source)).collect(),
             output: self.path("releases/shop"),
             name: None,
@@ -107,7 +112,34 @@ fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
         .replace("shows: FILL-IN, arguments: [FILL-IN]", "shows: It is there, arguments: [ls, /data]");
     case.write("releases/shop/release.yaml", &filled, 0o644);
     let definition = crate::definition::read(&case.path("releases/shop")).expect("complete");
-    assert_eq!(definition.release.components.len(), 4);
+    assert_eq!(definition.release.components.len(), 5);
+}
+
+#[test]
+fn the_console_is_in_a_release_unless_it_is_left_out_or_a_source_has_its_place() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n";
+    let made = |folder: &str, console: bool| {
+        let path = format!("{folder}/map.yaml");
+        let case = Case::new(&[(path.as_str(), map)]);
+        case.run_with(&[folder], console).expect("made");
+        let definition = crate::definition::read(&case.path("releases/shop")).expect("nothing to fill in");
+        let names = definition.release.components.iter().map(|component| component.name.value.clone());
+        let names: Vec<String> = names.collect();
+        (
+            names.join(" "),
+            case.path("releases/shop/manifests/console/stateful-set.yaml").is_file(),
+            case.read("release.yaml"),
+        )
+    };
+    let (names, has_manifests, text) = made("k8s", true);
+    assert_eq!((names.as_str(), has_manifests), ("network dns storage console k8s", true));
+    assert!(text.contains("  - name: console\n    console: true\n    manifests: manifests/console\n"), "{text}");
+    let (names, has_manifests, text) = made("k8s", false);
+    assert_eq!((names.as_str(), has_manifests), ("network dns storage k8s", false));
+    assert!(!text.contains("console: true"), "{text}");
+    let (names, has_manifests, text) = made("console", true);
+    assert_eq!((names.as_str(), has_manifests), ("network dns storage console", false), "the vendor's own component");
+    assert!(!text.contains("console: true"), "{text}");
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub(crate) struct InitArguments {
     /// Name of the release, instead of that of the folder.
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Leave out Landfall's console, which customers open in a browser.
+    #[arg(long)]
+    pub(crate) no_console: bool,
     /// A lock whose entries are taken over, where it has what the release needs.
     #[arg(long)]
     pub(crate) lock: Option<PathBuf>,

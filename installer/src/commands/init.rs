@@ -13,8 +13,9 @@ impl Document for InitReport {
 
 /// Makes a release folder.
 pub(crate) fn run(arguments: InitArguments, printer: Printer) -> Result<(), Failure> {
-    let InitArguments { sources, output, name, lock, kubectl, helm } = arguments;
-    let report = landfall_builder::init(&InitOptions { sources, output, name, lock, kubectl, helm })?;
+    let InitArguments { sources, output, name, no_console, lock, kubectl, helm } = arguments;
+    let options = InitOptions { sources, output, name, console: !no_console, lock, kubectl, helm };
+    let report = landfall_builder::init(&options)?;
     printer.report(&report, text);
     Ok(())
 }

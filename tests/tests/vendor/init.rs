@@ -143,8 +143,8 @@ fn manifests_and_a_chart_become_a_bundle() -> Result<()> {
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
     let components = shown["release"]["components"].as_array().context("no components")?;
     let names: Vec<_> = components.iter().filter_map(|component| component["name"].as_str()).collect();
-    assert_eq!(names, ["network", "dns", "storage", "plain", "kustomized", "metrics"]);
-    let namespaces: Vec<_> = components.iter().skip(3).filter_map(|it| it["namespace"].as_str()).collect();
+    assert_eq!(names, ["network", "dns", "storage", "console", "plain", "kustomized", "metrics"]);
+    let namespaces: Vec<_> = components.iter().skip(4).filter_map(|it| it["namespace"].as_str()).collect();
     assert_eq!(namespaces, ["shop", "other", "metrics"]);
     Ok(())
 }

@@ -118,7 +118,7 @@ fn expect_release(shown: &Value, wheel: &str) -> Result<()> {
     let release = &shown["release"];
     let list = |name: &str| release[name].as_array().with_context(|| format!("no {name}"));
     let names: Vec<_> = list("components")?.iter().filter_map(|component| component["name"].as_str()).collect();
-    ensure!(names.contains(&"hello") && names.contains(&"packages"), "{names:?}");
+    ensure!(["hello", "packages", "console"].iter().all(|name| names.contains(name)), "{names:?}");
     let file = |artifact: &str, path: &str| -> Result<Value> {
         let found = list("artifacts")?.iter().find(|found| found["name"] == artifact).context("no such artifact")?;
         let mut files = found["files"].as_array().into_iter().flatten();
