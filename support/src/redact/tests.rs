@@ -196,3 +196,22 @@ proptest! {
         prop_assert!(!output.contains("canary") && output.ends_with("] tail") && output.len() == text.len() - 32 + 23);
     }
 }
+
+#[test]
+fn none_of_a_thousand_known_values_is_left_and_each_has_a_token_of_its_own() {
+    const BEGINNING: &str = "k4n4ri3nv0g3l";
+    let values: Vec<String> = (0..1000).map(|number| format!("{BEGINNING}-{number:04}")).collect();
+    let redactor = redactor(&values.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(redactor.known_values(), 1000);
+    let lines = values.iter().enumerate().map(|(number, value)| {
+        let (encoded, plain) = (STANDARD.encode(value), json!({ "said": value }));
+        format!("line {number}: {value} and {encoded} and {plain} end\n")
+    });
+    let redacted = redactor.text(&lines.collect::<String>());
+    assert!(redacted.lines().count() == 1000 && redacted.contains("line 999: [redacted:"), "the lines are there");
+    let encoded = STANDARD.encode(&BEGINNING[..12]);
+    assert!(!redacted.contains(BEGINNING) && !redacted.contains(&encoded), "{redacted}");
+    let tokens = redacted.split("[redacted:").skip(1).filter_map(|rest| rest.split(']').next());
+    let distinct: std::collections::BTreeSet<&str> = tokens.collect();
+    assert_eq!(distinct.len(), 1000, "every form of a value has the value's token");
+}

@@ -1,6 +1,7 @@
 //! A support bundle of a living site: what is in it, and what must not be.
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::proofs::administered;
 use landfall_tests::site::Machine;
 use serde_json::Value;
 
@@ -12,6 +13,12 @@ const STICK: &str = "/root/stick";
 
 /// A log that is collected.
 pub(crate) const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
+
+/// How many Secrets are planted, where, and what each value begins with.
+const CANARIES: usize = 1000;
+const CANARY_NAMESPACE: &str = "canaries";
+const CANARY_FILE: &str = "/root/canaries.yaml";
+const CANARY: &str = "k4n4ri3nv0g3l";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
 const SECRETS: [&str; 4] = [
@@ -61,6 +68,36 @@ fn expect_round_trip(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// Plants a thousand Secrets in the cluster and each of their values in a log, collects, and fails if one is in the bundle, in journals or logs, or in
+/// the console's data, as it is or in base64.
+fn expect_no_canary(machine: &Machine) -> Result<()> {
+    let value = |number: usize| format!("{CANARY}-{number:04}");
+    let secrets = (0..CANARIES).map(|number| {
+        let named = format!("{{name: canary-{number:04}, namespace: {CANARY_NAMESPACE}}}");
+        format!("---\napiVersion: v1\nkind: Secret\nmetadata: {named}\nstringData: {{value: {}}}\n", value(number))
+    });
+    machine.write_file(CANARY_FILE, secrets.collect::<String>(), 0o600)?;
+    administered(machine, &format!("kubectl create namespace {CANARY_NAMESPACE}"))?;
+    administered(machine, &format!("kubectl create --filename {CANARY_FILE}"))?;
+    let lines = (0..CANARIES).map(|number| format!("canary {} end\n", value(number)));
+    machine.write_file(PLANTED_LOG, lines.collect::<String>(), 0o600)?;
+    collect(machine)?;
+    let planted = planted_log(machine)?;
+    ensure!(planted.matches("canary [redacted:").count() == CANARIES, "the planted log became {planted:?}");
+    machine.run(&format!("rm {PLANTED_LOG}"))?;
+    // What all values begin with finds each of them; the base64 of a value begins with that of its first twelve letters.
+    machine.run(&format!("(echo {CANARY}; printf %.12s {CANARY} | base64) > /root/patterns"))?;
+    let grep = "grep --recursive --fixed-strings --text --files-with-matches --file /root/patterns";
+    let where_they_are = machine.try_run(&format!("{grep} {CANARY_FILE}"))?;
+    ensure!(where_they_are.status.success(), "the search misses a value where it is");
+    let open = "/root/support /var/lib/landfall/journal /var/log/landfall /var/lib/landfall/storage /var/log/pods";
+    let found = machine.try_run(&format!("{grep} {open}"))?;
+    // 1: everything was read, and nothing was found.
+    ensure!(found.status.code() == Some(1), "a planted secret is in {}{}", found.stdout, found.stderr);
+    administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}"))?;
+    machine.run(&format!("rm --recursive {FILE} {CANARY_FILE} /root/patterns /root/support")).map(drop)
+}
+
 /// The planted log as the unpacked bundle has it.
 pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
     Ok(machine.run("cat /root/support/operations/planted.log")?.stdout)
@@ -107,5 +144,5 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         "a ready site shows {observations:#?}"
     );
     machine.run(&format!("rm --recursive {FILE} {PLANTED_LOG} /root/support {STICK}"))?;
-    Ok(())
+    expect_no_canary(machine)
 }
