@@ -10,12 +10,11 @@ use axum::http::StatusCode;
 use landfall_error_codes::codes;
 use landfall_peer::{Asking, BACKUP_TIME_PATTERN, ID_PATTERN};
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::Body;
-use super::intent::Intent;
+use super::intent::{Intent, named};
 use super::site::note;
 use crate::access::Caller;
 use crate::approval::{Approved, void_others};
@@ -49,10 +48,8 @@ pub async fn ask(
     request: Option<String>,
     intent: Intent,
 ) -> Result<Request, Refusal> {
-    if request.as_deref().is_some_and(|id| !is_id(id)) {
-        return Err(unusable_id());
-    }
-    if let Some(fault) = intent.fault() {
+    let is_unusable = request.as_deref().is_some_and(|id| !is_id(id));
+    if let Some(fault) = is_unusable.then(unusable_id).or_else(|| intent.fault()) {
         return Err(fault);
     }
     let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
@@ -177,15 +174,6 @@ pub struct SentPlan {
     request: Option<String>,
     #[serde(flatten, deserialize_with = "named")]
     change: Change,
-}
-
-/// A change that is named in words: derived code would take the number of its place among the changes, too.
-fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
-    let fields = Map::deserialize(fields)?;
-    if !fields.get("change").is_some_and(Value::is_string) {
-        return Err(D::Error::custom("change: say what is planned, such as `upgrade`"));
-    }
-    Change::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// An approved upgrade.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish, is_backup_time};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::approval::Approved;
 use crate::host::{Change, DataFate, Wish};
@@ -11,6 +13,15 @@ use crate::refusal::Refusal;
 
 /// Longest part of a change that the audit log has, in characters.
 const LONGEST: usize = 200;
+
+/// A change that is named in words: derived code would take the number of its place among the changes, too.
+pub(super) fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
+    let fields = Map::deserialize(fields)?;
+    if !fields.get("change").is_some_and(Value::is_string) {
+        return Err(D::Error::custom("change: say what is planned, such as `upgrade`"));
+    }
+    Change::deserialize(Value::Object(fields)).map_err(D::Error::custom)
+}
 
 /// What a person wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,9 @@ const CANARY_NAMESPACE: &str = "canaries";
 const CANARY_FILE: &str = "/root/canaries.yaml";
 const CANARY: &str = "k4n4ri3nv0g3l";
 
+/// The volume of the console.
+const CONSOLE_DATA: &str = "/var/lib/landfall/storage/pvc-*_landfall-console_*";
+
 /// Secrets of an installed site, each as a command that prints its bytes.
 const SECRETS: [&str; 4] = [
     r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'"#,
@@ -90,7 +93,7 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
     let grep = "grep --recursive --fixed-strings --text --files-with-matches --file /root/patterns";
     let where_they_are = machine.try_run(&format!("{grep} {CANARY_FILE}"))?;
     ensure!(where_they_are.status.success(), "the search misses a value where it is");
-    let open = "/root/support /var/lib/landfall/journal /var/log/landfall /var/lib/landfall/storage /var/log/pods";
+    let open = format!("/root/support /var/lib/landfall/journal /var/log/landfall /var/log/pods {CONSOLE_DATA}");
     let found = machine.try_run(&format!("{grep} {open}"))?;
     // 1: everything was read, and nothing was found.
     ensure!(found.status.code() == Some(1), "a planted secret is in {}{}", found.stdout, found.stderr);

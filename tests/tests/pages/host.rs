@@ -62,7 +62,7 @@ pub(crate) struct Facts {
     pub(crate) planned: Vec<Change>,
     plan: Value,
     restore: Value,
-    configure: Value,
+    pub(crate) configure: Value,
     settings: Value,
 }
 
