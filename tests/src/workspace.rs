@@ -99,6 +99,19 @@ mod tests {
         found
     }
 
+    /// Where the profile does not name one of them, it is optimized like a dependency, which takes several times as long.
+    #[test]
+    fn the_profile_names_each_crate_of_the_project() {
+        let mut metadata = cargo();
+        let output = metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output().unwrap();
+        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        let names = metadata["packages"].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap());
+        let others: Vec<_> =
+            names.filter(|name| !manifest.contains(&format!("[profile.dev.package.{name}]\n"))).collect();
+        assert_eq!(others, Vec::<&str>::new());
+    }
+
     /// One feature more makes a crate, and everything that needs it, another one: it would be compiled twice.
     #[test]
     fn programs_and_tests_are_built_of_the_same_crates() {
