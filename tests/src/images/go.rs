@@ -135,8 +135,8 @@ impl GoModule {
 
     fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
         let (cgo, tags) = self.tags().map_or(("0", ""), |tags| ("1", tags));
-        let result = Command::new("nice")
-            .args(["-n", "10", "go", "build", "-tags", tags, "-ldflags"])
+        let result = Command::new("go")
+            .args(["build", "-tags", tags, "-ldflags"])
             .arg(self.linker_flags(workshop)?.join(" "))
             .arg("-o")
             .arg(output)
