@@ -46,7 +46,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     write(&path("served/NOTICE"), "as upstream says\n")?;
     Outcome::success(Command::new("tar").args(["-czf", "runc.tar.gz", "bin"]).current_dir(path("served")))?;
     let sums = Outcome::success(Command::new("sha256sum").args(["NOTICE", "runc.tar.gz"]).current_dir(path("served")))?;
-    write(&path("served/SHA256SUMS"), &sums.text()?)?;
+    write(&path("served/SHA256SUMS"), sums.text()?)?;
     let server = FileServer::start(&path("served"))?;
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;

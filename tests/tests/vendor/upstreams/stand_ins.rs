@@ -83,7 +83,7 @@ impl StandIns {
         }
         let (upstream, assembled) = (lock("images.lock")?, lock("tests/images/assembled.lock")?);
         let (mut files, mut programs) = (BTreeMap::new(), BTreeMap::new());
-        let mut sums: BTreeMap<&str, String> = BTreeMap::new();
+        let mut sums: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let of_artifacts = upstream.artifacts.iter().flat_map(|entry| &entry.files);
         for (number, file) in of_artifacts.enumerate() {
             let served = folder.join(format!("served-{number}"));
@@ -91,13 +91,13 @@ impl StandIns {
             let path = file.publish(&served, starter.binaries(), &mut programs)?;
             if let Some(address) = &file.sums {
                 let published = sums.entry(address).or_default();
-                published.push_str(&format!("{}  {}\n", digits(&path)?, file.published_name()));
+                published.push(format!("{}  {}\n", digits(&path)?, file.published_name()));
             }
             files.insert(file.url.clone(), path);
         }
         for (number, (address, text)) in sums.into_iter().enumerate() {
             let path = folder.join(format!("sums-{number}"));
-            durable::write_file(&path, text.as_bytes(), 0o644)?;
+            durable::write_file(&path, text.concat().as_bytes(), 0o644)?;
             files.insert(address.to_owned(), path);
         }
         Ok(Self { hub, index, upstream, assembled, files, programs })
