@@ -16,6 +16,7 @@ mod pages {
     mod directory;
     mod documents;
     mod driver;
+    mod gpus;
     mod host;
     mod judge;
     mod keyboard;

@@ -43,6 +43,7 @@ pub fn routes() -> Router<Context> {
 fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))
+        .routes(routes!(site::gpus))
         .routes(routes!(site::releases))
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::begin_drill))

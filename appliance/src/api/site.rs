@@ -41,6 +41,26 @@ pub async fn status(State(context): State<Context>) -> Result<Response, Refusal>
     document(&context, Topic::Status).await
 }
 
+/// GPUs of the host
+///
+/// What the status says of them, at most two seconds old. 404 where the host has no GPU of NVIDIA's, or nothing is installed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gpus",
+    operation_id = "getGpus",
+    tag = "site",
+    responses(
+        (status = 200, description = "GPUs of the host", body = ref("#/components/schemas/Status.GpusStatus")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn gpus(State(context): State<Context>) -> Result<Response, Refusal> {
+    let status = context.site.fresh(Topic::Status).await?;
+    let found = status.as_ref().and_then(|status| status.get("gpus")).filter(|gpus| !gpus.is_null());
+    let found = found.ok_or_else(|| Refusal::NotThere("GPU of this host".to_owned()))?;
+    Ok(Json(found).into_response())
+}
+
 /// Releases of the site
 ///
 /// The installed release, and those that the site keeps to return to.

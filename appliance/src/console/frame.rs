@@ -19,6 +19,7 @@ pub enum Place {
     Settings,
     License,
     Node,
+    Gpus,
     Dashboard,
     Support,
     Users,
@@ -45,6 +46,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
+    Entry { place: Place::Gpus, path: "/gpus", name: "GPUs" },
     Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
     Entry { place: Place::Support, path: "/support", name: "Support" },
 ];
@@ -62,6 +64,8 @@ pub struct Frame {
     pub user: Option<String>,
     pub role: Role,
     pub csrf: String,
+    /// Whether the host has GPUs.
+    pub has_gpus: bool,
     /// Since when the host has not answered.
     pub silent: Option<Moment>,
     /// What was just done.
@@ -75,7 +79,7 @@ impl Frame {
     /// The frame of a page for this caller.
     pub fn new(context: &Context, caller: &Caller, place: Place, title: impl Into<String>) -> Self {
         let silent = context.site.silent_since().map(Moment::new);
-        Self { silent, ..Self::bare(caller, place, title) }
+        Self { silent, has_gpus: context.site.has_gpus(), ..Self::bare(caller, place, title) }
     }
 
     /// A frame that says nothing of the site.
@@ -86,6 +90,7 @@ impl Frame {
             user: caller.user().map(str::to_owned),
             role: caller.role().unwrap_or(Role::Viewer),
             csrf: caller.form_token(),
+            has_gpus: false,
             silent: None,
             notice: None,
             refused: None,
@@ -102,8 +107,10 @@ impl Frame {
         Self { refused: refusal.map(Refusal::problem), ..self }
     }
 
-    pub fn site(&self) -> &'static [Entry] {
-        SITE
+    /// The pages about the site. That of GPUs is for a host that has some, and is listed while it is open.
+    pub fn site(&self) -> impl Iterator<Item = &'static Entry> {
+        let is_listed = self.has_gpus || self.place == Place::Gpus;
+        SITE.iter().filter(move |entry| is_listed || entry.place != Place::Gpus)
     }
 
     pub fn people(&self) -> &'static [Entry] {
@@ -112,7 +119,7 @@ impl Frame {
 
     /// Every page that this caller may open, for the list that a key opens.
     pub fn goals(&self) -> Vec<Goal> {
-        goals(self.site().iter().chain(self.people()))
+        goals(SITE.iter().chain(self.people()))
     }
 
     pub fn is_here(&self, entry: &Entry) -> bool {

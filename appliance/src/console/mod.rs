@@ -10,6 +10,7 @@ mod dashboard;
 mod directory;
 mod fields;
 mod frame;
+mod gpus;
 mod keys;
 mod license;
 mod moment;
@@ -98,6 +99,8 @@ pub fn routes() -> Router<Context> {
         .route("/license", get(license::show).post(license::import))
         .route("/node", get(node::show))
         .route("/live/node", get(node::live))
+        .route("/gpus", get(gpus::show))
+        .route("/live/gpus", get(gpus::live))
         .route("/dashboard", get(dashboard::show))
         .route("/live/dashboard", get(dashboard::live))
         .route("/dashboard/files/{name}", get(dashboard::file))

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::BackupTimes;
+use super::{BackupTimes, Gpus};
 
 /// What a status comes to. A verdict of a newer version is one that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -43,6 +43,8 @@ pub struct Status {
     pub registry: Option<Registry>,
     pub certificates: Option<CertificatesStatus>,
     pub clock: Option<Clock>,
+    #[serde(default)]
+    pub gpus: Option<Gpus>,
     pub disk: Option<Disk>,
     pub memory: Option<Memory>,
     pub etcd: Option<Etcd>,

@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
+mod gpus;
 mod reports;
 mod running;
 mod schedule;
@@ -26,6 +27,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
+pub use gpus::{Gpu, GpuHolder, Gpus};
 pub use landfall_peer::{
     AuditPage, Change, ComponentLogs, DataFate, KeptSecret, MediaPage, Medium, OperationPage, OperationState, PlanPage,
     ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish,

@@ -1,5 +1,6 @@
 //! The site as the host reports it. Answers are shared for a moment, so that many browsers cost the host one request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,7 @@ pub struct Site {
     slots: [Slot; Topic::ALL.len()],
     operation: tokio::sync::Mutex<Option<(Instant, LatestOperation)>>,
     silent_since: Mutex<Option<Timestamp>>,
+    has_gpus: AtomicBool,
     running: watch::Sender<Option<Running>>,
     reports: watch::Sender<Reports>,
 }
@@ -74,6 +76,7 @@ impl Site {
             slots,
             operation: tokio::sync::Mutex::default(),
             silent_since: Mutex::default(),
+            has_gpus: AtomicBool::default(),
             running: watch::channel(None).0,
             reports: watch::channel(Reports::default()).0,
         })
@@ -86,6 +89,11 @@ impl Site {
     /// Since when the host has not answered; none while it does.
     pub fn silent_since(&self) -> Option<Timestamp> {
         *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the latest status that came has GPUs. They do not go away while the host is silent.
+    pub fn has_gpus(&self) -> bool {
+        self.has_gpus.load(Ordering::Relaxed)
     }
 
     /// The host's answer, of which is remembered whether it came.
@@ -121,6 +129,12 @@ impl Site {
         let answer =
             self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
         self.heard(&answer);
+        if topic == Topic::Status
+            && let Ok(Some(status)) = &answer
+        {
+            let has_gpus = status.get("gpus").is_some_and(|gpus| !gpus.is_null());
+            self.has_gpus.store(has_gpus, Ordering::Relaxed);
+        }
         self.slot(topic).hold(Some(answer.clone()));
         answer
     }

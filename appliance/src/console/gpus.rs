@@ -1,0 +1,157 @@
+//! GPUs of the host, as its status has them: nothing is asked of the host that other pages do not ask.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::units::bytes;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{Gpu, GpuHolder, Gpus, Status, Topic};
+
+/// What stands for a figure that the host does not have: zero would be one.
+const NOT_MEASURED: &str = "not measured";
+
+struct View {
+    facts: Result<Option<Gpus>, Trouble>,
+}
+
+#[derive(Template)]
+#[template(path = "gpus.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "gpus_live.html")]
+struct Live {
+    view: View,
+}
+
+/// The mark of the driver.
+fn mark(reason: Option<&String>) -> Mark {
+    if reason.is_none() { How::Good.mark("Ready") } else { How::Bad.mark("Not usable") }
+}
+
+/// The mark of a GPU: one without a model does not answer.
+fn gpu_mark(gpu: &Gpu) -> Mark {
+    match (&gpu.model, gpu.problems.is_empty()) {
+        (None, _) => How::Bad.mark("No answer"),
+        (Some(_), false) => How::Attention.mark("Look at it"),
+        (Some(_), true) => How::Good.mark("Ready"),
+    }
+}
+
+fn or_unknown(text: Option<&str>) -> &str {
+    text.unwrap_or("unknown")
+}
+
+/// `2.0 GiB of 22.5 GiB`
+fn memory(gpu: &Gpu) -> String {
+    let text = |count: Option<u64>| count.map_or_else(|| NOT_MEASURED.to_owned(), bytes);
+    match (gpu.used_bytes, gpu.total_bytes) {
+        (None, None) => NOT_MEASURED.to_owned(),
+        (used, total) => format!("{} of {}", text(used), text(total)),
+    }
+}
+
+/// `vllm, process 4242, pod inference/vllm-0: 2.0 GiB`
+fn held_by(holder: &GpuHolder) -> String {
+    let program = holder.program.as_deref().unwrap_or("a program that cannot be seen");
+    let pod = holder.pod.as_ref().map(|pod| format!(", pod {pod}")).unwrap_or_default();
+    let used = holder.used_bytes.map_or_else(|| NOT_MEASURED.to_owned(), bytes);
+    format!("{program}, process {}{pod}: {used}", holder.pid)
+}
+
+/// A time of a document, as it is shown.
+fn moment(text: &str) -> Option<Moment> {
+    Moment::read(Some(text))
+}
+
+async fn view(context: &Context) -> View {
+    let status = context.site.read::<Status>(Topic::Status).await;
+    View { facts: status.map(|status| status.and_then(|status| status.gpus)).map_err(Trouble::from) }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    // What is read for the page is what the navigation knows.
+    let view = view(&context).await;
+    let frame = Frame::new(&context, &caller, Place::Gpus, "GPUs");
+    draw(&Whole { frame, view })
+}
+
+pub async fn live(State(context): State<Context>) -> Shown {
+    draw(&Live { view: view(&context).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Site, until, words_of};
+
+    fn gpus() -> Value {
+        json!({
+            "driver": "580.95.05",
+            "reason": null,
+            "devices": [
+                { "index": 0, "model": "NVIDIA L4", "totalBytes": 24_u64 << 30, "usedBytes": 2_u64 << 30, "parts": [],
+                    "holders": [{ "pid": 4242, "program": "vllm", "usedBytes": null, "pod": "inference/vllm-0" }], "problems": [] },
+                { "index": 1, "model": null, "totalBytes": null, "usedBytes": null, "parts": [], "holders": [],
+                    "problems": ["does not answer <now>"] },
+            ],
+            "offered": { "nvidia.com/gpu": 2 },
+            "differences": [],
+            "asOf": "2026-11-20T08:00:00Z",
+            "ageSeconds": 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn each_gpu_is_shown_with_those_who_hold_it_and_what_is_wrong() {
+        let site = Site::begin().await;
+        site.host.status.lock().unwrap()["gpus"] = gpus();
+        let vera = site.sign_in("vera").await;
+        until(async || vera.get("/gpus").await.body.contains("NVIDIA L4")).await;
+        let page = vera.get("/gpus").await.body;
+        for words in [
+            "580.95.05",
+            "2.0 GiB of 24.0 GiB",
+            "vllm, process 4242, pod inference/vllm-0: not measured",
+            "No answer",
+            "nvidia.com/gpu",
+            "does not answer &#60;now&#62;",
+        ] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(!page.contains("0 B"), "what is not known is no zero: {page}");
+        assert!(vera.get("/live/gpus").await.body.contains("NVIDIA L4"));
+        assert!(vera.get("/node").await.body.contains("<a href=\"/gpus\""), "the navigation leads there");
+        assert_eq!(vera.get("/api/v1/gpus").await.json(), gpus());
+    }
+
+    #[tokio::test]
+    async fn a_host_without_gpus_says_so_and_its_navigation_does_not_lead_there() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        assert!(!vera.get("/node").await.body.contains("<a href=\"/gpus\""));
+        let page = words_of(&vera.get("/gpus").await.body);
+        assert!(page.contains("The host reports no GPU") && page.contains("landfall facts"), "{page}");
+        assert_eq!(vera.get("/api/v1/gpus").await.status, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn a_figure_that_is_missing_is_not_zero() {
+        let mut read: Gpus = serde_json::from_value(gpus()).unwrap();
+        assert_eq!(memory(&read.devices[1]), "not measured");
+        read.devices[0].used_bytes = None;
+        assert_eq!(memory(&read.devices[0]), "not measured of 24.0 GiB");
+    }
+}
