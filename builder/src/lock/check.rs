@@ -138,7 +138,7 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
                 Ok(_) => None,
                 Err(error) => Some(failed(&at, &error)),
             };
-            let stated = asking.stated(file).await.err().map(|error| failed_sums(file, &error));
+            let stated = asking.must_confirm(file).await.err().map(|error| failed_sums(file, &error));
             published.into_iter().chain(stated).collect()
         }
         Pinned::Entry(entry) => {

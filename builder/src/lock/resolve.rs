@@ -247,11 +247,13 @@ impl Asking<'_> {
 
     /// Fetches a file for its digest and its size. Where only its published sums are new, they are asked for alone.
     async fn measure(self, file: &LockedFile) -> Result<Outcome> {
-        let stated = self.stated(file).await?;
         let confirmed = file.sums.as_ref().map(|sums| sums.record(self.lock));
         if file.unresolved().is_empty() && file.is_confirmed() {
+            self.must_confirm(file).await?;
             return self.replaced(confirmed, &file.written.value);
         }
+        // The pin is held against the file before the sums are: an error then says what the server sends.
+        let stated = self.stated(file).await?;
         let found = self.client.measure(&file.url, self.store, self.progress).await?;
         let mismatch = |found: String, pinned: String| {
             let what = format!("{} {found} where the lock says {pinned}", file.url);

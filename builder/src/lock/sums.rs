@@ -99,17 +99,24 @@ impl SumsFields {
 }
 
 impl Asking<'_> {
-    /// What the published sums of a file state, where the lock names some. What the lock pins must agree, if it is about this address.
+    /// What the published sums of a file state, where the lock names some.
     pub(super) async fn stated(self, file: &LockedFile) -> Result<Option<Sha256>> {
         let Some(sums) = &file.sums else { return Ok(None) };
         let bytes = self.client.document(Asked::file(&sums.url), LIMIT_BYTES, self.progress).await?;
         let stated = stated(&String::from_utf8_lossy(&bytes), &file.url).map_err(|why| {
             BuildError::new(codes::SUMS_WITHOUT_FILE, format!("{} {why}, and should state {}", sums.url, file.url))
         })?;
-        if let Some(pinned) = file.digest.value.known().filter(|_| file.is_binding()) {
+        Ok(Some(stated))
+    }
+
+    /// Asks the published sums of a file, where the lock names some. What the lock pins must agree, if it is about this address.
+    pub(super) async fn must_confirm(self, file: &LockedFile) -> Result<()> {
+        let stated = self.stated(file).await?;
+        let pinned = file.digest.value.known().filter(|_| file.is_binding());
+        if let (Some(sums), Some(stated), Some(pinned)) = (&file.sums, stated, pinned) {
             sums.must_state(&file.url, stated, ("which the lock pins as", *pinned))?;
         }
-        Ok(Some(stated))
+        Ok(())
     }
 }
 
@@ -341,6 +348,24 @@ mod tests {
                 assert!(said.contains(&part) && said.contains(whose), "{said}");
             }
         }
+    }
+
+    /// A digest that another project pinned, say, beside a size that nobody did.
+    #[tokio::test]
+    async fn what_the_server_sends_is_compared_with_the_pin_before_the_sums_are() {
+        let case = Case::new(line(b"kubelet").as_bytes()).await;
+        let open = case.text();
+        let pinned = |bytes: &[u8]| open.replacen("digest: unresolved", &format!("digest: {}", digest(bytes)), 1);
+        let resolution = case.resolved(&pinned(b"other")).await;
+        let (code, said) = refusal(&resolution);
+        assert_eq!((code, case.server.requests()), (codes::FETCH_MISMATCH.id, 2), "sums and file are asked: {said}");
+        assert!(said.contains(&format!("where the lock says {}", digest(b"other"))), "{said}");
+        assert_eq!(resolution.text, pinned(b"other"), "nothing of it is pinned");
+
+        let case = Case::new(line(b"other").as_bytes()).await;
+        let text = case.text().replacen("digest: unresolved", &format!("digest: {}", digest(b"kubelet")), 1);
+        let (code, said) = refusal(&case.resolved(&text).await);
+        assert!(code == "LF2150" && said.contains("whose server sends"), "{code} {said}");
     }
 
     #[tokio::test]
