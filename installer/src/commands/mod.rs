@@ -13,6 +13,7 @@ mod diff;
 mod errors;
 mod facts;
 mod found_images;
+mod history;
 mod init;
 mod inspect;
 mod install;
@@ -91,6 +92,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Restore(arguments) => restore::run(arguments, printer),
         Command::ReplacedData(command) => replaced_data::run(command, printer),
         Command::Releases => releases::run(printer),
+        Command::History(arguments) => history::run(&arguments, printer),
         Command::Settings => settings::run(printer),
         Command::Facts(arguments) => facts::run(&arguments, printer),
         Command::Models(command) => models::run(&command, printer),

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    audit, backup, build, carry, configure, console, diff, inspect, key, license, manuals, models, plan, provenance,
-    releases, replaced_data, restore, stage, upgrade, verify,
+    audit, backup, build, carry, configure, console, diff, history, inspect, key, license, manuals, models, plan,
+    provenance, releases, replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -106,6 +106,7 @@ fn all() -> Vec<(&'static str, Value)> {
     ];
     all.extend(of_licenses());
     all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>()]);
+    all.push(schema_of::<history::OperationHistory>());
     all
 }
 

@@ -191,11 +191,22 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let releases = engineer.landfall(&["releases"])?.report("releases")?;
     let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
+    expect_history(engineer)?;
     // Only the version that made a backup is known to read it.
     engineer.landfall(&["restore", "--confirm", "any"])?.refused("restore without a fitting backup", "LF4609", 2)?;
     let id = backups[0]["id"].as_str().context("a backup has no id")?;
     let named = ["restore", "--backup", id, "--confirm", "any"];
     engineer.landfall(&named)?.refused("restore of another version", "LF4616", 2)?;
+    Ok(())
+}
+
+/// The newest operation of the site is the upgrade, and it is done.
+fn expect_history(engineer: Engineer<'_>) -> Result<()> {
+    let listed = engineer.landfall(&["history", "--limit", "1"])?.report("history")?;
+    let newest = &listed["operations"][0];
+    let found = [&newest["operation"], &newest["from"]["version"], &newest["to"]["version"], &newest["outcome"]];
+    ensure!(found == ["upgrade", "1.0.0", "1.1.0", "committed"], "the newest operation is {newest}");
+    ensure!(newest["durationSeconds"].is_u64() && listed["earlier"].as_u64() >= Some(1), "{listed}");
     Ok(())
 }
 
