@@ -1,12 +1,13 @@
 //! Documents: what commands print with `--json`, one convention for all of them (docs/JSON.md). Each names what it is in
 //! `kind`, and its form in `schema`; names of fields are camelCase; a JSON Schema of each is in docs/schemas.
 
+use landfall_facts::printed;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::shown;
+use crate::failure::{self, ErrorDocument};
 
 /// What a command prints as JSON.
 pub(crate) trait Document: Serialize + JsonSchema {
@@ -16,33 +17,19 @@ pub(crate) trait Document: Serialize + JsonSchema {
     const SCHEMA: u32 = 1;
 }
 
-/// A document as it is printed.
-#[derive(Serialize)]
-struct Printed<'a, D> {
-    kind: &'static str,
-    schema: u32,
-    #[serde(flatten)]
-    document: &'a D,
-}
-
-impl<'a, D: Document> Printed<'a, D> {
-    fn new(document: &'a D) -> Self {
-        Self { kind: D::KIND, schema: D::SCHEMA, document }
-    }
+impl Document for ErrorDocument<'_> {
+    const KIND: &'static str = failure::KIND;
+    const SCHEMA: u32 = failure::SCHEMA;
 }
 
 /// A document in several lines, for standard output.
 pub(crate) fn pretty<D: Document>(document: &D) -> String {
-    plain(serde_json::to_string_pretty(&Printed::new(document)))
+    printed::pretty(D::KIND, D::SCHEMA, document)
 }
 
 /// A document in one line, for standard error.
 pub(crate) fn line<D: Document>(document: &D) -> String {
-    plain(serde_json::to_string(&Printed::new(document)))
-}
-
-fn plain(text: serde_json::Result<String>) -> String {
-    shown::json(&text.unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string()))
+    printed::line(D::KIND, D::SCHEMA, document)
 }
 
 /// The kind of a document and its JSON Schema.

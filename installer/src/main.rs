@@ -6,14 +6,12 @@ mod commands;
 mod count;
 mod countdown;
 mod document;
-mod failure;
 mod host_api;
 mod logging;
 mod password;
 mod printer;
 mod progress;
 mod secrets;
-mod shown;
 mod usage;
 
 use std::ffi::OsString;
@@ -21,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use landfall_error_codes::codes;
+use landfall_facts::{failure, shown};
 
 use crate::cli::Cli;
 use crate::failure::Failure;

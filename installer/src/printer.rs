@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::bar::around;
 use crate::document::{self, Document};
-use crate::failure::{ErrorDocument, Failure};
+use crate::failure::Failure;
 use crate::shown;
 
 /// Prints what commands report.
@@ -124,44 +124,7 @@ impl Printer {
 
     /// An error on standard error: what, why, what next, and its code.
     pub(crate) fn failure(self, failure: &Failure) {
-        let rendered = if self.json { failure_json(failure) } else { failure_text(failure) };
+        let rendered = if self.json { failure.json() } else { failure.text() };
         around(|| eprintln!("{rendered}"));
-    }
-}
-
-pub(crate) fn failure_json(failure: &Failure) -> String {
-    document::line(&ErrorDocument::of(failure))
-}
-
-pub(crate) fn failure_text(failure: &Failure) -> String {
-    let mut lines = vec![format!("error[{}]: {}", failure.code().id, shown::paragraph(failure.what()))];
-    for (blocker, number) in failure.blockers().iter().zip(1..) {
-        let [what, why, next] = [&blocker.what, &blocker.why, &blocker.next].map(|text| shown::paragraph(text));
-        lines.push(format!("  {number}. [{}] {what}: {why}\n     {next}", blocker.code));
-    }
-    lines.extend(failure.causes().iter().map(|cause| format!("  because: {}", shown::paragraph(cause))));
-    lines.push(format!("  next: {}", shown::paragraph(failure.next_step())));
-    lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use landfall_error_codes::codes;
-
-    use super::*;
-
-    #[test]
-    fn an_error_that_quotes_a_stick_prints_neither_escape_codes_nor_lines_of_its_own() {
-        let fake = "x\u{1b}[2K\u{1b}[32mverified\u{1b}[0m\nverified: shop 1.0\u{202e}";
-        let failure = Failure::new(codes::NOT_A_BUNDLE, fake).because(&std::io::Error::other(fake)).next(fake);
-        let text = failure_text(&failure);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
-        assert!(!text.lines().any(|line| line.starts_with("verified")), "{text}");
-        let json = failure_json(&failure);
-        assert!(json.is_ascii() && !json.contains('\u{1b}'), "{json}");
-        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(read["what"], fake, "nothing is lost for a program");
-        let huge = Failure::new(codes::NOT_A_BUNDLE, "a".repeat(1 << 20));
-        assert!(failure_text(&huge).len() < 8192);
     }
 }

@@ -279,7 +279,6 @@ mod tests {
 
     use super::*;
     use crate::document;
-    use crate::printer::{failure_json, failure_text};
 
     /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of Landfall's, text that
     /// is read backwards.
@@ -333,7 +332,7 @@ mod tests {
     fn printed(head: &[u8]) -> [String; 2] {
         match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
             Ok(inspection) => [shown::block(&text(&inspection)), document::pretty(&inspection)],
-            Err(failure) => [failure_text(&failure), failure_json(&failure)],
+            Err(failure) => [failure.text(), failure.json()],
         }
     }
 

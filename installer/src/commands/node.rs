@@ -12,7 +12,7 @@ use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
 use crate::host_api;
 use crate::logging;
-use crate::printer::{Printer, failure_text};
+use crate::printer::Printer;
 
 /// Runs the agent until it is stopped, or a preparation to its end.
 pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure> {
@@ -41,5 +41,5 @@ fn operate(paths: &SitePaths) -> Result<(), Failure> {
         logging::correlate(Some(id));
     }
     let ended = operations.operate();
-    ended.map(drop).map_err(Failure::from).inspect_err(|failure| events.event(Event::Note(failure_text(failure))))
+    ended.map(drop).map_err(Failure::from).inspect_err(|failure| events.event(Event::Note(failure.text())))
 }

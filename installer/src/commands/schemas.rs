@@ -189,7 +189,12 @@ mod tests {
                 }
             }
         }
-        let elsewhere = [landfall_host::facts::KIND, landfall_license::usage::KIND, landfall_support::KIND];
+        let elsewhere = [
+            landfall_facts::failure::KIND,
+            landfall_host::facts::KIND,
+            landfall_license::usage::KIND,
+            landfall_support::KIND,
+        ];
         let mut named = BTreeSet::from(elsewhere.map(str::to_owned));
         kinds(&repository().join("installer/src"), &mut named);
         // This test names what it looks for.

@@ -1,8 +1,6 @@
 //! `landfall facts`: what an install depends on at this host, for programs, and as a page for people.
 
-mod gpus;
 mod page;
-mod rows;
 #[cfg(test)]
 mod tests;
 

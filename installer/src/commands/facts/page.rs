@@ -1,10 +1,10 @@
 //! The facts of a host as one page without anything outside of it, for e-mail, a printer or a phone.
 
 use askama::Template;
+use landfall_facts::rows::{self, Row};
 use landfall_host::facts::Facts;
 use landfall_lifecycle::preflight::finding_name;
 
-use super::rows::{self, Row};
 use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
+use landfall_facts::rows;
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Firewalld};
 use landfall_lifecycle::preflight::finding_name;

@@ -7,8 +7,9 @@ mod text;
 
 use std::process::ExitCode;
 
+use landfall_host::facts::Topic;
 use landfall_lifecycle::operations::{PreflightReport, PreflightRequest};
-use landfall_lifecycle::preflight::{Finding, Topic};
+use landfall_lifecycle::preflight::Finding;
 
 use super::pages;
 use super::site::operations;

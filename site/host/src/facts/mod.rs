@@ -19,12 +19,14 @@ mod probed_gpus;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod speed;
+mod topic;
 
 pub use document::{KIND, SCHEMA, Unread};
 pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
 pub use probed_gpus::ProbedGpus;
 pub use speed::Speeds;
+pub use topic::Topic;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

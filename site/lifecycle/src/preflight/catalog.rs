@@ -2,7 +2,7 @@
 
 use landfall_error_codes::{Code, codes};
 
-use super::finding::Topic;
+use landfall_host::facts::Topic;
 
 /// What the catalog says about the findings of one code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog;
 use super::shell::quote;
 use landfall_engine::step::StepError;
+use landfall_host::facts::Topic;
 
 /// How much a finding matters. Blockers come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -38,47 +39,6 @@ impl AcceptedBy {
         match self {
             Self::CommandLine => "on the command line",
             Self::SiteConfiguration => "in the site configuration",
-        }
-    }
-}
-
-/// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Topic {
-    /// Processor and memory.
-    Machine,
-    /// GPUs and their driver.
-    Gpu,
-    /// Kernel, systemd, and what else runs on the host.
-    System,
-    /// Filesystems.
-    Storage,
-    /// The clock.
-    Clock,
-    /// Addresses, ports and firewalls.
-    Network,
-    /// Rules of the release.
-    Rules,
-    /// Data and software of the site.
-    Site,
-    /// The license.
-    License,
-}
-
-impl Topic {
-    /// The topic for people.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Machine => "Machine",
-            Self::Gpu => "GPUs",
-            Self::System => "Operating system",
-            Self::Storage => "Storage",
-            Self::Clock => "Clock",
-            Self::Network => "Network",
-            Self::Rules => "Rules of the release",
-            Self::Site => "Site",
-            Self::License => "License",
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::room::FilesystemPeak;
 use landfall_host::facts::Facts;
 
 pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
-pub use finding::{AcceptedBy, Finding, Severity, Topic, sort};
+pub use finding::{AcceptedBy, Finding, Severity, sort};
 pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
 pub(crate) use gpu::problem_of_gpu;
 use network::upgrade_ports;

@@ -1,29 +1,28 @@
 //! The facts of a host one by one, as a person reads them: each with its name in rules, and the findings that judge it.
 
+mod gpus;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use indicatif::HumanBytes;
 use landfall_error_codes::{Code, codes};
-use landfall_host::facts::{CgroupDriver, ClosedChain, ClosedHook, Cpu, Facts, Filesystem, Filter, Security};
-use landfall_lifecycle::preflight::Topic;
-
-use super::gpus;
+use landfall_host::facts::{CgroupDriver, ClosedChain, ClosedHook, Cpu, Facts, Filesystem, Filter, Security, Topic};
 
 /// A fact.
-pub(super) struct Row {
+pub struct Row {
     /// Its name for people.
-    pub(super) name: Cow<'static, str>,
+    pub name: Cow<'static, str>,
     /// Its name in rules.
-    pub(super) path: &'static str,
+    pub path: &'static str,
     /// Codes of the findings that judge it.
-    pub(super) codes: &'static [Code],
+    pub codes: &'static [Code],
     /// What is true.
-    pub(super) value: String,
+    pub value: String,
 }
 
-pub(super) fn row(
+fn row(
     name: impl Into<Cow<'static, str>>,
     path: &'static str,
     codes: &'static [Code],
@@ -33,7 +32,7 @@ pub(super) fn row(
 }
 
 /// All facts, by topic.
-pub(super) fn groups(facts: &Facts) -> Vec<(Topic, Vec<Row>)> {
+pub fn groups(facts: &Facts) -> Vec<(Topic, Vec<Row>)> {
     vec![
         (Topic::Machine, machine(facts)),
         (Topic::Gpu, gpus::rows(facts)),

@@ -7,29 +7,35 @@ use landfall_error_codes::{Code, Coded, ExitClass};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::document::Document;
+use crate::{printed, shown};
+
+/// What a printed failure is, as the field `kind` and the name of its schema have it.
+pub const KIND: &str = "error";
+
+/// Form of that document.
+pub const SCHEMA: u32 = 1;
 
 /// An error on its way to the person at the keyboard.
 #[derive(Debug)]
-pub(crate) struct Failure(Box<Parts>);
+pub struct Failure(Box<Parts>);
 
 /// One of several blockers that were found at once.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Blocking {
+pub struct Blocking {
     /// Entry of the registry of codes.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// What it is, in a few words.
-    pub(crate) what: String,
+    pub what: String,
     /// What was found, and what is needed.
-    pub(crate) why: String,
+    pub why: String,
     /// What to do about it.
-    pub(crate) next: String,
+    pub next: String,
 }
 
 /// A failure as it is printed with `--json`: the last line of standard error.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ErrorDocument<'a> {
+pub struct ErrorDocument<'a> {
     /// Entry of the registry of codes, such as `LF1001`; docs/ERRORS.md lists them.
     code: &'static str,
     /// What it means for the process.
@@ -49,7 +55,7 @@ pub(crate) struct ErrorDocument<'a> {
 
 impl<'a> ErrorDocument<'a> {
     /// The document of a failure.
-    pub(crate) fn of(failure: &'a Failure) -> Self {
+    pub fn of(failure: &'a Failure) -> Self {
         let code = failure.code();
         Self {
             code: code.id,
@@ -61,10 +67,6 @@ impl<'a> ErrorDocument<'a> {
             next: failure.next_step(),
         }
     }
-}
-
-impl Document for ErrorDocument<'_> {
-    const KIND: &'static str = "error";
 }
 
 /// Boxed, so that a result which carries a failure stays small.
@@ -79,7 +81,7 @@ struct Parts {
 
 impl Failure {
     /// A failure that the command line itself found.
-    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self(Box::new(Parts {
             code,
             what: what.into(),
@@ -90,12 +92,13 @@ impl Failure {
     }
 
     /// That of a file which this error keeps from passing its check.
-    pub(crate) fn not_passed(file: &Path, error: &impl Coded) -> Self {
+    pub fn not_passed(file: &Path, error: &impl Coded) -> Self {
         Self::new(error.code(), format!("{} does not pass", file.display())).because(error)
     }
 
     /// The same with its causes, outermost first.
-    pub(crate) fn because(mut self, source: &dyn Error) -> Self {
+    #[must_use]
+    pub fn because(mut self, source: &dyn Error) -> Self {
         let mut cause = Some(source);
         while let Some(error) = cause {
             self.0.causes.push(error.to_string());
@@ -105,40 +108,59 @@ impl Failure {
     }
 
     /// The same with what to do next, where that is better known than in the registry of codes.
-    pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
         self.0.next = next.into();
         self
     }
 
     /// The same with its blockers.
-    pub(crate) fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
+    #[must_use]
+    pub fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
         self.0.blockers = blockers;
         self
     }
 
     /// The entry of the registry.
-    pub(crate) fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         self.0.code
     }
 
     /// What failed, and on what.
-    pub(crate) fn what(&self) -> &str {
+    pub fn what(&self) -> &str {
         &self.0.what
     }
 
     /// Why, outermost cause first.
-    pub(crate) fn causes(&self) -> &[String] {
+    pub fn causes(&self) -> &[String] {
         &self.0.causes
     }
 
     /// Every blocker, where there are several.
-    pub(crate) fn blockers(&self) -> &[Blocking] {
+    pub fn blockers(&self) -> &[Blocking] {
         &self.0.blockers
     }
 
     /// What to do next.
-    pub(crate) fn next_step(&self) -> &str {
+    pub fn next_step(&self) -> &str {
         &self.0.next
+    }
+
+    /// The failure for a person, whatever it quotes: what, why, what next, and its code.
+    pub fn text(&self) -> String {
+        let mut lines = vec![format!("error[{}]: {}", self.code().id, shown::paragraph(self.what()))];
+        for (blocker, number) in self.blockers().iter().zip(1..) {
+            let [what, why, next] = [&blocker.what, &blocker.why, &blocker.next].map(|text| shown::paragraph(text));
+            lines.push(format!("  {number}. [{}] {what}: {why}\n     {next}", blocker.code));
+        }
+        lines.extend(self.causes().iter().map(|cause| format!("  because: {}", shown::paragraph(cause))));
+        lines.push(format!("  next: {}", shown::paragraph(self.next_step())));
+        lines.join("\n")
+    }
+
+    /// The same as a document in one line.
+    pub fn json(&self) -> String {
+        printed::line(KIND, SCHEMA, &ErrorDocument::of(self))
     }
 }
 
@@ -150,5 +172,27 @@ impl<E: Coded + 'static> From<E> for Failure {
             Some(source) => failure.because(source),
             None => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_quotes_a_stick_prints_neither_escape_codes_nor_lines_of_its_own() {
+        let fake = "x\u{1b}[2K\u{1b}[32mverified\u{1b}[0m\nverified: shop 1.0\u{202e}";
+        let failure = Failure::new(codes::NOT_A_BUNDLE, fake).because(&std::io::Error::other(fake)).next(fake);
+        let text = failure.text();
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("verified")), "{text}");
+        let json = failure.json();
+        assert!(json.is_ascii() && !json.contains('\u{1b}'), "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read["what"], fake, "nothing is lost for a program");
+        let huge = Failure::new(codes::NOT_A_BUNDLE, "a".repeat(1 << 20));
+        assert!(huge.text().len() < 8192);
     }
 }

@@ -29,22 +29,22 @@ fn is_invisible(letter: char) -> bool {
 }
 
 /// Whether a text shows everything that it holds.
-pub(crate) fn is_plain(text: &str) -> bool {
+pub fn is_plain(text: &str) -> bool {
     !text.chars().any(is_invisible)
 }
 
 /// One line, with its end cut off where it is too long.
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     limited(text, LINE_CHARACTERS)
 }
 
 /// Several lines, each of them plain: for texts whose lines this program made.
-pub(crate) fn block(text: &str) -> String {
+pub fn block(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A text that may quote anything: its later lines are marked as such, so that none passes for a line of this program.
-pub(crate) fn paragraph(text: &str) -> String {
+pub fn paragraph(text: &str) -> String {
     let text: String = match text.char_indices().nth(PARAGRAPH_CHARACTERS) {
         Some((end, _)) => format!("{} [{} more bytes]", &text[..end], text.len() - end),
         None => text.to_owned(),
@@ -53,7 +53,7 @@ pub(crate) fn paragraph(text: &str) -> String {
 }
 
 /// JSON in which what is not seen is escaped as JSON does it: the same document, for a program and for a terminal.
-pub(crate) fn json(text: &str) -> String {
+pub fn json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter == '\n' || !is_invisible(letter) {

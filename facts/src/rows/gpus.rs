@@ -5,7 +5,7 @@ use landfall_error_codes::{Code, codes};
 use landfall_host::facts::Facts;
 use landfall_models::Host;
 
-use super::rows::{Row, row};
+use super::{Row, row};
 
 /// Where rules find them.
 const PATH: &str = "facts.gpus";
