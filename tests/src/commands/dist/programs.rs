@@ -14,10 +14,11 @@ use crate::{printer, setup};
 pub(super) const LANDFALL: &str = "landfall";
 
 /// Each program, and its target: `landfall-gpu` loads a library of the host's driver, so it alone is not static.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     (LANDFALL, TARGET),
     ("landfall-appliance", TARGET),
     ("landfall-validator", TARGET),
+    ("landfall-facts", TARGET),
     ("landfall-gpu", GLIBC_TARGET),
 ];
 

@@ -171,7 +171,7 @@ fn expect_usable(root: &Path) -> Result<()> {
     let landfall = root.join("landfall");
     let version = tool::output(Command::new(&landfall).arg("--version"))?;
     ensure!(version.contains(env!("CARGO_PKG_VERSION")), "it is {version}");
-    for program in ["landfall-appliance", "landfall-validator"] {
+    for program in ["landfall-appliance", "landfall-facts", "landfall-validator"] {
         let version = tool::output(Command::new(root.join(program)).arg("--version"))?;
         ensure!(version.contains(env!("CARGO_PKG_VERSION")), "{program} is {version}");
     }

@@ -11,7 +11,7 @@ use crate::{dependencies, setup};
 
 /// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup, programs of
 /// containers.
-const UNIT_TESTS: [&str; 12] = [
+const UNIT_TESTS: [&str; 14] = [
     "--test",
     "counters",
     "--test",
@@ -24,6 +24,8 @@ const UNIT_TESTS: [&str; 12] = [
     "container",
     "--test",
     "validator",
+    "--test",
+    "mailed",
 ];
 
 /// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.

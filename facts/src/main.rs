@@ -1,0 +1,72 @@
+//! `landfall-facts`: prints what an install depends on at this host, as `landfall facts` does. It is small and static, so that a vendor can
+//! mail it ahead, and changes nothing but the file that `--output` names.
+//!
+//! A terminal gets text, everything else the document. Errors have the codes and exit codes of `landfall`.
+
+mod arguments;
+mod text;
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use landfall_facts::failure::Failure;
+use landfall_facts::printed;
+use landfall_host::facts::{self, ProbedGpus};
+use landfall_host::paths::SitePaths;
+use landfall_media::durable::{self, DurableError};
+
+use arguments::{Arguments, JSON, Request, USAGE};
+
+/// Anyone who gets the file may read it: it holds no secrets.
+const FILE_MODE: u32 = 0o644;
+
+fn main() -> ExitCode {
+    let given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match run(&given) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let is_json = given.iter().any(|argument| argument == JSON);
+            say(&if is_json { failure.json() } else { failure.text() });
+            ExitCode::from(failure.code().class.exit_code())
+        }
+    }
+}
+
+fn run(given: &[OsString]) -> Result<(), Failure> {
+    match Request::read(given)? {
+        Request::Facts(arguments) => report(&arguments),
+        Request::Version => print(concat!(env!("CARGO_BIN_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
+        Request::Help => print(USAGE),
+    }
+}
+
+/// Collects the facts once: what is printed is what the file has, which is on the disk by then.
+fn report(arguments: &Arguments) -> Result<(), Failure> {
+    let paths = SitePaths::default();
+    let facts = facts::collect_measured(&paths, &ProbedGpus::now(&paths))?;
+    let document = printed::pretty(facts::KIND, facts::SCHEMA, &facts) + "\n";
+    if let Some(file) = &arguments.output {
+        durable::write_file(file, document.as_bytes(), FILE_MODE)?;
+    }
+    if arguments.json || !io::stdout().is_terminal() {
+        return print(&document);
+    }
+    print(&text::text(&facts))
+}
+
+/// Prints on standard output. A reader that left has what it wants; any other error would leave half a document.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(source) if source.kind() != ErrorKind::BrokenPipe => {
+            Err(DurableError::Io { operation: "write", path: "standard output".into(), source }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line for the person who started this. If that fails, no one reads it.
+fn say(line: &str) {
+    let _no_one_reads = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,168 @@
+//! The program as a customer gets it: alone, in a mail.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use landfall_error_codes::codes;
+use landfall_host::facts::{Facts, KIND, SCHEMA};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-facts");
+
+/// Maximum size of the program in the development profile, with its symbols: what many mail servers take. The one that ships is smaller.
+const PROGRAM_BYTES: u64 = 20 << 20;
+
+/// Crates of `landfall` that make it large: a cluster's client, databases, what builds and what operates.
+const HEAVY: [&str; 7] = [
+    "kube-client",
+    "landfall-appliance",
+    "landfall-builder",
+    "landfall-cluster",
+    "landfall-lifecycle",
+    "rustic_core",
+    "sqlx-core",
+];
+
+/// Runs it with these arguments, its output in pipes.
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The one line of standard error, of a run that printed nothing else and ended with this code.
+fn error_of(output: &Output, exit_code: u8) -> String {
+    assert_eq!(output.status.code(), Some(exit_code.into()), "{}", shown(&output.stderr));
+    assert_eq!(shown(&output.stdout), "");
+    shown(&output.stderr)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn the_printed_document_holds_the_facts_of_this_host() {
+    for arguments in [&[][..], &["--json"]] {
+        let output = run(arguments);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output.stderr));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&document["kind"], &document["schema"]), (&KIND.into(), &SCHEMA.into()));
+        let facts = Facts::parse(&output.stdout).unwrap();
+        assert_eq!(facts.hostname, rustix::system::uname().nodename().to_string_lossy().to_lowercase());
+        assert_eq!(facts.root, rustix::process::geteuid().is_root());
+        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
+        assert!(facts.gpus.is_some() && facts.speeds.is_some(), "as `landfall facts` has them");
+    }
+}
+
+/// Whatever the umask of the person is, who then sends the file.
+#[test]
+fn the_file_has_the_document_that_was_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("facts.json");
+    let with_umask = ["-c", "umask 077; exec \"$0\" --json --output \"$1\"", PROGRAM];
+    let output = Command::new("/bin/sh").args(with_umask).arg(&file).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output.stderr));
+    let written = std::fs::read(&file).unwrap();
+    assert_eq!(shown(&written), shown(&output.stdout));
+    Facts::parse(&written).unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
+    assert_eq!(names(folder.path()), ["facts.json"]);
+}
+
+/// A path that root cannot write to, either.
+#[test]
+fn a_file_that_cannot_be_written_is_an_error_with_a_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("missing/facts.json");
+    let text = error_of(&run(&["--output", file.to_str().unwrap()]), codes::MEDIA_IO.class.exit_code());
+    assert!(text.starts_with("error[LF1201]: cannot ") && text.contains(folder.path().to_str().unwrap()), "{text}");
+    assert!(text.contains("\n  because: ") && text.contains("\n  next: "), "{text}");
+    let failed = run(&["--json", "--output", file.to_str().unwrap()]);
+    let document: Value = serde_json::from_str(&error_of(&failed, codes::MEDIA_IO.class.exit_code())).unwrap();
+    assert_eq!((&document["kind"], &document["code"]), (&"error".into(), &"LF1201".into()));
+    assert_eq!(document["exitCode"], codes::MEDIA_IO.class.exit_code());
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_in_place_of_the_file_stays_and_nothing_is_left_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    std::fs::create_dir(&taken).unwrap();
+    let text = error_of(&run(&["--output", taken.to_str().unwrap()]), codes::MEDIA_IO.class.exit_code());
+    assert!(text.starts_with("error[LF1201]: "), "{text}");
+    assert!(taken.is_dir());
+    assert_eq!(names(folder.path()), ["taken"]);
+}
+
+#[test]
+fn half_a_document_on_standard_output_is_an_error() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(PROGRAM).stdin(Stdio::null()).stdout(full).output().unwrap();
+    let text = error_of(&output, codes::NO_SPACE.class.exit_code());
+    assert!(text.starts_with("error[LF1202]: cannot write standard output"), "{text}");
+}
+
+#[test]
+fn wrong_arguments_are_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("facts.json");
+    let output = run(&["--output", file.to_str().unwrap(), "--what"]);
+    let text = error_of(&output, codes::BAD_ARGUMENT.class.exit_code());
+    assert!(text.starts_with("error[LF9003]: there is no argument --what"), "{text}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_terminal_gets_text_and_json_where_it_is_asked_for() {
+    let on_terminal = |arguments: &[&str]| {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        unlockpt(&terminal).unwrap();
+        let side = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let mut child = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).stdout(side).spawn().unwrap();
+        let mut text = Vec::new();
+        // Ends with an error, as terminals do, once the program has closed the other side.
+        let _hung_up = File::from(terminal).read_to_end(&mut text);
+        assert!(child.wait().unwrap().success());
+        shown(&text).replace("\r\n", "\n")
+    };
+    let text = on_terminal(&[]);
+    assert!(text.contains("\nMachine\n  Platform: linux/") && text.contains("\nNetwork\n"), "{text}");
+    Facts::parse(on_terminal(&["--json"]).as_bytes()).unwrap();
+}
+
+#[test]
+fn it_is_static_and_small_enough_for_a_mail() {
+    let program = std::fs::read(PROGRAM).unwrap();
+    let length = u64::try_from(program.len()).unwrap();
+    assert!(length <= PROGRAM_BYTES, "{length} bytes, at most {PROGRAM_BYTES}");
+    let number = |at: usize, bytes: usize| {
+        program[at..at + bytes].iter().rev().fold(0_usize, |number, byte| (number << 8) | usize::from(*byte))
+    };
+    assert_eq!(&program[..5], b"\x7fELF\x02", "a program of 64 bits");
+    let (table, entry_bytes, entries) = (number(32, 8), number(54, 2), number(56, 2));
+    let kinds: Vec<usize> = (0..entries).map(|entry| number(table + entry * entry_bytes, 4)).collect();
+    assert!(kinds.contains(&1), "it is loaded: {kinds:?}");
+    assert!(!kinds.contains(&3), "it names an interpreter, which loads libraries: {kinds:?}");
+}
+
+#[test]
+fn it_is_made_of_nothing_that_makes_landfall_large() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--offline", "--package", "landfall-facts", "--edges", "normal", "--prefix", "none"]);
+    let output = tree.args(["--format", "{p}"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output.stderr));
+    let lines = shown(&output.stdout);
+    let names: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&"landfall-host"), "{names:?}");
+    let heavy: Vec<_> = HEAVY.iter().filter(|name| names.contains(name)).collect();
+    assert!(heavy.is_empty(), "{heavy:?}");
+}
