@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use landfall_error_codes::codes;
-use landfall_host::facts::{Facts, KIND, SCHEMA};
+use landfall_host::facts::{self, Facts, KIND, ProbedGpus, SCHEMA};
+use landfall_host::paths::SitePaths;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The one line of standard error, of a run that printed nothing else and ended with this code.
+/// Standard error of a run that printed nothing else and ended with this code.
 fn error_of(output: &Output, exit_code: u8) -> String {
     assert_eq!(output.status.code(), Some(exit_code.into()), "{}", shown(&output.stderr));
     assert_eq!(shown(&output.stdout), "");
@@ -49,16 +50,19 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn the_printed_document_holds_the_facts_of_this_host() {
-    for arguments in [&[][..], &["--json"]] {
+    let paths = SitePaths::default();
+    let here = facts::collect_measured(&paths, &ProbedGpus::now(&paths)).unwrap();
+    for arguments in [&[] as &[&str], &["--json"]] {
         let output = run(arguments);
         assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output.stderr));
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&document["kind"], &document["schema"]), (&KIND.into(), &SCHEMA.into()));
-        let facts = Facts::parse(&output.stdout).unwrap();
-        assert_eq!(facts.hostname, rustix::system::uname().nodename().to_string_lossy().to_lowercase());
-        assert_eq!(facts.root, rustix::process::geteuid().is_root());
-        assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
-        assert!(facts.gpus.is_some() && facts.speeds.is_some(), "as `landfall facts` has them");
+        let found = Facts::parse(&output.stdout).unwrap();
+        assert!(found.cores > 0 && found.memory_bytes > 0 && !found.filesystems.is_empty());
+        let of_host = |facts: &Facts| (facts.hostname.clone(), facts.kernel.clone(), facts.cores, facts.root);
+        assert_eq!(of_host(&found), of_host(&here));
+        assert_eq!((found.cpu, &found.modules, &found.limits), (here.cpu.clone(), &here.modules, &here.limits));
+        assert_eq!((found.speeds.is_some(), found.gpus.is_some()), (here.speeds.is_some(), true));
     }
 }
 
@@ -124,9 +128,10 @@ fn wrong_arguments_are_refused_before_anything_is_written() {
 #[test]
 fn a_terminal_gets_text_and_json_where_it_is_asked_for() {
     let on_terminal = |arguments: &[&str]| {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = openpt(flags).unwrap();
         unlockpt(&terminal).unwrap();
-        let side = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let side = ioctl_tiocgptpeer(&terminal, flags).unwrap();
         let mut child = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).stdout(side).spawn().unwrap();
         let mut text = Vec::new();
         // Ends with an error, as terminals do, once the program has closed the other side.

@@ -17,7 +17,8 @@ pub use landfall_launcher::dependencies::GLIBC_TARGET;
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
 
 /// Arguments by which cargo builds `landfall` and the programs beside it.
-pub const PROGRAMS: [&str; 6] = ["--bin", "landfall", "--bin", "landfall-appliance", "--bin", "landfall-validator"];
+pub const PROGRAMS: [&str; 8] =
+    ["--bin", "landfall", "--bin", "landfall-appliance", "--bin", "landfall-facts", "--bin", "landfall-validator"];
 
 /// The root of the project's tree.
 pub fn root() -> PathBuf {
