@@ -59,6 +59,20 @@ impl Cluster {
         }
     }
 
+    /// What the kubelet of a node has measured of its pods, as its summary has it.
+    pub fn node_statistics(&self, node: &str) -> Result<Value, ClusterError> {
+        let what = format!("what the node {node} has measured");
+        let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
+        self.call_json(&Call {
+            method: Method::GET,
+            path,
+            content_type: "",
+            body: Vec::new(),
+            verb: "read",
+            what: &what,
+        })
+    }
+
     /// The last lines of a container's log; of its previous run if it restarts repeatedly. Empty if there is none: a
     /// log only explains, so its absence is no error.
     pub(super) fn last_log_lines(&self, pod: &ObjectName, container: &str, previous: bool, lines: u32) -> String {

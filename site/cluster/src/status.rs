@@ -1,6 +1,6 @@
 //! What `landfall status` says about components: how many of their objects are ready, and why the rest are not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -96,14 +96,26 @@ impl Cluster {
 
     /// The pods of a component: those that its objects are, select, or make through jobs, by name.
     pub fn pods_of_component(&self, inventory: &Inventory) -> Result<Vec<ObjectName>, ClusterError> {
-        let mut names = BTreeSet::new();
+        let pods = self.found_pods(inventory)?;
+        Ok(pods.keys().map(|(namespace, name)| ObjectName::new("v1", "Pod", namespace, name)).collect())
+    }
+
+    /// The same pods as they are now.
+    pub fn live_pods_of_component(&self, inventory: &Inventory) -> Result<Vec<Value>, ClusterError> {
+        Ok(self.found_pods(inventory)?.into_values().collect())
+    }
+
+    /// The pods of a component, by namespace and name.
+    fn found_pods(&self, inventory: &Inventory) -> Result<BTreeMap<(String, String), Value>, ClusterError> {
+        let mut found = BTreeMap::new();
         for object in &inventory.objects {
             let (Some(namespace), Some(live)) = (&object.namespace, self.get(object)?) else { continue };
             for pod in self.pods_of(&live, namespace)? {
-                names.insert((namespace.clone(), pod["metadata"]["name"].as_str().unwrap_or_default().to_owned()));
+                let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                found.insert((namespace.clone(), name), pod);
             }
         }
-        Ok(names.iter().map(|(namespace, name)| ObjectName::new("v1", "Pod", namespace, name)).collect())
+        Ok(found)
     }
 
     /// Why an object's pods are not ready, or are not there. Explanations are extra: what cannot be read is left out.

@@ -7,6 +7,7 @@ mod changes;
 mod documents;
 mod identity;
 mod pinned;
+mod resources;
 pub mod routes;
 mod support;
 mod unread;
@@ -27,6 +28,7 @@ pub use documents::{
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use pinned::{client, server};
+pub use resources::{Amounts, ComponentResources, ContainerResources, PodResources, VolumeKind, VolumeResources};
 pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportWish};
 pub use unread::read_rest;
 pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};

@@ -25,6 +25,8 @@ pub const LICENSE_ANSWERS: &str = "/v1/license/answers";
 pub const PROGRESS: &str = "/v1/progress";
 /// GET with `lines` below this, followed by a component's name: a [`crate::ComponentLogs`].
 pub const LOGS: &str = "/v1/logs";
+/// GET with a component's name behind it: a [`crate::ComponentResources`].
+pub const RESOURCES: &str = "/v1/resources";
 /// POST a [`crate::Claim`]: 204 if the token counted, which it does once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
 /// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointWish`]: 200 with a [`landfall_audit::Checkpoint`], which is on the host's disk;

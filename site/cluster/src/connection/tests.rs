@@ -122,3 +122,21 @@ fn a_server_that_is_not_ready_answers_all_the_same() {
     cluster.answers(Duration::from_secs(5)).unwrap();
     serving.join().unwrap();
 }
+
+#[test]
+fn what_a_node_has_measured_is_asked_of_its_kubelet_through_the_api_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_folder, cluster) = at(listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut connection = listener.accept().unwrap().0;
+        let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
+        let asked = lines.next().unwrap();
+        assert!(lines.any(|line| line.is_empty()));
+        let body = r#"{"pods":[]}"#;
+        let length = body.len();
+        write!(connection, "HTTP/1.1 200 x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+        asked
+    });
+    assert_eq!(cluster.node_statistics("node-1").unwrap(), serde_json::json!({"pods": []}));
+    assert_eq!(serving.join().unwrap(), "GET /api/v1/nodes/node-1/proxy/stats/summary HTTP/1.1");
+}

@@ -51,4 +51,4 @@ pub(crate) use save::{NextOfBackup, OPERATION, Reason, Saving};
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};
 pub use volume::LiveVolume;
-pub(crate) use volume::new_token;
+pub(crate) use volume::{folder_of, new_token};

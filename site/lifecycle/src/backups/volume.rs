@@ -86,7 +86,7 @@ fn folder(cluster: &Cluster, storage: &Path, namespace: &str, claim: &str) -> Re
 }
 
 /// Name of the folder that a volume is, directly below the folder of volumes.
-fn folder_of(volume: &Value, storage: &Path) -> Result<String, String> {
+pub(crate) fn folder_of(volume: &Value, storage: &Path) -> Result<String, String> {
     let spec = &volume["spec"];
     let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
     let path = path.ok_or("has a volume that is not a folder of this host")?;

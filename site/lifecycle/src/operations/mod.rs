@@ -39,6 +39,7 @@ mod preflight;
 mod prove;
 mod releases;
 mod replaced_data;
+mod resources;
 mod restore;
 mod restore_choice;
 mod resume;

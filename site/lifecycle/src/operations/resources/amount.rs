@@ -1,0 +1,99 @@
+//! Amounts of resources as Kubernetes writes them.
+
+/// What may follow the figure, and what it stands for: so many, or one of so many parts.
+const UNITS: [(&str, u128, u128); 16] = [
+    ("", 1, 1),
+    ("n", 1, 1_000_000_000),
+    ("u", 1, 1_000_000),
+    ("m", 1, 1_000),
+    ("k", 1_000, 1),
+    ("M", 1_000_000, 1),
+    ("G", 1_000_000_000, 1),
+    ("T", 1_000_000_000_000, 1),
+    ("P", 1_000_000_000_000_000, 1),
+    ("E", 1_000_000_000_000_000_000, 1),
+    ("Ki", 1 << 10, 1),
+    ("Mi", 1 << 20, 1),
+    ("Gi", 1 << 30, 1),
+    ("Ti", 1 << 40, 1),
+    ("Pi", 1 << 50, 1),
+    ("Ei", 1 << 60, 1),
+];
+
+/// Bytes, or other whole things; rounded up, as Kubernetes does.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    parts(text, 1)
+}
+
+/// Thousandths of a core.
+pub(super) fn thousandths(text: &str) -> Option<u64> {
+    parts(text, 1_000)
+}
+
+/// So many parts of a whole; none of an amount that is malformed, negative or too large.
+fn parts(text: &str, of_one: u128) -> Option<u64> {
+    let number = text.strip_prefix('+').unwrap_or(text);
+    let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
+    let (figure, suffix) = number.split_at(end);
+    let (before, behind) = figure.split_once('.').unwrap_or((figure, ""));
+    let digits: u128 = format!("{before}{behind}").parse().ok()?;
+    let (times, divided) = factor(suffix)?;
+    let decimals = 10_u128.checked_pow(u32::try_from(behind.len()).ok()?)?;
+    let above = digits.checked_mul(of_one)?.checked_mul(times)?;
+    u64::try_from(above.div_ceil(decimals.checked_mul(divided)?)).ok()
+}
+
+fn factor(suffix: &str) -> Option<(u128, u128)> {
+    if let Some((_, times, divided)) = UNITS.iter().find(|(unit, ..)| *unit == suffix) {
+        return Some((*times, *divided));
+    }
+    let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+    let power = 10_u128.checked_pow(exponent.unsigned_abs())?;
+    Some(if exponent < 0 { (1, power) } else { (power, 1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_kubernetes_means_them() {
+        for (text, cores) in
+            [("500m", 500), ("2", 2000), ("0.1", 100), (".5", 500), ("1.", 1000), ("1500u", 2), ("1n", 1), ("0", 0)]
+        {
+            assert_eq!(thousandths(text), Some(cores), "{text}");
+        }
+        for (text, bytes) in [
+            ("2Gi", 2 << 30),
+            ("500M", 500_000_000),
+            ("1.5Ki", 1536),
+            ("128974848", 128_974_848),
+            ("129e6", 129_000_000),
+            ("12E+3", 12_000),
+            ("5e-3", 1),
+            ("128974848000m", 128_974_848),
+            ("1E", 1_000_000_000_000_000_000),
+            ("+3k", 3000),
+        ] {
+            assert_eq!(whole(text), Some(bytes), "{text}");
+        }
+        for other in ["", ".", "Gi", "-1", "1.2.3", "2GB", "1e", "plenty", "99999999999Ei", "1e99", "1 Gi"] {
+            assert_eq!(whole(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_ends_the_program(text in "\\PC{0,40}") {
+            let _read = (whole(&text), thousandths(&text));
+        }
+
+        #[test]
+        fn what_is_written_is_read(bytes in 0..u64::MAX) {
+            prop_assert_eq!(whole(&bytes.to_string()), Some(bytes));
+            prop_assert_eq!(whole(&format!("{bytes}000m")), Some(bytes));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a component asks for and uses of CPU, memory and space: the pods' specification, what the kubelet has measured, and the folders of
+//! the site's volumes. Nothing is kept, and nothing is an estimate: a figure that is not there is absent.
+
+mod amount;
+mod pods;
+mod volumes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use landfall_cluster::{Cluster, ObjectName};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_peer::{ComponentResources, VolumeKind, VolumeResources};
+use serde_json::Value;
+
+use super::Operations;
+use super::administration::component_of;
+use super::error::Result;
+use crate::backups::folder_of;
+
+/// How long an API server may accept connections and say nothing.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How long the cluster is asked for objects in all: the console waits for fifteen seconds.
+const OBJECTS_LIMIT: Duration = Duration::from_secs(6);
+/// How long kubelets are asked in all.
+const STATISTICS_LIMIT: Duration = Duration::from_secs(3);
+/// How long the files of volumes are counted in all. A page is not worth more of a disk's time.
+const COUNTING_LIMIT: Duration = Duration::from_secs(1);
+
+/// What kubelets have measured, by node, and what they did not answer.
+type Statistics = (BTreeMap<String, Value>, Vec<String>);
+
+impl Operations {
+    /// What a component asks for and uses now.
+    pub fn component_resources(&self, component: &str) -> Result<ComponentResources> {
+        let cluster = self.patient_cluster()?;
+        cluster.answers(SILENCE).map_err(StepError::from)?;
+        let (cluster, inventory) = component_of(cluster.within(OBJECTS_LIMIT), component)?;
+        let pods = cluster.live_pods_of_component(&inventory).map_err(StepError::from)?;
+        let claimed = claimed(&cluster, volumes::claims(&pods))?;
+        let (summaries, notes) = statistics(&cluster.within(STATISTICS_LIMIT).with_patience(Duration::ZERO), &pods);
+        let of_node = |pod: &Value| pod["spec"]["nodeName"].as_str().and_then(|node| summaries.get(node));
+        let read = |pod: &Value| pods::of_pod(pod, of_node(pod).and_then(|summary| pods::measured(summary, pod)));
+        let found: Vec<_> = pods.iter().map(read).collect();
+        let mut volumes = self.measure(claimed, &summaries);
+        let lasting = pods.iter().zip(&found).filter(|(_, found)| !found.has_ended());
+        volumes.extend(lasting.flat_map(|(pod, _)| volumes::temporary(pod, of_node(pod))));
+        Ok(ComponentResources {
+            component: component.to_owned(),
+            at: format!("{:.0}", Timestamp::now()),
+            total: pods::total(&found),
+            used_space_bytes: pods::complete(volumes.iter().map(|volume| volume.used_bytes)),
+            pods: found,
+            volumes,
+            notes,
+        })
+    }
+
+    /// Measures claims: those that are folders of the site by their files, and others as the kubelet did.
+    fn measure(&self, claimed: Vec<Claimed>, summaries: &BTreeMap<String, Value>) -> Vec<VolumeResources> {
+        let (storage, until) = (self.paths.storage(), Instant::now() + COUNTING_LIMIT);
+        let measured = claimed.into_iter().map(|Claimed { mut found, volume }| {
+            found.used_bytes = match folder_of(&volume, &storage) {
+                Ok(folder) => volumes::bytes_of(&storage.join(folder), until),
+                Err(_) => volumes::measured_of_claim(summaries, (&found.namespace, &found.name), &volume),
+            };
+            found
+        });
+        measured.collect()
+    }
+}
+
+/// A claim, and the volume that it is bound to; null where it is bound to none.
+struct Claimed {
+    found: VolumeResources,
+    volume: Value,
+}
+
+/// Claims as they are now.
+fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, StepError> {
+    let mut all = Vec::new();
+    for ((namespace, name), pods) in claims {
+        let claim = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", &namespace, &name))?;
+        let claim = claim.unwrap_or_default();
+        let volume = match claim["spec"]["volumeName"].as_str() {
+            Some(volume) => cluster.get(&ObjectName::new("v1", "PersistentVolume", "", volume))?,
+            None => None,
+        };
+        let found = VolumeResources {
+            kind: VolumeKind::Claim,
+            size_bytes: volumes::size_of_claim(&claim),
+            used_bytes: None,
+            namespace,
+            name,
+            pods: pods.into_iter().collect(),
+        };
+        all.push(Claimed { found, volume: volume.unwrap_or_default() });
+    }
+    Ok(all)
+}
+
+/// Asks the kubelet of each node that has pods. One that does not answer costs its figures, and nothing else.
+fn statistics(cluster: &Cluster, pods: &[Value]) -> Statistics {
+    let nodes: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect();
+    let (mut summaries, mut notes) = (BTreeMap::new(), Vec::new());
+    for node in nodes {
+        match cluster.node_statistics(node) {
+            Ok(summary) => {
+                summaries.insert(node.to_owned(), summary);
+            }
+            Err(error) => notes.push(format!("use on {node} is not measured: {}", with_causes(&error))),
+        }
+    }
+    (summaries, notes)
+}
