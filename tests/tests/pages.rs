@@ -26,6 +26,7 @@ mod pages {
     mod people;
     mod program;
     mod reports;
+    mod resources;
     mod restore;
     mod settings;
     mod sign_in;

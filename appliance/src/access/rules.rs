@@ -163,6 +163,7 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/openapi.json", READ),
     get("/api/v1/status", READ),
     get("/api/v1/gpus", READ),
+    get("/api/v1/components/{name}/resources", READ),
     get("/api/v1/releases", READ),
     get("/api/v1/backups", READ),
     post("/api/v1/backups", Need::Api(Role::Operator, Scope::Backup)),

@@ -8,6 +8,7 @@ mod events;
 mod intent;
 mod keys;
 mod people;
+mod resources;
 mod secrets;
 mod site;
 mod support;
@@ -44,6 +45,7 @@ fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))
         .routes(routes!(site::gpus))
+        .routes(routes!(resources::of_component))
         .routes(routes!(site::releases))
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::begin_drill))

@@ -6,12 +6,13 @@ use serde::Deserialize;
 
 use super::fields::Asked;
 use super::frame::{Frame, Place};
+use super::resources::Sheet;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::{Shown, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{ComponentLogs, ComponentStatus, Status, Topic};
+use crate::host::{ComponentLogs, ComponentStatus, Status, Topic, is_component};
 use crate::refusal::Refusal;
 
 /// Lines that are asked for of each container.
@@ -29,6 +30,7 @@ struct Rows {
 
 struct Detail {
     row: Result<Option<Row>, Trouble>,
+    resources: Result<Sheet, Trouble>,
     logs: Result<ComponentLogs, Trouble>,
     name: String,
     find: String,
@@ -103,8 +105,7 @@ pub async fn live_list(State(context): State<Context>) -> Shown {
 
 /// The name goes into a path of the host's API, so it must be one that a component can have.
 fn checked(name: String) -> Result<String, Refusal> {
-    let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one) {
+    if is_component(&name) {
         return Ok(name);
     }
     Err(Refusal::NotThere(format!("component {name}")))
@@ -112,7 +113,8 @@ fn checked(name: String) -> Result<String, Refusal> {
 
 async fn detail(context: &Context, name: String, choice: Choice) -> Result<Detail, Refusal> {
     let (name, find) = (checked(name)?, choice.find.trim().to_owned());
-    let (rows, logs) = tokio::join!(rows(context), context.site.logs(&name, LINES));
+    let (logs, resources) = (context.site.logs(&name, LINES), context.site.resources(&name));
+    let (rows, logs, resources) = tokio::join!(rows(context), logs, resources);
     let row = rows.map(|rows| rows.into_iter().find(|row| row.component.component == name));
     if matches!(row, Ok(None)) {
         return Err(Refusal::NotThere(format!("component {name}")));
@@ -122,7 +124,8 @@ async fn detail(context: &Context, name: String, choice: Choice) -> Result<Detai
         logs.lines.retain(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted));
         logs
     });
-    Ok(Detail { row, logs, name, find, follows: !choice.follow.is_empty() })
+    let resources = resources.map(Sheet::from).map_err(Trouble::from);
+    Ok(Detail { row, resources, logs, name, find, follows: !choice.follow.is_empty() })
 }
 
 pub async fn one(

@@ -7,14 +7,11 @@ use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::units::bytes;
+use super::units::{NOT_MEASURED, bytes};
 use super::{Shown, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Gpu, GpuHolder, Gpus, Status, Topic};
-
-/// What stands for a figure that the host does not have: zero would be one.
-const NOT_MEASURED: &str = "not measured";
 
 struct View {
     facts: Result<Option<Gpus>, Trouble>,

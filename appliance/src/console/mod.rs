@@ -21,6 +21,7 @@ mod planned;
 mod problem;
 mod reference;
 mod releases;
+mod resources;
 mod restore;
 mod settings;
 mod sign_in;

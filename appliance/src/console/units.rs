@@ -2,6 +2,9 @@
 
 use std::borrow::Borrow;
 
+/// What stands for a figure that the host does not have: zero would be one.
+pub const NOT_MEASURED: &str = "not measured";
+
 /// Bytes in the unit that leaves one to four digits: `3.0 GiB`.
 pub fn bytes(count: impl Borrow<u64>) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -16,6 +19,13 @@ pub fn bytes(count: impl Borrow<u64>) -> String {
     }
     let (whole, rest, unit) = (tenths / 10, tenths % 10, UNITS[unit]);
     if tenths >= 1000 { format!("{whole} {unit}") } else { format!("{whole}.{rest} {unit}") }
+}
+
+/// Time of processors in cores: `0.25`, `12`.
+pub fn cores(millicores: impl Borrow<u64>) -> String {
+    let millicores = *millicores.borrow();
+    let text = format!("{}.{:03}", millicores / 1000, millicores % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A part of a whole, in percent, rounded down.
@@ -48,6 +58,7 @@ mod tests {
             [0, 1023, 1024, 1536, 3 << 30, 60 << 30, 100 << 30, 5 << 50].map(bytes),
             ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "3.0 GiB", "60.0 GiB", "100 GiB", "5.0 PiB"]
         );
+        assert_eq!([0, 7, 250, 1500, 12_000, 100_000].map(cores), ["0", "0.007", "0.25", "1.5", "12", "100"]);
         assert_eq!((percent(1, 3), percent(5, 0), percent(u64::MAX, u64::MAX)), (33, 0, 100));
         assert_eq!(short("sha256:abcdef0123456789"), "abcdef012345");
     }

@@ -14,9 +14,9 @@ use hyper_util::rt::TokioIo;
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
-    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, EntryPiece, KeptSecret, LicenseWish, MediaPage,
-    OperationPage, PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest, SecretWish, SupportPage,
-    Upload, UploadWish, UploadsPage, UsersWord, routes,
+    AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, ComponentResources, EntryPiece, KeptSecret,
+    LicenseWish, MediaPage, OperationPage, PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest,
+    SecretWish, SupportPage, Upload, UploadWish, UploadsPage, UsersWord, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -204,6 +204,10 @@ impl Host for Client {
 
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
         self.get(format!("{}/{component}?lines={lines}", routes::LOGS), DOCUMENT).boxed()
+    }
+
+    fn resources<'a>(&'a self, component: &'a str) -> BoxFuture<'a, Result<ComponentResources, HostError>> {
+        self.get(format!("{}/{component}", routes::RESOURCES), DOCUMENT).boxed()
     }
 
     fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>> {

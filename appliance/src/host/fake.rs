@@ -16,8 +16,9 @@ use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, Host, HostError, KeptSecret, MediaPage, OperationPage, PlanPage, ProgressPage,
-    RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, Change, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, MediaPage, OperationPage,
+    PlanPage, ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload, UploadWish,
+    UploadsPage, Wish,
 };
 
 /// What the sample of a name says.
@@ -29,6 +30,8 @@ pub fn sample(name: &str) -> Value {
 /// The host.
 pub struct FakeHost {
     pub status: Mutex<Value>,
+    /// What every component asks for and uses.
+    pub resources: Mutex<ComponentResources>,
     pub license: Mutex<Option<Value>>,
     pub usage: Mutex<Option<Value>>,
     /// How many users the console said that it has.
@@ -113,6 +116,7 @@ impl FakeHost {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             status: Mutex::new(sample("status")),
+            resources: Mutex::new(sample_of("resources")),
             license: Mutex::new(Some(sample("licenseStatus"))),
             usage: Mutex::new(Some(sample("licenseUsage"))),
             users: AtomicUsize::default(),
@@ -198,6 +202,15 @@ impl Host for FakeHost {
                 "2026-11-20T07:59:12Z answered GET /health in 2 ms",
             ];
             Ok(ComponentLogs { component: component.to_owned(), lines: lines.map(line).to_vec() })
+        }
+        .boxed()
+    }
+
+    fn resources<'a>(&'a self, component: &'a str) -> BoxFuture<'a, Result<ComponentResources, HostError>> {
+        async move {
+            self.heard()?;
+            let found = self.resources.lock().unwrap().clone();
+            Ok(ComponentResources { component: component.to_owned(), ..found })
         }
         .boxed()
     }

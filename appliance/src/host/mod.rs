@@ -29,9 +29,9 @@ pub use error::HostError;
 pub use follower::follow;
 pub use gpus::{Gpu, GpuHolder, Gpus};
 pub use landfall_peer::{
-    AuditPage, Change, ComponentLogs, DataFate, KeptSecret, MediaPage, Medium, OperationPage, OperationState, PlanPage,
-    ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish,
-    UploadsPage, is_id,
+    Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
+    Medium, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request, RequestState,
+    SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources, is_id,
 };
 pub use reports::{Heard, Listener};
 pub use running::Running;
@@ -78,6 +78,12 @@ impl Topic {
     }
 }
 
+/// Whether a component can have this name. It goes into paths of the host's API.
+pub fn is_component(name: &str) -> bool {
+    let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one)
+}
+
 /// The host's API. The real one is [`Client`].
 pub trait Host: Send + Sync + 'static {
     /// The present document; none where the host has none, such as a license on a site that needs none.
@@ -88,6 +94,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;
+
+    /// What a component asks for and uses.
+    fn resources<'a>(&'a self, component: &'a str) -> BoxFuture<'a, Result<ComponentResources, HostError>>;
 
     /// Whether the one-use token counts. It is then consumed.
     fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>>;

@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, Host, HostError, KeptSecret, Listener, MediaPage, OperationPage, PlanPage, ProgressPage,
-    RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Listener, MediaPage, OperationPage,
+    PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish,
+    UploadsPage, Wish,
 };
 
 /// An answer this young is given again.
@@ -232,6 +233,12 @@ impl Site {
     pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, Unavailable> {
         let logs = self.hear(self.host.logs(component, lines)).await;
         logs.map_err(|error| Unavailable { error, since: self.silent_since() })
+    }
+
+    /// What a component asks for and uses.
+    pub async fn resources(&self, component: &str) -> Result<ComponentResources, Unavailable> {
+        let found = self.hear(self.host.resources(component)).await;
+        found.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
     /// Whether the one-use token counts. It is then consumed.

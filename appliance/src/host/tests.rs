@@ -15,7 +15,7 @@ use landfall_peer::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::fake::sample;
+use super::fake::{sample, sample_of};
 use super::*;
 
 fn schema(kind: &str) -> jsonschema::Validator {
@@ -104,6 +104,10 @@ impl landfall_host_api::Site for Answers {
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
         let line = LogLine { pod: "p".into(), container: "c".into(), text: lines.to_string() };
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
+    }
+
+    fn resources(&self, component: &str) -> Result<ComponentResources, Problem> {
+        if component == "postgres" { Ok(sample_of("resources")) } else { Err(problem("LF4302")) }
     }
 
     fn progress(&self, run: u64, after: u64) -> ProgressPage {
@@ -328,6 +332,9 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF4602")), "{refused}");
     assert_eq!(client.progress(3, 6).await.unwrap().events[0].number, 7);
     assert_eq!(client.logs("postgres", 200).await.unwrap().lines[0].text, "200");
+    let resources = client.resources("postgres").await.unwrap();
+    assert_eq!(resources, sample_of::<ComponentResources>("resources"));
+    assert!(matches!(client.resources("x").await, Err(HostError::Refused(_))));
     assert!(client.claim("T").await.unwrap());
     assert!(!client.claim("T").await.unwrap());
     client.begin_backup("alice", "c").await.unwrap();

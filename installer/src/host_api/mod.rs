@@ -21,8 +21,8 @@ use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
-    Asking, AuditPage, Change, ComponentLogs, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
-    Problem, ProgressPage, Refusal, SecretWish, server,
+    Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent,
+    OperationPage, PlanPage, Problem, ProgressPage, Refusal, SecretWish, server,
 };
 
 use self::changes::Changes;
@@ -159,6 +159,10 @@ impl Site for Host {
             text.lines().map(line).collect::<Vec<_>>()
         });
         Ok(ComponentLogs { component: component.to_owned(), lines: lines.collect() })
+    }
+
+    fn resources(&self, component: &str) -> Result<ComponentResources, Problem> {
+        self.operations.component_resources(component).map_err(|error| problem(&error.into()))
     }
 
     fn progress(&self, run: u64, after: u64) -> ProgressPage {

@@ -214,6 +214,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .route(routes::SECRETS, post(keep_secret).layer(DefaultBodyLimit::max(SECRET_BODY_BYTES)))
         .route(routes::PROGRESS, get(progress))
         .route(&format!("{}/{{component}}", routes::LOGS), get(logs))
+        .route(&format!("{}/{{component}}", routes::RESOURCES), get(resources))
         .route(routes::AUDIT, get(audit).merge(of_entries(post(checkpoint))))
         .route(routes::AUDIT_ENTRY, of_entries(post(entry_piece)))
         .route(routes::CLAIMS, post(claim))
@@ -278,6 +279,11 @@ async fn logs(
     let lines = lines.clamp(1, MOST_LINES);
     let logs = host.ask(move |site| site.logs(&component, lines)).await??;
     Ok(document(json(&logs)))
+}
+
+async fn resources(State(host): State<Host>, Path(component): Path<String>) -> Result<Response> {
+    let found = host.ask(move |site| site.resources(&component)).await??;
+    Ok(document(json(&found)))
 }
 
 async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> Result<StatusCode> {

@@ -3,8 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    Asking, AuditPage, Change, ComponentLogs, KeptSecret, Medium, OperationPage, PlanPage, Problem, ProgressPage,
-    Refusal, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+    Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem,
+    ProgressPage, Refusal, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
 };
 
 /// A question whose answer is a document that a command prints.
@@ -33,6 +33,9 @@ pub trait Site: Send + Sync + 'static {
 
     /// The last lines of each container of a component.
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem>;
+
+    /// What a component asks for and uses of CPU, memory and space.
+    fn resources(&self, component: &str) -> Result<ComponentResources, Problem>;
 
     /// What the operation that runs, or ran last, reported after a number of this run; all of it if its run is another one.
     fn progress(&self, run: u64, after: u64) -> ProgressPage;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Asking, AuditPage, Blocker, Certificate, Change,
-    ComponentLogs, Identity, KeptSecret, LICENSE_BYTES, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES,
-    PlanPage, Problem, ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish, client, server,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, Asking, AuditPage, Blocker, Certificate, Change,
+    ComponentLogs, ComponentResources, Identity, KeptSecret, LICENSE_BYTES, LogLine, Medium, NumberedEvent,
+    OperationPage, PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES,
+    SecretWish, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -55,6 +56,18 @@ impl Site for Remembering {
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
         let line = LogLine { pod: "a".to_owned(), container: "b".to_owned(), text: lines.to_string() };
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
+    }
+
+    fn resources(&self, component: &str) -> Result<ComponentResources, Problem> {
+        Ok(ComponentResources {
+            component: component.to_owned(),
+            at: "2026-11-20T08:00:00Z".to_owned(),
+            total: Amounts { memory_used_bytes: Some(0), ..Amounts::default() },
+            used_space_bytes: None,
+            pods: Vec::new(),
+            volumes: Vec::new(),
+            notes: Vec::new(),
+        })
     }
 
     fn progress(&self, _run: u64, after: u64) -> ProgressPage {
@@ -241,6 +254,10 @@ async fn questions_are_answered_with_documents_and_problems_with_their_code() {
     assert_eq!(logs, json!({ "component": "postgres", "lines": [{ "pod": "a", "container": "b", "text": "7" }] }));
     let (_, logs) = served.get("/v1/logs/postgres?lines=99999999").await;
     assert_eq!(logs["lines"][0]["text"], "2000");
+    let (status, found) = served.get("/v1/resources/postgres").await;
+    assert_eq!((status, &found["component"]), (StatusCode::OK, &json!("postgres")));
+    let (used, requested) = (&found["total"]["memoryUsedBytes"], &found["total"]["memoryRequestedBytes"]);
+    assert_eq!((used, requested), (&json!(0), &Value::Null), "zero was measured, and nothing else was");
 }
 
 #[tokio::test(flavor = "multi_thread")]

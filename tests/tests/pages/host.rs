@@ -13,8 +13,9 @@ use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    Asking, AuditPage, Certificate, Change, ComponentLogs, Event, Identity, KeptSecret, LogLine, MediaPage, Medium,
-    NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, SecretWish, server,
+    Asking, AuditPage, Certificate, Change, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine,
+    MediaPage, Medium, NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal,
+    SecretWish, server,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -35,6 +36,8 @@ const STEPS: usize = 12;
 /// What the host reports.
 pub(crate) struct Facts {
     pub(crate) status: Value,
+    /// What every component asks for and uses.
+    pub(crate) resources: ComponentResources,
     pub(crate) operation: OperationPage,
     pub(crate) progress: ProgressPage,
     /// Backups that were begun.
@@ -79,6 +82,7 @@ impl Recorded {
     fn new() -> Result<Self> {
         let facts = Mutex::new(Facts {
             status: sample("status")?,
+            resources: sample("resources")?,
             operation: sample("operation")?,
             progress: ProgressPage { running: false, operation: None, run: 1, events: Vec::new() },
             backups_begun: 0,
@@ -207,6 +211,10 @@ impl Site for Recorded {
             text: (*text).to_owned(),
         };
         Ok(ComponentLogs { component: component.to_owned(), lines: LOG.iter().map(line).collect() })
+    }
+
+    fn resources(&self, component: &str) -> Result<ComponentResources, Problem> {
+        Ok(ComponentResources { component: component.to_owned(), ..self.facts().resources.clone() })
     }
 
     fn progress(&self, run: u64, after: u64) -> ProgressPage {

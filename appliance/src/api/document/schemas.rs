@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
 use super::super::{approvals, changes, keys, people, secrets, site, support};
-use crate::host::{KeptSecret, MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage};
+use crate::host::{
+    ComponentResources, KeptSecret, MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage,
+};
 use crate::refusal::Problem;
 use crate::trend::Point;
 
@@ -69,6 +71,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<List<keys::KeyItem>>();
     generator.subschema_for::<List<Point>>();
     generator.subschema_for::<approvals::Approvals>();
+    generator.subschema_for::<ComponentResources>();
     generator.subschema_for::<KeptSecret>();
     generator.subschema_for::<Request>();
     generator.subschema_for::<MediaPage>();

@@ -83,6 +83,10 @@ async fn answers_are_as_the_document_says() {
         checked += 1;
     }
     assert!(checked >= 8, "{checked} answers were checked");
+    let resources = root.get("/api/v1/components/postgres/resources").await.json();
+    let errors: Vec<String> =
+        validator("ComponentResources").iter_errors(&resources).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
     let refused = root.get("/api/v1/requests/none").await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
     assert!(validator("Problem").is_valid(&refused.json()), "{}", refused.body);

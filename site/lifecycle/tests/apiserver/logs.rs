@@ -59,6 +59,10 @@ fn pods_of_jobs_belong_to_the_component_and_new_pods_are_followed() {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(!has_pod(&cluster, &inventory, "stranger"));
+    let live = cluster.live_pods_of_component(&inventory).unwrap();
+    assert!(live.len() > 1 && live.iter().all(|pod| pod["spec"]["containers"].is_array()), "{live:?}");
+    let unknown = cluster.with_patience(Duration::ZERO).node_statistics("node-1").unwrap_err();
+    assert!(unknown.to_string().contains("node-1"), "{unknown}");
 
     let (sender, started) = mpsc::channel();
     let listener: Listener = Arc::new(move |logged| match logged {

@@ -1,0 +1,56 @@
+//! What a component asks for and uses, on its page: measured, not measured, and without a pod.
+
+use anyhow::{Result, ensure};
+
+use super::appearance::Findings;
+use super::browser::Browser;
+use super::check::expect_no_faults;
+use super::console::Console;
+use super::webdriver::{SHIFT, TAB};
+
+/// Its page.
+const PAGE: &str = "/components/postgres";
+/// The same, which asks again by itself.
+const FOLLOWING: &str = "/components/postgres?follow=1";
+/// Name of the part that has the focus.
+const FOCUS: &str = "return document.activeElement.getAttribute('aria-label')";
+
+async fn expect_focus(browser: &Browser, name: &str) -> Result<()> {
+    let found = browser.driver.execute(FOCUS, Vec::new()).await?;
+    ensure!(found.json() == name, "the focus is on {}, not on {name}", found.json());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open(PAGE).await?;
+    for words in ["postgres-0/postgres", "postgres:15.14", "0.062", "182 MiB", "not measured", "3.4 GiB"] {
+        browser.expect("#live", words).await?;
+    }
+    findings.look(&browser, PAGE, None).await?;
+    // A table that is wider than its place is scrolled by keys.
+    browser.find("#containers-table").await?.focus().await?;
+    expect_focus(&browser, "Containers").await?;
+    browser.press(TAB).await?;
+    expect_focus(&browser, "Volumes").await?;
+    browser.driver.press(SHIFT, TAB).await?;
+    expect_focus(&browser, "Containers").await?;
+
+    browser.open(FOLLOWING).await?;
+    browser.expect("#containers-table", "0.062").await?;
+    console.host.site.facts().resources.pods[0].containers[0].amounts.cpu_used_millicores = Some(1500);
+    browser.expect("#containers-table", "1.5").await?;
+    console.host.site.facts().resources.pods.clear();
+    console.host.site.facts().resources.notes = vec!["use on node-1 is not measured: no answer".to_owned()];
+    for words in ["No pod runs", "use on node-1 is not measured: no answer"] {
+        browser.expect("#live", words).await?;
+    }
+    findings.look(&browser, "a component without figures", None).await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(6)
+}
