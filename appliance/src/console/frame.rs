@@ -46,7 +46,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
-    Entry { place: Place::Gpus, path: "/gpus", name: "GPUs" },
+    Entry { place: Place::Gpus, path: "/gpus", name: "GPUs and models" },
     Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
     Entry { place: Place::Support, path: "/support", name: "Support" },
 ];
@@ -64,8 +64,8 @@ pub struct Frame {
     pub user: Option<String>,
     pub role: Role,
     pub csrf: String,
-    /// Whether the host has GPUs.
-    pub has_gpus: bool,
+    /// Whether the host has GPUs, or the release has models.
+    pub has_gpus_or_models: bool,
     /// Since when the host has not answered.
     pub silent: Option<Moment>,
     /// What was just done.
@@ -79,7 +79,7 @@ impl Frame {
     /// The frame of a page for this caller.
     pub fn new(context: &Context, caller: &Caller, place: Place, title: impl Into<String>) -> Self {
         let silent = context.site.silent_since().map(Moment::new);
-        Self { silent, has_gpus: context.site.has_gpus(), ..Self::bare(caller, place, title) }
+        Self { silent, has_gpus_or_models: context.site.has_gpus_or_models(), ..Self::bare(caller, place, title) }
     }
 
     /// A frame that says nothing of the site.
@@ -90,7 +90,7 @@ impl Frame {
             user: caller.user().map(str::to_owned),
             role: caller.role().unwrap_or(Role::Viewer),
             csrf: caller.form_token(),
-            has_gpus: false,
+            has_gpus_or_models: false,
             silent: None,
             notice: None,
             refused: None,
@@ -107,9 +107,9 @@ impl Frame {
         Self { refused: refusal.map(Refusal::problem), ..self }
     }
 
-    /// The pages about the site. That of GPUs is for a host that has some, and is listed while it is open.
+    /// The pages about the site. That of GPUs and models is for a site that has some, and is listed while it is open.
     pub fn site(&self) -> impl Iterator<Item = &'static Entry> {
-        let is_listed = self.has_gpus || self.place == Place::Gpus;
+        let is_listed = self.has_gpus_or_models || self.place == Place::Gpus;
         SITE.iter().filter(move |entry| is_listed || entry.place != Place::Gpus)
     }
 

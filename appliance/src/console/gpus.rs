@@ -1,4 +1,4 @@
-//! GPUs of the host, as its status has them: nothing is asked of the host that other pages do not ask.
+//! GPUs of the host and models of the release, as the host's status has them: nothing is asked that other pages do not ask.
 
 use askama::Template;
 use axum::extract::State;
@@ -7,14 +7,19 @@ use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::units::{NOT_MEASURED, bytes};
+use super::units::{NOT_MEASURED, bytes, count};
 use super::{Shown, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Gpu, GpuHolder, Gpus, Status, Topic};
+use crate::host::{Gpu, GpuHolder, Gpus, Model, ModelFigure, Status, Topic};
 
 struct View {
-    facts: Result<Option<Gpus>, Trouble>,
+    facts: Result<Found, Trouble>,
+}
+
+struct Found {
+    gpus: Option<Gpus>,
+    models: Vec<Model>,
 }
 
 #[derive(Template)]
@@ -70,15 +75,38 @@ fn moment(text: &str) -> Option<Moment> {
     Moment::read(Some(text))
 }
 
+/// The mark of a model.
+fn model_mark(model: &Model) -> Mark {
+    if model.profile.is_some() { How::Good.mark("Fits") } else { How::Bad.mark("Does not fit") }
+}
+
+/// `context 8192 tokens, set by the site`
+fn figure(figure: &ModelFigure) -> String {
+    let value = figure.value;
+    let what = match figure.name.as_str() {
+        "tensorParallel" if value == 0 => "on the CPU".to_owned(),
+        "tensorParallel" => format!("on {}", count(usize::try_from(value).unwrap_or(usize::MAX), "GPU")),
+        "context" => format!("context {value} tokens"),
+        "sequences" => format!("{value} sequences at once"),
+        "memoryBytes" => format!("memory {}", bytes(value)),
+        other => format!("{other} {value}"),
+    };
+    if figure.set_by_site { format!("{what}, set by the site") } else { what }
+}
+
 async fn view(context: &Context) -> View {
     let status = context.site.read::<Status>(Topic::Status).await;
-    View { facts: status.map(|status| status.and_then(|status| status.gpus)).map_err(Trouble::from) }
+    let found = |status: Option<Status>| {
+        let (gpus, models) = status.map(|status| (status.gpus, status.models)).unwrap_or_default();
+        Found { gpus, models }
+    };
+    View { facts: status.map(found).map_err(Trouble::from) }
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
     // What is read for the page is what the navigation knows.
     let view = view(&context).await;
-    let frame = Frame::new(&context, &caller, Place::Gpus, "GPUs");
+    let frame = Frame::new(&context, &caller, Place::Gpus, "GPUs and models");
     draw(&Whole { frame, view })
 }
 
@@ -132,6 +160,44 @@ mod tests {
         assert!(vera.get("/live/gpus").await.body.contains("NVIDIA L4"));
         assert!(vera.get("/node").await.body.contains("<a href=\"/gpus\""), "the navigation leads there");
         assert_eq!(vera.get("/api/v1/gpus").await.json(), gpus());
+    }
+
+    #[tokio::test]
+    async fn each_model_is_shown_with_how_it_runs_or_why_it_does_not() {
+        let site = Site::begin().await;
+        site.host.status.lock().unwrap()["models"] = json!([
+            { "name": "llama", "quantization": "BF16", "weightsBytes": 16_u64 << 30, "reason": null,
+                "profile": "vLLM on 2 × NVIDIA L4, tensor-parallel degree 2",
+                "figures": [{ "name": "tensorParallel", "value": 2, "setBySite": false },
+                    { "name": "context", "value": 8192, "setBySite": true }] },
+            { "name": "large", "quantization": "BF16", "weightsBytes": 140_u64 << 30, "figures": [], "profile": null,
+                "reason": "it does not run on CPU <yet>" },
+        ]);
+        let vera = site.sign_in("vera").await;
+        until(async || vera.get("/gpus").await.body.contains("llama")).await;
+        let page = vera.get("/gpus").await.body;
+        for words in [
+            "The host reports no GPU",
+            "vLLM on 2 × NVIDIA L4, tensor-parallel degree 2",
+            "on 2 GPUs",
+            "context 8192 tokens, set by the site",
+            "140 GiB",
+            "Does not fit",
+            "it does not run on CPU &#60;yet&#62;",
+            "landfall models fit",
+        ] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(vera.get("/node").await.body.contains("<a href=\"/gpus\""), "models alone lead there, too");
+    }
+
+    #[test]
+    fn a_figure_says_what_it_is_and_who_decided_it() {
+        let of = |name: &str, value, set_by_site| figure(&ModelFigure { name: name.to_owned(), value, set_by_site });
+        assert_eq!(of("tensorParallel", 0, false), "on the CPU");
+        assert_eq!(of("tensorParallel", 1, true), "on 1 GPU, set by the site");
+        assert_eq!(of("memoryBytes", 3 << 30, false), "memory 3.0 GiB");
+        assert_eq!(of("ofLater", 7, false), "ofLater 7");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{BackupTimes, Gpus};
+use super::{BackupTimes, Gpus, Model};
 
 /// What a status comes to. A verdict of a newer version is one that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -45,6 +45,8 @@ pub struct Status {
     pub clock: Option<Clock>,
     #[serde(default)]
     pub gpus: Option<Gpus>,
+    #[serde(default)]
+    pub models: Vec<Model>,
     pub disk: Option<Disk>,
     pub memory: Option<Memory>,
     pub etcd: Option<Etcd>,

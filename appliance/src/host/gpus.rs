@@ -1,4 +1,4 @@
-//! The GPUs of the host's status, as far as pages show them.
+//! GPUs and models of the host's status, as far as pages show them.
 
 use std::collections::BTreeMap;
 
@@ -43,4 +43,28 @@ pub struct GpuHolder {
     pub program: Option<String>,
     pub used_bytes: Option<u64>,
     pub pod: Option<String>,
+}
+
+/// A model of the release.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    pub name: String,
+    #[serde(default)]
+    pub quantization: String,
+    pub weights_bytes: u64,
+    #[serde(default)]
+    pub figures: Vec<ModelFigure>,
+    pub profile: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// A figure that its software was given.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelFigure {
+    pub name: String,
+    pub value: u64,
+    #[serde(default)]
+    pub set_by_site: bool,
 }

@@ -27,7 +27,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
-pub use gpus::{Gpu, GpuHolder, Gpus};
+pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
     Medium, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request, RequestState,

@@ -63,7 +63,7 @@ pub struct Site {
     slots: [Slot; Topic::ALL.len()],
     operation: tokio::sync::Mutex<Option<(Instant, LatestOperation)>>,
     silent_since: Mutex<Option<Timestamp>>,
-    has_gpus: AtomicBool,
+    has_gpus_or_models: AtomicBool,
     running: watch::Sender<Option<Running>>,
     reports: watch::Sender<Reports>,
 }
@@ -77,7 +77,7 @@ impl Site {
             slots,
             operation: tokio::sync::Mutex::default(),
             silent_since: Mutex::default(),
-            has_gpus: AtomicBool::default(),
+            has_gpus_or_models: AtomicBool::default(),
             running: watch::channel(None).0,
             reports: watch::channel(Reports::default()).0,
         })
@@ -92,9 +92,9 @@ impl Site {
         *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the latest status that came has GPUs. They do not go away while the host is silent.
-    pub fn has_gpus(&self) -> bool {
-        self.has_gpus.load(Ordering::Relaxed)
+    /// Whether the latest status that came has GPUs, or models of the release. They do not go away while the host is silent.
+    pub fn has_gpus_or_models(&self) -> bool {
+        self.has_gpus_or_models.load(Ordering::Relaxed)
     }
 
     /// The host's answer, of which is remembered whether it came.
@@ -134,7 +134,8 @@ impl Site {
             && let Ok(Some(status)) = &answer
         {
             let has_gpus = status.get("gpus").is_some_and(|gpus| !gpus.is_null());
-            self.has_gpus.store(has_gpus, Ordering::Relaxed);
+            let has_models = status.get("models").and_then(Value::as_array).is_some_and(|models| !models.is_empty());
+            self.has_gpus_or_models.store(has_gpus || has_models, Ordering::Relaxed);
         }
         self.slot(topic).hold(Some(answer.clone()));
         answer

@@ -93,6 +93,11 @@ fn host_text(text: &mut String, report: &StatusReport) {
     if let Some(gpus) = &report.gpus {
         gpus_text(text, gpus);
     }
+    for model in &report.models {
+        let how = model.profile.as_ref().or(model.reason.as_ref()).map_or("unknown", String::as_str);
+        let state = if model.profile.is_some() { "" } else { "does not fit: " };
+        let _infallible = writeln!(text, "model     {}: {state}{}", shown::line(&model.name), shown::line(how));
+    }
     if let Some(disk) = &report.disk {
         let (free, total) = (HumanBytes(disk.free_bytes), HumanBytes(disk.total_bytes));
         let state = state_text(disk.reason.as_deref());
@@ -298,6 +303,7 @@ fn backups_text(backups: &BackupsStatus) -> String {
 mod tests {
     use landfall_engine::journal::RecordedError;
     use landfall_lifecycle::operations::status::sample::{absent, installed, interrupted};
+    use landfall_lifecycle::operations::{ModelFigure, ModelStatus};
 
     use super::*;
 
@@ -324,6 +330,29 @@ mod tests {
             disk.reason = Some("512 MiB are free; below 1.0 GiB the kubelet removes pods".to_owned());
         }
         insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn models_are_shown_with_how_they_run_or_why_they_do_not() {
+        let mut report = installed();
+        assert!(!text(&report).contains("model     "));
+        let model = |name: &str, profile: Option<&str>, reason: Option<&str>| ModelStatus {
+            name: name.to_owned(),
+            quantization: "BF16".to_owned(),
+            weights_bytes: 16_060_522_496,
+            figures: vec![ModelFigure { name: "context".to_owned(), value: 8192, set_by_site: true }],
+            profile: profile.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        report.models = vec![
+            model("llama", Some("vLLM on 2 × NVIDIA L4, context 8192"), None),
+            model("large", None, Some("it does not run on CPU")),
+        ];
+        let shown = "model     llama: vLLM on 2 × NVIDIA L4, context 8192\nmodel     large: does not fit: it does not run on CPU\n";
+        assert!(text(&report).contains(shown), "{}", text(&report));
+        let (_, schema) = crate::document::schema_of::<StatusReport>();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::pretty(&report)).unwrap();
+        assert!(jsonschema::is_valid(&schema, &document));
     }
 
     #[test]

@@ -30,6 +30,16 @@ fn gpus() -> Value {
     })
 }
 
+fn models() -> Value {
+    let figures = json!([{ "name": "tensorParallel", "value": 2, "setBySite": false }]);
+    json!([
+        { "name": "llama", "quantization": "BF16", "weightsBytes": 16_u64 << 30, "figures": figures, "reason": null,
+            "profile": "vLLM on 2 × NVIDIA L4, tensor-parallel degree 2, context 131072, 64 sequences at once" },
+        { "name": "large", "quantization": "BF16", "weightsBytes": 140_u64 << 30, "figures": [], "profile": null,
+            "reason": "it does not run on CPU" },
+    ])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn gpus_are_shown_where_there_are_some() -> Result<()> {
@@ -43,6 +53,7 @@ async fn gpus_are_shown_where_there_are_some() -> Result<()> {
     findings.look(&browser, "/gpus without a GPU", None).await?;
 
     console.host.site.facts().status["gpus"] = gpus();
+    console.host.site.facts().status["models"] = models();
     until("the navigation leads to the GPUs", async || {
         browser.open("/node").await?;
         Ok(browser.count(ENTRY).await? == 1)
@@ -51,8 +62,16 @@ async fn gpus_are_shown_where_there_are_some() -> Result<()> {
     browser.find(ENTRY).await?.focus().await?;
     browser.press(ENTER).await?;
     browser.expect_path("/gpus").await?;
-    for words in ["580.95.05", "NVIDIA L4", "2.0 GiB of 24.0 GiB", "pod inference/vllm-0", "No answer", "not measured"]
-    {
+    for words in [
+        "580.95.05",
+        "NVIDIA L4",
+        "2.0 GiB of 24.0 GiB",
+        "pod inference/vllm-0",
+        "No answer",
+        "not measured",
+        "on 2 GPUs",
+        "Does not fit",
+    ] {
         browser.expect("#live", words).await?;
     }
     findings.look(&browser, "/gpus", None).await?;

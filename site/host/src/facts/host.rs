@@ -97,7 +97,8 @@ pub(super) fn lowers_oom_score(paths: &SitePaths) -> bool {
         .is_some_and(|capabilities| capabilities & CAP_SYS_RESOURCE != 0)
 }
 
-pub(super) fn cores() -> u32 {
+/// Processor cores that programs can use.
+pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 

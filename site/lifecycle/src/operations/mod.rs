@@ -103,8 +103,9 @@ pub use resume::Resumed;
 pub use settings::{SecretSetting, SecretState, Setting, SiteSettings};
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
-    FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus,
-    ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport, StepReport, Verdict,
+    FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, ModelFigure, ModelStatus, NodeStatus,
+    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
+    StepReport, Verdict,
 };
 pub use support::CollectedSupport;
 pub use trust::Trust;

@@ -8,6 +8,7 @@ mod components;
 mod firewall;
 mod gpus;
 mod host;
+mod models;
 mod nodes;
 mod report;
 #[cfg(any(test, feature = "testing"))]
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_media::store::ContentStore;
+use landfall_models::MODELS_DOCUMENT_NAME;
 use serde_json::Value;
 
 use super::Operations;
@@ -45,6 +47,7 @@ use landfall_engine::journal::Phase;
 use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 use landfall_host::facts::ProbedGpus;
+pub use models::{ModelFigure, ModelStatus};
 pub use nodes::NodeStatus;
 pub use report::{OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState, StatusReport, StepReport};
 pub use services::ServiceAddresses;
@@ -119,6 +122,7 @@ impl Operations {
         self.ask_cluster(&mut report);
         if let (Some(head), Some(pins)) = (&head, replay.state.pins.as_ref()) {
             report.compare_gpus(&probed, &head.release, &pins.settings, &self.paths);
+            report.add_models(head.verified.small_document(MODELS_DOCUMENT_NAME), &probed, pins, &self.paths);
         }
         if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
             components::add_missing(&mut report, &head.release);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     AgentStatus, BackupsStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, FirewallStatus, GpusStatus,
-    MemoryStatus, NodeStatus, ServiceAddresses, Verdict,
+    MemoryStatus, ModelStatus, NodeStatus, ServiceAddresses, Verdict,
 };
 use crate::license::LicenseStatus;
 use crate::preflight::AcceptedWarning;
@@ -72,6 +72,9 @@ pub struct StatusReport {
     /// NVIDIA's GPUs; none where there are none, or nothing is installed. They never keep a site from being ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<GpusStatus>,
+    /// Models of the release, in its order; none where it describes none. They never keep a site from being ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
     /// Memory of the machine; none where nothing is installed.
@@ -224,6 +227,7 @@ impl StatusReport {
             certificates: None,
             clock: None,
             gpus: None,
+            models: Vec::new(),
             disk,
             memory: None,
             etcd: None,

@@ -68,6 +68,7 @@ pub fn installed() -> StatusReport {
             earlier_than: None,
         }),
         gpus: None,
+        models: Vec::new(),
         disk: Some(disk()),
         memory: Some(MemoryStatus { total_bytes: 32 << 30, available_bytes: 20 << 30 }),
         backups: Some(backups()),

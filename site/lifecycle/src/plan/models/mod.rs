@@ -158,7 +158,7 @@ fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> W
 }
 
 /// A whole number, also as a text.
-fn number(value: &Value) -> Option<u64> {
+pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -196,14 +196,18 @@ fn refused(value: &SiteValue, content: &Value, configuration: &SiteConfiguration
 }
 
 fn passed(name: &str, choice: &Choice) -> Finding {
+    Finding::passed(codes::MODEL_UNFIT, &format!("The model {name} fits"), how(choice), String::new())
+}
+
+/// How a model runs, for people.
+pub(crate) fn how(choice: &Choice) -> String {
     let Choice { place, engine, context, sequences, .. } = choice;
     let gpus = match choice.tensor_parallel {
         0 => String::new(),
         degree => format!(", tensor-parallel degree {degree}"),
     };
-    let how = format!("{} on {place}{gpus}, context {context}, {sequences} sequences at once", engine.name());
-    Finding::passed(codes::MODEL_UNFIT, &format!("The model {name} fits"), how, String::new())
+    format!("{} on {place}{gpus}, context {context}, {sequences} sequences at once", engine.name())
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

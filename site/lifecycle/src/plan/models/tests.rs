@@ -36,7 +36,7 @@ fn llama(name: &str) -> Model {
     Model { name: name.to_owned(), format: WeightsFormat::Safetensors, files: 4, weights, figures }
 }
 
-fn document(names: &[&str]) -> Vec<u8> {
+pub(crate) fn document(names: &[&str]) -> Vec<u8> {
     ModelsDocument::new(names.iter().map(|name| llama(name)).collect(), Vec::new()).to_bytes().unwrap()
 }
 
@@ -64,13 +64,13 @@ fn fitted_release() -> ReleaseDocument {
 }
 
 /// A host with the GPUs of a stored machine.
-fn host(machine: &str) -> Facts {
+pub(crate) fn host(machine: &str) -> Facts {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
     let report = GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap();
     Facts { gpus: Some(report), cores: 16, memory_bytes: 64 << 30, ..sample() }
 }
 
-fn site(values: &[(&str, Value)]) -> SiteConfiguration {
+pub(crate) fn site(values: &[(&str, Value)]) -> SiteConfiguration {
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     SiteConfiguration { values, ..SiteConfiguration::default() }
 }

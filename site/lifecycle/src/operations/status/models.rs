@@ -1,0 +1,165 @@
+//! Models of the installed release: the figures that their software was given, and how each runs with them on this host. None of it keeps a
+//! site from being ready: what does not run is seen at its component.
+
+use landfall_engine::causes::with_causes;
+use landfall_host::facts::ProbedGpus;
+use landfall_host::facts::host::{cores, memory_value};
+use landfall_host::paths::SitePaths;
+use landfall_models::fit::{ModelFit, Taken, Wish};
+use landfall_models::{FitReport, Host, ModelsDocument, fit};
+use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::StatusReport;
+use crate::configuration::{ResolvedValues, SiteConfiguration};
+use crate::pins::Pins;
+use crate::plan::models::{how, number};
+
+/// A model of the installed release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelStatus {
+    /// Name of its artifact.
+    pub name: String,
+    /// Its quantization, or the type of most of its weights.
+    pub quantization: String,
+    /// Bytes of its weights in files.
+    pub weights_bytes: u64,
+    /// The figures that its software was given, as the latest plan or the site decided them; empty where the release lets neither decide.
+    pub figures: Vec<ModelFigure>,
+    /// How it runs on this host with them: engine, place and figures; none where it does not.
+    pub profile: Option<String>,
+    /// Why it does not.
+    pub reason: Option<String>,
+}
+
+/// A figure of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelFigure {
+    /// `tensorParallel`, `context`, `sequences` or `memoryBytes`.
+    pub name: String,
+    /// What it is.
+    pub value: u64,
+    /// Whether the site set it, rather than the plan.
+    pub set_by_site: bool,
+}
+
+impl ModelStatus {
+    /// A model that runs by these figures beside those before it. One without figures takes nothing from the others: where it runs is its
+    /// release's own business.
+    fn of(model: &ModelFit, report: &FitReport, figures: Vec<ModelFigure>, taken: &mut Taken) -> Self {
+        let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
+        let wish = Wish {
+            tensor_parallel: figure("tensorParallel"),
+            context: figure("context"),
+            sequences: figure("sequences"),
+        };
+        let chosen = if figures.is_empty() {
+            taken.clone().choose(report, model, wish)
+        } else {
+            taken.choose(report, model, wish)
+        };
+        let (profile, reason) = match chosen {
+            Ok(choice) => (Some(how(&choice)), None),
+            Err(refusal) => (None, Some(refusal.text)),
+        };
+        Self {
+            name: model.name.clone(),
+            quantization: model.quantization.clone(),
+            weights_bytes: model.weights_bytes,
+            figures,
+            profile,
+            reason,
+        }
+    }
+}
+
+/// The figures of a model: what the site sets, and otherwise what was planned.
+fn figures(model: &str, planned: &ResolvedValues, settings: &SiteConfiguration) -> Vec<ModelFigure> {
+    let figure = |name: &str| {
+        let value = format!("{MODEL_PREFIX}{model}.{name}");
+        let set = settings.values.get(&value);
+        let counts = number(set.or_else(|| planned.get(&value))?)?;
+        Some(ModelFigure { name: name.to_owned(), value: counts, set_by_site: set.is_some() })
+    };
+    MODEL_FIGURES.iter().filter_map(|name| figure(name)).collect()
+}
+
+/// Each model of a document on a host, in the order of the release.
+fn models(
+    document: &ModelsDocument,
+    host: &Host,
+    planned: &ResolvedValues,
+    settings: &SiteConfiguration,
+) -> Vec<ModelStatus> {
+    let report = fit(document, host);
+    let mut taken = Taken::default();
+    let each = report.models.iter().map(|model| {
+        let figures = figures(&model.name, planned, settings);
+        ModelStatus::of(model, &report, figures, &mut taken)
+    });
+    each.collect()
+}
+
+impl StatusReport {
+    /// Adds the models that the release describes, if it describes any. `document` is what its head says of them.
+    pub(super) fn add_models(&mut self, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins, paths: &SitePaths) {
+        let Some(bytes) = document else { return };
+        match ModelsDocument::read(bytes) {
+            Ok(document) => {
+                let host = Host::of(cores(), memory_value(paths, "MemTotal"), Some(&probed.report));
+                self.models = models(&document, &host, &pins.fitted, &pins.settings);
+            }
+            Err(error) => self.notes.push(format!("the release's models cannot be read: {}", with_causes(&error))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_host::facts::Facts;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::models::tests::{document, host, site};
+
+    fn on(facts: &Facts, planned: &[(&str, Value)], set: &[(&str, Value)]) -> ModelStatus {
+        let document = ModelsDocument::read(&document(&["llama"])).unwrap();
+        let host = Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref());
+        let planned = planned.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut found = models(&document, &host, &planned, &site(set));
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn a_model_has_the_figures_of_the_plan_and_how_it_runs_with_them() {
+        let planned = [("models.llama.tensorParallel", json!(2)), ("models.llama.context", json!("131072"))];
+        let set = [("models.llama.context", json!("8192"))];
+        let found = on(&host("two-l4"), &planned, &set);
+        let figures: Vec<_> =
+            found.figures.iter().map(|figure| (figure.name.as_str(), figure.value, figure.set_by_site)).collect();
+        assert_eq!(figures, [("tensorParallel", 2, false), ("context", 8192, true)]);
+        let profile = found.profile.unwrap();
+        assert!(profile.contains("tensor-parallel degree 2, context 8192"), "{profile}");
+        assert_eq!(found.reason, None);
+        assert_eq!(found.weights_bytes, 16_060_522_496);
+    }
+
+    #[test]
+    fn a_model_whose_gpus_are_gone_says_why_it_does_not_run() {
+        let without = Facts { gpus: None, ..host("two-l4") };
+        let found = on(&without, &[("models.llama.tensorParallel", json!(2))], &[]);
+        assert_eq!(found.profile, None);
+        assert!(found.reason.is_some_and(|reason| !reason.is_empty()));
+    }
+
+    #[test]
+    fn a_model_that_no_one_decides_about_has_no_figures_and_the_best_profile() {
+        let found = on(&host("two-l4"), &[], &[]);
+        assert!(found.figures.is_empty());
+        assert!(found.profile.is_some_and(|profile| profile.contains("context 131072")));
+    }
+}
