@@ -104,14 +104,14 @@ fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, S
 /// Asks the kubelet of each node that has pods. One that does not answer costs its figures, and nothing else.
 fn statistics(cluster: &Cluster, pods: &[Value]) -> Statistics {
     let nodes: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect();
-    let (mut summaries, mut notes) = (BTreeMap::new(), Vec::new());
+    let (mut summaries, mut unmeasured) = (BTreeMap::new(), Vec::new());
     for node in nodes {
         match cluster.node_statistics(node) {
             Ok(summary) => {
                 summaries.insert(node.to_owned(), summary);
             }
-            Err(error) => notes.push(format!("use on {node} is not measured: {}", with_causes(&error))),
+            Err(error) => unmeasured.push(format!("use on {node} is not measured: {}", with_causes(&error))),
         }
     }
-    (summaries, notes)
+    (summaries, unmeasured)
 }

@@ -66,12 +66,10 @@ pub(super) fn total(pods: &[PodResources]) -> Amounts {
     let all = || lasting().map(|container| container.amounts);
     let running = || lasting().filter(|container| container.running).map(|container| container.amounts);
     Amounts {
-        cpu_requested_millicores: complete(
-            all().map(|amounts| amounts.cpu_requested_millicores).filter(Option::is_some),
-        ),
+        cpu_requested_millicores: known(all().map(|amounts| amounts.cpu_requested_millicores)),
         cpu_limit_millicores: complete(all().map(|amounts| amounts.cpu_limit_millicores)),
         cpu_used_millicores: complete(running().map(|amounts| amounts.cpu_used_millicores)),
-        memory_requested_bytes: complete(all().map(|amounts| amounts.memory_requested_bytes).filter(Option::is_some)),
+        memory_requested_bytes: known(all().map(|amounts| amounts.memory_requested_bytes)),
         memory_limit_bytes: complete(all().map(|amounts| amounts.memory_limit_bytes)),
         memory_used_bytes: complete(running().map(|amounts| amounts.memory_used_bytes)),
     }
@@ -79,9 +77,13 @@ pub(super) fn total(pods: &[PodResources]) -> Amounts {
 
 /// The sum of figures; none where one is missing, or there is none at all.
 pub(super) fn complete(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
-    let figures: Option<Vec<u64>> = figures.collect();
-    let figures = figures.filter(|figures| !figures.is_empty())?;
-    Some(figures.into_iter().fold(0, u64::saturating_add))
+    let figures: Vec<u64> = figures.collect::<Option<_>>()?;
+    known(figures.into_iter().map(Some))
+}
+
+/// The sum of those figures that exist; none where there are none.
+fn known(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    figures.flatten().reduce(u64::saturating_add)
 }
 
 pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
