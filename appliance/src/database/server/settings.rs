@@ -155,9 +155,15 @@ mod tests {
         let State::On(found) = of("tcp://192.0.2.40") else { panic!("not on") };
         assert_eq!((found.host.as_str(), found.port, found.tls.is_none()), ("192.0.2.40", 5432, true));
         assert_eq!(format!("{found:?}"), "tcp://192.0.2.40 console console");
-        for server in ["192.0.2.40", "postgres://192.0.2.40", "tcp://me@192.0.2.40", "tcp://192.0.2.40/console"] {
+        let with_user = "what is there, with a user or options,";
+        for (server, shown) in [
+            ("192.0.2.40", "192.0.2.40"),
+            ("postgres://192.0.2.40", "postgres://192.0.2.40"),
+            ("tcp://me@192.0.2.40", with_user),
+            ("tcp://192.0.2.40/console", "tcp://192.0.2.40/console"),
+        ] {
             let State::Faulty(faults) = of(server) else { panic!("{server}") };
-            assert!(faults[0].starts_with(&format!("server: {server} is not like")), "{faults:?}");
+            assert!(faults[0].starts_with(&format!("server: {shown} is not like")), "{faults:?}");
         }
     }
 }
