@@ -36,7 +36,8 @@ pub(crate) use license::{
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{
-    ConsoleArguments, FactsArguments, KubectlArguments, LogsArguments, ProveArguments, with_kubectl_apart,
+    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProveArguments,
+    with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
+    /// Print what operations did to this site, newest first: from which release to which, when, for whom, and how each ended.
+    History(HistoryArguments),
     /// Print the settings of the installed release: what each is now, and the release's default.
     Settings,
     /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.

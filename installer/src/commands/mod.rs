@@ -13,6 +13,7 @@ mod diff;
 mod errors;
 mod facts;
 mod found_images;
+mod history;
 mod init;
 mod inspect;
 mod install;
@@ -51,6 +52,7 @@ use std::process::ExitCode;
 
 pub(crate) use backup::BackupList;
 pub(crate) use change::{LookedBundle, shown_name};
+pub(crate) use history::OperationHistory;
 pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};
@@ -91,6 +93,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Restore(arguments) => restore::run(arguments, printer),
         Command::ReplacedData(command) => replaced_data::run(command, printer),
         Command::Releases => releases::run(printer),
+        Command::History(arguments) => history::run(&arguments, printer),
         Command::Settings => settings::run(printer),
         Command::Facts(arguments) => facts::run(&arguments, printer),
         Command::Models(command) => models::run(&command, printer),

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    audit, backup, build, carry, configure, console, diff, inspect, key, license, manuals, models, plan, provenance,
-    releases, replaced_data, restore, stage, upgrade, verify,
+    audit, backup, build, carry, configure, console, diff, history, inspect, key, license, manuals, models, plan,
+    provenance, releases, replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -66,6 +66,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<plan::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<Facts>(),
+        schema_of::<history::OperationHistory>(),
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
