@@ -44,6 +44,7 @@ fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))
         .routes(routes!(site::releases))
+        .routes(routes!(site::history))
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::begin_drill))
         .routes(routes!(site::settings))

@@ -19,6 +19,7 @@ pub enum Place {
     Settings,
     License,
     Node,
+    Activity,
     Dashboard,
     Support,
     Users,
@@ -45,6 +46,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
+    Entry { place: Place::Activity, path: "/activity", name: "Activity" },
     Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
     Entry { place: Place::Support, path: "/support", name: "Support" },
 ];

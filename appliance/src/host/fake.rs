@@ -31,6 +31,7 @@ pub struct FakeHost {
     pub status: Mutex<Value>,
     pub license: Mutex<Option<Value>>,
     pub usage: Mutex<Option<Value>>,
+    pub history: Mutex<Option<Value>>,
     /// How many users the console said that it has.
     pub users: AtomicUsize,
     pub progress: Mutex<ProgressPage>,
@@ -115,6 +116,7 @@ impl FakeHost {
             status: Mutex::new(sample("status")),
             license: Mutex::new(Some(sample("licenseStatus"))),
             usage: Mutex::new(Some(sample("licenseUsage"))),
+            history: Mutex::new(Some(sample("history"))),
             users: AtomicUsize::default(),
             progress: Mutex::new(ProgressPage { running: false, operation: None, run: 0, events: Vec::new() }),
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
@@ -163,6 +165,7 @@ impl Host for FakeHost {
             Ok(match topic {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),
+                Topic::History => self.history.lock().unwrap().clone(),
                 Topic::Backups => Some(sample("backups")),
                 Topic::Settings => Some(sample("settings")),
                 Topic::License => self.license.lock().unwrap().clone(),

@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
+mod history;
 mod reports;
 mod running;
 mod schedule;
@@ -26,6 +27,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
+pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     AuditPage, Change, ComponentLogs, DataFate, KeptSecret, MediaPage, Medium, OperationPage, OperationState, PlanPage,
     ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish,
@@ -45,6 +47,8 @@ pub enum Topic {
     Status,
     /// `landfall releases`.
     Releases,
+    /// `landfall history`.
+    History,
     /// `landfall backup list`.
     Backups,
     /// `landfall license show`.
@@ -59,14 +63,23 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Settings, Self::Usage, Self::UsageReport];
+    pub const ALL: [Self; 8] = [
+        Self::Status,
+        Self::Releases,
+        Self::History,
+        Self::Backups,
+        Self::License,
+        Self::Settings,
+        Self::Usage,
+        Self::UsageReport,
+    ];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Status => "status",
             Self::Releases => "releases",
+            Self::History => "history",
             Self::Backups => "backups",
             Self::License => "licenseStatus",
             Self::Settings => "settings",

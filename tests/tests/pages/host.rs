@@ -53,6 +53,7 @@ pub(crate) struct Facts {
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
+    pub(crate) history: Value,
     pub(crate) backups: Value,
     license: Value,
     usage: Value,
@@ -90,6 +91,7 @@ impl Recorded {
             audit: Signer::generate()?,
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
+            history: sample("history")?,
             backups: sample("backups")?,
             license: sample("licenseStatus")?,
             usage: sample("licenseUsage")?,
@@ -191,6 +193,7 @@ impl Site for Recorded {
         let document = match question {
             Question::Status => &facts.status,
             Question::Releases => &facts.releases,
+            Question::History => &facts.history,
             Question::Backups => &facts.backups,
             Question::License => &facts.license,
             Question::Settings => &facts.settings,
