@@ -12,6 +12,7 @@ pub(crate) const JSON: &str = "--json";
 /// What is printed for `--help`.
 pub(crate) const USAGE: &str = "\
 Usage: landfall-facts [--json] [--output FILE]
+       landfall-facts --mounts FILE
 
 Prints what an install depends on at this host: as text on a terminal, and otherwise as the
 JSON document of `landfall facts`. Run it as root, who alone sees the packet filter. It takes a
@@ -19,6 +20,8 @@ few seconds, and changes nothing on the host.
 
   --json             print JSON on a terminal, too, and errors as JSON
   --output FILE      write the JSON document to this file, too
+  --mounts FILE      print the JSON document of the node of this container, with the mounts that
+                     FILE names; /proc/1/ns/mnt where the node's processes are seen
   --version, --help  print version or usage
 ";
 
@@ -40,6 +43,8 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
     /// The file that receives the document, too.
     pub(crate) output: Option<PathBuf>,
+    /// The file that names the mounts of the node, in a container on it.
+    pub(crate) mounts: Option<PathBuf>,
 }
 
 impl Request {
@@ -50,17 +55,23 @@ impl Request {
         while let Some(argument) = given.next() {
             match argument.to_str() {
                 Some(JSON) => read.json = true,
-                Some("--output") => match given.next() {
-                    Some(file) if !file.is_empty() => read.output = Some(file.into()),
-                    _ => return Err(wrong("--output needs a file".to_owned())),
-                },
+                Some("--output") => read.output = Some(file("--output", given.next())?),
+                Some("--mounts") => read.mounts = Some(file("--mounts", given.next())?),
                 Some("--version") => return Ok(Self::Version),
                 Some("--help") => return Ok(Self::Help),
                 _ => return Err(wrong(format!("there is no argument {}", argument.display()))),
             }
         }
+        if read.mounts.is_some() && read.output.is_some() {
+            return Err(wrong("--mounts and --output exclude each other".to_owned()));
+        }
         Ok(Self::Facts(read))
     }
+}
+
+fn file(option: &str, given: Option<&OsString>) -> Result<PathBuf, Failure> {
+    let given = given.filter(|file| !file.is_empty());
+    given.map(PathBuf::from).ok_or_else(|| wrong(format!("{option} needs a file")))
 }
 
 fn wrong(what: String) -> Failure {
@@ -79,16 +90,19 @@ mod tests {
     #[test]
     fn every_argument_is_read() {
         assert_eq!(read(&[]), Ok(Request::Facts(Arguments::default())));
-        let both = Arguments { json: true, output: Some("facts.json".into()) };
+        let both = Arguments { json: true, output: Some("facts.json".into()), mounts: None };
         assert_eq!(read(&["--output", "facts.json", "--json"]), Ok(Request::Facts(both)));
+        let mounts = Arguments { mounts: Some("/proc/1/ns/mnt".into()), ..Arguments::default() };
+        assert_eq!(read(&["--mounts", "/proc/1/ns/mnt"]), Ok(Request::Facts(mounts)));
         assert_eq!(read(&["--json", "--version"]), Ok(Request::Version));
         assert_eq!(read(&["--help", "--what"]), Ok(Request::Help));
     }
 
     #[test]
     fn wrong_arguments_are_refused() {
-        for wrong in [&["--what"][..], &["facts.json"], &["--output"], &["--output", ""], &["--jso"]] {
+        for wrong in [&["--what"][..], &["facts.json"], &["--output"], &["--output", ""], &["--jso"], &["--mounts"]] {
             assert_eq!(read(wrong), Err("LF9003"), "{wrong:?}");
         }
+        assert_eq!(read(&["--mounts", "a", "--output", "b"]), Err("LF9003"), "the file would be the node's");
     }
 }

@@ -1,18 +1,21 @@
 //! `landfall-facts`: prints what an install depends on at this host, as `landfall facts` does. It is small and static, so that a vendor can
 //! mail it ahead, and changes nothing but the file that `--output` names.
 //!
-//! A terminal gets text, everything else the document. Errors have the codes and exit codes of `landfall`.
+//! A terminal gets text, everything else the document. Errors have the codes and exit codes of `landfall`. In the pods of `landfall probe`, it
+//! collects the facts of the node, with the node's mounts in place of the container's.
 
 mod arguments;
+mod mounts;
 mod text;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use landfall_facts::failure::Failure;
 use landfall_facts::printed;
-use landfall_host::facts::{self, ProbedGpus};
+use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_host::paths::SitePaths;
 use landfall_media::durable::{self, DurableError};
 
@@ -43,9 +46,12 @@ fn run(given: &[OsString]) -> Result<(), Failure> {
 
 /// Collects the facts once: what is printed is what the file has, which is on the disk by then.
 fn report(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(namespace) = &arguments.mounts {
+        return report_node(namespace);
+    }
     let paths = SitePaths::default();
     let facts = facts::collect_measured(&paths, &ProbedGpus::now(&paths))?;
-    let document = printed::pretty(facts::KIND, facts::SCHEMA, &facts) + "\n";
+    let document = document(&facts);
     if let Some(file) = &arguments.output {
         durable::write_file(file, document.as_bytes(), FILE_MODE)?;
     }
@@ -53,6 +59,19 @@ fn report(arguments: &Arguments) -> Result<(), Failure> {
         return print(&document);
     }
     print(&text::text(&facts))
+}
+
+/// Prints the facts of the node below a container. Speeds are not measured: software runs there.
+fn report_node(namespace: &Path) -> Result<(), Failure> {
+    let program = mounts::enter(namespace)?;
+    let paths = SitePaths::default();
+    let gpus = program.map_or_else(|| ProbedGpus::now(&paths), |program| ProbedGpus::by(&paths, &program.path()));
+    print(&document(&facts::collect(&paths, &gpus)?))
+}
+
+/// The document of `landfall facts`.
+fn document(facts: &Facts) -> String {
+    printed::pretty(facts::KIND, facts::SCHEMA, facts) + "\n"
 }
 
 /// Prints on standard output. A reader that left has what it wants; any other error would leave half a document.

@@ -12,6 +12,9 @@ use landfall_gpu_facts::{GpuReport, NvmlState, SCHEMA};
 
 use crate::arguments::{Arguments, NVML_WORD};
 
+/// This program, also where its path leads nowhere: a probe's pod starts it with the mounts of the node.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// Collects and prints the facts.
 pub fn report(arguments: &Arguments) -> io::Result<String> {
     let root = Root::new(&arguments.root);
@@ -34,15 +37,12 @@ fn reason_not_to_ask(arguments: &Arguments, root: Root<'_>, driver: &DriverState
 /// Runs this program again to load NVML, within limits.
 fn ask(arguments: &Arguments) -> NvmlState {
     let limits = Limits { time: arguments.time_limit, output_bytes: SIZE_LIMIT };
-    let ended = std::env::current_exe().and_then(|program| {
-        let mut command = Command::new(program);
-        command.arg(NVML_WORD).arg("--root").arg(&arguments.root);
-        if let Some(library) = &arguments.library {
-            command.arg("--nvml").arg(library);
-        }
-        child::run(&mut command, limits)
-    });
-    match ended {
+    let mut command = Command::new(THIS_PROGRAM);
+    command.arg(NVML_WORD).arg("--root").arg(&arguments.root);
+    if let Some(library) = &arguments.library {
+        command.arg("--nvml").arg(library);
+    }
+    match child::run(&mut command, limits) {
         Err(error) => NvmlState::Crashed(format!("the process that asks NVML could not be run: {error}")),
         Ok(Ended::TimeOver) => NvmlState::TimedOut(u64::try_from(arguments.time_limit.as_millis()).unwrap_or(u64::MAX)),
         Ok(Ended::TooMuchOutput) => NvmlState::Crashed(format!("NVML printed more than {SIZE_LIMIT} bytes")),

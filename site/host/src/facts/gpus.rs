@@ -69,7 +69,17 @@ pub(super) fn look(paths: &SitePaths) -> Look {
 impl KernelFacts {
     /// Asks the library with the program, within this time.
     pub(super) fn query(self, program: &Path, time_limit: Duration) -> GpuReport {
-        ask(program, time_limit).unwrap_or_else(|nvml| {
+        self.or(ask(program, time_limit))
+    }
+
+    /// The same with a program for whose owner the caller answers, by a path that leads nowhere else.
+    pub(super) fn query_held(self, program: &Path) -> GpuReport {
+        self.or(run(program, TIME_LIMIT, program))
+    }
+
+    /// The answer, or what the kernel shows with what became of the question.
+    fn or(self, answer: Result<GpuReport, NvmlState>) -> GpuReport {
+        answer.unwrap_or_else(|nvml| {
             let Self { hardware, driver } = self;
             GpuReport { schema: SCHEMA, hardware, driver, nvml }
         })
@@ -96,18 +106,27 @@ fn check_owner(program: &Path) -> Result<PathBuf, String> {
 
 /// What the program reports, or what became of it. Without time left, it does not start.
 fn ask(program: &Path, time_limit: Duration) -> Result<GpuReport, NvmlState> {
-    let over = |after: Duration| NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
     if time_limit.is_zero() {
         return Err(over(TIME_LIMIT));
     }
-    let not_started = |reason: &str| {
-        let detail = format!("{} could not be started: {reason}", program.display());
-        NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
-    };
-    let checked = check_owner(program).map_err(|reason| not_started(&reason))?;
-    match probe(&checked, time_limit) {
+    let checked = check_owner(program).map_err(|reason| not_started(program, &reason))?;
+    run(&checked, time_limit, program)
+}
+
+fn over(after: Duration) -> NvmlState {
+    NvmlState::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn not_started(program: &Path, reason: &str) -> NvmlState {
+    let detail = format!("{} could not be started: {reason}", program.display());
+    NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
+}
+
+/// Runs the program; `named` is what messages call it.
+fn run(program: &Path, time_limit: Duration, named: &Path) -> Result<GpuReport, NvmlState> {
+    match probe(program, time_limit) {
         Outcome::Facts(report) => Ok(*report),
-        Outcome::NotRun { reason, .. } => Err(not_started(&reason.to_string())),
+        Outcome::NotRun { reason, .. } => Err(not_started(named, &reason.to_string())),
         Outcome::TimedOut { after, .. } => Err(over(after)),
         Outcome::Malformed { reason, .. } => Err(NvmlState::Crashed(reason)),
     }

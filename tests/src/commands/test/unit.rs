@@ -28,9 +28,19 @@ const UNIT_TESTS: [&str; 14] = [
     "mailed",
 ];
 
-/// Tests with disks that fail, which only root can make, and with restic. Without these they fail rather than pass unseen.
-const DEMANDING_TESTS: [&str; 8] =
-    ["--test", "failing_disk", "--test", "unreadable", "--test", "restic", "--", "--include-ignored"];
+/// Tests with disks that fail and with mounts, which only root can make, and with restic. Without these they fail rather than pass unseen.
+const DEMANDING_TESTS: [&str; 10] = [
+    "--test",
+    "failing_disk",
+    "--test",
+    "unreadable",
+    "--test",
+    "restic",
+    "--test",
+    "mounts",
+    "--",
+    "--include-ignored",
+];
 
 /// Where the host keeps files in memory.
 const MEMORY: &str = "/dev/shm";

@@ -2,6 +2,7 @@
 //! until the next boot, and a status that is read soon again has that, with its age.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fs_err::File;
@@ -48,6 +49,14 @@ impl ProbedGpus {
         Self::new(match gpus::look(paths) {
             Look::Complete(report) => report,
             Look::Queryable(kernel) => kernel.query(&gpus::program(paths), TIME_LIMIT),
+        })
+    }
+
+    /// The same with a program that the caller holds open, such as one of another mount namespace.
+    pub fn by(paths: &SitePaths, program: &Path) -> Self {
+        Self::new(match gpus::look(paths) {
+            Look::Complete(report) => report,
+            Look::Queryable(kernel) => kernel.query_held(program),
         })
     }
 

@@ -1,0 +1,41 @@
+//! The program in a container, whose mounts hide what the node has.
+
+use std::process::{Command, Output};
+
+use landfall_host::facts::{Facts, host};
+use landfall_host::paths::SitePaths;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-facts");
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An empty `/etc` hides what is there, as a container's own does.
+#[test]
+#[ignore = "needs root, with which `cargo xtask test` runs it"]
+fn with_the_mounts_of_another_process_the_facts_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let hidden = |arguments: &str| {
+        let script = format!("mount --bind \"$1\" /etc && exec \"$2\" {arguments}");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
+        let output = command.arg(folder.path()).arg(PROGRAM).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        Facts::parse(&output.stdout).unwrap()
+    };
+    let own = host::operating_system(&SitePaths::default());
+    assert_ne!(hidden("").operating_system, own);
+    let entered = hidden(&format!("--mounts /proc/{}/ns/mnt", std::process::id()));
+    assert_eq!((entered.operating_system, entered.speeds), (own, None));
+}
+
+#[test]
+fn a_file_that_names_no_mounts_is_refused() {
+    for file in ["/dev/null", "/nonexistent"] {
+        let refused = Command::new(PROGRAM).args(["--mounts", file]).output().unwrap();
+        assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), &b""[..]));
+        let text = said(&refused);
+        assert!(text.starts_with("error[LF9003]: the mounts that ") && text.contains("\n  because: "), "{text}");
+    }
+}
