@@ -294,6 +294,10 @@ registry! {
     GPU_RESOURCE_UNOFFERED = "LF3073", NotReady, "Pods ask for MIG devices that the host does not offer", "Divide the GPUs into the named MIG devices with `nvidia-smi mig`, or set another strategy for MIG in the site configuration.";
     GPU_STRATEGY_UNFIT = "LF3074", NotReady, "The GPUs are divided in a way that the strategy for MIG does not allow", "Divide all GPUs alike or none, or set the strategy `mixed` in the site configuration.";
     GPU_SHARED_TWICE = "LF3075", NotReady, "A container asks for several parts of GPUs that are shared", "Let the container ask for one, or share no GPU: the parts may be of the same one.";
+    PROBE_NOT_PERMITTED = "LF3076", NotReady, "The user of the kubeconfig lacks rights that a probe needs", "Use a kubeconfig whose user has the named rights, such as the administrator of the cluster. Nothing was changed.";
+    PROBE_NOT_RUN = "LF3077", NotReady, "The pod of a probe did not run on its node in time", "Repair what the kubelet reports, or name an image that the node can get with `--image`; then run `landfall probe` again.";
+    PROBE_NO_FACTS = "LF3078", NotReady, "The pod of a probe printed no facts", "Use an image with the `landfall-facts` of this version, and read the reason; then run `landfall probe` again.";
+    PROBE_LEFTOVER = "LF3079", NotReady, "The namespace of a probe still exists", "Delete the named namespace with kubectl; its pods end by themselves.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";

@@ -13,6 +13,7 @@ mod installing;
 mod logs;
 mod objects;
 mod phases;
+mod probe;
 mod snapshots;
 mod soak;
 mod steps;

@@ -1,0 +1,147 @@
+//! A look at the nodes of a cluster that exists already: a pod on each prints facts, in a namespace that is thrown away afterwards.
+//! Nothing else of the cluster is changed.
+
+mod pod;
+mod state;
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::connection::Call;
+use crate::drill::TEMPORARY_LABEL;
+use crate::labels::{is_managed, manager_of};
+use crate::{Cluster, ClusterError, ObjectName};
+
+pub use pod::ProbePod;
+pub use state::{PodState, pod_state};
+
+/// Value of [`TEMPORARY_LABEL`]: of a probe, in a namespace of its own.
+pub const PROBE: &str = "probe";
+
+/// Name of the container in a probe's pod.
+const CONTAINER: &str = "facts";
+
+/// Until this, the account of a new namespace is waited for, without which no pod can be made.
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Time between tries.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+impl Cluster {
+    /// Makes the namespace of a probe, whose name no other one has.
+    pub fn make_probe(&self, namespace: &str) -> Result<(), ClusterError> {
+        match self.create(&pod::namespace(namespace)) {
+            Err(error) if exists(&error) => {
+                let name = namespace_name(namespace);
+                self.get(&name)?.map_or(Ok(()), |live| check_is_probe(&name, &live))
+            }
+            made => made,
+        }
+    }
+
+    /// Makes a pod of a probe.
+    pub fn make_probe_pod(&self, pod: &ProbePod<'_>) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        loop {
+            match self.create(&pod.object()) {
+                Err(error) if exists(&error) => return Ok(()),
+                Err(error) if lacks_account(&error) && begun.elapsed() < ACCOUNT_LIMIT => {
+                    std::thread::sleep(INTERVAL);
+                }
+                made => return made,
+            }
+        }
+    }
+
+    /// The pods of a probe.
+    pub fn probe_pods(&self, namespace: &str) -> Result<Vec<Value>, ClusterError> {
+        self.list(&self.resource("v1", "Pod")?, Some(namespace), "")
+    }
+
+    /// The log of a probe's pod, of which no more than these bytes are read.
+    pub fn probe_log(&self, namespace: &str, pod: &str, bytes: usize) -> Result<String, ClusterError> {
+        let name = pod_name(namespace, pod);
+        self.call(&Call {
+            method: Method::GET,
+            path: format!("{}/log?container={CONTAINER}&limitBytes={bytes}", self.path(&name)?),
+            content_type: "",
+            body: Vec::new(),
+            verb: "read the log of",
+            what: &name,
+        })
+    }
+
+    /// Deletes a pod of a probe without waiting for its kubelet, which may be dead. A missing one is no error.
+    pub fn delete_probe_pod(&self, namespace: &str, pod: &str) -> Result<(), ClusterError> {
+        let name = pod_name(namespace, pod);
+        let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
+        let deleted = self.call(&Call {
+            method: Method::DELETE,
+            path: self.path(&name)?,
+            content_type: "application/json",
+            body: body.to_string().into_bytes(),
+            verb: "delete",
+            what: &name,
+        });
+        match deleted {
+            Err(ClusterError::Refused { status, .. }) if status.code == 404 => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    /// Deletes the namespace of a probe with everything in it, and waits until it is gone. A missing one is no error; one that is not of a
+    /// probe is [`ClusterError::Foreign`], and is not changed.
+    pub fn delete_probe(&self, namespace: &str, limit: Duration) -> Result<(), ClusterError> {
+        let name = namespace_name(namespace);
+        let Some(live) = self.get(&name)? else { return Ok(()) };
+        check_is_probe(&name, &live)?;
+        // A namespace waits for its pods, and those for their kubelets.
+        for pod in self.probe_pods(namespace)? {
+            self.delete_probe_pod(namespace, pod["metadata"]["name"].as_str().unwrap_or_default())?;
+        }
+        self.delete(&name, limit).map(drop)
+    }
+}
+
+fn namespace_name(namespace: &str) -> ObjectName {
+    ObjectName::new("v1", "Namespace", "", namespace)
+}
+
+fn pod_name(namespace: &str, pod: &str) -> ObjectName {
+    ObjectName::new("v1", "Pod", namespace, pod)
+}
+
+/// Whether the API server refused to make what exists.
+fn exists(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Refused { status, .. } if status.reason == "AlreadyExists")
+}
+
+/// Whether a pod was refused because the controller has not made the account of its namespace yet.
+fn lacks_account(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Refused { status, .. } if status.message.contains("error looking up service account"))
+}
+
+fn check_is_probe(name: &ObjectName, live: &Value) -> Result<(), ClusterError> {
+    if is_managed(live) && live["metadata"]["labels"][TEMPORARY_LABEL] == PROBE {
+        return Ok(());
+    }
+    Err(ClusterError::Foreign { object: name.clone().into(), manager: manager_of(live) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::DRILL;
+
+    #[test]
+    fn only_namespaces_of_probes_are_touched() {
+        let name = namespace_name("landfall-probe-1");
+        let mut live = pod::namespace("landfall-probe-1");
+        assert!(check_is_probe(&name, &live).is_ok());
+        live["metadata"]["labels"][TEMPORARY_LABEL] = json!(DRILL);
+        assert!(matches!(check_is_probe(&name, &live), Err(ClusterError::Foreign { .. })));
+        assert!(check_is_probe(&name, &json!({"metadata": {"name": "landfall-probe-1"}})).is_err());
+    }
+}

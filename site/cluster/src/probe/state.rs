@@ -1,0 +1,98 @@
+//! What became of a probe's pod. Pure.
+
+use serde_json::Value;
+
+use crate::ready::PodReason;
+
+/// What became of a probe's pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodState {
+    /// It has not ended, and this is what the kubelet reports, if anything.
+    Waiting(Option<String>),
+    /// Its program succeeded.
+    Succeeded,
+    /// Its program ran and failed.
+    Failed(String),
+    /// Its program did not run, or was ended from outside.
+    NotRun(String),
+}
+
+/// What became of a pod, by its status.
+pub fn pod_state(pod: &Value) -> PodState {
+    let status = &pod["status"];
+    match status["phase"].as_str() {
+        Some("Succeeded") => PodState::Succeeded,
+        Some("Failed") => ended(status),
+        _ => PodState::Waiting(PodReason::of(pod).map(|reason| reason.to_string())),
+    }
+}
+
+fn ended(status: &Value) -> PodState {
+    // The kubelet refused it, evicted it, or ended it at its time limit.
+    if let Some(reason) = said(status) {
+        return PodState::NotRun(reason);
+    }
+    let container = &status["containerStatuses"][0]["state"]["terminated"];
+    match (container["reason"].as_str(), container["exitCode"].as_i64()) {
+        (Some("Error") | None, Some(code)) => PodState::Failed(format!("it ended with exit code {code}")),
+        (Some("OOMKilled"), _) => PodState::Failed("it needed more memory than its limit".to_owned()),
+        _ => PodState::NotRun(said(container).unwrap_or_else(|| "the kubelet reports no reason".to_owned())),
+    }
+}
+
+/// Reason and message of a status, as far as there are any.
+fn said(status: &Value) -> Option<String> {
+    let text = |field: &str| status[field].as_str().map(str::trim).filter(|text| !text.is_empty());
+    match (text("reason"), text("message")) {
+        (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(status: &Value) -> PodState {
+        pod_state(&json!({"spec": {"containers": [{"name": "facts", "image": "facts:1"}]}, "status": status}))
+    }
+
+    fn container(state: &Value) -> Value {
+        json!([{"name": "facts", "ready": false, "restartCount": 0, "image": "facts:1", "state": state}])
+    }
+
+    #[test]
+    fn a_pod_that_waits_says_what_for() {
+        assert_eq!(state(&Value::Null), PodState::Waiting(None));
+        let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such host"}});
+        let pulling = state(&json!({"phase": "Pending", "containerStatuses": container(&waiting)}));
+        let expected = "container facts cannot get its image facts:1: no such host";
+        assert_eq!(pulling, PodState::Waiting(Some(expected.to_owned())));
+    }
+
+    #[test]
+    fn a_program_that_failed_differs_from_one_that_did_not_run() {
+        let failed = |reason: &str, message: &str| {
+            let end = json!({"terminated": {"exitCode": 5, "reason": reason, "message": message}});
+            state(&json!({"phase": "Failed", "containerStatuses": container(&end)}))
+        };
+        assert_eq!(failed("Error", ""), PodState::Failed("it ended with exit code 5".to_owned()));
+        assert!(matches!(failed("OOMKilled", ""), PodState::Failed(_)));
+        let missing = failed("StartError", "exec: \"/landfall-facts\": no such file or directory");
+        assert_eq!(
+            missing,
+            PodState::NotRun("StartError: exec: \"/landfall-facts\": no such file or directory".to_owned())
+        );
+        for (status, said) in [
+            (json!({"phase": "Failed", "reason": "DeadlineExceeded"}), "DeadlineExceeded"),
+            (json!({"phase": "Failed", "reason": "OutOfpods", "message": "too many"}), "OutOfpods: too many"),
+            (json!({"phase": "Failed"}), "the kubelet reports no reason"),
+        ] {
+            assert_eq!(state(&status), PodState::NotRun(said.to_owned()));
+        }
+        assert_eq!(state(&json!({"phase": "Succeeded"})), PodState::Succeeded);
+    }
+}

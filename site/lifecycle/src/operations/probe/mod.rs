@@ -1,0 +1,288 @@
+//! A probe of a cluster that exists already: the facts of each node, from a pod that prints them. Everything that is made for it is in one
+//! namespace, which is deleted whatever happens, an interrupt of the person included.
+
+mod node;
+mod report;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use landfall_cluster::probe::{PodState, ProbePod, pod_state};
+use landfall_cluster::{Cluster, ClusterError, Right};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::facts::Facts;
+use landfall_media::progress::{Event, Progress};
+use serde_json::Value;
+
+use self::node::Node;
+use super::Operations;
+pub use report::{Absence, ProbeReport, Probed, ProbedNode};
+
+/// How long a request to the API server is repeated.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for a log: what cannot be read is not read better later.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Maximum size of what a pod prints: far above the facts of a host with many GPUs and addresses.
+const LOG_BYTES: usize = 4 << 20;
+
+/// How much of the log of a pod that failed is quoted.
+const QUOTED_BYTES: usize = 2 << 10;
+
+/// How many pods exist at a time.
+const AT_ONCE: usize = 16;
+
+/// Time between looks at the pods.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much longer than its probe a pod may live: it ends even where this process was killed.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long the namespace may take to disappear.
+const DELETE_LIMIT: Duration = Duration::from_mins(2);
+
+/// What to probe.
+#[derive(Debug, Clone)]
+pub struct ProbeRequest {
+    /// The kubeconfig of the cluster.
+    pub kubeconfig: PathBuf,
+    /// An image with `landfall-facts` in its root.
+    pub image: String,
+    /// How long each node may take.
+    pub limit: Duration,
+}
+
+/// Takes what was found on a node as soon as that is known.
+pub type ProbeListener<'a> = dyn FnMut(&ProbedNode) -> Result<(), StepError> + 'a;
+
+impl Operations {
+    /// Collects the facts of each node of a cluster. A node without facts is no error: the report says why. Nothing is made before all
+    /// rights are known to be there.
+    pub fn probe(&self, request: &ProbeRequest, listener: &mut ProbeListener<'_>) -> Result<ProbeReport, StepError> {
+        let cluster = Cluster::connect(&request.kubeconfig)?.with_patience(PATIENCE);
+        let namespace = format!("landfall-probe-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        check_rights(&cluster, &namespace, request)?;
+        let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
+        let is_interrupted = cluster.hold_interrupts().map_err(|error| {
+            StepError::new(codes::BUG, "interrupts cannot be held until the namespace is deleted").because(error)
+        })?;
+        let note = format!("probing {} nodes with pods in the namespace {namespace}", nodes.len());
+        self.progress.event(Event::Note(note));
+        let mut probe = Probe {
+            cluster: &cluster,
+            namespace: &namespace,
+            request,
+            progress: &*self.progress,
+            listener,
+            is_interrupted,
+            nodes: Vec::new(),
+        };
+        let probed = probe.run(&nodes);
+        let mut nodes = probe.nodes;
+        nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        let leftover = cluster.delete_probe(&namespace, DELETE_LIMIT).err();
+        finished(probed, leftover.as_ref(), &namespace).map(|leftover| ProbeReport {
+            server: cluster.server().to_owned(),
+            nodes,
+            leftover,
+        })
+    }
+}
+
+/// Fails with everything that the user may not do.
+fn check_rights(cluster: &Cluster, namespace: &str, request: &ProbeRequest) -> Result<(), StepError> {
+    let everywhere = |verb, resource| Right { verb, resource, namespace: None };
+    let inside = |verb, resource| Right { verb, resource, namespace: Some(namespace) };
+    let needed = [
+        everywhere("list", "nodes"),
+        everywhere("create", "namespaces"),
+        everywhere("get", "namespaces"),
+        everywhere("delete", "namespaces"),
+        inside("create", "pods"),
+        inside("list", "pods"),
+        inside("delete", "pods"),
+        inside("get", "pods/log"),
+    ];
+    let missing = cluster.missing_rights(&needed)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let what = format!("the user of {} may not {}", request.kubeconfig.display(), missing.join(", "));
+    Err(StepError::new(codes::PROBE_NOT_PERMITTED, what))
+}
+
+/// What is left in the cluster, or the error that ended the probe. Where there are both, the error names both.
+fn finished(
+    probed: Result<(), StepError>,
+    leftover: Option<&ClusterError>,
+    namespace: &str,
+) -> Result<Option<Absence>, StepError> {
+    let leftover = leftover.map(|error| format!("the namespace {namespace} is not deleted: {}", with_causes(error)));
+    match (probed, leftover) {
+        (Ok(()), leftover) => Ok(leftover.map(|reason| Absence::new(codes::PROBE_LEFTOVER, reason))),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(leftover)) => Err(StepError::new(codes::PROBE_LEFTOVER, leftover).because(error)),
+    }
+}
+
+/// A pod that was made.
+struct Running {
+    node: Node,
+    begun: Instant,
+}
+
+/// A probe that runs.
+struct Probe<'a> {
+    cluster: &'a Cluster,
+    namespace: &'a str,
+    request: &'a ProbeRequest,
+    progress: &'a dyn Progress,
+    listener: &'a mut (dyn FnMut(&ProbedNode) -> Result<(), StepError> + 'a),
+    is_interrupted: Arc<AtomicBool>,
+    nodes: Vec<ProbedNode>,
+}
+
+impl Probe<'_> {
+    fn run(&mut self, nodes: &[Value]) -> Result<(), StepError> {
+        let mut waiting = VecDeque::<Node>::new();
+        for live in nodes {
+            match node::node(live) {
+                Ok(node) => waiting.push_back(node),
+                Err(absent) => self.finish(absent)?,
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.cluster.make_probe(self.namespace)?;
+        let (mut running, mut made) = (BTreeMap::<String, Running>::new(), 0_usize);
+        while !(waiting.is_empty() && running.is_empty()) {
+            if self.is_interrupted.load(Ordering::Relaxed) {
+                let unfinished = std::mem::take(&mut running).into_values().map(|running| running.node);
+                let unfinished: Vec<Node> = unfinished.chain(waiting.drain(..)).collect();
+                return self.interrupt(&unfinished);
+            }
+            while running.len() < AT_ONCE
+                && let Some(node) = waiting.pop_front()
+            {
+                let name = format!("probe-{made}");
+                made += 1;
+                if self.start(&name, &node)? {
+                    running.insert(name, Running { node, begun: Instant::now() });
+                }
+            }
+            std::thread::sleep(INTERVAL);
+            self.look(&mut running)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the pod of a node. What the API server refuses is the node's result, and no error; returns whether there is a pod.
+    fn start(&mut self, name: &str, node: &Node) -> Result<bool, StepError> {
+        let (namespace, request) = (self.namespace, self.request);
+        let lifetime = request.limit.saturating_add(GRACE);
+        let pod = ProbePod { namespace, name, node: &node.name, image: &request.image, lifetime };
+        match self.cluster.make_probe_pod(&pod) {
+            Ok(()) => Ok(true),
+            Err(error @ ClusterError::Refused { .. }) => {
+                self.finish(ProbedNode::absent(&node.name, codes::PROBE_NOT_RUN, error.to_string()))?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Finishes the nodes whose pods have ended, and those whose time is over.
+    fn look(&mut self, running: &mut BTreeMap<String, Running>) -> Result<(), StepError> {
+        let pods = self.cluster.probe_pods(self.namespace)?;
+        let pods: BTreeMap<&str, &Value> =
+            pods.iter().filter_map(|pod| Some((pod["metadata"]["name"].as_str()?, pod))).collect();
+        for name in running.keys().cloned().collect::<Vec<_>>() {
+            let Some(Running { node, begun }) = running.get(&name) else { continue };
+            let is_late = begun.elapsed() >= self.request.limit;
+            let state = pods.get(name.as_str()).map(|pod| pod_state(pod));
+            if let Some(found) = self.found(&name, node, state, is_late) {
+                running.remove(&name);
+                self.finish(found)?;
+                self.cluster.delete_probe_pod(self.namespace, &name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known about a node, if its probe is over.
+    fn found(&self, pod: &str, node: &Node, state: Option<PodState>, is_late: bool) -> Option<ProbedNode> {
+        let absent = |code, reason: String| Some(ProbedNode::absent(&node.name, code, reason));
+        match state {
+            Some(PodState::Succeeded) => Some(self.read(pod, node)),
+            Some(PodState::Failed(how)) => absent(codes::PROBE_NO_FACTS, format!("{how}{}", self.last_words(pod))),
+            Some(PodState::NotRun(why)) => absent(codes::PROBE_NOT_RUN, why),
+            Some(PodState::Waiting(why)) if is_late => absent(codes::PROBE_NOT_RUN, self.late(node, why)),
+            Some(PodState::Waiting(_)) => None,
+            None => absent(codes::PROBE_NOT_RUN, "its pod was deleted by other software".to_owned()),
+        }
+    }
+
+    /// Why a node took too long.
+    fn late(&self, node: &Node, why: Option<String>) -> String {
+        let unready = node.unready.as_ref().map(|reason| format!("the node is not ready: {reason}"));
+        let why = why.or(unready).unwrap_or_else(|| "its kubelet has reported nothing about the pod".to_owned());
+        format!("after {} s: {why}", self.request.limit.as_secs())
+    }
+
+    /// The facts that a pod printed.
+    fn read(&self, pod: &str, node: &Node) -> ProbedNode {
+        let log = self.cluster.with_patience(LOG_PATIENCE).probe_log(self.namespace, pod, LOG_BYTES + 1);
+        let log = log.map_err(|error| format!("its output cannot be read: {}", with_causes(&error)));
+        match log.and_then(|log| parse(&log)) {
+            Ok(facts) => ProbedNode { name: node.name.clone(), probed: Probed::Facts(Box::new(facts)) },
+            Err(reason) => ProbedNode::absent(&node.name, codes::PROBE_NO_FACTS, reason),
+        }
+    }
+
+    /// The beginning of what a pod that failed has printed; nothing where that cannot be read.
+    fn last_words(&self, pod: &str) -> String {
+        let log = self.cluster.with_patience(LOG_PATIENCE).probe_log(self.namespace, pod, QUOTED_BYTES);
+        let log = log.unwrap_or_default();
+        let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" | ")) }
+    }
+
+    /// What is known when a person interrupts the probe.
+    fn interrupt(&mut self, unfinished: &[Node]) -> Result<(), StepError> {
+        for node in unfinished {
+            self.finish(ProbedNode::absent(&node.name, codes::PROBE_NOT_RUN, "the probe was interrupted"))?;
+        }
+        Ok(())
+    }
+
+    /// Passes a result on, and keeps it.
+    fn finish(&mut self, node: ProbedNode) -> Result<(), StepError> {
+        let text = match &node.probed {
+            Probed::Facts(_) => format!("{}: facts", node.name),
+            Probed::Absent(absent) => format!("{}: no facts [{}]: {}", node.name, absent.code, absent.reason),
+        };
+        self.progress.event(Event::Note(text));
+        (self.listener)(&node)?;
+        self.nodes.push(node);
+        Ok(())
+    }
+}
+
+/// The facts in what a pod printed.
+fn parse(log: &str) -> Result<Facts, String> {
+    if log.len() > LOG_BYTES {
+        return Err(format!("it printed more than {} MiB", LOG_BYTES >> 20));
+    }
+    Facts::parse(log.as_bytes()).map_err(|unread| format!("what it printed {unread}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! The nodes of a cluster, as a probe needs them. Pure.
+
+use landfall_cluster::ready::evaluate;
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::report::ProbedNode;
+
+/// A node on which a pod of a probe can run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) name: String,
+    /// Why the cluster does not count it as ready, if so.
+    pub(super) unready: Option<String>,
+}
+
+/// A node, or why no pod is made for it.
+pub(super) fn node(live: &Value) -> Result<Node, ProbedNode> {
+    let name = live["metadata"]["name"].as_str().unwrap_or_default();
+    let absent = |reason: String| ProbedNode::absent(name, codes::PROBE_NOT_RUN, reason);
+    if !is_name(name) {
+        return Err(absent("its name is not one that Kubernetes allows for nodes".to_owned()));
+    }
+    match live["metadata"]["labels"]["kubernetes.io/os"].as_str() {
+        None | Some("linux") => Ok(Node { name: name.to_owned(), unready: evaluate(live).reason().map(str::to_owned) }),
+        Some(other) => Err(absent(format!("it runs {other}, and facts are of Linux"))),
+    }
+}
+
+/// Whether a name is one of a DNS subdomain, which is also harmless as the name of a file.
+fn is_name(name: &str) -> bool {
+    let is_edge = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+    let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
+    name.len() <= 253 && is_edge(name.chars().next()) && is_edge(name.chars().next_back()) && name.chars().all(is_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::report::Probed;
+    use super::*;
+
+    fn live(name: &str, os: &str, ready: &str) -> Value {
+        let condition = json!({"type": "Ready", "status": ready, "message": "Kubelet stopped posting node status."});
+        json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/os": os}},
+            "status": {"conditions": [condition]},
+        })
+    }
+
+    #[test]
+    fn a_node_says_whether_it_is_ready() {
+        let ready = Node { name: "worker-1.corp".to_owned(), unready: None };
+        assert_eq!(node(&live("worker-1.corp", "linux", "True")), Ok(ready));
+        let silent = node(&live("worker-2", "linux", "Unknown")).unwrap();
+        assert_eq!(silent.unready.as_deref(), Some("Kubelet stopped posting node status."));
+    }
+
+    #[test]
+    fn nodes_of_other_systems_and_names_that_lead_elsewhere_get_no_pod() {
+        let refused = |live: &Value| {
+            let Probed::Absent(absent) = node(live).unwrap_err().probed else { panic!("it has facts") };
+            (absent.code, absent.reason)
+        };
+        let windows = refused(&live("win", "windows", "True"));
+        assert_eq!(windows, ("LF3077", "it runs windows, and facts are of Linux".to_owned()));
+        for name in ["", "../../etc/passwd", "a/b", "UPPER", ".hidden", "a b", "end-", &"x".repeat(254)] {
+            assert!(refused(&live(name, "linux", "True")).1.starts_with("its name"), "{name}");
+        }
+    }
+}

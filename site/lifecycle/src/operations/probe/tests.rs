@@ -1,0 +1,54 @@
+use landfall_error_codes::Coded as _;
+use landfall_host::facts::{self, sample};
+use serde_json::json;
+
+use super::*;
+
+fn printed() -> String {
+    let mut document = serde_json::to_value(sample::sample()).unwrap();
+    (document["kind"], document["schema"]) = (facts::KIND.into(), facts::SCHEMA.into());
+    document.to_string()
+}
+
+#[test]
+fn what_a_pod_printed_is_facts_or_is_refused_with_a_reason() {
+    assert_eq!(parse(&printed()), Ok(sample::sample()));
+    assert_eq!(parse("{\"kind\": \"status\"}").unwrap_err(), "what it printed is not a document of the kind facts");
+    assert_eq!(parse("sh: not found").unwrap_err(), "what it printed does not hold the facts of a host");
+    assert_eq!(parse(&printed()[1..]).unwrap_err(), "what it printed does not hold the facts of a host");
+    assert_eq!(parse(&" ".repeat(LOG_BYTES + 1)).unwrap_err(), "it printed more than 4 MiB");
+}
+
+fn not_deleted() -> ClusterError {
+    let object = landfall_cluster::ObjectName::new("v1", "Namespace", "", "landfall-probe-1");
+    ClusterError::NotDeleted { object: object.into(), seconds: 120, finalizers: vec!["kubernetes".to_owned()] }
+}
+
+#[test]
+fn what_is_left_in_the_cluster_is_named_whatever_else_happened() {
+    let failed = || Err(StepError::new(codes::CLUSTER_UNREACHABLE, "no answer"));
+    assert_eq!(finished(Ok(()), None, "landfall-probe-1").unwrap(), None);
+    assert_eq!(finished(failed(), None, "landfall-probe-1").unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
+    let left = finished(Ok(()), Some(&not_deleted()), "landfall-probe-1").unwrap().unwrap();
+    assert_eq!(left.code, "LF3079");
+    assert!(left.reason.starts_with("the namespace landfall-probe-1 is not deleted: "), "{}", left.reason);
+    let both = finished(failed(), Some(&not_deleted()), "landfall-probe-1").unwrap_err();
+    assert_eq!(both.code(), codes::PROBE_LEFTOVER);
+    let said = with_causes(&both);
+    assert!(said.contains("landfall-probe-1") && said.ends_with("no answer"), "{said}");
+}
+
+#[test]
+fn the_exit_code_says_whether_something_is_missing_or_left() {
+    let node = |probed| ProbedNode { name: "worker-1".to_owned(), probed };
+    let report = |nodes, leftover| ProbeReport { server: "https://10.0.0.1:6443/".to_owned(), nodes, leftover };
+    let whole = || node(Probed::Facts(Box::new(sample::sample())));
+    let absent = || ProbedNode::absent("worker-2", codes::PROBE_NOT_RUN, "after 120 s: it waits");
+    assert_eq!(report(vec![whole()], None).exit_code(), 0);
+    assert_eq!(report(vec![whole(), absent()], None).exit_code(), 4);
+    assert_eq!(report(vec![whole()], Some(Absence::new(codes::PROBE_LEFTOVER, "it is there"))).exit_code(), 4);
+    let document = serde_json::to_value(report(vec![whole(), absent()], None)).unwrap();
+    assert_eq!(document["nodes"][0]["facts"]["hostname"], "node-1");
+    assert_eq!(document["nodes"][1]["absent"]["code"], "LF3077");
+    assert_eq!((&document["nodes"][1]["facts"], &document["leftover"]), (&json!(null), &json!(null)));
+}
