@@ -18,6 +18,22 @@ pub(crate) struct FactsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProbeArguments {
+    /// The kubeconfig of the cluster; its current context is used.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: PathBuf,
+    /// An image with `landfall-facts` in its root, and `landfall-gpu` beside it for GPUs; each node must be able to get it.
+    #[arg(long)]
+    pub(crate) image: String,
+    /// Write the facts of each node to NODE.json in this folder as soon as they are there, for `--facts` of other commands.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// How long each node may take, such as `90s` or `5m`.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProveArguments {
     /// Names of proofs; by default, all proofs of the release.
     #[arg(value_name = "NAME")]

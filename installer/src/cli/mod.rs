@@ -36,8 +36,8 @@ pub(crate) use license::{
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{
-    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProveArguments,
-    with_kubectl_apart,
+    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments,
+    ProveArguments, with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
@@ -127,6 +127,8 @@ pub(crate) enum Command {
     Settings,
     /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.
     Facts(FactsArguments),
+    /// Collect the facts of each node of a cluster that exists already, by pods in a namespace that is deleted afterwards.
+    Probe(ProbeArguments),
     /// Look at the models of a release.
     #[command(subcommand)]
     Models(ModelsCommand),

@@ -28,6 +28,7 @@ mod node;
 mod pages;
 mod plan;
 mod preflight;
+mod probe;
 mod prove;
 mod provenance;
 mod releases;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Status => return status::run(printer),
         Command::Preflight(arguments) => return preflight::run(arguments, printer),
+        Command::Probe(arguments) => return probe::run(&arguments, printer),
         Command::Kubectl(arguments) => return kubectl::run(arguments),
         Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),

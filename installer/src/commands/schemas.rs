@@ -6,8 +6,8 @@ use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
     CopiedBackups, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport,
-    ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups, SiteSettings,
-    SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups,
+    SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -80,6 +80,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<manuals::Written>(),
         schema_of::<models::ModelsFit>(),
         schema_of::<PreflightReport>(),
+        schema_of::<ProbeReport>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
         schema_of::<provenance::Provenanced>(),
