@@ -73,6 +73,13 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct HistoryArguments {
+    /// Maximum number of operations.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ConsoleArguments {
     /// Make no token: earlier ones stay valid.
     #[arg(long)]

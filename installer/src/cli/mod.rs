@@ -36,8 +36,8 @@ pub(crate) use license::{
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{
-    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments,
-    ProveArguments, with_kubectl_apart,
+    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProveArguments,
+    with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
@@ -121,7 +121,7 @@ pub(crate) enum Command {
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases,
-    /// Print what was done to this site, newest first: each operation with its releases, its time and its outcome.
+    /// Print what operations did to this site, newest first: from which release to which, when, for whom, and how each ended.
     History(HistoryArguments),
     /// Print the settings of the installed release: what each is now, and the release's default.
     Settings,

@@ -1,18 +1,24 @@
-//! `landfall history`: what was done to this site, and what came of it.
+//! `landfall history`: the operations of this site, newest first, with who asked for each.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
-use landfall_lifecycle::operations::{Operations, PastOperation};
+use landfall_lifecycle::operations::{
+    Account, AccountKind, AskedBy, OperationOutcome, Operations, PastOperation, PastOperations,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
 use crate::cli::HistoryArguments;
-use crate::count::counted;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::shown;
+
+/// Operations that the console shows.
+const SHOWN: usize = 100;
 
 /// The operations of a site.
 #[derive(Serialize, JsonSchema)]
@@ -20,20 +26,19 @@ use crate::printer::Printer;
 pub(crate) struct OperationHistory {
     /// The operations, newest first.
     operations: Vec<PastOperation>,
-    /// How many earlier ones are left out.
+    /// How many earlier ones there are, which are left out.
     earlier: usize,
 }
 
 impl OperationHistory {
-    /// The operations of this host, of which at most `limit` are listed.
-    pub(crate) fn of(operations: &Operations, limit: Option<usize>) -> Result<Self, Failure> {
-        Ok(Self::limited(operations.past_operations()?, limit))
+    /// The latest operations of this host, as the console shows them.
+    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
+        Self::limited(operations, SHOWN)
     }
 
-    fn limited(mut operations: Vec<PastOperation>, limit: Option<usize>) -> Self {
-        let earlier = limit.map_or(0, |limit| operations.len().saturating_sub(limit));
-        operations.truncate(operations.len() - earlier);
-        Self { operations, earlier }
+    fn limited(operations: &Operations, limit: usize) -> Result<Self, Failure> {
+        let PastOperations { operations, earlier } = operations.past_operations(limit)?;
+        Ok(Self { operations, earlier })
     }
 }
 
@@ -43,116 +48,171 @@ impl Document for OperationHistory {
 
 /// Prints them.
 pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), Failure> {
-    let limit = arguments.limit.map(std::num::NonZeroUsize::get);
-    let history = OperationHistory::of(&operations_of_root(printer)?, limit)?;
+    let history = OperationHistory::limited(&operations_of_root(printer)?, arguments.limit)?;
     printer.report(&history, text);
     Ok(())
 }
 
-/// Names of the columns.
-const COLUMNS: [&str; 6] = ["number", "began", "operation", "release", "outcome", "duration"];
-
 fn text(history: &OperationHistory) -> String {
-    if history.operations.is_empty() {
+    let OperationHistory { operations, earlier } = history;
+    if operations.is_empty() && *earlier == 0 {
         return "nothing is installed on this machine".to_owned();
     }
-    let rows = history.operations.iter().map(cells);
-    let rows: Vec<_> = std::iter::once(COLUMNS.map(str::to_owned)).chain(rows).collect();
-    let widths: [usize; 6] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default());
-    let mut lines: Vec<_> = rows.iter().map(|row| line(row, &widths)).collect();
-    if history.earlier > 0 {
-        lines.push(format!("{} not shown", counted(history.earlier, "earlier operation")));
+    let mut text = operations.iter().map(entry).collect::<Vec<_>>().join("\n");
+    if *earlier > 0 {
+        let _infallible = write!(text, "\n{earlier} earlier: see more with `--limit {}`", operations.len() + earlier);
     }
+    text
+}
+
+/// A line, and another one for a failure. Names and reasons may hold anything, and make no line of their own.
+fn entry(past: &PastOperation) -> String {
+    let PastOperation { number, operation, outcome, .. } = past;
+    let mut line = format!("{number:>4}  {operation}{}: {}", releases(past), word(*outcome));
+    if let Some(begun) = &past.begun {
+        let _infallible = write!(line, ", begun {begun}");
+    }
+    if let Some(seconds) = past.seconds {
+        let _infallible = write!(line, ", took {}", took(seconds));
+    }
+    if let Some(asked) = &past.asked {
+        let _infallible = write!(line, ", {}", asked_text(asked));
+    }
+    let mut lines = vec![shown::line(&line)];
+    lines.extend(past.undone_because.as_ref().map(|cause| shown::line(&format!("      undone because {cause}"))));
+    lines.extend(past.failure.as_ref().map(|failure| {
+        let step = if failure.step.is_empty() { String::new() } else { format!("{}: ", failure.step) };
+        shown::line(&format!("      {step}{} [{}]", failure.what, failure.code))
+    }));
     lines.join("\n")
 }
 
-fn cells(operation: &PastOperation) -> [String; 6] {
-    let PastOperation { number, operation: kind, from, to, began, duration_seconds, outcome, .. } = operation;
-    let before = from.as_ref().filter(|from| *from != to);
-    let release = match before {
-        Some(from) if from.name == to.name => format!("{} {} to {}", to.name, from.version, to.version),
-        Some(from) => format!("{} {} to {} {}", from.name, from.version, to.name, to.version),
-        None => format!("{} {}", to.name, to.version),
-    };
-    let duration = duration_seconds.map(|seconds| HumanDuration(Duration::from_secs(seconds)).to_string());
-    [
-        number.to_string(),
-        began.clone(),
-        kind.name().to_owned(),
-        release,
-        outcome.name().to_owned(),
-        duration.unwrap_or_default(),
-    ]
+/// ` from starter 1.0.0 to starter 1.1.0`
+fn releases(past: &PastOperation) -> String {
+    match (&past.from, &past.to) {
+        (Some(from), Some(to)) => format!(" from {from} to {to}"),
+        (None, Some(to)) => format!(" of {to}"),
+        (_, None) => String::new(),
+    }
 }
 
-fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
-    let padded = row.iter().zip(widths).map(|(cell, &width)| format!("{cell:<width$}"));
-    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+fn word(outcome: OperationOutcome) -> &'static str {
+    match outcome {
+        OperationOutcome::Committed => "committed",
+        OperationOutcome::Undone => "undone",
+        OperationOutcome::Stuck => "stuck; `landfall status` says why",
+        OperationOutcome::Open => "open",
+        OperationOutcome::Unreadable => "its journal cannot be read by this version",
+    }
+}
+
+fn took(seconds: u64) -> String {
+    if seconds == 0 { "under 1 second".to_owned() } else { HumanDuration(Duration::from_secs(seconds)).to_string() }
+}
+
+fn asked_text(asked: &AskedBy) -> String {
+    let by = account(&asked.by);
+    match &asked.approved_by {
+        None => format!("asked for by {by}"),
+        Some(second) => format!("asked for by {by}, approved by {}", account(second)),
+    }
+}
+
+fn account(account: &Account) -> String {
+    let place = match account.kind {
+        AccountKind::User => " in the console",
+        AccountKind::Key => " through the console's API",
+        AccountKind::Host => " on the host",
+        AccountKind::Unknown => "",
+    };
+    format!("{}{place}", account.name)
 }
 
 #[cfg(test)]
 mod tests {
-    use landfall_engine::plan::Operation;
-    use landfall_lifecycle::operations::{OperationOutcome, PastRelease};
+    use landfall_peer::OperationFailure;
 
     use super::*;
 
-    fn release(version: &str, counter: u64) -> PastRelease {
-        PastRelease { name: "starter".to_owned(), version: version.to_owned(), counter }
-    }
-
-    /// An install, an upgrade that went back by itself, and one that is open; newest first.
-    fn operations() -> Vec<PastOperation> {
-        let upgrade = |number, day: &str, outcome, duration_seconds: Option<u64>| PastOperation {
+    fn past(number: u64, operation: &str, outcome: OperationOutcome) -> PastOperation {
+        let time = |text: &str| Some(text.to_owned());
+        PastOperation {
             number,
-            operation: Operation::Upgrade,
-            from: Some(release("1.0.0", 1)),
-            to: release("1.1.0", 2),
-            began: format!("{day}T08:00:00Z"),
-            ended: duration_seconds.map(|_| format!("{day}T08:03:00Z")),
-            duration_seconds,
+            operation: operation.to_owned(),
+            from: None,
+            to: Some("starter 1.0.0".to_owned()),
             outcome,
-        };
-        vec![
-            upgrade(3, "2026-11-22", OperationOutcome::Open, None),
-            upgrade(2, "2026-11-21", OperationOutcome::Undone, Some(180)),
-            PastOperation {
-                number: 1,
-                operation: Operation::Install,
-                from: None,
-                to: release("1.0.0", 1),
-                began: "2026-11-20T08:00:00Z".to_owned(),
-                ended: Some("2026-11-20T08:05:00Z".to_owned()),
-                duration_seconds: Some(300),
-                outcome: OperationOutcome::Committed,
-            },
-        ]
-    }
-
-    #[test]
-    fn a_table_has_a_line_for_each_operation_and_says_how_many_it_leaves_out() {
-        let none = OperationHistory::limited(Vec::new(), None);
-        assert_eq!(text(&none), "nothing is installed on this machine");
-        insta::assert_snapshot!(text(&OperationHistory::limited(operations(), None)), @"
-        number  began                 operation  release                 outcome    duration
-        3       2026-11-22T08:00:00Z  upgrade    starter 1.0.0 to 1.1.0  open
-        2       2026-11-21T08:00:00Z  upgrade    starter 1.0.0 to 1.1.0  undone     3 minutes
-        1       2026-11-20T08:00:00Z  install    starter 1.0.0           committed  5 minutes
-        ");
-        insta::assert_snapshot!(text(&OperationHistory::limited(operations(), Some(1))), @"
-        number  began                 operation  release                 outcome  duration
-        3       2026-11-22T08:00:00Z  upgrade    starter 1.0.0 to 1.1.0  open
-        2 earlier operations not shown
-        ");
-    }
-
-    #[test]
-    fn a_limit_keeps_the_newest_and_one_that_is_larger_than_the_history_leaves_nothing_out() {
-        for (limit, kept, earlier) in [(Some(2), 2, 1), (Some(3), 3, 0), (Some(100), 3, 0), (None, 3, 0)] {
-            let history = OperationHistory::limited(operations(), limit);
-            assert_eq!((history.operations.len(), history.earlier), (kept, earlier), "{limit:?}");
-            assert_eq!(history.operations[0].number, 3);
+            begun: time("2026-11-20T08:00:00Z"),
+            ended: time("2026-11-20T08:05:00Z"),
+            seconds: Some(300),
+            undone_because: None,
+            failure: None,
+            asked: None,
         }
+    }
+
+    fn history() -> OperationHistory {
+        let host = Account { kind: AccountKind::Host, name: "carol".to_owned() };
+        let install = PastOperation {
+            asked: Some(AskedBy { by: host, approved_by: None }),
+            ..past(1, "install", OperationOutcome::Committed)
+        };
+        let upgrade = PastOperation {
+            from: Some("starter 1.0.0".to_owned()),
+            to: Some("starter 1.1.0".to_owned()),
+            undone_because: Some("a step failed".to_owned()),
+            failure: Some(OperationFailure {
+                step: "start web".to_owned(),
+                code: "LF4103".to_owned(),
+                what: "web is not ready\n   9  install of evil 1.0.0: committed".to_owned(),
+                causes: Vec::new(),
+                hint: "look".to_owned(),
+            }),
+            asked: Some(AskedBy::of_console("key:00ff of bob", Some("ada"))),
+            ..past(2, "upgrade", OperationOutcome::Undone)
+        };
+        let unreadable = PastOperation {
+            to: None,
+            begun: None,
+            ended: None,
+            seconds: None,
+            ..past(3, "teleport", OperationOutcome::Unreadable)
+        };
+        OperationHistory { operations: vec![unreadable, upgrade, install], earlier: 4 }
+    }
+
+    #[test]
+    fn each_operation_is_a_line_with_who_asked_and_no_reason_forges_another() {
+        let text = text(&history());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "   3  teleport: its journal cannot be read by this version");
+        assert_eq!(
+            lines[1],
+            "   2  upgrade from starter 1.0.0 to starter 1.1.0: undone, begun 2026-11-20T08:00:00Z, took 5 minutes, asked for by ada in the \
+             console, approved by key:00ff of bob through the console's API"
+        );
+        assert_eq!(lines[2], "      undone because a step failed");
+        assert!(lines[3].starts_with("      start web: web is not ready") && lines[3].ends_with("[LF4103]"), "{text}");
+        assert_eq!(
+            lines[4],
+            "   1  install of starter 1.0.0: committed, begun 2026-11-20T08:00:00Z, took 5 minutes, asked for by carol on the host"
+        );
+        assert_eq!(lines[5..], ["4 earlier: see more with `--limit 7`"]);
+    }
+
+    #[test]
+    fn the_document_is_what_its_schema_says() {
+        let (_, schema) = crate::document::schema_of::<OperationHistory>();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::line(&history())).unwrap();
+        let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(document["operations"][1]["asked"]["approvedBy"]["kind"], "key");
+    }
+
+    #[test]
+    fn a_machine_without_a_site_says_so() {
+        let none = OperationHistory { operations: Vec::new(), earlier: 0 };
+        assert_eq!(text(&none), "nothing is installed on this machine");
     }
 }

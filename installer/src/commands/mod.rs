@@ -53,6 +53,7 @@ use std::process::ExitCode;
 
 pub(crate) use backup::BackupList;
 pub(crate) use change::{LookedBundle, shown_name};
+pub(crate) use history::OperationHistory;
 pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};

@@ -66,6 +66,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<plan::DryRun<'_>>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<Facts>(),
+        schema_of::<history::OperationHistory>(),
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),

@@ -13,11 +13,11 @@ use landfall_error_codes::{Coded, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish, is_id};
+use landfall_peer::{Asking, Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::child::{Question, ask, refusal};
+use super::child::{Origin, Question, ask, refusal};
 use super::uploads::ChildJudge;
 use super::vault::Vault;
 use crate::commands::{LookedBundle, shown_name};
@@ -196,14 +196,14 @@ impl Changes {
         }
     }
 
-    /// Begins the change of a plan, for the console's request of this id. Returns what a person should read of it.
-    pub(super) fn begin(&self, plan: &PlanPage, correlation: &str) -> Result<Vec<String>, Refusal> {
+    /// Begins the change of a plan for those who asked. Returns what a person should read of it.
+    pub(super) fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
         let begun = self.question("begin", &plan.change).and_then(|mut question| {
             question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
-            question.correlation = is_id(correlation).then(|| correlation.to_owned());
+            question.origin = Some(Origin::of(asking));
             ask::<Begun>(&question, BEGIN)
         });
         match (&begun, &plan.change) {

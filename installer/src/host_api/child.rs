@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landfall_error_codes::{Code, codes};
-use landfall_lifecycle::operations::CORRELATION_VARIABLE;
-use landfall_peer::{Blocker, Problem, Refusal};
+use landfall_lifecycle::operations::{ASKED_VARIABLE, AskedBy, CORRELATION_VARIABLE};
+use landfall_peer::{Asking, Blocker, Problem, Refusal, is_id};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -45,19 +45,42 @@ pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refu
     Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
 }
 
+/// For whom a process works. It reaches the process in variables: what a console sent becomes no argument.
+#[derive(Clone)]
+pub(super) struct Origin {
+    /// Id of the console's request.
+    correlation: Option<String>,
+    /// Who asked, and who approved.
+    asked: AskedBy,
+}
+
+impl Origin {
+    /// That of a sound request.
+    pub(super) fn of(asking: &Asking) -> Self {
+        let Asking { by, first, correlation, .. } = asking;
+        let correlation = is_id(correlation).then(|| correlation.clone());
+        Self { correlation, asked: AskedBy::of_console(by, first.as_deref()) }
+    }
+
+    fn variables(self) -> impl Iterator<Item = (&'static str, String)> {
+        let correlation = self.correlation.map(|id| (CORRELATION_VARIABLE, id));
+        [(ASKED_VARIABLE, self.asked.to_variable())].into_iter().chain(correlation)
+    }
+}
+
 /// What a process is asked. No `Debug`: what it reads may hold a secret.
 pub(super) struct Question {
     /// Arguments of `landfall node change`, all of them the host's own.
     pub(super) arguments: Vec<String>,
     /// What it reads from its standard input: what a console sent, which must not become an argument.
     pub(super) input: Zeroizing<Vec<u8>>,
-    /// Id of the console's request that it works for.
-    pub(super) correlation: Option<String>,
+    /// For whom it works, where that is noted.
+    pub(super) origin: Option<Origin>,
 }
 
 impl From<Vec<String>> for Question {
     fn from(arguments: Vec<String>) -> Self {
-        Self { arguments, input: Zeroizing::default(), correlation: None }
+        Self { arguments, input: Zeroizing::default(), origin: None }
     }
 }
 
@@ -65,7 +88,7 @@ impl From<Vec<String>> for Question {
 pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.args(["--json", "node", "change"]).args(&question.arguments);
-    answer(command, question.input.clone(), question.correlation.as_deref(), limit)
+    answer(command, question.input.clone(), question.origin.clone(), limit)
 }
 
 /// Runs `landfall --json` with these arguments, all of them the host's own, for at most this long, and reads its answer.
@@ -78,7 +101,7 @@ pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) ->
 fn answer<T: DeserializeOwned>(
     mut command: Command,
     input: Zeroizing<Vec<u8>>,
-    correlation: Option<&str>,
+    origin: Option<Origin>,
     limit: Duration,
 ) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
@@ -86,7 +109,7 @@ fn answer<T: DeserializeOwned>(
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
-        .envs(correlation.map(|id| (CORRELATION_VARIABLE, id)))
+        .envs(origin.into_iter().flat_map(Origin::variables))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -179,7 +202,9 @@ mod tests {
     fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
-        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), Some("0123abcd"), limit)
+        let [request, by, correlation] = ["00000001", "bob", "0123abcd"].map(str::to_owned);
+        let origin = Origin::of(&Asking { request, by, correlation, first: Some("ada; reboot".to_owned()) });
+        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), Some(origin), limit)
     }
 
     const INPUT: &str = r#"{"replicas":3}"#;
@@ -190,6 +215,9 @@ mod tests {
         assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
         assert_eq!(say("cat", LIMIT).unwrap(), json!({ "replicas": 3 }));
         assert_eq!(say(r#"printf '["%s"]' "$LANDFALL_CORRELATION""#, LIMIT).unwrap(), json!(["0123abcd"]));
+        let asked =
+            json!({ "by": { "kind": "user", "name": "ada; reboot" }, "approvedBy": { "kind": "user", "name": "bob" } });
+        assert_eq!(say(r#"printf '%s' "$LANDFALL_ASKED""#, LIMIT).unwrap(), asked);
         let long = say("head -c 3000000 /dev/zero >&2; printf '[]'", LIMIT);
         assert_eq!(long.unwrap(), json!([]), "what it says beside the answer does not hold it up");
     }

@@ -27,7 +27,7 @@ use landfall_peer::{
 
 use self::changes::Changes;
 use self::support::Shelf;
-use crate::commands::{BackupList, ReleaseList};
+use crate::commands::{BackupList, OperationHistory, ReleaseList};
 use crate::document::line;
 use crate::failure::Failure;
 use crate::logging;
@@ -120,6 +120,7 @@ impl Host {
         Ok(Some(match question {
             Question::Status => line(&operations.status()?),
             Question::Releases => line(&ReleaseList::of(operations)?),
+            Question::History => line(&OperationHistory::of(operations)?),
             Question::Backups => line(&BackupList::of(operations)?),
             Question::Settings => line(&operations.settings()?),
             Question::License => {
@@ -219,7 +220,7 @@ impl Site for Host {
     }
 
     fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
-        self.changes.begin(plan, &asking.correlation)
+        self.changes.begin(plan, asking)
     }
 
     fn abort(&self, operation: u64) -> Result<(), Refusal> {

@@ -204,6 +204,7 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
     Router::new()
         .route(routes::STATUS, get(|host| answer(host, Question::Status)))
         .route(routes::RELEASES, get(|host| answer(host, Question::Releases)))
+        .route(routes::HISTORY, get(|host| answer(host, Question::History)))
         .route(routes::LICENSE, get(|host| answer(host, Question::License)).merge(import_route()))
         .route(routes::USAGE, get(|host| answer(host, Question::Usage)).post(note_users))
         .route(routes::USAGE_REPORT, get(|host| answer(host, Question::UsageReport)))

@@ -14,6 +14,8 @@ pub enum Question {
     Status,
     /// `landfall releases`.
     Releases,
+    /// `landfall history`.
+    History,
     /// `landfall backup list`.
     Backups,
     /// `landfall license show`.

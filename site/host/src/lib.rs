@@ -5,6 +5,7 @@ pub mod facts;
 pub mod files;
 pub mod hosts_entry;
 pub mod identifiers;
+pub mod invoker;
 pub mod mounts;
 pub mod netlink;
 pub mod node;

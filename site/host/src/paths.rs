@@ -43,6 +43,8 @@ impl SitePaths {
         releases = "/var/lib/landfall/releases";
         /// Journals of operations.
         journal = "/var/lib/landfall/journal";
+        /// Who asked for each operation, beside its journal.
+        activity = "/var/lib/landfall/activity";
         /// Generated secrets, readable by root only.
         secrets = "/var/lib/landfall/secrets";
         /// Secrets that the site gave, readable by root only.

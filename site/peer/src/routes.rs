@@ -4,6 +4,8 @@
 pub const STATUS: &str = "/v1/status";
 /// GET: releases, `kind` `releases`.
 pub const RELEASES: &str = "/v1/releases";
+/// GET: the latest operations, `kind` `history`.
+pub const HISTORY: &str = "/v1/history";
 /// GET: backups, `kind` `backups`. POST a [`crate::BackupRequest`]: begin one; 202, or 409 where one runs.
 pub const BACKUPS: &str = "/v1/backups";
 /// POST a [`crate::BackupRequest`]: begin a drill of the newest backup; 202, or 409 where one runs.

@@ -148,6 +148,7 @@ impl Operations {
         drop(self.journals().create(&lock, with(change))?);
         let file = self.journals().latest()?.ok_or(OperationError::NotInstalled)?;
         self.note_asked(file.number, correlation_of_environment());
+        self.note_asker(file.number, self.asker());
         drop(lock);
         Ok(file)
     }

@@ -66,7 +66,7 @@ const fn state_of(phase: Phase) -> OperationState {
     }
 }
 
-fn cause_text(cause: &UndoCause) -> String {
+pub(super) fn cause_text(cause: &UndoCause) -> String {
     match cause {
         UndoCause::Requested => "a person requested it".to_owned(),
         UndoCause::Failed { .. } => "a step failed".to_owned(),
@@ -75,7 +75,7 @@ fn cause_text(cause: &UndoCause) -> String {
 }
 
 /// The failure that counts: a step that could not be undone, or else the first that failed.
-fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
+pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
     let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
     };

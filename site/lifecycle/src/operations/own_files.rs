@@ -73,6 +73,7 @@ impl Operations {
         remove_scratch(&self.paths)?;
         uploads::remove_upload(&self.paths)?;
         durable::remove_tree(&self.paths.console_support())?;
+        durable::remove_tree(&self.paths.activity())?;
         durable::remove_leftovers(&self.paths.settings())?;
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;

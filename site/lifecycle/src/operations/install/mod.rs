@@ -239,6 +239,9 @@ impl PreparedInstall<'_> {
         // First, so that the shell finds `landfall resume` however early the install is interrupted.
         engine_file::offer_command(&operations.paths, engine)?;
         let journal = operations.journals().create(&lock, pins)?;
+        if let Some(file) = operations.journals().latest()? {
+            operations.note_asker(file.number, operations.asker());
+        }
         operations.hold(lock, journal, &self.planned.release, None, UndoScope::STEP)
     }
 

@@ -52,6 +52,7 @@ pub use nodes::NodeStatus;
 pub use report::{OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState, StatusReport, StepReport};
 pub use services::ServiceAddresses;
 pub use verdict::Verdict;
+pub(super) use verdict::is_stuck;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -264,7 +265,7 @@ pub(super) fn step_report(replay: &Replay) -> Option<StepReport> {
         status: step.status.name(),
         failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
         blocked: step.blocked.clone(),
-        stuck: verdict::is_stuck(state.phase, step),
+        stuck: is_stuck(state.phase, step),
     })
 }
 

@@ -55,7 +55,7 @@ impl StatusReport {
 }
 
 /// Whether a person must remove what stopped a step, before it can continue.
-pub(super) fn is_stuck(phase: Phase, step: &StepState) -> bool {
+pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
     match phase {
         Phase::Forward => step.blocked.is_some() || step.failure.as_ref().is_some_and(needs_person),
         Phase::Undoing { .. } => step.status == StepStatus::UndoFailed,

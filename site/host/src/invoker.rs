@@ -1,0 +1,93 @@
+//! The person behind a command of this host, as far as the host knows one.
+
+use crate::files;
+use crate::paths::SitePaths;
+
+/// The user who signed in, by the kernel: it stays the same through `sudo` and `su`.
+const LOGIN: &str = "/proc/self/loginuid";
+/// What the kernel writes there where no one has signed in, such as in a unit of systemd.
+const NO_LOGIN: u32 = u32::MAX;
+/// Users of the host.
+const USERS: &str = "/etc/passwd";
+/// Most bytes of that file that are read.
+const USERS_BYTES: u64 = 1 << 20;
+/// Longest name, in bytes.
+const NAME_BYTES: usize = 96;
+
+/// The name of the user who runs this process, from before `sudo`; `user 1000` where the host has no name for it, such as one of a directory.
+/// None where no one has signed in.
+pub fn invoker(paths: &SitePaths) -> Option<String> {
+    found(paths, std::env::var("SUDO_USER").ok())
+}
+
+fn found(paths: &SitePaths, sudo: Option<String>) -> Option<String> {
+    let login = login(paths);
+    let named = login.and_then(|user| name_of(paths, user));
+    named.or_else(|| sudo.filter(|name| is_name(name))).or_else(|| login.map(|user| format!("user {user}")))
+}
+
+fn login(paths: &SitePaths) -> Option<u32> {
+    let text = files::read_text(&paths.host(LOGIN)).ok().flatten()?;
+    text.trim().parse().ok().filter(|user| *user != NO_LOGIN)
+}
+
+fn name_of(paths: &SitePaths, user: u32) -> Option<String> {
+    let bytes = files::read_at_most(&paths.host(USERS), USERS_BYTES).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let of_line = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, _password, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number.parse::<u32>().is_ok_and(|number| number == user) && is_name(name)).then(|| name.to_owned())
+    };
+    text.lines().find_map(of_line)
+}
+
+/// Whether a text is short and seen as it is.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES && text.chars().all(|letter| letter.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_media::durable;
+
+    use super::*;
+
+    fn host(login: &str, users: &str) -> (tempfile::TempDir, SitePaths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        for (path, text) in [(LOGIN, login), (USERS, users)] {
+            let path = paths.host(path);
+            durable::create_folder(path.parent().unwrap()).unwrap();
+            durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+        }
+        (root, paths)
+    }
+
+    #[test]
+    fn who_signed_in_is_known_by_the_kernel_and_otherwise_by_sudo() {
+        let found = |login: &str, sudo: Option<&str>| {
+            let users = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\nb\u{1b}d:x:1001:1001::/:/bin/sh\nbroken\n";
+            let (_root, paths) = host(login, users);
+            super::found(&paths, sudo.map(str::to_owned))
+        };
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(found("1000", None), named("ada"));
+        assert_eq!(found("1000\n", Some("bob")), named("ada"), "a variable that a person can set does not count more");
+        assert_eq!(found("0", None), named("root"));
+        assert_eq!(found("4294967295", Some("bob")), named("bob"), "no one has signed in");
+        assert_eq!(found("4294967295", None), None);
+        assert_eq!(found("2000", Some("carol@corp")), named("carol@corp"), "a directory knows the name");
+        assert_eq!(found("2000", None), named("user 2000"));
+        assert_eq!(found("1001", None), named("user 1001"), "what is no name is not shown");
+        for odd in ["", "a b", "a\n", "\u{1b}[2J", &"a".repeat(97)] {
+            assert_eq!(found("4294967295", Some(odd)), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_these_files_knows_no_one() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(super::found(&SitePaths::below(root.path()), None), None);
+    }
+}

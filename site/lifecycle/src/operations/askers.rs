@@ -1,0 +1,232 @@
+//! Who asked for each operation of the site: a small file beside its journal, for as long as the site exists.
+//!
+//! A journal pins what is done, whoever asked for it. A file that is missing, torn or of another form says nothing, and no operation depends on
+//! one.
+
+use std::path::{Path, PathBuf};
+
+use landfall_host::files;
+use landfall_host::invoker::invoker;
+use landfall_media::durable::{self, DurableError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Operations;
+
+/// Environment variable by which the host's API hands an account of the console to the process that begins a change.
+pub const ASKED_VARIABLE: &str = "LANDFALL_ASKED";
+/// How the console names a program with an API key: `key:ID of USER`. No user's name has a colon.
+const KEY_PREFIX: &str = "key:";
+/// Operations, the latest included, of which the files are kept.
+const KEPT: u64 = 1000;
+/// Most bytes of a file; a longer one is not read to its end, and says nothing.
+const FILE_BYTES: u64 = 4 << 10;
+/// Longest name, in bytes.
+const NAME_BYTES: usize = 128;
+/// The suffix of the files' names.
+const SUFFIX: &str = ".json";
+
+/// What kind of account someone has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountKind {
+    /// A user of the console, in a browser.
+    User,
+    /// A program with an API key of the console.
+    Key,
+    /// A user of the host, on its command line.
+    Host,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Of what kind it is.
+    pub kind: AccountKind,
+    /// Its name; of an API key `key:ID of USER`.
+    pub name: String,
+}
+
+impl Account {
+    fn of_console(name: &str) -> Self {
+        let kind = if name.starts_with(KEY_PREFIX) { AccountKind::Key } else { AccountKind::User };
+        Self { kind, name: name.to_owned() }
+    }
+
+    fn is_sound(&self) -> bool {
+        let Self { name, .. } = self;
+        !name.is_empty() && name.len() <= NAME_BYTES && !name.chars().any(char::is_control)
+    }
+}
+
+/// Who asked for an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedBy {
+    /// Who asked.
+    pub by: Account,
+    /// Who approved it; none where that is who asked, and on the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Account>,
+}
+
+impl AskedBy {
+    /// What a request of the console says: who sent it, and who approved first, where two people approve.
+    pub fn of_console(by: &str, first: Option<&str>) -> Self {
+        match first {
+            None => Self { by: Account::of_console(by), approved_by: None },
+            Some(first) => Self { by: Account::of_console(first), approved_by: Some(Account::of_console(by)) },
+        }
+    }
+
+    /// The same as the value of [`ASKED_VARIABLE`].
+    pub fn to_variable(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn of_variable(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(Self::is_sound)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.by.is_sound() && self.approved_by.as_ref().is_none_or(Account::is_sound)
+    }
+}
+
+/// The content of a file.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    /// Number of the journal.
+    operation: u64,
+    #[serde(flatten)]
+    asked: AskedBy,
+}
+
+fn path(folder: &Path, operation: u64) -> PathBuf {
+    folder.join(format!("{operation:06}{SUFFIX}"))
+}
+
+impl Operations {
+    /// Who is behind this process: an account of the console, which the host's API has named, or the user who runs the command.
+    pub(super) fn asker(&self) -> Option<AskedBy> {
+        if let Ok(handed) = std::env::var(ASKED_VARIABLE) {
+            return AskedBy::of_variable(&handed);
+        }
+        let host = |name| AskedBy { by: Account { kind: AccountKind::Host, name }, approved_by: None };
+        invoker(&self.paths).map(host).filter(AskedBy::is_sound)
+    }
+
+    /// Who asked for the operation of this number, if that is known.
+    pub(super) fn asker_of(&self, operation: u64) -> Option<AskedBy> {
+        let read = files::read_at_most(&path(&self.paths.activity(), operation), FILE_BYTES);
+        let bytes = read.ok().filter(|bytes| bytes.len() as u64 <= FILE_BYTES)?;
+        let noted: Noted = serde_json::from_slice(&bytes).ok()?;
+        (noted.operation == operation && noted.asked.is_sound()).then_some(noted.asked)
+    }
+
+    /// Notes who asked for the operation of this number; on the disk when this returns. An operation begins whether or not that can be noted.
+    pub(super) fn note_asker(&self, operation: u64, asked: Option<AskedBy>) {
+        if let Err(error) = note(&self.paths.activity(), operation, asked) {
+            tracing::warn!(%error, "who asked for this operation is not noted");
+        }
+    }
+}
+
+fn note(folder: &Path, operation: u64, asked: Option<AskedBy>) -> Result<(), DurableError> {
+    let file = path(folder, operation);
+    let Some(asked) = asked else { return durable::remove_file(&file) };
+    durable::create_folder_with_mode(folder, 0o700)?;
+    let text = serde_json::to_vec(&Noted { operation, asked }).unwrap_or_default();
+    durable::write_file(&file, &text, 0o600)?;
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)?.parse::<u64>().ok());
+        if number.is_some_and(|number| number.saturating_add(KEPT) <= operation) {
+            durable::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::testing::operations;
+
+    fn account(kind: AccountKind, name: &str) -> Account {
+        Account { kind, name: name.to_owned() }
+    }
+
+    fn on_host(name: &str) -> AskedBy {
+        AskedBy { by: account(AccountKind::Host, name), approved_by: None }
+    }
+
+    #[test]
+    fn the_console_names_who_asked_and_who_approved() {
+        let alone = AskedBy::of_console("ada", None);
+        assert_eq!((alone.by.clone(), alone.approved_by.clone()), (account(AccountKind::User, "ada"), None));
+        let two = AskedBy::of_console("key:00ff of bob", Some("ada"));
+        assert_eq!(two.by, account(AccountKind::User, "ada"));
+        assert_eq!(two.approved_by, Some(account(AccountKind::Key, "key:00ff of bob")));
+        for asked in [alone, two] {
+            assert_eq!(AskedBy::of_variable(&asked.to_variable()), Some(asked));
+        }
+        for odd in
+            ["", "ada", "{}", r#"{"by":{"kind":"user","name":""}}"#, r#"{"by":{"kind":"user","name":"a\u001b[2J"}}"#]
+        {
+            assert_eq!(AskedBy::of_variable(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn who_asked_is_known_of_each_operation() {
+        let (_root, operations) = operations();
+        assert_eq!(operations.asker_of(1), None);
+        let two = AskedBy::of_console("bob", Some("ada"));
+        operations.note_asker(1, Some(on_host("carol")));
+        operations.note_asker(2, Some(two.clone()));
+        assert_eq!((operations.asker_of(1), operations.asker_of(2)), (Some(on_host("carol")), Some(two)));
+        let stored = fs_err::read_to_string(path(&operations.paths.activity(), 1)).unwrap();
+        assert_eq!(stored, r#"{"operation":1,"by":{"kind":"host","name":"carol"}}"#, "later versions read this");
+        operations.note_asker(2, None);
+        assert_eq!(operations.asker_of(2), None, "no one is known, so no one is named");
+    }
+
+    #[test]
+    fn a_file_that_is_torn_too_long_or_of_another_operation_says_nothing() {
+        let (_root, operations) = operations();
+        operations.note_asker(1, Some(on_host("carol")));
+        let file = path(&operations.paths.activity(), 1);
+        let whole = fs_err::read(&file).unwrap();
+        for length in 0..whole.len() {
+            durable::write_file(&file, &whole[..length], 0o600).unwrap();
+            assert_eq!(operations.asker_of(1), None, "{length} bytes");
+        }
+        let spaces = [&whole[..], &b" ".repeat(5000)].concat();
+        let of_another = String::from_utf8(whole).unwrap().replace("\"operation\":1", "\"operation\":2");
+        for bytes in [&spaces[..], of_another.as_bytes(), b"\xff\xff"] {
+            durable::write_file(&file, bytes, 0o600).unwrap();
+            assert_eq!(operations.asker_of(1), None);
+        }
+        let later = r#"{"operation":1,"by":{"kind":"robot","name":"r2","since":3},"more":true}"#;
+        durable::write_file(&file, later.as_bytes(), 0o600).unwrap();
+        assert_eq!(operations.asker_of(1).unwrap().by, account(AccountKind::Unknown, "r2"), "a later version wrote it");
+    }
+
+    #[test]
+    fn files_of_long_ago_are_removed_and_others_stay() {
+        let (_root, operations) = operations();
+        let folder = operations.paths.activity();
+        for number in [1, 2, 500] {
+            operations.note_asker(number, Some(on_host("carol")));
+        }
+        durable::write_file(&folder.join("notes.json"), b"{}", 0o600).unwrap();
+        operations.note_asker(1001, Some(on_host("carol")));
+        assert_eq!([1, 2, 500, 1001].map(|number| operations.asker_of(number).is_some()), [false, true, true, true]);
+        assert!(folder.join("notes.json").exists());
+    }
+}
