@@ -5,6 +5,7 @@
 //! Run by `cargo xtask test`, part "pages". Pictures of the pages are stored in `target/pages`.
 
 mod pages {
+    mod activity;
     mod api;
     mod appearance;
     mod backups;

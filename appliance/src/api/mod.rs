@@ -47,6 +47,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(site::gpus))
         .routes(routes!(resources::of_component))
         .routes(routes!(site::releases))
+        .routes(routes!(site::history))
         .routes(routes!(site::backups, site::begin_backup))
         .routes(routes!(site::begin_drill))
         .routes(routes!(site::settings))

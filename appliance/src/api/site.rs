@@ -78,6 +78,23 @@ pub async fn releases(State(context): State<Context>) -> Result<Response, Refusa
     document(&context, Topic::Releases).await
 }
 
+/// Operations of the site
+///
+/// What `landfall history --json` prints: the latest hundred operations, with who asked for each.
+#[utoipa::path(
+    get,
+    path = "/api/v1/history",
+    operation_id = "listOperations",
+    tag = "site",
+    responses(
+        (status = 200, description = "operations of the site, newest first", body = ref("#/components/schemas/History")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn history(State(context): State<Context>) -> Result<Response, Refusal> {
+    document(&context, Topic::History).await
+}
+
 /// Backups of the site
 ///
 /// What `landfall backup list --json` prints, with the points in time that come back.

@@ -19,7 +19,7 @@ pub enum Place {
     Settings,
     License,
     Node,
-    Gpus,
+    Activity,
     Dashboard,
     Support,
     Users,
@@ -46,7 +46,7 @@ const SITE: &[Entry] = &[
     Entry { place: Place::Settings, path: "/settings", name: "Settings" },
     Entry { place: Place::License, path: "/license", name: "License" },
     Entry { place: Place::Node, path: "/node", name: "Node" },
-    Entry { place: Place::Gpus, path: "/gpus", name: "GPUs and models" },
+    Entry { place: Place::Activity, path: "/activity", name: "Activity" },
     Entry { place: Place::Dashboard, path: "/dashboard", name: "Dashboard" },
     Entry { place: Place::Support, path: "/support", name: "Support" },
 ];

@@ -1,6 +1,7 @@
 //! The pages. Each has a file here, with its sentences, and a template of the same name, with the rest of its words.
 
 mod account;
+mod activity;
 mod approval;
 mod audit;
 mod backups;
@@ -69,6 +70,8 @@ pub fn routes() -> Router<Context> {
         .route("/live/components/{name}", get(components::live_one))
         .route("/releases", get(releases::show))
         .route("/releases/plan", post(upgrade::plan_return))
+        .route("/activity", get(activity::show))
+        .route("/live/activity", get(activity::live))
         .route("/upgrade", get(upgrade::show))
         .route("/live/upgrade", get(upgrade::live))
         .route("/upgrade/plans/{id}", get(upgrade::show_plan))

@@ -185,6 +185,7 @@ fn route(topic: Topic) -> &'static str {
     match topic {
         Topic::Status => routes::STATUS,
         Topic::Releases => routes::RELEASES,
+        Topic::History => routes::HISTORY,
         Topic::Backups => routes::BACKUPS,
         Topic::License => routes::LICENSE,
         Topic::Settings => routes::SETTINGS,

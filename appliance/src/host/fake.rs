@@ -34,6 +34,7 @@ pub struct FakeHost {
     pub resources: Mutex<ComponentResources>,
     pub license: Mutex<Option<Value>>,
     pub usage: Mutex<Option<Value>>,
+    pub history: Mutex<Option<Value>>,
     /// How many users the console said that it has.
     pub users: AtomicUsize,
     pub progress: Mutex<ProgressPage>,
@@ -119,6 +120,7 @@ impl FakeHost {
             resources: Mutex::new(sample_of("resources")),
             license: Mutex::new(Some(sample("licenseStatus"))),
             usage: Mutex::new(Some(sample("licenseUsage"))),
+            history: Mutex::new(Some(sample("history"))),
             users: AtomicUsize::default(),
             progress: Mutex::new(ProgressPage { running: false, operation: None, run: 0, events: Vec::new() }),
             tokens: Mutex::new(HashSet::from(["K7QF2M-9XRT4B".to_owned()])),
@@ -167,6 +169,7 @@ impl Host for FakeHost {
             Ok(match topic {
                 Topic::Status => Some(self.status.lock().unwrap().clone()),
                 Topic::Releases => Some(sample("releases")),
+                Topic::History => self.history.lock().unwrap().clone(),
                 Topic::Backups => Some(sample("backups")),
                 Topic::Settings => Some(sample("settings")),
                 Topic::License => self.license.lock().unwrap().clone(),

@@ -6,7 +6,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
-mod gpus;
+mod history;
 mod reports;
 mod running;
 mod schedule;
@@ -27,7 +27,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
-pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
+pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
     Medium, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request, RequestState,
@@ -47,6 +47,8 @@ pub enum Topic {
     Status,
     /// `landfall releases`.
     Releases,
+    /// `landfall history`.
+    History,
     /// `landfall backup list`.
     Backups,
     /// `landfall license show`.
@@ -61,14 +63,23 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Status, Self::Releases, Self::Backups, Self::License, Self::Settings, Self::Usage, Self::UsageReport];
+    pub const ALL: [Self; 8] = [
+        Self::Status,
+        Self::Releases,
+        Self::History,
+        Self::Backups,
+        Self::License,
+        Self::Settings,
+        Self::Usage,
+        Self::UsageReport,
+    ];
 
     /// Its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Status => "status",
             Self::Releases => "releases",
+            Self::History => "history",
             Self::Backups => "backups",
             Self::License => "licenseStatus",
             Self::Settings => "settings",

@@ -54,6 +54,9 @@ fn documents_of_the_schemas_can_be_read() {
     }
     let releases: Releases = reads("releases", "releases");
     assert!(releases.releases[0].installed);
+    let history: History = reads("history", "history");
+    let outcomes: Vec<_> = history.operations.iter().map(|past| (past.number, past.outcome)).collect();
+    assert_eq!(outcomes[..2], [(4, OperationOutcome::Undone), (3, OperationOutcome::Committed)]);
     let backups: Backups = reads("backups", "backups");
     assert_eq!((backups.stored.len(), backups.points_in_time.len()), (4, 1));
     let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
@@ -94,6 +97,7 @@ impl landfall_host_api::Site for Answers {
         match question {
             Question::Status => Ok(Some(sample("status").to_string())),
             Question::License | Question::UsageReport => Ok(None),
+            Question::History => Ok(Some(sample("history").to_string())),
             Question::Releases => Ok(Some(sample("releases").to_string())),
             Question::Settings => Ok(Some(sample("settings").to_string())),
             Question::Backups => Err(problem("LF4602")),

@@ -27,6 +27,7 @@ const PAGES: [(&str, &str, Option<&str>); 20] = [
     ("/settings", "Settings", Some("settings")),
     ("/license", "License", Some("license")),
     ("/node", "Node", Some("node")),
+    ("/activity", "Activity", None),
     ("/dashboard", "Last 24 hours", None),
     ("/support", "Support", None),
     ("/users", "Users", Some("users")),

@@ -56,6 +56,7 @@ pub(crate) struct Facts {
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
+    pub(crate) history: Value,
     pub(crate) backups: Value,
     license: Value,
     usage: Value,
@@ -94,6 +95,7 @@ impl Recorded {
             audit: Signer::generate()?,
             tokens: HashSet::from([TOKEN.to_owned()]),
             releases: sample("releases")?,
+            history: sample("history")?,
             backups: sample("backups")?,
             license: sample("licenseStatus")?,
             usage: sample("licenseUsage")?,
@@ -195,6 +197,7 @@ impl Site for Recorded {
         let document = match question {
             Question::Status => &facts.status,
             Question::Releases => &facts.releases,
+            Question::History => &facts.history,
             Question::Backups => &facts.backups,
             Question::License => &facts.license,
             Question::Settings => &facts.settings,

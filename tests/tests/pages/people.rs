@@ -35,9 +35,18 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     browser.sign_in("vera", PASSWORD).await?;
     browser.expect_path("/").await?;
     ensure!(browser.count(ADMINISTRATION).await? == 0, "a viewer sees the administration");
-    for path in
-        ["/", "/components", "/releases", "/upgrade", "/backups", "/restore", "/settings", "/license", "/node", "/gpus"]
-    {
+    for path in [
+        "/",
+        "/components",
+        "/releases",
+        "/upgrade",
+        "/backups",
+        "/restore",
+        "/settings",
+        "/license",
+        "/node",
+        "/activity",
+    ] {
         browser.open(path).await?;
         ensure!(browser.count(BUTTONS).await? == 0, "a viewer sees a button on {path}");
     }

@@ -18,9 +18,10 @@ use crate::trend::Point;
 const DEFINITIONS: &str = "/components/schemas";
 
 /// Documents of the host, by the names that the document uses.
-const HOST_DOCUMENTS: [(&str, &str); 7] = [
+const HOST_DOCUMENTS: [(&str, &str); 8] = [
     ("Status", include_str!("../../../../docs/schemas/status.json")),
     ("Releases", include_str!("../../../../docs/schemas/releases.json")),
+    ("History", include_str!("../../../../docs/schemas/history.json")),
     ("Backups", include_str!("../../../../docs/schemas/backups.json")),
     ("Settings", include_str!("../../../../docs/schemas/settings.json")),
     ("LicenseStatus", include_str!("../../../../docs/schemas/licenseStatus.json")),

@@ -1,0 +1,205 @@
+//! What operations did to the site, and who asked for each. What people do in the console besides is in the audit log.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::frame::{Frame, Place};
+use super::moment::{Moment, length};
+use super::state::{Mark, State as How};
+use super::trouble::Trouble;
+use super::{Shown, draw};
+use crate::access::Caller;
+use crate::context::Context;
+use crate::host::{Account, AskedBy, History, OperationOutcome, PastOperation, Topic};
+
+/// An operation.
+struct Row {
+    number: u64,
+    title: String,
+    /// The page on which such operations are planned and followed.
+    page: Option<&'static str>,
+    mark: Mark,
+    begun: Option<Moment>,
+    took: Option<String>,
+    asked: Option<String>,
+    reasons: Vec<String>,
+}
+
+struct Facts {
+    rows: Vec<Row>,
+    earlier: usize,
+}
+
+struct View {
+    facts: Result<Facts, Trouble>,
+}
+
+#[derive(Template)]
+#[template(path = "activity.html")]
+struct Whole {
+    frame: Frame,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "activity_live.html")]
+struct Live {
+    view: View,
+}
+
+impl Row {
+    fn of(past: &PastOperation) -> Self {
+        Self {
+            number: past.number,
+            title: title(past),
+            page: page(&past.operation),
+            mark: mark(past.outcome),
+            begun: Moment::read(past.begun.as_deref()),
+            took: past.seconds.map(length),
+            asked: past.asked.as_ref().map(asked_text),
+            reasons: reasons(past),
+        }
+    }
+}
+
+/// `Upgrade from starter 1.0.0 to starter 1.1.0`
+fn title(past: &PastOperation) -> String {
+    let PastOperation { operation, from, to, .. } = past;
+    let name = match operation.as_str() {
+        "install" => "Install",
+        "configure" => "Change of settings",
+        "upgrade" => "Upgrade",
+        "rollback" => "Return",
+        "restore" => "Restore",
+        other => other,
+    };
+    match (from, to) {
+        (Some(from), Some(to)) => format!("{name} from {from} to {to}"),
+        (None, Some(to)) => format!("{name} · {to}"),
+        (_, None) => name.to_owned(),
+    }
+}
+
+fn page(operation: &str) -> Option<&'static str> {
+    match operation {
+        "install" => Some("/releases"),
+        "configure" => Some("/settings"),
+        "upgrade" | "rollback" => Some("/upgrade"),
+        "restore" => Some("/restore"),
+        _ => None,
+    }
+}
+
+const fn mark(outcome: OperationOutcome) -> Mark {
+    match outcome {
+        OperationOutcome::Committed => How::Good.mark("Done"),
+        OperationOutcome::Undone => How::Attention.mark("Undone"),
+        OperationOutcome::Stuck => How::Bad.mark("Stuck"),
+        OperationOutcome::Open => How::Busy.mark("Open"),
+        OperationOutcome::Unreadable => How::Unknown.mark("Unreadable"),
+        OperationOutcome::Unknown => How::Unknown.mark("Unknown"),
+    }
+}
+
+fn asked_text(asked: &AskedBy) -> String {
+    let by = account(&asked.by);
+    match &asked.approved_by {
+        None => by,
+        Some(second) => format!("{by}; approved by {}", account(second)),
+    }
+}
+
+fn account(account: &Account) -> String {
+    let place = if account.kind == "host" { " on the host" } else { "" };
+    format!("{}{place}", account.name)
+}
+
+/// Why it was undone, and why a step failed.
+fn reasons(past: &PastOperation) -> Vec<String> {
+    let cause = past.undone_because.as_ref().map(|cause| format!("Undone because {cause}."));
+    let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.what, failure.code));
+    cause.into_iter().chain(failure).collect()
+}
+
+async fn view(context: &Context) -> View {
+    // A host from before it had a history reports none.
+    let history = context.site.read::<History>(Topic::History).await.map(Option::unwrap_or_default);
+    let facts = history
+        .map(|history| Facts { rows: history.operations.iter().map(Row::of).collect(), earlier: history.earlier });
+    View { facts: facts.map_err(Trouble::from) }
+}
+
+pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+    let frame = Frame::new(&context, &caller, Place::Activity, "Activity");
+    draw(&Whole { frame, view: view(&context).await })
+}
+
+pub async fn live(State(context): State<Context>) -> Shown {
+    draw(&Live { view: view(&context).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::fake::sample;
+    use crate::people::Scope;
+    use crate::testing::{Site, words_of};
+
+    #[tokio::test]
+    async fn viewers_see_each_operation_with_who_asked_and_why_it_failed() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        let page = vera.get("/activity").await.body;
+        for words in [
+            "Upgrade from starter 1.1.0 to starter 1.2.0",
+            "Undone because a step failed.",
+            "component postgres is not ready after 300 seconds (LF4208)",
+            "olga; approved by ada",
+            "15 minutes",
+            "Change of settings · starter 1.1.0",
+            "key:4f1c22aa of ada",
+            "carol on the host",
+            "Install · starter 1.0.0",
+            "not recorded",
+            "href=\"/settings\"",
+        ] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(!page.contains("href=\"/audit\""), "a viewer may not open the audit log");
+        assert!(vera.get("/live/activity").await.body.contains("carol on the host"));
+        let root = site.sign_in("root").await;
+        assert!(words_of(&root.get("/activity").await.body).contains("audit log"));
+        let program = site.program("vera", &[Scope::Read]).await;
+        assert_eq!(program.get("/api/v1/history").await.json(), sample("history"), "it is passed on as it is");
+    }
+
+    #[tokio::test]
+    async fn a_site_without_operations_says_so_and_names_make_no_markup() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        *site.host.history.lock().unwrap() = None;
+        assert!(vera.get("/activity").await.body.contains("The host reports no operation."));
+        let odd = json!({
+            "kind": "history", "schema": 1, "earlier": 7,
+            "operations": [{ "number": 9, "operation": "<b>levitate</b>", "outcome": "floating", "asked": { "by": { "name": "<i>" } } }],
+        });
+        *site.host.history.lock().unwrap() = Some(odd);
+        crate::testing::until(async || vera.get("/activity").await.body.contains("levitate")).await;
+        let page = vera.get("/activity").await.body;
+        assert!(
+            page.contains("&#60;b&#62;levitate") && page.contains("&#60;i&#62;") && page.contains("Unknown"),
+            "{page}"
+        );
+        assert!(words_of(&page).contains("7 earlier ones"), "{page}");
+    }
+
+    #[test]
+    fn each_kind_of_operation_leads_to_its_page() {
+        let pages = ["install", "configure", "upgrade", "rollback", "restore", "levitate"].map(page);
+        let expected = ["/releases", "/settings", "/upgrade", "/upgrade", "/restore"];
+        assert_eq!(pages[..5], expected.map(Some));
+        assert_eq!(pages[5], None);
+    }
+}

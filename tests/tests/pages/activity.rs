@@ -1,0 +1,49 @@
+//! The page of activity: what operations did, for a site with some and for one without.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::appearance::Findings;
+use super::browser::Browser;
+use super::check::{expect_no_faults, until};
+use super::console::Console;
+use super::webdriver::ENTER;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn operations_are_listed_with_who_asked_and_lead_to_their_pages() -> Result<()> {
+    let console = Console::begin().await?;
+    let mut findings = Findings::begin()?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/releases").await?;
+    browser.find("main a[href='/activity']").await?.focus().await?;
+    browser.press(ENTER).await?;
+    browser.expect_path("/activity").await?;
+    for words in [
+        "Upgrade from starter 1.1.0 to starter 1.2.0",
+        "olga; approved by ada",
+        "component postgres is not ready after 300 seconds",
+        "key:4f1c22aa of ada",
+        "carol on the host",
+        "not recorded",
+    ] {
+        browser.expect("#live", words).await?;
+    }
+    ensure!(browser.count("#live tbody tr").await? == 4, "there are not four operations");
+    findings.look(&browser, "/activity", None).await?;
+    browser.find("#operation-3 a").await?.focus().await?;
+    browser.press(ENTER).await?;
+    browser.expect_path("/settings").await?;
+
+    console.host.site.facts().history = json!({ "kind": "history", "schema": 1, "operations": [], "earlier": 0 });
+    until("the page has no operation", async || {
+        browser.open("/activity").await?;
+        Ok(browser.count("#live .empty").await? == 1)
+    })
+    .await?;
+    browser.expect("#live", "The host reports no operation.").await?;
+    findings.look(&browser, "/activity without an operation", None).await?;
+    expect_no_faults(&browser).await?;
+    browser.close().await?;
+    findings.judge(6)
+}
