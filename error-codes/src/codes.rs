@@ -107,6 +107,7 @@ registry! {
     GPU_RESOURCE = "LF2024", Usage, "Pods ask for GPUs in a way that no site can meet", "Correct the named resource of the container, or `requirements.gpus` of the release definition.";
     LOCK_NOT_EXTENDED = "LF2025", Usage, "New images cannot be added to the lock", "Write each entry of `images` in lines of its own, the first of which begins with `-`; or add the named images yourself, and run `landfall lock` again.";
     IMAGE_FIELD_UNUSED = "LF2026", Usage, "A line of `imageFields` is about nothing", "Correct group, kind, name, path or prefix as the objects are rendered, or remove the line.";
+    RELEASE_NOTES = "LF2027", Usage, "The notes of the release cannot be shown", "Write them as plain Markdown in UTF-8, of at most 64 KiB, in the definition or in a file of its folder.";
     PACKAGE_INDEX_UNNAMED = "LF2028", Usage, "No package index is named for a set of wheels", "Write `packageIndex` into the registries file (`--registries`), as pip and uv are given it, or `index` into the entry of the lock.";
     // LF204x: proofs that a release declares.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";

@@ -3,30 +3,13 @@
 
 use std::fmt::Write;
 
+use landfall_release_document::is_invisible;
+
 /// Maximum length of a line, in characters.
 const LINE_CHARACTERS: usize = 1000;
 
 /// Maximum length of a paragraph, in characters: of what failed, of a cause, of what to do next.
 const PARAGRAPH_CHARACTERS: usize = 4000;
-
-/// Whether a character does something to a terminal or to how other characters are read, rather than being seen: control characters,
-/// changes of direction, what has no width, separators of lines, tags.
-fn is_invisible(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
-}
 
 /// Whether a text shows everything that it holds.
 pub fn is_plain(text: &str) -> bool {

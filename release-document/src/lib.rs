@@ -17,6 +17,7 @@ mod fields;
 mod gpu_resource;
 mod host_pack;
 mod node_packs;
+mod notes;
 mod proof;
 mod requirements;
 mod room;
@@ -35,6 +36,7 @@ pub use host_pack::{
     HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, HostPackDocument, HostPackage, HostRecipe, PackageFormat,
 };
 pub use node_packs::{NodePackFault, check_node_packs};
+pub use notes::{NOTES_BYTES, NOTES_DOCUMENT_NAME, NotesFault, check_notes, is_invisible, notes_title};
 pub use proof::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestMethod, RequestProof,
     ResponseExpectation, TextExpectation, Workload, WorkloadKind,

@@ -39,3 +39,17 @@ pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Releases, "Releases");
     draw(&Whole { frame, facts: facts(&context).await })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Site;
+
+    #[tokio::test]
+    async fn notes_of_a_release_are_text() {
+        let site = Site::begin().await;
+        let page = site.sign_in("vera").await.get("/releases").await.body;
+        assert!(page.contains("<details id=\"notes-8\"><summary>Notes</summary>"), "{page}");
+        assert!(page.contains("quote &#60;sources&#62; &#38; pages."), "{page}");
+        assert!(!page.contains("notes-7"), "a release without notes has none");
+    }
+}

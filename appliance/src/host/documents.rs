@@ -398,6 +398,8 @@ pub struct KeptRelease {
     pub counter: u64,
     pub bundle: String,
     pub installed: bool,
+    #[serde(default)]
+    pub notes: Option<String>,
 }
 
 /// `landfall backup list`.

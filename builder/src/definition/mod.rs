@@ -3,6 +3,7 @@
 mod chart;
 mod check;
 mod image_fields;
+mod notes;
 mod order;
 mod quantity;
 mod read;
@@ -24,6 +25,7 @@ pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub use check::role_name;
 pub use image_fields::ImageFieldDefinition;
+pub use notes::{NotesDefinition, NotesFile};
 pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::{FILL_IN, read, unfinished};
@@ -115,6 +117,12 @@ pub struct Release {
     pub version: Spanned<String>,
     /// Monotonic number: sites refuse a lower one. Every release that customers get has a greater one.
     pub counter: Spanned<u64>,
+    /// What is new in it, as Markdown.
+    #[serde(default)]
+    pub notes: Option<Spanned<NotesDefinition>>,
+    /// The text of the notes, once it is read.
+    #[serde(skip)]
+    pub notes_text: Option<String>,
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default)]
     pub upgrades: Option<Vec<UpgradeDefinition>>,

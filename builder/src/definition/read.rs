@@ -6,7 +6,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde::de::DeserializeOwned;
 
-use super::{Definition, Release, check, order};
+use super::{Definition, Release, check, notes, order};
 use crate::error::{BuildError, Place, Result};
 use crate::{backup, canary, license_check, package_index, proofs};
 
@@ -23,6 +23,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     finished(&path, &text)?;
     let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
     check::check(&path, &release)?;
+    notes::expand(&path, &mut release)?;
     package_index::expand(&path, &mut release)?;
     backup::expand(&path, &mut release)?;
     backup::check(&path, &release)?;

@@ -10,8 +10,8 @@ use landfall_error_codes::codes;
 use landfall_inventory::purl::split_tag;
 use landfall_media::store::{ContentStore, Expected};
 use landfall_release_document::{
-    ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NodePack,
-    RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
+    ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NOTES_DOCUMENT_NAME,
+    NodePack, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
 };
 use serde_json::json;
 
@@ -87,6 +87,7 @@ pub fn contents(
         canonical(RELEASE_DOCUMENT_NAME, &document)?,
         canonical(SITE_SCHEMA_NAME, &render::site_schema(definition)?)?,
     ];
+    documents.extend(release.notes_text.as_ref().map(notes));
     for rendered in components {
         let name = objects_name(&release.components[rendered.index].name.value);
         documents.push(canonical(&name, &rendered.objects)?);
@@ -96,6 +97,11 @@ pub fn contents(
 
 fn canonical(name: &str, document: &impl serde::Serialize) -> Result<NewDocument> {
     Ok(NewDocument { name: name.to_owned(), bytes: to_canonical(name, document)? })
+}
+
+/// The notes, as they are shown.
+fn notes(text: &String) -> NewDocument {
+    NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: text.clone().into_bytes() }
 }
 
 fn objects_name(component: &str) -> String {

@@ -15,7 +15,7 @@ use landfall_release_document::SignatureKind;
 
 use super::inputs::Inputs;
 use crate::charts::Charts;
-use crate::definition::{Definition, ObjectSource};
+use crate::definition::{Definition, NotesDefinition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
 use crate::gpu_program::{GPU_PROGRAM, GpuProgram};
 use crate::lock::{
@@ -161,7 +161,7 @@ fn sources(
     charts: &Charts,
 ) -> Result<Vec<Material>> {
     let of_charts: BTreeMap<_, _> = charts.own_files().collect();
-    let mut sources = Vec::new();
+    let mut sources: Vec<Material> = notes(definition)?.into_iter().collect();
     for (index, component) in definition.release.components.iter().enumerate() {
         let named = |written: &Path, below: &Path, digest| {
             let name = definition.stated(&component.name.value, written, below);
@@ -187,6 +187,16 @@ fn sources(
     }
     sources.sort_by(|one, next| one.name.cmp(&next.name));
     Ok(sources)
+}
+
+/// The file with the notes, where they are not in the definition.
+fn notes(definition: &Definition) -> Result<Option<Material>> {
+    let Some(NotesDefinition::File(notes)) = definition.release.notes.as_ref().map(|notes| &notes.value) else {
+        return Ok(None);
+    };
+    let name = definition.stated("notes", &notes.file, Path::new(""));
+    let digest = digest_of(&definition.resolve(&notes.file))?;
+    Ok(Some(Material::new(name, digest).of_kind(kind::SOURCE)))
 }
 
 fn digest_of(path: &Path) -> Result<Sha256> {

@@ -92,6 +92,17 @@ async fn it_names_every_input_with_its_digest() {
 }
 
 #[tokio::test]
+async fn a_file_with_notes_is_stated() {
+    let bench = locked().await;
+    bench.write("release/NOTES.md", b"faster", 0o644);
+    bench.edit("release/release.yaml", "counter: 7", "counter: 7\nnotes: {file: NOTES.md}");
+    let statement = statement(&bench, "out").await;
+    let sources = materials(&statement, kind::SOURCE);
+    let notes = sources.iter().find(|source| source.name.as_deref() == Some("NOTES.md")).expect("the notes");
+    assert_eq!(notes.sha256(), Some(Sha256::of(b"faster")));
+}
+
+#[tokio::test]
 async fn the_same_inputs_give_the_same_bytes_and_other_inputs_another_statement() {
     let bench = locked().await;
     let mut files = Vec::new();

@@ -73,6 +73,13 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ReleasesArguments {
+    /// Print the notes of each release, too.
+    #[arg(long)]
+    pub(crate) details: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
     /// Maximum number of operations.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]

@@ -37,7 +37,7 @@ pub(crate) use license::{
 };
 pub(crate) use look::{
     ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProveArguments,
-    with_kubectl_apart,
+    ReleasesArguments, with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
@@ -120,7 +120,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
-    Releases,
+    Releases(ReleasesArguments),
     /// Print what operations did to this site, newest first: from which release to which, when, for whom, and how each ended.
     History(HistoryArguments),
     /// Print the settings of the installed release: what each is now, and the release's default.

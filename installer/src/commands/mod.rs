@@ -94,7 +94,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Drill(arguments) => backup::drill(&arguments, printer),
         Command::Restore(arguments) => restore::run(arguments, printer),
         Command::ReplacedData(command) => replaced_data::run(command, printer),
-        Command::Releases => releases::run(printer),
+        Command::Releases(arguments) => releases::run(&arguments, printer),
         Command::History(arguments) => history::run(&arguments, printer),
         Command::Settings => settings::run(printer),
         Command::Facts(arguments) => facts::run(&arguments, printer),

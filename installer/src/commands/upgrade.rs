@@ -12,6 +12,7 @@ use landfall_lifecycle::plan::upgrade::{
 };
 use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
+use landfall_release_document::notes_title;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,7 +24,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
-use crate::secrets;
+use crate::{secrets, shown};
 
 /// What `--dry-run` prints.
 #[derive(Serialize, JsonSchema)]
@@ -33,6 +34,9 @@ pub(super) struct UpgradeDryRun<'a> {
     from: String,
     /// Name and version of the release that would be there.
     to: String,
+    /// What its vendor says is new in it, as Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'a str>,
     /// Bytes that would be copied from the media.
     missing_bytes: u64,
     /// What would change of the node, if anything would.
@@ -152,6 +156,7 @@ impl<'a> UpgradeDryRun<'a> {
         UpgradeDryRun {
             from: prepared.from(),
             to: prepared.to(),
+            notes: prepared.notes(),
             missing_bytes: prepared.missing_bytes(),
             node: prepared.node(),
             components: prepared.components(),
@@ -186,6 +191,7 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     if prepared.missing_bytes() > 0 {
         let _infallible = write!(text, ", {} from the media", HumanBytes(prepared.missing_bytes()));
     }
+    text.push_str(&prepared.notes().map(notes_text).unwrap_or_default());
     text.push_str(&prepared.node().map(node_text).unwrap_or_default());
     text.push_str(&components_text(prepared.components()));
     if let Some(backup) = prepared.backup() {
@@ -195,6 +201,11 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     text.push_str(&outlook_text(prepared.outlook()));
     text.push_str(&space_text(prepared.peaks()));
     text
+}
+
+/// The first line of the notes.
+fn notes_text(notes: &str) -> String {
+    format!("\n  notes: {}", shown::line(notes_title(notes)))
 }
 
 /// What stops, what becomes of data, and what does not go back.

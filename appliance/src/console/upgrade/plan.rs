@@ -33,6 +33,8 @@ struct Document {
     space: Option<Vec<Peak>>,
     #[serde(deserialize_with = "where_readable")]
     edits: Option<Vec<Edit>>,
+    #[serde(deserialize_with = "where_readable")]
+    notes: Option<String>,
 }
 
 impl Document {
@@ -42,6 +44,7 @@ impl Document {
             "outlook" => self.outlook.is_some(),
             "space" => self.space.is_some(),
             "edits" => self.edits.is_some(),
+            "notes" => self.notes.is_some(),
             _ => KNOWN.contains(&name),
         }
     }
@@ -150,6 +153,8 @@ pub(super) struct PlanView {
     pub(super) point_of_no_return: Option<PointOfNoReturn>,
     pub(super) space: Vec<Peak>,
     pub(super) edits: Vec<Edit>,
+    /// What the vendor says is new.
+    pub(super) notes: Option<String>,
     pub(super) further: Vec<Further>,
 }
 
@@ -191,6 +196,7 @@ impl PlanView {
             point_of_no_return: outlook.point_of_no_return,
             space: document.space.unwrap_or_default(),
             edits: document.edits.unwrap_or_default(),
+            notes: document.notes,
             further: further(&rest),
         }
     }

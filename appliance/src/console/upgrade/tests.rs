@@ -270,6 +270,15 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
 }
 
 #[test]
+fn notes_of_the_vendor_have_a_place_of_their_own() {
+    let mut document = sample("upgradeDryRun");
+    document["notes"] = json!("# 1.2.0\n- faster");
+    let view = planned(document);
+    assert_eq!(view.notes.as_deref(), Some("# 1.2.0\n- faster"));
+    assert!(view.further.iter().all(|one| one.name != "Notes"));
+}
+
+#[test]
 fn a_long_text_hides_no_other() {
     let long = planned(json!({ "deep": { "a": "x".repeat(10_000), "b": "the end" }, "many": vec![json!(1); 50] }));
     let values: Vec<_> = long.further.iter().flat_map(|one| one.values.clone()).collect();

@@ -59,3 +59,16 @@ async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
     assert!(fourth.superseded.is_empty());
     assert!(output(&bench).contains(&third.files[0].name));
 }
+
+#[tokio::test]
+async fn notes_reach_the_head_as_they_are_shown() {
+    let bench = Bench::new(false, false).await;
+    bench.lock().await.expect("locked");
+    bench.write("release/NOTES.md", b"# 1.2.3\r\n- faster\r\n", 0o644);
+    bench.edit("release/release.yaml", "counter: 7", "counter: 7\nnotes: {file: NOTES.md}");
+    let report = bench.build().await.expect("built");
+    let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
+    let verified = head(&bench.path("out"), &report, &anchor);
+    let notes = verified.small_document(landfall_release_document::NOTES_DOCUMENT_NAME);
+    assert_eq!(notes, Some(&b"# 1.2.3\n- faster\n"[..]));
+}

@@ -16,7 +16,8 @@ use landfall_media::bundle::{Located, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_release_document::{
-    HOST_PACK_DOCUMENT_NAME, HostPackDocument, HostPackage, RELEASE_DOCUMENT_NAME, ReleaseDocument, SITE_SCHEMA_NAME,
+    HOST_PACK_DOCUMENT_NAME, HostPackDocument, HostPackage, NOTES_DOCUMENT_NAME, RELEASE_DOCUMENT_NAME,
+    ReleaseDocument, SITE_SCHEMA_NAME, check_notes,
 };
 
 use super::error::{OperationError, Result};
@@ -211,6 +212,11 @@ impl TrustedRelease {
     /// Name and version, for people.
     pub fn name(&self) -> String {
         format!("{} {}", self.release.name, self.release.version)
+    }
+
+    /// What its vendor says is new in it, as Markdown; none where the vendor says nothing that can be shown.
+    pub fn notes(&self) -> Option<&str> {
+        check_notes(self.documents.get(NOTES_DOCUMENT_NAME)?).ok()
     }
 
     /// When it was built, by its signed head. A head names it as in RFC 3339; one that does not is as old as can be.

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
+use super::bundle::TrustedRelease;
 use super::error::Result;
+use super::trust::Trust;
+use crate::pins::KeptRelease;
 
 /// A release that the site keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -20,6 +23,9 @@ pub struct KeptReleaseStatus {
     pub bundle: String,
     /// Whether it is the installed one.
     pub installed: bool,
+    /// What its vendor says is new in it, as Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
 }
 
 impl Operations {
@@ -27,6 +33,7 @@ impl Operations {
     pub fn releases(&self) -> Result<Vec<KeptReleaseStatus>> {
         let kept = self.history()?.kept();
         let described = kept.into_iter().enumerate().map(|(index, kept)| KeptReleaseStatus {
+            notes: self.notes_of(&kept),
             name: kept.release,
             version: kept.version,
             counter: kept.counter,
@@ -34,5 +41,52 @@ impl Operations {
             installed: index == 0,
         });
         Ok(described.collect())
+    }
+
+    /// The notes of a release, as its head was verified when it came. A head that cannot be read has none: what is listed does not depend on it.
+    fn notes_of(&self, kept: &KeptRelease) -> Option<String> {
+        match TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust)) {
+            Ok(release) => release.notes().map(str::to_owned),
+            Err(error) => {
+                tracing::warn!(%error, version = kept.version, "the notes of a release cannot be read");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::head::NewDocument;
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_media::durable;
+    use landfall_release_document::NOTES_DOCUMENT_NAME;
+
+    use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
+
+    /// A site whose release has these notes.
+    fn site(notes: &[u8]) -> Fixture {
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let notes = NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: notes.to_vec() };
+        let bundle = signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), &release(3), BUILT, vec![notes]);
+        let fixture = Fixture::with_root(&vendor.root, &bundle);
+        fixture.prepared().run().unwrap();
+        fixture
+    }
+
+    #[test]
+    fn the_notes_of_a_release_come_with_its_head() {
+        let listed = |fixture: &Fixture| fixture.operations.releases().unwrap();
+        let fixture = site(b"# 1.0.0\n- faster\n");
+        let releases = listed(&fixture);
+        let installed = &releases[0];
+        assert_eq!((installed.notes.as_deref(), installed.installed), (Some("# 1.0.0\n- faster\n"), true));
+        // What a vendor has signed is not shown for that alone.
+        assert_eq!(listed(&site(b"\x1b[2Jgone"))[0].notes, None);
+        // The list does not depend on the head.
+        let head = fixture.operations.head_file(installed.bundle.parse().unwrap());
+        durable::write_file(&head, b"damaged", 0o644).unwrap();
+        assert_eq!((listed(&fixture)[0].version.as_str(), &listed(&fixture)[0].notes), ("1.0.0", &None));
     }
 }

@@ -323,6 +323,11 @@ impl PreparedUpgrade<'_> {
         self.target.release.name()
     }
 
+    /// What its vendor says is new in it.
+    pub fn notes(&self) -> Option<&str> {
+        self.target.release.notes()
+    }
+
     /// Bytes that are copied from the media.
     pub fn missing_bytes(&self) -> u64 {
         self.target.missing_bytes()

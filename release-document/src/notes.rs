@@ -1,0 +1,92 @@
+//! Notes of a release: what is new in it, as its vendor tells the people of a site. They are a document of the head of their own, which a
+//! reader that does not know it passes over.
+
+/// Name of the document in the bundle's head: Markdown, as it was written.
+pub const NOTES_DOCUMENT_NAME: &str = "documents/notes.md";
+
+/// Most bytes of notes.
+pub const NOTES_BYTES: usize = 64 << 10;
+
+/// Why a text cannot be notes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotesFault {
+    /// The line, counted from 1, where one is at fault.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Whether a character does something to a terminal or to how other characters are read, rather than being seen: control characters,
+/// changes of direction, what has no width, separators of lines, tags.
+pub fn is_invisible(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// The text of notes, which is short, UTF-8, not empty, and shows everything that it holds. Lines end with a line feed; tabs may be in them.
+///
+/// # Errors
+/// What is wrong with it, and in which line.
+pub fn check_notes(bytes: &[u8]) -> Result<&str, NotesFault> {
+    let fault = |line, what: String| Err(NotesFault { line, what });
+    if bytes.len() > NOTES_BYTES {
+        return fault(None, format!("the notes are longer than {} KiB", NOTES_BYTES >> 10));
+    }
+    let Ok(text) = str::from_utf8(bytes) else { return fault(None, "the notes are not UTF-8".to_owned()) };
+    if text.trim().is_empty() {
+        return fault(None, "the notes are empty".to_owned());
+    }
+    for (number, line) in (1..).zip(text.split('\n')) {
+        if let Some(letter) = line.chars().find(|letter| *letter != '\t' && is_invisible(*letter)) {
+            let code = u32::from(letter);
+            return fault(Some(number), format!("line {number} of the notes has U+{code:04X}, which is not seen"));
+        }
+    }
+    Ok(text)
+}
+
+/// The first line of notes that says something, without the marks of a heading.
+pub fn notes_title(notes: &str) -> &str {
+    let mut lines = notes.lines().map(|line| line.trim_start_matches('#').trim());
+    lines.find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_plain_text_within_bounds() {
+        let text = "# 1.1.0\n\n- faster\n\t- twice as fast, ✓ é 漢\n";
+        assert_eq!(check_notes(text.as_bytes()), Ok(text));
+        assert_eq!(notes_title(text), "1.1.0");
+        assert_eq!(notes_title("\n##\n  plain words \nmore"), "plain words");
+        let longest = "a".repeat(NOTES_BYTES);
+        assert!(check_notes(longest.as_bytes()).is_ok());
+        let refused = |bytes: &[u8]| check_notes(bytes).unwrap_err();
+        assert!(refused(format!("{longest}a").as_bytes()).what.contains("longer than 64 KiB"));
+        assert!(refused(b"\xff\xfe").what.contains("not UTF-8"));
+        assert!(refused(b" \n\t\n").what.contains("empty"));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_refused_with_its_line() {
+        for letter in ['\u{1b}', '\0', '\r', '\u{202e}', '\u{200b}', '\u{feff}', '\u{2028}', '\u{e0041}'] {
+            let fault = check_notes(format!("fine\n\nodd{letter}").as_bytes()).unwrap_err();
+            assert_eq!(fault.line, Some(3), "{letter:?}");
+            assert!(fault.what.contains(&format!("U+{:04X}", u32::from(letter))), "{fault:?}");
+        }
+    }
+}
