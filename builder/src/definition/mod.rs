@@ -25,7 +25,7 @@ pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
 pub use check::role_name;
 pub use image_fields::ImageFieldDefinition;
-pub use notes::{NotesDefinition, NotesFile};
+pub use notes::NotesDefinition;
 pub(crate) use order::order;
 pub use quantity::Quantity;
 pub use read::{FILL_IN, read, unfinished};

@@ -87,7 +87,7 @@ pub fn contents(
         canonical(RELEASE_DOCUMENT_NAME, &document)?,
         canonical(SITE_SCHEMA_NAME, &render::site_schema(definition)?)?,
     ];
-    documents.extend(release.notes_text.as_ref().map(notes));
+    documents.extend(release.notes_text.as_deref().map(notes));
     for rendered in components {
         let name = objects_name(&release.components[rendered.index].name.value);
         documents.push(canonical(&name, &rendered.objects)?);
@@ -100,8 +100,8 @@ fn canonical(name: &str, document: &impl serde::Serialize) -> Result<NewDocument
 }
 
 /// The notes, as they are shown.
-fn notes(text: &String) -> NewDocument {
-    NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: text.clone().into_bytes() }
+fn notes(text: &str) -> NewDocument {
+    NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
 fn objects_name(component: &str) -> String {
