@@ -32,7 +32,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let status = status.ok().flatten();
     let operation = status.as_ref().and_then(|status| status.operation.as_ref());
     let operation = operation.map(|operation| (operation.name.clone(), Moment::read(operation.at.as_deref())));
-    Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new() }), status, operation })
+    Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new(), difference: None }), status, operation })
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
@@ -42,7 +42,7 @@ pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Site;
+    use crate::testing::{Site, words_of};
 
     #[tokio::test]
     async fn notes_of_a_release_are_text() {
@@ -51,5 +51,15 @@ mod tests {
         assert!(page.contains("<details id=\"notes-8\"><summary>Notes</summary>"), "{page}");
         assert!(page.contains("quote &#60;sources&#62; &#38; pages."), "{page}");
         assert!(!page.contains("notes-7"), "a release without notes has none");
+    }
+
+    #[tokio::test]
+    async fn what_differs_between_the_releases_is_listed() {
+        let site = Site::begin().await;
+        let page = words_of(&site.sign_in("vera").await.get("/releases").await.body);
+        for words in ["From 1.0.0 to 1.1.0", "reports", "assistant", "registry.example/postgres:18.0", "another digest"]
+        {
+            assert!(page.contains(words), "{words}: {page}");
+        }
     }
 }

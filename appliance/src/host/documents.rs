@@ -384,24 +384,6 @@ pub struct TrustedDate {
     pub agrees: bool,
 }
 
-/// `landfall releases`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Releases {
-    pub releases: Vec<KeptRelease>,
-}
-
-/// A release that the site keeps.
-#[derive(Debug, Clone, Deserialize)]
-pub struct KeptRelease {
-    pub name: String,
-    pub version: String,
-    pub counter: u64,
-    pub bundle: String,
-    pub installed: bool,
-    #[serde(default)]
-    pub notes: Option<String>,
-}
-
 /// `landfall backup list`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ mod error;
 pub mod fake;
 mod follower;
 mod history;
+mod releases;
 mod reports;
 mod running;
 mod schedule;
@@ -23,7 +24,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Releases, Status, Terms, Usage, Verdict,
+    Part, PointsInTime, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;
@@ -33,6 +34,7 @@ pub use landfall_peer::{
     Medium, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request, RequestState,
     SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources, is_id,
 };
+pub use releases::Releases;
 pub use reports::{Heard, Listener};
 pub use running::Running;
 pub use schedule::BackupTimes;

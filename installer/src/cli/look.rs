@@ -74,7 +74,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleasesArguments {
-    /// Print the notes of each release, too.
+    /// Print the notes of each release, and what differs between the two, as well.
     #[arg(long)]
     pub(crate) details: bool,
 }

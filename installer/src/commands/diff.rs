@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use indicatif::HumanBytes;
-use landfall_bundle_spec::head::{Identity, Opened};
+use landfall_bundle_spec::head::{Contents, Identity, Opened};
 use landfall_bundle_spec::{Budget, read_any};
 use landfall_error_codes::codes;
 use landfall_inventory::diff::{BundleDiff, Side, diff, text};
@@ -41,13 +41,21 @@ impl Document for Difference {
 pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Failure> {
     let [from, to] = [&arguments.from, &arguments.to].map(|path| opened(path));
     let (from, to) = (from?, to?);
-    let (old, new) = (Documents::of(&from)?, Documents::of(&to)?);
-    let difference = Difference { verified: false, diff: diff(&old.side(&from), &new.side(&to)) };
+    let (from, to) = (from.untrusted(), to.untrusted());
+    let (old, new) = (Documents::of(from)?, Documents::of(to)?);
+    let difference = Difference { verified: false, diff: diff(&old.side(from), &new.side(to)) };
     printer.report(&difference, |difference| {
         let text = text::text(&difference.diff, |bytes| HumanBytes(bytes).to_string());
         format!("NOT VERIFIED: this is what the bundles say about themselves; `landfall verify` checks one.\n\n{text}")
     });
     Ok(())
+}
+
+/// What differs between two heads, but for their packages.
+pub(super) fn between(from: &Contents, to: &Contents) -> Result<BundleDiff, Failure> {
+    let (old, new) = (Documents::of(from)?, Documents::of(to)?);
+    let (from, to) = (old.side(from), new.side(to));
+    Ok(diff(&Side { inventory: None, ..from }, &Side { inventory: None, ..to }))
 }
 
 fn opened(path: &Path) -> Result<Opened, Failure> {
@@ -63,8 +71,7 @@ struct Documents {
 }
 
 impl Documents {
-    fn of(opened: &Opened) -> Result<Self, Failure> {
-        let contents = opened.untrusted();
+    fn of(contents: &Contents) -> Result<Self, Failure> {
         let release = ReleaseDocument::read(contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default())?;
         let inventory = contents.small_document(INVENTORY_DOCUMENT_NAME).map(InventoryDocument::read).transpose()?;
         let budget = Budget::new(DOCUMENTS);
@@ -78,8 +85,7 @@ impl Documents {
         Ok(Self { identity: contents.identity(), release, inventory, objects })
     }
 
-    fn side<'a>(&'a self, opened: &'a Opened) -> Side<'a> {
-        let contents = opened.untrusted();
+    fn side<'a>(&'a self, contents: &'a Contents) -> Side<'a> {
         Side {
             id: contents.id(),
             identity: &self.identity,

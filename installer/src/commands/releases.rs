@@ -1,9 +1,11 @@
 //! `landfall releases`: what is installed, and where a rollback would lead.
 
-use landfall_lifecycle::operations::{KeptReleaseStatus, Operations};
+use landfall_inventory::diff::{BundleDiff, Changes, ImageChange, ImageState, Names};
+use landfall_lifecycle::operations::{KeptReleaseStatus, Operations, TrustedRelease};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::diff::between;
 use super::site::operations_of_root;
 use crate::cli::ReleasesArguments;
 use crate::document::Document;
@@ -16,12 +18,50 @@ use crate::printer::Printer;
 pub(crate) struct ReleaseList {
     /// The releases, the installed one first.
     releases: Vec<KeptReleaseStatus>,
+    /// What differs between the two that the site keeps; none where it keeps one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<ReleaseDifference>,
+}
+
+/// What differs between two releases.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReleaseDifference {
+    /// The earlier version.
+    from: String,
+    /// The later version.
+    to: String,
+    /// Components, by name; a changed one has objects that differ.
+    components: Names,
+    /// Images, by repository.
+    images: Changes<ImageState, ImageChange>,
+}
+
+impl ReleaseDifference {
+    /// None unless both heads can be read.
+    fn of(heads: &[TrustedRelease]) -> Option<Self> {
+        let mut heads: Vec<&TrustedRelease> = heads.iter().collect();
+        heads.sort_by_key(|head| head.release.counter);
+        let [earlier, later] = heads[..] else { return None };
+        match between(&earlier.verified, &later.verified) {
+            Ok(BundleDiff { components, images, .. }) => {
+                let [from, to] = [earlier, later].map(|head| head.release.version.clone());
+                Some(Self { from, to, components, images })
+            }
+            Err(failure) => {
+                tracing::warn!(what = failure.what(), "the releases that the site keeps cannot be compared");
+                None
+            }
+        }
+    }
 }
 
 impl ReleaseList {
     /// The releases of this host.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Ok(Self { releases: operations.releases()? })
+        let (releases, heads): (Vec<_>, Vec<_>) = operations.kept_releases()?.into_iter().unzip();
+        let heads: Vec<TrustedRelease> = heads.into_iter().flatten().collect();
+        Ok(Self { releases, difference: ReleaseDifference::of(&heads) })
     }
 }
 
@@ -32,11 +72,12 @@ impl Document for ReleaseList {
 /// Prints them.
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
     let list = ReleaseList::of(&operations_of_root(printer)?)?;
-    printer.report(&list, |list| text(&list.releases, arguments.details));
+    printer.report(&list, |list| text(list, arguments.details));
     Ok(())
 }
 
-fn text(releases: &[KeptReleaseStatus], details: bool) -> String {
+fn text(list: &ReleaseList, details: bool) -> String {
+    let ReleaseList { releases, difference } = list;
     if releases.is_empty() {
         return "nothing is installed on this machine".to_owned();
     }
@@ -45,7 +86,31 @@ fn text(releases: &[KeptReleaseStatus], details: bool) -> String {
         let line = format!("{} {} (counter {}), {state}", release.name, release.version, release.counter);
         if details { format!("{line}\n{}", notes(release.notes.as_deref())) } else { line }
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    if let Some(difference) = difference.as_ref().filter(|_| details) {
+        text.push('\n');
+        text.push_str(&difference_text(difference));
+    }
+    text
+}
+
+/// What differs, a line each.
+fn difference_text(ReleaseDifference { from, to, components, images }: &ReleaseDifference) -> String {
+    let mut lines = vec![format!("from {from} to {to}:")];
+    for (mark, names) in [('+', &components.added), ('-', &components.removed), ('~', &components.changed)] {
+        lines.extend(names.iter().map(|name| format!("  {mark} component {name}")));
+    }
+    for (mark, added) in [('+', &images.added), ('-', &images.removed)] {
+        lines.extend(added.iter().map(|image| format!("  {mark} image {}", image.reference)));
+    }
+    lines.extend(images.changed.iter().map(|ImageChange { from, to }| {
+        let to = if from.reference == to.reference { "another digest".to_owned() } else { to.reference.clone() };
+        format!("  ~ image {} -> {to}", from.reference)
+    }));
+    if lines.len() == 1 {
+        lines.push("  neither components nor images differ".to_owned());
+    }
+    lines.join("\n")
 }
 
 /// Notes, of which no line passes for one of this program.
@@ -56,7 +121,30 @@ fn notes(notes: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::Sha256;
+
     use super::*;
+
+    fn image(reference: &str, digest: u8) -> ImageState {
+        ImageState { reference: format!("registry.example/{reference}"), digest: Sha256([digest; 32]), bytes: 7 }
+    }
+
+    fn difference() -> ReleaseDifference {
+        let changed = vec![
+            ImageChange { from: image("web:1.0", 1), to: image("web:1.1", 2) },
+            ImageChange { from: image("db:3", 3), to: image("db:3", 4) },
+        ];
+        ReleaseDifference {
+            from: "1.0.0".to_owned(),
+            to: "1.1.0".to_owned(),
+            components: Names {
+                added: vec!["reports".to_owned()],
+                removed: Vec::new(),
+                changed: vec!["web".to_owned()],
+            },
+            images: Changes { added: Vec::new(), removed: vec![image("old:1", 5)], changed },
+        }
+    }
 
     #[test]
     fn a_list_names_the_way_back() {
@@ -68,13 +156,15 @@ mod tests {
             installed,
             notes: installed.then(|| "# New\n\nstarter 9.9.9 (counter 9), installed\n".to_owned()),
         };
-        assert_eq!(text(&[], true), "nothing is installed on this machine");
-        let releases = [release("1.1.0", true), release("1.0.0", false)];
-        insta::assert_snapshot!(text(&releases, false), @"
+        let none = ReleaseList { releases: Vec::new(), difference: None };
+        assert_eq!(text(&none, true), "nothing is installed on this machine");
+        let releases = vec![release("1.1.0", true), release("1.0.0", false)];
+        let list = ReleaseList { releases, difference: Some(difference()) };
+        insta::assert_snapshot!(text(&list, false), @"
         starter 1.1.0 (counter 2), installed
         starter 1.0.0 (counter 2), kept: `landfall rollback` returns to it
         ");
-        let details: Vec<String> = text(&releases, true).lines().map(str::to_owned).collect();
+        let details: Vec<String> = text(&list, true).lines().map(str::to_owned).collect();
         assert_eq!(
             details,
             [
@@ -84,6 +174,12 @@ mod tests {
                 "  | starter 9.9.9 (counter 9), installed",
                 "starter 1.0.0 (counter 2), kept: `landfall rollback` returns to it",
                 "  its vendor wrote no notes",
+                "from 1.0.0 to 1.1.0:",
+                "  + component reports",
+                "  ~ component web",
+                "  - image registry.example/old:1",
+                "  ~ image registry.example/web:1.0 -> registry.example/web:1.1",
+                "  ~ image registry.example/db:3 -> another digest",
             ]
         );
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::error::Result;
+use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::pins::KeptRelease;
 
@@ -31,27 +31,34 @@ pub struct KeptReleaseStatus {
 impl Operations {
     /// The releases that the site keeps, the installed one first; none on a machine without a site. Changes nothing.
     pub fn releases(&self) -> Result<Vec<KeptReleaseStatus>> {
+        Ok(self.kept_releases()?.into_iter().map(|(status, _)| status).collect())
+    }
+
+    /// The same, each with its head. What is listed does not depend on heads: one that cannot be read is missing.
+    pub fn kept_releases(&self) -> Result<Vec<(KeptReleaseStatus, Option<TrustedRelease>)>> {
         let kept = self.history()?.kept();
-        let described = kept.into_iter().enumerate().map(|(index, kept)| KeptReleaseStatus {
-            notes: self.notes_of(&kept),
-            name: kept.release,
-            version: kept.version,
-            counter: kept.counter,
-            bundle: kept.bundle.to_string(),
-            installed: index == 0,
+        let described = kept.into_iter().enumerate().map(|(index, kept)| {
+            let head = self.kept_head(&kept);
+            let status = KeptReleaseStatus {
+                name: kept.release,
+                version: kept.version,
+                counter: kept.counter,
+                bundle: kept.bundle.to_string(),
+                installed: index == 0,
+                notes: head.as_ref().and_then(TrustedRelease::notes).map(str::to_owned),
+            };
+            (status, head)
         });
         Ok(described.collect())
     }
 
-    /// The notes of a release, as its head was verified when it came. A head that cannot be read has none: what is listed does not depend on it.
-    fn notes_of(&self, kept: &KeptRelease) -> Option<String> {
-        match TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust)) {
-            Ok(release) => release.notes().map(str::to_owned),
-            Err(error) => {
-                tracing::warn!(%error, version = kept.version, "the notes of a release cannot be read");
-                None
-            }
-        }
+    /// The head of a release, verified as it was when it came.
+    fn kept_head(&self, kept: &KeptRelease) -> Option<TrustedRelease> {
+        let read = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust));
+        let warn = |error: &OperationError| {
+            tracing::warn!(%error, version = kept.version, "the head of a release that the site keeps cannot be read");
+        };
+        read.inspect_err(warn).ok()
     }
 }
 
