@@ -1,7 +1,6 @@
 //! Arguments of the commands that look at a host or a running site.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,13 +37,6 @@ pub(crate) struct ProveArguments {
     /// Names of proofs; by default, all proofs of the release.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArguments {
-    /// Print at most this many of the newest operations; by default, all of them.
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

@@ -36,7 +36,7 @@ pub(crate) use license::{
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{
-    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProveArguments,
+    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments, ProveArguments,
     ReleasesArguments, with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};

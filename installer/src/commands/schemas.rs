@@ -108,7 +108,6 @@ fn all() -> Vec<(&'static str, Value)> {
     ];
     all.extend(of_licenses());
     all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>()]);
-    all.push(schema_of::<history::OperationHistory>());
     all
 }
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
-use super::asked::correlation_of_environment;
+use super::correlation::correlation_of_environment;
 use super::bundle::TrustedRelease;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};

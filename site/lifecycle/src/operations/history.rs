@@ -85,11 +85,6 @@ impl History {
         self.operations.first()
     }
 
-    /// Every operation, oldest first.
-    pub(super) fn all(&self) -> &[Past] {
-        &self.operations
-    }
-
     /// The last operation that was committed.
     pub(super) fn committed(&self) -> Option<&Past> {
         self.operations.iter().rev().find(|past| past.replay.state.phase == Phase::Committed)

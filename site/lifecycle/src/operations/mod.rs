@@ -4,7 +4,6 @@
 mod administration;
 mod adopt_backups;
 mod approval;
-mod asked;
 mod askers;
 mod back_up_logs;
 mod backup;
@@ -19,6 +18,7 @@ mod changing;
 mod clock;
 mod configure;
 mod console;
+mod correlation;
 mod copy_backups;
 mod decision;
 mod engine_file;
@@ -70,7 +70,7 @@ use landfall_media::progress::Progress;
 
 pub use administration::Pod;
 pub use adopt_backups::AdoptedBackups;
-pub use asked::{CORRELATION_VARIABLE, correlation_of_environment};
+pub use correlation::{CORRELATION_VARIABLE, correlation_of_environment};
 pub use askers::{ASKED_VARIABLE, Account, AccountKind, AskedBy};
 pub use back_up_logs::SavedLogs;
 pub use backup::{BackedUp, BackupCheckReport, Drilled, RecoveryKey};

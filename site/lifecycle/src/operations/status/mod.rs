@@ -247,7 +247,7 @@ fn release_status(pins: &Pins) -> ReleaseStatus {
 }
 
 /// The step that is next, or in progress. The plan is read without its actions, which a later version may know better.
-pub(super) fn step_report(replay: &Replay) -> Option<StepReport> {
+fn step_report(replay: &Replay) -> Option<StepReport> {
     let state = &replay.state;
     let index = match state.phase {
         Phase::Forward => state.next_forward(),
