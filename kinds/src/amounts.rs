@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, escape};
+use super::{Fault, amount, escape};
 
 /// Kinds with containers, claims or quotas, in which these fields mean amounts.
 const KINDS: [&str; 11] = [
@@ -18,9 +18,6 @@ const KINDS: [&str; 11] = [
     "ResourceQuota",
     "StatefulSet",
 ];
-
-/// What may follow the figure.
-const SUFFIXES: [&str; 16] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 /// Refuses a malformed amount in the resources of containers and claims, in quotas, and in limits of volumes.
 pub(super) fn check(kind: &str, object: &Value) -> Result<(), Fault> {
@@ -70,16 +67,7 @@ fn check_one(amount: &Value, pointer: &str) -> Result<(), Fault> {
 
 /// Whether this is a number with a unit or an exponent, as Kubernetes writes amounts.
 fn is_amount(text: &str) -> bool {
-    let number = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
-    let (figure, suffix) = number.split_at(end);
-    let is_figure = figure.bytes().any(|byte| byte.is_ascii_digit()) && figure.matches('.').count() <= 1;
-    is_figure && (SUFFIXES.contains(&suffix) || is_exponent(suffix))
-}
-
-fn is_exponent(suffix: &str) -> bool {
-    let digits = suffix.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
-    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    amount::split(text.strip_prefix(['+', '-']).unwrap_or(text)).is_some()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! `landfall build` checks what a vendor renders, and a plan what the values of a site make of it.
 
+pub mod amount;
 mod amounts;
 #[cfg(test)]
 mod tests;

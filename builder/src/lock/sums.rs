@@ -350,7 +350,7 @@ mod tests {
         }
     }
 
-    /// A digest that another project pinned, say, beside a size that nobody did.
+    /// Such as a digest that another project pinned, beside a size that no project did.
     #[tokio::test]
     async fn what_the_server_sends_is_compared_with_the_pin_before_the_sums_are() {
         let case = Case::new(line(b"kubelet").as_bytes()).await;

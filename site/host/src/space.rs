@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Instant;
 
 use landfall_engine::step::StepError;
 use rustix::fs::StatVfsMountFlags;
@@ -72,20 +73,35 @@ impl FreeSpace {
 
 /// What a folder and everything in it take of their filesystem. What goes away meanwhile does not count.
 pub fn tree(path: &Path) -> Result<Space, StepError> {
+    Ok(walk(path, &|| false)?.unwrap_or_default())
+}
+
+/// The same; none if it is not counted by then.
+pub fn tree_until(path: &Path, until: Instant) -> Result<Option<Space>, StepError> {
+    walk(path, &|| Instant::now() >= until)
+}
+
+/// Counts until it is told to stop, and then counts for nothing.
+fn walk(path: &Path, stops: &dyn Fn() -> bool) -> Result<Option<Space>, StepError> {
     let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     let found = match path.symlink_metadata() {
-        Err(error) if gone(&error) => return Ok(Space::default()),
+        Err(error) if gone(&error) => return Ok(Some(Space::default())),
         found => found.map_err(|error| failed("look at", path, error))?,
     };
     let mut space = Space { bytes: found.blocks() * 512, inodes: 1 };
     if found.is_dir() {
         let entries = match fs_err::read_dir(path) {
-            Err(error) if gone(&error) => return Ok(space),
+            Err(error) if gone(&error) => return Ok(Some(space)),
             entries => entries.map_err(|error| failed("list", path, error))?,
         };
         for entry in entries {
-            space = space.plus(tree(&entry.map_err(|error| failed("list", path, error))?.path())?);
+            let entry = entry.map_err(|error| failed("list", path, error))?;
+            if stops() {
+                return Ok(None);
+            }
+            let Some(below) = walk(&entry.path(), stops)? else { return Ok(None) };
+            space = space.plus(below);
         }
     }
-    Ok(space)
+    Ok(Some(space))
 }

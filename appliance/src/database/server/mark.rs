@@ -114,7 +114,7 @@ mod tests {
         database.close().await;
         Database::open_in(folder.path(), &lease.storage()).await.unwrap().close().await;
         refused(&other).await;
-        // The database was made again, and a file of earlier lies beside.
+        // The database was made again, and the file from before is still there.
         sqlx::query("TRUNCATE users, audit CASCADE").execute(&mut lease.superuser().await).await.unwrap();
         let apart = tempfile::tempdir().unwrap();
         Database::open(apart.path()).await.unwrap().close().await;

@@ -24,6 +24,19 @@ fn first<'a>(token: &'a str, name: &'a str) -> [(&'a str, &'a str); 4] {
 const CLAIMS: u16 = 1000;
 /// How many of them are connected at once: fewer than the console takes.
 const AT_ONCE: usize = 400;
+/// How often one claims again that the host did not answer in time: each of those that come at once waits for a connection to it.
+const ATTEMPTS: usize = 5;
+
+/// Claims the token, and again if the host was too slow.
+async fn claimed(door: &Visitor, name: &str) -> StatusCode {
+    for _ in 1..ATTEMPTS {
+        let reply = door.post("/first", &first(TOKEN, name)).await;
+        if !reply.body.contains("LF5010") {
+            return reply.status;
+        }
+    }
+    door.post("/first", &first(TOKEN, name)).await.status
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_claimed_a_thousand_times_from_as_many_addresses_makes_one_administrator() {
@@ -34,7 +47,7 @@ async fn a_token_claimed_a_thousand_times_from_as_many_addresses_makes_one_admin
         let [high, low] = number.to_be_bytes();
         let door = Visitor { from: Ipv4Addr::new(127, 1, high, low), ..door.clone() };
         let name = format!("admin-{number}");
-        tokio::spawn(async move { door.post("/first", &first(TOKEN, &name)).await.status })
+        tokio::spawn(async move { claimed(&door, &name).await })
     };
     let claims = stream::iter(1..=CLAIMS).map(claim).buffer_unordered(AT_ONCE);
     let statuses: Vec<StatusCode> = claims.map(Result::unwrap).collect().await;

@@ -33,7 +33,7 @@ const SUPPLIED_CERTIFICATE: &str = "console-tls";
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a page waits for an API server that accepts connections, and says nothing.
-const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
+pub(super) const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
 
 /// How long logs are read in all: the console waits for fifteen seconds.
 const LOGS_LIMIT: Duration = Duration::from_secs(10);
@@ -168,10 +168,15 @@ impl Operations {
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
     pub fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
+        let (cluster, inventory) = component_of(self.cluster_within(LOGS_LIMIT)?, component)?;
+        Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
+    }
+
+    /// The cluster for a page: it has answered just now, and is asked for this long in all.
+    pub(super) fn cluster_within(&self, limit: Duration) -> Result<Cluster> {
         let cluster = self.patient_cluster()?;
         cluster.answers(CLUSTER_SILENCE).map_err(StepError::from)?;
-        let (cluster, inventory) = component_of(cluster.within(LOGS_LIMIT), component)?;
-        Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
+        Ok(cluster.within(limit))
     }
 
     pub(super) fn patient_cluster(&self) -> Result<Cluster> {

@@ -59,7 +59,7 @@ struct File {
     members: BTreeMap<String, String>,
 }
 
-/// Everything that stands in for upstream, as long as this value lives.
+/// Everything that stands in for upstream. Its servers end with this value.
 pub struct StandIns {
     hub: Hub,
     index: PackageServer,

@@ -1,7 +1,6 @@
 //! What a component asks for and uses of CPU, memory and space: the pods' specification, what the kubelet has measured, and the folders of
 //! the site's volumes. Nothing is kept, and nothing is an estimate: a figure that is not there is absent.
 
-mod amount;
 mod pods;
 mod volumes;
 
@@ -20,8 +19,6 @@ use super::administration::component_of;
 use super::error::Result;
 use crate::backups::folder_of;
 
-/// How long an API server may accept connections and say nothing.
-const SILENCE: Duration = Duration::from_secs(3);
 /// How long the cluster is asked for objects in all: the console waits for fifteen seconds.
 const OBJECTS_LIMIT: Duration = Duration::from_secs(6);
 /// How long kubelets are asked in all.
@@ -35,9 +32,7 @@ type Statistics = (BTreeMap<String, Value>, Vec<String>);
 impl Operations {
     /// What a component asks for and uses now.
     pub fn component_resources(&self, component: &str) -> Result<ComponentResources> {
-        let cluster = self.patient_cluster()?;
-        cluster.answers(SILENCE).map_err(StepError::from)?;
-        let (cluster, inventory) = component_of(cluster.within(OBJECTS_LIMIT), component)?;
+        let (cluster, inventory) = component_of(self.cluster_within(OBJECTS_LIMIT)?, component)?;
         let pods = cluster.live_pods_of_component(&inventory).map_err(StepError::from)?;
         let claimed = claimed(&cluster, volumes::claims(&pods))?;
         let (summaries, notes) = statistics(&cluster.within(STATISTICS_LIMIT).with_patience(Duration::ZERO), &pods);

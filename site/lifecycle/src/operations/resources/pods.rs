@@ -1,9 +1,8 @@
 //! What pods ask for, as their specification has it, and what they use, as the kubelet has measured it.
 
+use landfall_kinds::amount::{thousandths, whole};
 use landfall_peer::{Amounts, ContainerResources, PodResources};
 use serde_json::Value;
-
-use super::amount::{thousandths, whole};
 
 /// Thousandths of a core are so many of the kubelet's nanocores.
 const NANO: u64 = 1_000_000;

@@ -1,15 +1,14 @@
 //! The volumes in which pods write: claims, whose data stays, and temporary ones, whose data goes with the pod.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use landfall_host::space;
+use landfall_kinds::amount::whole;
 use landfall_peer::{VolumeKind, VolumeResources};
 use serde_json::Value;
 
-use super::amount::whole;
 use super::pods::{items, measured};
 
 /// Claims of pods by namespace and name, each with the pods that have it.
@@ -84,28 +83,7 @@ fn name_of(pod: &Value) -> (&str, &str) {
 /// Bytes that a folder and everything in it take, if they are counted in time. What goes away meanwhile does not count.
 pub(super) fn bytes_of(folder: &Path, until: Instant) -> Option<u64> {
     folder.symlink_metadata().ok()?;
-    let mut left = vec![folder.to_owned()];
-    let mut bytes = 0_u64;
-    while let Some(path) = left.pop() {
-        let found = match path.symlink_metadata() {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            found => found.ok()?,
-        };
-        bytes = bytes.saturating_add(found.blocks() * 512);
-        if found.is_dir() {
-            let entries = match fs_err::read_dir(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                entries => entries.ok()?,
-            };
-            for entry in entries {
-                if Instant::now() >= until {
-                    return None;
-                }
-                left.push(entry.ok()?.path());
-            }
-        }
-    }
-    Some(bytes)
+    space::tree_until(folder, until).ok()?.map(|space| space.bytes)
 }
 
 #[cfg(test)]

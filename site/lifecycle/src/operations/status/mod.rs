@@ -26,6 +26,7 @@ use serde_json::Value;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
+use super::console::CLUSTER_SILENCE;
 use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
@@ -56,9 +57,6 @@ pub(super) use verdict::is_stuck;
 
 /// How long status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long status waits for the API server to answer at all: one that was stopped accepts connections, and never says anything.
-const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
 
 /// How long status asks the API server in all: whoever waits for a status waits for fifteen seconds.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(8);

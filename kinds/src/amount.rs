@@ -20,21 +20,33 @@ const UNITS: [(&str, u128, u128); 16] = [
     ("Ei", 1 << 60, 1),
 ];
 
-/// Bytes, or other whole things; rounded up, as Kubernetes does.
-pub(super) fn whole(text: &str) -> Option<u64> {
+/// Bytes, or other whole things; rounded up, as Kubernetes does. None of what is no amount, is negative, or is too large.
+pub fn whole(text: &str) -> Option<u64> {
     parts(text, 1)
 }
 
-/// Thousandths of a core.
-pub(super) fn thousandths(text: &str) -> Option<u64> {
+/// Thousandths of a core, in the same way.
+pub fn thousandths(text: &str) -> Option<u64> {
     parts(text, 1_000)
 }
 
-/// So many parts of a whole; none of an amount that is malformed, negative or too large.
-fn parts(text: &str, of_one: u128) -> Option<u64> {
-    let number = text.strip_prefix('+').unwrap_or(text);
+/// Figure and suffix of an amount without its sign; none of what is no amount.
+pub(super) fn split(number: &str) -> Option<(&str, &str)> {
     let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
     let (figure, suffix) = number.split_at(end);
+    let is_figure = figure.bytes().any(|byte| byte.is_ascii_digit()) && figure.matches('.').count() <= 1;
+    let is_unit = UNITS.iter().any(|(unit, ..)| *unit == suffix);
+    (is_figure && (is_unit || is_exponent(suffix))).then_some((figure, suffix))
+}
+
+fn is_exponent(suffix: &str) -> bool {
+    let digits = suffix.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// So many parts of a whole.
+fn parts(text: &str, of_one: u128) -> Option<u64> {
+    let (figure, suffix) = split(text.strip_prefix('+').unwrap_or(text))?;
     let (before, behind) = figure.split_once('.').unwrap_or((figure, ""));
     let digits: u128 = format!("{before}{behind}").parse().ok()?;
     let (times, divided) = factor(suffix)?;
