@@ -33,6 +33,7 @@ fn words(path: &str) -> &'static str {
         "/settings" => "configure values",
         "/license" => "entitlements usage report import",
         "/node" => "host disk clock certificates etcd registry agent firewall",
+        "/gpus" => "graphics accelerators nvidia driver memory mig processes llm fit context",
         "/activity" => "history operations past who asked approved install upgrade",
         "/dashboard" => "charts last 24 hours metrics memory disk requests prometheus grafana",
         "/support" => "bundle vendor help collect logs",

@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
+mod gpus;
 mod history;
 mod releases;
 mod reports;
@@ -28,6 +29,7 @@ pub use documents::{
 };
 pub use error::HostError;
 pub use follower::follow;
+pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
 pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
