@@ -436,7 +436,9 @@ mod tests {
             made: String::new(),
             document: Value::Null,
         };
-        assert_eq!(code(changes.begin(&plan, "0123abcd").unwrap_err()), "LF4805");
+        let [request, by, correlation] = ["00000001", "ada", "0123abcd"].map(str::to_owned);
+        let asking = Asking { request, by, correlation, first: None };
+        assert_eq!(code(changes.begin(&plan, &asking).unwrap_err()), "LF4805");
         assert!(changes.operations.media_of_open_change().unwrap().is_none() && !changes.clear());
     }
 
