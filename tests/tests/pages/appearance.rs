@@ -15,7 +15,7 @@ use super::documents::sample;
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
 /// Pages of a person who has signed in: path, heading, and the name of the picture.
-const PAGES: [(&str, &str, Option<&str>); 20] = [
+const PAGES: [(&str, &str, Option<&str>); 21] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
     ("/components/postgres", "postgres", Some("component")),
