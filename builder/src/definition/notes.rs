@@ -89,7 +89,6 @@ mod tests {
     use landfall_error_codes::Coded as _;
 
     use super::super::read;
-    use super::*;
 
     const GOOD: &str = include_str!("good.yaml");
 
@@ -127,7 +126,7 @@ mod tests {
             "LF2027 NOTES.md:3: line 3 of the notes has U+001B, which is not seen"
         );
         assert_eq!(refused(file, b"\xff"), "LF2027 NOTES.md: the notes are not UTF-8");
-        assert_eq!(refused(file, &[b'a'; (64 << 10) + 1]), "LF2027 NOTES.md: the notes are longer than 64 KiB");
+        assert_eq!(refused(file, &vec![b'a'; (64 << 10) + 1]), "LF2027 NOTES.md: the notes are longer than 64 KiB");
         let inline = refused("notes: \"a\\u202Eb\"", b"");
         assert_eq!(inline, "LF2027 release.yaml:4: notes: line 1 of the notes has U+202E, which is not seen");
         for path in ["../NOTES.md", "/etc/hostname", "more/../NOTES.md", "."] {

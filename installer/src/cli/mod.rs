@@ -36,8 +36,8 @@ pub(crate) use license::{
     LicenseIssueArguments, LicenseReportArguments, LicenseRevokeArguments,
 };
 pub(crate) use look::{
-    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments, ProveArguments,
-    ReleasesArguments, with_kubectl_apart,
+    ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments,
+    ProveArguments, ReleasesArguments, with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};

@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Operations;
-use super::correlation::correlation_of_environment;
 use super::bundle::TrustedRelease;
+use super::correlation::correlation_of_environment;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::{History, Past};
