@@ -139,6 +139,11 @@ mod tests {
             codes::HOST_PACK_CONFLICT,
             codes::HOST_PACK_DIFFERS,
             codes::HOST_PACKAGES_REFUSED,
+            // Of a probe of an existing cluster, which prints facts and finds nothing.
+            codes::PROBE_NOT_PERMITTED,
+            codes::PROBE_NOT_RUN,
+            codes::PROBE_NO_FACTS,
+            codes::PROBE_LEFTOVER,
         ];
         let of_preflight = codes::ALL.iter().filter(|code| code.id.starts_with("LF30"));
         for code in of_preflight.filter(|code| none.iter().all(|other| other.id != code.id)) {
