@@ -5,7 +5,7 @@
 //! changed since its birth ([`Machine::difference_since_birth`]), and its switch knows which packets tried to leave the
 //! site ([`Site::foreign_packets`]).
 //!
-//! ```no_run
+//! ```text
 //! use landfall_tests::site::{MachineSpec, Site};
 //! # fn main() -> anyhow::Result<()> {
 //! let site = Site::new(&Site::unique_name("example"))?;

@@ -49,7 +49,7 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
 }
 
 /// In the order of the page.
-const NAVIGATION: [&str; 17] = [
+const NAVIGATION: [&str; 18] = [
     "Skip to the content",
     "Landfall",
     "Go to a page\nCtrl K",
@@ -61,6 +61,7 @@ const NAVIGATION: [&str; 17] = [
     "Settings",
     "License",
     "Node",
+    "Activity",
     "Dashboard",
     "Support",
     "Users",

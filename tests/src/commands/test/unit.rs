@@ -75,14 +75,15 @@ pub(super) fn run() -> Result<()> {
     run_with_postgresql()?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(UNIT_TESTS))?;
     workspace::run(cargo().args(["test", "--quiet", "--workspace"]).args(DEMANDING_TESTS))?;
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     workspace::run(&mut built_launcher("test"))?;
     dependencies::keep_for_tests()
 }
 
-/// What the console stores, once more with PostgreSQL behind it. What is about the database's file stays out.
+/// What the console stores, once more with PostgreSQL behind it. What is about the database's file stays out. The whole workspace is named, and
+/// other crates have few tests of these names: for the console's package alone, Cargo would compile its dependencies once more, since they then
+/// have other features.
 fn run_with_postgresql() -> Result<()> {
     let mut tests = cargo();
-    tests.args(["test", "--quiet", "--package", "landfall-appliance", "--lib", "--"]).args(STORING);
+    tests.args(["test", "--quiet", "--workspace", "--lib", "--"]).args(STORING);
     workspace::run(tests.env("LANDFALL_TEST_DATABASE", "postgresql"))
 }
