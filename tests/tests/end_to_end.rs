@@ -17,6 +17,7 @@ mod end_to_end {
     mod cut;
     mod damage;
     mod differences;
+    mod drill_network;
     mod drills;
     mod dump;
     mod engineer;

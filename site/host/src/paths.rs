@@ -143,6 +143,8 @@ impl SitePaths {
         runtime_hosts = "/etc/landfall/certs.d";
         /// The bridge network's configuration, which the agent writes.
         network_configuration = "/etc/landfall/cni";
+        /// The configuration of the network that the pods of drills have.
+        drill_network = "/etc/landfall/drill-network";
         /// The registry's configuration.
         registry_configuration = "/etc/landfall/registry.yaml";
         /// Logs of operations, which uninstall leaves.

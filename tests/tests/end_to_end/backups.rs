@@ -16,7 +16,7 @@ use super::saved_data::{
     DISK, TIME_OF_THE_PAGE, connect_disk, damage, disconnect_disk, expect_data, mend, page, printed_key, time_of,
     write_data,
 };
-use super::{cluster_backup, handbook, iptables, timer};
+use super::{cluster_backup, drill_network, handbook, iptables, timer};
 
 /// What was on the disk for copies when it was taken away.
 const COPIES: &str = "/root/copies";
@@ -83,6 +83,8 @@ fn backs_up_and_is_lost() -> Result<Lost> {
     cluster_backup::make_objects(&machine)?;
     is_noted_when_it_is_killed(engineer)?;
     let backup = backs_up(engineer)?;
+    drill_network::was_used(&machine)?;
+    drill_network::leads_nowhere(&machine)?;
     cluster_backup::objects_come_back(&machine)?;
     cluster_backup::remove_objects(&machine)?;
     let time = saves_the_log(engineer)?;

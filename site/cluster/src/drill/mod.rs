@@ -23,5 +23,8 @@ pub const TEMPORARY_LABEL: &str = "landfall.dev/temporary";
 /// Value of [`TEMPORARY_LABEL`]: of a drill, in a namespace of its own.
 pub const DRILL: &str = "drill";
 
+/// The runtime class of drills, on nodes whose containerd has a runtime of that name: its pods reach their node and nothing else.
+pub const RUNTIME_CLASS: &str = "landfall-drill";
+
 /// Value of [`TEMPORARY_LABEL`]: of a restore, in the component's namespace.
 pub const RESTORE: &str = "restore";

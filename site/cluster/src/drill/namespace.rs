@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{DRILL, RESTORE, TEMPORARY_LABEL};
+use super::{DRILL, RESTORE, RUNTIME_CLASS, TEMPORARY_LABEL};
 use crate::labels::{MANAGED_BY, MANAGED_BY_LABEL, manager_of};
 use crate::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, Owner, RELEASE_LABEL, quota};
 
@@ -25,16 +25,19 @@ pub struct DrillNamespace<'a> {
     pub pod_security_version: &'a str,
     /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
     pub quota: &'a BTreeMap<String, String>,
+    /// Whether nodes have the runtime of drills.
+    pub has_runtime: bool,
 }
 
 impl DrillNamespace<'_> {
     /// Its objects, in the order in which they are made: the namespace itself, its default account, which gets no token,
-    /// its quota, and a policy that forbids all traffic. Whether policies are enforced is up to the cluster's network: the node pack's
-    /// enforces none, so what cuts a drill off is in its pod.
+    /// its quota, a policy that forbids all traffic, and the runtime class by which its pods have a network that leads to their node alone.
+    /// Whether policies are enforced is up to the cluster's network: the node pack's enforces none.
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![self.namespace(), self.account()];
         objects.extend(quota(self.name, self.quota));
         objects.push(self.policy());
+        objects.extend(self.has_runtime.then(runtime_class));
         for object in &mut objects {
             self.owner.mark(object);
         }
@@ -114,12 +117,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes the namespace of a drill with everything in it, and waits until it is gone. A missing one is no error; one
-    /// that is not of a drill is [`ClusterError::Foreign`], and is not changed.
+    /// Deletes the namespace of a drill with everything in it, after the runtime class of drills, and waits until they are gone. A missing one
+    /// is no error; one that is not of a drill is [`ClusterError::Foreign`], and is not changed.
     pub fn delete_drill(&self, name: &str, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace(name);
         let Some(live) = self.get(&name)? else { return Ok(()) };
         check_is_drill(&name, &live)?;
+        self.delete(&ObjectName::of(&runtime_class())?, limit)?;
         self.delete(&name, limit).map(drop)
     }
 
@@ -144,6 +148,14 @@ fn is_counted(quota: &Value) -> bool {
 
 fn namespace(name: &str) -> ObjectName {
     ObjectName::new("v1", "Namespace", "", name)
+}
+
+/// It belongs to no namespace, and is made and deleted with that of a drill.
+fn runtime_class() -> Value {
+    json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+        "metadata": {"name": RUNTIME_CLASS, "labels": {TEMPORARY_LABEL: DRILL}}, "handler": RUNTIME_CLASS,
+    })
 }
 
 /// Selects what Landfall made for a purpose.
@@ -176,7 +188,7 @@ mod tests {
         Owner { release: "starter".to_owned(), component: "db".to_owned() }
     }
 
-    fn objects(quota: &[(&str, &str)]) -> Vec<Value> {
+    fn objects(quota: &[(&str, &str)], has_runtime: bool) -> Vec<Value> {
         let quota = quota.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect();
         DrillNamespace {
             name: "drill-db",
@@ -184,14 +196,15 @@ mod tests {
             pod_security: "restricted",
             pod_security_version: "v1.36",
             quota: &quota,
+            has_runtime,
         }
         .objects()
     }
 
     #[test]
     fn a_drills_namespace_is_closed_and_labeled() {
-        insta::assert_json_snapshot!(objects(&[("pods", "2"), ("limits.memory", "2Gi")]));
-        let kinds: Vec<Value> = objects(&[]).iter().map(|object| object["kind"].clone()).collect();
+        insta::assert_json_snapshot!(objects(&[("pods", "2"), ("limits.memory", "2Gi")], true));
+        let kinds: Vec<Value> = objects(&[], false).iter().map(|object| object["kind"].clone()).collect();
         assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy"]);
     }
 
@@ -208,7 +221,7 @@ mod tests {
     #[test]
     fn only_namespaces_of_drills_are_touched() {
         let name = namespace("drill-db");
-        let drill = objects(&[]).remove(0);
+        let drill = objects(&[], false).remove(0);
         assert!(check_is_drill(&name, &drill).is_ok());
         assert_eq!(leftover(&drill), LeftoverDrill { namespace: "drill-db".to_owned(), owner: owner() });
         let mut component = drill.clone();

@@ -128,6 +128,7 @@ impl Load {
             owner: &owner,
             // Its own claims.
             volumes: &BTreeMap::new(),
+            has_runtime: false,
             lifetime: self.lifetime(saved),
         };
         Ok(pod.loader()?)

@@ -17,6 +17,7 @@ pub mod component;
 pub mod component_ready;
 pub mod console_secrets;
 pub mod control_plane_ready;
+pub(crate) mod drill_network;
 pub mod etcd_snapshot;
 pub mod host_api;
 pub mod host_tuning;

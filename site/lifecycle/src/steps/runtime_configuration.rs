@@ -13,6 +13,7 @@ use crate::content::remove_others;
 use crate::registry::REGISTRY;
 use crate::site::Site;
 use crate::steps::agent::unit_files;
+use crate::steps::drill_network;
 use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::CgroupDriver;
@@ -36,6 +37,9 @@ pub struct RuntimeConfiguration {
     /// the file does not mention specifications, as before there were any.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gpus: bool,
+    /// Whether containerd has the [network of drills](drill_network). Without it, the file does not mention that, as before there was one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill_network: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
     pub hosts: Vec<String>,
 }
@@ -49,6 +53,10 @@ impl RuntimeConfiguration {
     fn files(&self, site: &Site) -> Vec<OwnFile> {
         let folder = site.paths.runtime_hosts();
         let mut files = vec![OwnFile::new(site.paths.runtime_configuration(), self.configuration(site), 0o644)];
+        if self.drill_network {
+            let path = site.paths.drill_network().join(drill_network::FILE);
+            files.push(OwnFile::new(path, format!("{:#}\n", drill_network::configuration(&site.paths)), 0o644));
+        }
         for host in self.mirrored() {
             files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));
         }
@@ -104,7 +112,28 @@ SystemdCgroup = {systemd}
             network = quoted(site.paths.network_configuration()),
             runc = quoted(programs.join("runc")),
         );
+        if self.drill_network {
+            text.push_str(&self.drill_runtime(site));
+        }
         text
+    }
+
+    /// The runtime of drills differs from the other one in nothing but its network.
+    fn drill_runtime(&self, site: &Site) -> String {
+        let runtime = drill_network::runtime();
+        let options = runtime.replace(']', ".options]");
+        format!(
+            "{runtime}
+runtime_type = 'io.containerd.runc.v2'
+cni_conf_dir = {network}
+{options}
+BinaryName = {runc}
+SystemdCgroup = {systemd}
+",
+            network = quoted(site.paths.drill_network()),
+            runc = quoted(site.paths.node_link().join("runc")),
+            systemd = self.cgroup_driver == CgroupDriver::Systemd,
+        )
     }
 }
 
@@ -155,6 +184,9 @@ impl Step<Site> for RuntimeConfiguration {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         files::write(&self.files(site))?;
+        if !self.drill_network {
+            durable::remove_tree(&site.paths.drill_network())?;
+        }
         remove_others(&site.paths.runtime_hosts(), &self.mirrored().map(str::to_owned).collect())?;
         if !self.is_linked(site) {
             durable::create_folder(&site.paths.node())?;
@@ -166,6 +198,7 @@ impl Step<Site> for RuntimeConfiguration {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         landfall_host::mounts::remove_tree(&site.paths.runtime_hosts())?;
+        durable::remove_tree(&site.paths.drill_network())?;
         durable::remove_file(&site.paths.node_link())?;
         files::remove_folder_if_empty(&site.paths.node())?;
         files::remove(&self.files(site)[..1])

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use landfall_cluster::drill::{DataVolume, DrillNamespace, DrillPod, LeftoverDrill};
+use landfall_cluster::drill::{DataVolume, DrillNamespace, DrillPod, LeftoverDrill, RUNTIME_CLASS};
 use landfall_cluster::{Applied, Cluster, ClusterError, Inventory, ObjectName, Owner};
 use landfall_error_codes::Coded;
 use serde_json::{Value, json};
@@ -110,6 +110,7 @@ fn a_drills_namespace_takes_pods_at_once_and_leaves_nothing() {
         pod_security: "restricted",
         pod_security_version: "v1.36",
         quota: &quota,
+        has_runtime: true,
     };
     cluster.make_drill(&drill, LIMIT).unwrap();
     cluster.make_drill(&drill, LIMIT).unwrap();
@@ -124,6 +125,7 @@ fn a_drills_namespace_takes_pods_at_once_and_leaves_nothing() {
         name,
         owner: &owner,
         volumes: &volumes,
+        has_runtime: true,
         lifetime: LIMIT,
     };
     cluster.apply(&pod("drill-db", "both").loader_before_server().unwrap()).unwrap();
@@ -140,7 +142,10 @@ fn a_drills_namespace_takes_pods_at_once_and_leaves_nothing() {
 
     let left = LeftoverDrill { namespace: "drill-db".to_owned(), owner: owner.clone() };
     assert_eq!(cluster.leftover_drills().unwrap(), [left]);
+    let class = ObjectName::new("node.k8s.io/v1", "RuntimeClass", "", RUNTIME_CLASS);
+    assert!(cluster.get(&class).unwrap().is_some());
     cluster.delete_drill("drill-db", LIMIT).unwrap();
+    assert_eq!(cluster.get(&class).unwrap(), None);
     assert!(cluster.leftover_drills().unwrap().is_empty());
     assert_eq!(cluster.get(&ObjectName::new("v1", "Namespace", "", "drill-db")).unwrap(), None);
     cluster.delete_drill("drill-db", LIMIT).unwrap();

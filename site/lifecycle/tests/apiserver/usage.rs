@@ -33,6 +33,7 @@ fn nodes_and_namespaces_are_counted_and_those_of_kubernetes_and_of_drills_are_no
         pod_security: "restricted",
         pod_security_version: "v1.36",
         quota: &BTreeMap::new(),
+        has_runtime: false,
     };
     cluster.make_drill(&drill, Duration::from_mins(1)).unwrap();
     assert_eq!(counted(), (Some(1), Some(2)), "a drill takes nothing from anyone");

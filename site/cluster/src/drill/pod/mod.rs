@@ -10,7 +10,7 @@ use landfall_release_document::container::{END_FIRST_PROGRAM, WAIT_FOR_END};
 use serde_json::{Value, json};
 
 use super::volumes::{self, DataVolume};
-use super::{DRILL, RESTORE, TEMPORARY_LABEL, container};
+use super::{DRILL, RESTORE, RUNTIME_CLASS, TEMPORARY_LABEL, container};
 use crate::{ClusterError, ObjectName, Owner};
 
 /// Name of the container in which a volume is filled, in [`DrillPod::loader_before_server`].
@@ -51,6 +51,8 @@ pub struct DrillPod<'a> {
     /// Volumes of the workload, by name, in whose place others are mounted. In another namespace, this must include all
     /// that would share data with the workload: see [`claims`](super::claims).
     pub volumes: &'a BTreeMap<String, DataVolume>,
+    /// Whether nodes have the runtime of drills. A pod has it in a drill, unless its template names another one.
+    pub has_runtime: bool,
     /// How long the pod may live; Kubernetes ends it then.
     pub lifetime: Duration,
 }
@@ -162,7 +164,10 @@ impl DrillPod<'_> {
         if self.is_beside() {
             self.take(pod, NETWORK_FIELDS);
         } else {
-            // In a drill, a server must not find the site's own by their names.
+            // In a drill, a server must not find the site's own by their names, and must not reach them either.
+            if self.has_runtime && pod["spec"]["runtimeClassName"].is_null() {
+                pod["spec"]["runtimeClassName"] = json!(RUNTIME_CLASS);
+            }
             pod["spec"]["dnsPolicy"] = json!("None");
             pod["spec"]["dnsConfig"] = json!({"nameservers": ["127.0.0.1"]});
         }

@@ -77,7 +77,16 @@ fn made<T>(
     make: impl FnOnce(&DrillPod<'_>) -> T,
 ) -> T {
     let lifetime = Duration::from_hours(24);
-    make(&DrillPod { workload, container, namespace, name: namespace, owner: &owner(), volumes, lifetime })
+    make(&DrillPod {
+        workload,
+        container,
+        namespace,
+        name: namespace,
+        owner: &owner(),
+        volumes,
+        has_runtime: true,
+        lifetime,
+    })
 }
 
 #[test]
@@ -92,6 +101,10 @@ fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
 fn a_server_of_a_drill_finds_nothing_of_the_sites() {
     let pod = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     insta::assert_json_snapshot!("drill_server", pod);
+    let mut other = database();
+    other["spec"]["template"]["spec"]["runtimeClassName"] = json!("gpu");
+    let pod = made("drill", &other, None, &empty(), |pod| pod.server()).unwrap();
+    assert_eq!(pod["spec"]["runtimeClassName"], "gpu", "its image may need what only that runtime has");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use landfall_release_document::container::DRILL_NAMESPACE;
 
 use super::Drill;
 use crate::plan::components::minor_version;
+use crate::steps::drill_network;
 
 /// How long making or deleting a namespace may take.
 pub(super) const LIMIT: Duration = Duration::from_mins(5);
@@ -34,6 +35,7 @@ impl Drill<'_> {
             pod_security: &pod_security(entry)?,
             pod_security_version: &minor_version(self.release)?,
             quota: &entry.quota,
+            has_runtime: drill_network::is_there(self.paths),
         };
         let done =
             self.cluster.make_drill(&namespace, LIMIT).map_err(StepError::from).and_then(|()| act(&name, &owner));

@@ -16,6 +16,7 @@ use super::super::load::Loading;
 use super::trial::Trial;
 use super::{Drill, SavedStream};
 use crate::pods::Container;
+use crate::steps::drill_network;
 
 /// How long the loader may take to start: its image is on the node.
 const START_LIMIT: Duration = Duration::from_mins(5);
@@ -102,6 +103,7 @@ impl Drill<'_> {
             name: &first.rule.workload.name,
             owner,
             volumes: &volumes,
+            has_runtime: drill_network::is_there(self.paths),
             lifetime: lifetime(trial, group),
         };
         let pod = drilled.loader_before_server()?;

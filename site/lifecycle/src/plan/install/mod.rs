@@ -176,6 +176,7 @@ impl Planner<'_> {
             cgroup_driver: facts.cgroups.driver,
             lowers_oom_score: facts.lowers_oom_score,
             gpus: self.parts.has_gpu_tools(),
+            drill_network: true,
             hosts: image_hosts(self.inputs.release),
         };
         let agent = Agent {

@@ -236,12 +236,14 @@ impl Node<'_> {
         (known != later).then(|| supersede(planned, &Action::Registry(known)))
     }
 
-    /// containerd's configuration, if the mirrors of upstream hosts, the programs, the sandbox image or whether containers get GPUs change.
+    /// containerd's configuration, if the mirrors of upstream hosts, the programs, the sandbox image, whether containers get GPUs or whether drills have
+    /// a network of their own change.
     fn runtime_configuration(&self) -> Option<PlannedStep<Action>> {
         let later = RuntimeConfiguration {
             pack: self.after.id.clone(),
             pause: self.after.reference(NodeImage::Pause).to_owned(),
             gpus: self.after.has_gpu_tools(),
+            drill_network: true,
             hosts: image_hosts(self.inputs.after.release),
             ..self.made.runtime.clone()
         };

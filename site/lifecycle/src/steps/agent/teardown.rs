@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
 use crate::steps::agent::{traces, unit_files};
+use crate::steps::drill_network;
 use landfall_agent::bridge::BRIDGE;
 use landfall_agent::units::{CONTAINERD, KUBELET, systemctl};
 use landfall_engine::step::StepError;
@@ -22,8 +23,12 @@ use landfall_host::{files, mounts, netlink, process};
 
 /// How a network device is deleted, by its name.
 type Delete = fn(&str) -> std::io::Result<()>;
-/// The bridge and flannel's device, and how each is deleted.
-const DEVICES: [(&str, Delete); 2] = [(BRIDGE, netlink::delete_bridge), ("flannel.1", netlink::delete_interface)];
+/// The bridges and flannel's device, and how each is deleted.
+const DEVICES: [(&str, Delete); 3] = [
+    (BRIDGE, netlink::delete_bridge),
+    (drill_network::BRIDGE, netlink::delete_bridge),
+    ("flannel.1", netlink::delete_interface),
+];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
 /// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.

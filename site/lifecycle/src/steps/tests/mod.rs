@@ -270,6 +270,7 @@ fn runtime_configuration() {
         cgroup_driver: CgroupDriver::Systemd,
         lowers_oom_score: false,
         gpus: false,
+        drill_network: false,
         hosts: vec!["docker.io".to_owned()],
     };
     fixture.there_and_back(&step, |fixture| {
@@ -277,6 +278,12 @@ fn runtime_configuration() {
         let text: Vec<String> =
             files.iter().map(|file| format!("== {file}\n{}", fixture.read(&format!("/etc/landfall/{file}")))).collect();
         insta::assert_snapshot!(text.join("\n"));
+    });
+    let with_drills = RuntimeConfiguration { drill_network: true, ..step.clone() };
+    fixture.there_and_back(&with_drills, |fixture| {
+        let files = ["containerd.toml", "drill-network/10-landfall-drill.conflist"];
+        let text: Vec<String> = files.iter().map(|file| fixture.read(&format!("/etc/landfall/{file}"))).collect();
+        insta::assert_snapshot!("network_of_drills", text.join("\n"));
     });
     let with_gpus = RuntimeConfiguration { gpus: true, ..step };
     fixture.there_and_back(&with_gpus, |fixture| {

@@ -1,0 +1,100 @@
+//! The network of drills on a running node: it leads to the node and back, and nowhere else.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use landfall_tests::printer;
+use landfall_tests::proofs::{administered, in_pod};
+use landfall_tests::site::Machine;
+use serde_json::{Value, json};
+
+use super::helper_pods;
+
+/// The runtime class of drills, which exists as long as a drill does, and the bridge of its pods.
+const NAME: &str = "landfall-drill";
+/// The class that this test makes for the same runtime.
+const CLASS: &str = "apart-test";
+/// Where the pods are.
+const NAMESPACE: &str = "default";
+/// The pod that is asked, one on the network of pods, and one on that of drills.
+const PEER: &str = "apart-test-peer";
+const COMMON: &str = "apart-test-common";
+const APART: &str = "apart-test-apart";
+/// Port of every pod.
+const PORT: u16 = 8080;
+/// How long pods may take to be ready.
+const READY_LIMIT: Duration = Duration::from_mins(2);
+
+/// Fails unless a drill has used the network.
+pub(crate) fn was_used(machine: &Machine) -> Result<()> {
+    let shown = machine.try_run(&format!("ip link show {NAME}"))?;
+    ensure!(shown.status.success(), "no drill has made the bridge {NAME}: {}", shown.stderr);
+    let classes = administered(machine, "kubectl get runtimeclasses --output name")?;
+    ensure!(classes.trim().is_empty(), "a drill has left {classes}");
+    Ok(())
+}
+
+/// Fails unless a pod on the network is reached by its node alone, and reaches neither a pod nor a service, while one on the network of pods
+/// reaches both.
+pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
+    let image = helper_pods::image(machine)?;
+    let class = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": CLASS}, "handler": NAME,
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": PEER, "namespace": NAMESPACE},
+        "spec": {"selector": {"apart-test": PEER}, "ports": [{"port": PORT}]},
+    });
+    let pods = [(PEER, None), (COMMON, None), (APART, Some(CLASS))].map(|(name, class)| pod(name, &image, class));
+    let items = [vec![class, service], pods.to_vec()].concat();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+    machine.write_file("/tmp/apart.json", list.to_string(), 0o600)?;
+    administered(machine, "kubectl create --filename /tmp/apart.json")?;
+    // Their probes connect from the node.
+    let limit = READY_LIMIT.as_secs();
+    administered(
+        machine,
+        &format!("kubectl wait --for condition=Ready --timeout {limit}s pod {PEER} {COMMON} {APART}"),
+    )?;
+    let address = |kind: &str, path: &str| -> Result<String> {
+        let line = format!("kubectl get {kind} {PEER} --output jsonpath='{{{path}}}'");
+        Ok(administered(machine, &line)?.trim().to_owned())
+    };
+    for address in [address("pod", ".status.podIP")?, address("service", ".spec.clusterIP")?] {
+        ensure!(reaches(machine, COMMON, &address)?, "a common pod does not reach {address}");
+        ensure!(!reaches(machine, APART, &address)?, "a pod on the network of drills reaches {address}");
+    }
+    let routes = in_pod(machine, NAMESPACE, APART, "ip route")?.stdout;
+    ensure!(routes.lines().count() == 1 && !routes.contains("default"), "its routes are {routes}");
+    administered(machine, "kubectl delete --filename /tmp/apart.json --grace-period 1")?;
+    printer::note("proved: a pod on the network of drills is reached by its node, and reaches no pod and no service");
+    Ok(())
+}
+
+/// A pod that serves a page.
+fn pod(name: &str, image: &str, class: Option<&str>) -> Value {
+    let serve = format!("echo here >/tmp/index.html; exec httpd -f -p {PORT} -h /tmp");
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"apart-test": name}},
+        "spec": {
+            "runtimeClassName": class,
+            "containers": [{
+                "name": "main", "image": image, "command": ["sh", "-c", serve],
+                "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+            }],
+        },
+    })
+}
+
+/// Whether a pod gets the page of an address.
+fn reaches(machine: &Machine, pod: &str, address: &str) -> Result<bool> {
+    let asked = format!("wget -q -T 3 -O - http://{address}:{PORT}/ || echo unreached");
+    let said = in_pod(machine, NAMESPACE, pod, &asked)?;
+    ensure!(said.status.success(), "nothing can be run in {pod}: {}", said.stderr);
+    match said.stdout.trim() {
+        "here" => Ok(true),
+        "unreached" => Ok(false),
+        other => bail!("{pod} said {other}: {}", said.stderr),
+    }
+}
