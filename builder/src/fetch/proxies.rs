@@ -9,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::error::{BuildError, Result};
+use crate::file_url::without_user;
 
 /// What is always reached without a proxy: loopback is this machine, and a proxy has its own.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
@@ -101,13 +102,14 @@ impl Proxies {
         let builder = Matcher::builder().no(self.none());
         let builder = builder.http(self.http.clone().unwrap_or_default()).https(self.https.clone().unwrap_or_default());
         let proxy = builder.build().intercept(&address.as_str().parse().ok()?)?;
-        proxy.uri().authority().map(|authority| without_password(authority.as_str()).to_owned())
+        let authority = proxy.uri().authority()?.as_str();
+        Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned())
     }
 }
 
 /// Why a text is not the address of a proxy of HTTP; nothing that is quoted holds a password.
 pub(super) fn check(text: &str) -> std::result::Result<(), String> {
-    let shown = without_password(text).escape_default();
+    let shown = shown(text);
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     if let Some(other) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
         return Err(format!("the proxy `{shown}` speaks {}; Landfall knows http and https", other.escape_default()));
@@ -116,15 +118,23 @@ pub(super) fn check(text: &str) -> std::result::Result<(), String> {
     if is_address { Ok(()) } else { Err(format!("the proxy `{shown}` is not an address such as {EXAMPLE}")) }
 }
 
-/// What follows the user and the password of an address.
-fn without_password(text: &str) -> &str {
-    text.rsplit_once('@').map_or(text, |(_, host)| host)
+/// A text that should be the address of a proxy, for a message: without user and password, and without what is no port in the place of one,
+/// which is the password of an address that ends before its host.
+fn shown(text: &str) -> String {
+    let text = without_user(text);
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let host = rest.find(']').unwrap_or(0);
+    let port = rest[host..].find(':').map(|at| host + at + 1);
+    let is_port = |port: usize| rest[port..].trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit());
+    let end = port.filter(|port| !is_port(*port)).map_or(rest, |port| &rest[..port]);
+    let cut = if end.len() < rest.len() { "…" } else { "" };
+    // What this function puts in is shown as it is, and what the text has is not.
+    format!("{scheme}{end}{cut}").escape_default().to_string().replace("\\u{2026}", "…")
 }
 
 fn usable(text: &str, proxy: reqwest::Result<reqwest::Proxy>) -> Result<reqwest::Proxy> {
     proxy.map_err(|error| {
-        let what =
-            format!("the proxy `{}` is not an address such as {EXAMPLE}", without_password(text).escape_default());
+        let what = format!("the proxy `{}` is not an address such as {EXAMPLE}", shown(text));
         BuildError::new(codes::REGISTRIES_INVALID, what)
             .because(error)
             .hint("Correct HTTP_PROXY and HTTPS_PROXY, or `proxies` of the registries file.")
@@ -176,5 +186,14 @@ mod tests {
         let refused = of(&[("HTTP_PROXY", "ht tp://user:word@proxy example")]).apply(reqwest::Client::builder());
         let refused = refused.expect_err("refused").to_string();
         assert!(refused.contains("proxy example") && !refused.contains("word"), "{refused}");
+        for (text, named) in [
+            ("http://user:word", "`http://user:…`"),
+            ("user:word@", "`…@`"),
+            ("ftp://user:word@proxy.example:21", "`ftp://…@proxy.example:21`"),
+            ("http://[::1:word", "`http://[:…`"),
+        ] {
+            let refused = check(text).expect_err(text);
+            assert!(refused.contains(named) && !refused.contains("word"), "{refused}");
+        }
     }
 }
