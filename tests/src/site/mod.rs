@@ -7,7 +7,6 @@
 //!
 //! ```text
 //! use landfall_tests::site::{MachineSpec, Site};
-//! # fn main() -> anyhow::Result<()> {
 //! let site = Site::new(&Site::unique_name("example"))?;
 //! let machine = site.machine(MachineSpec::new("node-1").stick("/path/of/a/folder"))?;
 //! machine.boot()?;
@@ -15,8 +14,6 @@
 //! machine.power_cut()?;
 //! machine.boot()?;
 //! assert!(machine.difference_since_birth()?.is_empty());
-//! # Ok(())
-//! # }
 //! ```
 //!
 //! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache
