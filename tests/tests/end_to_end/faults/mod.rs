@@ -15,10 +15,10 @@ use landfall_tests::{printer, writer};
 use self::strike::Fault;
 use self::table::{CHEAP, Ends, OTHERS, Row, Then};
 use self::watch::{Found, Watch, When};
+use super::cut_upgrades::{another_row, expect, write_rows};
 use super::engineer::{Engineer, Said};
 use super::installed::{installed_machine, start_over};
 use super::later_releases::ensure_later_releases;
-use super::upgrade_cuts::{another_row, expect, write_rows};
 
 #[test]
 #[ignore = "needs cargo xtask test"]
