@@ -1,6 +1,7 @@
 //! Arguments of the commands that look at a host or a running site.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,8 +75,8 @@ pub(crate) struct ReleasesArguments {
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
     /// Maximum number of operations.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "COUNT", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]

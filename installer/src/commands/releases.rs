@@ -72,26 +72,30 @@ impl Document for ReleaseList {
 /// Prints them.
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
     let list = ReleaseList::of(&operations_of_root(printer)?)?;
-    printer.report(&list, |list| text(list, arguments.details));
+    let shown: fn(&ReleaseList) -> String = if arguments.details { detailed } else { text };
+    printer.report(&list, shown);
     Ok(())
 }
 
-fn text(list: &ReleaseList, details: bool) -> String {
+/// What is printed where nothing is installed.
+const NONE: &str = "nothing is installed on this machine";
+
+fn text(list: &ReleaseList) -> String {
+    let lines: Vec<String> = list.releases.iter().map(line).collect();
+    if lines.is_empty() { NONE.to_owned() } else { lines.join("\n") }
+}
+
+/// With the notes of each, and what differs between them.
+fn detailed(list: &ReleaseList) -> String {
     let ReleaseList { releases, difference } = list;
-    if releases.is_empty() {
-        return "nothing is installed on this machine".to_owned();
-    }
-    let lines = releases.iter().map(|release| {
-        let state = if release.installed { "installed" } else { "kept: `landfall rollback` returns to it" };
-        let line = format!("{} {} (counter {}), {state}", release.name, release.version, release.counter);
-        if details { format!("{line}\n{}", notes(release.notes.as_deref())) } else { line }
-    });
-    let mut text = lines.collect::<Vec<_>>().join("\n");
-    if let Some(difference) = difference.as_ref().filter(|_| details) {
-        text.push('\n');
-        text.push_str(&difference_text(difference));
-    }
-    text
+    let noted = |release: &KeptReleaseStatus| format!("{}\n{}", line(release), notes(release.notes.as_deref()));
+    let parts: Vec<String> = releases.iter().map(noted).chain(difference.as_ref().map(difference_text)).collect();
+    if parts.is_empty() { NONE.to_owned() } else { parts.join("\n") }
+}
+
+fn line(release: &KeptReleaseStatus) -> String {
+    let state = if release.installed { "installed" } else { "kept: `landfall rollback` returns to it" };
+    format!("{} {} (counter {}), {state}", release.name, release.version, release.counter)
 }
 
 /// What differs, a line each.
@@ -157,14 +161,14 @@ mod tests {
             notes: installed.then(|| "# New\n\nstarter 9.9.9 (counter 9), installed\n".to_owned()),
         };
         let none = ReleaseList { releases: Vec::new(), difference: None };
-        assert_eq!(text(&none, true), "nothing is installed on this machine");
+        assert_eq!(detailed(&none), "nothing is installed on this machine");
         let releases = vec![release("1.1.0", true), release("1.0.0", false)];
         let list = ReleaseList { releases, difference: Some(difference()) };
-        insta::assert_snapshot!(text(&list, false), @"
+        insta::assert_snapshot!(text(&list), @"
         starter 1.1.0 (counter 2), installed
         starter 1.0.0 (counter 2), kept: `landfall rollback` returns to it
         ");
-        let details: Vec<String> = text(&list, true).lines().map(str::to_owned).collect();
+        let details: Vec<String> = detailed(&list).lines().map(str::to_owned).collect();
         assert_eq!(
             details,
             [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use landfall_tests::printer;
 use landfall_tests::proofs::{administered, in_pod};
-use landfall_tests::site::Machine;
+use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::helper_pods;
@@ -61,7 +61,9 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
         Ok(administered(machine, &line)?.trim().to_owned())
     };
     for address in [address("pod", ".status.podIP")?, address("service", ".spec.clusterIP")?] {
-        ensure!(reaches(machine, COMMON, &address)?, "a common pod does not reach {address}");
+        // A service knows its pods a moment after they are ready.
+        let what = format!("a common pod reaches {address}");
+        wait_until(&what, READY_LIMIT, || Ok(reaches(machine, COMMON, &address)?.then_some(())))?;
         ensure!(!reaches(machine, APART, &address)?, "a pod on the network of drills reaches {address}");
     }
     let routes = in_pod(machine, NAMESPACE, APART, "ip route")?.stdout;

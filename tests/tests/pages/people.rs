@@ -45,6 +45,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
         "/settings",
         "/license",
         "/node",
+        "/gpus",
         "/activity",
     ] {
         browser.open(path).await?;

@@ -121,8 +121,8 @@ impl Cluster {
     /// is no error; one that is not of a drill is [`ClusterError::Foreign`], and is not changed.
     pub fn delete_drill(&self, name: &str, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace(name);
-        let Some(live) = self.get(&name)? else { return Ok(()) };
-        check_is_drill(&name, &live)?;
+        let live = self.get(&name)?;
+        live.as_ref().map_or(Ok(()), |live| check_is_drill(&name, live))?;
         self.delete(&ObjectName::of(&runtime_class())?, limit)?;
         self.delete(&name, limit).map(drop)
     }

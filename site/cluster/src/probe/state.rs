@@ -23,6 +23,7 @@ pub fn pod_state(pod: &Value) -> PodState {
     match status["phase"].as_str() {
         Some("Succeeded") => PodState::Succeeded,
         Some("Failed") => ended(status),
+        Some("Running") => PodState::Waiting(Some("its program runs, and has not ended".to_owned())),
         _ => PodState::Waiting(PodReason::of(pod).map(|reason| reason.to_string())),
     }
 }

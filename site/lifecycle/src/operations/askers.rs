@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use landfall_host::files;
 use landfall_host::invoker::invoker;
 use landfall_media::durable::{self, DurableError};
+use landfall_release_document::is_invisible;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ impl Account {
 
     fn is_sound(&self) -> bool {
         let Self { name, .. } = self;
-        !name.is_empty() && name.len() <= NAME_BYTES && !name.chars().any(char::is_control)
+        !name.is_empty() && name.len() <= NAME_BYTES && !name.chars().any(is_invisible)
     }
 }
 

@@ -5,6 +5,7 @@ use landfall_error_codes::codes;
 use super::Finding;
 use super::shell::quote;
 use crate::plan::network::Networks;
+use crate::steps::drill_network;
 use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
@@ -149,7 +150,9 @@ fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
     };
     let lets_in = chain.accepts_to.as_ref().is_some_and(|accepted| is_open(accepted, pods));
     let inbound = if lets_in { Vec::new() } else { commands_inbound(chain) };
-    own.into_iter().chain([BRIDGE, OVERLAY]).map(command).chain(inbound).collect()
+    // What a drill's pod answers to the node's probes; ufw accepts answers by itself.
+    let drills = own.map(|_| drill_network::BRIDGE);
+    own.into_iter().chain([BRIDGE, OVERLAY]).chain(drills).map(command).chain(inbound).collect()
 }
 
 /// The commands that let packets to pods through a chain; none for one that sees only packets for the host.

@@ -178,6 +178,9 @@ impl Step<Site> for RuntimeConfiguration {
             Observed::Done if !self.is_linked(site) => {
                 Observed::Partial(format!("{} leads elsewhere", site.paths.node_link().display()))
             }
+            Observed::Done if !self.drill_network && site.paths.drill_network().exists() => {
+                Observed::Partial(format!("{} is left over", site.paths.drill_network().display()))
+            }
             observed => observed,
         })
     }

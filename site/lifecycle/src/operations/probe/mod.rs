@@ -211,7 +211,10 @@ impl Probe<'_> {
             if let Some(found) = self.found(&name, node, state, is_late) {
                 running.remove(&name);
                 self.finish(found)?;
-                self.cluster.delete_probe_pod(self.namespace, &name)?;
+                // It goes with its namespace, too: what it printed matters more than a pod that stays a while.
+                if let Err(error) = self.cluster.delete_probe_pod(self.namespace, &name) {
+                    tracing::warn!(pod = name, %error, "the pod of a probe stays");
+                }
             }
         }
         Ok(())
