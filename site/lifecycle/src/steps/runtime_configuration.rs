@@ -37,7 +37,7 @@ pub struct RuntimeConfiguration {
     /// the file does not mention specifications, as before there were any.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gpus: bool,
-    /// Whether containerd has the [network of drills](drill_network). Without it, the file does not mention that, as before there was one.
+    /// Whether containerd has the network of drills. Without it, the file does not mention that, as before there was one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill_network: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
