@@ -81,7 +81,7 @@ pub fn tree_until(path: &Path, until: Instant) -> Result<Option<Space>, StepErro
     walk(path, &|| Instant::now() >= until)
 }
 
-/// Counts until it is told to stop, and then counts for nothing.
+/// What a tree takes; none once it is told to stop.
 fn walk(path: &Path, stops: &dyn Fn() -> bool) -> Result<Option<Space>, StepError> {
     let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     let found = match path.symlink_metadata() {

@@ -9,7 +9,7 @@ use landfall_cluster::drill::RUNTIME_CLASS;
 use landfall_host::paths::SitePaths;
 use serde_json::{Value, json};
 
-/// The bridge.
+/// The bridge, and the name of its network for its plugins.
 pub(crate) const BRIDGE: &str = "landfall-drill";
 /// The file of its configuration. containerd takes the first one of the folder.
 pub(super) const FILE: &str = "10-landfall-drill.conflist";
@@ -23,7 +23,7 @@ pub(super) fn configuration(paths: &SitePaths) -> Value {
     let leases = paths.run().join("addresses-of-drills");
     json!({
         "cniVersion": "1.0.0",
-        "name": "landfall-drill",
+        "name": BRIDGE,
         "plugins": [{
             "type": "bridge",
             "bridge": BRIDGE,
@@ -40,13 +40,12 @@ pub(super) fn configuration(paths: &SitePaths) -> Value {
     })
 }
 
-/// The runtime in containerd's configuration.
-pub(super) fn runtime() -> String {
-    format!("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.{RUNTIME_CLASS}]")
-}
+/// The table of containerd's configuration that has its runtimes.
+pub(super) const RUNTIMES: &str = "plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes";
 
 /// Whether containerd has it: a site of an earlier version does not until its first upgrade.
 pub(crate) fn is_there(paths: &SitePaths) -> bool {
+    let header = format!("[{RUNTIMES}.{RUNTIME_CLASS}]");
     let text = fs_err::read_to_string(paths.runtime_configuration());
-    text.is_ok_and(|text| text.lines().any(|line| line == runtime()))
+    text.is_ok_and(|text| text.lines().any(|line| line == header))
 }

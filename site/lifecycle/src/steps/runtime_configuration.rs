@@ -13,8 +13,9 @@ use crate::content::remove_others;
 use crate::registry::REGISTRY;
 use crate::site::Site;
 use crate::steps::agent::unit_files;
-use crate::steps::drill_network;
+use crate::steps::drill_network::{self, RUNTIMES};
 use landfall_agent::units::{CONTAINERD, systemctl};
+use landfall_cluster::drill::RUNTIME_CLASS;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
@@ -66,7 +67,6 @@ impl RuntimeConfiguration {
     fn configuration(&self, site: &Site) -> String {
         let mut text = String::new();
         let programs = site.paths.node_link();
-        let systemd = self.cgroup_driver == CgroupDriver::Systemd;
         let folder = quoted(site.paths.gpu_specifications());
         let specifications = if self.gpus { format!("cdi_spec_dirs = [{folder}]\n") } else { String::new() };
         // Writing to a String cannot fail.
@@ -96,12 +96,7 @@ restrict_oom_score_adj = {restrict}
 {specifications}[plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = [{programs}]
 conf_dir = {network}
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
-runtime_type = 'io.containerd.runc.v2'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-BinaryName = {runc}
-SystemdCgroup = {systemd}
-",
+{runtime}",
             root = quoted(site.paths.containerd()),
             state = quoted(site.paths.run().join("containerd")),
             socket = quoted(site.paths.containerd_socket()),
@@ -110,27 +105,24 @@ SystemdCgroup = {systemd}
             restrict = !self.lowers_oom_score,
             programs = quoted(&programs),
             network = quoted(site.paths.network_configuration()),
-            runc = quoted(programs.join("runc")),
+            runtime = self.runtime(site, "runc", ""),
         );
         if self.drill_network {
-            text.push_str(&self.drill_runtime(site));
+            let network = format!("cni_conf_dir = {}\n", quoted(site.paths.drill_network()));
+            text.push_str(&self.runtime(site, RUNTIME_CLASS, &network));
         }
         text
     }
 
-    /// The runtime of drills differs from the other one in nothing but its network.
-    fn drill_runtime(&self, site: &Site) -> String {
-        let runtime = drill_network::runtime();
-        let options = runtime.replace(']', ".options]");
+    /// A runtime of containerd. They differ in nothing but name and network.
+    fn runtime(&self, site: &Site, name: &str, network: &str) -> String {
         format!(
-            "{runtime}
+            "[{RUNTIMES}.{name}]
 runtime_type = 'io.containerd.runc.v2'
-cni_conf_dir = {network}
-{options}
+{network}[{RUNTIMES}.{name}.options]
 BinaryName = {runc}
 SystemdCgroup = {systemd}
 ",
-            network = quoted(site.paths.drill_network()),
             runc = quoted(site.paths.node_link().join("runc")),
             systemd = self.cgroup_driver == CgroupDriver::Systemd,
         )
