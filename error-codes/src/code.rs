@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Makes a constant of each code, and the list of all.
+/// Makes a constant of each code, and the list of them.
 macro_rules! registry {
     ($($name:ident = $id:literal, $class:ident, $title:literal, $fix:literal;)*) => {
         $(
@@ -10,8 +10,8 @@ macro_rules! registry {
             pub const $name: Code = Code { id: $id, class: ExitClass::$class, title: $title, fix: $fix };
         )*
 
-        /// Every code, in the order of the registry.
-        pub const ALL: &[Code] = &[$($name),*];
+        /// The codes of this file, in its order.
+        pub(super) const CODES: &[Code] = &[$($name),*];
     };
 }
 

@@ -5,6 +5,7 @@
 
 pub mod amount;
 mod amounts;
+pub mod custom;
 #[cfg(test)]
 mod tests;
 
@@ -92,6 +93,46 @@ kinds! {
     "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
 }
 
+/// Versions that Kubernetes serves, too, whose objects are not checked here: kinds that only programs make, and a former version that stays.
+const SERVED_UNCHECKED: [&str; 7] = [
+    "admissionregistration.k8s.io/v1",
+    "authentication.k8s.io/v1",
+    "authorization.k8s.io/v1",
+    "autoscaling/v1",
+    "certificates.k8s.io/v1",
+    "events.k8s.io/v1",
+    "resource.k8s.io/v1",
+];
+
+/// Groups that Kubernetes once had, and the version that has their kinds now.
+const FORMER: [(&str, &str); 1] = [("extensions", "apps/v1, networking.k8s.io/v1 and policy/v1")];
+
+/// Whether a group is one of Kubernetes' own, of which no release brings kinds. The core group has no name.
+pub fn is_of_kubernetes(group: &str) -> bool {
+    group.is_empty() || FORMER.iter().any(|(former, _)| *former == group) || versions_of(group).next().is_some()
+}
+
+/// The versions that Kubernetes serves of a group.
+fn versions_of(group: &str) -> impl Iterator<Item = &'static str> {
+    let all = VERSIONS.iter().map(|(version, _)| *version).chain(SERVED_UNCHECKED);
+    all.filter(move |version| group_of(version) == group)
+}
+
+fn group_of(version: &str) -> &str {
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// Refuses a version of a group of Kubernetes that it does not serve.
+fn check_version(version: &str) -> Result<(), Fault> {
+    let group = group_of(version);
+    if !is_of_kubernetes(group) || SERVED_UNCHECKED.contains(&version) {
+        return Ok(());
+    }
+    let former = FORMER.iter().find(|(former, _)| *former == group).map(|(_, now)| (*now).to_owned());
+    let served = former.unwrap_or_else(|| versions_of(group).collect::<Vec<_>>().join(" and "));
+    Err(Fault::UnknownVersion { version: version.to_owned(), served })
+}
+
 /// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
 pub fn served() -> Vec<String> {
     let kinds = |(version, kinds): &(&'static str, &'static [&'static str])| {
@@ -131,6 +172,13 @@ pub enum Fault {
         /// The kinds that the version has.
         known: &'static [&'static str],
     },
+    /// Kubernetes does not serve the version.
+    UnknownVersion {
+        /// The version, such as `policy/v1beta1`.
+        version: String,
+        /// What it serves instead, for people.
+        served: String,
+    },
     /// The object, or a field of it, is not what its kind has.
     Field {
         /// JSON Pointer to the field; empty for the whole object.
@@ -150,6 +198,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKind { version, kind, .. } => write!(formatter, "{version} has no kind {kind}"),
+            Self::UnknownVersion { version, served } => {
+                write!(formatter, "Kubernetes does not serve {version}; it has {served}")
+            }
             Self::Field { pointer, what } if pointer.is_empty() => formatter.write_str(what),
             Self::Field { pointer, what } => write!(formatter, "{pointer}: {what}"),
         }
@@ -157,7 +208,7 @@ impl fmt::Display for Fault {
 }
 
 /// Refuses an object of a kind of Kubernetes with fields that the kind does not have, or of other types, or without ones
-/// that it must have; and a kind that a version of Kubernetes' own does not have. An object of any other version passes.
+/// that it must have; and a version or a kind that Kubernetes does not have. An object of a group that is not its own passes.
 pub fn check(object: &Value) -> Result<(), Fault> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let mut written = object.clone();
@@ -165,7 +216,9 @@ pub fn check(object: &Value) -> Result<(), Fault> {
     let again =
         written_again(version, kind, written.clone()).or_else(|| more_written_again(version, kind, written.clone()));
     let Some(again) = again else {
-        let Some((_, known)) = VERSIONS.iter().find(|(known, _)| *known == version) else { return Ok(()) };
+        let Some((_, known)) = VERSIONS.iter().find(|(known, _)| *known == version) else {
+            return check_version(version);
+        };
         return Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known });
     };
     let again = again.map_err(|error| Fault::field("", format!("{error}")))?;

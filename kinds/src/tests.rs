@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Fault, check, served};
+use super::{Fault, check, is_of_kubernetes, served};
 
 fn deployment() -> Value {
     json!({
@@ -45,4 +45,26 @@ fn a_kind_that_a_version_does_not_have_is_named_with_those_that_it_has() {
     assert_eq!((version.as_str(), kind.as_str(), known), ("batch/v1", "Jobb", &["CronJob", "Job"][..]));
     assert_eq!(check(&json!({"apiVersion": "example.com/v1", "kind": "Thing"})), Ok(()));
     assert!(served().contains(&"batch/v1/Job".to_owned()));
+}
+
+#[test]
+fn a_version_that_kubernetes_no_longer_serves_is_named_with_the_one_that_it_does() {
+    let of = |version: &str| check(&json!({"apiVersion": version, "kind": "Thing"})).map_err(|fault| fault.to_string());
+    for (version, served) in [
+        ("policy/v1beta1", "policy/v1"),
+        ("batch/v1beta1", "batch/v1"),
+        ("autoscaling/v2beta2", "autoscaling/v2 and autoscaling/v1"),
+        ("networking.k8s.io/v1beta1", "networking.k8s.io/v1"),
+        ("certificates.k8s.io/v1beta1", "certificates.k8s.io/v1"),
+        ("extensions/v1beta1", "apps/v1, networking.k8s.io/v1 and policy/v1"),
+        ("v2", "v1"),
+    ] {
+        assert_eq!(of(version), Err(format!("Kubernetes does not serve {version}; it has {served}")));
+    }
+    for version in
+        ["autoscaling/v1", "resource.k8s.io/v1", "admissionregistration.k8s.io/v1", "snapshot.storage.k8s.io/v1"]
+    {
+        assert_eq!(of(version), Ok(()), "{version}");
+    }
+    assert!(is_of_kubernetes("") && is_of_kubernetes("apps") && !is_of_kubernetes("gateway.networking.k8s.io"));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// A kind of work that needs something of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
-    /// Compiling the commands themselves.
+    /// Compiling the commands themselves, which sign and hash with C code.
     Compile,
     /// Compiling `landfall`, which contains C code.
     Program,

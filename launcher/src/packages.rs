@@ -78,8 +78,8 @@ pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
 
 fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     match work {
-        Work::Compile | Work::Lint | Work::Browser => &[],
-        Work::Program => &[PROGRAM],
+        Work::Lint | Work::Browser => &[],
+        Work::Compile | Work::Program => &[PROGRAM],
         Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],

@@ -14,6 +14,8 @@ mod canary;
 mod check;
 pub mod container;
 mod fields;
+#[cfg(test)]
+mod format_tests;
 mod gpu_resource;
 mod host_pack;
 mod node_packs;

@@ -274,7 +274,7 @@ mod tests {
     async fn the_schedule_says_what_is_next_and_how_it_went_last() {
         let site = Site::begin().await;
         let page = words_of(&site.sign_in("vera").await.get("/backups").await.body);
-        for words in ["Schedule", "at 01:30, up to 60 minutes later", "every 5 minutes", "2026-11-19 14:12 UTC"] {
+        for words in ["Schedule", "at 01:30, up to 60 minutes later", "every 4 minutes", "2026-11-19 14:12 UTC"] {
             assert!(page.contains(words), "{words}: {page}");
         }
         assert!(page.contains("Postgres/database: no row came back. [LF4617]"), "the drill that failed: {page}");

@@ -213,11 +213,18 @@ fn firewalls(facts: &Facts) -> Vec<Row> {
         }
     });
     let chains = joined(network.closed_chains.iter().map(chain));
+    let unread = yes(network.legacy_filter_unread);
     let flushes = yes(network.flushes_ruleset);
     vec![
         row("Tables of the packet filter", "facts.network.filterTables", &[], listed(&network.filter_tables)),
         row("firewalld", "facts.network.firewalld", CLOSED, firewalld.unwrap_or_else(|| "off".to_owned())),
         row("Chains that drop packets", "facts.network.closedChains", CHAINS, chains),
+        row(
+            "Rules of legacy iptables that cannot be read",
+            "facts.network.legacyFilterUnread",
+            &[codes::FIREWALL_UNREAD],
+            unread,
+        ),
         row("Starts by deleting all tables", "facts.network.flushesRuleset", &[codes::FIREWALL_FLUSHES], flushes),
     ]
 }

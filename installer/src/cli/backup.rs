@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub(crate) enum BackupCommand {
     /// Save all data of the installed release, and prove the backup by a trial restore.
     Run(BackupRunArguments),
-    /// Save what was written since the previous backup, so that any point in time can be restored; a timer does this every five minutes.
+    /// Save what was written since the previous backup, so that any point in time can be restored; a timer does this every four minutes.
     Log,
     /// Print every backup, which of them are proven, and the points in time that can be restored.
     List,

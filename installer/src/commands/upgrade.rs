@@ -1,12 +1,14 @@
 //! `landfall upgrade` and `landfall rollback`: another release takes the place of the installed one.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{
     Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeRequest, Upgraded,
 };
+use landfall_lifecycle::plan::configure::SettingChange;
 use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };
@@ -15,6 +17,7 @@ use landfall_lifecycle::steps::action::Action;
 use landfall_release_document::notes_title;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::confirmation::site_named;
 use super::install::refusal;
@@ -50,6 +53,8 @@ pub(super) struct UpgradeDryRun<'a> {
     /// Fields of what changes that other managers have set otherwise, and whether each edit stays. With one that does not stay, the
     /// command is refused (LF4036) unless it has `--overwrite-edits`.
     edits: &'a [ObjectEdit],
+    /// Values of the installed release that have another result in the one that would be there: another default, or none.
+    values: &'a [SettingChange],
     /// What stops and for how long, what becomes of data, and from when on nothing goes back by itself.
     outlook: &'a Outlook,
     /// What it takes of each filesystem at its peak, beside everything that is there.
@@ -162,6 +167,7 @@ impl<'a> UpgradeDryRun<'a> {
             components: prepared.components(),
             backup: prepared.backup(),
             edits: prepared.edits(),
+            values: prepared.values(),
             outlook: prepared.outlook(),
             space: prepared.peaks(),
             plan: prepared.plan(),
@@ -198,6 +204,7 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
         let _infallible = write!(text, "\n  from the backup of {}: {}", backup.time, loss_text(prepared, backup));
     }
     text.push_str(&edits_text(prepared.edits()));
+    text.push_str(&values_text(prepared.values()));
     text.push_str(&outlook_text(prepared.outlook()));
     text.push_str(&space_text(prepared.peaks()));
     text
@@ -208,9 +215,24 @@ fn notes_text(notes: &str) -> String {
     format!("\n  notes: {}", shown::line(notes_title(notes)))
 }
 
-/// What stops, what becomes of data, and what does not go back.
+/// The values of the site that have another result.
+fn values_text(values: &[SettingChange]) -> String {
+    let shown_value = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
+    let line = |change: &SettingChange| {
+        format!(
+            "\n  {}: {} now, {} then",
+            change.setting,
+            shown_value(change.from.as_ref()),
+            shown_value(change.to.as_ref())
+        )
+    };
+    values.iter().map(line).collect()
+}
+
+/// How long all of it takes, what stops, what becomes of data, and what does not go back.
 pub(super) fn outlook_text(outlook: &Outlook) -> String {
-    let mut text = String::new();
+    let by = if outlook.is_predicted { "estimated" } else { "by earlier operations of this site" };
+    let mut text = format!("\n  all of it takes {}, {by}", HumanDuration(Duration::from_secs(outlook.seconds)));
     for ComponentOutlook { component, interruption, expected_seconds, is_predicted, data } in &outlook.components {
         let pods = match interruption {
             Interruption::None => None,
@@ -438,6 +460,8 @@ mod tests {
         };
         let lost = vec!["the copies of the data of db are removed".to_owned()];
         let outlook = Outlook {
+            seconds: 312,
+            is_predicted: true,
             components: vec![
                 component("dns", Interruption::None, None, DataFate::None),
                 component("db", Interruption::Stops, Some((42, false)), DataFate::Copied),

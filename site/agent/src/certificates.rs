@@ -16,6 +16,7 @@ use super::kubelet_files;
 use super::programs::Programs;
 use super::renewal;
 use super::renewal::{KUBECONFIGS, Renewal};
+use super::site_pods::SitePods;
 use super::units;
 use super::validity::{Found, Need};
 use landfall_engine::step::StepError;
@@ -66,7 +67,7 @@ pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), Ste
     let programs = Programs::of(paths, pack);
     let control_plane = renew_control_plane(paths, &programs, now);
     if matches!(control_plane, Ok(true)) {
-        restart_control_plane();
+        restart_control_plane(paths)?;
     }
     // The kubelet's preparation does the work. Its certificates are maintained even if the control plane's cannot be.
     if kubelet_files::needs_repair(paths, now)? {
@@ -134,14 +135,16 @@ pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Re
     kubelet_files::remove_client(paths)
 }
 
-/// The kubelet starts their containers again, which then read the new files.
-fn restart_control_plane() {
+/// The kubelet starts their containers again, which then read the new files. The host may run the control plane of another cluster, too,
+/// for example in containers: that one is left alone.
+fn restart_control_plane(paths: &SitePaths) -> Result<(), StepError> {
+    let pods = SitePods::of(paths)?;
     let found = process::find(|pid| {
         let name = fs_err::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let group = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        CONTROL_PLANE.contains(&name.trim()) && group.contains("kubepods")
+        CONTROL_PLANE.contains(&name.trim()) && pods.has(pid)
     });
     process::end(&found, Duration::from_secs(30));
+    Ok(())
 }
 
 fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {

@@ -26,6 +26,7 @@ pub mod programs;
 pub mod renewal;
 pub mod run;
 pub mod settings;
+pub mod site_pods;
 pub mod units;
 pub mod validity;
 

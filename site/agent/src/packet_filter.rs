@@ -108,7 +108,8 @@ impl Watched {
     }
 
     fn tend(&mut self, chains: &[Chain], deletions: &Deletions, pods: &Pods<'_>) -> Result<(), StepError> {
-        let Some(program) = self.running_program().filter(|program| !self.is_leaving(*program)) else { return Ok(()) };
+        let running = self.running_program(pods)?.filter(|program| !self.is_leaving(*program));
+        let Some(program) = running else { return Ok(()) };
         let look = if holds_rules(chains, self.table) {
             Look::InUse
         } else if deletions.any_after(self.table, program.started()) {
@@ -132,10 +133,11 @@ impl Watched {
     }
 
     /// The program of a pod on this host's network.
-    fn running_program(&self) -> Option<ProcessId> {
-        self.writer
-            .filter(|writer| writer.is_alive())
-            .or_else(|| process::find(|pid| is_program_of_pod(pid, self.program)).first().copied())
+    fn running_program(&self, pods: &Pods<'_>) -> Result<Option<ProcessId>, StepError> {
+        match self.writer.filter(|writer| writer.is_alive()) {
+            Some(writer) => Ok(Some(writer)),
+            None => pods.on_host_network(self.program),
+        }
     }
 
     /// Restarts a program, in its pod or in another one. If the API server does not answer, the kubelet does it later.
@@ -200,15 +202,6 @@ impl Watched {
 /// Whether the packet filter has a table in use: one whose rules were flushed counts as missing.
 pub fn holds_rules(chains: &[Chain], table: &str) -> bool {
     chains.iter().any(|chain| chain.table == table && chain.hook.is_some() && chain.uses > 0)
-}
-
-/// Whether a process is this program, in a pod, and sees the host's network.
-fn is_program_of_pod(pid: i32, program: &str) -> bool {
-    let read = |name: &str| fs_err::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    let network = |pid: &str| fs_err::read_link(format!("/proc/{pid}/ns/net")).ok();
-    read("comm").trim() == program
-        && read("cgroup").contains("/kubepods")
-        && network(&pid.to_string()).is_some_and(|seen| Some(seen) == network("self"))
 }
 
 #[cfg(test)]
@@ -294,12 +287,5 @@ mod tests {
         for lost in [chain("kube-proxy", hook, 0), chain("kube-proxy", None, 4), chain("filter", hook, 4)] {
             assert!(!holds_rules(&[lost], "kube-proxy"));
         }
-    }
-
-    #[test]
-    fn only_programs_of_pods_are_ended() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let name = fs_err::read_to_string("/proc/self/comm").unwrap();
-        assert!(!is_program_of_pod(own, name.trim()), "this test runs in no pod");
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use landfall_error_codes::codes;
 
 use super::programs::Programs;
+use super::site_pods::SitePods;
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
-use landfall_host::process::ProcessId;
+use landfall_host::process::{self, ProcessId};
 
 /// How long a container must have run until the kubelet restarts it at once again: twice its longest delay.
 const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
@@ -19,6 +20,7 @@ const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
 /// Pods that run on this host.
 pub struct Pods<'a> {
     programs: &'a Programs,
+    paths: &'a SitePaths,
     logs: PathBuf,
     runner: &'a dyn CommandRunner,
 }
@@ -33,8 +35,20 @@ struct LogFolder {
 
 impl<'a> Pods<'a> {
     /// Those of the host with these paths.
-    pub fn of(paths: &SitePaths, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
-        Self { programs, logs: paths.pod_logs(), runner }
+    pub fn of(paths: &'a SitePaths, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
+        Self { programs, paths, logs: paths.pod_logs(), runner }
+    }
+
+    /// The program with this name in a pod of the site that is on the host's network.
+    pub fn on_host_network(&self, program: &str) -> Result<Option<ProcessId>, StepError> {
+        let pods = SitePods::of(self.paths)?;
+        let network = |pid: &str| fs_err::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let is_it = |pid: i32| {
+            fs_err::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == program)
+                && pods.has(pid)
+                && network(&pid.to_string()).is_some_and(|seen| Some(seen) == network("self"))
+        };
+        Ok(process::find(is_it).first().copied())
     }
 
     /// Deletes the pod in which a process runs. It has a second to end.

@@ -23,7 +23,7 @@ pub const BACKUP: &str = "landfall-backup.service";
 pub const BACKUP_TIMER: &str = "landfall-backup.timer";
 /// Saves what was logged since the last time; started by its timer.
 pub const LOG_BACKUP: &str = "landfall-log-backup.service";
-/// Starts a log backup every five minutes.
+/// Starts a log backup every four minutes.
 pub const LOG_BACKUP_TIMER: &str = "landfall-log-backup.timer";
 /// A drill that the console asked for; systemd knows it only while it runs.
 pub const DRILL: &str = "landfall-drill.service";

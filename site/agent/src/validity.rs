@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
+// The first certificate of a file is cut out by hand: kubeadm and the kubelet write keys, chains and texts beside it, and a torn end after it
+// must not hide it. The library decodes what is between these lines.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 

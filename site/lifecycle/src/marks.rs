@@ -142,6 +142,22 @@ impl Marks {
         marks.write(paths)
     }
 
+    /// The marks as a document of a backup; none before the first commit and the first revocation.
+    pub fn document(paths: &SitePaths) -> Result<Option<Vec<u8>>> {
+        let marks = Self::read(paths)?;
+        let text = serde_json::to_vec(&marks).map_err(|error| MarksError::io("write", MARKS_NAME, error.into()))?;
+        Ok((marks != Self::default()).then_some(text))
+    }
+
+    /// Takes over the marks in a document of a backup, beside those that are here, in both places, durably: the site of that backup must
+    /// not become older by being installed elsewhere. Running it again changes nothing.
+    pub fn adopt(paths: &SitePaths, document: &[u8]) -> Result<()> {
+        let [first, second] = places(paths);
+        let saved: Self =
+            serde_json::from_slice(document).map_err(|source| MarksError::Unreadable { first, second, source })?;
+        Self::read(paths)?.merged(saved).write(paths)
+    }
+
     /// The mark of a release name.
     pub fn mark(&self, release: &str) -> Mark {
         Mark { counter: self.counters.get(release).copied(), history: self.history.clone() }
@@ -301,6 +317,25 @@ mod tests {
         Marks::advance(&paths, "other", 4, Sha256([3; 32])).unwrap();
         Marks::restore(&paths, "other", &never).unwrap();
         assert_eq!(Marks::read(&paths).unwrap().mark("other").counter, None);
+    }
+
+    #[test]
+    fn marks_of_a_backup_are_taken_over_and_never_lower_what_is_here() {
+        let (lost, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [lost, empty] = [&lost, &empty].map(|root| SitePaths::below(root.path()));
+        assert_eq!(Marks::document(&lost).unwrap(), None);
+        Marks::advance(&lost, "starter", 5, Sha256([1; 32])).unwrap();
+        let early = Marks::document(&lost).unwrap().unwrap();
+        Marks::learn(&lost, &Revocation::new(1, Vec::new()).unwrap()).unwrap();
+        Marks::advance(&lost, "starter", 6, Sha256([2; 32])).unwrap();
+        let late = Marks::document(&lost).unwrap().unwrap();
+        for document in [&early, &late, &early] {
+            Marks::adopt(&empty, document).unwrap();
+        }
+        assert_eq!(Marks::read(&empty).unwrap(), Marks::read(&lost).unwrap());
+        let refused = Marks::read(&empty).unwrap().check(&identity(5), Sha256([3; 32])).unwrap_err();
+        assert_eq!(refused.code(), codes::ROLLBACK_REFUSED);
+        assert_eq!(Marks::adopt(&empty, b"{").unwrap_err().code(), codes::MARKS_UNREADABLE);
     }
 
     #[test]

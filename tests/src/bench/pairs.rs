@@ -94,8 +94,13 @@ pub(super) fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) 
 }
 
 /// Syncs and drops clean pages; false if the kernel does not allow it, and then both sides run warm.
-pub(super) fn empty_page_cache() -> bool {
+fn empty_page_cache() -> bool {
     rustix::fs::sync();
+    drop_page_cache()
+}
+
+/// The same for pages that are on the disk already.
+pub(super) fn drop_page_cache() -> bool {
     let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };
     std::io::Write::write_all(&mut file, b"1").is_ok()
 }

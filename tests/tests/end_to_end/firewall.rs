@@ -13,7 +13,7 @@ use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 
 /// How long services may be unreachable after the packet filter was flushed. The part that runs this test runs no other machine
-/// beside; the lane of virtual machines asserts the same on a stock system.
+/// beside; the lane of virtual machines asserts the same on a stock system, with more time where a processor is emulated.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The same once an agent has started that did not see the flush: it restores what lasted while no agent ran.

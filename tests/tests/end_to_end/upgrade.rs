@@ -148,9 +148,37 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     let canary = dns.map(|change| &change["canary"]).context("dns is not in the plan")?;
     let tried = json!({"kind": "tried", "workload": "Deployment/coredns", "proofs": ["nameserver"], "soakSeconds": 6});
     ensure!(*canary == tried, "the plan says of the canary: {canary}");
+    let memory = json!([{"setting": "values.postgres.memory", "from": "1Gi", "to": "1280Mi"}]);
+    ensure!(dry_run["values"] == memory, "the plan says of values: {}", dry_run["values"]);
+    ensure!(dry_run["outlook"]["seconds"].as_u64() > Some(60), "the plan says of its time: {}", dry_run["outlook"]);
+    refuses_to_lose_an_edit(engineer)?;
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("upgrade") && !journals.contains("rollback"), "a journal was begun: {journals}");
     expect_release(engineer, "1.0.0")
+}
+
+/// A label that the release sets, on an object that the next release changes.
+const LABEL: &str = "kubectl --namespace kube-system label deployment coredns --overwrite k8s-app";
+
+/// An administrator has set a field otherwise: the plan names it, and the upgrade is refused before anything is changed.
+fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
+    let edit = |value: &str| -> Result<()> {
+        let set = administer(engineer.machine(), &format!("{LABEL}={value}"))?;
+        ensure!(set.status.success(), "the nameserver cannot be edited: {}{}", set.stdout, set.stderr);
+        Ok(())
+    };
+    edit("edited")?;
+    let plan = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
+    let edits = plan["edits"].as_array().context("the plan has no edits")?;
+    let found = edits.iter().find(|edit| edit["component"] == "dns" && edit["now"] == "edited");
+    let found = found.with_context(|| format!("the edit is not in the plan: {edits:?}"))?;
+    ensure!(found["stays"] == false && found["new"] == "kube-dns", "{found}");
+    let refused = engineer.landfall(&["upgrade", NEXT])?;
+    let refused = refused.refused("upgrade that would lose an edit", "LF4036", 4)?.to_string();
+    ensure!(refused.contains("coredns") && refused.contains("k8s-app"), "the edit is not named: {refused}");
+    edit("kube-dns")?;
+    printer::note("proved: an upgrade that would lose an edit is refused, and names it");
+    Ok(())
 }
 
 /// The power is cut while the database changes; the upgrade ends by itself, without a command.

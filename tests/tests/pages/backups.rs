@@ -18,7 +18,7 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
     let mut findings = Findings::begin()?;
     let browser = Browser::of_administrator(&console).await?;
     browser.open("/backups").await?;
-    for words in ["each day at 01:30", "every 5 minutes", "no row came back", "LF4617"] {
+    for words in ["each day at 01:30", "every 4 minutes", "no row came back", "LF4617"] {
         browser.expect("section[aria-labelledby=schedule]", words).await?;
     }
     browser.click("form[action='/backups/drill'] button").await?;

@@ -27,12 +27,12 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let crds = crds::Crds::of(components)?;
     for component in components {
         for object in &component.objects {
-            match crds.of_object(object) {
-                Some(crd) => {
-                    needs::check(definition, component, object, crd.component)?;
-                    crd.check(component, object)?;
-                }
-                None => kinds::check(component, object)?,
+            if let Some(crd) = crds.of_object(object) {
+                needs::check(definition, component, object, crd.component)?;
+                crd.check(component, object)?;
+            } else {
+                needs::check_is_brought(definition, component, object)?;
+                kinds::check(component, object)?;
             }
             if let Some(pod) = pods::of(object) {
                 pod_security::check(definition, component, object, &pod)?;

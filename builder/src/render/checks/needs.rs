@@ -19,6 +19,31 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, brou
     Err(BuildError::at(codes::NEED_MISSING, component.place(object, ""), what).hint(hint))
 }
 
+/// What `madeOnSite` says of a kind that running software brings.
+const DEFINITION: &str = "CustomResourceDefinition/";
+
+/// Refuses an object whose kind no component brings, unless a component that its own needs says that its software makes the kind.
+pub fn check_is_brought(definition: &Definition, component: &Rendered, object: &Value) -> Result<()> {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let Some((group, _)) = version.split_once('/').filter(|(group, _)| !landfall_kinds::is_of_kubernetes(group)) else {
+        return Ok(());
+    };
+    let is_of_group = |made: &str| {
+        let name = made.strip_prefix(DEFINITION).and_then(|name| name.strip_suffix(group));
+        name.is_some_and(|plural| plural.ends_with('.'))
+    };
+    let components = &definition.release.components;
+    let maker = components.iter().position(|one| one.made_on_site.iter().any(|made| is_of_group(&made.value)));
+    if let Some(maker) = maker {
+        return check(definition, component, object, maker);
+    }
+    let hint = format!(
+        "Bring its CustomResourceDefinition in a component; or list it as `{DEFINITION}PLURAL.{group}` under `madeOnSite` of the \
+         component whose software makes it."
+    );
+    Err(BuildError::at(codes::OBJECT_UNFIT, component.place(object, ""), "its kind comes with no component").hint(hint))
+}
+
 /// Whether one component needs another, directly or indirectly. The needs of a release have no cycles.
 fn reaches(definition: &Definition, from: usize, to: usize) -> bool {
     let components = &definition.release.components;

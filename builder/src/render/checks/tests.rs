@@ -97,6 +97,20 @@ fn custom_resources_fit_the_schemas_that_the_release_brings() {
 }
 
 #[test]
+fn a_custom_resource_whose_kind_nobody_brings_is_refused() {
+    let refused = refusal(&plain(), THING);
+    assert!(refused.starts_with("LF2034") && refused.ends_with("its kind comes with no component"), "{refused}");
+    let declared =
+        definition("    secrets:", "    madeOnSite: [CustomResourceDefinition/things.example.com]\n    secrets:");
+    checked(&declared, &[("database", THING)]).expect("its software makes the kind");
+    assert!(refusal(&declared, &replaced(THING, "example.com", "other.example.com")).contains("no component"));
+    assert!(
+        refusal(&plain(), &replaced(POD, "apps/v1", "apps/v1beta2"))
+            .contains("does not serve apps/v1beta2; it has apps/v1")
+    );
+}
+
+#[test]
 fn a_custom_resource_needs_the_component_that_brings_its_kind() {
     let network = [("network", CRD)];
     let things = |name: &'static str| [network[0], (name, THING)];

@@ -48,7 +48,7 @@ fn text(schedule: &ScheduledBackups) -> String {
         let _infallible = write!(text, "\n{line}");
     }
     match logs_active {
-        Some(true) => text.push_str("\nevery five minutes: what was written since, for points in time"),
+        Some(true) => text.push_str("\nevery four minutes: what was written since, for points in time"),
         Some(false) => text.push_str("\npoints in time: none are saved, since the timer is not active"),
         None => {}
     }
@@ -155,7 +155,7 @@ mod tests {
         next: 2026-11-27T03:15:00Z
         latest: 2026-11-26T03:16:00Z, which failed: postgres/database broke off [LF4608]
         newest proven backup: 2026-11-25T03:15:00Z
-        every five minutes: what was written since, for points in time
+        every four minutes: what was written since, for points in time
         kept: the newest backup of each of 14 days, 6 months; points in time of 7 days
         ");
         schedule.backups = Some(backups(None));

@@ -8,6 +8,9 @@ use landfall_lifecycle::preflight::{Finding, Severity, quote};
 use super::counts;
 use crate::shown;
 
+/// What ends everything that runs on a host: the script does it once, after every fix.
+const REBOOT: &str = "systemctl reboot";
+
 /// The script. Everything that comes from facts or from a release is in a comment, or in quotes.
 pub(super) fn script(report: &PreflightReport) -> String {
     let mut text = String::from("#!/bin/sh\n");
@@ -15,7 +18,7 @@ pub(super) fn script(report: &PreflightReport) -> String {
     comment(&mut text, "", &format!("Fixes for {release} {version} on {host}: {}.", counts(report)));
     text.push_str(
         "# Read it before you use it. It runs nothing by itself:\n#   sh FILE        lists the fixes\n#   sh FILE 1 3    \
-         runs the fixes 1 and 3, as root\nset -eu\n\nrun() {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
+         runs the fixes 1 and 3, as root\nset -eu\nreboot=no\n\nrun() {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
     );
     let open: Vec<(usize, &Finding)> =
         (1..).zip(&report.findings).filter(|(_, finding)| finding.severity != Severity::Passed).collect();
@@ -40,7 +43,9 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
     }
     let _infallible = writeln!(text, "fix_{number}() {{");
     for command in &finding.commands {
-        if shown::is_plain(command) {
+        if command == REBOOT {
+            text.push_str("    reboot=yes\n");
+        } else if shown::is_plain(command) {
             let _infallible = writeln!(text, "    run {}", quoted(command));
         } else {
             // What cannot be seen cannot be reviewed.
@@ -64,6 +69,7 @@ fn choice(text: &mut String, open: &[(usize, &Finding)]) {
         let _infallible = writeln!(text, "    {number}) fix_{number} ;;");
     }
     text.push_str("    *) printf 'there is no command for %s\\n' \"$number\" >&2; exit 2 ;;\n    esac\ndone\n");
+    let _infallible = writeln!(text, "if [ \"$reboot\" = yes ]; then\n    run {}\nfi", quoted(REBOOT));
 }
 
 /// One comment in one line, whatever it quotes.

@@ -169,7 +169,7 @@ mod tests {
         (document["kind"], document["schema"]) = (KIND.into(), schema.into());
         let since_4 = ["missingKernelOptions", "kernelSettings", "clockDriftPpb", "aheadOfHardwareClockSeconds"];
         remove(&mut document, &since_4);
-        remove(&mut document["network"], &["listeners"]);
+        remove(&mut document["network"], &["listeners", "legacyFilterUnread"]);
         remove(&mut document["security"], &["endpointPrograms"]);
         remove(&mut document["filesystems"][0], &["kind", "options"]);
         if schema < 3 {

@@ -18,9 +18,21 @@ const FIREWALLD_TABLE: &str = "firewalld";
 /// `NFPROTO_IPV6`: packets of a protocol that the cluster does not use.
 const FAMILY_6: u8 = 10;
 
-/// Chains for packets to this host or through it that drop what no rule accepts: those of nftables and iptables as they
-/// are now, and those of ufw by its files, which every boot loads.
+/// What the host's packet filter does to packets that no rule accepts.
+pub(super) struct Rules {
+    /// The chains that drop them.
+    pub(super) closed: Vec<ClosedChain>,
+    /// Whether legacy iptables has rules that cannot be read.
+    pub(super) legacy_unread: bool,
+}
+
+/// Chains for packets to this host or through it that drop what no rule accepts, as far as they can be read.
 pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
+    Ok(rules(paths)?.closed)
+}
+
+/// The rules of nftables and iptables as they are now, and those of ufw by its files, which every boot loads.
+pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     let ufw = ufw(paths);
     let is_ufw = |chain: &Chain| !ufw.is_empty() && chain.table == IPTABLES_TABLE;
     let failed = |error: std::io::Error| {
@@ -42,11 +54,11 @@ pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
             Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts, accepts_to })
         }));
     }
-    if ufw.is_empty() {
-        closed.extend(legacy(paths));
-    }
+    let legacy = if ufw.is_empty() { legacy(paths, &Subprocesses) } else { Some(Vec::new()) };
+    let legacy_unread = legacy.is_none();
+    closed.extend(legacy.into_iter().flatten());
     closed.extend(ufw);
-    Ok(closed)
+    Ok(Rules { closed, legacy_unread })
 }
 
 fn hook(chain: &Chain) -> Option<ClosedHook> {
@@ -57,16 +69,14 @@ fn hook(chain: &Chain) -> Option<ClosedHook> {
     }
 }
 
-/// The chains of legacy iptables, which only its own program can read.
-fn legacy(paths: &SitePaths) -> Vec<ClosedChain> {
+/// The chains of legacy iptables, which only its own program can read; none where that one is missing or fails.
+fn legacy(paths: &SitePaths, commands: &dyn CommandRunner) -> Option<Vec<ClosedChain>> {
     if !read(&paths.host("/proc/net/ip_tables_names")).lines().any(|table| table == IPTABLES_TABLE) {
-        return Vec::new();
+        return Some(Vec::new());
     }
     let save = HostCommand::new("iptables-legacy-save").arguments(["-t", IPTABLES_TABLE]);
-    match Subprocesses.run(&save, None) {
-        Ok(output) if output.success => saved(&String::from_utf8_lossy(&output.stdout)),
-        _ => Vec::new(),
-    }
+    let output = commands.run(&save, None).ok().filter(|output| output.success)?;
+    Some(saved(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Closed chains in the output of `iptables-save`.
@@ -156,6 +166,7 @@ pub(super) fn flushes_ruleset(paths: &SitePaths) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{CommandOutput, Input};
     use crate::facts::sample::host;
 
     const UFW: [(&str, &str); 3] = [
@@ -187,6 +198,28 @@ mod tests {
         let open = UFW[1].1.replace("FORWARD_POLICY=\"DROP\"", "FORWARD_POLICY=\"ACCEPT\"");
         let (_folder, paths) = host(&[UFW[0], (UFW[1].0, &open)]);
         assert!(ufw(&paths).iter().all(|chain| chain.hook == ClosedHook::Input));
+    }
+
+    /// `iptables-legacy-save`, which is missing, fails or prints.
+    struct Save(Option<(bool, &'static str)>);
+
+    impl CommandRunner for Save {
+        fn run(&self, _command: &HostCommand, _input: Option<Input<'_>>) -> std::io::Result<CommandOutput> {
+            let (success, text) = self.0.ok_or(std::io::ErrorKind::NotFound)?;
+            Ok(CommandOutput { success, stdout: text.into(), stderr: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_not_taken_for_none() {
+        let (_folder, paths) = host(&[("/proc/net/ip_tables_names", "nat\nfilter\n")]);
+        assert!(legacy(&paths, &Save(None)).is_none() && legacy(&paths, &Save(Some((false, "")))).is_none());
+        let closed = legacy(&paths, &Save(Some((true, "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")))).unwrap();
+        assert_eq!(closed[0].name, "FORWARD");
+        for names in ["nat\n", ""] {
+            let (_folder, paths) = host(&[("/proc/net/ip_tables_names", names)]);
+            assert_eq!(legacy(&paths, &Save(None)), Some(Vec::new()), "{names:?}");
+        }
     }
 
     #[test]

@@ -230,6 +230,9 @@ pub struct Network {
     pub firewalld: Option<Firewalld>,
     /// Chains of the packet filter that drop what no rule accepts.
     pub closed_chains: Vec<ClosedChain>,
+    /// Whether legacy iptables has a table whose rules could not be read: its program is missing, or fails.
+    #[serde(default)]
+    pub legacy_filter_unread: bool,
     /// Whether the host's firewall deletes all tables of the packet filter whenever it starts.
     pub flushes_ruleset: bool,
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use landfall_error_codes::codes;
 
+use super::filter::Rules;
 use super::host::read;
 use super::{Network, NodeAddress, filter, firewall, listeners};
 use crate::netlink;
@@ -42,10 +43,10 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .map(|route| format!("{}/{}", route.destination, route.prefix))
         .collect::<BTreeSet<_>>();
     // The kernel shows the packet filter to root alone; what a user collects is no base for an install anyway.
-    let (tables, closed_chains) = if rustix::process::geteuid().is_root() {
-        (netlink::tables().map_err(failed)?, filter::closed_chains(paths)?)
+    let (tables, rules) = if rustix::process::geteuid().is_root() {
+        (netlink::tables().map_err(failed)?, filter::rules(paths)?)
     } else {
-        (Vec::new(), Vec::new())
+        (Vec::new(), Rules { closed: Vec::new(), legacy_unread: false })
     };
     let filter_tables: Vec<String> = tables.into_iter().map(|table| table.name).collect();
     let (ports_in_use, listeners) = listeners::collect(paths);
@@ -59,7 +60,8 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         networks: networks.into_iter().collect(),
         firewalld: firewall::firewalld(paths, &filter_tables),
         filter_tables,
-        closed_chains,
+        closed_chains: rules.closed,
+        legacy_filter_unread: rules.legacy_unread,
         flushes_ruleset: filter::flushes_ruleset(paths),
     })
 }

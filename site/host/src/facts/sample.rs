@@ -93,6 +93,7 @@ fn network() -> Network {
         filter_tables: Vec::new(),
         firewalld: None,
         closed_chains: Vec::new(),
+        legacy_filter_unread: false,
         flushes_ruleset: false,
     }
 }

@@ -47,7 +47,7 @@ pub use logs::{LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog};
 pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
 pub(crate) use room::{refuse, refuse_lacking};
-pub(crate) use save::{NextOfBackup, OPERATION, Reason, Saving};
+pub(crate) use save::{MARKS, NextOfBackup, OPERATION, Reason, Saving};
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};
 pub use volume::LiveVolume;

@@ -28,6 +28,7 @@ use super::rule_pod::{RulePod, RulePrograms as _};
 use super::source::PodStream;
 use crate::configuration::BackupSettings;
 use crate::license;
+use crate::marks::Marks;
 use crate::room::Demand;
 
 /// The fact that names the operation which a backup belongs to.
@@ -282,7 +283,10 @@ impl Link {
     }
 }
 
-/// What makes a site this site: its journals, with settings and trust, the head of its release, its license, and its generated
+/// The marks of what the site has run and what was revoked, in a backup.
+pub(crate) const MARKS: &str = "LANDFALL/marks.json";
+
+/// What makes a site this site: its journals, with settings and trust, the head of its release, its marks, its license, and its generated
 /// secrets, without which its data is of no use.
 fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Vec<u8>)>, StepError> {
     let mut documents = Vec::new();
@@ -291,6 +295,10 @@ fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Ve
         add_files(&mut documents, name, &folder)?;
     }
     add_file(&mut documents, "LANDFALL/bundle.head", &head)?;
+    match Marks::document(paths) {
+        Ok(marks) => documents.extend(marks.and_then(|marks| Some((MARKS.parse().ok()?, marks)))),
+        Err(error) => tracing::warn!(error = with_causes(&error), "the backup is without the marks of this site"),
+    }
     for (name, bytes) in license::saved_documents(paths) {
         documents.extend(name.parse().ok().map(|name| (name, bytes)));
     }
@@ -326,6 +334,7 @@ fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, path: &Path)
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::Sha256;
     use landfall_media::durable;
     use serde_json::json;
 
@@ -399,11 +408,16 @@ mod tests {
             durable::create_folder(file.parent().unwrap()).unwrap();
             durable::write_file(file, b"content", 0o600).unwrap();
         }
+        Marks::advance(&paths, "tiny", 1, Sha256([1; 32])).unwrap();
         let mut names: Vec<String> =
             site_documents(&paths, "0123").unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
         names.sort();
-        let expected =
-            ["LANDFALL/bundle.head", "LANDFALL/journal/000001-install.journal", "LANDFALL/secrets/shop/key.json"];
+        let expected = [
+            "LANDFALL/bundle.head",
+            "LANDFALL/journal/000001-install.journal",
+            "LANDFALL/marks.json",
+            "LANDFALL/secrets/shop/key.json",
+        ];
         assert_eq!(names, expected);
     }
 }

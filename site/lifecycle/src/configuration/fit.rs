@@ -2,21 +2,22 @@
 //! server to ask.
 
 use landfall_error_codes::codes;
+use landfall_kinds::custom::CustomKinds;
 use serde_json::Value;
 
 use super::{ConfigurationError, Patch, Problem};
 
-/// Refuses values that make an object of Kubernetes' own kinds unfit; both lists have the same objects in the same order. An
+/// Refuses values that make an object unfit: one of Kubernetes' own kinds, or of those that the release brings; both lists have the same objects in the same order. An
 /// object that is unfit without them is not judged: its kind may be a later one than this program knows.
 pub(crate) fn refuse_unfit(
     component: &str,
-    rendered: &[Value],
-    with_values: &[Value],
+    kinds: &CustomKinds,
+    (rendered, with_values): (&[Value], &[Value]),
     patches: &[Patch],
 ) -> Result<(), ConfigurationError> {
     let mut problems = Vec::new();
     for (before, after) in rendered.iter().zip(with_values).filter(|(before, after)| before != after) {
-        let (Err(fault), Ok(())) = (landfall_kinds::check(after), landfall_kinds::check(before)) else { continue };
+        let (Err(fault), Ok(())) = (kinds.check(after), kinds.check(before)) else { continue };
         let named = patches
             .iter()
             .filter(|patch| patch.is_of(after) && after.pointer(&patch.path) != before.pointer(&patch.path));
@@ -54,15 +55,41 @@ mod tests {
         })
     }
 
+    fn crd() -> Value {
+        let spec = json!({"type": "object", "properties": {"instances": {"type": "integer", "minimum": 1}}});
+        let schema = json!({"type": "object", "properties": {"spec": spec}});
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "clusters.example.com"},
+            "spec": {"group": "example.com", "names": {"kind": "Cluster", "plural": "clusters"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]},
+        })
+    }
+
     fn patch(value: &str, path: &str, content: Value) -> Patch {
-        let (kind, name) = ("Deployment".to_owned(), "web".to_owned());
+        patch_of("Deployment", value, path, content)
+    }
+
+    fn patch_of(kind: &str, value: &str, path: &str, content: Value) -> Patch {
+        let (kind, name) = (kind.to_owned(), "web".to_owned());
         Patch { value: value.to_owned(), kind, name, path: path.to_owned(), content }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_a_kind_of_the_release_are_named() {
+        let cluster = || json!({"apiVersion": "example.com/v1", "kind": "Cluster", "metadata": {"name": "web"}, "spec": {"instances": 1}});
+        let set = |instances| [patch_of("Cluster", "database.instances", "/spec/instances", instances)];
+        judged(cluster(), &set(json!(3))).unwrap();
+        for unfit in [json!("three"), json!(0)] {
+            let said = judged(cluster(), &set(unfit)).unwrap_err().to_string();
+            assert!(said.contains("values.database.instances: Cluster web of web would not be taken"), "{said}");
+            assert!(said.contains("/spec/instances"), "{said}");
+        }
     }
 
     fn judged(rendered: Value, patches: &[Patch]) -> Result<(), ConfigurationError> {
         let rendered = vec![rendered];
         let after = patched("web", rendered.clone(), patches).unwrap();
-        refuse_unfit("web", &rendered, &after, patches)
+        refuse_unfit("web", &CustomKinds::among(&[crd()]), (&rendered, &after), patches)
     }
 
     #[test]

@@ -18,9 +18,10 @@ use uuid::Uuid;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::{BackupFolder, BackupSummary, newest_proven, only_repository, unusable};
+use crate::backups::{BackupFolder, BackupSummary, MARKS, newest_proven, only_repository, unusable};
 use crate::configuration::{BucketSettings, SiteConfiguration};
 use crate::license;
+use crate::marks::Marks;
 use crate::pins::JournalFolder;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::Phase;
@@ -68,9 +69,9 @@ impl Operations {
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
-        // The newest one has the newest license, proven or not.
-        if let Err(error) = backups.last().map_or(Ok(()), |newest| self.take_license(&adopted, newest)) {
-            tracing::warn!(error = with_causes(&error), "the license of the backups is not taken over");
+        // The newest one has the newest license and marks, proven or not.
+        if let Err(error) = backups.last().map_or(Ok(()), |newest| self.take_license_and_marks(&adopted, newest)) {
+            tracing::warn!(error = with_causes(&error), "the license or the marks of the backups are not taken over");
         }
         // From here on, the backups are this machine's.
         let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
@@ -160,9 +161,12 @@ impl Operations {
         Ok(())
     }
 
-    /// Takes over license and trusted time of a backup.
-    fn take_license(&self, repository: &Repository, backup: &Backup) -> Result<()> {
+    /// Takes over the marks of a backup, by which the next install refuses what the lost site refused, and its license and trusted time.
+    fn take_license_and_marks(&self, repository: &Repository, backup: &Backup) -> Result<()> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
+        for stream in backup.streams.iter().filter(|stream| stream.name.as_str() == MARKS) {
+            Marks::adopt(&self.paths, &document(&open, &stream.name)?)?;
+        }
         for stream in backup.streams.iter().filter(|stream| license::SAVED.contains(&stream.name.as_str())) {
             license::adopt(&self.paths, stream.name.as_str(), &document(&open, &stream.name)?)?;
         }

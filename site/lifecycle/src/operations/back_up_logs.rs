@@ -1,4 +1,4 @@
-//! Log backups, every five minutes: they hold neither the site nor what runs on it.
+//! Log backups, every four minutes: they hold neither the site nor what runs on it.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ pub struct ScheduledBackups {
     pub active: bool,
     /// When the next one begins, RFC 3339 in UTC; none where the timer is not active.
     pub next: Option<String>,
-    /// Whether the timer is active that saves every five minutes what was written since; none where the release or the site has no
+    /// Whether the timer is active that saves every four minutes what was written since; none where the release or the site has no
     /// points in time.
     pub logs_active: Option<bool>,
     /// How many are kept.

@@ -151,9 +151,9 @@ mod tests {
         let times = operations.times_by(&Systemd).unwrap().unwrap();
         assert_eq!((times.active, times.next.as_deref()), (true, Some("2026-11-27T03:15:00Z")), "systemd knows");
         assert_eq!((times.daily.as_str(), times.delay_minutes, times.log_minutes), ("03:15", 0, None));
-        let logs = b"[Timer]\nOnActiveSec=5min\nOnUnitInactiveSec=5min\nAccuracySec=10s\n";
+        let logs = b"[Timer]\nOnActiveSec=4min\nOnUnitInactiveSec=4min\nAccuracySec=10s\n";
         durable::write_file(&units.join(LOG_BACKUP_TIMER), logs, 0o644).unwrap();
-        assert_eq!(operations.times_by(&Systemd).unwrap().unwrap().log_minutes, Some(5));
+        assert_eq!(operations.times_by(&Systemd).unwrap().unwrap().log_minutes, Some(4));
     }
 
     #[test]

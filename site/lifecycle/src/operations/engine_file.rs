@@ -4,6 +4,7 @@
 //! It is placed before record 0 is written. A power cut in between leaves a file that no journal names, which the next
 //! install replaces and uninstall removes. The other order could leave a journal whose program is missing.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,6 +18,7 @@ use landfall_media::progress::{Event, Progress};
 use sha2::Digest;
 
 use super::error::{OperationError, Result};
+use crate::content;
 use landfall_host::paths::SitePaths;
 
 /// The running program, even if its file was replaced or removed meanwhile.
@@ -66,12 +68,12 @@ pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::R
     }
 }
 
-/// Keeps the running program and returns its digest; on the disk when it returns. Programs that no journal is pinned to, the
+/// Keeps the running program and returns its digest; on the disk when it returns. Programs that no operation needs, like the
 /// leftovers of earlier attempts, are removed.
-pub(super) fn place(paths: &SitePaths, pinned: &[Sha256]) -> Result<Sha256> {
+pub(super) fn place(paths: &SitePaths, needed: &BTreeSet<Sha256>) -> Result<Sha256> {
     let digest = running()?;
     let path = file(paths, digest);
-    remove_others(paths, pinned)?;
+    remove_others(paths, needed)?;
     if is_kept(paths, digest) && digest_of(&path)? == digest {
         return Ok(digest);
     }
@@ -86,17 +88,9 @@ pub(super) fn place(paths: &SitePaths, pinned: &[Sha256]) -> Result<Sha256> {
     Ok(copied)
 }
 
-fn remove_others(paths: &SitePaths, pinned: &[Sha256]) -> Result<()> {
-    let folder = folder(paths);
-    let Ok(entries) = fs_err::read_dir(&folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry.map_err(|error| OperationError::io("list", &folder, error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if pinned.iter().all(|digest| digest.to_hex() != name) {
-            landfall_host::mounts::remove_tree(&path)?;
-        }
-    }
-    Ok(())
+/// Removes the programs that are not among these.
+pub(super) fn remove_others(paths: &SitePaths, needed: &BTreeSet<Sha256>) -> Result<()> {
+    Ok(content::remove_others(&folder(paths), &needed.iter().map(Sha256::to_hex).collect())?)
 }
 
 /// Offers the program with this digest as the command `landfall`, unless another program has that name; on the disk

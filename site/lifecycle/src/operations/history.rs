@@ -136,6 +136,14 @@ impl History {
         kept.chain(bundles(open)).collect()
     }
 
+    /// The programs that an operation may still need: the uninstall undoes the install by its program, the last operation may be asked
+    /// about, and one that is open goes on by its own.
+    pub(super) fn engines(&self) -> BTreeSet<Sha256> {
+        let open = self.operations.iter().filter(|past| !past.replay.state.is_closed());
+        let known = [self.first(), self.committed(), self.operations.last()].into_iter().flatten();
+        open.chain(known).filter_map(Past::pins).map(|pins| pins.engine).collect()
+    }
+
     /// What each step last made, of all operations that were committed.
     pub(super) fn made(&self) -> Result<Made> {
         let mut made = Made::new();
@@ -245,9 +253,15 @@ impl Operations {
         history
     }
 
-    /// Programs that a journal is pinned to, of whichever version the rest of it is.
-    pub(super) fn pinned_engines(&self) -> Result<Vec<Sha256>> {
-        Ok(self.journals().list()?.iter().filter_map(pinned_engine).collect())
+    /// Programs that an operation may still need. Where a newer program has begun one, all that a journal is pinned to: this one cannot
+    /// tell which of them is open.
+    pub(super) fn needed_engines(&self) -> Result<BTreeSet<Sha256>> {
+        match self.history() {
+            Err(error) if error.code() == codes::JOURNAL_NEWER => {
+                Ok(self.journals().list()?.iter().filter_map(pinned_engine).collect())
+            }
+            history => Ok(history?.engines()),
+        }
     }
 }
 

@@ -29,11 +29,11 @@ impl Operations {
         let head = self.head_file(release.verified.id());
         head.parent().map_or(Ok(()), durable::create_folder)?;
         durable::write_file(&head, release.verified.head_bytes(), 0o644)?;
-        engine_file::place(&self.paths, &self.pinned_engines()?)
+        engine_file::place(&self.paths, &self.needed_engines()?)
     }
 
-    /// Removes heads that no journal needs, the `landfall` of each release of which only the head is needed, and former values of
-    /// secrets.
+    /// Removes heads and programs that no journal needs, the `landfall` of each release of which only the head is needed, and former
+    /// values of secrets.
     pub(super) fn remove_strays(&self, _lock: &SiteLock) -> Result<()> {
         let history = self.history()?;
         let heads = history.heads();
@@ -42,6 +42,7 @@ impl Operations {
         }
         let names = heads.into_iter().map(short_id).collect();
         self.remove_old_secrets(&history)?;
+        engine_file::remove_others(&self.paths, &history.engines())?;
         Ok(remove_others(&self.paths.releases(), &names)?)
     }
 

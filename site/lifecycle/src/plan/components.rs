@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
+use landfall_kinds::custom::CustomKinds;
 use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
@@ -48,6 +49,7 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
     let license_keys = LicenseKey::all(inputs.release);
+    let kinds = custom_kinds(inputs)?;
     for component in &inputs.release.components {
         if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
             steps.push(namespace(inputs, component)?);
@@ -84,7 +86,7 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
             let title = format!("offer the files of {} to {}", mount.claim, component.name);
             steps.push(step_of(format!("mount/{}/{}", mount.namespace, mount.claim), title, 1, Action::Mount(mount)));
         }
-        steps.push(objects(inputs, component)?);
+        steps.push(objects(inputs, component, &kinds)?);
         steps.push(ready(component));
     }
     Ok(steps)
@@ -179,11 +181,21 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
     mounts.collect()
 }
 
-fn objects(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
+/// The kinds that the components of the release bring.
+fn custom_kinds(inputs: &ComponentInputs<'_>) -> Result<CustomKinds, StepError> {
+    let objects = inputs.release.components.iter().map(|component| read_document(inputs.documents, &component.objects));
+    Ok(CustomKinds::among(&objects.collect::<Result<Vec<_>, _>>()?.concat()))
+}
+
+fn objects(
+    inputs: &ComponentInputs<'_>,
+    component: &ComponentEntry,
+    kinds: &CustomKinds,
+) -> Result<PlannedStep<Action>, StepError> {
     let rendered = read_document(inputs.documents, &component.objects)?;
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
     let objects = patched(&component.name, rendered.clone(), &patches)?;
-    refuse_unfit(&component.name, &rendered, &objects, &patches)?;
+    refuse_unfit(&component.name, kinds, (&rendered, &objects), &patches)?;
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),

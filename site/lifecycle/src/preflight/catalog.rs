@@ -71,6 +71,7 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::ADDRESS_NOT_HERE, "address-of-host", Topic::Network),
     (codes::RANGES_OVERLAP, "address-ranges", Topic::Network),
     (codes::FIREWALL_CLOSED, "firewall", Topic::Network),
+    (codes::FIREWALL_UNREAD, "firewall-unread", Topic::Network),
     (codes::FIREWALL_INBOUND, "firewall-inbound", Topic::Network),
     (codes::FIREWALL_FLUSHES, "firewall-flush", Topic::Network),
     (codes::NO_NAMESERVER, "nameserver", Topic::Network),

@@ -15,7 +15,14 @@ const OVERLAY: &str = "flannel.1";
 
 /// What of the host's firewalls cuts pods off, now or at the next boot.
 pub(crate) fn closed(network: &Network, networks: &Networks) -> Vec<Finding> {
-    firewalld(network, networks).into_iter().chain(chains(network, networks)).collect()
+    firewalld(network, networks).into_iter().chain(chains(network, networks)).chain(unread(network)).collect()
+}
+
+/// Rules that nobody here can read may drop what pods send, which would appear only when the cluster's nameserver does not get ready. The
+/// table may as well have none, as some kernels make it: that blocks nothing.
+fn unread(network: &Network) -> Option<Finding> {
+    let measured = "legacy iptables has a table, and iptables-legacy-save cannot read its rules";
+    network.legacy_filter_unread.then(|| Finding::warning(codes::FIREWALL_UNREAD, measured, codes::FIREWALL_UNREAD.fix))
 }
 
 /// firewalld rejects everything that its rules do not name, and another program's accept does not override a reject. So

@@ -1,6 +1,7 @@
 //! Before an upgrade changes anything: the installed release's data is saved, and the backup is proven by a drill. Whatever
 //! goes wrong later, this backup stays.
 
+use jiff::{SignedDuration, Timestamp};
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,6 +12,10 @@ use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
 use landfall_cluster::Cluster;
 use landfall_engine::step::{Observed, Step, StepError};
+
+/// How old the backup of an operation that was interrupted may be: the change goes on with data that was restored on trial, and not with
+/// what a machine that was off for a week had once.
+const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Parameters of the step. What is saved, the installed release declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +48,12 @@ pub(super) fn saving<'a>(
     }
 }
 
+/// Whether a backup of this time is as good as a new one. One of the future is not: the clock was set.
+fn still_counts(made: Timestamp, now: Timestamp) -> bool {
+    let age = now.duration_since(made);
+    !age.is_negative() && age < COUNTS_FOR
+}
+
 impl Step<Site> for BackUp {
     /// Only the act knows for which operation a backup was made.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
@@ -61,7 +72,10 @@ impl Step<Site> for BackUp {
         let (cluster, installed) = (site.cluster()?, site.earlier_release()?);
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let known = repository.backups().map_err(unusable)?;
-        let own = known.into_iter().find(|known| known.facts.get(OPERATION).is_some_and(|fact| fact == operation));
+        let now = Timestamp::now();
+        let own = known.into_iter().rfind(|known| {
+            known.facts.get(OPERATION).is_some_and(|fact| fact == operation) && still_counts(known.time, now)
+        });
         let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill));
         let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
         if backup.proof.is_none() {
@@ -84,5 +98,18 @@ impl Step<Site> for BackUp {
             cluster.delete_drill(&left.namespace, super::wait::DRILL_DELETION_LIMIT)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_another_day_is_made_again() {
+        let [made, soon, late] =
+            ["2026-11-20T08:00:00Z", "2026-11-20T09:30:00Z", "2026-11-21T08:00:00Z"].map(|time| time.parse().unwrap());
+        assert!(still_counts(made, made) && still_counts(made, soon));
+        assert!(!still_counts(made, late) && !still_counts(soon, made));
     }
 }

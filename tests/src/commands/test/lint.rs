@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{built_launcher, launcher};
 use crate::commands::documents;
+use crate::site::tool;
 use crate::workspace::{self, cargo};
 use crate::{printer, tools};
 
@@ -18,10 +19,40 @@ pub(super) fn run() -> Result<()> {
     workspace::run(built_launcher("clippy").args(["--all-targets", "--"]).args(denied))?;
     let flags = denied.join("=");
     workspace::run(cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags))?;
+    refuse_unchecked_examples()?;
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
     documents::check()
+}
+
+/// Blocks of documentation that are no code of Rust.
+const PLAIN: [&str; 2] = ["text", "console"];
+
+/// An example in documentation is code that nothing compiles: doc tests are off, since each of 28 crates would be linked once more for them.
+/// So a block says that it is none, and an example is a test.
+fn refuse_unchecked_examples() -> Result<()> {
+    let root = workspace::root();
+    let files = tool::output(Command::new("git").args(["ls-files", "*.rs"]).current_dir(&root))?;
+    for file in files.lines() {
+        let text = std::fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
+        if let Some(line) = unchecked_example(&text) {
+            bail!("{file}:{line}: an example that nothing compiles; make it a test, or mark the block as `text`");
+        }
+    }
+    Ok(())
+}
+
+/// The line on which a block begins that may be code.
+fn unchecked_example(text: &str) -> Option<usize> {
+    let mut is_inside = false;
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let line = line.trim_start();
+        let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))?;
+        let language = comment.trim_start().strip_prefix("```")?.trim();
+        is_inside = !is_inside;
+        (is_inside && !PLAIN.contains(&language)).then_some(number)
+    })
 }
 
 /// Newer releases of Rust bring new lints: their warnings fail nothing; only those of the project's own release do.
@@ -57,6 +88,19 @@ fn advisories() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn examples_that_nothing_compiles_are_found() {
+        let block =
+            |language: &str| format!("fn a() {{}}\n    /// ```{language}\n    /// a\n    /// ```\nfn b() {{}}\n");
+        for plain in PLAIN {
+            assert_eq!(unchecked_example(&block(plain)), None, "{plain}");
+        }
+        for code in ["", "rust", "no_run", "ignore"] {
+            assert_eq!(unchecked_example(&block(code)), Some(2), "{code}");
+        }
+        assert_eq!(unchecked_example("//! ```text\n//! a\n//! ```\n//!\n//! ```\n"), Some(5));
+    }
 
     #[test]
     fn only_the_release_that_the_project_names_denies_warnings() {

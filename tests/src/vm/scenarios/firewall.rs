@@ -76,7 +76,8 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
         .expect(untrue == 0, || format!("{what}: the status said ready {untrue} times while services did not answer"));
     let answers = silent.is_empty();
     if answers {
-        findings.saw(format!("{what}: every service answers after {:.0} s", took.as_secs_f64()));
+        let (took, limit) = (took.as_secs_f64(), limit.as_secs_f64());
+        findings.saw(format!("{what}: every service answers after {took:.0} s, limit {limit:.0} s"));
     }
     findings.expect(answers, || {
         format!("{what}: after {:.0} s these services do not answer: {}", took.as_secs_f64(), silent.join(", "))

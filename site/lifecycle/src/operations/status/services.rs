@@ -26,25 +26,30 @@ pub struct ServiceAddresses {
 }
 
 impl ServiceAddresses {
-    /// Tries the API server's and the nameserver's, as far as the cluster has them.
+    /// Tries the API server's and the nameserver's. A cluster whose services are not known, because its API server does not answer, has
+    /// none that is lost.
     pub(super) fn of(services: &[Value]) -> Self {
-        let address = |namespace: &str, name: &str| -> Option<IpAddr> {
-            let service = services
-                .iter()
-                .find(|service| service["metadata"]["namespace"] == namespace && service["metadata"]["name"] == name)?;
-            service.pointer("/spec/clusterIP")?.as_str()?.parse().ok()
-        };
-        let api = address("default", "kubernetes").and_then(|address| {
-            let address = SocketAddr::from((address, 443));
-            TcpStream::connect_timeout(&address, PATIENCE).err().map(|error| lost("API server", address, &error))
-        });
-        let nameserver = || {
-            let address = SocketAddr::from((address("kube-system", "kube-dns")?, 53));
-            ask(address).err().map(|error| lost("cluster's nameserver", address, &error))
-        };
-        let reason = api.or_else(nameserver);
-        Self { ready: reason.is_none(), reason }
+        let tried = if services.is_empty() { Ok(()) } else { api_server(services).and_then(|()| nameserver(services)) };
+        Self { ready: tried.is_ok(), reason: tried.err() }
     }
+}
+
+fn api_server(services: &[Value]) -> Result<(), String> {
+    let address = SocketAddr::from((address(services, "default", "kubernetes")?, 443));
+    TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| lost("API server", address, &error)).map(drop)
+}
+
+fn nameserver(services: &[Value]) -> Result<(), String> {
+    let address = SocketAddr::from((address(services, "kube-system", "kube-dns")?, 53));
+    ask(address).map_err(|error| lost("cluster's nameserver", address, &error))
+}
+
+/// The address of a service that every cluster has.
+fn address(services: &[Value], namespace: &str, name: &str) -> Result<IpAddr, String> {
+    let is_it = |service: &&Value| service["metadata"]["namespace"] == namespace && service["metadata"]["name"] == name;
+    let found =
+        services.iter().find(is_it).and_then(|service| service.pointer("/spec/clusterIP")?.as_str()?.parse().ok());
+    found.ok_or_else(|| format!("the service {namespace}/{name} is missing or has no address"))
 }
 
 fn lost(whose: &str, address: SocketAddr, error: &std::io::Error) -> String {
@@ -121,6 +126,9 @@ mod tests {
         assert!(
             found.reason.unwrap().starts_with("the API server does not answer at its service address 127.96.0.1:443: ")
         );
-        assert!(ServiceAddresses::of(&[]).ready, "a cluster without services has none that is lost");
+        assert!(ServiceAddresses::of(&[]).ready, "a cluster that does not answer is judged by that");
+        let other = [serde_json::json!({"metadata": {"namespace": "shop", "name": "kubernetes"}})];
+        let found = ServiceAddresses::of(&other);
+        assert_eq!(found.reason.unwrap(), "the service default/kubernetes is missing or has no address");
     }
 }

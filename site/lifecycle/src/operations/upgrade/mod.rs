@@ -12,6 +12,7 @@ use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts::Facts;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
+use serde_json::Value;
 
 use self::seen::Seen;
 pub use request::UpgradeRequest;
@@ -28,13 +29,13 @@ use super::planned::sizes;
 use super::secrets::SecretWish;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
-use crate::configuration::{ChangedValues, SiteConfiguration, resolve_values};
+use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
-use crate::plan::configure::Made;
+use crate::plan::configure::{Made, SettingChange};
 use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
@@ -60,6 +61,8 @@ pub struct PreparedUpgrade<'a> {
     planned: UpgradePlan,
     /// What stops, what becomes of data, and from when on nothing goes back by itself.
     outlook: Outlook,
+    /// Values of the installed release that have another result in the one that will be there.
+    values: Vec<SettingChange>,
     /// What it takes of each filesystem at its peak.
     peaks: Vec<FilesystemPeak>,
     /// Fields of what changes that other managers have edited, and what becomes of those that do not stay.
@@ -188,6 +191,7 @@ impl Operations {
         let release = &target.release;
         let computed = computed_values(&Networks::of(&settings)?, &seen.fitted.values);
         let values = resolve_values(&release.release, &settings, &computed)?;
+        let changed_values = changed_values(&values_of(&pins, installed)?, &values, &pins.settings);
         let mut planned = plan_upgrade(&UpgradeInputs {
             token: &data.token,
             ready: &seen.ready_components(),
@@ -222,6 +226,7 @@ impl Operations {
             target,
             planned,
             outlook,
+            values: changed_values,
             peaks,
             edits,
             policy,
@@ -269,6 +274,25 @@ impl Operations {
 fn settings_of(pins: &Pins, release: &TrustedRelease) -> Result<SiteConfiguration> {
     let unchanged = ChangedValues::new();
     Ok(pins.settings.with_values(&unchanged, "the settings of this site", release.site_schema())?)
+}
+
+/// The values of the installed release, as its last change resolved them.
+fn values_of(pins: &Pins, installed: &TrustedRelease) -> Result<ResolvedValues> {
+    let computed = computed_values(&Networks::of(&pins.settings)?, &pins.fitted);
+    Ok(resolve_values(&installed.release, &pins.settings, &computed)?)
+}
+
+/// Values that have another result, and those that the site sets and the later release no longer has. What only the later one has is new,
+/// and changes nothing that was there.
+fn changed_values(before: &ResolvedValues, after: &ResolvedValues, settings: &SiteConfiguration) -> Vec<SettingChange> {
+    let counts = |name: &String| after.contains_key(name) || settings.values.contains_key(name);
+    let changed = before.iter().filter(|(name, value)| counts(name) && after.get(*name) != Some(value));
+    let change = |(name, value): (&String, &Value)| SettingChange {
+        setting: format!("values.{name}"),
+        from: Some(value.clone()),
+        to: after.get(name).cloned(),
+    };
+    changed.map(change).collect()
 }
 
 /// Refuses a bundle whose release cannot follow the installed one.
@@ -336,6 +360,11 @@ impl PreparedUpgrade<'_> {
     /// What stops, what becomes of data, and from when on nothing goes back by itself.
     pub fn outlook(&self) -> &Outlook {
         &self.outlook
+    }
+
+    /// Values of the installed release that have another result in the one that will be there: another default, or none.
+    pub fn values(&self) -> &[SettingChange] {
+        &self.values
     }
 
     /// What it takes of each filesystem at its peak, beside everything that is there.

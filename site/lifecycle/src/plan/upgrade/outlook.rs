@@ -93,6 +93,10 @@ pub struct PointOfNoReturn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
+    /// Seconds that all of it is expected to take.
+    pub seconds: u64,
+    /// Whether this site has not done all of its steps yet, so that some of the seconds are those of a reference machine.
+    pub is_predicted: bool,
     /// Each component, in the order of the change.
     pub components: Vec<ComponentOutlook>,
     /// From when on nothing goes back by itself.
@@ -118,7 +122,7 @@ impl Outlook {
                 data: data(plan, &change.component, (before, after)),
             }
         });
-        Self::with(plan, components.collect())
+        Self::with(plan, components.collect(), experience)
     }
 
     /// That of a plan that restores the data of these components, and changes nothing else.
@@ -133,13 +137,14 @@ impl Outlook {
                 data: DataFate::Restored,
             }
         });
-        Self::with(plan, components.collect())
+        Self::with(plan, components.collect(), experience)
     }
 
-    fn with(plan: &Plan<Action>, components: Vec<ComponentOutlook>) -> Self {
+    fn with(plan: &Plan<Action>, components: Vec<ComponentOutlook>, experience: &Experience<'_>) -> Self {
+        let Seconds { seconds, is_predicted } = experience.of_all(&plan.steps);
         let after = plan.steps.last().map(|step| step.title.clone()).unwrap_or_default();
         let lost = lost(plan.operation, &components);
-        Self { components, point_of_no_return: PointOfNoReturn { after, lost } }
+        Self { seconds, is_predicted, components, point_of_no_return: PointOfNoReturn { after, lost } }
     }
 }
 
@@ -166,8 +171,12 @@ impl Experience<'_> {
         let begin = plan.steps.iter().position(|step| begins(&step.id))?;
         let end = plan.steps.iter().position(|step| ends.contains(&step.id.0));
         let end = end.or_else(|| plan.steps.iter().rposition(|step| step.id.0.starts_with(&last)))?;
-        let steps = plan.steps.get(begin..=end)?;
-        Some(steps.iter().map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus))
+        Some(self.of_all(plan.steps.get(begin..=end)?))
+    }
+
+    /// Those of all these steps.
+    fn of_all(&self, steps: &[PlannedStep<Action>]) -> Seconds {
+        steps.iter().map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus)
     }
 
     /// Those of one step. A copy and a load take as long as last time, or longer if there is more by now.

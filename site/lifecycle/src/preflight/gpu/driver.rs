@@ -31,6 +31,15 @@ pub(in crate::preflight) fn package(operating_system: &str, branch: Option<u32>)
     })
 }
 
+/// The command that makes what the kernel boots from again: it may load a driver before the host's own files are read.
+fn initramfs(operating_system: &str) -> Option<&'static str> {
+    match operating_system.split(' ').next()? {
+        "ubuntu" | "debian" => Some("update-initramfs -u"),
+        "rhel" | "rocky" | "almalinux" | "centos" | "ol" | "sles" => Some("dracut --force"),
+        _ => None,
+    }
+}
+
 /// A GPU without NVIDIA's driver.
 pub(super) fn missing(facts: &Facts, wanted: &GpuRequirements, held_by: &[String], needed: String) -> Finding {
     let found = match held_by {
@@ -47,6 +56,7 @@ pub(super) fn missing(facts: &Facts, wanted: &GpuRequirements, held_by: &[String
     let mut commands = Vec::new();
     if held_by.iter().any(|driver| driver == NOUVEAU) {
         commands.push(format!("echo 'blacklist {NOUVEAU}' > /etc/modprobe.d/no-{NOUVEAU}.conf"));
+        commands.extend(initramfs(&facts.operating_system).map(str::to_owned));
     }
     let version = wanted.driver.as_ref().map(|driver| format!(" in version {driver} or newer")).unwrap_or_default();
     let signed = match facts.security.as_ref().map(|security| security.secure_boot) {

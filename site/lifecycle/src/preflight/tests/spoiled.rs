@@ -66,6 +66,12 @@ const FAULTS: &[Fault] = &[
         "Exclude /var/lib/landfall",
     ),
     warned(
+        "firewall-unread",
+        |facts| facts.network.legacy_filter_unread = true,
+        codes::FIREWALL_UNREAD,
+        "Install the distribution's package `iptables`",
+    ),
+    warned(
         "hardware-clock",
         |facts| facts.ahead_of_hardware_clock_seconds = Some(-7200),
         codes::HARDWARE_CLOCK,

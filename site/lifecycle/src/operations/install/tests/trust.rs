@@ -12,8 +12,11 @@ fn what_was_assembled_for_tests_is_for_development_alone() {
     let birth = production.contents();
     assert_eq!(production.code_of_prepare(|_| ()), codes::ASSEMBLED_REFUSED);
     let trust = Trust::read(production.request().trust.as_deref(), &production.path("stick")).unwrap();
-    let opened = crate::operations::open_trusted(&production.path("stick"), &trust, &production.operations.io.media);
+    let (stick, media) = (production.path("stick"), &production.operations.io.media);
+    let opened = crate::operations::open_trusted(&stick, &trust, media);
     assert_eq!(opened.err().unwrap().code(), codes::ASSEMBLED_REFUSED);
+    let verified = crate::operations::open_verified(&stick, &trust, media);
+    assert_eq!(verified.err().unwrap().code(), codes::ASSEMBLED_REFUSED, "`verify` refuses what `install` does");
     assert_eq!(production.contents(), birth);
 
     Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &assembled).prepared().run().unwrap();

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use landfall_bundle_spec::parts::short_id;
+use landfall_engine::journal::record;
 use landfall_engine::plan::OnFailure;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
@@ -202,6 +203,8 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
 fn expect_exactly_the_rollback_set(fixture: &Fixture, first: Sha256, after: &str) {
     let expected = tempfile::tempdir().unwrap();
     make_expected(fixture, expected.path(), first);
+    let engines = &fixture.operations.paths.data().join("engine");
+    assert_eq!(below(engines).len(), 1, "{after}: one program ran them all");
     for folder in ["registry", "files", "node", "releases"] {
         let (found, wanted) =
             (below(&fixture.operations.paths.data().join(folder)), below(&expected.path().join(folder)));
@@ -238,4 +241,43 @@ fn after_ten_changes_to_and_fro_the_data_folder_holds_what_the_rollback_set_refe
     assert_eq!(upgrade_to(&fixture, &roots, 9, true), End::Undone);
     expect_exactly_the_rollback_set(&fixture, first, "after a change that was undone");
     assert_eq!(names(&fixture), known);
+}
+
+/// Pins the operation of this journal to a program of its own, of which there is a stand-in.
+fn pin_to_its_own(fixture: &Fixture, file: &JournalFile) -> String {
+    let engine = Sha256::of(file.number.to_string().as_bytes());
+    let decoded = record::decode(&std::fs::read(&file.path).unwrap()).unwrap();
+    let mut first: serde_json::Value = serde_json::from_slice(&decoded.payloads[0]).unwrap();
+    first["pins"]["engine"] = serde_json::to_value(engine).unwrap();
+    let (mut bytes, mut tail) = record::encode(first.to_string().as_bytes(), record::Tail::default());
+    for payload in &decoded.payloads[1..] {
+        let (more, next) = record::encode(payload, tail);
+        (bytes, tail) = ([bytes, more].concat(), next);
+    }
+    durable::write_file(&file.path, &bytes, 0o600).unwrap();
+    let folder = fixture.operations.paths.data().join("engine").join(engine.to_hex());
+    durable::create_folder(&folder).unwrap();
+    durable::write_file(&folder.join("landfall"), b"", 0o755).unwrap();
+    engine.to_hex()
+}
+
+#[test]
+fn of_the_programs_that_operations_were_pinned_to_those_stay_that_one_may_need() {
+    let roots = Roots::new(1);
+    let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
+    fixture.prepared().run().unwrap();
+    let operations = &fixture.operations;
+    for counter in 2..=4 {
+        assert_eq!(upgrade_to(&fixture, &roots, counter, false), End::Committed);
+    }
+    assert_eq!(upgrade_to(&fixture, &roots, 5, true), End::Undone);
+    let files = operations.journals().list().unwrap();
+    let engines: Vec<String> = files.iter().map(|file| pin_to_its_own(&fixture, file)).collect();
+    assert_eq!(engines.len(), 5);
+    operations.remove_strays(&operations.journals().lock("upgrade").unwrap()).unwrap();
+    let folder = operations.paths.data().join("engine");
+    let left: BTreeSet<String> =
+        below(&folder).iter().map(|path| path.parent().unwrap().to_string_lossy().into_owned()).collect();
+    // That of the install, of the last change that was committed, and of the last one at all.
+    assert_eq!(left, BTreeSet::from([0, 3, 4].map(|index| engines[index].clone())));
 }

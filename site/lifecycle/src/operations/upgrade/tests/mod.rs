@@ -14,6 +14,7 @@ use landfall_engine::engine::End;
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
 use landfall_error_codes::{Code, Coded, codes};
 use landfall_media::durable;
+use serde_json::json;
 
 use super::seen::unready;
 use super::*;
@@ -127,6 +128,7 @@ fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: 
         target: Target { release, trust, media_path: fixture.path("next"), missing: Vec::new() },
         planned: UpgradePlan { plan, node: None, components: Vec::new() },
         outlook,
+        values: Vec::new(),
         peaks: Vec::new(),
         edits: Vec::new(),
         policy: Edits::Refuse,
@@ -158,6 +160,24 @@ fn roll_back(fixture: &Fixture) {
 
 fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
     fixture.operations.prepare_upgrade(&UpgradeRequest::to(&write(fixture, bundle))).err().unwrap().code()
+}
+
+#[test]
+fn a_value_that_the_site_leaves_to_the_release_is_named_where_its_default_changes() {
+    let values = |pairs: &[(&str, &str)]| -> ResolvedValues {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+    };
+    let before = values(&[("memory", "1Gi"), ("kept", "a"), ("own", "b"), ("gone", "c"), ("dropped", "d")]);
+    let after = values(&[("memory", "2Gi"), ("kept", "a"), ("own", "b"), ("new", "e")]);
+    let mut settings = SiteConfiguration::default();
+    settings.values.extend([("own".to_owned(), json!("b")), ("gone".to_owned(), json!("c"))]);
+    let found = changed_values(&before, &after, &settings);
+    let found: Vec<_> = found.into_iter().map(|change| (change.setting, change.from, change.to)).collect();
+    let expected = [
+        ("values.gone".to_owned(), Some(json!("c")), None),
+        ("values.memory".to_owned(), Some(json!("1Gi")), Some(json!("2Gi"))),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! Custom resources, against the schemas of the `CustomResourceDefinition`s that a release brings.
+
+use std::collections::HashMap;
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value, json};
+
+use crate::{Fault, text};
+
+/// The kinds that definitions bring.
+#[derive(Debug, Default)]
+pub struct CustomKinds(HashMap<GroupKind, CustomKind>);
+
+/// A group and a kind of it.
+pub type GroupKind = (String, String);
+
+/// A kind that a definition brings.
+#[derive(Debug)]
+pub struct CustomKind {
+    /// By name of the version; none where the version has no schema.
+    versions: HashMap<String, Option<Validator>>,
+}
+
+/// Whether an object defines a kind.
+pub fn is_definition(object: &Value) -> bool {
+    object["kind"] == "CustomResourceDefinition"
+}
+
+/// Group and kind that a definition brings.
+pub fn defined(definition: &Value) -> GroupKind {
+    (text(definition, "/spec/group").to_owned(), text(definition, "/spec/names/kind").to_owned())
+}
+
+/// Group and kind of an object; none for one of the core group, whose kinds are all Kubernetes' own.
+pub fn group_kind(object: &Value) -> Option<GroupKind> {
+    let (group, _) = text(object, "/apiVersion").split_once('/')?;
+    Some((group.to_owned(), text(object, "/kind").to_owned()))
+}
+
+impl CustomKinds {
+    /// Those of all definitions among these objects. One whose schema cannot be used brings nothing: the build has refused it, with the
+    /// schemas of its own time.
+    pub fn among<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Self {
+        let definitions = objects.into_iter().filter(|object| is_definition(object));
+        Self(definitions.filter_map(|object| Some((defined(object), CustomKind::of(object).ok()?))).collect())
+    }
+
+    /// Refuses an object that [`crate::check`] refuses, or whose kind is one of these and that does not fit its schema.
+    pub fn check(&self, object: &Value) -> Result<(), Fault> {
+        match group_kind(object).and_then(|key| self.0.get(&key)) {
+            Some(kind) => kind.check(object),
+            None => crate::check(object),
+        }
+    }
+}
+
+impl CustomKind {
+    /// What a definition brings; a fault where a schema of it cannot be used.
+    pub fn of(definition: &Value) -> Result<Self, Fault> {
+        let all = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        let served = all.filter(|version| version["served"] != false);
+        let versions = served.map(|version| {
+            let name = text(version, "/name").to_owned();
+            let validator = version.pointer("/schema/openAPIV3Schema").map(|schema| {
+                let built = jsonschema::options().with_draft(Draft::Draft4).build(&root(schema));
+                built.map_err(|error| Fault::field("", format!("the schema of version {name} cannot be used: {error}")))
+            });
+            Ok((name.clone(), validator.transpose()?))
+        });
+        Ok(Self { versions: versions.collect::<Result<_, Fault>>()? })
+    }
+
+    /// Refuses an object that the API server would refuse by the schema, or whose version is not served.
+    pub fn check(&self, object: &Value) -> Result<(), Fault> {
+        let version = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
+        let Some(validator) = self.versions.get(version) else {
+            let mut served: Vec<_> = self.versions.keys().map(String::as_str).collect();
+            served.sort_unstable();
+            return Err(Fault::field("", format!("its kind has no version {version}, only {}", served.join(", "))));
+        };
+        match validator.as_ref().and_then(|validator| validator.iter_errors(object).next()) {
+            None => Ok(()),
+            Some(error) => Err(Fault::field(error.instance_path().to_string(), error.to_string())),
+        }
+    }
+}
+
+/// A structural schema as JSON Schema; every object has these three fields beside those that its schema names.
+fn root(schema: &Value) -> Value {
+    let mut schema = strict(schema);
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, any) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
+            properties.insert(name.to_owned(), json!({ "type": any }));
+        }
+    }
+    schema
+}
+
+/// What JSON Schema says differently from Kubernetes: unknown fields are refused unless they are kept, a field with a
+/// default may be missing, and some values are of either of two types.
+fn strict(schema: &Value) -> Value {
+    let Value::Object(fields) = schema else { return schema.clone() };
+    let mut strict = Map::new();
+    for (key, value) in fields {
+        let value = match (key.as_str(), value) {
+            ("properties" | "patternProperties" | "definitions", Value::Object(map)) => {
+                Value::Object(map.iter().map(|(name, schema)| (name.clone(), self::strict(schema))).collect())
+            }
+            ("items" | "additionalProperties", value) => self::strict(value),
+            // They repeat parts of the schema around them, so unknown fields are not theirs to refuse.
+            ("allOf" | "anyOf" | "oneOf" | "not", value) => value.clone(),
+            ("default" | "example" | "format" | "description" | "title" | "nullable", _) => continue,
+            (key, _) if key.starts_with("x-kubernetes-") => continue,
+            (_, value) => value.clone(),
+        };
+        strict.insert(key.clone(), value);
+    }
+    let is = |key: &str| fields.get(key) == Some(&Value::Bool(true));
+    let is_open = is("x-kubernetes-preserve-unknown-fields") || is("x-kubernetes-embedded-resource");
+    if strict.contains_key("properties") && !strict.contains_key("additionalProperties") && !is_open {
+        strict.insert("additionalProperties".to_owned(), json!(false));
+    }
+    require_without_defaults(fields, &mut strict);
+    if is("x-kubernetes-int-or-string") {
+        strict.insert("type".to_owned(), json!(["integer", "string"]));
+    }
+    if is("nullable")
+        && let Some(kind) = strict.get("type").cloned()
+    {
+        return json!({ "anyOf": [{ "type": "null" }, if kind.is_null() { json!({}) } else { Value::Object(strict) }] });
+    }
+    Value::Object(strict)
+}
+
+fn require_without_defaults(fields: &Map<String, Value>, strict: &mut Map<String, Value>) {
+    let Some(required) = fields.get("required").and_then(Value::as_array) else { return };
+    let has_default = |name: &&Value| {
+        let property = name.as_str().and_then(|name| fields.get("properties")?.get(name));
+        property.is_some_and(|property| property.get("default").is_some())
+    };
+    let left: Vec<_> = required.iter().filter(|name| !has_default(name)).cloned().collect();
+    if left.is_empty() {
+        strict.remove("required");
+    } else {
+        strict.insert("required".to_owned(), Value::Array(left));
+    }
+}
