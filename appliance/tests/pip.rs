@@ -1,4 +1,4 @@
-//! Real pip, and uv where a person has it, against the index as a program: no other source, and hashes required.
+//! Real pip and real uv against the index as a program: no other source, and hashes required.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ fn pip_installs_from_the_index_alone_with_hashes_required() {
 }
 
 #[test]
-#[ignore = "needs uv, which Debian does not have"]
+#[ignore = "needs uv: cargo xtask test --only vendor"]
 fn uv_installs_from_the_index_alone_with_hashes_required() {
     works_with(UV, "hash");
 }

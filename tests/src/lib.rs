@@ -30,12 +30,12 @@ pub mod outcome;
 pub mod package_server;
 pub mod printer;
 pub mod proofs;
+pub mod python_tools;
 pub mod registry;
 pub mod results;
 pub mod rights;
 #[path = "../../media/src/runnable.rs"]
 pub mod runnable;
-pub mod schemathesis;
 pub mod seed;
 pub mod setup;
 pub mod silence;

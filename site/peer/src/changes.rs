@@ -359,6 +359,12 @@ pub struct OperationPage {
     /// Why a step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<OperationFailure>,
+    /// Who asked for it: a user or an API key of the console, or a user of the host; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Who approved it, where that is somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// Id of the console's request that asked for it: the logs of the console and of the host have it, and so has the audit log. None where a
     /// person at the host began it, or before the host last booted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::{schemathesis, workspace};
+use landfall_tests::{python_tools, workspace};
 
 use super::browser::Browser;
 use super::console::Console;
@@ -32,7 +32,7 @@ async fn answers_as_its_document_says(console: &Console, report: &str) -> Result
     browser.close().await?;
     let folder = workspace::target_folder().join("pages").join(report);
     std::fs::create_dir_all(&folder)?;
-    let mut command = schemathesis::command()?;
+    let mut command = python_tools::schemathesis()?;
     // It writes how each failure is repeated below its own folder.
     command.current_dir(&folder);
     command.arg("--config-file").arg(workspace::root().join("tests/schemathesis/schemathesis.toml"));

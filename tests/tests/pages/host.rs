@@ -164,6 +164,8 @@ impl Facts {
             at: Some(jiff::Timestamp::now().to_string()),
             undone_because: None,
             failure: None,
+            by: Some("root".to_owned()),
+            approved_by: None,
             correlation: self.asked_by.take(),
         };
         let run = self.progress.run + 1;

@@ -157,6 +157,8 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
         state,
         running: is_open,
         can_abort: is_open,
+        by: Some("ada".to_owned()),
+        approved_by: Some("<b>bob</b>".to_owned()),
         correlation: Some("2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a".to_owned()),
         ..sample_of("operation")
     };
@@ -164,6 +166,7 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
     let root = site.sign_in("root").await;
     let page = root.get("/restore").await.body;
     assert!(page.contains("<code>2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a</code>"), "the request that asked: {page}");
+    assert!(page.contains("<p>ada asked for it, and &#60;b&#62;bob&#60;/b&#62; approved it.</p>"), "who asked: {page}");
     assert!(page.contains("Undo the change now") && page.contains("the data from before is in place again"), "{page}");
     assert!(page.contains("Restore of data of starter 1.1.0 is being carried out.") && !page.contains("name=\"at\""));
     assert!(!site.sign_in("olga").await.get("/restore").await.body.contains("Undo the change now"));

@@ -3,6 +3,7 @@
 //! A journal pins what is done, whoever asked for it. A file that is missing, torn or of another form says nothing, and no operation depends on
 //! one.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use landfall_host::files;
@@ -50,6 +51,14 @@ pub struct Account {
     pub kind: AccountKind,
     /// Its name; of an API key `key:ID of USER`.
     pub name: String,
+}
+
+impl fmt::Display for Account {
+    /// A user of the host may have the name of one of the console.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = if self.kind == AccountKind::Host { " at the host" } else { "" };
+        write!(formatter, "{}{at}", self.name)
+    }
 }
 
 impl Account {
@@ -181,6 +190,12 @@ mod tests {
         {
             assert_eq!(AskedBy::of_variable(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_user_of_the_host_is_not_taken_for_one_of_the_console() {
+        assert_eq!(on_host("root").by.to_string(), "root at the host");
+        assert_eq!(AskedBy::of_console("root", None).by.to_string(), "root");
     }
 
     #[test]

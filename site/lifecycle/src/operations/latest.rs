@@ -8,6 +8,7 @@ use landfall_engine::plan::Operation;
 use landfall_peer::{OperationFailure, OperationPage, OperationState};
 
 use super::Operations;
+use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
 use super::history::Past;
@@ -20,7 +21,12 @@ impl Operations {
         let past = Past { replay: self.journals().read(&file)?, file };
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
         let found = past.pins().map(|pins| page(&past, pins, running)).transpose()?;
-        Ok(found.map(|page| OperationPage { correlation: self.correlation_of(page.number), ..page }))
+        Ok(found.map(|page| {
+            let asked = self.asker_of(page.number);
+            let approved_by = asked.as_ref().and_then(|asked| asked.approved_by.as_ref()).map(Account::to_string);
+            let (by, correlation) = (asked.map(|asked| asked.by.to_string()), self.correlation_of(page.number));
+            OperationPage { by, approved_by, correlation, ..page }
+        }))
     }
 
     /// Where the bundle of the open change is read from; none where no change is open. Changes nothing.
@@ -53,6 +59,8 @@ fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
         at: past.replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
         undone_because: state.undo_cause.as_ref().map(cause_text),
         failure: failure_of(&state.steps, &titles),
+        by: None,
+        approved_by: None,
         correlation: None,
     })
 }

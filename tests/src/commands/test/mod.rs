@@ -15,7 +15,7 @@ use self::headroom::Headroom;
 use crate::cache::Cache;
 use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
-use crate::{dependencies, images, printer, setup, tools};
+use crate::{dependencies, images, printer, python_tools, setup, tools};
 
 mod bench;
 mod beside;
@@ -353,10 +353,14 @@ fn strings() -> Result<()> {
     run_end_to_end("vendor", &[STRINGS])
 }
 
-/// The images are made with pip, which the test of the package index uses as well.
 fn vendor() -> Result<()> {
     run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS])?;
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--test", "pip"]))
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([python_tools::uv_folder()?].into_iter().chain(std::env::split_paths(&folders)))?;
+    // The images are made with pip, which the test of the package index uses as well; uv is found beside it.
+    let mut clients = cargo();
+    clients.args(["test", "--quiet", "--workspace", "--test", "pip", "--", "--include-ignored"]).env("PATH", path);
+    workspace::run(&mut clients)
 }
 
 /// Seconds for each fuzz target.

@@ -6,7 +6,7 @@ use landfall_launcher::packages;
 
 use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
-use crate::{images, npm, schemathesis, setup};
+use crate::{images, npm, python_tools, setup};
 
 /// Its name.
 pub(super) const NAME: &str = "pages";
@@ -46,7 +46,7 @@ fn ensure() -> Result<()> {
     // Where people of a directory come from.
     images::ensure_dex()?;
     images::ensure_slapd()?;
-    schemathesis::command().map(drop)
+    python_tools::schemathesis().map(drop)
 }
 
 fn ensure_packages() -> Result<()> {
