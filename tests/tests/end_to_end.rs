@@ -8,6 +8,7 @@
 
 mod end_to_end {
     mod administration;
+    mod another_release;
     mod backups;
     mod ballast;
     mod bucket;
@@ -66,5 +67,4 @@ mod end_to_end {
     mod timer;
     mod uninstall;
     mod units;
-    mod upgrade;
 }

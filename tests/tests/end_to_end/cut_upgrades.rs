@@ -10,6 +10,7 @@ use landfall_tests::proofs::sql;
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::wait_until;
 
+use super::another_release::{expect_release, schema};
 use super::changed_site::ChangedSite;
 use super::cut::{At, Moment, cut_during};
 use super::differences;
@@ -17,7 +18,6 @@ use super::dump::{self, dump};
 use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
-use super::upgrade::{expect_release, schema};
 
 /// Instants of each kind, of backup and trial restore together.
 const OF_EACH: usize = 6;

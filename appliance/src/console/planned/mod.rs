@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub use self::further::{Further, further};
-pub use self::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn};
+pub use self::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn, ValueChange};
 
 /// None for a field that another version has in another form: it is shown with the document's own words.
 pub fn where_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {

@@ -13,6 +13,11 @@ use crate::console::units::bytes;
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
+    /// How long all of it is expected to take; none in documents of an older host.
+    pub seconds: Option<u64>,
+    /// Whether the site has not done all of it yet.
+    #[serde(default)]
+    pub is_predicted: bool,
     #[serde(default)]
     pub components: Vec<ComponentOutlook>,
     pub point_of_no_return: Option<PointOfNoReturn>,
@@ -34,6 +39,15 @@ pub struct ComponentOutlook {
     pub is_predicted: bool,
     #[serde(default)]
     pub data: String,
+}
+
+impl Outlook {
+    /// How long all of it takes, by what the site has done before, or else by these seconds of a reference machine.
+    pub fn duration(&self, of_a_reference_machine: u64) -> Option<String> {
+        let seconds = self.seconds.unwrap_or(of_a_reference_machine);
+        let basis = if self.is_predicted { "an estimated " } else { "" };
+        (seconds > 0).then(|| format!("{basis}{}", length(seconds)))
+    }
 }
 
 impl ComponentOutlook {
@@ -162,6 +176,27 @@ impl Edit {
 
     pub fn mark(&self) -> Mark {
         if self.stays { State::Good.mark("Stays") } else { State::Bad.mark("Would be lost") }
+    }
+}
+
+/// A value of the site that has another result in another release.
+#[derive(Deserialize)]
+pub struct ValueChange {
+    pub setting: String,
+    #[serde(default)]
+    from: Value,
+    #[serde(default)]
+    to: Value,
+}
+
+impl ValueChange {
+    pub fn now(&self) -> String {
+        shown(&self.from)
+    }
+
+    /// Empty where the other release has no such value.
+    pub fn later(&self) -> String {
+        shown(&self.to)
     }
 }
 

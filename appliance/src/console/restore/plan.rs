@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::console::backups::proof_mark;
 use crate::console::change::RESTORE;
-use crate::console::moment::{Moment, length};
+use crate::console::moment::Moment;
 use crate::console::planned::{
     Approving, ComponentOutlook, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
 };
@@ -108,8 +108,8 @@ impl PlanView {
         let mut rest = page.document.as_object().cloned().unwrap_or_default();
         rest.retain(|name, _| !document.has(name));
         let outlook = document.outlook.unwrap_or_default();
+        let duration = outlook.duration(document.plan.seconds());
         rest.extend(outlook.rest);
-        let seconds = document.plan.seconds();
         let at = if let Change::Restore { at, .. } = &page.change { Moment::read(at.as_deref()) } else { None };
         let is_proven = document.backup.proven.is_some();
         Self {
@@ -122,7 +122,7 @@ impl PlanView {
             proven: proof_mark(is_proven),
             is_proven,
             at,
-            duration: (seconds > 0).then(|| length(seconds)),
+            duration,
             dependents: document.dependents,
             replaces_console: document.replaces_console,
             overwrites: document.overwrites.unwrap_or_default(),

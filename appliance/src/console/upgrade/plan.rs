@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::console::change::UPGRADE;
-use crate::console::moment::{Moment, length};
+use crate::console::moment::Moment;
 use crate::console::planned::{
-    Approving, ComponentOutlook, Edit, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
+    Approving, ComponentOutlook, Edit, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, ValueChange, further,
+    where_readable,
 };
 use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
@@ -34,6 +35,8 @@ struct Document {
     #[serde(deserialize_with = "where_readable")]
     edits: Option<Vec<Edit>>,
     #[serde(deserialize_with = "where_readable")]
+    values: Option<Vec<ValueChange>>,
+    #[serde(deserialize_with = "where_readable")]
     notes: Option<String>,
 }
 
@@ -44,6 +47,7 @@ impl Document {
             "outlook" => self.outlook.is_some(),
             "space" => self.space.is_some(),
             "edits" => self.edits.is_some(),
+            "values" => self.values.is_some(),
             "notes" => self.notes.is_some(),
             _ => KNOWN.contains(&name),
         }
@@ -153,6 +157,7 @@ pub(super) struct PlanView {
     pub(super) point_of_no_return: Option<PointOfNoReturn>,
     pub(super) space: Vec<Peak>,
     pub(super) edits: Vec<Edit>,
+    pub(super) values: Vec<ValueChange>,
     /// What the vendor says is new.
     pub(super) notes: Option<String>,
     pub(super) further: Vec<Further>,
@@ -164,6 +169,7 @@ impl PlanView {
         let mut rest = page.document.as_object().cloned().unwrap_or_default();
         rest.retain(|name, _| !document.has(name));
         let outlook = document.outlook.unwrap_or_default();
+        let duration = outlook.duration(document.plan.seconds());
         rest.extend(outlook.rest);
         let is_upgrade = matches!(page.change, Change::Upgrade { .. });
         let data = match page.change {
@@ -171,7 +177,6 @@ impl PlanView {
             Change::Rollback { data: Some(DataFate::Restore), .. } => Some("comes from the backup"),
             _ => None,
         };
-        let seconds = document.plan.seconds();
         let node = document.node.as_ref().map(node_sentences).unwrap_or_default();
         let rows = rows(document.components, outlook.components);
         let (unchanged, changed): (Vec<_>, Vec<_>) = rows.into_iter().partition(ComponentRow::is_unchanged);
@@ -186,7 +191,7 @@ impl PlanView {
             approving: approving(is_upgrade, document.backup.is_some()),
             data,
             copied: (document.missing_bytes > 0).then(|| bytes(document.missing_bytes)),
-            duration: (seconds > 0).then(|| length(seconds)),
+            duration,
             node,
             backup: document.backup.and_then(|backup| Moment::read(Some(&backup.time))),
             changed,
@@ -196,6 +201,7 @@ impl PlanView {
             point_of_no_return: outlook.point_of_no_return,
             space: document.space.unwrap_or_default(),
             edits: document.edits.unwrap_or_default(),
+            values: document.values.unwrap_or_default(),
             notes: document.notes,
             further: further(&rest),
         }

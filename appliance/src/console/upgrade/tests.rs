@@ -83,9 +83,15 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     let site = Site::begin().await;
     let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
     let read = plan_page(&site, &olga).await;
-    for said in
-        ["Upgrade to starter 1.2.0", "700 MiB", "v1.36.4", "postgres:17.7", "9 minutes", "cannot be undone", PLAN]
-    {
+    for said in [
+        "Upgrade to starter 1.2.0",
+        "700 MiB",
+        "v1.36.4",
+        "postgres:17.7",
+        "an estimated 5 minutes",
+        "cannot be undone",
+        PLAN,
+    ] {
         assert!(read.body.contains(said), "no {said}: {}", read.body);
     }
     assert!(!read.body.contains("Approve and upgrade"), "an operator does not approve");
@@ -267,6 +273,19 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
         assert!(view.changed.is_empty() && view.further.is_empty() && view.duration.is_none());
         assert!(view.point_of_no_return.is_none() && view.space.is_empty());
     }
+}
+
+#[test]
+fn values_that_change_and_the_time_of_all_of_it_have_places_of_their_own() {
+    let view = planned(sample("upgradeDryRun"));
+    let values: Vec<_> =
+        view.values.iter().map(|change| (change.setting.as_str(), change.now(), change.later())).collect();
+    let changed = |setting, now: &str, later: &str| (setting, now.to_owned(), later.to_owned());
+    let expected =
+        [changed("values.postgres.memory", "1Gi", "1280Mi"), changed("values.assistant.greeting", "Good morning.", "")];
+    assert_eq!(values, expected);
+    assert_eq!(view.duration.as_deref(), Some("an estimated 5 minutes"));
+    assert!(view.further.iter().all(|one| !["Values", "Seconds", "Is predicted"].contains(&one.name.as_str())));
 }
 
 #[test]
