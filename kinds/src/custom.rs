@@ -9,7 +9,7 @@ use crate::{Fault, text};
 
 /// The kinds that definitions bring.
 #[derive(Debug, Default)]
-pub struct CustomKinds(HashMap<GroupKind, CustomKind>);
+pub struct CustomKinds<'a>(HashMap<GroupKind, &'a Value>);
 
 /// A group and a kind of it.
 pub type GroupKind = (String, String);
@@ -37,17 +37,17 @@ pub fn group_kind(object: &Value) -> Option<GroupKind> {
     Some((group.to_owned(), text(object, "/kind").to_owned()))
 }
 
-impl CustomKinds {
-    /// Those of all definitions among these objects. One whose schema cannot be used brings nothing: the build has refused it, with the
-    /// schemas of its own time.
-    pub fn among<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Self {
+impl<'a> CustomKinds<'a> {
+    /// Those of all definitions among these objects.
+    pub fn among(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let definitions = objects.into_iter().filter(|object| is_definition(object));
-        Self(definitions.filter_map(|object| Some((defined(object), CustomKind::of(object).ok()?))).collect())
+        Self(definitions.map(|object| (defined(object), object)).collect())
     }
 
-    /// Refuses an object that [`crate::check`] refuses, or whose kind is one of these and that does not fit its schema.
+    /// Refuses an object that [`crate::check`] refuses, or whose kind is one of these and that does not fit its schema. A
+    /// definition whose schema cannot be used brings nothing: the build has refused it, with the schemas of its own time.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
-        match group_kind(object).and_then(|key| self.0.get(&key)) {
+        match group_kind(object).and_then(|key| CustomKind::of(self.0.get(&key)?).ok()) {
             Some(kind) => kind.check(object),
             None => crate::check(object),
         }

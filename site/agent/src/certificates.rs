@@ -65,16 +65,19 @@ pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), Ste
         return Ok(());
     }
     let programs = Programs::of(paths, pack);
-    let control_plane = renew_control_plane(paths, &programs, now);
-    if matches!(control_plane, Ok(true)) {
-        restart_control_plane(paths)?;
-    }
+    // What is to restart is known before anything is renewed: a renewal that is done is not looked at again.
+    let control_plane = SitePods::of(paths).and_then(|pods| {
+        if renew_control_plane(paths, &programs, now)? {
+            restart_control_plane(&pods);
+        }
+        Ok(())
+    });
     // The kubelet's preparation does the work. Its certificates are maintained even if the control plane's cannot be.
     if kubelet_files::needs_repair(paths, now)? {
         let restart = units::systemctl(&["try-restart", "--no-block", units::KUBELET]);
         restart.checked(Subprocesses.run(&restart, None))?;
     }
-    control_plane.map(drop)
+    control_plane
 }
 
 /// The manifests come after all certificates.
@@ -137,14 +140,12 @@ pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Re
 
 /// The kubelet starts their containers again, which then read the new files. The host may run the control plane of another cluster, too,
 /// for example in containers: that one is left alone.
-fn restart_control_plane(paths: &SitePaths) -> Result<(), StepError> {
-    let pods = SitePods::of(paths)?;
+fn restart_control_plane(pods: &SitePods) {
     let found = process::find(|pid| {
         let name = fs_err::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         CONTROL_PLANE.contains(&name.trim()) && pods.has(pid)
     });
     process::end(&found, Duration::from_secs(30));
-    Ok(())
 }
 
 fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {

@@ -21,7 +21,6 @@ const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
 pub struct Pods<'a> {
     programs: &'a Programs,
     paths: &'a SitePaths,
-    logs: PathBuf,
     runner: &'a dyn CommandRunner,
 }
 
@@ -36,7 +35,7 @@ struct LogFolder {
 impl<'a> Pods<'a> {
     /// Those of the host with these paths.
     pub fn of(paths: &'a SitePaths, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
-        Self { programs, paths, logs: paths.pod_logs(), runner }
+        Self { programs, paths, runner }
     }
 
     /// The program with this name in a pod of the site that is on the host's network.
@@ -83,7 +82,7 @@ impl<'a> Pods<'a> {
     }
 
     fn log_folder(&self, uid: &str) -> Option<LogFolder> {
-        let folders = fs_err::read_dir(&self.logs).ok()?.flatten();
+        let folders = fs_err::read_dir(self.paths.pod_logs()).ok()?.flatten();
         folders.map(|folder| folder.path()).find_map(|path| {
             let mut parts = path.file_name()?.to_str()?.split('_').map(str::to_owned);
             let (namespace, name, found) = (parts.next()?, parts.next()?, parts.next()?);
@@ -156,6 +155,18 @@ mod tests {
         for group in ["0::/", "0::/system.slice/podman.service", "0::/kubepods/burstable", "0::/kubepods/podshort"] {
             assert_eq!(pod_uid(group), None, "{group}");
         }
+    }
+
+    #[test]
+    fn a_program_that_is_in_no_pod_of_the_site_is_not_found() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let found = Pods::of(&paths, &programs, &runner).on_host_network("sleep");
+        process::end(&[ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap()], Duration::ZERO);
+        child.wait().unwrap();
+        assert_eq!(found.unwrap(), None);
     }
 
     #[test]

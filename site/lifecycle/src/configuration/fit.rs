@@ -11,7 +11,7 @@ use super::{ConfigurationError, Patch, Problem};
 /// object that is unfit without them is not judged: its kind may be a later one than this program knows.
 pub(crate) fn refuse_unfit(
     component: &str,
-    kinds: &CustomKinds,
+    kinds: &CustomKinds<'_>,
     (rendered, with_values): (&[Value], &[Value]),
     patches: &[Patch],
 ) -> Result<(), ConfigurationError> {

@@ -49,8 +49,11 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
     let license_keys = LicenseKey::all(inputs.release);
-    let kinds = custom_kinds(inputs)?;
-    for component in &inputs.release.components {
+    let components = &inputs.release.components;
+    let rendered = components.iter().map(|component| read_document(inputs.documents, &component.objects));
+    let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
+    let kinds = CustomKinds::among(rendered.iter().flatten());
+    for (component, rendered) in components.iter().zip(&rendered) {
         if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
             steps.push(namespace(inputs, component)?);
         }
@@ -86,7 +89,7 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
             let title = format!("offer the files of {} to {}", mount.claim, component.name);
             steps.push(step_of(format!("mount/{}/{}", mount.namespace, mount.claim), title, 1, Action::Mount(mount)));
         }
-        steps.push(objects(inputs, component, &kinds)?);
+        steps.push(objects(inputs, component, rendered, &kinds)?);
         steps.push(ready(component));
     }
     Ok(steps)
@@ -181,21 +184,15 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
     mounts.collect()
 }
 
-/// The kinds that the components of the release bring.
-fn custom_kinds(inputs: &ComponentInputs<'_>) -> Result<CustomKinds, StepError> {
-    let objects = inputs.release.components.iter().map(|component| read_document(inputs.documents, &component.objects));
-    Ok(CustomKinds::among(&objects.collect::<Result<Vec<_>, _>>()?.concat()))
-}
-
 fn objects(
     inputs: &ComponentInputs<'_>,
     component: &ComponentEntry,
-    kinds: &CustomKinds,
+    rendered: &[Value],
+    kinds: &CustomKinds<'_>,
 ) -> Result<PlannedStep<Action>, StepError> {
-    let rendered = read_document(inputs.documents, &component.objects)?;
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
-    let objects = patched(&component.name, rendered.clone(), &patches)?;
-    refuse_unfit(&component.name, kinds, (&rendered, &objects), &patches)?;
+    let objects = patched(&component.name, rendered.to_vec(), &patches)?;
+    refuse_unfit(&component.name, kinds, (rendered, &objects), &patches)?;
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),

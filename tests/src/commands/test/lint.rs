@@ -29,7 +29,7 @@ pub(super) fn run() -> Result<()> {
 /// Blocks of documentation that are no code of Rust.
 const PLAIN: [&str; 2] = ["text", "console"];
 
-/// An example in documentation is code that nothing compiles: doc tests are off, since each of 28 crates would be linked once more for them.
+/// An example in documentation is code that nothing compiles: doc tests are off, since every crate would be linked once more for them.
 /// So a block says that it is none, and an example is a test.
 fn refuse_unchecked_examples() -> Result<()> {
     let root = workspace::root();
