@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cache::cache_root;
 use crate::site::kibibytes;
@@ -27,8 +27,7 @@ impl Free {
         let path = "/proc/meminfo";
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
         let memory = available(&text).with_context(|| format!("{path} has no MemAvailable"))?;
-        let disk = folders.iter().filter_map(|folder| rustix::fs::statvfs(folder).ok());
-        Ok(Self { memory, disk: disk.map(|disk| disk.f_bavail * disk.f_frsize).min().unwrap_or(u64::MAX) })
+        Ok(Self { memory, disk: free_disk(folders) })
     }
 
     fn least(self, other: Self) -> Self {
@@ -40,6 +39,31 @@ impl std::fmt::Display for Free {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "least free: memory {}, disk {}", gigabytes(self.memory), gigabytes(self.disk))
     }
+}
+
+/// Bytes that are free on the filesystem that has the least of those that hold these folders.
+fn free_disk(folders: &[PathBuf]) -> u64 {
+    let disk = folders.iter().filter_map(|folder| rustix::fs::statvfs(folder).ok());
+    disk.map(|disk| disk.f_bavail * disk.f_frsize).min().unwrap_or(u64::MAX)
+}
+
+/// What the parts use of the disk.
+fn folders() -> Result<Vec<PathBuf>> {
+    Ok(vec![workspace::root(), cache_root()?, std::env::temp_dir()])
+}
+
+/// Refuses to begin where a part would fill the disk after minutes.
+pub(super) fn require_disk(bytes: u64) -> Result<()> {
+    let folders = folders()?;
+    let free = free_disk(&folders);
+    let places = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    ensure!(
+        free >= bytes,
+        "this part takes {} of the disk, and the disks of {places} have {}: free the rest, for example with `cargo clean --release`",
+        gigabytes(bytes),
+        gigabytes(free)
+    );
+    Ok(())
 }
 
 fn gigabytes(bytes: u64) -> String {
@@ -59,7 +83,7 @@ pub(super) struct Headroom {
 
 impl Headroom {
     pub(super) fn watch() -> Result<Self> {
-        let folders = vec![workspace::root(), cache_root()?, std::env::temp_dir()];
+        let folders = folders()?;
         let seen = Arc::new(Mutex::new(vec![(Instant::now(), Free::now(&folders)?)]));
         let kept = Arc::downgrade(&seen);
         let watcher = std::thread::spawn(move || {
@@ -111,6 +135,13 @@ mod tests {
             [least(0, 30), least(12, 30), least(12, 25), least(25, 26), least(31, 40)],
             [free(1, 1), free(7, 5), free(7, 5), free(7, 8), free(8, 6)]
         );
+    }
+
+    #[test]
+    fn a_part_that_would_fill_the_disk_does_not_begin() {
+        require_disk(0).unwrap();
+        let refusal = require_disk(u64::MAX).unwrap_err().to_string();
+        assert!(refusal.starts_with("this part takes 18446744073.7 GB of the disk"), "{refusal}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use landfall_launcher::packages;
 
-use super::{run_end_to_end, turn_on_this_host};
+use super::{headroom, run_end_to_end, turn_on_this_host};
 use crate::setup;
 
 /// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
@@ -11,6 +11,9 @@ const LANES: &str = "2";
 
 /// The test of the part `large`, by a part of its name.
 const LARGE: &str = "twenty_gibibytes";
+
+/// What it takes of the disk: the release on its stick, the store that it is staged to, and a site.
+const LARGE_BYTES: u64 = 45_000_000_000;
 
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
@@ -77,8 +80,9 @@ pub(super) fn node() -> Result<()> {
     sites(&NODE)
 }
 
-/// Takes 40 GiB of disk, and a quarter of an hour.
+/// Takes 45 GB of disk, and a quarter of an hour.
 pub(super) fn large() -> Result<()> {
+    headroom::require_disk(LARGE_BYTES)?;
     let _turn = turn_on_this_host()?;
     run_end_to_end("end_to_end", &[LARGE])
 }
