@@ -3,6 +3,7 @@
 mod bases;
 mod checks;
 mod fields;
+mod folders;
 mod images;
 mod kustomization;
 mod kustomize;
@@ -17,6 +18,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use landfall_error_codes::codes;
 use landfall_kinds::escape;
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ pub use checks::served_kinds;
 pub(crate) use checks::{Wanted, lowest_pod_security, template, wanted};
 pub(crate) use fields::name_in;
 pub use images::{bind, check_fields, each_usage, usages};
+use kustomize::RenderedFolder;
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
 pub use scan::{Suspect, in_doubt, scan};
@@ -87,8 +90,9 @@ pub struct Rendering {
 pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Rendering> {
     let mut components: Vec<Rendered> = Vec::new();
     let mut sources = BTreeMap::new();
+    let mut folders = folders::render(definition, kubectl);
     for index in definition.order.clone() {
-        let (rendered, of_folder) = one(definition, index, kubectl, charts, &components)?;
+        let (rendered, of_folder) = one(definition, index, folders.remove(&index), charts, &components)?;
         components.extend(rendered);
         sources.extend(of_folder.map(|found| (index, found)));
     }
@@ -112,8 +116,9 @@ pub struct Unchecked {
 /// Renders what can be rendered, so that it can be looked at. As in [`render`], charts add to the definition.
 pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Unchecked {
     let mut found = Unchecked::default();
+    let mut folders = folders::render(definition, kubectl);
     for index in definition.order.clone() {
-        match one(definition, index, kubectl, charts, &found.components) {
+        match one(definition, index, folders.remove(&index), charts, &found.components) {
             Ok((rendered, _)) => found.components.extend(rendered),
             Err(error) => found.failed.push((index, error)),
         }
@@ -121,18 +126,19 @@ pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: 
     found
 }
 
-/// A component as it is rendered, after one that its chart brings before it; and the files of its kustomization, where it has one.
+/// A component as it is rendered, after one that its chart brings before it; and the files of its kustomization, where it has one, of which
+/// `folder` is what it was rendered to.
 fn one(
     definition: &mut Definition,
     index: usize,
-    kubectl: &Program,
+    folder: Option<Result<RenderedFolder>>,
     charts: &Charts,
     before: &[Rendered],
 ) -> Result<(Vec<Rendered>, Option<Sources>)> {
     Ok(match definition.release.components[index].source() {
         Some(ObjectSource::Manifests(manifests)) => {
             let origin = Origin::Folder(definition.resolve(&manifests.value));
-            let rendered = kustomize::render(kubectl, definition, manifests, index)?;
+            let rendered = folder.ok_or_else(|| BuildError::new(codes::BUG, "a folder was not rendered"))??;
             (vec![Rendered { index, origin, objects: rendered.objects }], Some(rendered.sources))
         }
         Some(ObjectSource::Chart(_)) => (charts::render(definition, index, charts, before)?, None),

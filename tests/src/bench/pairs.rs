@@ -34,26 +34,32 @@ pub struct Ratio {
 }
 
 /// Runs `landfall` and `rival` in turn, `count` times, each of them first in every other pair, and compares each pair.
-/// The `programs` of both sides are in memory, for a program that was just installed is: only data is read cold.
+/// The `programs` of both sides are in memory, for a program that was just installed is: only data is read cold. What `landfall` returns
+/// of its time does not count.
 pub fn pairs(
     rival_name: &str,
     programs: &[PathBuf],
     count: usize,
-    mut landfall: impl FnMut() -> Result<()>,
+    mut landfall: impl FnMut() -> Result<Duration>,
     mut rival: impl FnMut() -> Result<()>,
 ) -> Result<Ratio> {
     let mut pairs = Vec::with_capacity(count);
     let mut cold = true;
     for index in 0..count {
+        let mut aside = Duration::ZERO;
+        let mut counted = || {
+            aside = landfall()?;
+            Ok(())
+        };
         // Who reads second may find what the first one left in a cache below this machine.
         let ((one, one_cold), (other, other_cold)) = if index % 2 == 0 {
-            (timed(programs, &mut landfall)?, timed(programs, &mut rival)?)
+            (timed(programs, &mut counted)?, timed(programs, &mut rival)?)
         } else {
             let rival = timed(programs, &mut rival)?;
-            (timed(programs, &mut landfall)?, rival)
+            (timed(programs, &mut counted)?, rival)
         };
         cold &= one_cold && other_cold;
-        pairs.push((one, other));
+        pairs.push((one.saturating_sub(aside), other));
     }
     let ratio = Ratio::of(rival_name, &pairs, cold).context("a ratio needs at least one pair")?;
     printer::note(format!("  over {rival_name}: {:.2}", ratio.median));

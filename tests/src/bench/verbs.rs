@@ -2,18 +2,20 @@
 //! hand.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::pairs::drop_page_cache;
-use super::{Figure, Ratio, Row, limits, pairs};
+use super::{Figure, Ratio, Row, Unit, limits, pairs};
 use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
-use crate::{images, printer, workspace};
+use crate::{documents, images, printer, workspace};
 
 /// Names of figures of verbs, which a test reads.
 pub const STORE_READ: &str = "store read, of the blobs";
@@ -27,6 +29,10 @@ pub const MEDIA_WRITTEN: &str = "media written, of the bundle";
 pub const MEDIA_READ_BACK: &str = "media read back, of the bundle";
 /// What the kernel counted for the whole process (read and written), over what Landfall counted.
 pub const KERNEL: &str = "kernel's count, of Landfall's";
+/// Time until the first byte of the bundle is written: definitions are read, components rendered, the head signed.
+pub const RENDERING: &str = "before the bundle is written";
+/// The event with which the bundle begins.
+const WRITES: &str = r#""event":"phaseStarted","phase":"writing the bundle""#;
 /// Largest resident memory.
 pub const MEMORY: &str = "memory at its peak";
 
@@ -93,15 +99,45 @@ impl Bench {
     fn build(&self, count: usize) -> Result<Row> {
         printer::note("build");
         let output = self.folder.join("built");
-        let mut report = Value::Null;
+        let (mut report, mut before) = (Value::Null, Vec::new());
         let by_landfall = || {
             empty(&output)?;
-            report = self.vendor.build(&self.release, &output, &[])?;
-            Ok(())
+            let (built, rendering) = self.build_and_time_rendering(&output)?;
+            report = built;
+            before.push(rendering);
+            Ok(rendering)
         };
-        // Written bytes are read back, from the stick and not from memory, as a careful person does.
+        // Written bytes are read back, from the stick and not from memory, as a careful person does. What comes before the first of them
+        // takes as long for one gigabyte as for a thousand, and is a figure of its own.
         let ratio = pairs(limits::BUILD.rival, &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
-        row("build", &report, self.sizes, vec![ratio])
+        before.sort_unstable();
+        let median = before.get(before.len() / 2).copied().unwrap_or_default();
+        let mut row = row("build", &report, self.sizes, vec![ratio])?;
+        let at_most = limits::RENDERING_LIMIT_SECONDS * 1000.0;
+        row.figures.push(Figure::new(RENDERING, median.as_secs_f64() * 1000.0, Unit::Milliseconds).at_most(at_most));
+        Ok(row)
+    }
+
+    /// Builds; returns the report, and the time until the first byte of the bundle is written.
+    fn build_and_time_rendering(&self, output: &Path) -> Result<(Value, Duration)> {
+        let arguments = self.vendor.build_arguments(&self.release, output, &["--json"]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let begun = Instant::now();
+        let mut child = self.vendor.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let events = BufReader::new(child.stderr.take().context("no pipe")?);
+        let watcher = std::thread::spawn(move || -> Result<(Option<Duration>, String)> {
+            let (mut writing, mut last) = (None, String::new());
+            for line in events.lines() {
+                last = line?;
+                writing = writing.or_else(|| last.contains(WRITES).then(|| begun.elapsed()));
+            }
+            Ok((writing, last))
+        });
+        let built = child.wait_with_output()?;
+        let (writing, last) = watcher.join().map_err(|_| anyhow!("the thread that reads events panicked"))??;
+        ensure!(built.status.success(), "landfall build ended with {}: {last}", built.status);
+        let writing = writing.with_context(|| format!("landfall build never said {WRITES}"))?;
+        Ok((documents::read(&String::from_utf8_lossy(&built.stdout))?, writing))
     }
 
     fn verify(&self, count: usize) -> Result<Row> {
@@ -110,7 +146,7 @@ impl Bench {
         let mut report = Value::Null;
         let mut by_landfall = || {
             report = self.vendor.report(&["verify", &bundle, "--trust", &self.fingerprint])?;
-            Ok(())
+            Ok(Duration::ZERO)
         };
         let by_cat = pairs("cat > /dev/null", &self.programs, count, &mut by_landfall, || self.read_with("cat"))?;
         let by_b3sum =
@@ -126,7 +162,7 @@ impl Bench {
             empty(&store)?;
             let arguments = ["stage", &bundle, "--trust", &self.fingerprint, "--store", &text(&store)];
             report = self.vendor.report(&arguments)?;
-            Ok(())
+            Ok(Duration::ZERO)
         };
         let ratio = pairs(limits::STAGE.rival, &self.programs, count, by_landfall, || self.copy_blobs())?;
         row("stage", &report, self.sizes, vec![ratio])

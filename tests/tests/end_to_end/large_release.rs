@@ -65,6 +65,14 @@ impl Volume {
         self.path("stick")
     }
 
+    /// Compresses a folder that was written past the page cache, which leaves files as they are, and gives the room back.
+    fn compress(&self, folder: &Path) -> Result<()> {
+        let compress = ["filesystem", "defragment", "-r", "-czstd", "-f"];
+        workspace::run(Command::new("btrfs").args(compress).arg(folder).stdout(Stdio::null()))?;
+        workspace::run(Command::new("sync").arg("--file-system").arg(folder))?;
+        workspace::run(Command::new("fstrim").arg(&self.folder))
+    }
+
     fn unmount(&self) {
         let mut command = Command::new("umount");
         // It may not be mounted, after a run that ended well.
@@ -115,6 +123,7 @@ pub(crate) fn build(volume: &Volume) -> Result<Large> {
     silence::expect_none("landfall build --json", vendor.command(&arguments).arg("--json"))?;
     std::fs::remove_dir_all(&bundle).context("cannot remove the bundle")?;
     silence::expect_none("landfall build in a pipe", &mut vendor.command(&arguments))?;
+    volume.compress(&bundle)?;
     let inspection = vendor.report(&["inspect", &text(bundle)])?;
     Ok(Large { fingerprint: vendor.fingerprint()?, small_bytes: small_bytes(&inspection)? })
 }
