@@ -10,6 +10,8 @@ mod compression;
 #[allow(dead_code, reason = "not every error has a place here")]
 #[path = "../../builder/src/error.rs"]
 mod error;
+#[path = "../../builder/src/record.rs"]
+mod record;
 
 use archive::{Limits, members};
 use compression::Compression;

@@ -142,6 +142,8 @@ fn fuzz(program: &Path, target: &str, seeds: &Path, seconds: u32) -> Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -152,5 +154,43 @@ mod tests {
         for target in TARGETS {
             assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not built");
         }
+    }
+
+    /// Modules that a source file names by `crate::…` outside of its tests.
+    fn named(text: &str) -> BTreeSet<String> {
+        let text = text.split("mod tests {").next().unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let names = lines.flat_map(|line| line.split("crate::").skip(1));
+        let name = |rest: &str| rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        names.map(name).collect()
+    }
+
+    /// The files of a module that a target takes from elsewhere: one, or those of a folder.
+    fn files_of(path: &Path) -> Vec<PathBuf> {
+        if !path.ends_with("mod.rs") {
+            return vec![path.to_owned()];
+        }
+        let entries = path.parent().unwrap().read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let is_source =
+            |path: &PathBuf| path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs");
+        entries.filter(is_source).collect()
+    }
+
+    #[test]
+    fn every_target_has_the_modules_that_its_files_name() {
+        let (folder, mut taken) = (workspace::root().join("fuzz/targets"), 0);
+        for target in TARGETS {
+            let text = std::fs::read_to_string(folder.join(target).with_extension("rs")).unwrap();
+            let modules = text.lines().filter_map(|line| line.strip_prefix("mod "));
+            let modules: BTreeSet<&str> = modules.map(|name| name.trim_end_matches([' ', '{', ';'])).collect();
+            let paths = text.lines().filter_map(|line| line.strip_prefix("#[path = \"")?.strip_suffix("\"]"));
+            for file in paths.flat_map(|path| files_of(&folder.join(path))) {
+                let names = named(&std::fs::read_to_string(&file).unwrap());
+                let missing: Vec<_> = names.into_iter().filter(|name| !modules.contains(name.as_str())).collect();
+                assert!(missing.is_empty(), "{target} lacks {missing:?}, which {} names", file.display());
+                taken += 1;
+            }
+        }
+        assert!(taken > 10, "targets take {taken} files from elsewhere");
     }
 }
