@@ -233,18 +233,21 @@ pub const PACKET_FILTER: Root = Root {
 pub struct NodePack {
     kubernetes: GoModule,
     containerd: GoModule,
+    distribution: GoModule,
     /// Revision of the etcd image, which upstream appends to etcd's version.
     etcd_image_revision: u32,
 }
 
 /// The node pack of the starter release.
-pub const STARTER: NodePack = NodePack { kubernetes: KUBERNETES, containerd: CONTAINERD, etcd_image_revision: 0 };
+pub const STARTER: NodePack =
+    NodePack { kubernetes: KUBERNETES, containerd: CONTAINERD, distribution: DISTRIBUTION, etcd_image_revision: 0 };
 
 /// A later one, for upgrades of the node: the same sources, whose programs report the next versions. Other sources would have to
 /// be compiled for half an hour.
 pub const LATER: NodePack = NodePack {
     kubernetes: GoModule { stamp: Some("v1.36.4"), ..KUBERNETES },
     containerd: GoModule { stamp: Some("v2.4.3"), ..CONTAINERD },
+    distribution: GoModule { stamp: Some("v3.1.3"), ..DISTRIBUTION },
     etcd_image_revision: 1,
 };
 
@@ -287,6 +290,7 @@ impl NodePack {
     pub fn changing(&self, workshop: &Workshop) -> Result<Vec<Published>> {
         let mut published = self.kubernetes_images(workshop)?;
         published.push(self.etcd_image(workshop)?);
+        published.push(self.registry_image(workshop)?);
         published.extend(self.host_files(workshop)?);
         Ok(published)
     }
@@ -340,6 +344,20 @@ impl NodePack {
             format!("registry.k8s.io/etcd:{}-{}", version.trim_start_matches('v'), self.etcd_image_revision);
         let settings = Settings { command: &["/usr/local/bin/etcd"], ..Settings::default() };
         Ok(image("etcd", reference, &layers, &settings))
+    }
+
+    fn registry_image(&self, workshop: &Workshop) -> Result<Published> {
+        let layers =
+            [static_base(workshop)?, program_layer(workshop, &self.distribution, &["usr/local/bin/registry"])?];
+        let version = self.distribution.version(workshop)?;
+        let reference = format!("docker.io/library/registry:{}", version.trim_start_matches('v'));
+        let settings = Settings {
+            entrypoint: &["/usr/local/bin/registry"],
+            command: &["serve", "/etc/distribution/config.yml"],
+            environment: &["OTEL_TRACES_EXPORTER=none"],
+            ..Settings::default()
+        };
+        Ok(image("distribution", reference, &layers, &settings))
     }
 
     /// Programs of the host as artifacts, one layer per file.
@@ -402,8 +420,6 @@ fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&str]) -> Resu
 fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
     let base = static_base(workshop)?;
     let on_base = |layer: Layer| [base.clone(), layer];
-    let plain = |version: String| version.trim_start_matches('v').to_owned();
-    let registry = program_layer(workshop, &DISTRIBUTION, &["usr/local/bin/registry"])?;
     let local_path = program_layer(workshop, &LOCAL_PATH, &["usr/bin/local-path-provisioner"])?;
     let flannel = [
         debian::ensure_base(workshop)?,
@@ -422,17 +438,6 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
             format!("registry.k8s.io/coredns/coredns:{}", COREDNS.version(workshop)?),
             &on_base(program_layer(workshop, &COREDNS, &["coredns"])?),
             &Settings { user: "65532:65532", entrypoint: &["/coredns"], ..Settings::default() },
-        ),
-        image(
-            "distribution",
-            format!("docker.io/library/registry:{}", plain(DISTRIBUTION.version(workshop)?)),
-            &on_base(registry),
-            &Settings {
-                entrypoint: &["/usr/local/bin/registry"],
-                command: &["serve", "/etc/distribution/config.yml"],
-                environment: &["OTEL_TRACES_EXPORTER=none"],
-                ..Settings::default()
-            },
         ),
         image(
             "flannel",

@@ -1,4 +1,4 @@
-//! The node itself becomes another one: Kubernetes, etcd and containerd change under pods that go on. A power cut ends as the new
+//! The node itself becomes another one: Kubernetes, etcd, the registry and containerd change under pods that go on. A power cut ends as the new
 //! one; an abort and a rollback bring back every file as it was.
 
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
     writer::start(&machine)?;
     let first = Node::of(engineer)?;
-    first.expect_versions("v1.36.3", "containerd://2.4.2", "3.7.3-0")?;
+    first.expect_versions(["v1.36.3", "containerd://2.4.2", "3.7.3-0", "3.1.2"])?;
     ensure!(first.images.lines().count() == 7, "other images are pinned, too: {}", first.images);
     says_what_will_change(engineer)?;
 
@@ -94,7 +94,8 @@ impl Node {
         })
     }
 
-    fn expect_versions(&self, kubernetes: &str, containerd: &str, etcd: &str) -> Result<()> {
+    /// Fails unless the node runs these versions of Kubernetes, containerd, etcd and the registry.
+    fn expect_versions(&self, [kubernetes, containerd, etcd, registry]: [&str; 4]) -> Result<()> {
         let Self { kubelet, running, images, .. } = self;
         ensure!(kubelet["kubeletVersion"] == kubernetes, "the kubelet is {}", kubelet["kubeletVersion"]);
         let runtime = &kubelet["containerRuntimeVersion"];
@@ -104,8 +105,9 @@ impl Node {
             ensure!(running.lines().filter(|line| **line == image).count() == 1, "{image} does not run: {running}");
             ensure!(images.lines().any(|line| line == image), "{image} is not pinned: {images}");
         }
-        let etcd = format!("registry.k8s.io/etcd:{etcd}");
-        ensure!(running.lines().any(|line| line == etcd), "{etcd} does not run: {running}");
+        for image in [format!("registry.k8s.io/etcd:{etcd}"), format!("docker.io/library/registry:{registry}")] {
+            ensure!(running.lines().any(|line| line == image), "{image} does not run: {running}");
+        }
         Ok(())
     }
 
@@ -133,7 +135,7 @@ fn says_what_will_change(engineer: Engineer<'_>) -> Result<()> {
     ensure!(node["kubernetesBefore"] == "v1.36.3" && node["kubernetesAfter"] == "v1.36.4", "{node}");
     ensure!(node["replacesControlPlane"] == true, "{node}");
     let images = node["imagesAfter"].as_array().context("the dry run lists no images")?;
-    ensure!(images.len() == 5 && images.contains(&json!("registry.k8s.io/etcd:3.7.3-1")), "{node}");
+    ensure!(images.len() == 6 && images.contains(&json!("registry.k8s.io/etcd:3.7.3-1")), "{node}");
     let changed = dry_run["components"].as_array().context("the dry run lists no components")?;
     ensure!(changed.iter().all(|change| change["fate"] == "unchanged"), "components change: {changed:?}");
     Ok(())
@@ -146,7 +148,7 @@ fn containers(engineer: Engineer<'_>) -> Result<String> {
     Ok(administer(engineer.machine(), line)?.stdout)
 }
 
-/// Kubernetes, etcd and containerd change, and the database's container goes on.
+/// Kubernetes, etcd, the registry and containerd change, and the database's container goes on.
 fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     let machine = engineer.machine();
     let before = containers(engineer)?;
@@ -158,9 +160,9 @@ fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     ensure!(report["version"] == "1.0.1" && report["kubernetes"] == "v1.36.4", "{report}");
     engineer.wait_ready("a change of the node")?;
     let node = Node::of(engineer)?;
-    // Those of both kept releases: two are the same.
-    ensure!(node.images.lines().count() == 12, "other images are pinned: {}", node.images);
-    node.expect_versions("v1.36.4", "containerd://2.4.3", "3.7.3-1")?;
+    // Those of both kept releases: one is the same.
+    ensure!(node.images.lines().count() == 13, "other images are pinned: {}", node.images);
+    node.expect_versions(["v1.36.4", "containerd://2.4.3", "3.7.3-1", "3.1.3"])?;
     let after = containers(engineer)?;
     ensure!(!before.trim().is_empty() && before == after, "the database was restarted: {before}, then {after}");
     Ok(node)
