@@ -13,6 +13,9 @@ use crate::workspace;
 /// Seconds after which the broken database counts as failed.
 const BROKEN_SECONDS: u32 = 40;
 
+/// The same of the database whose migration fails: time for it to start, and to be written to.
+const HALF_SECONDS: u32 = 75;
+
 /// A component that only the later releases have. It writes to a volume of its own without pause.
 const BULLETIN: &str = "
   - name: bulletin
@@ -70,6 +73,11 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
     written(folder, "node", &located(&text))
+}
+
+/// Writes the definition of 1.4.0 below a folder, whose migration fails half-way; returns its folder.
+pub fn define_half(folder: &Path) -> Result<PathBuf> {
+    written(folder, "half", &half()?)
 }
 
 /// What makes the component ask what the license allows.
@@ -170,6 +178,13 @@ fn unproved() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
     let text = replaced(&text, "/dns-next\n", "/dns-unproved\n")?;
     replaced(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
+}
+
+/// 1.4.0: a job changes a part of the schema beside the running database, and then fails.
+fn half() -> Result<String> {
+    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.4.0\ncounter: 5\n")?;
+    let manifests = "/postgres-next\n    namespace: postgres\n";
+    replaced(&text, manifests, &format!("/postgres-half\n    readySeconds: {HALF_SECONDS}\n    namespace: postgres\n"))
 }
 
 /// The definition of 1.0.0.

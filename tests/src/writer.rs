@@ -8,15 +8,16 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::proofs::{administer, sql};
+use crate::proofs::{administer, administered, sql};
 use crate::site::{Machine, wait_until};
 
-/// Writes a row, prints its number once the database has acknowledged it, and repeats that without end.
+/// Writes a row, prints its number once the database has acknowledged it, and repeats that without end. The number is the time in
+/// nanoseconds: none is written twice, not even where an undo brings the data of an earlier time back.
 const PROGRAM: &str = "\
 export PGPASSWORD=$(cat /run/secrets/postgres/password) PGCONNECT_TIMEOUT=3
 while :; do
   psql -h postgres.postgres.svc.cluster.local -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -XqtA \
-    -c 'INSERT INTO written DEFAULT VALUES RETURNING id' 2> /dev/null || true
+    -c \"INSERT INTO written VALUES ($(date +%s%N)) RETURNING id\" 2> /dev/null || true
   sleep 0.2
 done";
 
@@ -36,16 +37,20 @@ pub struct Acknowledged {
 
 /// Starts the writer as a pod beside the starter's database.
 pub fn start(machine: &Machine) -> Result<()> {
-    sql(machine, "CREATE TABLE written (id bigserial PRIMARY KEY)")?;
-    let image = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.spec.containers[0].image}'";
-    let image = administer(machine, image)?.stdout;
-    let pod = pod(image.trim()).to_string();
+    sql(machine, "CREATE TABLE written (id bigint PRIMARY KEY)")?;
+    let pod = pod(&image(machine)?).to_string();
     let made = administer(machine, &format!("kubectl apply --filename - <<'POD'\n{pod}\nPOD"))?;
     ensure!(made.status.success(), "the writer cannot be started: {}", made.stderr);
     // A site with a pod that still starts is not ready to be upgraded.
     let ready = administer(machine, "kubectl --namespace postgres wait --for=condition=Ready pod/writer --timeout=2m")?;
     ensure!(ready.status.success(), "the writer does not start: {}", ready.stderr);
     next_acknowledged(machine).map(drop)
+}
+
+/// The image of the starter's database.
+pub fn image(machine: &Machine) -> Result<String> {
+    let image = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.spec.containers[0].image}'";
+    Ok(administered(machine, image)?.trim().to_owned())
 }
 
 fn pod(image: &str) -> Value {
@@ -111,12 +116,17 @@ pub(crate) fn longest_pause(times: impl Iterator<Item = Timestamp>, from: Timest
 impl Acknowledged {
     /// Fails unless every acknowledged row is in the database. Returns how many there are.
     pub fn expect_kept(&self, machine: &Machine) -> Result<usize> {
+        let lost = self.missing(machine)?;
+        ensure!(lost.is_empty(), "{} acknowledged rows are lost: {lost:?}", lost.len());
+        Ok(self.rows.len())
+    }
+
+    /// The acknowledged rows that are not in the database.
+    pub fn missing(&self, machine: &Machine) -> Result<BTreeSet<u64>> {
+        ensure!(!self.rows.is_empty(), "nothing was acknowledged");
         let found = sql(machine, "SELECT coalesce(string_agg(id::text, ','), '') FROM written")?;
         let found: BTreeSet<u64> = found.split(',').filter_map(|id| id.parse().ok()).collect();
-        let lost: Vec<u64> = self.rows.iter().map(|(_, id)| *id).filter(|id| !found.contains(id)).collect();
-        ensure!(lost.is_empty(), "{} acknowledged rows are lost: {lost:?}", lost.len());
-        ensure!(!self.rows.is_empty(), "nothing was acknowledged");
-        Ok(self.rows.len())
+        Ok(self.rows.iter().map(|(_, id)| *id).filter(|id| !found.contains(id)).collect())
     }
 
     /// The largest number that was acknowledged; 0 where none was.

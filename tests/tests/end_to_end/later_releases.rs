@@ -10,6 +10,9 @@ use landfall_tests::{later_releases, printer, workspace};
 use super::fixture::{fixture, folder};
 use super::roots;
 
+/// The desk at which the later releases are signed.
+const LATER_VENDOR: &str = "later-vendor";
+
 /// Where the releases are on every stick.
 pub(crate) const NEXT: &str = "/media/stick/next";
 
@@ -18,6 +21,9 @@ pub(crate) const BROKEN: &str = "/media/stick/broken";
 
 /// The release whose canary does not pass its proof.
 pub(crate) const UNPROVED: &str = "/media/stick/unproved";
+
+/// The release whose migration fails half-way.
+pub(crate) const HALF: &str = "/media/stick/half";
 
 /// The release that differs by its node pack alone.
 pub(crate) const NODE: &str = "/media/stick/node";
@@ -28,6 +34,18 @@ pub(crate) fn ensure_node_release() -> Result<()> {
     let (vendor, second) = same_vendor("node-vendor")?;
     later_releases::lock_node(&vendor, &release)?;
     vendor.build(&release, &fixture()?.stick.join("node"), &["--part-size", "256MiB", "--key", &second])?;
+    Ok(())
+}
+
+/// Builds that release beside the other later ones on the stick, which it follows.
+pub(crate) fn ensure_half_release() -> Result<()> {
+    later_root()?;
+    let vendor = Vendor::open(&folder().join(LATER_VENDOR))?;
+    let [_, second] = roots::key_files(&vendor.keys(), Role::Release);
+    let release = later_releases::define_half(&folder().join("half-release"))?;
+    later_releases::lock(&vendor, &release)?;
+    let arguments = ["--part-size", "256MiB", "--key", &second.display().to_string()];
+    vendor.build(&release, &fixture()?.stick.join("half"), &arguments)?;
     Ok(())
 }
 
@@ -45,7 +63,7 @@ pub(crate) fn later_root() -> Result<String> {
 
 fn build() -> Result<String> {
     let stick = &fixture()?.stick;
-    let (vendor, second) = same_vendor("later-vendor")?;
+    let (vendor, second) = same_vendor(LATER_VENDOR)?;
     let newest = roots::rotate_further(&vendor)?;
     for (name, release) in later_releases::define(&folder().join("later-releases"))? {
         later_releases::lock(&vendor, &release)?;

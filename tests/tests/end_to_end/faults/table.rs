@@ -1,9 +1,11 @@
 //! The table of faults: what strikes when during which upgrade from 1.0.0, and how that must end.
 
+use std::time::Duration;
+
 use super::strike::Fault;
 use super::watch::When;
 use crate::end_to_end::ballast::Left;
-use crate::end_to_end::later_releases::{BROKEN, NEXT, UNPROVED};
+use crate::end_to_end::later_releases::{BROKEN, HALF, NEXT, UNPROVED};
 
 /// Less than Landfall leaves free for databases, and more than the kubelet does, which would remove pods.
 const BELOW_THE_RESERVE: Left = Left::ForAll(1150 << 20);
@@ -28,6 +30,9 @@ pub(super) enum Ends {
     Refused(&'static str, i32),
     /// The upgrade goes back by itself: LF4032.
     Undone,
+    /// The same after clients may have written to the changed data: at least this number of their rows is in the data that the undo
+    /// replaced, and kept.
+    UndoneInUse(usize),
     /// The upgrade stops, since nothing has changed yet: LF4031. Once the cause is gone, a person does this.
     Stopped(Then),
     /// The upgrade goes back, and its undo cannot end: LF4008, and the site is stuck. Once the cause is gone, a person follows the
@@ -50,7 +55,9 @@ impl Ends {
     /// The version that is installed in the end.
     pub(super) fn version(self) -> &'static str {
         match self {
-            Self::Refused(..) | Self::Undone | Self::Stuck | Self::Stopped(Then::Abort) => "1.0.0",
+            Self::Refused(..) | Self::Undone | Self::UndoneInUse(_) | Self::Stuck | Self::Stopped(Then::Abort) => {
+                "1.0.0"
+            }
             Self::Stopped(Then::Resume) | Self::Committed => "1.1.0",
         }
     }
@@ -85,7 +92,7 @@ pub(super) static CHEAP: [Row; 3] = [
 ];
 
 /// The others, of which those that end as 1.1.0 come last: the machine starts over after each of these.
-pub(super) static OTHERS: [Row; 13] = [
+pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the backup repository becomes read-only in the backup",
         bundle: NEXT,
@@ -133,6 +140,22 @@ pub(super) static OTHERS: [Row; 13] = [
         fault: Fault::OfTheRelease,
         ends: Ends::Undone,
         says: "postgres",
+    },
+    Row {
+        name: "a migration fails half-way, beside the running database",
+        bundle: HALF,
+        when: When::Before,
+        fault: Fault::OfTheRelease,
+        ends: Ends::UndoneInUse(0),
+        says: "migration-1-4-0",
+    },
+    Row {
+        name: "the database is killed while the release is watched",
+        bundle: NEXT,
+        when: When::Into("soak", Duration::from_secs(3)),
+        fault: Fault::Kill("postgres"),
+        ends: Ends::UndoneInUse(1),
+        says: "ended and was started again",
     },
     Row {
         name: "the disk becomes full in the undo",

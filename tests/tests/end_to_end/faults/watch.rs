@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use landfall_lifecycle::pins::Event;
@@ -32,6 +32,8 @@ pub(super) enum When {
     Before,
     /// Once the journal says that this step begins.
     Step(&'static str),
+    /// The same, and this long afterwards.
+    Into(&'static str, Duration),
     /// Once the journal says that the undo begins.
     Undo,
     /// Once a program of this name runs on the machine.
@@ -73,7 +75,7 @@ impl<'a> Watch<'a> {
 
     /// Returns at the moment, while the operation stands still; none if the command ended before.
     pub(super) fn wait(&mut self, ended: &AtomicBool) -> Result<Option<Found>> {
-        let mut is_migrating = false;
+        let (mut is_migrating, mut begun) = (false, None);
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
             self.find_operation()?;
@@ -81,6 +83,10 @@ impl<'a> Watch<'a> {
             let is_it = match self.when {
                 When::Before => true,
                 When::Step(wanted) => self.begins(wanted)?,
+                When::Into(wanted, after) => {
+                    begun = begun.or(self.begins(wanted)?.then(Instant::now));
+                    begun.is_some_and(|begun| begun.elapsed() >= after)
+                }
                 When::Undo => self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. })),
                 When::Program(name) => program(self.machine, name)?.is_some(),
                 When::Helper(name) => {

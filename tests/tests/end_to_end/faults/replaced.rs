@@ -1,0 +1,71 @@
+//! The data that an undo has replaced: what clients wrote to it can be read with the vendor's own software, on a copy.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use landfall_tests::proofs::{administered, sql};
+use landfall_tests::site::Machine;
+use landfall_tests::writer;
+use serde_json::json;
+
+use crate::end_to_end::engineer::Engineer;
+
+/// Replaced data of the database, in the folder of volumes.
+const REPLACED: &str = "/var/lib/landfall/storage/after-upgrade.*_postgres_*";
+
+/// Where a copy of it is looked at.
+const COPY: &str = "/var/lib/landfall-copy";
+
+/// The pod that looks.
+const POD: &str = "look-at-replaced-data";
+
+/// Numbers of the writer's rows in it; none where nothing was replaced.
+pub(super) fn rows(engineer: Engineer<'_>) -> Result<BTreeSet<u64>> {
+    let machine = engineer.machine();
+    let listed = machine.run(&format!("ls -d {REPLACED} 2> /dev/null || true"))?.stdout;
+    let mut rows = BTreeSet::new();
+    for folder in listed.lines() {
+        machine.run(&format!("cp --archive {folder} {COPY}"))?;
+        rows.extend(numbers(&said_by_database(machine)?));
+        machine.run(&format!("rm --recursive {COPY}"))?;
+    }
+    Ok(rows)
+}
+
+/// What the database says of its rows, run on the copy for one question and without a network.
+fn said_by_database(machine: &Machine) -> Result<String> {
+    let database = sql(machine, "SELECT current_database()")?;
+    let ask = format!("echo 'SELECT id FROM written' | exec postgres --single -D /data/pgdata {database}");
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": "default"},
+        "spec": {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsUser": 999, "runAsGroup": 999},
+            "containers": [{
+                "name": "look", "image": writer::image(machine)?, "imagePullPolicy": "IfNotPresent",
+                "command": ["sh", "-euc", ask], "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }],
+            "volumes": [{"name": "data", "hostPath": {"path": COPY, "type": "Directory"}}],
+        },
+    });
+    administered(machine, &format!("kubectl create --filename - <<'POD'\n{pod}\nPOD"))?;
+    let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
+    let ended = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{POD}"));
+    let said = administered(machine, &format!("kubectl --namespace default logs {POD}"))?;
+    administered(machine, &format!("kubectl --namespace default delete pod {POD}"))?;
+    ended
+        .map_err(|error| error.context(format!("the database does not run on a copy of its replaced data: {said}")))?;
+    Ok(said)
+}
+
+/// Those of lines like `1: id = "17"\t(typeid = 20, len = 8, typmod = -1, byval = t)`.
+fn numbers(said: &str) -> impl Iterator<Item = u64> {
+    said.lines().filter_map(|line| line.split_once("id = \"")?.1.split_once('"')?.0.parse().ok())
+}
+
+#[test]
+fn numbers_are_read_from_what_the_database_prints() {
+    let said = "PostgreSQL stand-alone backend 17.6\nbackend> \t 1: id\t(typeid = 20, len = 8, typmod = -1, byval = t)\n\t----\n\t \
+                1: id = \"17\"\t(typeid = 20, len = 8, typmod = -1, byval = t)\n\t----\nbackend> ";
+    assert_eq!(numbers(said).collect::<Vec<_>>(), [17]);
+}
