@@ -119,6 +119,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         "facts.json",
         "backups.json",
         "cluster/pods.jsonl",
+        "cluster/metrics.jsonl",
         "journald/landfall-kubelet.log",
         "journals",
     ] {

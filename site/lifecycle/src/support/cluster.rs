@@ -42,6 +42,13 @@ pub(crate) fn objects(cluster: &Cluster, version: &str, kind: &str) -> Result<Ve
     Ok(objects)
 }
 
+/// What the kubelet of each node has measured.
+pub(crate) fn statistics(cluster: &Cluster) -> Result<Vec<Value>, ClusterError> {
+    let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
+    let names = nodes.iter().filter_map(|node| node["metadata"]["name"].as_str());
+    names.map(|name| cluster.node_statistics(name)).collect()
+}
+
 /// All Secrets: their values go to `known`, and what is returned has names, types, and the sizes of values.
 pub(crate) fn secrets(cluster: &Cluster, known: &mut KnownValues) -> Result<Vec<Value>, ClusterError> {
     let secrets = cluster.list(&cluster.resource("v1", "Secret")?, None, "")?;

@@ -22,4 +22,4 @@ pub(crate) const COLLECTOR: Duration = Duration::from_mins(1);
 /// How long all collectors may take together. Who asked from the console waits for nine minutes.
 pub(crate) const COLLECTION: Duration = Duration::from_mins(8);
 
-pub(crate) use cluster::{KINDS, objects, secrets};
+pub(crate) use cluster::{KINDS, objects, secrets, statistics};

@@ -2,6 +2,7 @@
 //! nothing; a collector that fails or hangs stops no other.
 
 mod host;
+mod judged;
 #[cfg(test)]
 mod tests;
 
@@ -217,6 +218,10 @@ impl Operations {
                 landfall_host::facts::collect(&own.paths, &ProbedGpus::recent(&own.paths)),
             );
         })?;
+        self.collect(into, "preflight", |own, brought| match own.judged_now() {
+            Ok(findings) => brought.lines("preflight.jsonl", findings),
+            Err(error) => brought.failed(with_causes(&error)),
+        })?;
         self.collect(into, "releases", |own, brought| {
             brought.document("releases", 1, own.releases().map(|releases| json!({ "releases": releases })));
         })?;
@@ -228,8 +233,9 @@ impl Operations {
             brought.document("backups", 1, backups);
         })?;
         self.collect(into, "journals", Self::bring_journals)?;
-        let cluster = cluster.clone();
+        let (cluster, measured) = (cluster.clone(), cluster.clone());
         self.collect(into, "cluster", move |_, brought| bring_objects(cluster, secrets, brought))?;
+        self.collect(into, "metrics", move |_, brought| bring_metrics(measured, brought))?;
         self.collect(into, "host", |own, brought| host::bring_host(&own.paths, brought))?;
         self.collect(into, "journald", move |_, brought| host::bring_journald(since, brought))?;
         let (folder, name) = (paths.logs(), "operations");
@@ -332,6 +338,15 @@ fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Val
             Ok(objects) => brought.lines(format!("cluster/{file}.jsonl"), objects),
             Err(error) => brought.failed(with_causes(&error)),
         }
+    }
+}
+
+/// What the kubelets have measured: processors, memory and disks of nodes, pods and containers.
+fn bring_metrics(cluster: std::result::Result<Cluster, String>, brought: &mut Brought) {
+    let measured = cluster.and_then(|cluster| support::statistics(&cluster).map_err(|error| with_causes(&error)));
+    match measured {
+        Ok(nodes) => brought.lines("cluster/metrics.jsonl", nodes),
+        Err(why) => brought.failed(why),
     }
 }
 
