@@ -284,7 +284,11 @@ pub(super) fn space_text(peaks: &[FilesystemPeak]) -> String {
 pub(super) fn edits_text(edits: &[ObjectEdit]) -> String {
     let mut text = String::new();
     for found in edits {
-        let fate = if found.edit.stays { "stays" } else { "would be lost: revert it, or use --overwrite-edits" };
+        let fate = match found {
+            ObjectEdit { is_removed: true, .. } => "goes with its object, which the release no longer has",
+            _ if found.is_lost() => "would be lost: revert it, or use --overwrite-edits",
+            _ => "stays",
+        };
         let _infallible = write!(text, "\n  edited: {found}; it {fate}");
     }
     text

@@ -56,7 +56,7 @@ pub struct FieldEdit {
     pub manager: String,
     /// What it is now; none where it is not found, or secret.
     pub now: Option<Value>,
-    /// What the release would set; none where it is secret.
+    /// What the release would set; none where it is secret, or where the release has no such object.
     pub new: Option<Value>,
     /// Whether it stays, because the release lets the site change it.
     pub stays: bool,

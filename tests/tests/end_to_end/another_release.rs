@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use landfall_lifecycle::pins::Event;
-use landfall_tests::proofs::{administer, sql};
+use landfall_tests::proofs::{administer, administered, sql};
 use landfall_tests::site::wait_until;
 use landfall_tests::{bulletin, printer, writer};
 use serde_json::{Value, json};
@@ -152,6 +152,7 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     ensure!(dry_run["values"] == memory, "the plan says of values: {}", dry_run["values"]);
     ensure!(dry_run["outlook"]["seconds"].as_u64() > Some(60), "the plan says of its time: {}", dry_run["outlook"]);
     refuses_to_lose_an_edit(engineer)?;
+    lists_an_edit_that_goes(engineer)?;
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("upgrade") && !journals.contains("rollback"), "a journal was begun: {journals}");
     expect_release(engineer, "1.0.0")
@@ -179,6 +180,27 @@ fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
     edit("kube-dns")?;
     printer::note("proved: an upgrade that would lose an edit is refused, and names it");
     Ok(())
+}
+
+/// An administrator has edited what the next release no longer has: the plan names the edit, which refuses nothing.
+fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let shown = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
+    let before = administered(machine, shown)?;
+    let set = |value: &str| {
+        let patch = json!({"data": {"maxmemory": value}});
+        administered(machine, &format!("kubectl --namespace valkey patch configmap valkey-settings --patch '{patch}'"))
+    };
+    set("1mb")?;
+    let plan = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
+    let edits = plan["edits"].as_array().context("the plan has no edits")?;
+    ensure!(edits.len() == 1, "the plan has other edits: {edits:?}");
+    let wanted = json!({
+        "component": "valkey", "object": "ConfigMap valkey/valkey-settings", "isRemoved": true, "field": ".data.maxmemory",
+        "manager": "kubectl-patch", "now": "1mb", "new": null, "stays": false,
+    });
+    ensure!(edits[0] == wanted, "{}", edits[0]);
+    set(&before).map(drop)
 }
 
 /// The power is cut while the database changes; the upgrade ends by itself, without a command.

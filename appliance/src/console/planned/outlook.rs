@@ -158,12 +158,15 @@ pub struct Edit {
     new: Value,
     /// Whether the release lets the site change it.
     pub stays: bool,
+    /// Whether the release has no such object any more.
+    #[serde(default, rename = "isRemoved")]
+    is_removed: bool,
 }
 
 impl Edit {
     /// Those that a plan would lose: with one, the host refuses to begin (LF4036).
     pub fn lost(edits: &[Self]) -> Vec<&Self> {
-        edits.iter().filter(|edit| !edit.stays).collect()
+        edits.iter().filter(|edit| !edit.stays && !edit.is_removed).collect()
     }
 
     pub fn now(&self) -> String {
@@ -175,7 +178,11 @@ impl Edit {
     }
 
     pub fn mark(&self) -> Mark {
-        if self.stays { State::Good.mark("Stays") } else { State::Bad.mark("Would be lost") }
+        match self {
+            Self { stays: true, .. } => State::Good.mark("Stays"),
+            Self { is_removed: true, .. } => State::Attention.mark("Goes with its object"),
+            _ => State::Bad.mark("Would be lost"),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every change of a site begins with: a look at what is there, the cluster's judgment, the first record of its journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use landfall_cluster::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
@@ -20,7 +20,7 @@ use super::error::{OperationError, Result};
 use super::history::{History, Past};
 use super::unit::stop;
 use crate::pins::Pins;
-use crate::plan::upgrade::{ChangedObject, changed_objects};
+use crate::plan::upgrade::{ChangedObject, DocumentsOfBoth, WayOfChange, changed_objects};
 use crate::replaced_data::ReplacedData;
 use crate::site_secrets::{NewSecrets, SecretStore};
 use crate::steps::action::Action;
@@ -33,9 +33,18 @@ pub struct ObjectEdit {
     pub component: String,
     /// Kind, namespace and name of the object.
     pub object: String,
+    /// Whether the release has no such object any more: it goes with its edits, and none of them refuses the change.
+    pub is_removed: bool,
     /// The field, who has set it, and both values.
     #[serde(flatten)]
     pub edit: FieldEdit,
+}
+
+impl ObjectEdit {
+    /// Whether the change would set the field to what the release says.
+    pub fn is_lost(&self) -> bool {
+        !self.edit.stays && !self.is_removed
+    }
 }
 
 impl fmt::Display for ObjectEdit {
@@ -44,6 +53,7 @@ impl fmt::Display for ObjectEdit {
         write!(formatter, "{} {field}, set by {manager}", self.object)?;
         match (now, new) {
             (Some(now), Some(new)) => write!(formatter, ": {now} now, {new} in the release"),
+            (Some(now), None) => write!(formatter, ": {now} now"),
             _ => Ok(()),
         }
     }
@@ -51,21 +61,26 @@ impl fmt::Display for ObjectEdit {
 
 /// Refuses a change that would lose edits, unless a person wants that.
 pub(super) fn refuse_edits(found: &[ObjectEdit], edits: Edits) -> Result<()> {
-    let lost: Vec<ObjectEdit> = found.iter().filter(|found| !found.edit.stays).cloned().collect();
+    let lost: Vec<ObjectEdit> = found.iter().filter(|found| found.is_lost()).cloned().collect();
     if edits == Edits::Overwrite || lost.is_empty() { Ok(()) } else { Err(OperationError::Edited { lost }) }
 }
 
 /// The edits of an object that a plan changes; an object that the API server would not take is an error.
 fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit>, ClusterError> {
-    let ChangedObject { component, object, editable, is_made_anew } = changed;
+    let ChangedObject { component, object, editable, way } = changed;
     let edited = Edited { object, editable, edits: Edits::Refuse };
     let found = cluster.edits(&edited)?;
-    if !found.is_empty() && !is_made_anew {
+    if !found.is_empty() && *way == WayOfChange::InPlace {
         // The API server has named the conflicts, and judges the rest only without them.
         cluster.compare_edited(&Edited { edits: Edits::Overwrite, ..edited })?;
     }
     let object = ObjectName::of(object)?.to_string();
-    let edit = |edit| ObjectEdit { component: component.clone(), object: object.clone(), edit };
+    let is_removed = *way == WayOfChange::Removed;
+    let edit = |edit: FieldEdit| {
+        // What the earlier release sets is no value of the later one.
+        let edit = FieldEdit { new: edit.new.filter(|_| !is_removed), ..edit };
+        ObjectEdit { component: component.clone(), object: object.clone(), is_removed, edit }
+    };
     Ok(found.into_iter().map(edit).collect())
 }
 
@@ -102,7 +117,7 @@ impl Operations {
 
     /// Refuses objects that the API server would not take. Returns every field that another manager has set otherwise. Nothing is
     /// stored: the API server judges, and forgets.
-    pub(super) fn judged(&self, plan: &Plan<Action>, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<ObjectEdit>> {
+    pub(super) fn judged(&self, plan: &Plan<Action>, documents: DocumentsOfBoth<'_>) -> Result<Vec<ObjectEdit>> {
         let unfit = |error| OperationError::ChangeUnfit(Box::new(error));
         let objects = changed_objects(plan, documents).map_err(unfit)?;
         if objects.is_empty() {

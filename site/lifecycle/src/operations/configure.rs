@@ -24,7 +24,7 @@ use crate::plan::configure::{
 use crate::plan::gpu_resources::{self, GpuResourceInputs};
 use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
 use crate::plan::network::Networks;
-use crate::plan::upgrade::set_edits;
+use crate::plan::upgrade::{DocumentsOfBoth, set_edits};
 use crate::preflight::{Finding, refuse_unknown};
 use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
@@ -147,7 +147,8 @@ impl Operations {
         };
         let mut planned = plan_configure(&inputs, &settings.backups, &made)?;
         planned.settings.extend(unplanned_changes(&pins.settings, &settings));
-        let edits = self.judged(&planned.plan, &release.documents)?;
+        let edits =
+            self.judged(&planned.plan, DocumentsOfBoth { before: &release.documents, after: &release.documents })?;
         set_edits(&mut planned.plan, policy);
         let secrets = given.new;
         Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, secrets, edits, policy })

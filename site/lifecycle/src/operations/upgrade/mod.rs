@@ -39,7 +39,8 @@ use crate::plan::configure::{Made, SettingChange};
 use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
-    ComponentChange, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan, plan_upgrade, set_edits,
+    ComponentChange, DocumentsOfBoth, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
+    plan_upgrade, set_edits,
 };
 use crate::preflight::{self, AcceptedWarning, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
@@ -215,7 +216,8 @@ impl Operations {
         let (times, copied) = (history.step_times(), self.copied(&planned.plan)?);
         let experience = Experience { times: &times, copied: &copied };
         let outlook = Outlook::of(&planned.plan, &planned.components, releases, &experience);
-        let edits = self.judged(&planned.plan, &release.documents)?;
+        let edits =
+            self.judged(&planned.plan, DocumentsOfBoth { before: &installed.documents, after: &release.documents })?;
         set_edits(&mut planned.plan, policy);
         let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing, &copied)?;
         let (kept, backup, token) = (history.kept(), data.backup, data.token);

@@ -268,31 +268,53 @@ pub(super) fn soak(release: &ReleaseDocument) -> Option<PlannedStep<Action>> {
 /// The number of pods of a workload.
 const REPLICAS: &str = "/spec/replicas";
 
-/// An object that a plan changes, as the later release has it.
+/// An object that a plan changes.
 pub(crate) struct ChangedObject {
     pub(crate) component: String,
+    /// As the later release has it; as the earlier one has it where it is removed.
     pub(crate) object: Value,
     /// JSON Pointers to its fields whose edits stay.
     pub(crate) editable: Vec<String>,
-    /// Whether it is removed and made again, so that no edit of it stays.
-    pub(crate) is_made_anew: bool,
+    pub(crate) way: WayOfChange,
 }
 
-/// The objects of components that a plan changes, as the later release has them: for a look before the first change.
+/// How an object changes, and with it what becomes of edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WayOfChange {
+    /// In its place.
+    InPlace,
+    /// It is removed and made again, so that no edit of it stays.
+    MadeAnew,
+    /// It is removed, with its edits.
+    Removed,
+}
+
+/// The documents of both releases of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DocumentsOfBoth<'a> {
+    pub(crate) before: &'a BTreeMap<String, Vec<u8>>,
+    pub(crate) after: &'a BTreeMap<String, Vec<u8>>,
+}
+
+/// The objects of components that a plan changes: for a look before the first change.
 pub(crate) fn changed_objects(
     plan: &Plan<Action>,
-    documents: &BTreeMap<String, Vec<u8>>,
+    documents: DocumentsOfBoth<'_>,
 ) -> Result<Vec<ChangedObject>, StepError> {
-    let (mut retired, mut stopped) = (BTreeSet::new(), Vec::new());
-    let mut objects = Vec::new();
+    let (mut retired, mut stopped) = (BTreeMap::new(), Vec::new());
+    let (mut objects, mut known) = (Vec::new(), BTreeMap::new());
     for planned in plan.all() {
         let (after, is_made_anew) = match &planned.action {
-            Action::Replace(replace) => (&*replace.after, false),
-            Action::Supersede(supersede) => (&*supersede.after, false),
+            Action::Replace(replace) => {
+                known.extend(known_component(&replace.before));
+                (&*replace.after, false)
+            }
+            Action::Supersede(supersede) => {
+                known.extend(known_component(&supersede.before));
+                (&*supersede.after, false)
+            }
             Action::Retire(Retire { before, .. }) => {
-                if let Action::Component(component) = &**before {
-                    retired.insert(&component.owner.component);
-                }
+                retired.extend(known_component(before));
                 continue;
             }
             Action::Stop(stop) => {
@@ -303,10 +325,10 @@ pub(crate) fn changed_objects(
         };
         let Action::Component(component) = after else { continue };
         let name = &component.owner.component;
-        if is_made_anew && !retired.contains(name) {
+        if is_made_anew && !retired.contains_key(name.as_str()) {
             continue;
         }
-        for object in resolved(component, documents)? {
+        for object in resolved(component, documents.after)? {
             // What holds data is not removed with its component.
             let is_made_anew = is_made_anew && !ObjectName::of(&object)?.is_never_pruned();
             let mut editable = if is_made_anew { Vec::new() } else { component.editable_of(&object) };
@@ -315,10 +337,41 @@ pub(crate) fn changed_objects(
                 object["kind"] == *workload.kind && object["metadata"]["name"] == *workload.name
             });
             editable.retain(|path| path != REPLICAS || !is_stopped);
-            objects.push(ChangedObject { component: name.clone(), object, editable, is_made_anew });
+            let way = if is_made_anew { WayOfChange::MadeAnew } else { WayOfChange::InPlace };
+            objects.push(ChangedObject { component: name.clone(), object, editable, way });
         }
     }
+    known.extend(retired);
+    objects.extend(removed_objects(&known, documents.before, &objects)?);
     Ok(objects)
+}
+
+fn known_component(action: &Action) -> Option<(&str, &Component)> {
+    match action {
+        Action::Component(component) => Some((component.owner.component.as_str(), component)),
+        _ => None,
+    }
+}
+
+/// Objects of components that change or go, of which the later release has none of the name. What holds data stays.
+fn removed_objects(
+    before: &BTreeMap<&str, &Component>,
+    documents: &BTreeMap<String, Vec<u8>>,
+    after: &[ChangedObject],
+) -> Result<Vec<ChangedObject>, StepError> {
+    let kept: Vec<ObjectName> =
+        after.iter().map(|changed| ObjectName::of(&changed.object)).collect::<Result<_, _>>()?;
+    let mut removed = Vec::new();
+    for (component, known) in before {
+        for object in resolved(known, documents)? {
+            let name = ObjectName::of(&object)?;
+            if !name.is_never_pruned() && !kept.contains(&name) {
+                let (component, editable) = ((*component).to_owned(), Vec::new());
+                removed.push(ChangedObject { component, object, editable, way: WayOfChange::Removed });
+            }
+        }
+    }
+    Ok(removed)
 }
 
 /// Sets what a plan does with edits of the fields that it changes.

@@ -32,7 +32,7 @@ use crate::steps::stage_release::StageRelease;
 use crate::steps::stop::Stop;
 use crate::steps::supersede::Supersede;
 pub use canary::CanaryChoice;
-pub(crate) use components::{ChangedObject, changed_objects, set_edits};
+pub(crate) use components::{ChangedObject, DocumentsOfBoth, WayOfChange, changed_objects, set_edits};
 pub use data::ChangedData;
 pub(in crate::plan) use difference::images as images_of;
 pub use difference::{ComponentChange, Fate, ObjectChange};

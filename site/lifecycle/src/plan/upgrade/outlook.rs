@@ -93,7 +93,7 @@ pub struct PointOfNoReturn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
-    /// Seconds that all of it is expected to take.
+    /// Seconds that all of it is expected to take, with what follows the commit.
     pub seconds: u64,
     /// Whether this site has not done all of its steps yet, so that some of the seconds are those of a reference machine.
     pub is_predicted: bool,
@@ -141,7 +141,7 @@ impl Outlook {
     }
 
     fn with(plan: &Plan<Action>, components: Vec<ComponentOutlook>, experience: &Experience<'_>) -> Self {
-        let Seconds { seconds, is_predicted } = experience.of_all(&plan.steps);
+        let Seconds { seconds, is_predicted } = experience.of_all(plan.all());
         let after = plan.steps.last().map(|step| step.title.clone()).unwrap_or_default();
         let lost = lost(plan.operation, &components);
         Self { seconds, is_predicted, components, point_of_no_return: PointOfNoReturn { after, lost } }
@@ -171,12 +171,12 @@ impl Experience<'_> {
         let begin = plan.steps.iter().position(|step| begins(&step.id))?;
         let end = plan.steps.iter().position(|step| ends.contains(&step.id.0));
         let end = end.or_else(|| plan.steps.iter().rposition(|step| step.id.0.starts_with(&last)))?;
-        Some(self.of_all(plan.steps.get(begin..=end)?))
+        Some(self.of_all(plan.steps.get(begin..=end)?.iter()))
     }
 
     /// Those of all these steps.
-    fn of_all(&self, steps: &[PlannedStep<Action>]) -> Seconds {
-        steps.iter().map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus)
+    fn of_all<'b>(&self, steps: impl Iterator<Item = &'b PlannedStep<Action>>) -> Seconds {
+        steps.map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus)
     }
 
     /// Those of one step. A copy and a load take as long as last time, or longer if there is more by now.
@@ -292,6 +292,17 @@ mod tests {
         assert_eq!(seconds("db", Interruption::None, &times), None);
         times.remove(&StepId("ready/db".to_owned()));
         assert_eq!(seconds("db", Interruption::Stops, &times), Some((22, true)), "one of them was never done");
+    }
+
+    #[test]
+    fn what_follows_the_commit_takes_time_as_well() {
+        let one = |id: &str| step(id, id, 2, Action::Collect(Collect {}));
+        let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", vec![one("mark")]);
+        let plan = Plan { closing: vec![one("collect")], ..plan };
+        let times = StepTimes::from([(StepId("collect".to_owned()), 40)]);
+        let outlook = Outlook::with(&plan, Vec::new(), &Experience { times: &times, copied: &BTreeMap::new() });
+        assert_eq!((outlook.seconds, outlook.is_predicted), (42, true));
+        assert_eq!(outlook.point_of_no_return.after, "mark");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use landfall_cluster::Edits;
 use landfall_release_document::EditableField;
 
 use super::*;
-use crate::plan::upgrade::{changed_objects, set_edits};
+use crate::plan::upgrade::{DocumentsOfBoth, WayOfChange, changed_objects, set_edits};
 use crate::steps::component::Component;
 
 impl Side {
@@ -15,6 +15,10 @@ impl Side {
         component.editable.push(EditableField { kind: "Deployment".to_owned(), name, path: path.to_owned() });
         self
     }
+}
+
+fn of_both<'a>(before: &'a Side, after: &'a Side) -> DocumentsOfBoth<'a> {
+    DocumentsOfBoth { before: &before.documents, after: &after.documents }
 }
 
 /// The components of the steps that change one, as `before` and `after`.
@@ -40,14 +44,34 @@ fn objects_that_change_are_known_with_the_fields_that_the_site_may_change() {
         .with("files", "files:2", &[])
         .with("new", "new:1", &[]);
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
-    let found = changed_objects(&plan.plan, &after.documents).unwrap();
-    let shown: Vec<(&str, &[String], bool)> = found
-        .iter()
-        .map(|changed| (changed.component.as_str(), changed.editable.as_slice(), changed.is_made_anew))
-        .collect();
+    let found = changed_objects(&plan.plan, of_both(&before, &after)).unwrap();
+    let shown: Vec<(&str, &[String], WayOfChange)> =
+        found.iter().map(|changed| (changed.component.as_str(), changed.editable.as_slice(), changed.way)).collect();
     let replicas = ["/spec/replicas".to_owned()];
-    assert_eq!(shown, [("web", &replicas[..], false), ("files", &[][..], false)]);
+    let in_place = WayOfChange::InPlace;
+    assert_eq!(shown, [("web", &replicas[..], in_place), ("files", &[][..], in_place)]);
     assert_eq!(found[0].object["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
+}
+
+#[test]
+fn objects_go_with_their_component_and_by_themselves_unless_they_hold_data() {
+    let object = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "web"}});
+    let mut before = side("1.0.0", 1).with("web", "web:1", &[]).with("old", "old:1", &[]);
+    let document = before.documents.get_mut("documents/objects/web.json").unwrap();
+    let mut objects: Vec<Value> = serde_json::from_slice(document).unwrap();
+    objects.extend([object("ConfigMap", "dropped"), object("PersistentVolumeClaim", "data")]);
+    *document = serde_json::to_vec(&objects).unwrap();
+    let after = side("1.1.0", 2).with("web", "web:2", &[]);
+    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    let found = changed_objects(&plan.plan, of_both(&before, &after)).unwrap();
+    let shown: Vec<(&str, &str, WayOfChange)> = found
+        .iter()
+        .map(|changed| (changed.component.as_str(), changed.object["kind"].as_str().unwrap(), changed.way))
+        .collect();
+    let removed = WayOfChange::Removed;
+    let expected =
+        [("web", "Deployment", WayOfChange::InPlace), ("old", "Deployment", removed), ("web", "ConfigMap", removed)];
+    assert_eq!(shown, expected);
 }
 
 #[test]
@@ -98,10 +122,9 @@ fn what_is_made_anew_overwrites_edits_and_what_holds_data_keeps_its_editable_fie
     let model = after.release.artifacts.iter_mut().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
     model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
     let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
-    let found = changed_objects(&plan.plan, &after.documents).unwrap();
-    let shown: Vec<(bool, usize)> =
-        found.iter().map(|changed| (changed.is_made_anew, changed.editable.len())).collect();
-    assert_eq!(shown, [(true, 0), (false, 1)]);
+    let found = changed_objects(&plan.plan, of_both(&before, &after)).unwrap();
+    let shown: Vec<(WayOfChange, usize)> = found.iter().map(|changed| (changed.way, changed.editable.len())).collect();
+    assert_eq!(shown, [(WayOfChange::MadeAnew, 0), (WayOfChange::InPlace, 1)]);
 
     set_edits(&mut plan.plan, Edits::Overwrite);
     let edits = plan.plan.all().filter_map(|planned| match &planned.action {
