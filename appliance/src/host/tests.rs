@@ -186,7 +186,7 @@ impl landfall_host_api::Site for Answers {
         }
     }
 
-    fn begin(&self, plan: &PlanPage, _asking: &Asking) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, _asking: &Asking, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         Ok(vec![format!("the {} has begun", plan.change.verb())])
     }
 

@@ -57,6 +57,8 @@ registry! {
     REQUEST_RUNS = "LF4810", NotReady, "The host is working on another request", "Wait until that one is done, then ask again.";
     MEDIUM_EMPTY = "LF4811", Usage, "A medium holds no bundle", "Copy all files of a bundle onto it: into its first folder, or into a folder there.";
     CHECKPOINTS_TOO_MANY = "LF4812", NotReady, "The console asks for too many checkpoints of its audit log", "Wait as long as the message says. The console asks again by itself, and the next checkpoint covers the same entries. If this continues for hours while few people work, treat the console as taken over.";
+    APPROVAL_UNKNOWN = "LF4813", Usage, "No change waits for this approval", "`landfall approvals list` shows what waits, with digests. A change that has waited for 15 minutes is asked for again in the console.";
+    APPROVAL_MISSING = "LF4814", NotReady, "The host's administrator did not approve the change", "Nothing was changed. Speak with the host's administrator, then make the plan again.";
     // LF50: the appliance.
     APPLIANCE_SETTINGS = "LF5001", Usage, "The appliance's settings cannot be used", "Correct each setting that the message names, then start the appliance again.";
     APPLIANCE_DATABASE = "LF5002", NotReady, "The appliance's database cannot be used", "Check that the data folder is writable and has free space; `landfall-appliance database check` reports the database's state.";

@@ -1,5 +1,6 @@
 //! Arguments, and nothing else: commands receive resolved values.
 
+mod approvals;
 mod audit;
 mod backup;
 mod bundle;
@@ -18,6 +19,7 @@ mod trust;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use approvals::ApprovalsCommand;
 pub(crate) use audit::{AuditCommand, AuditVerifyArguments};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
@@ -151,6 +153,9 @@ pub(crate) enum Command {
     Carry(CarryCommand),
     /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
     Console(ConsoleArguments),
+    /// Let root on this host approve what the console asks for, and list, approve or refuse what waits.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Verify exported audit logs of the console, and show the key that signs them.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -1,5 +1,6 @@
 //! One file per command. Each takes its arguments, resolves them, calls a library, and reports.
 
+mod approvals;
 mod audit;
 mod backup;
 mod build;
@@ -69,6 +70,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Kubectl(arguments) => return kubectl::run(arguments),
         Command::Logs(arguments) => return logs::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),
+        Command::Approvals(command) => approvals::run(command, printer),
         Command::Trust(command) => trust::run(command, printer),
         Command::License(command) => license::run(command, printer),
         Command::Init(arguments) => init::run(arguments, printer),

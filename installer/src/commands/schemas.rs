@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    audit, backup, build, carry, configure, console, diff, history, inspect, key, license, manuals, models, plan,
-    provenance, releases, replaced_data, restore, stage, upgrade, verify,
+    approvals, audit, backup, build, carry, configure, console, diff, history, inspect, key, license, manuals, models,
+    plan, provenance, releases, replaced_data, restore, stage, upgrade, verify,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -44,8 +44,6 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Aborted>(),
         schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
-        schema_of::<audit::Verified>(),
-        schema_of::<audit::Shown>(),
         schema_of::<BackedUp>(),
         schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),
@@ -76,7 +74,6 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<LockRequests>(),
         schema_of::<LockCheck>(),
         schema_of::<LockUpdate>(),
-        schema_of::<console::ConsoleAccess>(),
         schema_of::<LogLine>(),
         schema_of::<manuals::Written>(),
         schema_of::<models::ModelsFit>(),
@@ -107,8 +104,20 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteVerification>(),
     ];
     all.extend(of_licenses());
+    all.extend(of_console());
     all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>()]);
     all
+}
+
+/// Those about the console.
+fn of_console() -> Vec<(&'static str, Value)> {
+    vec![
+        schema_of::<console::ConsoleAccess>(),
+        schema_of::<approvals::Approval>(),
+        schema_of::<approvals::Approvals>(),
+        schema_of::<audit::Verified>(),
+        schema_of::<audit::Shown>(),
+    ]
 }
 
 /// Those about licenses and their use.

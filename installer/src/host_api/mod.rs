@@ -1,6 +1,7 @@
 //! `landfall node serve`: the host's API for the console, over this host's operations. Its answers are the documents that the
 //! commands print; changes of the release begin as on the command line.
 
+mod approval;
 mod changes;
 mod child;
 mod support;
@@ -18,6 +19,7 @@ use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
+use landfall_lifecycle::host_approvals::HostApprovals;
 use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
 use landfall_media::progress::Silent;
 use landfall_peer::{
@@ -47,6 +49,7 @@ const JUDGED: Duration = Duration::from_secs(15);
 pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     logging::keep(&paths.logs(), "host-api");
     let operations = Operations::new(Arc::new(Silent));
+    HostApprovals::of(paths).clear().map_err(|error| unusable(&error))?;
     let changes = Arc::new(Changes::new(operations.clone()));
     let keys = operations.console_keys()?;
     let (own, console) = keys.host_side().map_err(|error| unusable(&error))?;
@@ -219,7 +222,8 @@ impl Site for Host {
         self.changes.plan(change)
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
+        approval::await_word(&HostApprovals::of(&self.operations.paths), plan, asking, note)?;
         self.changes.begin(plan, asking)
     }
 

@@ -138,8 +138,12 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
     };
     match host.desk.approve(wish) {
         Ok(plan) => {
-            let asking = wish.asking.clone();
-            Ok(spawn(host, &wish.asking, &request, move |site| site.begin(&plan, &asking).map(Outcome::Begun)))
+            let (asking, desk) = (wish.asking.clone(), host.desk.clone());
+            let act = move |site: &dyn Site| {
+                let note = |what| desk.note(&asking.request, what);
+                site.begin(&plan, &asking, &note).map(Outcome::Begun)
+            };
+            Ok(spawn(host, &wish.asking, &request, act))
         }
         Err(problem) => {
             host.desk.end(&request.request, Err(problem.clone().into()), now());

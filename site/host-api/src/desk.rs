@@ -142,6 +142,14 @@ impl Desk {
         Ok(Taken::New(request))
     }
 
+    /// Notes what a request waits for, until it has ended.
+    pub(crate) fn note(&self, id: &str, what: String) {
+        let mut state = self.state();
+        if let Some(known) = state.requests.iter_mut().find(|known| known.request.request == id) {
+            known.request.notes = vec![what];
+        }
+    }
+
     /// Notes what became of a request.
     pub(crate) fn end(&self, id: &str, outcome: Result<Outcome, Refusal>, now: String) {
         let mut state = self.state();
@@ -219,6 +227,20 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn what_a_request_waits_for_is_noted_until_it_ends() {
+        let desk = Desk::default();
+        let asking =
+            Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
+        desk.take(&asking, Wanted::Look, String::new()).map(drop).unwrap();
+        desk.note("00000001", "it waits".to_owned());
+        desk.note("00000002", "nobody asked".to_owned());
+        let request = desk.request("00000001").unwrap();
+        assert_eq!((request.state, request.notes), (RequestState::Running, vec!["it waits".to_owned()]));
+        desk.end("00000001", Ok(Outcome::Begun(Vec::new())), String::new());
+        assert_eq!(desk.request("00000001").unwrap().notes, Vec::<String>::new());
+    }
 
     #[test]
     fn a_plan_can_be_approved_for_an_hour() {

@@ -78,8 +78,8 @@ pub trait Site: Send + Sync + 'static {
     fn plan(&self, change: &Change) -> Result<PlanPage, Refusal>;
 
     /// Begins the change of a plan that was approved, if planning it once more gives the same. Returns when it has begun, with what a person
-    /// should read.
-    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal>;
+    /// should read; until then, `note` takes what it waits for.
+    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal>;
 
     /// Makes the operation of this number go back, if it is open. Returns when it does.
     fn abort(&self, operation: u64) -> Result<(), Refusal>;

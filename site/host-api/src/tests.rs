@@ -154,8 +154,9 @@ impl Site for Remembering {
         })
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         assert_eq!(asking.correlation, "c", "the id of the console's request arrives with the change");
+        note("it waits".to_owned());
         self.begun.lock().unwrap().push(plan.digest.clone());
         Ok(vec![format!("the {} has begun", plan.change.verb())])
     }

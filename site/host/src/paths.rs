@@ -145,6 +145,8 @@ impl SitePaths {
         network_configuration = "/etc/landfall/cni";
         /// The configuration of the network that the pods of drills have.
         drill_network = "/etc/landfall/drill-network";
+        /// Present where root approves on this host what the console asks for.
+        host_approval = "/etc/landfall/host-approval";
         /// The registry's configuration.
         registry_configuration = "/etc/landfall/registry.yaml";
         /// Logs of operations, which uninstall leaves.
@@ -153,6 +155,8 @@ impl SitePaths {
         step_times = "/var/log/landfall/step-times.json";
         /// Sockets and marks that do not outlive a boot.
         run = "/run/landfall";
+        /// What the console asks for and root has not approved on this host yet; kept no longer than the machine runs.
+        approvals = "/run/landfall/approvals";
         /// What was last found about GPUs, and when.
         probed_gpus = "/run/landfall/gpus.json";
         /// The file that is under `flock` while GPUs are queried for it; only root can open it.

@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod console;
 pub mod content;
 mod etcd_tools;
+pub mod host_approvals;
 mod host_pack;
 pub mod license;
 pub mod marks;

@@ -213,7 +213,7 @@ pub struct Request {
     /// Every blocker, where several were found at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
-    /// What a person should read of what has begun, such as what could not be saved before.
+    /// What a person should read: what it waits for while the host works on it, and what could not be saved before what has begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

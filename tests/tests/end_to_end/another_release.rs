@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use landfall_lifecycle::pins::Event;
+use landfall_tests::console::Program;
 use landfall_tests::proofs::{administer, administered, sql};
 use landfall_tests::site::wait_until;
 use landfall_tests::{bulletin, printer, writer};
@@ -20,6 +21,9 @@ use super::{console, differences, handbook, journal, saved_data};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long it may take until a change of the console waits for the host.
+const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Pages of the handbook.
 const UPGRADE: &str = "## Upgrade\n";
@@ -381,9 +385,11 @@ fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
         let (code, said) = program.post("/api/v1/upgrades", &wish)?;
         ensure!(code == expected && said["code"] == problem, "{wish} is answered with {code}: {said:#}");
     }
+    engineer.landfall(&["approvals", "require"])?.report("approvals require")?;
     let (code, begun) = program.post("/api/v1/upgrades", &approve(digest, &site))?;
     ensure!(code == 202, "the approval is answered with {code}: {begun:#}");
     let id = begun["request"].as_str().context("a request has no id")?;
+    approves_at_the_host(engineer, &program, id, digest)?;
     wait_until("the end of the upgrade in the console", SELF_LIMIT, || {
         std::thread::sleep(Duration::from_secs(2));
         // While it is replaced, the console does not answer.
@@ -397,6 +403,28 @@ fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
         Ok(None)
     })?;
     printer::note("proved: an upgrade was found on the stick, approved by its plan and followed in the console");
+    Ok(())
+}
+
+/// Root on the host wants to be asked: until root approves the plan, nothing begins.
+fn approves_at_the_host(engineer: Engineer<'_>, program: &Program<'_>, request: &str, digest: &str) -> Result<()> {
+    let waiting = wait_until("the change that waits for the host", WAIT_LIMIT, || {
+        let shown = engineer.landfall(&["approvals", "list"])?.report("approvals list")?;
+        ensure!(shown["required"] == true, "{shown}");
+        Ok(shown["waiting"].as_array().and_then(|all| all.first()).cloned())
+    })?;
+    ensure!(waiting["plan"] == digest && waiting["document"]["to"] == "starter 1.1.0", "{waiting:#}");
+    let (_, asked) = program.get(&format!("/api/v1/requests/{request}"))?;
+    let note = asked["notes"][0].as_str().unwrap_or_default();
+    ensure!(asked["state"] == "running" && note.contains("landfall approvals list"), "{asked:#}");
+    let (_, operation) = program.get("/api/v1/operation")?;
+    ensure!(operation["operation"] != "upgrade", "it began before the host approved it: {operation:#}");
+    engineer.landfall(&["approvals", "approve", "00000000"])?.refused("approvals approve", "LF4813", 2)?;
+    let word = engineer.landfall(&["approvals", "approve", digest])?.report("approvals approve")?;
+    ensure!(word["word"] == "approved" && word["plan"] == digest, "{word:#}");
+    let shown = engineer.landfall(&["approvals", "waive"])?.report("approvals waive")?;
+    ensure!(shown["required"] == false, "{shown}");
+    printer::note("proved: an upgrade from the browser waited until root had approved its plan on the host");
     Ok(())
 }
 

@@ -290,7 +290,7 @@ impl Site for Recorded {
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Asking, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
         facts.asked_by = Some(asking.correlation.clone());

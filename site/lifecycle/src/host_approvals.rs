@@ -1,0 +1,267 @@
+//! The host's own word on changes that the console asks for, where a person at the host wants to be asked.
+//!
+//! Whoever takes over the console can approve whatever the console's users can. The setting is a file of the host, which no route of the API
+//! writes, and an approval is given by root on the host alone, for the digest of one plan, once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_bundle_spec::Sha256;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_host::files;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use landfall_peer::Change;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How long a change waits for the host's word.
+pub const PATIENCE: Duration = Duration::from_mins(15);
+
+/// Digits of a digest that name it on the command line, at least.
+const DIGITS: usize = 8;
+
+/// Most bytes of a file about a change that waits: plans are long.
+const FILE_BYTES: u64 = 16 << 20;
+
+const WAITING: &str = "waiting";
+const APPROVED: &str = "approved";
+const REFUSED: &str = "refused";
+
+/// A change that waits for the host's word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingChange {
+    /// Digest of its plan, which the console's users have approved.
+    pub plan: String,
+    /// The change.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Who asked for it in the console.
+    pub by: String,
+    /// Who approved it first, where two people approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// Until when it waits, RFC 3339 in UTC.
+    pub until: String,
+    /// The plan, as this host has made it: what the command of the change prints with `--dry-run --json`.
+    pub document: Value,
+}
+
+/// What a person at the host says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// It may begin.
+    Approved,
+    /// It may not.
+    Refused,
+}
+
+impl Word {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Approved => APPROVED,
+            Self::Refused => REFUSED,
+        }
+    }
+}
+
+/// The setting, and what waits.
+#[derive(Debug, Clone)]
+pub struct HostApprovals {
+    setting: PathBuf,
+    folder: PathBuf,
+}
+
+/// A change that waits, until this is dropped.
+#[derive(Debug)]
+pub struct Asked {
+    approvals: HostApprovals,
+    plan: Sha256,
+}
+
+impl HostApprovals {
+    /// Those of this host.
+    pub fn of(paths: &SitePaths) -> Self {
+        Self { setting: paths.host_approval(), folder: paths.approvals() }
+    }
+
+    /// Whether the host is asked. A setting that cannot be read counts as one.
+    pub fn is_required(&self) -> bool {
+        self.setting.try_exists().unwrap_or(true)
+    }
+
+    /// Sets whether the host is asked. On the disk when this returns.
+    pub fn require(&self, wanted: bool) -> Result<(), StepError> {
+        if !wanted {
+            return Ok(durable::remove_file(&self.setting)?);
+        }
+        if let Some(folder) = self.setting.parent() {
+            durable::create_folder(folder)?;
+        }
+        Ok(durable::write_file(&self.setting, b"root approves on this host what the console asks for\n", 0o600)?)
+    }
+
+    /// Forgets what waited: whoever asked must ask again. For the beginning of the process that asks.
+    pub fn clear(&self) -> Result<(), StepError> {
+        for entry in fs_err::read_dir(&self.folder).into_iter().flatten().flatten() {
+            durable::remove_file(&entry.path())?;
+        }
+        Ok(())
+    }
+
+    /// What waits now, by digest.
+    pub fn waiting(&self) -> Vec<WaitingChange> {
+        let entries = fs_err::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_waiting(path)).collect();
+        files.sort();
+        let now = Timestamp::now();
+        let waits = |waiting: &WaitingChange| waiting.until.parse::<Timestamp>().is_ok_and(|until| now < until);
+        files.iter().filter_map(|file| read(file)).filter(waits).collect()
+    }
+
+    /// Says a word on the one change that waits with a plan whose digest begins so, with or without `sha256:`. Returns the change.
+    pub fn say(&self, word: Word, digest: &str) -> Result<WaitingChange, StepError> {
+        let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
+        let unknown = |why: String| StepError::new(codes::APPROVAL_UNKNOWN, why);
+        if digits.len() < DIGITS {
+            return Err(unknown(format!("{digest} is too short: {DIGITS} digits of the digest are needed")));
+        }
+        let mut found = self
+            .waiting()
+            .into_iter()
+            .filter(|waiting| waiting.plan.strip_prefix("sha256:").is_some_and(|plan| plan.starts_with(digits)));
+        let (waiting, other) = (found.next(), found.next());
+        let waiting = waiting.filter(|_| other.is_none());
+        let waiting =
+            waiting.ok_or_else(|| unknown(format!("no change waits whose plan's digest begins with {digits}")))?;
+        let plan = waiting.plan.parse().map_err(|_| unknown(format!("{} is no digest", waiting.plan)))?;
+        durable::write_file(&self.path(plan, word.suffix()), b"", 0o600)?;
+        Ok(waiting)
+    }
+
+    /// Asks the host's administrator about a change, which waits until the answer is dropped. A word that was said before does not count.
+    pub fn ask(&self, plan: Sha256, waiting: &WaitingChange) -> Result<Asked, StepError> {
+        durable::create_folder_with_mode(&self.folder, 0o700)?;
+        let asked = Asked { approvals: self.clone(), plan };
+        asked.forget()?;
+        let text = serde_json::to_vec(waiting)
+            .map_err(|error| StepError::new(codes::BUG, "a change that waits has no JSON form").because(error))?;
+        durable::write_file(&self.path(plan, WAITING), &text, 0o600)?;
+        Ok(asked)
+    }
+
+    fn path(&self, plan: Sha256, suffix: &str) -> PathBuf {
+        self.folder.join(format!("{}.{suffix}", plan.to_hex()))
+    }
+}
+
+impl Asked {
+    /// What was said, if something was. Both words at once are a refusal.
+    pub fn word(&self) -> Option<Word> {
+        [Word::Refused, Word::Approved]
+            .into_iter()
+            .find(|word| self.approvals.path(self.plan, word.suffix()).symlink_metadata().is_ok())
+    }
+
+    fn forget(&self) -> Result<(), StepError> {
+        for suffix in [WAITING, APPROVED, REFUSED] {
+            durable::remove_file(&self.approvals.path(self.plan, suffix))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // What is left does not count when it is asked for again.
+        let _left = self.forget();
+    }
+}
+
+fn is_waiting(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == WAITING)
+}
+
+fn read(path: &Path) -> Option<WaitingChange> {
+    let bytes = files::read_at_most(path, FILE_BYTES).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+
+    fn approvals() -> (tempfile::TempDir, HostApprovals) {
+        let root = tempfile::tempdir().unwrap();
+        let approvals = HostApprovals::of(&SitePaths::below(root.path()));
+        (root, approvals)
+    }
+
+    fn waiting(plan: Sha256, until: &str) -> WaitingChange {
+        WaitingChange {
+            plan: plan.to_string(),
+            change: Change::Rollback { version: "1.0.0".to_owned(), data: None },
+            by: "ada".to_owned(),
+            first: None,
+            until: until.to_owned(),
+            document: serde_json::json!({ "to": "shop 1.0.0" }),
+        }
+    }
+
+    const LATER: &str = "2100-01-01T00:00:00Z";
+
+    #[test]
+    fn the_host_is_asked_where_that_is_set_and_where_it_cannot_be_known() {
+        let (root, approvals) = approvals();
+        assert!(!approvals.is_required());
+        approvals.require(true).unwrap();
+        assert!(HostApprovals::of(&SitePaths::below(root.path())).is_required());
+        approvals.require(false).unwrap();
+        approvals.require(false).unwrap();
+        assert!(!approvals.is_required());
+        // What is no folder cannot be looked into.
+        durable::write_file(&root.path().join("etc"), b"", 0o600).unwrap_or_else(|_| {
+            fs_err::remove_dir_all(root.path().join("etc")).unwrap();
+            durable::write_file(&root.path().join("etc"), b"", 0o600).unwrap();
+        });
+        assert!(approvals.is_required());
+    }
+
+    #[test]
+    fn a_word_counts_for_one_plan_once() {
+        let (_root, approvals) = approvals();
+        let [one, other] = [Sha256([0xab; 32]), Sha256([0xac; 32])];
+        let asked = approvals.ask(one, &waiting(one, LATER)).unwrap();
+        let second = approvals.ask(other, &waiting(other, LATER)).unwrap();
+        assert_eq!((asked.word(), second.word()), (None, None));
+        assert_eq!(approvals.waiting(), [waiting(one, LATER), waiting(other, LATER)]);
+        let said = approvals.say(Word::Approved, &one.to_string()[.."sha256:".len() + DIGITS]).unwrap();
+        assert_eq!((said, asked.word(), second.word()), (waiting(one, LATER), Some(Word::Approved), None));
+        approvals.say(Word::Refused, &one.to_hex()).unwrap();
+        assert_eq!(asked.word(), Some(Word::Refused), "a refusal is stronger");
+        drop(asked);
+        assert_eq!(approvals.waiting(), [waiting(other, LATER)]);
+        assert_eq!(approvals.ask(one, &waiting(one, LATER)).unwrap().word(), None, "it is asked for again");
+        approvals.clear().unwrap();
+        assert_eq!(approvals.waiting(), []);
+    }
+
+    #[test]
+    fn no_word_is_said_on_what_does_not_wait() {
+        let (_root, approvals) = approvals();
+        let (plan, old) = (Sha256([0xab; 32]), Sha256([0xef; 32]));
+        let _asked = approvals.ask(plan, &waiting(plan, LATER)).unwrap();
+        let _old = approvals.ask(old, &waiting(old, "2026-01-01T00:00:00Z")).unwrap();
+        for digest in ["", "ab", "abababa", "cdcdcdcd", "../../..", &old.to_string()] {
+            let refused = approvals.say(Word::Approved, digest).unwrap_err();
+            assert_eq!(refused.code(), codes::APPROVAL_UNKNOWN, "{digest}");
+        }
+    }
+}
