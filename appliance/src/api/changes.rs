@@ -27,7 +27,7 @@ use crate::refusal::Refusal;
 /// Between two looks at a request that the host works on.
 const POLL: Duration = Duration::from_secs(1);
 /// How long its end is waited for; the host's own limits are shorter.
-const PATIENCE: Duration = Duration::from_mins(10);
+const PATIENCE: Duration = Duration::from_mins(25);
 /// Longest name of a person that the host takes, in bytes.
 const NAME_BYTES: usize = 96;
 

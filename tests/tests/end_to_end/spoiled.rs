@@ -20,7 +20,7 @@ const OF_THE_COMPUTER: [&str; 3] = ["swap", "disk-sync", "hardware-clock"];
 /// Lines that spoil a machine.
 const SPOILING: [&str; 11] = [
     "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 &",
-    "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf",
+    "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf && ip link add cni0 type bridge",
     "ip route add 10.244.7.0/24 dev eth0",
     "printf Node_1 > /proc/sys/kernel/hostname",
     "mkdir -p /var/lib/landfall && mount -t tmpfs -o ro,noexec,size=64m,nr_inodes=100 tmpfs /var/lib/landfall",
@@ -37,7 +37,7 @@ const SPOILING: [&str; 11] = [
 /// The findings of a machine that is spoiled so: the name of each, a part of what was measured, and a part of the fix or of a command.
 const FAULTS: [(&str, &str, &str); 16] = [
     ("ports", "6443 (systemd-socket-, process ", "ss -ltnp"),
-    ("other-kubernetes", "/etc/kubernetes", "its own tool"),
+    ("other-kubernetes", "/etc/kubernetes, the interface cni0", "its own tool"),
     ("address-ranges", "10.244.7.0/24", "other ranges"),
     ("hostname", "node_1", "hostnamectl set-hostname node-1"),
     ("data-filesystem", "in memory (tmpfs)", "ext4"),

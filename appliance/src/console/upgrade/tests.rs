@@ -427,6 +427,21 @@ async fn an_unanswered_approval_claims_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_that_waits_for_the_hosts_administrator_says_so() {
+    let site = Site::begin().await;
+    let root = site.sign_in("root").await;
+    plan_page(&site, &root).await;
+    root.post("/upgrade/approve", &[("request", "0123abcd0123"), ("plan", PLAN), ("confirm", "node-1")]).await;
+    let mut requests = site.host.requests.lock().unwrap().clone();
+    let approval = requests.iter_mut().find(|request| request.verb == "upgrade").unwrap();
+    let note = "the host's administrator must approve it, too: `landfall approvals list` on the host shows the plan";
+    (approval.state, approval.notes) = (RequestState::Running, vec![note.to_owned()]);
+    *site.host.requests.lock().unwrap() = requests;
+    let page = root.get("/upgrade?request=0123abcd0123").await.body;
+    assert!(page.contains("administrator must approve it, too") && page.contains("landfall approvals list"), "{page}");
+}
+
+#[tokio::test]
 async fn a_request_that_is_sent_again_is_recorded_as_such_and_ends_once() {
     let site = Site::begin().await;
     let (root, other) = (site.program("root", &[Scope::Upgrade]).await, site.program("root", &[Scope::Upgrade]).await);

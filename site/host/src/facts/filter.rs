@@ -61,6 +61,12 @@ pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     Ok(Rules { closed, legacy_unread })
 }
 
+/// Names of all tables and chains, as far as they can be read: the kernel shows them to root alone.
+pub(super) fn names() -> Vec<String> {
+    let tables = netlink::tables().into_iter().flatten().map(|table| table.name);
+    tables.chain(netlink::chains().into_iter().flatten().map(|chain| chain.name)).collect()
+}
+
 fn hook(chain: &Chain) -> Option<ClosedHook> {
     match chain.hook?.0 {
         Hook::Input => Some(ClosedHook::Input),

@@ -15,10 +15,19 @@ const SIGNS: [&str; 8] = [
     "/var/snap/microk8s",
 ];
 
+/// Interfaces that its network leaves until the next boot. Some have the names of Landfall's own, others its port or the addresses of services.
+const INTERFACES: [&str; 8] =
+    ["cni0", "flannel.1", "cilium_host", "cilium_vxlan", "kube-ipvs0", "vxlan.calico", "antrea-gw0", "weave"];
+
+/// Names in the packet filter that kube-proxy gives: a table of its own, or the beginning of chains in others' tables.
+const TABLE: &str = "kube-proxy";
+const CHAINS: &str = "KUBE-";
+
 /// Programs beside which Landfall's cannot run.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
-pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
+/// `filter` are the names of tables and chains of the packet filter.
+pub(super) fn leftovers(paths: &SitePaths, filter: &[String]) -> Vec<String> {
     // A Landfall site has all of them; its identity shows whether this is one.
     if paths.settings_uuid().exists() {
         return Vec::new();
@@ -26,6 +35,11 @@ pub(super) fn leftovers(paths: &SitePaths) -> Vec<String> {
     let mut found: Vec<String> =
         SIGNS.iter().filter(|path| holds_something(paths, path)).map(|path| format!("files in {path}")).collect();
     found.extend(running(paths, &PROGRAMS).into_iter().map(|program| format!("the running program {program}")));
+    let exists = |name: &&&str| paths.host("/sys/class/net").join(name).symlink_metadata().is_ok();
+    found.extend(INTERFACES.iter().filter(exists).map(|name| format!("the interface {name}")));
+    if filter.iter().any(|name| name == TABLE || name.starts_with(CHAINS)) {
+        found.push("rules of kube-proxy in the packet filter".to_owned());
+    }
     found
 }
 
@@ -62,10 +76,17 @@ mod tests {
             landfall_media::durable::write_file(&paths.host(path), text.as_bytes(), 0o644).unwrap();
         }
         fs_err::create_dir_all(paths.host("/var/lib/kubelet")).unwrap();
-        assert_eq!(leftovers(&paths), ["files in /etc/kubernetes", "the running program k3s"]);
+        let filter = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let own = filter(&["filter", "ufw-kube", "INPUT"]);
+        assert_eq!(leftovers(&paths, &own), ["files in /etc/kubernetes", "the running program k3s"]);
+        fs_err::create_dir_all(paths.host("/sys/class/net/cni0")).unwrap();
+        let rules = "rules of kube-proxy in the packet filter";
+        for names in [filter(&["nat", "KUBE-SERVICES"]), filter(&["kube-proxy"])] {
+            assert_eq!(leftovers(&paths, &names)[2..], ["the interface cni0", rules]);
+        }
 
         fs_err::create_dir_all(paths.settings()).unwrap();
         landfall_media::durable::write_file(&paths.settings_uuid(), b"x", 0o644).unwrap();
-        assert_eq!(leftovers(&paths), Vec::<String>::new());
+        assert_eq!(leftovers(&paths, &filter(&["kube-proxy"])), Vec::<String>::new());
     }
 }
