@@ -227,6 +227,13 @@ pub fn ensure_device_plugin() -> Result<PathBuf> {
     Ok(node_pack::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
+/// NVIDIA's parts of `examples/gpu`, under the names that it has for them, as a registry's storage: the container toolkit and the device plugin, and
+/// in place of the exporter of metrics, which needs NVIDIA's own libraries to be built, an image that is never run.
+pub fn ensure_gpu_example() -> Result<RegistryTree> {
+    let workshop = Workshop::open()?;
+    registry_tree::of(&workshop, node_pack::gpu_example(&workshop)?)
+}
+
 /// The program `dex`, an identity provider.
 pub fn ensure_dex() -> Result<PathBuf> {
     Ok(node_pack::DEX.ensure(&Workshop::open()?)?.join("dex"))

@@ -477,3 +477,35 @@ fn other_host_files(workshop: &Workshop) -> Result<Vec<Published>> {
     };
     modules.into_iter().map(artifact).collect()
 }
+
+/// NVIDIA's parts of `examples/gpu`, in the versions that they have here.
+pub fn gpu_example(workshop: &Workshop) -> Result<Vec<Published>> {
+    let (toolkit, device_plugin) = (CONTAINER_TOOLKIT.version(workshop)?, DEVICE_PLUGIN.version(workshop)?);
+    let tools = files(workshop, &CONTAINER_TOOLKIT, &["nvidia-ctk", "nvidia-cdi-hook"])?;
+    let tools = artifact(
+        CONTAINER_TOOLKIT.name,
+        format!("example.internal/nvidia-container-toolkit:{}", toolkit.trim_start_matches('v')),
+        FILES,
+        None,
+        tools,
+    );
+    let base = debian::ensure_base(workshop)?;
+    let plugin = program_layer(workshop, &DEVICE_PLUGIN, &["usr/bin/nvidia-device-plugin"])?;
+    let on_base = |name, reference: &str, layers: &[Layer]| {
+        image(
+            name,
+            reference.to_owned(),
+            layers,
+            &Settings { command: &["nvidia-device-plugin"], ..Settings::default() },
+        )
+    };
+    Ok(vec![
+        on_base(
+            "nvidia-device-plugin",
+            &format!("nvcr.io/nvidia/k8s-device-plugin:{device_plugin}"),
+            &[base.clone(), plugin],
+        ),
+        on_base("dcgm-exporter", "nvcr.io/nvidia/k8s/dcgm-exporter:stand-in", &[base]),
+        tools,
+    ])
+}

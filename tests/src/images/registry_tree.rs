@@ -52,6 +52,13 @@ pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Pub
     lay_out(workshop, &published, references)
 }
 
+/// The tree of these alone.
+pub fn of(workshop: &Workshop, mut published: Vec<Published>) -> Result<RegistryTree> {
+    published.sort_by(|one, two| one.reference.cmp(&two.reference));
+    let references = published.iter().map(reference).collect();
+    lay_out(workshop, &published, references)
+}
+
 /// The tree of the given images and artifacts.
 pub fn lay_out(workshop: &Workshop, published: &[Published], references: Vec<Reference>) -> Result<RegistryTree> {
     let mut key = Key::new().with("layout", "1");

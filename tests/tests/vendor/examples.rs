@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use landfall_tests::images::registry_tree::Reference;
 use landfall_tests::package_server::PackageServer;
+use landfall_tests::registry::Registry;
 use landfall_tests::{images, workspace};
 use serde_json::Value;
 
@@ -57,6 +59,48 @@ fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
         assert_eq!(names(&shown, "components")?, ["network", "dns", own]);
         assert_eq!(names(&shown, "proofs")?, [proof]);
     }
+    Ok(())
+}
+
+/// The lock of assembled parts, with these entries beside its images and its artifacts.
+fn lock_with(images: &str, artifacts: &str) -> Result<String> {
+    let lock = std::fs::read_to_string(assembled())?;
+    let (before, after) = lock.split_once("\nartifacts:\n").context("the lock has no artifacts")?;
+    Ok(format!("{before}\n{images}\nartifacts:\n{artifacts}{after}"))
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
+    let (starter, parts) = (starter()?, images::ensure_gpu_example()?);
+    let nvidia = Registry::start(&parts.root)?;
+    let entry = |part: &Reference| {
+        let index = if part.image { "    index: none\n" } else { "" };
+        let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
+        format!(
+            "  - reference: {}\n    recipe: {}\n    license: Apache-2.0\n{index}{unresolved}",
+            part.reference, part.recipe
+        )
+    };
+    let (mut of_images, mut of_artifacts) = (String::new(), String::new());
+    let own = std::fs::read_to_string(example("gpu").join("images.lock"))?;
+    for part in &parts.references {
+        let (repository, _) = part.reference.rsplit_once(':').context("a reference has no tag")?;
+        ensure!(own.contains(&format!("- reference: {repository}:")), "the example has no {repository}");
+        let entries = if part.image { &mut of_images } else { &mut of_artifacts };
+        entries.push_str(&entry(part));
+    }
+    let folder = starter.scratch()?;
+    let lock = folder.path().join("images.lock");
+    std::fs::write(&lock, lock_with(&of_images, &of_artifacts)?)?;
+    let mirrors = ["nvcr.io", "example.internal"]
+        .map(|host| format!("  - {{host: {host}, endpoint: 'http://{}', plainHttp: true}}\n", nvidia.address()));
+    let shown = built(starter, "gpu", &lock, &mirrors.concat())?;
+    assert_eq!(names(&shown, "components")?, ["network", "dns", "gpus", "gpu-metrics", "worker"]);
+    assert_eq!(names(&shown, "proofs")?, ["cuda"]);
+    assert_eq!(names(&shown, "values")?[..2], ["gpu.migStrategy", "gpu.replicas"]);
+    let pack = &shown["release"]["node_packs"][0];
+    ensure!(pack.to_string().contains("gpu-tools"), "the node pack is {pack}");
     Ok(())
 }
 
