@@ -69,7 +69,12 @@ impl Volume {
     fn compress(&self, folder: &Path) -> Result<()> {
         let compress = ["filesystem", "defragment", "-r", "-czstd", "-f"];
         workspace::run(Command::new("btrfs").args(compress).arg(folder).stdout(Stdio::null()))?;
-        workspace::run(Command::new("sync").arg("--file-system").arg(folder))?;
+        self.give_back()
+    }
+
+    /// Gives back the room of what was removed or compressed.
+    fn give_back(&self) -> Result<()> {
+        workspace::run(Command::new("sync").arg("--file-system").arg(&self.folder))?;
         workspace::run(Command::new("fstrim").arg(&self.folder))
     }
 
@@ -122,6 +127,7 @@ pub(crate) fn build(volume: &Volume) -> Result<Large> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     silence::expect_none("landfall build --json", vendor.command(&arguments).arg("--json"))?;
     std::fs::remove_dir_all(&bundle).context("cannot remove the bundle")?;
+    volume.give_back()?;
     silence::expect_none("landfall build in a pipe", &mut vendor.command(&arguments))?;
     volume.compress(&bundle)?;
     let inspection = vendor.report(&["inspect", &text(bundle)])?;

@@ -13,7 +13,7 @@ const LANES: &str = "2";
 const LARGE: &str = "twenty_gibibytes";
 
 /// What it takes of the disk: the release on its stick, the store that it is staged to, and a site.
-const LARGE_BYTES: u64 = 45_000_000_000;
+const LARGE_BYTES: u64 = 36_000_000_000;
 
 /// That of the part `cuts`.
 const CUTS: &str = "twenty_four_instants";
@@ -80,7 +80,7 @@ pub(super) fn node() -> Result<()> {
     sites(&NODE)
 }
 
-/// Takes 45 GB of disk, and a quarter of an hour.
+/// Takes 36 GB of disk, and a quarter of an hour.
 pub(super) fn large() -> Result<()> {
     headroom::require_disk(LARGE_BYTES)?;
     let _turn = turn_on_this_host()?;
