@@ -38,8 +38,10 @@ fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Va
     command.arg(&example).arg("--lock").arg(lock).arg("--registries").arg(vendor.registries_file());
     command.arg("--store").arg(vendor.store()).arg("--helm").arg(&helm).arg("--output").arg(vendor.lock_file());
     Outcome::success(&mut command)?;
-    let with_helm = ["--json", "--helm", &helm.display().to_string()];
-    let arguments = vendor.build_arguments(&example, &stick, &with_helm);
+    let gpu_program = workspace::landfall_gpu()?;
+    let [helm, gpu_program] = [&helm, &gpu_program].map(|path| path.display().to_string());
+    let programs = ["--json", "--helm", &helm, "--gpu-program", &gpu_program];
+    let arguments = vendor.build_arguments(&example, &stick, &programs);
     Outcome::success(&mut starter.command(&vendor, &arguments))?;
     Outcome::success(starter.landfall(&["inspect", "--json"]).arg(&stick))?.json()
 }
@@ -94,7 +96,7 @@ fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
     let lock = folder.path().join("images.lock");
     std::fs::write(&lock, lock_with(&of_images, &of_artifacts)?)?;
     let mirrors = ["nvcr.io", "example.internal"]
-        .map(|host| format!("  - {{host: {host}, endpoint: 'http://{}', plainHttp: true}}\n", nvidia.address()));
+        .map(|host| format!("  - {{host: {host}, endpoint: 'http://{}/{host}', plainHttp: true}}\n", nvidia.address()));
     let shown = built(starter, "gpu", &lock, &mirrors.concat())?;
     assert_eq!(names(&shown, "components")?, ["network", "dns", "gpus", "gpu-metrics", "worker"]);
     assert_eq!(names(&shown, "proofs")?, ["cuda"]);
