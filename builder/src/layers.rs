@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
@@ -17,6 +16,7 @@ use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedImage};
 use crate::listing::{self, Lister};
+use crate::side_by_side::side_by_side;
 use crate::{record, unpacked};
 
 const RECORD_TYPE: &str = "landfall.dev/layer/1";
@@ -69,21 +69,16 @@ pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     uncounted.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
     let total_bytes = Some(uncounted.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
-    let next = AtomicUsize::new(0);
-    let count_some = || {
-        while let Some((layer, diff_id)) = uncounted.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // A worker that fails ends the other workers, too.
-            facts(store, layer.digest, &layer.media_type, **diff_id, progress)
-                .inspect_err(|_| next.store(uncounted.len(), Ordering::Relaxed))?;
+    // After one that cannot be counted, no other begins.
+    let has_failed = AtomicBool::new(false);
+    let count = |(layer, diff_id): &(&Described, &Sha256)| {
+        if has_failed.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        let counted = facts(store, layer.digest, &layer.media_type, **diff_id, progress);
+        counted.map(drop).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))
     };
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(uncounted.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(count_some)).collect();
-        let died = |_| Err(BuildError::new(codes::BUG, "a thread that counts a layer died"));
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
-    })?;
+    side_by_side(&uncounted, count)?.into_iter().collect::<Result<()>>()?;
     progress.event(Event::PhaseDone);
     Ok(())
 }

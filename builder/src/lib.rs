@@ -37,6 +37,7 @@ pub mod proofs;
 mod record;
 pub mod reference;
 mod render;
+mod side_by_side;
 pub mod signing;
 mod unpacked;
 mod wheels;

@@ -164,13 +164,19 @@ fn next() -> Result<String> {
 
 /// 1.2.0: its migration destroys the database, which never starts then; that is known after less than a minute.
 fn broken() -> Result<String> {
-    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.2.0\ncounter: 3\n")?;
-    let manifests = "/postgres-next\n    namespace: postgres\n";
-    replaced(
-        &text,
-        manifests,
-        &format!("/postgres-broken\n    readySeconds: {BROKEN_SECONDS}\n    namespace: postgres\n"),
-    )
+    failing("version: 1.2.0\ncounter: 3\n", "postgres-broken", BROKEN_SECONDS)
+}
+
+/// 1.4.0: a job changes a part of the schema beside the running database, and then fails.
+fn half() -> Result<String> {
+    failing("version: 1.4.0\ncounter: 5\n", "postgres-half", HALF_SECONDS)
+}
+
+/// 1.1.0 under another version, whose database is that of a folder, and counts as failed after so many seconds.
+fn failing(version: &str, folder: &str, seconds: u32) -> Result<String> {
+    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", version)?;
+    let database = format!("/{folder}\n    readySeconds: {seconds}\n    namespace: postgres\n");
+    replaced(&text, "/postgres-next\n    namespace: postgres\n", &database)
 }
 
 /// 1.3.0: another form of the nameserver, of which the canary finds that it answers otherwise than the release promises.
@@ -178,13 +184,6 @@ fn unproved() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
     let text = replaced(&text, "/dns-next\n", "/dns-unproved\n")?;
     replaced(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
-}
-
-/// 1.4.0: a job changes a part of the schema beside the running database, and then fails.
-fn half() -> Result<String> {
-    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.4.0\ncounter: 5\n")?;
-    let manifests = "/postgres-next\n    namespace: postgres\n";
-    replaced(&text, manifests, &format!("/postgres-half\n    readySeconds: {HALF_SECONDS}\n    namespace: postgres\n"))
 }
 
 /// The definition of 1.0.0.

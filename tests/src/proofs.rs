@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::site::{Machine, Output, wait_until};
 use crate::{documents, printer};
@@ -30,6 +30,22 @@ pub fn administered(machine: &Machine, line: &str) -> Result<String> {
 pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Result<Output> {
     let script = script.replace('\'', r"'\''");
     administer(machine, &format!("kubectl --namespace {namespace} exec {pod} -- sh -euc '{script}'"))
+}
+
+/// Makes a pod of the namespace `default`, waits until it has ended well, and deletes it. Returns what it printed.
+pub fn run_pod(machine: &Machine, name: &str, spec: &Value) -> Result<String> {
+    let pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": spec});
+    administered(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
+    let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
+    if let Err(error) = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
+        let described = administered(machine, &format!("kubectl --namespace default describe pod {name}"))?;
+        let said = administer(machine, &format!("kubectl --namespace default logs {name}"))?.stdout;
+        return Err(error.context(format!("the pod {name} did not end well:\n{described}\n{said}")));
+    }
+    let said = administered(machine, &format!("kubectl --namespace default logs {name}"))?;
+    administered(machine, &format!("kubectl --namespace default delete pod {name}"))?;
+    Ok(said)
 }
 
 /// `psql` as the application's user, in the database's pod; arguments follow it.

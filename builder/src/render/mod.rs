@@ -90,7 +90,7 @@ pub struct Rendering {
 pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Rendering> {
     let mut components: Vec<Rendered> = Vec::new();
     let mut sources = BTreeMap::new();
-    let mut folders = folders::render(definition, kubectl);
+    let mut folders = folders::render(definition, kubectl)?;
     for index in definition.order.clone() {
         let (rendered, of_folder) = one(definition, index, folders.remove(&index), charts, &components)?;
         components.extend(rendered);
@@ -116,7 +116,7 @@ pub struct Unchecked {
 /// Renders what can be rendered, so that it can be looked at. As in [`render`], charts add to the definition.
 pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Unchecked {
     let mut found = Unchecked::default();
-    let mut folders = folders::render(definition, kubectl);
+    let mut folders = folders::render(definition, kubectl).unwrap_or_default();
     for index in definition.order.clone() {
         match one(definition, index, folders.remove(&index), charts, &found.components) {
             Ok((rendered, _)) => found.components.extend(rendered),

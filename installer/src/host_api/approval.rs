@@ -14,7 +14,7 @@ use super::problem;
 /// Between two looks for a word.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Returns once root has approved the plan on this host; at once where nobody asks for that.
+/// Returns once root has approved the plan on this host; at once where root does not want to be asked.
 pub(super) fn await_word(
     approvals: &HostApprovals,
     plan: &PlanPage,
@@ -25,11 +25,10 @@ pub(super) fn await_word(
         return Ok(());
     }
     let until = Instant::now() + PATIENCE;
-    let failed = |error: landfall_engine::step::StepError| Refusal::from(problem(&error.into()));
     let digest: Sha256 =
         plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
     let waiting = waiting(plan, asking);
-    let asked = approvals.ask(digest, &waiting).map_err(failed)?;
+    let asked = approvals.ask(digest, &waiting).map_err(|error| Refusal::from(problem(&error.into())))?;
     tracing::info!(plan = plan.digest, by = asking.by, "a change of the console waits for the approval of this host");
     note(format!(
         "the host's administrator must approve it, too, until {}: `landfall approvals list` on the host shows the plan {}",

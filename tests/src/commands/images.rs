@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::images::{self, Workshop, node_pack, python, registry_tree, reproducible, starter};
+use crate::images::{self, Workshop, node_pack, nvidia, python, registry_tree, reproducible, starter};
 use crate::printer;
 
 /// Builds the real parts that tests and demo use: only the missing ones.
@@ -48,8 +48,8 @@ fn build_one(workshop: &Workshop, name: &str) -> Result<u8> {
         &&node_pack::HELM,
         &&node_pack::VERSITYGW,
         &&node_pack::DEX,
-        &&node_pack::CONTAINER_TOOLKIT,
-        &&node_pack::DEVICE_PLUGIN,
+        &&nvidia::CONTAINER_TOOLKIT,
+        &&nvidia::DEVICE_PLUGIN,
     ];
     let modules = || node_pack::MODULES.iter().chain(tools);
     let recipes = || starter::IMAGES.iter().chain(python::ARTIFACTS);

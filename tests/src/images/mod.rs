@@ -21,6 +21,7 @@ pub mod go;
 pub mod layer;
 pub mod lock;
 pub mod node_pack;
+pub mod nvidia;
 pub mod oci;
 pub mod postgres;
 pub mod python;
@@ -219,19 +220,19 @@ pub fn ensure_versitygw() -> Result<PathBuf> {
 
 /// The folder of NVIDIA's `nvidia-ctk` and `nvidia-cdi-hook`.
 pub fn ensure_container_toolkit() -> Result<PathBuf> {
-    node_pack::CONTAINER_TOOLKIT.ensure(&Workshop::open()?)
+    nvidia::CONTAINER_TOOLKIT.ensure(&Workshop::open()?)
 }
 
 /// NVIDIA's program `nvidia-device-plugin`.
 pub fn ensure_device_plugin() -> Result<PathBuf> {
-    Ok(node_pack::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
+    Ok(nvidia::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
 /// NVIDIA's parts of `examples/gpu`, under the names that it has for them, as a registry's storage: the container toolkit and the device plugin, and
 /// in place of the exporter of metrics, which needs NVIDIA's own libraries to be built, an image that is never run.
 pub fn ensure_gpu_example() -> Result<RegistryTree> {
     let workshop = Workshop::open()?;
-    registry_tree::of(&workshop, node_pack::gpu_example(&workshop)?)
+    registry_tree::of(&workshop, nvidia::example(&workshop)?)
 }
 
 /// The program `dex`, an identity provider.

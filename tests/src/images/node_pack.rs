@@ -183,32 +183,6 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
-/// NVIDIA's tools that give containers a GPU.
-pub const CONTAINER_TOOLKIT: GoModule = GoModule {
-    name: "nvidia-container-toolkit",
-    upstream: "github.com/NVIDIA/nvidia-container-toolkit",
-    stamp: None,
-    programs: &[
-        Program { package: "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-ctk", file: "nvidia-ctk" },
-        Program { package: "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-cdi-hook", file: "nvidia-cdi-hook" },
-    ],
-    build: Build::LoadingC,
-    variables: &[("github.com/NVIDIA/nvidia-container-toolkit/internal/info.version", "{version}")],
-};
-
-/// NVIDIA's program that offers GPUs to pods.
-pub const DEVICE_PLUGIN: GoModule = GoModule {
-    name: "nvidia-device-plugin",
-    upstream: "github.com/NVIDIA/k8s-device-plugin",
-    stamp: None,
-    programs: &[Program {
-        package: "github.com/NVIDIA/k8s-device-plugin/cmd/nvidia-device-plugin",
-        file: "nvidia-device-plugin",
-    }],
-    build: Build::LoadingC,
-    variables: &[("github.com/NVIDIA/k8s-device-plugin/internal/info.version", "{version}")],
-};
-
 /// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.
 /// It has no form without SQLite.
 pub const DEX: GoModule = GoModule {
@@ -401,7 +375,7 @@ fn static_base(workshop: &Workshop) -> Result<Layer> {
 }
 
 /// A layer that holds programs of a module at the given paths.
-fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&str]) -> Result<Layer> {
+pub(super) fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&str]) -> Result<Layer> {
     let mut key = workshop.key().with("program", module.key(workshop)?.digest());
     for path in paths {
         key = key.with("path", path);
@@ -455,7 +429,7 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
 }
 
 /// Programs of a module, one blob per file.
-fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> Result<Vec<Blob>> {
+pub(super) fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> Result<Vec<Blob>> {
     let folder = module.ensure(workshop)?;
     names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
 }
@@ -476,36 +450,4 @@ fn other_host_files(workshop: &Workshop) -> Result<Vec<Published>> {
         host_artifact(workshop, module, repository, files(workshop, module, names)?)
     };
     modules.into_iter().map(artifact).collect()
-}
-
-/// NVIDIA's parts of `examples/gpu`, in the versions that they have here.
-pub fn gpu_example(workshop: &Workshop) -> Result<Vec<Published>> {
-    let (toolkit, device_plugin) = (CONTAINER_TOOLKIT.version(workshop)?, DEVICE_PLUGIN.version(workshop)?);
-    let tools = files(workshop, &CONTAINER_TOOLKIT, &["nvidia-ctk", "nvidia-cdi-hook"])?;
-    let tools = artifact(
-        CONTAINER_TOOLKIT.name,
-        format!("example.internal/nvidia-container-toolkit:{}", toolkit.trim_start_matches('v')),
-        FILES,
-        None,
-        tools,
-    );
-    let base = debian::ensure_base(workshop)?;
-    let plugin = program_layer(workshop, &DEVICE_PLUGIN, &["usr/bin/nvidia-device-plugin"])?;
-    let on_base = |name, reference: &str, layers: &[Layer]| {
-        image(
-            name,
-            reference.to_owned(),
-            layers,
-            &Settings { command: &["nvidia-device-plugin"], ..Settings::default() },
-        )
-    };
-    Ok(vec![
-        on_base(
-            "nvidia-device-plugin",
-            &format!("nvcr.io/nvidia/k8s-device-plugin:{device_plugin}"),
-            &[base.clone(), plugin],
-        ),
-        on_base("dcgm-exporter", "nvcr.io/nvidia/k8s/dcgm-exporter:stand-in", &[base]),
-        tools,
-    ])
 }

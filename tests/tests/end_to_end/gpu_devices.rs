@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use landfall_tests::gpu::driver;
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::{administered, run_pod};
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::{images, printer};
 use serde_json::json;
@@ -119,19 +119,5 @@ fn pod(machine: &Machine, name: &str, resources: &serde_json::Value, script: &st
         "command": ["sh", "-uc", script],
         "resources": resources,
     });
-    let pod = json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"restartPolicy": "Never", "containers": [container]},
-    });
-    administered(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
-    let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
-    if let Err(error) = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
-        let described = administered(machine, &format!("kubectl --namespace default describe pod {name}"))?;
-        return Err(error.context(format!("the pod {name} did not end well:\n{described}")));
-    }
-    let said = administered(machine, &format!("kubectl --namespace default logs {name}"))?;
-    administered(machine, &format!("kubectl --namespace default delete pod {name}"))?;
-    Ok(said)
+    run_pod(machine, name, &json!({"restartPolicy": "Never", "containers": [container]}))
 }

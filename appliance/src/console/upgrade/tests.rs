@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
-use crate::host::{Change, DataFate, OperationPage, PlanPage, RequestState, Wish};
+use crate::host::{Change, DataFate, OperationPage, PlanPage, Request, RequestState, Wish};
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden, until};
 
@@ -400,6 +400,11 @@ async fn an_edit_that_would_be_lost_leaves_nothing_to_approve() {
     assert!(page.contains("Would be lost") && !page.contains("<b>"), "{page}");
 }
 
+/// What the host says of the upgrade that was approved becomes something else.
+fn set_approval(site: &Site, change: impl FnOnce(&mut Request)) {
+    change(site.host.requests.lock().unwrap().iter_mut().find(|request| request.verb == "upgrade").unwrap());
+}
+
 #[tokio::test]
 async fn an_unanswered_approval_claims_nothing() {
     let site = Site::begin().await;
@@ -414,10 +419,9 @@ async fn an_unanswered_approval_claims_nothing() {
             code: Some(code.to_owned()),
             hint: None,
         };
-        let mut requests = site.host.requests.lock().unwrap().clone();
-        let approval = requests.iter_mut().find(|request| request.verb == "upgrade").unwrap();
-        (approval.state, approval.problem) = (RequestState::Failed, Some(problem));
-        *site.host.requests.lock().unwrap() = requests;
+        set_approval(&site, |approval| {
+            (approval.state, approval.problem) = (RequestState::Failed, Some(problem));
+        });
         root.get("/upgrade?request=0123abcd0123").await.body
     };
     let unanswered = page("LF4808").await;
@@ -432,11 +436,10 @@ async fn a_change_that_waits_for_the_hosts_administrator_says_so() {
     let root = site.sign_in("root").await;
     plan_page(&site, &root).await;
     root.post("/upgrade/approve", &[("request", "0123abcd0123"), ("plan", PLAN), ("confirm", "node-1")]).await;
-    let mut requests = site.host.requests.lock().unwrap().clone();
-    let approval = requests.iter_mut().find(|request| request.verb == "upgrade").unwrap();
     let note = "the host's administrator must approve it, too: `landfall approvals list` on the host shows the plan";
-    (approval.state, approval.notes) = (RequestState::Running, vec![note.to_owned()]);
-    *site.host.requests.lock().unwrap() = requests;
+    set_approval(&site, |approval| {
+        (approval.state, approval.notes) = (RequestState::Running, vec![note.to_owned()]);
+    });
     let page = root.get("/upgrade?request=0123abcd0123").await.body;
     assert!(page.contains("administrator must approve it, too") && page.contains("landfall approvals list"), "{page}");
 }

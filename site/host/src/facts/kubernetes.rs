@@ -26,8 +26,8 @@ const CHAINS: &str = "KUBE-";
 /// Programs beside which Landfall's cannot run.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
-/// `filter` are the names of tables and chains of the packet filter.
-pub(super) fn leftovers(paths: &SitePaths, filter: &[String]) -> Vec<String> {
+/// `filter` reads the names of tables and chains of the packet filter: a site, which has many, is not asked for them.
+pub(super) fn leftovers(paths: &SitePaths, filter: impl FnOnce() -> Vec<String>) -> Vec<String> {
     // A Landfall site has all of them; its identity shows whether this is one.
     if paths.settings_uuid().exists() {
         return Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn leftovers(paths: &SitePaths, filter: &[String]) -> Vec<String> {
     found.extend(running(paths, &PROGRAMS).into_iter().map(|program| format!("the running program {program}")));
     let exists = |name: &&&str| paths.host("/sys/class/net").join(name).symlink_metadata().is_ok();
     found.extend(INTERFACES.iter().filter(exists).map(|name| format!("the interface {name}")));
-    if filter.iter().any(|name| name == TABLE || name.starts_with(CHAINS)) {
+    if filter().iter().any(|name| name == TABLE || name.starts_with(CHAINS)) {
         found.push("rules of kube-proxy in the packet filter".to_owned());
     }
     found
@@ -78,15 +78,15 @@ mod tests {
         fs_err::create_dir_all(paths.host("/var/lib/kubelet")).unwrap();
         let filter = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let own = filter(&["filter", "ufw-kube", "INPUT"]);
-        assert_eq!(leftovers(&paths, &own), ["files in /etc/kubernetes", "the running program k3s"]);
+        assert_eq!(leftovers(&paths, || own), ["files in /etc/kubernetes", "the running program k3s"]);
         fs_err::create_dir_all(paths.host("/sys/class/net/cni0")).unwrap();
         let rules = "rules of kube-proxy in the packet filter";
         for names in [filter(&["nat", "KUBE-SERVICES"]), filter(&["kube-proxy"])] {
-            assert_eq!(leftovers(&paths, &names)[2..], ["the interface cni0", rules]);
+            assert_eq!(leftovers(&paths, || names)[2..], ["the interface cni0", rules]);
         }
 
         fs_err::create_dir_all(paths.settings()).unwrap();
         landfall_media::durable::write_file(&paths.settings_uuid(), b"x", 0o644).unwrap();
-        assert_eq!(leftovers(&paths, &filter(&["kube-proxy"])), Vec::<String>::new());
+        assert_eq!(leftovers(&paths, || panic!("a site is not asked")), Vec::<String>::new());
     }
 }

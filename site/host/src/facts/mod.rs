@@ -356,7 +356,7 @@ pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError>
         missing_modules,
         limits: host::limits(paths),
         selinux: host::selinux(paths),
-        leftovers: kubernetes::leftovers(paths, &filter::names()),
+        leftovers: kubernetes::leftovers(paths, filter::names),
         gpus: Some(gpus.report.clone()),
         cpu: Some(machine::cpu(paths)),
         security: Some(machine::security(paths)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use landfall_tests::proofs::{administered, sql};
+use landfall_tests::proofs::{run_pod, sql};
 use landfall_tests::site::Machine;
 use landfall_tests::writer;
 use serde_json::json;
@@ -36,26 +36,17 @@ pub(super) fn rows(engineer: Engineer<'_>) -> Result<BTreeSet<u64>> {
 fn said_by_database(machine: &Machine) -> Result<String> {
     let database = sql(machine, "SELECT current_database()")?;
     let ask = format!("echo 'SELECT id FROM written' | exec postgres --single -D /data/pgdata {database}");
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": "default"},
-        "spec": {
-            "restartPolicy": "Never",
-            "securityContext": {"runAsUser": 999, "runAsGroup": 999},
-            "containers": [{
-                "name": "look", "image": writer::image(machine)?, "imagePullPolicy": "IfNotPresent",
-                "command": ["sh", "-euc", ask], "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-            }],
-            "volumes": [{"name": "data", "hostPath": {"path": COPY, "type": "Directory"}}],
-        },
+    let container = json!({
+        "name": "look", "image": writer::image(machine)?, "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-euc", ask], "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     });
-    administered(machine, &format!("kubectl create --filename - <<'POD'\n{pod}\nPOD"))?;
-    let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
-    let ended = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{POD}"));
-    let said = administered(machine, &format!("kubectl --namespace default logs {POD}"))?;
-    administered(machine, &format!("kubectl --namespace default delete pod {POD}"))?;
-    ended
-        .map_err(|error| error.context(format!("the database does not run on a copy of its replaced data: {said}")))?;
-    Ok(said)
+    let spec = json!({
+        "restartPolicy": "Never",
+        "securityContext": {"runAsUser": 999, "runAsGroup": 999},
+        "containers": [container],
+        "volumes": [{"name": "data", "hostPath": {"path": COPY, "type": "Directory"}}],
+    });
+    run_pod(machine, POD, &spec)
 }
 
 /// Those of lines like `1: id = "17"\t(typeid = 20, len = 8, typmod = -1, byval = t)`.

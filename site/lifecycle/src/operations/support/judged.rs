@@ -1,5 +1,6 @@
 //! What preflight says of the host today, for the release that is installed.
 
+use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::facts::{self, ProbedGpus};
 use serde_json::Value;
@@ -7,9 +8,7 @@ use serde_json::Value;
 use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::history::Past;
-use crate::operations::planned::sizes;
-use crate::preflight::{self, Subject};
-use landfall_engine::step::StepError;
+use crate::operations::upgrade::findings_of;
 
 impl Operations {
     /// Findings of the host as it is now: what the installed release asks of it beyond what an install makes.
@@ -18,18 +17,7 @@ impl Operations {
         let pins = history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled)?;
         let release = self.release_of(pins)?;
         let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
-        let built_at = release.verified.identity().built_at;
-        let findings = preflight::upgrade(
-            &Subject {
-                facts: &facts,
-                release: &release.release,
-                configuration: &pins.settings,
-                sizes: sizes(&release.verified, &release.release),
-                built_at: &built_at,
-            },
-            Some(&release.release),
-            &[],
-        );
+        let findings = findings_of(&release, &pins.settings, &facts, (Some(&release.release), &[]));
         let lines = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>();
         lines.map_err(|error| StepError::new(codes::BUG, "a finding cannot be written").because(error).into())
     }

@@ -11,7 +11,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts::Facts;
 use landfall_media::store::ContentStore;
-use landfall_release_document::UpgradeRoute;
+use landfall_release_document::{ReleaseDocument, UpgradeRoute};
 use serde_json::Value;
 
 use self::seen::Seen;
@@ -260,16 +260,26 @@ impl Operations {
         let target = &prepared.target.release;
         let settings = settings_of(&prepared.pins, target)?;
         let installed = self.release_of_site()?;
-        let subject = Subject {
-            facts,
-            release: &target.release,
-            configuration: &settings,
-            sizes: sizes(&target.verified, &target.release),
-            built_at: &target.verified.identity().built_at,
-        };
         let before = installed.as_ref().map(|installed| &*installed.release);
-        Ok(preflight::upgrade(&subject, before, &prepared.peaks))
+        Ok(findings_of(target, &settings, facts, (before, &prepared.peaks)))
     }
+}
+
+/// What a release asks of a host that has a site, beyond what the release `before` asks.
+pub(super) fn findings_of(
+    target: &TrustedRelease,
+    settings: &SiteConfiguration,
+    facts: &Facts,
+    (before, peaks): (Option<&ReleaseDocument>, &[FilesystemPeak]),
+) -> Vec<Finding> {
+    let subject = Subject {
+        facts,
+        release: &target.release,
+        configuration: settings,
+        sizes: sizes(&target.verified, &target.release),
+        built_at: &target.verified.identity().built_at,
+    };
+    preflight::upgrade(&subject, before, peaks)
 }
 
 /// The site's settings as the release understands them.
