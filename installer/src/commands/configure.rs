@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::edits;
 use super::install::refusal;
 use super::site::operations_of_root;
 use super::upgrade;
@@ -74,8 +75,7 @@ pub(super) fn change(
 ) -> Result<(), Failure> {
     if dry_run {
         printer.report(&ConfigureDryRun::of(&prepared), |dry_run| {
-            let (changes, edits) =
-                (changes_text(dry_run.changes, dry_run.settings), upgrade::edits_text(dry_run.edits));
+            let (changes, edits) = (changes_text(dry_run.changes, dry_run.settings), edits::text(dry_run.edits));
             format!("{changes}{edits}\nprinting it changes nothing")
         });
         return Ok(());
@@ -90,7 +90,7 @@ pub(super) fn change(
 fn note_changes(prepared: &PreparedConfigure<'_>, printer: Printer) {
     let (changes, settings) = (prepared.changes(), prepared.settings());
     if !changes.is_empty() || !settings.is_empty() {
-        printer.note(&format!("{}{}", changes_text(changes, settings), upgrade::edits_text(prepared.edits())));
+        printer.note(&format!("{}{}", changes_text(changes, settings), edits::text(prepared.edits())));
     }
 }
 

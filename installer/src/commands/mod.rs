@@ -11,6 +11,7 @@ mod configure;
 mod confirmation;
 mod console;
 mod diff;
+mod edits;
 mod errors;
 mod facts;
 mod found_images;

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::confirmation::site_named;
+use super::edits;
 use super::install::refusal;
 use super::site::operations_of_root;
 use crate::cli::{RollbackArguments, RollbackData, UpgradeArguments, edits};
@@ -203,7 +204,7 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     if let Some(backup) = prepared.backup() {
         let _infallible = write!(text, "\n  from the backup of {}: {}", backup.time, loss_text(prepared, backup));
     }
-    text.push_str(&edits_text(prepared.edits()));
+    text.push_str(&edits::text(prepared.edits()));
     text.push_str(&values_text(prepared.values()));
     text.push_str(&outlook_text(prepared.outlook()));
     text.push_str(&space_text(prepared.peaks()));
@@ -276,20 +277,6 @@ pub(super) fn space_text(peaks: &[FilesystemPeak]) -> String {
         let (needed, free) = (HumanBytes(*needed_bytes), HumanBytes(*free_bytes));
         let _infallible =
             write!(text, "\n  space in {folder}: {needed} at the peak, {free} free ({})", parts.join(", "));
-    }
-    text
-}
-
-/// The fields that were edited, and what becomes of each edit.
-pub(super) fn edits_text(edits: &[ObjectEdit]) -> String {
-    let mut text = String::new();
-    for found in edits {
-        let fate = match found {
-            ObjectEdit { is_removed: true, .. } => "goes with its object, which the release no longer has",
-            _ if found.is_lost() => "would be lost: revert it, or use --overwrite-edits",
-            _ => "stays",
-        };
-        let _infallible = write!(text, "\n  edited: {found}; it {fate}");
     }
     text
 }
