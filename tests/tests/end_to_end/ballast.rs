@@ -40,8 +40,11 @@ pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     let free = format!(
         "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S /var/lib/landfall) ))"
     );
+    // What the site writes between the two programs may take the room that the file's own list of blocks needs. A file that did not fit would
+    // leave the disk full for good.
     let filled = machine.run(&format!(
-        "size=$(( {free} - {bytes} )); [ $size -gt 0 ] && fallocate --length $size {BALLAST} && echo $size"
+        "for attempt in 1 2 3 4 5; do size=$(( {free} - {bytes} )); [ $size -gt 0 ] || exit 1; \
+         fallocate --length $size {BALLAST} && echo $size && exit 0; rm --force {BALLAST}; done; exit 1"
     ));
     let size: u64 = filled.context("the disk cannot be filled")?.stdout.trim().parse()?;
     ensure!(size > 0, "there was nothing to fill");
