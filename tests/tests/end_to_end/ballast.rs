@@ -9,6 +9,9 @@ const BALLAST: &str = "/var/ballast";
 /// Another one, which takes what the first one leaves.
 const REST: &str = "/var/ballast-rest";
 
+/// The process group that fills what becomes free, in memory.
+const FILLER: &str = "/run/ballast.pid";
+
 /// What the first one leaves for the other: room for its own list of blocks.
 const REST_BYTES: u64 = 1 << 20;
 
@@ -49,13 +52,21 @@ pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     let size: u64 = filled.context("the disk cannot be filled")?.stdout.trim().parse()?;
     ensure!(size > 0, "there was nothing to fill");
     if left == Left::Nothing {
-        let rest = machine.try_run(&format!("cat /dev/zero > {REST}"))?;
-        ensure!(rest.stderr.contains("No space left on device"), "the disk is not full: {}", rest.stderr);
+        fill_the_rest(machine)?;
     }
     Ok(())
 }
 
+/// Fills the last mebibyte, and for as long as the ballast is there whatever becomes free: the volume of a drill that has ended, for example.
+fn fill_the_rest(machine: &Machine) -> Result<()> {
+    let rest = machine.try_run(&format!("cat /dev/zero > {REST}"))?;
+    ensure!(rest.stderr.contains("No space left on device"), "the disk is not full: {}", rest.stderr);
+    let refill = format!("while [ -e {BALLAST} ]; do head --bytes=64M /dev/zero >> {REST}; sleep 0.05; done");
+    machine.run(&format!("setsid bash -c '{refill}' > /dev/null 2>&1 & echo $! > {FILLER}")).map(drop)
+}
+
 /// There is room again.
 pub(crate) fn remove(machine: &Machine) -> Result<()> {
-    machine.run(&format!("rm --force {BALLAST} {REST}")).map(drop)
+    let end = format!("if [ -e {FILLER} ]; then kill -- -$(cat {FILLER}); rm {FILLER}; fi");
+    machine.run(&format!("rm --force {BALLAST}; {end}; rm --force {REST}")).map(drop)
 }
