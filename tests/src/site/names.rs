@@ -118,6 +118,7 @@ mod tests {
         assert_eq!(reduced(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");
         assert_eq!(reduced("/var/lib/landfall/storage/pvc-1/PG_VERSION").unwrap(), "/var/lib/landfall/storage/*");
         assert_eq!(reduced("/run/landfall/kubectl/http/1"), None);
+        assert_eq!(reduced("/var/lib/landfall/kubelet/.739383561"), None);
         for kept in [
             "/etc/landfall/agent.json.landfall-temporary",
             "/var/lib/landfall/registry/landfall/partial/0123",
