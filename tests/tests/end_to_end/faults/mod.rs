@@ -8,6 +8,7 @@ mod stuck;
 mod table;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -41,11 +42,11 @@ fn strike_by_table(site: &str, rows: Vec<&Row>) -> Result<()> {
     let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
     begin_to_write(engineer)?;
-    let last = rows.len() - 1;
+    let (last, mut removed) = (rows.len() - 1, BTreeSet::new());
     for (index, row) in rows.into_iter().enumerate() {
         let begun = Instant::now();
         printer::note(format!("fault: {}", row.name));
-        withstand(engineer, row).with_context(|| format!("the fault: {}", row.name))?;
+        withstand(engineer, row, &mut removed).with_context(|| format!("the fault: {}", row.name))?;
         let (seconds, version) = (begun.elapsed().as_secs_f64(), row.ends.version());
         printer::note(format!("proved in {seconds:.0} s: {}; the site is {version}", row.name));
         if version != "1.0.0" && index < last {
@@ -61,8 +62,9 @@ fn begin_to_write(engineer: Engineer<'_>) -> Result<()> {
     writer::start(engineer.machine())
 }
 
-/// One row: the upgrade with its fault, what a person does then, and what is true afterwards.
-fn withstand(engineer: Engineer<'_>, row: &Row) -> Result<()> {
+/// One row: the upgrade with its fault, what a person does then, and what is true afterwards. `removed` are rows of the writer's that went
+/// with replaced data.
+fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();
     let rows = another_row(engineer)?;
     row.fault.prepare(engineer)?;
@@ -85,7 +87,7 @@ fn withstand(engineer: Engineer<'_>, row: &Row) -> Result<()> {
     }
     engineer.wait_ready("a fault")?;
     expect(engineer, row.ends.version(), &rows)?;
-    expect_rows(engineer, row.ends)?;
+    expect_rows(engineer, row.ends, removed)?;
     expect_backups(engineer)?;
     remove_replaced_data(engineer)
 }
@@ -105,16 +107,26 @@ fn expect_end(said: &Said, ends: Ends) -> Result<()> {
     }
 }
 
-/// Every row that the writer's database has acknowledged is in the database, or where the end says.
-fn expect_rows(engineer: Engineer<'_>, ends: Ends) -> Result<()> {
+/// Every row that the writer's database has acknowledged is in the database, or where the end says. What is there goes with the data that
+/// was replaced, as soon as the row of the table is proved.
+fn expect_rows(engineer: Engineer<'_>, ends: Ends, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();
     let acknowledged = writer::next_acknowledged(machine)?;
-    let Ends::UndoneInUse(least) = ends else { return acknowledged.expect_kept(machine).map(drop) };
-    let missing = acknowledged.missing(machine)?;
-    let lost: Vec<u64> = missing.difference(&replaced::rows(engineer)?).copied().collect();
+    let missing: BTreeSet<u64> = acknowledged.missing(machine)?.difference(removed).copied().collect();
+    let (replaced, least) = match ends {
+        Ends::UndoneInUse(least) => (replaced::rows(engineer)?, least),
+        _ => (BTreeSet::new(), 0),
+    };
+    let lost: Vec<u64> = missing.difference(&replaced).copied().collect();
     ensure!(lost.is_empty(), "{} acknowledged rows are lost: {lost:?}", lost.len());
     ensure!(missing.len() >= least, "{} rows were written to the changed data, not {least}", missing.len());
-    printer::note(format!("proved: {} rows that were written to the changed data are kept beside it", missing.len()));
+    if !missing.is_empty() {
+        printer::note(format!(
+            "proved: {} rows that were written to the changed data are kept beside it",
+            missing.len()
+        ));
+    }
+    removed.extend(missing);
     Ok(())
 }
 
