@@ -11,6 +11,8 @@ pub const NVIDIA: u32 = 0x10de;
 pub const AMD: u32 = 0x1002;
 /// PCI vendor number of Intel.
 pub const INTEL: u32 = 0x8086;
+/// PCI vendor number of Mellanox, under which NVIDIA's network adapters are listed.
+pub const MELLANOX: u32 = 0x15b3;
 
 /// PCI base class of display controllers, GPUs without a connector among them.
 pub const DISPLAY_CLASS: u32 = 0x03;
@@ -18,6 +20,13 @@ pub const DISPLAY_CLASS: u32 = 0x03;
 pub const ACCELERATOR_CLASS: u32 = 0x12;
 /// PCI class and subclass under which NVIDIA's `NVSwitch` is listed: a bridge of another kind.
 pub const SWITCH_CLASS: u32 = 0x0680;
+/// PCI class and subclass of `InfiniBand` adapters.
+pub const INFINIBAND_CLASS: u32 = 0x0207;
+
+/// The oldest PCI device number of the generation Turing, the first that NVIDIA's open kernel modules support.
+const TURING: u32 = 0x1e00;
+/// The oldest PCI device number of the generation Blackwell, the first that only the open kernel modules support.
+const BLACKWELL: u32 = 0x2900;
 
 /// The address of a PCI function, such as `0000:3b:00.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,7 +128,8 @@ impl From<Hexadecimal> for String {
 pub struct Hardware {
     /// Display controllers and accelerators of NVIDIA, AMD and Intel, by address.
     pub devices: Vec<PciDevice>,
-    /// NVIDIA's switches between GPUs, by address.
+    /// NVIDIA's switches between GPUs, by address; those since Blackwell are not on the bus, but the network adapters through which they are
+    /// managed are.
     pub switches: Vec<PciDevice>,
     /// The model of a system on a chip whose GPU is on no PCI bus, such as NVIDIA's Jetson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +141,18 @@ impl Hardware {
     pub fn of_vendor(&self, vendor: u32) -> impl Iterator<Item = &PciDevice> {
         self.devices.iter().filter(move |device| device.vendor.0 == vendor)
     }
+}
+
+/// Which of NVIDIA's two sets of kernel modules supports a GPU. Source: *NVIDIA Driver Installation Guide*, kernel modules; the device numbers
+/// are those of the list of GPUs in the open kernel modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SupportedBy {
+    /// The proprietary ones: Volta and older.
+    ProprietaryModules,
+    /// Both: Turing up to Hopper and Ada.
+    BothModules,
+    /// The open ones: Blackwell and newer.
+    OpenModules,
 }
 
 /// One function on the PCI bus.
@@ -184,6 +206,17 @@ pub struct PciDevice {
     /// The name of the product, if the kernel driver reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
+}
+
+impl PciDevice {
+    /// The kernel modules that support it, if it is a GPU of NVIDIA's.
+    pub fn supported_by(&self) -> Option<SupportedBy> {
+        (self.vendor.0 == NVIDIA).then_some(match self.device.0 {
+            ..TURING => SupportedBy::ProprietaryModules,
+            TURING..BLACKWELL => SupportedBy::BothModules,
+            BLACKWELL.. => SupportedBy::OpenModules,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use landfall_gpu_facts::hardware::NVIDIA;
+use landfall_gpu_facts::hardware::{MELLANOX, NVIDIA};
 use landfall_gpu_facts::report::{NotAsked, NvmlFailureKind};
 use landfall_gpu_facts::sample::Tree;
 use landfall_gpu_facts::{GpuReport, NvmlState, Outcome};
@@ -19,6 +19,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-gpu");
 const KEEP: &str = "LANDFALL_KEEP_FACTS";
 const GPU_CLASS: u32 = 0x03_0200;
 const SWITCH_CLASS: u32 = 0x06_8000;
+const ADAPTER_CLASS: u32 = 0x02_0700;
 
 /// The library that simulates machines: a current one, and that of a driver before 510.
 fn library(is_old: bool) -> &'static Path {
@@ -75,13 +76,28 @@ fn tree(gpus: &[(&str, u32)]) -> Tree {
 const ONE: &str = "0000:01:00.0";
 const TWO: &str = "0000:02:00.0";
 
+/// Eight GPUs on the bus of a machine, with their driver.
+fn eight(device: u32) -> Tree {
+    let addresses: Vec<String> = (1..=8).map(|bus| format!("0000:0{bus}:00.0")).collect();
+    let gpus: Vec<(&str, u32)> = addresses.iter().map(|address| (address.as_str(), device)).collect();
+    let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    tree(&gpus).nvidia_driver("580.159.04", &names).file("proc/1/comm", "systemd\n")
+}
+
 /// Eight GPUs and four switches.
 fn eight_h100() -> Tree {
-    let addresses: Vec<String> = (1..=8).map(|bus| format!("0000:0{bus}:00.0")).collect();
-    let gpus: Vec<(&str, u32)> = addresses.iter().map(|address| (address.as_str(), 0x2330)).collect();
-    let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let tree = tree(&gpus).nvidia_driver("580.159.04", &names).file("proc/1/comm", "systemd\n");
-    (0x21..=0x24).fold(tree, |tree, bus| tree.pci(&format!("0000:{bus:02x}:00.0"), NVIDIA, 0x22a3, SWITCH_CLASS))
+    (0x21..=0x24)
+        .fold(eight(0x2330), |tree, bus| tree.pci(&format!("0000:{bus:02x}:00.0"), NVIDIA, 0x22a3, SWITCH_CLASS))
+}
+
+/// Eight GPUs, and the adapters that stand for two switches; another adapter of the same model is for the network.
+fn eight_b200() -> Tree {
+    let adapters = [(0x21, "PN=P3740"), (0x22, "SMDL=SW_MNG"), (0x23, "SMDL=SW_MNG")];
+    adapters.into_iter().fold(eight(0x2901), |tree, (bus, product)| {
+        let address = format!("0000:{bus:02x}:00.0");
+        tree.pci(&address, MELLANOX, 0x1021, ADAPTER_CLASS)
+            .file(&format!("sys/bus/pci/devices/{address}/vpd"), format!("NVIDIA ConnectX-7\0{product}"))
+    })
 }
 
 #[test]
@@ -115,6 +131,8 @@ fn machines_with_a_driver() {
 fn machines_with_switches() {
     check(&eight_h100().file("proc/99/comm", "nv-fabricmanage\n"), "h100-nvswitch", "h100-nvswitch");
     check(&eight_h100(), "h100-nvswitch", "h100-nvswitch-no-fabric-manager");
+    check(&eight_b200().file("proc/99/comm", "nv-fabricmanage\n"), "b200-nvswitch", "b200-nvswitch");
+    check(&eight_b200(), "b200-nvswitch", "b200-nvswitch-no-fabric-manager");
 }
 
 #[test]

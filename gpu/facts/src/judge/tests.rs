@@ -43,6 +43,8 @@ fn every_kept_machine_has_its_verdict() {
         ("newer", HostState::Ready),
         ("h100-nvswitch", HostState::Ready),
         ("h100-nvswitch-no-fabric-manager", HostState::FabricManagerMissing),
+        ("b200-nvswitch", HostState::Ready),
+        ("b200-nvswitch-no-fabric-manager", HostState::FabricManagerMissing),
         ("lost", HostState::DeviceLost { addresses: BTreeSet::from([at("0000:02:00.0")]) }),
         ("denied", HostState::NotPermitted),
         ("mismatch", HostState::VersionMismatch),
@@ -66,7 +68,7 @@ fn every_kept_document_is_written_as_it_was_read() {
         assert_eq!(report.to_json().expect("written"), text, "{}", path.display());
         count += 1;
     }
-    assert_eq!(count, 19, "each has its verdict above");
+    assert_eq!(count, 21, "each has its verdict above");
 }
 
 #[test]

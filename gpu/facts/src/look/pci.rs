@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{Root, head, names, number, text};
 use crate::hardware::{
-    ACCELERATOR_CLASS, AMD, DISPLAY_CLASS, Hardware, Hexadecimal, INTEL, NVIDIA, PciAddress, PciDevice, SWITCH_CLASS,
+    ACCELERATOR_CLASS, AMD, DISPLAY_CLASS, Hardware, Hexadecimal, INFINIBAND_CLASS, INTEL, MELLANOX, NVIDIA,
+    PciAddress, PciDevice, SWITCH_CLASS,
 };
 
 /// Where the kernel lists functions on the PCI bus.
@@ -15,6 +16,10 @@ const DEVICE_TREE: &str = "proc/device-tree";
 const TEGRA: &str = "nvidia,tegra";
 /// The bytes of a configuration space that hold vendor and device: all ones when nothing answers.
 const IDENTITY_BYTES: u64 = 4;
+/// The bytes of a device's product data that are read. An adapter's are some hundred.
+const PRODUCT_DATA_LIMIT: u64 = 4 << 10;
+/// What the product data of an adapter contain through which switches are managed. Source: the script that starts Fabric Manager.
+const MANAGES_SWITCHES: &[u8] = b"SMDL=SW_MNG";
 
 /// Every device that computes or draws, and the switches between them.
 pub fn hardware(root: Root<'_>) -> Hardware {
@@ -23,7 +28,7 @@ pub fn hardware(root: Root<'_>) -> Hardware {
     for name in names(&folder) {
         let Some(device) = name.parse().ok().and_then(|address| device(&folder.join(&name), address)) else { continue };
         let base_class = device.class.0 >> 16;
-        if device.vendor.0 == NVIDIA && device.class.0 >> 8 == SWITCH_CLASS {
+        if is_switch(&device, &folder.join(&name)) {
             hardware.switches.push(device);
         } else if [NVIDIA, AMD, INTEL].contains(&device.vendor.0)
             && [DISPLAY_CLASS, ACCELERATOR_CLASS].contains(&base_class)
@@ -32,6 +37,20 @@ pub fn hardware(root: Root<'_>) -> Hardware {
         }
     }
     hardware
+}
+
+/// Whether it is a switch, or stands for some. On boards with GPUs since Blackwell, switches are reached through `InfiniBand` adapters that
+/// differ from others of their model in their product data alone, which the kernel shows to root.
+fn is_switch(device: &PciDevice, folder: &Path) -> bool {
+    let manages_switches = || {
+        let data = head(&folder.join("vpd"), PRODUCT_DATA_LIMIT).unwrap_or_default();
+        data.windows(MANAGES_SWITCHES.len()).any(|window| window == MANAGES_SWITCHES)
+    };
+    match (device.vendor.0, device.class.0 >> 8) {
+        (NVIDIA, SWITCH_CLASS) => true,
+        (MELLANOX, INFINIBAND_CLASS) => !device.is_virtual_function && manages_switches(),
+        _ => false,
+    }
 }
 
 /// One function; `None` if the kernel does not even report its kind.

@@ -1,7 +1,7 @@
 //! What is read of trees as the kernel shows them.
 
 use crate::driver::{FabricManager, Flavor};
-use crate::hardware::{AMD, NVIDIA};
+use crate::hardware::{AMD, MELLANOX, NVIDIA, SupportedBy};
 use crate::sample::Tree;
 
 const H200: u32 = 0x2335;
@@ -34,6 +34,33 @@ fn gpus_accelerators_and_switches_are_distinguished_from_other_functions() {
     assert_eq!(hardware.switches.len(), 1);
     assert_eq!(hardware.devices[1].memory_total_bytes, Some(206_141_652_992));
     assert_eq!(hardware.devices[1].product.as_deref(), Some("AMD Instinct MI300X"));
+}
+
+/// Two adapters of one model: one for the network, and one that manages switches.
+#[test]
+fn switches_that_are_not_on_the_bus_are_known_by_the_adapters_that_manage_them() {
+    let adapter = |tree: Tree, address: &str, product: &[u8]| {
+        tree.pci(address, MELLANOX, 0x1021, 0x02_0700).file(&format!("sys/bus/pci/devices/{address}/vpd"), product)
+    };
+    let tree = adapter(Tree::empty(), "0000:0a:00.0", b"\x82\x2a\0NVIDIA ConnectX-7\x90PN\x0cMCX75310AAS");
+    let tree = adapter(tree, "0000:0b:00.0", b"\x82\x2a\0NVIDIA ConnectX-7\x90V3\x20\0\xffSMDL=SW_MNG");
+    let tree = tree.pci("0000:0c:00.0", MELLANOX, 0x1021, 0x02_0700);
+    let hardware = tree.root().hardware();
+    let addresses: Vec<String> = hardware.switches.iter().map(|device| device.address.to_string()).collect();
+    assert_eq!(addresses, ["0000:0b:00.0"]);
+    assert_eq!(hardware.devices, []);
+}
+
+#[test]
+fn generations_are_supported_by_different_kernel_modules() {
+    let of = |device: u32| {
+        let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, device, GPU_CLASS);
+        tree.root().hardware().devices[0].supported_by()
+    };
+    // V100 and T4; H200, L4 and AD107; B200, RTX PRO 6000 and B300.
+    assert_eq!((of(0x1db6), of(0x1eb8)), (Some(SupportedBy::ProprietaryModules), Some(SupportedBy::BothModules)));
+    assert!([H200, 0x27b8, 0x28a3].into_iter().all(|device| of(device) == Some(SupportedBy::BothModules)));
+    assert!([0x2901, 0x2bb5, 0x3182].into_iter().all(|device| of(device) == Some(SupportedBy::OpenModules)));
 }
 
 #[test]

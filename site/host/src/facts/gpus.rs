@@ -1,5 +1,6 @@
 //! GPUs: the bus and the driver as the kernel shows them, and what NVIDIA's library says, if its driver is loaded.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,22 +87,38 @@ impl KernelFacts {
     }
 }
 
-/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
-/// root.
-fn check_owner(program: &Path) -> Result<PathBuf, String> {
+/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often root. Beside `this`
+/// program, which the caller runs already, it is enough that nobody could have replaced it who could not have replaced `this`: on a stick
+/// that a desktop has mounted, every file belongs to the user of the desktop.
+fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
+    let metadata = |path: &Path| fs_err::symlink_metadata(path).map_err(|error| error.to_string());
     let own = rustix::process::geteuid().as_raw();
-    for path in [program.as_path(), program.parent().unwrap_or(Path::new("/"))] {
-        let metadata = fs_err::symlink_metadata(path).map_err(|error| error.to_string())?;
-        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-        if ![0, own].contains(&owner) {
-            return Err(format!("{} belongs to the user {owner}", path.display()));
+    let Some(folder) = program.parent() else { return Err(format!("{} is not a program", program.display())) };
+    match this.filter(|this| this.parent() == Some(folder)) {
+        Some(this) => {
+            let this = metadata(this)?;
+            check_replaceable(&program, &metadata(&program)?, &[0, own, this.uid()], this.mode())?;
         }
-        if mode & 0o022 != 0 {
-            return Err(format!("users other than its owner may write to {} (mode {mode:o})", path.display()));
+        None => {
+            for path in [&*program, folder] {
+                check_replaceable(path, &metadata(path)?, &[0, own], 0)?;
+            }
         }
     }
     Ok(program)
+}
+
+/// Refuses a path that others than these owners could have written, by other permissions than these.
+fn check_replaceable(path: &Path, metadata: &Metadata, owners: &[u32], mode: u32) -> Result<(), String> {
+    let (owner, found) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !owners.contains(&owner) {
+        return Err(format!("{} belongs to the user {owner}", path.display()));
+    }
+    if found & !mode & 0o022 != 0 {
+        return Err(format!("users other than its owner may write to {} (mode {found:o})", path.display()));
+    }
+    Ok(())
 }
 
 /// What the program reports, or what became of it. Without time left, it does not start.
@@ -109,7 +126,8 @@ fn ask(program: &Path, time_limit: Duration) -> Result<GpuReport, NvmlState> {
     if time_limit.is_zero() {
         return Err(over(TIME_LIMIT));
     }
-    let checked = check_owner(program).map_err(|reason| not_started(program, &reason))?;
+    let this = std::env::current_exe().ok();
+    let checked = check_owner(program, this.as_deref()).map_err(|reason| not_started(program, &reason))?;
     run(&checked, time_limit, program)
 }
 
@@ -181,7 +199,32 @@ mod tests {
             mode(path, good);
         }
         assert!(!folder.path().join("landfall-gpu.ran").exists());
-        assert!(check_owner(&program).is_ok());
+        assert!(check_owner(&program, None).is_ok());
+    }
+
+    #[test]
+    fn a_program_on_a_stick_may_belong_to_whom_this_one_belongs() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = fs_err::canonicalize(folder.path()).unwrap();
+        let (program, this) = (folder.join(PROGRAM), folder.join("landfall"));
+        let mode = |path: &Path, mode| fs_err::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for file in [&program, &this] {
+            durable::write_file(file, b"#!/bin/sh\n", 0o755).unwrap();
+            mode(file, 0o777);
+        }
+        mode(&folder, 0o777);
+        assert_eq!(check_owner(&program, Some(&this)), Ok(program.clone()), "who writes one writes the other");
+        assert!(
+            check_owner(&program, None).is_err()
+                && check_owner(&program, Some(Path::new("/usr/bin/landfall"))).is_err()
+        );
+        mode(&this, 0o755);
+        let refused = check_owner(&program, Some(&this)).unwrap_err();
+        assert!(refused.starts_with("users other than its owner may write to"), "{refused}");
+        let metadata = fs_err::metadata(&program).unwrap();
+        let owners = [metadata.uid() + 1000];
+        let refused = check_replaceable(&program, &metadata, &owners, 0o777).unwrap_err();
+        assert!(refused.ends_with(&format!("belongs to the user {}", metadata.uid())), "{refused}");
     }
 
     #[test]

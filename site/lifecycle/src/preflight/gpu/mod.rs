@@ -11,9 +11,11 @@ use landfall_release_document::{GPU_GLIBC, GpuRequirements, MigRequirement};
 
 use super::{Finding, Severity, size, two_numbers};
 
-pub(super) use driver::package;
+use driver_package::DriverPackage;
 
 mod driver;
+mod driver_package;
+mod fabric_manager;
 mod health;
 
 pub(crate) use health::problem_of_gpu;
@@ -72,7 +74,7 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
         HostState::SystemOnChip(model) => none(format!("{model}, whose GPU is part of the processor")),
         HostState::NoDriver { held_by } => {
             let held_by: Vec<String> = held_by.into_iter().collect();
-            driver::missing(facts, wanted, &held_by, needed)
+            driver::missing(facts, report, wanted, &held_by, needed)
         }
         HostState::DeviceLost { addresses } => {
             let listed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -87,10 +89,7 @@ fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Opti
         }
         HostState::NotPermitted => blocker(codes::GPU_NOT_PERMITTED, "no GPU answers this process"),
         HostState::DriverFails(how) => blocker(codes::GPU_DRIVER_FAILS, &how),
-        HostState::FabricManagerMissing => {
-            let start = "systemctl enable --now nvidia-fabricmanager".to_owned();
-            blocker(codes::GPU_FABRIC_MANAGER, "Fabric Manager is not running").commands([start])
-        }
+        HostState::FabricManagerMissing => fabric_manager::missing(&report.hardware, needed),
     })
 }
 
@@ -106,11 +105,11 @@ fn old_driver(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Op
     let found = driver_version(report).filter(|found| **found < oldest)?;
     let needed = format!("driver {oldest} or newer");
     let finding = Finding::new(codes::GPU_DRIVER_TOO_OLD, format!("driver {found}"), needed);
-    let fix = package(&facts.operating_system, Some(oldest.branch()));
-    Some(match fix {
+    let package = DriverPackage::of(facts, &report.hardware, Some(oldest.branch()));
+    Some(match package {
         Some(package) => finding
-            .fix(format!("Install the package {} in version {oldest} or newer, then reboot.", package.name))
-            .commands([package.command, "systemctl reboot".to_owned()]),
+            .fix(format!("Install {package} in version {oldest} or newer, then reboot."))
+            .commands(package.commands.into_iter().chain(["systemctl reboot".to_owned()])),
         None => finding.fix(format!("Install NVIDIA's driver {oldest} or newer, then reboot.")),
     })
 }

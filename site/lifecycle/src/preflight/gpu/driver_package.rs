@@ -1,0 +1,226 @@
+//! The package that has NVIDIA's driver for a host's GPUs, by distribution and its version.
+//!
+//! Sources: *NVIDIA Driver Installation Guide*, kernel modules and version locking (docs.nvidia.com/datacenter/tesla/driver-installation-guide);
+//! the package lists of Ubuntu 22.04 and 24.04 and of Debian 12 and 13.
+
+use std::fmt;
+
+use landfall_gpu_facts::hardware::{Hardware, NVIDIA, PciDevice, SupportedBy};
+use landfall_host::facts::Facts;
+
+/// A branch with long support that drives every GPU since Maxwell, where neither release nor GPU needs a newer one.
+const USUAL_BRANCH: u32 = 580;
+
+/// The first branch that drives GPUs since Blackwell.
+const BLACKWELL_BRANCH: u32 = 570;
+
+/// The branch in each version of Debian.
+const DEBIAN: [(u32, u32); 2] = [(12, 535), (13, 550)];
+
+/// NVIDIA's two sets of kernel modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Modules {
+    Open,
+    Proprietary,
+}
+
+/// Packages that have the driver.
+#[derive(Debug)]
+pub(super) struct DriverPackage {
+    names: Vec<String>,
+    repository: &'static str,
+    /// What installs them, from the repository or a mirror of it.
+    pub(super) commands: Vec<String>,
+    /// Whether the kernel modules are signed with a key that comes with the distribution's kernel.
+    pub(super) is_signed: bool,
+}
+
+impl fmt::Display for DriverPackage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.names.len() == 1 { "" } else { "s" };
+        write!(formatter, "the package{plural} {} of {}", self.names.join(" and "), self.repository)
+    }
+}
+
+impl DriverPackage {
+    /// Those of the host's distribution, for a driver of this branch or a newer one; none where the distribution is not known.
+    pub(super) fn of(facts: &Facts, hardware: &Hardware, oldest: Option<u32>) -> Option<Self> {
+        let oldest = oldest.max(oldest_branch(hardware));
+        let (modules, branch) = (modules(hardware), oldest.unwrap_or(USUAL_BRANCH).max(USUAL_BRANCH));
+        let (distribution, version) = facts.operating_system.split_once(' ').unwrap_or((&facts.operating_system, ""));
+        let major: u32 = version.split('.').next()?.parse().ok()?;
+        Some(match distribution {
+            "ubuntu" => ubuntu(facts, modules, branch),
+            "debian" => debian(major, modules, oldest),
+            "amzn" => streams(modules, branch),
+            "rhel" | "rocky" | "almalinux" | "centos" | "ol" if major < 10 => streams(modules, branch),
+            "rhel" | "rocky" | "almalinux" | "centos" | "ol" | "fedora" => nvidia("dnf", modules),
+            "sles" | "opensuse-leap" => suse(modules),
+            _ => return None,
+        })
+    }
+}
+
+/// The first branch that drives the host's GPUs, if not every supported branch does.
+pub(super) fn oldest_branch(hardware: &Hardware) -> Option<u32> {
+    supported_by(hardware).any(|by| by == SupportedBy::OpenModules).then_some(BLACKWELL_BRANCH)
+}
+
+fn supported_by(hardware: &Hardware) -> impl Iterator<Item = SupportedBy> {
+    hardware.of_vendor(NVIDIA).filter_map(PciDevice::supported_by)
+}
+
+/// The modules that drive the host's GPUs: the open ones where both would, as NVIDIA advises. No driver has both, so the newest GPU decides.
+fn modules(hardware: &Hardware) -> Modules {
+    match supported_by(hardware).max() {
+        Some(SupportedBy::OpenModules) => Modules::Open,
+        _ if supported_by(hardware).any(|by| by == SupportedBy::ProprietaryModules) => Modules::Proprietary,
+        _ => Modules::Open,
+    }
+}
+
+/// Ubuntu has the branches for servers. With Secure Boot, the kernel loads the modules that Canonical built and signed for it.
+fn ubuntu(facts: &Facts, modules: Modules, branch: u32) -> DriverPackage {
+    let flavor = match modules {
+        Modules::Open => format!("{branch}-server-open"),
+        Modules::Proprietary => format!("{branch}-server"),
+    };
+    let is_on = facts.security.as_ref().is_some_and(|security| security.secure_boot == Some(true));
+    let kernel = facts.kernel.splitn(3, '-').nth(2).filter(|_| is_on);
+    let signed = kernel.map(|kernel| format!("linux-modules-nvidia-{flavor}-{kernel}"));
+    let is_signed = signed.is_some();
+    let names: Vec<String> = signed.into_iter().chain([format!("nvidia-driver-{flavor}")]).collect();
+    let commands = vec![format!("apt-get install {}", names.join(" "))];
+    DriverPackage { names, repository: "the distribution's repository", commands, is_signed }
+}
+
+/// Debian's own driver where it is new enough, and otherwise NVIDIA's.
+fn debian(major: u32, modules: Modules, oldest: Option<u32>) -> DriverPackage {
+    let own = DEBIAN.iter().find(|(version, _)| *version == major).map(|(_, branch)| *branch);
+    if own < oldest {
+        return nvidia("apt-get", modules);
+    }
+    DriverPackage {
+        names: vec!["nvidia-driver".to_owned()],
+        repository: "the distribution's repository (component non-free)",
+        commands: vec!["apt-get install nvidia-driver".to_owned()],
+        is_signed: false,
+    }
+}
+
+/// What NVIDIA's repositories call the driver.
+fn nvidia(tool: &str, modules: Modules) -> DriverPackage {
+    let name = match modules {
+        Modules::Open => "nvidia-open",
+        Modules::Proprietary => "cuda-drivers",
+    };
+    DriverPackage {
+        names: vec![name.to_owned()],
+        repository: "NVIDIA's repository for the distribution",
+        commands: vec![format!("{tool} install {name}")],
+        is_signed: false,
+    }
+}
+
+/// Repositories that have a stream of packages for each branch.
+fn streams(modules: Modules, branch: u32) -> DriverPackage {
+    let stream = match modules {
+        Modules::Open => format!("{branch}-open"),
+        Modules::Proprietary => format!("{branch}-dkms"),
+    };
+    let mut package = nvidia("dnf", modules);
+    package.commands.insert(0, format!("dnf module enable nvidia-driver:{stream}"));
+    package
+}
+
+/// SUSE signs the open modules for its kernel; the libraries of either are NVIDIA's.
+fn suse(modules: Modules) -> DriverPackage {
+    let kernel_package = match modules {
+        Modules::Open => "nvidia-open-driver-G06-signed-kmp-default",
+        Modules::Proprietary => "nvidia-driver-G06-kmp-default",
+    };
+    let names = [kernel_package, "nvidia-compute-utils-G06"].map(str::to_owned).to_vec();
+    DriverPackage {
+        commands: vec![format!("zypper install {}", names.join(" "))],
+        names,
+        repository: "NVIDIA's repository for the distribution",
+        is_signed: modules == Modules::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_gpu_facts::sample::Tree;
+    use landfall_host::facts::sample::sample;
+
+    use super::*;
+
+    const V100: u32 = 0x1db6;
+    const H200: u32 = 0x2335;
+    const B200: u32 = 0x2901;
+
+    fn hardware(devices: &[u32]) -> Hardware {
+        let tree = devices.iter().zip(1..).fold(Tree::empty(), |tree, (device, bus)| {
+            tree.pci(&format!("0000:{bus:02x}:00.0"), NVIDIA, *device, 0x03_0200)
+        });
+        tree.root().hardware()
+    }
+
+    fn commands(system: &str, devices: &[u32], oldest: Option<u32>) -> String {
+        let facts = Facts { operating_system: system.to_owned(), ..sample() };
+        DriverPackage::of(&facts, &hardware(devices), oldest)
+            .map_or("none".to_owned(), |package| package.commands.join("; "))
+    }
+
+    #[test]
+    fn packages_are_those_of_the_distribution_and_its_version() {
+        for (system, device, expected) in [
+            ("ubuntu 24.04", H200, "apt-get install nvidia-driver-580-server-open"),
+            ("ubuntu 22.04", V100, "apt-get install nvidia-driver-580-server"),
+            ("debian 12", H200, "apt-get install nvidia-driver"),
+            ("debian 12", B200, "apt-get install nvidia-open"),
+            ("debian 13", B200, "apt-get install nvidia-open"),
+            ("rhel 9.6", B200, "dnf module enable nvidia-driver:580-open; dnf install nvidia-open"),
+            ("rocky 8.10", V100, "dnf module enable nvidia-driver:580-dkms; dnf install cuda-drivers"),
+            ("amzn 2023", H200, "dnf module enable nvidia-driver:580-open; dnf install nvidia-open"),
+            ("rhel 10.1", H200, "dnf install nvidia-open"),
+            ("sles 15.6", H200, "zypper install nvidia-open-driver-G06-signed-kmp-default nvidia-compute-utils-G06"),
+            ("plan9 4", H200, "none"),
+        ] {
+            assert_eq!(commands(system, &[device], None), expected, "{system}");
+        }
+    }
+
+    #[test]
+    fn a_driver_that_the_distribution_has_is_taken_only_if_it_is_new_enough() {
+        assert_eq!(commands("debian 12", &[H200], Some(535)), "apt-get install nvidia-driver");
+        assert_eq!(commands("debian 12", &[H200], Some(550)), "apt-get install nvidia-open");
+        assert_eq!(commands("debian 13", &[H200], Some(550)), "apt-get install nvidia-driver");
+        assert_eq!(
+            commands("debian 14", &[H200], Some(550)),
+            "apt-get install nvidia-open",
+            "what it has is not known"
+        );
+        assert_eq!(commands("ubuntu 24.04", &[H200], Some(590)), "apt-get install nvidia-driver-590-server-open");
+    }
+
+    #[test]
+    fn the_newest_gpu_decides_which_modules() {
+        assert_eq!(commands("ubuntu 24.04", &[V100, H200], None), "apt-get install nvidia-driver-580-server");
+        assert_eq!(commands("ubuntu 24.04", &[V100, B200], None), "apt-get install nvidia-driver-580-server-open");
+    }
+
+    #[test]
+    fn with_secure_boot_ubuntus_signed_modules_are_named() {
+        let mut facts =
+            Facts { operating_system: "ubuntu 24.04".to_owned(), kernel: "6.8.0-45-generic".to_owned(), ..sample() };
+        facts.security =
+            facts.security.map(|security| landfall_host::facts::Security { secure_boot: Some(true), ..security });
+        let package = DriverPackage::of(&facts, &hardware(&[H200]), None).unwrap();
+        assert!(package.is_signed);
+        assert_eq!(
+            package.to_string(),
+            "the packages linux-modules-nvidia-580-server-open-generic and nvidia-driver-580-server-open of the distribution's repository"
+        );
+    }
+}
