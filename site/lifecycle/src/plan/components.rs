@@ -7,6 +7,7 @@ use landfall_kinds::custom::CustomKinds;
 use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
+use super::claims::Claims;
 use crate::configuration::{Patch, ResolvedValues, patched, refuse_unfit};
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
@@ -51,9 +52,9 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
     let license_keys = LicenseKey::all(inputs.release);
     let components = &inputs.release.components;
     let rendered = components.iter().map(|component| read_document(inputs.documents, &component.objects));
-    let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
-    let kinds = CustomKinds::among(rendered.iter().flatten());
-    for (component, rendered) in components.iter().zip(&rendered) {
+    let rendered_all = rendered.collect::<Result<Vec<_>, _>>()?;
+    let kinds = CustomKinds::among(rendered_all.iter().flatten());
+    for (component, rendered) in components.iter().zip(&rendered_all) {
         if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
             steps.push(namespace(inputs, component)?);
         }
@@ -85,11 +86,12 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
             let title = format!("give {} the key of answers about the license", component.name);
             steps.push(step_of(id, title, 1, Action::LicenseKey(step.clone())));
         }
-        for mount in mounts(inputs, component)? {
+        let claims = Claims::of(inputs, &rendered_all, &component.namespace)?;
+        for mount in mounts(inputs, component, &claims)? {
             let title = format!("offer the files of {} to {}", mount.claim, component.name);
             steps.push(step_of(format!("mount/{}/{}", mount.namespace, mount.claim), title, 1, Action::Mount(mount)));
         }
-        steps.push(objects(inputs, component, rendered, &kinds)?);
+        steps.push(objects(inputs, component, rendered, &kinds, claims)?);
         steps.push(ready(component));
     }
     Ok(steps)
@@ -163,19 +165,13 @@ fn read_secrets(inputs: &ComponentInputs<'_>, component: &ComponentEntry, object
     read.map(|((_, name), number)| (name.clone(), *number)).collect()
 }
 
-fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Vec<Mount>, StepError> {
-    let artifact = |name: &str| {
-        inputs.release.artifacts.iter().find(|artifact| artifact.name == name).ok_or_else(|| {
-            let message = format!("component {} mounts {name}, which the release does not carry", component.name);
-            StepError::new(codes::CLUSTER_BAD_OBJECT, message)
-        })
-    };
+fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry, claims: &Claims) -> Result<Vec<Mount>, StepError> {
     let mounts = component.mounts.iter().map(|mount| {
-        let artifact = artifact(&mount.artifact)?;
+        let artifact = artifact(inputs, component, &mount.artifact)?;
         Ok(Mount {
             namespace: component.namespace.clone(),
             owner: owner(inputs, component),
-            claim: mount.claim.clone(),
+            claim: claims.in_cluster(&mount.claim).to_owned(),
             folder: artifact_folder(artifact),
             size_bytes: artifact.files.iter().map(|file| file.blob.size).sum(),
             node: inputs.node.to_owned(),
@@ -184,11 +180,23 @@ fn mounts(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<Ve
     mounts.collect()
 }
 
+pub(super) fn artifact<'a>(
+    inputs: &ComponentInputs<'a>,
+    component: &ComponentEntry,
+    name: &str,
+) -> Result<&'a ArtifactEntry, StepError> {
+    inputs.release.artifacts.iter().find(|artifact| artifact.name == name).ok_or_else(|| {
+        let message = format!("component {} mounts {name}, which the release does not carry", component.name);
+        StepError::new(codes::CLUSTER_BAD_OBJECT, message)
+    })
+}
+
 fn objects(
     inputs: &ComponentInputs<'_>,
     component: &ComponentEntry,
     rendered: &[Value],
     kinds: &CustomKinds<'_>,
+    claims: Claims,
 ) -> Result<PlannedStep<Action>, StepError> {
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
     let objects = patched(&component.name, rendered.to_vec(), &patches)?;
@@ -198,7 +206,8 @@ fn objects(
         namespace: component.namespace.clone(),
         objects: component.objects.clone(),
         patches,
-        read_only_claims: component.mounts.iter().map(|mount| mount.claim.clone()).collect(),
+        read_only_claims: claims.declared().map(str::to_owned).collect(),
+        claims: claims.renamed(),
         editable: component.editable.clone(),
         edits: Edits::Refuse,
         secrets: read_secrets(inputs, component, &objects),

@@ -1,5 +1,6 @@
 //! Planning: pure functions from a verified release, facts and configuration to ordered steps.
 
+mod claims;
 pub mod components;
 pub mod computed;
 pub mod configure;

@@ -51,8 +51,11 @@ pub struct Component {
     pub objects: String,
     /// The site's changes to the rendered objects.
     pub patches: Vec<Patch>,
-    /// Claims whose volumes nothing may write to.
+    /// Claims of the namespace whose volumes nothing may write to, as the release names them.
     pub read_only_claims: Vec<String>,
+    /// The claims that stand for some of these in the cluster.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
     /// Fields that the site may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editable: Vec<EditableField>,
@@ -86,10 +89,28 @@ impl Component {
         let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
         restart_on_change(&mut objects, &self.secrets);
         for object in &mut objects {
-            mount_read_only(object, &self.read_only_claims);
+            self.mount_artifacts(object);
             self.owner.mark(object);
         }
         Ok(objects)
+    }
+
+    /// Has every use of an artifact's claim in an object's pods name the claim of this release, and makes it read-only: the kubelet then
+    /// mounts it so, whatever the container requests. Files of artifacts share their blocks with the registry.
+    fn mount_artifacts(&self, object: &mut Value) {
+        for_each_claim(object, &mut |claim| {
+            let Some(name) = claim["claimName"].as_str().filter(|name| self.reads(name)).map(str::to_owned) else {
+                return;
+            };
+            claim["readOnly"] = json!(true);
+            if let Some(own) = self.claims.get(&name) {
+                claim["claimName"] = json!(own);
+            }
+        });
+    }
+
+    fn reads(&self, claim: &str) -> bool {
+        self.read_only_claims.iter().any(|read_only| read_only == claim)
     }
 
     /// JSON Pointers to the fields of an object that the site may change.
@@ -279,23 +300,17 @@ fn reads(value: &Value, references: &[&str], name: &str) -> bool {
     }
 }
 
-/// Makes every use of these claims in an object's pods read-only: the kubelet then mounts them so, whatever the
-/// container requests. Files of artifacts share their blocks with the registry.
-fn mount_read_only(object: &mut Value, claims: &[String]) {
-    if let Value::Array(items) = object {
-        for item in items {
-            mount_read_only(item, claims);
-        }
-        return;
-    }
-    let Value::Object(fields) = object else { return };
-    for (key, value) in fields {
-        match value.get("claimName").and_then(Value::as_str) {
-            Some(claim) if key == "persistentVolumeClaim" && claims.iter().any(|read_only| read_only == claim) => {
-                value["readOnly"] = json!(true);
+/// Calls with each volume source of an object that is a claim.
+pub(crate) fn for_each_claim(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| for_each_claim(item, visit)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let is_claim = key == "persistentVolumeClaim" && value["claimName"].is_string();
+                if is_claim { visit(value) } else { for_each_claim(value, visit) }
             }
-            _ => mount_read_only(value, claims),
         }
+        _ => {}
     }
 }
 
@@ -445,16 +460,27 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_artifacts_are_read_only_wherever_they_are_used() {
+    fn claims_of_artifacts_are_read_only_and_of_their_release_wherever_they_are_used() {
         let pod = |claim: &str| json!({"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim, "readOnly": false}}]}});
         let mut object = json!({
-            "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"),
+            "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"), "third": pod("wheels"),
         });
-        mount_read_only(&mut object, &["weights".to_owned()]);
-        assert_eq!(
-            object.pointer("/spec/jobTemplate/spec/template/spec/volumes/0/persistentVolumeClaim/readOnly"),
-            Some(&json!(true))
-        );
-        assert_eq!(object.pointer("/other/spec/volumes/0/persistentVolumeClaim/readOnly"), Some(&json!(false)));
+        let component = Component {
+            owner: Owner { release: "shop".to_owned(), component: "web".to_owned() },
+            namespace: "web".to_owned(),
+            objects: String::new(),
+            patches: Vec::new(),
+            read_only_claims: vec!["weights".to_owned(), "wheels".to_owned()],
+            claims: BTreeMap::from([("weights".to_owned(), "weights-0123".to_owned())]),
+            editable: Vec::new(),
+            edits: Edits::Refuse,
+            secrets: BTreeMap::new(),
+        };
+        component.mount_artifacts(&mut object);
+        let claim = |path: &str| object.pointer(&format!("{path}/spec/volumes/0/persistentVolumeClaim")).cloned();
+        let of = |name: &str, read_only: bool| Some(json!({"claimName": name, "readOnly": read_only}));
+        assert_eq!(claim("/spec/jobTemplate/spec/template"), of("weights-0123", true));
+        assert_eq!(claim("/third"), of("wheels", true));
+        assert_eq!(claim("/other"), of("data", false));
     }
 }

@@ -116,6 +116,7 @@ fn component(objects: &str) -> Component {
         objects: objects.to_owned(),
         patches: Vec::new(),
         read_only_claims: Vec::new(),
+        claims: std::collections::BTreeMap::new(),
         editable: Vec::new(),
         edits: landfall_cluster::Edits::Refuse,
         secrets: std::collections::BTreeMap::new(),

@@ -90,6 +90,7 @@ fn component(level: &str, size: &str, edits: Edits) -> Component {
         objects: "documents/objects/web.json".to_owned(),
         patches: vec![patch("web.level", "/data/level", level), patch("web.size", "/data/app.size", size)],
         read_only_claims: Vec::new(),
+        claims: std::collections::BTreeMap::new(),
         editable: vec![EditableField {
             kind: "ConfigMap".to_owned(),
             name: "web".to_owned(),

@@ -93,7 +93,10 @@ fn a_component_is_installed_and_removed() {
     let plane = ControlPlane::start();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(settings_and_service()))]);
     let names: Vec<String> = plan(site).iter().map(|step| step.id.to_string()).collect();
-    assert_eq!(names, ["namespace/web", "secret/web/web", "mount/web/weights", "component/web", "ready/web"]);
+    assert_eq!(
+        names,
+        ["namespace/web", "secret/web/web", "mount/web/weights-abababababab", "component/web", "ready/web"]
+    );
     // A plan is pinned as text in the journal and read back.
     let text = serde_json::to_string(&plan(site)).unwrap();
     assert_eq!(serde_json::from_str::<Vec<PlannedStep<Action>>>(&text).unwrap(), plan(site));

@@ -248,6 +248,7 @@ fn component(objects: &str) -> Component {
             content: json!(3),
         }],
         read_only_claims: Vec::new(),
+        claims: std::collections::BTreeMap::new(),
         editable: Vec::new(),
         edits: landfall_cluster::Edits::Refuse,
         secrets: std::collections::BTreeMap::new(),

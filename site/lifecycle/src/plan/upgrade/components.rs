@@ -15,7 +15,7 @@ use crate::plan::components::component_steps;
 use crate::plan::configure::Made;
 use crate::plan::install::step;
 use crate::steps::action::Action;
-use crate::steps::component::Component;
+use crate::steps::component::{Component, for_each_claim};
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::ready_again::ReadyAgain;
 use crate::steps::retire::Retire;
@@ -23,6 +23,9 @@ use crate::steps::soak::Soak;
 use landfall_cluster::{Edits, ObjectName};
 use landfall_engine::plan::{Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
+
+/// Kinds whose pods never change: what they mount is what they were made with.
+const HOLDERS: [&str; 2] = ["Job", "Pod"];
 
 /// Steps, and what they change.
 pub(super) struct Planned {
@@ -100,6 +103,30 @@ fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Com
     }
 }
 
+/// Whether a volume of this name has other files: one never changes, and its claim is held by running pods, so both make way, and so must the
+/// pods. Only where a namespace has fixed names of claims do two releases share one.
+fn has_other_volume(group: &[PlannedStep<Action>], made: &Made) -> bool {
+    group.iter().any(|step| {
+        matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
+    })
+}
+
+/// Whether something of a component keeps the claims with which it was made, and reads others in the later release.
+fn holds_claims(before: &Component, inputs: &UpgradeInputs<'_>, later: &[Value]) -> Result<bool, StepError> {
+    let held = |objects: &[Value]| -> Result<BTreeMap<String, Vec<String>>, StepError> {
+        let held = objects.iter().filter(|object| HOLDERS.iter().any(|kind| object["kind"] == *kind));
+        held.map(|object| Ok((ObjectName::of(object)?.to_string(), claims_of(object)))).collect()
+    };
+    let (earlier, later) = (held(&resolved(before, inputs.before.documents)?)?, held(later)?);
+    Ok(later.iter().any(|(name, claims)| earlier.get(name).is_some_and(|known| known != claims)))
+}
+
+fn claims_of(object: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for_each_claim(&mut object.clone(), &mut |claim| found.extend(claim["claimName"].as_str().map(str::to_owned)));
+    found
+}
+
 fn made_ready(before: &Installed<'_>, component: &str) -> Option<ComponentReady> {
     match before.made.get(&id("ready", component)) {
         Some(Action::ComponentReady(ready)) => Some(ready.clone()),
@@ -134,10 +161,9 @@ impl Planned {
         }
         let change = object_changes(&name, before, inputs.before.documents, Some(&after), inputs.after.documents)?;
         let made = inputs.before.made;
-        // A volume never changes, and a claim is held by running pods: both make way for others, and so must the pods.
-        let is_remounted = group.iter().any(|step| {
-            matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
-        });
+        let objects = resolved(&after, inputs.after.documents)?;
+        let is_remounted = has_other_volume(&group, made)
+            || before.map(|before| holds_claims(before, inputs, &objects)).transpose()?.unwrap_or_default();
         // Data may change without the component's own objects: by what another component does to it.
         let data = inputs.changed_data.get(&name);
         let is_changed = change.fate != Fate::Unchanged || is_remounted || data.is_some();
@@ -148,7 +174,6 @@ impl Planned {
         if stops || data.is_some() {
             self.stop_once(inputs, stopped);
         }
-        let objects = resolved(&after, inputs.after.documents)?;
         let is_replaced = change.fate == Fate::Changed || is_remounted;
         let obstacle = Obstacle::of(is_replaced && before.is_some(), is_remounted, stops || data.is_some());
         let canary = CanaryChoice::of(inputs, &change, before, &objects, obstacle)?;

@@ -117,8 +117,12 @@ fn what_is_made_anew_overwrites_edits_and_what_holds_data_keeps_its_editable_fie
         side.release.components[0].editable.push(field);
         side.with("new", "new:1", &[])
     };
-    let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
+    let mut before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let mut after = claim(side("1.1.0", 2).with("web", "web:1", &["model"]));
+    // Beside the claim of one release there is no room for that of the other.
+    for side in [&mut before, &mut after] {
+        side.release.components[0].quota = BTreeMap::from([("persistentvolumeclaims".to_owned(), "2".to_owned())]);
+    }
     let model = after.release.artifacts.iter_mut().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
     model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
     let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();

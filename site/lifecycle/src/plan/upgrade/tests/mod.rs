@@ -59,12 +59,30 @@ impl Side {
             canary: None,
             license_check: false,
         });
-        let deployment = json!([{
+        let mut deployment = json!([{
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": name},
             "spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}},
         }]);
+        if !mounts.is_empty() {
+            let volume = |claim: &&str| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}});
+            deployment[0]["spec"]["template"]["spec"]["volumes"] = mounts.iter().map(volume).collect();
+        }
         self.documents.insert(document, serde_json::to_vec(&deployment).unwrap());
         self
+    }
+
+    /// Adds an object to a component.
+    fn add_object(&mut self, name: &str, object: Value) {
+        let document = self.documents.get_mut(&format!("documents/objects/{name}.json")).unwrap();
+        let mut objects: Vec<Value> = serde_json::from_slice(document).unwrap();
+        objects.push(object);
+        *document = serde_json::to_vec(&objects).unwrap();
+    }
+
+    /// The step that makes the claim of the model.
+    fn mount_id(&self, namespace: &str) -> String {
+        let model = self.release.artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
+        format!("mount/{namespace}/model-{}", &model.manifest.digest.to_hex()[..12])
     }
 
     /// Sets the number of pods that a component's Deployment has in the release.
@@ -267,7 +285,7 @@ fn components_are_added_changed_and_removed_in_this_order() {
             "component/new component",
             "ready/new component-ready",
             "retire/component/old retire",
-            "retire/mount/old/model retire",
+            "retire/mount/old/model-787878787878 retire",
         ]
     );
     assert_eq!(
@@ -291,26 +309,77 @@ fn the_way_back_is_the_same_plan_without_a_mark() {
     assert_eq!(back, without_mark);
 }
 
-#[test]
-fn a_component_whose_files_change_is_stopped_before_its_volume_changes() {
+/// Two releases that differ in the files of an artifact alone.
+fn with_other_files() -> (Side, Side) {
     let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let mut after = side("1.1.0", 2).with("web", "web:1", &["model"]);
     let model = after.release.artifacts.iter_mut().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
     model.manifest = Descriptor { digest: Sha256([99; 32]), ..model.manifest.clone() };
-    let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
+    (before, after)
+}
+
+/// The lines of an upgrade that concern its components.
+fn lines_of_components(before: &Side, after: &Side) -> Vec<String> {
+    let all = lines(&before.upgraded_to(after, Operation::Upgrade).unwrap());
+    let concerns = |line: &&String| line.contains("/web") && !line.starts_with("still-ready");
+    all.iter().filter(concerns).cloned().collect()
+}
+
+/// Files of a later release are beside those of the earlier one until every pod reads them.
+#[test]
+fn a_component_whose_files_change_goes_from_one_claim_to_another() {
+    let (before, after) = with_other_files();
+    let expected = [
+        "ready-again/web ready-again".to_owned(),
+        "mount/web/model-636363636363 mount".to_owned(),
+        "component/web supersede".to_owned(),
+        "ready/web component-ready".to_owned(),
+        format!("retire/{} retire", before.mount_id("web")),
+    ];
+    assert_eq!(lines_of_components(&before, &after), expected);
+    assert_eq!(fates(&before.upgraded_to(&after, Operation::Upgrade).unwrap()), [("web", Fate::Changed)]);
+}
+
+/// A limit that counts claims leaves no room for two, and an operator's own fields name the claim as the release does.
+#[test]
+fn a_claim_of_a_fixed_name_makes_way_and_so_do_its_pods() {
+    let (mut before, mut after) = with_other_files();
+    for side in [&mut before, &mut after] {
+        side.release.components[0].quota = BTreeMap::from([("persistentvolumeclaims".to_owned(), "1".to_owned())]);
+    }
+    let expected = [
+        "ready-again/web ready-again",
+        "retire/component/web retire",
+        "mount/web/model supersede",
+        "component/web component",
+        "ready/web component-ready",
+    ];
+    assert_eq!(lines_of_components(&before, &after), expected);
+    let (mut before, mut after) = with_other_files();
+    for side in [&mut before, &mut after] {
+        side.add_object("web", json!({"apiVersion": "serving.example.com/v1", "kind": "Model", "metadata": {"name": "m", "namespace": "web"}}));
+    }
+    assert_eq!(lines_of_components(&before, &after), expected);
+}
+
+#[test]
+fn a_job_that_reads_other_files_is_made_again() {
+    let (mut before, mut after) = with_other_files();
+    for side in [&mut before, &mut after] {
+        let volumes = json!([{"name": "model", "persistentVolumeClaim": {"claimName": "model"}}]);
+        side.add_object(
+            "web",
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load", "namespace": "web"},
+                "spec": {"template": {"spec": {"volumes": volumes}}},
+            }),
+        );
+    }
+    let lines = lines_of_components(&before, &after);
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 6],
-        [
-            "ready-again/web ready-again",
-            "registry-links supersede",
-            "artifact-files/model artifact-files",
-            "retire/component/web retire",
-            "mount/web/model supersede",
-            "component/web component",
-            "ready/web component-ready",
-        ]
+        lines[1..4],
+        ["retire/component/web retire", "mount/web/model-636363636363 mount", "component/web component"]
     );
-    assert_eq!(fates(&plan), [("web", Fate::Changed)]);
 }
 
 #[test]
